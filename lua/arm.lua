@@ -1,0 +1,33 @@
+#!lua
+--[=[ arm: lets a shard sell, if it is still exactly what the worker verified.
+
+  KEYS    the seven keys of lua/inventory.lua, in the same order
+  ARGV[1] instance     replication id that was seen
+  ARGV[2] epoch seen   ARGV[3] seq seen
+  ARGV[4] epoch        the one that the ledger issued for this
+  ARGV[5] deployment   ARGV[6] shards
+  ARGV[7] applied      last number in the ledger
+  ARGV[8] token        of the restore that filled the shard, or ""
+  Reply   1 armed; 0 something changed since it was verified: nothing was done
+  Cost    O(1) ]=]
+
+local META = KEYS[1]
+local meta = redis.call("HMGET", META, "epoch", "seq", "token", "deployment", "orders_gen", "applied")
+local instance = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
+
+local unchanged = instance == ARGV[1]
+  and (meta[1] or "0") == ARGV[2]
+  and (meta[2] or "0") == ARGV[3]
+  and (meta[3] or "") == ARGV[8]
+  and (not meta[4] or meta[4] == ARGV[5])
+if not unchanged then return 0 end
+
+local clock = redis.call("TIME")
+local now = string.format("%.0f", clock[1] * 1000 + math.floor(clock[2] / 1000))
+if not meta[5] then
+  redis.call("HSET", META, "orders_gen", 0, "orders_since", now, "limits_gen", 0, "limits_since", now)
+end
+redis.call("HSET", META, "epoch", ARGV[4], "seq", ARGV[3], "deployment", ARGV[5], "shards", ARGV[6],
+  "applied", string.format("%.0f", math.max(tonumber(ARGV[7]), tonumber(meta[6] or "0"))), "armed", instance)
+redis.call("HDEL", META, "token")
+return 1

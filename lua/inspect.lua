@@ -1,0 +1,29 @@
+#!lua
+--[=[ inspect: what a shard's store says of itself, in one step. Writes nothing.
+
+  KEYS    the seven keys of lua/inventory.lua, in the same order
+  Reply   JSON {"instance", "deployment", "shards", "armed", "epoch", "seq", "applied", "token",
+          "first": "<epoch>-<seq>" or "", "last": the same, "skus", "keys": how many of the keys exist}
+  Cost    O(1) ]=]
+
+local meta = redis.call("HMGET", KEYS[1], "deployment", "shards", "armed", "epoch", "seq", "applied", "token")
+local instance = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
+
+local first = redis.call("XRANGE", KEYS[7], "-", "+", "COUNT", 1)[1]
+local last = redis.call("XREVRANGE", KEYS[7], "+", "-", "COUNT", 1)[1]
+
+-- Numbers go out as the strings they are kept as: cjson keeps 14 digits.
+return cjson.encode({
+  instance = instance,
+  deployment = meta[1] or "",
+  shards = meta[2] or "0",
+  armed = meta[3] == instance,
+  epoch = meta[4] or "0",
+  seq = meta[5] or "0",
+  applied = meta[6] or "0",
+  token = meta[7] or "",
+  first = first and first[1] or "",
+  last = last and last[1] or "",
+  skus = redis.call("HLEN", KEYS[2]),
+  keys = redis.call("EXISTS", unpack(KEYS)),
+})

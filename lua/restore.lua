@@ -1,0 +1,61 @@
+#!lua
+--[=[ restore: fills a shard from the ledger, chunk by chunk. Every chunk proves its token, so a worker that was
+  frozen in the middle cannot write into a shard that another one has restored since.
+
+  KEYS    the seven keys of lua/inventory.lua, in the same order
+  ARGV[1] step, ARGV[2] token, then by step
+    "begin"  ARGV[3] instance seen, ARGV[4] epoch seen, ARGV[5] seq seen,
+             ARGV[6] deployment, ARGV[7] shards, ARGV[8] seq to go on from: empties the shard
+    "stock"  ARGV[3..] SKU, "<available> <reserved>[ <policy>]", ...          at most 4000 arguments
+    "lines"  ARGV[3] JSON array of [key, SKU, fingerprint, kind, amount, available after, seq, at in ms, user],
+             ARGV[4] user limit in ms: what was bought that recently counts again
+  Reply   1 done; 0 overtaken (another token, or the shard is not what was seen): nothing was done
+  Cost    O(chunk); "begin" frees the old keys in the background ]=]
+
+local META, STOCK, ORDERS, LIMITS = KEYS[1], KEYS[2], KEYS[3], KEYS[5]
+local step, token = ARGV[1], ARGV[2]
+
+local clock = redis.call("TIME")
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+if step == "begin" then
+  local meta = redis.call("HMGET", META, "deployment", "epoch", "seq")
+  local instance = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
+  local unchanged = instance == ARGV[3]
+    and (meta[2] or "0") == ARGV[4]
+    and (meta[3] or "0") == ARGV[5]
+    and (not meta[1] or meta[1] == ARGV[6])
+  if not unchanged then return 0 end
+  local since = string.format("%.0f", now)
+  redis.call("UNLINK", unpack(KEYS))
+  redis.call("HSET", META, "token", token, "deployment", ARGV[6], "shards", ARGV[7],
+    "epoch", 0, "seq", ARGV[8], "applied", ARGV[8],
+    "orders_gen", 0, "orders_since", since, "limits_gen", 0, "limits_since", since)
+  return 1
+end
+
+if redis.call("HGET", META, "token") ~= token then return 0 end
+
+if step == "stock" then
+  redis.call("HSET", STOCK, unpack(ARGV, 3))
+elseif step == "lines" then
+  local rows, user_limit_ms = cjson.decode(ARGV[3]), tonumber(ARGV[4])
+  local keys, lines = {}, {}
+  for _, row in ipairs(rows) do
+    local key = row[1]
+    if not lines[key] then
+      local packed = redis.call("HGET", ORDERS, key)
+      lines[key] = packed and cmsgpack.unpack(packed) or {}
+      keys[#keys + 1] = key
+    end
+    local list = lines[key]
+    list[#list + 1] = { row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9] }
+    if row[4] == "deduct" and now - row[8] < user_limit_ms then
+      redis.call("HSET", LIMITS, row[9] .. "\31" .. row[2], string.format("%.0f", row[8]))
+    end
+  end
+  for _, key in ipairs(keys) do
+    redis.call("HSET", ORDERS, key, cmsgpack.pack(lines[key]))
+  end
+end
+return 1

@@ -1,0 +1,49 @@
+/**
+ * The embedded default's promise: no answer before the ledger's commit of what it depends on.
+ *
+ * @module
+ */
+import type { BatchResult, StockStore, Timed } from "./store.ts";
+
+/** How far the ledger is, and who waits for it. */
+export class Watermark {
+  readonly #reached: number[] = [];
+  readonly #waiting: { shard: number; seq: number; resolve: () => void }[] = [];
+
+  /** The ledger of a shard has committed everything up to `seq`. */
+  advance(shard: number, seq: number): void {
+    this.#reached[shard] = Math.max(seq, this.#reached[shard] ?? 0);
+    for (let i = this.#waiting.length - 1; i >= 0; i--) {
+      const waiter = this.#waiting[i];
+      if (!waiter || waiter.shard !== shard || waiter.seq > seq) continue;
+      this.#waiting.splice(i, 1);
+      waiter.resolve();
+    }
+  }
+
+  /** Resolves when the ledger has committed `seq`. A commit that fails ends the process instead. */
+  reached(shard: number, seq: number): Promise<void> {
+    if ((this.#reached[shard] ?? 0) >= seq) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ shard, seq, resolve }));
+  }
+}
+
+/**
+ * Holds every answer back until the log's head at that moment is in the ledger: a refusal too, since it
+ * may rest on a sale that a crash would undo.
+ */
+export class DurableStore implements StockStore {
+  constructor(readonly store: StockStore, readonly watermark: Watermark) {}
+
+  /** @inheritdoc */
+  async decide(shard: number, batch: readonly Timed[]): Promise<BatchResult> {
+    const result = await this.store.decide(shard, batch);
+    if (result.kind === "decided") await this.watermark.reached(shard, result.head);
+    return result;
+  }
+
+  /** @inheritdoc */
+  close(): Promise<void> {
+    return this.store.close();
+  }
+}

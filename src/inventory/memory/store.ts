@@ -1,0 +1,185 @@
+/**
+ * The embedded default's store: one process's memory. It is filled from the ledger at start, like a
+ * Redis that lost everything, so it needs no file of its own.
+ *
+ * @module
+ */
+import type { World } from "../../world.ts";
+import type { LogEntry, Position } from "../../log/event.ts";
+import { comparePositions } from "../../log/event.ts";
+import type { EventLog, ReadOptions } from "../../log/log.ts";
+import type { LineRow, StockRow } from "../../ledger/ledger.ts";
+import type { BatchResult, StockStore, Timed } from "../store.ts";
+import {
+  type Arming,
+  RestoreOvertaken,
+  type RestoreStart,
+  type ShardControl,
+  type ShardView,
+  type Visit,
+} from "../shard_control.ts";
+import { type DecisionLimits, MemoryShard } from "./shard.ts";
+
+interface Slot {
+  shard: MemoryShard;
+  deployment: string | null;
+  shards: number;
+  armed: boolean;
+  epoch: number;
+  token: string;
+  log: LogEntry[];
+  /** Wakes a reader that waits for the next entry. */
+  wake: () => void;
+}
+
+const nothing = () => {};
+
+/** Decides in memory, keeps the log in memory until the ledger has it. */
+export class MemoryStore implements StockStore, ShardControl, EventLog {
+  readonly #slots: Slot[];
+  readonly #instance: string;
+
+  constructor(readonly world: World, readonly limits: DecisionLimits, shards: number) {
+    this.#instance = world.uuid();
+    this.#slots = Array.from({ length: shards }, () => ({
+      shard: new MemoryShard(limits, 0, world.now()),
+      deployment: null,
+      shards: 0,
+      armed: false,
+      epoch: 0,
+      token: "",
+      log: [],
+      wake: nothing,
+    }));
+  }
+
+  /** @inheritdoc */
+  decide(shard: number, batch: readonly Timed[]): Promise<BatchResult> {
+    const slot = this.#slot(shard);
+    const timeMs = this.world.now();
+    if (!slot.armed) return Promise.resolve({ kind: "unarmed", timeMs });
+    const { outcomes, events } = slot.shard.decide(batch, timeMs);
+    if (events.length > 0) {
+      slot.log.push({ position: { epoch: slot.epoch, seq: slot.shard.seq }, events });
+      slot.wake();
+    }
+    return Promise.resolve({ kind: "decided", timeMs, head: slot.shard.seq, outcomes });
+  }
+
+  /** @inheritdoc */
+  async read(shard: number, after: Position, options: ReadOptions): Promise<LogEntry[]> {
+    const slot = this.#slot(shard);
+    const last = slot.log.at(-1);
+    if (!last || comparePositions(last.position, after) <= 0) await this.#arrival(slot, options);
+    const first = slot.log.findIndex(({ position }) => comparePositions(position, after) > 0);
+    return first < 0 ? [] : slot.log.slice(first, first + options.entriesMax);
+  }
+
+  #arrival(slot: Slot, { waitMs, signal }: ReadOptions): Promise<void> {
+    if (signal.aborted || waitMs === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel();
+        signal.removeEventListener("abort", done);
+        slot.wake = nothing;
+        resolve();
+      };
+      const cancel = this.world.after(waitMs, done);
+      signal.addEventListener("abort", done, { once: true });
+      slot.wake = done;
+    });
+  }
+
+  /** Nothing to refuse: this process is the server. */
+  refusals(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
+  /** @inheritdoc */
+  inspect(shard: number): Promise<ShardView> {
+    const { deployment, shards, armed, epoch, log, shard: state } = this.#slot(shard);
+    const [first, last] = [log[0]?.position, log.at(-1)?.position];
+    return Promise.resolve({
+      instance: this.#instance,
+      deployment,
+      shards,
+      armed,
+      position: { epoch, seq: state.seq },
+      applied: state.applied,
+      log: first && last ? { first, last } : null,
+      skus: state.skus,
+      empty: deployment === null,
+    });
+  }
+
+  /** All of it in one page: it is all in memory. */
+  stock(shard: number, _cursor: string): Promise<{ rows: StockRow[]; next: string | null }> {
+    return Promise.resolve({ rows: this.#slot(shard).shard.stock(), next: null });
+  }
+
+  /** @inheritdoc */
+  disarm(shard: number): Promise<void> {
+    this.#slot(shard).armed = false;
+    return Promise.resolve();
+  }
+
+  /** @inheritdoc */
+  beginRestore(shard: number, token: string, _seen: ShardView, start: RestoreStart): Promise<void> {
+    const slot = this.#slot(shard);
+    Object.assign(slot, { ...start, token, armed: false, epoch: 0, log: [] });
+    slot.shard = new MemoryShard(this.limits, start.seq, this.world.now());
+    return Promise.resolve();
+  }
+
+  /** @inheritdoc */
+  async restoreStock(shard: number, token: string, rows: readonly StockRow[]): Promise<void> {
+    const slot = await this.#restoring(shard, token);
+    for (const row of rows) slot.shard.restoreStock(row);
+  }
+
+  /** @inheritdoc */
+  async restoreLines(shard: number, token: string, rows: readonly LineRow[]): Promise<void> {
+    const slot = await this.#restoring(shard, token);
+    for (const row of rows) slot.shard.restoreLine(row);
+  }
+
+  #restoring(shard: number, token: string): Promise<Slot> {
+    const slot = this.#slot(shard);
+    if (slot.token === token) return Promise.resolve(slot);
+    return Promise.reject(new RestoreOvertaken(`Cannot restore shard ${shard} as another restore began`));
+  }
+
+  /** @inheritdoc */
+  arm(shard: number, arming: Arming): Promise<boolean> {
+    const slot = this.#slot(shard);
+    const unchanged = arming.seen.instance === this.#instance &&
+      arming.seen.position.epoch === slot.epoch && arming.seen.position.seq === slot.shard.seq &&
+      arming.token === slot.token;
+    if (!unchanged) return Promise.resolve(false);
+    const { deployment, shards, epoch } = arming;
+    Object.assign(slot, { deployment, shards, epoch, armed: true, token: "" });
+    slot.shard.applied = arming.applied;
+    return Promise.resolve(true);
+  }
+
+  /** @inheritdoc */
+  visit(shard: number, applied: Position): Promise<Visit> {
+    const slot = this.#slot(shard);
+    slot.shard.applied = Math.max(slot.shard.applied, applied.seq);
+    const behind = slot.log.findIndex(({ position }) => comparePositions(position, applied) > 0);
+    slot.log.splice(0, behind < 0 ? slot.log.length : behind);
+    return Promise.resolve({ kind: slot.armed ? "armed" : "lost", head: slot.shard.seq });
+  }
+
+  /** Ends waiting reads. */
+  close(): Promise<void> {
+    for (const slot of this.#slots) slot.wake();
+    return Promise.resolve();
+  }
+
+  #slot(shard: number): Slot {
+    const slot = this.#slots[shard];
+    if (!slot) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#slots.length}`);
+    return slot;
+  }
+}

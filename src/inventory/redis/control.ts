@@ -1,0 +1,159 @@
+/**
+ * The worker's side of Redis: looks, restores, arms.
+ *
+ * @module
+ */
+import type { LineRow, StockRow } from "../../ledger/ledger.ts";
+import { parsePosition, type Position } from "../../log/event.ts";
+import {
+  type Arming,
+  RestoreOvertaken,
+  type RestoreStart,
+  type ShardControl,
+  type ShardView,
+  type Visit,
+} from "../shard_control.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { allShardKeys, type RedisPlace } from "../../redis/keys.ts";
+import { readScript, type Script } from "../../redis/script.ts";
+import { integer, list, text } from "../../redis/reply.ts";
+import { refusalsOf } from "../../redis/fitness.ts";
+
+/** What the worker needs to know beside the place. */
+export interface ControlOptions extends RedisPlace {
+  /** What a user bought within this time counts again after a restore, ms. */
+  readonly userLimitMs: number;
+}
+
+/** Entries kept behind the ledger's position, for an operator who wants to look: 10,000 events. */
+const trimMargin = 10_000;
+const scanCount = 2000;
+/** Before an adjustment id in the orders' keys; see `lua/state.lua`. */
+const adjustmentPrefix = "\u0001";
+
+/** Verifies, restores and arms shards in Redis. */
+export class RedisControl implements ShardControl {
+  readonly #connection: Connection;
+  readonly #keys: string[][];
+  readonly #options: ControlOptions;
+  readonly #decide = readScript("inventory");
+  readonly #inspect = readScript("inspect");
+  readonly #arm = readScript("arm");
+  readonly #visit = readScript("visit");
+  readonly #restore = readScript("restore");
+
+  constructor(connection: Connection, options: ControlOptions) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#keys = allShardKeys(options);
+  }
+
+  /** @inheritdoc */
+  async refusals(): Promise<string[]> {
+    return refusalsOf(text(await this.#connection.call("INFO")));
+  }
+
+  /** @inheritdoc */
+  async inspect(shard: number): Promise<ShardView> {
+    // The API may not load scripts (its user needs no `script`), so a shard is armed with its script.
+    for (const script of [this.#decide, this.#inspect, this.#arm, this.#visit, this.#restore]) {
+      await this.#connection.call("SCRIPT", "LOAD", script.source);
+    }
+    const view = JSON.parse(text(await this.#run(this.#inspect, shard)));
+    const [first, last] = [parsePosition(view.first), parsePosition(view.last)];
+    return {
+      instance: text(view.instance),
+      deployment: view.deployment === "" ? null : text(view.deployment),
+      shards: Number(view.shards),
+      armed: view.armed === true,
+      position: { epoch: Number(view.epoch), seq: Number(view.seq) },
+      applied: Number(view.applied),
+      log: first && last ? { first, last } : null,
+      skus: integer(view.skus),
+      empty: integer(view.keys) === 0,
+    };
+  }
+
+  /** @inheritdoc */
+  async stock(shard: number, cursor: string): Promise<{ rows: StockRow[]; next: string | null }> {
+    const reply = await this.#connection.call("HSCAN", this.#key(shard, 1), cursor, "COUNT", scanCount);
+    const [next, flat] = list(reply);
+    const fields = list(flat).map(text);
+    const rows: StockRow[] = [];
+    for (let i = 0; i + 1 < fields.length; i += 2) {
+      const [available, reserved] = (fields[i + 1] ?? "").split(" ", 2);
+      rows.push({ sku: fields[i] ?? "", available: Number(available), reserved: Number(reserved) });
+    }
+    return { rows, next: text(next) === "0" ? null : text(next) };
+  }
+
+  /** @inheritdoc */
+  async disarm(shard: number): Promise<void> {
+    await this.#connection.call("HDEL", this.#key(shard, 0), "armed");
+  }
+
+  /** @inheritdoc */
+  async beginRestore(shard: number, token: string, seen: ShardView, start: RestoreStart): Promise<void> {
+    const { instance, position } = seen;
+    const where = [start.deployment, start.shards, start.seq];
+    await this.#step(shard, ["begin", token, instance, position.epoch, position.seq, ...where]);
+  }
+
+  /** @inheritdoc */
+  async restoreStock(shard: number, token: string, rows: readonly StockRow[]): Promise<void> {
+    if (rows.length === 0) return;
+    const flat = rows.flatMap((row) => [row.sku, `${row.available} ${row.reserved}`]);
+    await this.#step(shard, ["stock", token, ...flat]);
+  }
+
+  /** @inheritdoc */
+  async restoreLines(shard: number, token: string, rows: readonly LineRow[]): Promise<void> {
+    if (rows.length === 0) return;
+    const lines = rows.map((row) => {
+      const key = row.kind === "deduct" ? row.id : adjustmentPrefix + row.id;
+      const what = [row.sku, row.fingerprint, row.kind, row.amount];
+      return [key, ...what, row.newStock, row.seq, row.atMs, row.userId];
+    });
+    await this.#step(shard, ["lines", token, JSON.stringify(lines), this.#options.userLimitMs]);
+  }
+
+  /** @inheritdoc */
+  async arm(shard: number, arming: Arming): Promise<boolean> {
+    const { seen, epoch, deployment, shards, applied, token } = arming;
+    const verified = [seen.instance, seen.position.epoch, seen.position.seq];
+    return await this.#run(this.#arm, shard, ...verified, epoch, deployment, shards, applied, token) === 1;
+  }
+
+  /** @inheritdoc */
+  async visit(shard: number, applied: Position): Promise<Visit> {
+    const keep = Math.max(0, applied.seq - trimMargin);
+    const reply = await this.#run(this.#visit, shard, applied.seq, applied.epoch, keep);
+    const [kind, head] = list(JSON.parse(text(reply)));
+    return { kind: kind === "armed" ? "armed" : "lost", head: integer(head) };
+  }
+
+  /** @inheritdoc */
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  async #step(shard: number, args: (string | number)[]): Promise<void> {
+    if (await this.#run(this.#restore, shard, ...args) === 1) return;
+    throw new RestoreOvertaken(`Cannot restore shard ${shard} as it changed or another restore began`);
+  }
+
+  #run(script: Script, shard: number, ...args: (string | number)[]): Promise<unknown> {
+    const keys = this.#shardKeys(shard);
+    return this.#connection.call("EVALSHA", script.sha, keys.length, ...keys, ...args);
+  }
+
+  #key(shard: number, index: number): string {
+    return this.#shardKeys(shard)[index] ?? "";
+  }
+
+  #shardKeys(shard: number): string[] {
+    const keys = this.#keys[shard];
+    if (!keys) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#keys.length}`);
+    return keys;
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Decides in Redis: one script call a batch.
+ *
+ * @module
+ */
+import type { DecisionLimits } from "../memory/shard.ts";
+import { type BatchResult, type StockStore, StoreError, type Timed } from "../store.ts";
+import type { Connection } from "../../redis/connection.ts";
+import { allShardKeys, type RedisPlace } from "../../redis/keys.ts";
+import { readScript } from "../../redis/script.ts";
+import { type BatchReply, decodeBatch, encodeBatch } from "./wire.ts";
+
+/** The API's side of Redis. It can only run what the worker has loaded: `EVALSHA`, never `EVAL`. */
+export class RedisStore implements StockStore {
+  readonly #connection: Connection;
+  readonly #keys: string[][];
+  readonly #script = readScript("inventory");
+  readonly #limits: readonly number[];
+  /** Epoch of each shard as this process last heard it; 0 = not yet. */
+  readonly #epochs: number[];
+
+  constructor(connection: Connection, place: RedisPlace, limits: DecisionLimits) {
+    this.#connection = connection;
+    this.#keys = allShardKeys(place);
+    this.#epochs = new Array(place.shards).fill(0);
+    this.#limits = [limits.userLimitMs, limits.idempotencyWindowMs, limits.backlogMax];
+  }
+
+  /** @inheritdoc */
+  async decide(shard: number, batch: readonly Timed[]): Promise<BatchResult> {
+    const commands = encodeBatch(batch);
+    // Twice at most: the epoch can be news once; if it is again, the shard is being armed over and over.
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const reply = await this.#run(shard, commands);
+      if (reply === "not_loaded") return { kind: "unarmed", timeMs: 0 };
+      switch (reply.kind) {
+        case "decided":
+        case "unarmed":
+          return reply;
+        case "stale_epoch":
+          this.#epochs[shard] = reply.epoch;
+          continue;
+        case "stale_server":
+          throw new StoreError(
+            "stale_server",
+            "none",
+            `Cannot use shard ${shard} as its server is behind: epoch ${reply.epoch} there, ` +
+              `${this.#epochs[shard]} seen before`,
+          );
+      }
+    }
+    throw new StoreError("stale_epoch", "none", `Cannot use shard ${shard} as its epoch keeps changing`);
+  }
+
+  /** @inheritdoc */
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  async #run(shard: number, commands: string): Promise<BatchReply | "not_loaded"> {
+    const keys = this.#keys[shard];
+    if (!keys) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#keys.length}`);
+    const args = [...keys, commands, this.#epochs[shard] ?? 0, ...this.#limits];
+    try {
+      const reply = await this.#connection.call("EVALSHA", this.#script.sha, keys.length, ...args);
+      return decodeBatch(reply);
+    } catch (error) {
+      // The worker loads the script when it arms, so a server without it has not been armed by this version.
+      if (error instanceof StoreError && error.code === "NOSCRIPT") return "not_loaded";
+      throw error;
+    }
+  }
+}

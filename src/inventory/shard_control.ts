@@ -1,0 +1,88 @@
+/**
+ * The port through which the worker verifies a shard's store, brings it up to date and lets it sell.
+ * The API never uses it.
+ *
+ * @module
+ */
+import type { LineRow, StockRow } from "../ledger/ledger.ts";
+import type { Position } from "../log/event.ts";
+
+/** What a shard's store says of itself, read in one atomic step. */
+export interface ShardView {
+  /** Identity of the running server: changes at every restart, promotion and restore. */
+  readonly instance: string;
+  /** Whose stock this is; null = nobody's yet. */
+  readonly deployment: string | null;
+  /** The number of shards this store was armed for; 0 = never. */
+  readonly shards: number;
+  /** Whether it may sell now. */
+  readonly armed: boolean;
+  /** Epoch it was last armed under and last number issued; 0-0 when never armed. */
+  readonly position: Position;
+  /** Last number that it was told is in the ledger. */
+  readonly applied: number;
+  /** First and last entry that the log still has. */
+  readonly log: { readonly first: Position; readonly last: Position } | null;
+  readonly skus: number;
+  /** No key of this shard exists. */
+  readonly empty: boolean;
+}
+
+/** What arming writes, and what must still be true for it. */
+export interface Arming {
+  /** What was verified: the store arms only if it is still exactly so. */
+  readonly seen: Pick<ShardView, "instance" | "position">;
+  /** The epoch that the ledger issued for this. */
+  readonly epoch: number;
+  readonly deployment: string;
+  readonly shards: number;
+  /** How far the ledger is. */
+  readonly applied: number;
+  /** The token of the restore that filled it; empty when nothing was restored. */
+  readonly token: string;
+}
+
+/** A shard's store at the worker's regular visit. */
+export interface Visit {
+  /** `lost`: armed under another epoch, or not armed; it must be verified again. */
+  readonly kind: "armed" | "lost";
+  /** Last number issued. */
+  readonly head: number;
+}
+
+/** A restore was overtaken by another one: this worker must write nothing more. */
+export class RestoreOvertaken extends Error {
+  override name = "RestoreOvertaken";
+}
+
+/** Verifies, fills and arms shards. One worker a shard uses it, but an overtaken one does no harm. */
+export interface ShardControl {
+  /** Why these servers must not be used at all, in words; empty when they may. */
+  refusals(): Promise<string[]>;
+  /** Loads what the API needs to decide, and reads the shard. */
+  inspect(shard: number): Promise<ShardView>;
+  /** Stock in pages, for comparison. `cursor` starts with "0" and ends when `next` is null. */
+  stock(shard: number, cursor: string): Promise<{ rows: StockRow[]; next: string | null }>;
+  /** Takes the right to sell away, at once. */
+  disarm(shard: number): Promise<void>;
+  /** Empties the shard and starts a restore under `token`; numbers go on after `at.seq`. */
+  beginRestore(shard: number, token: string, seen: ShardView, arming: RestoreStart): Promise<void>;
+  /** @throws {RestoreOvertaken} */
+  restoreStock(shard: number, token: string, rows: readonly StockRow[]): Promise<void>;
+  /** @throws {RestoreOvertaken} */
+  restoreLines(shard: number, token: string, rows: readonly LineRow[]): Promise<void>;
+  /** Lets the shard sell if it is still what was verified. Returns whether it did. */
+  arm(shard: number, arming: Arming): Promise<boolean>;
+  /** Tells the shard how far the ledger is (never backwards), trims its log behind that. */
+  visit(shard: number, applied: Position): Promise<Visit>;
+  /** Closes connections. */
+  close(): Promise<void>;
+}
+
+/** What a restored shard starts from. */
+export interface RestoreStart {
+  readonly deployment: string;
+  readonly shards: number;
+  /** Highest number ever seen: numbers never start again. */
+  readonly seq: number;
+}

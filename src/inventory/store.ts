@@ -1,0 +1,64 @@
+/**
+ * The port to the place where orders are decided.
+ *
+ * @module
+ */
+import type { Command } from "./command.ts";
+import type { Decided } from "./outcome.ts";
+
+/** A command and until when it may take effect. */
+export interface Timed {
+  readonly command: Command;
+  /** Milliseconds since 1970 on the store's clock; past it the store refuses with `late`. */
+  readonly deadlineMs: number;
+}
+
+/** What became of a batch. */
+export type BatchResult =
+  | {
+    readonly kind: "decided";
+    /** The store's clock, milliseconds since 1970. */
+    readonly timeMs: number;
+    /** The last number issued in the shard's log: what these answers depend on. */
+    readonly head: number;
+    /** One a command, in order. */
+    readonly outcomes: readonly Decided[];
+  }
+  /** The shard has not been verified since its server started or changed: nothing was done. */
+  | { readonly kind: "unarmed"; readonly timeMs: number };
+
+/**
+ * Decides commands.
+ *
+ * Guarantees: a batch is decided in order and atomically with its events, nothing or all; a line is
+ * accepted at most once; an accepted line's event is in the shard's log when the answer arrives.
+ * Does not guarantee an answer: {@link StoreError} says whether a batch may have taken effect.
+ */
+export interface StockStore {
+  /**
+   * Decides a batch of one shard. An empty batch is a probe: it checks the arming and tells the time.
+   *
+   * @throws {StoreError}
+   */
+  decide(shard: number, batch: readonly Timed[]): Promise<BatchResult>;
+  /** Closes connections. Calls still on their way reject. */
+  close(): Promise<void>;
+}
+
+/** The store gave no answer. */
+export class StoreError extends Error {
+  override name = "StoreError";
+  /**
+   * @param code what failed, in one word: `connection_lost`, `LOADING`, `OOM`, `script`, …
+   * @param effect `none`: certainly nothing was done; `unknown`: it may have been;
+   *   `poison`: nothing was done, because one command of the batch cannot be decided at all
+   */
+  constructor(
+    readonly code: string,
+    readonly effect: "none" | "unknown" | "poison",
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The port to the books: what was sold, for good.
+ *
+ * @module
+ */
+import type { LogEntry, Position } from "../log/event.ts";
+import type { RememberedLine } from "../inventory/outcome.ts";
+
+/** Who owns these books. A store that carries another id belongs to somebody else. */
+export interface Deployment {
+  readonly id: string;
+  /** Fixed for a deployment; changing it is a rebuild. */
+  readonly shards: number;
+}
+
+/** How far a shard's log is in the books. */
+export interface Cursor extends Position {
+  /** The epoch that was issued last; at least `epoch`. */
+  readonly issuedEpoch: number;
+  /** Highest number that a worker has seen issued; what lies between it and `seq` is not booked yet. */
+  readonly notedHead: number;
+}
+
+/** What became of a batch of log entries. */
+export type Applied =
+  /**
+   * In the books, or already there. `events` is how many were new; `deadLetters` how many of them were also set
+   * aside, because something beside their movement could not be booked.
+   */
+  | {
+    readonly kind: "applied";
+    readonly cursor: Position;
+    readonly events: number;
+    readonly deadLetters: number;
+  }
+  /** The log goes on after a number that the books have not seen: nothing was applied. */
+  | { readonly kind: "gap"; readonly cursor: Position; readonly found: Position }
+  /**
+   * New numbers under an epoch older than the books': a server that was replaced wrote them. Nothing was applied;
+   * the shard must be verified again.
+   */
+  | { readonly kind: "stale_epoch"; readonly cursor: Position; readonly found: Position }
+  /** The sums differ from what the store said: nothing was applied, the shard must not sell. */
+  | { readonly kind: "mismatch"; readonly differences: readonly Difference[] };
+
+/** A lease is gone: another worker may have the shard. Take a new lease and read the cursor. */
+export class LeaseLost extends Error {
+  override name = "LeaseLost";
+  /** @param why what ended it, in words */
+  constructor(why: string, options?: ErrorOptions) {
+    super(`Cannot go on with the books of a shard as the lease is lost: ${why}`, options);
+  }
+}
+
+/** A SKU whose figures differ between the books and the store. */
+export interface Difference {
+  readonly sku: string;
+  readonly ledger: { readonly available: number; readonly reserved: number } | undefined;
+  readonly store: { readonly available: number; readonly reserved: number } | undefined;
+}
+
+/** A SKU as the books have it. */
+export interface StockRow {
+  readonly sku: string;
+  readonly available: number;
+  readonly reserved: number;
+}
+
+/** A remembered line with the id it is remembered under. */
+export interface LineRow extends RememberedLine {
+  /** Order id or adjustment id. */
+  readonly id: string;
+}
+
+/**
+ * The right to write one shard's rows, and the only way to: the connection that holds the lock is the
+ * one that writes, so losing the lock ends the writing. After that every call rejects with {@link LeaseLost}.
+ */
+export interface ShardLedger {
+  readonly shard: number;
+  /** Where the books are. */
+  cursor(): Promise<Cursor>;
+  /**
+   * Books entries in order, in one transaction: movements, order lines, stock, the audit, the cursor.
+   * What is already booked is skipped, so applying again is harmless. After a rejection the batch is in the
+   * books whole or not at all: apply it again.
+   *
+   * @throws {LeaseLost}
+   */
+  apply(entries: readonly LogEntry[]): Promise<Applied>;
+  /**
+   * Issues the next epoch by compare-and-set and commits it.
+   *
+   * @returns the new epoch, or undefined when another worker issued one meanwhile
+   */
+  issueEpoch(previous: number): Promise<number | undefined>;
+  /** Stock of this shard by SKU, `limit` rows after `afterSku` (empty string = from the start). */
+  stock(afterSku: string, limit: number): Promise<StockRow[]>;
+  /** How many SKUs this shard has. */
+  countSkus(): Promise<number>;
+  /** Lines accepted since `sinceMs`, by number, `limit` rows after (`seq`, `line`). */
+  lines(sinceMs: number, after: { seq: number; line: number }, limit: number): Promise<LinePage>;
+  /** Notes the highest number seen issued, never backwards. */
+  noteHead(head: number): Promise<void>;
+  /**
+   * Moves the cursor over numbers that were lost with the store, and writes how many as a row of its own.
+   * Only a rebuild may.
+   */
+  jump(to: Position): Promise<void>;
+  /**
+   * Keeps the lease. Call it at least once a second: a session that is silent for 3 s loses it.
+   *
+   * @throws {LeaseLost}
+   */
+  beat(): Promise<void>;
+  /** Gives the lease back. */
+  release(): Promise<void>;
+}
+
+/** A page of remembered lines, and where the next one starts. */
+export interface LinePage {
+  readonly rows: readonly LineRow[];
+  readonly next: { readonly seq: number; readonly line: number } | undefined;
+}
+
+/** An order's line as the books have it. */
+export interface OrderLineRow extends LineRow {
+  readonly shard: number;
+  readonly state: string;
+}
+
+/** The books. */
+export interface Ledger {
+  /**
+   * Makes or upgrades the schema and says whose it is.
+   *
+   * @throws {RangeError} when the books were made for another number of shards
+   */
+  prepare(shards: number): Promise<Deployment>;
+  /** Takes the lease of a shard, or returns undefined while another worker has it. */
+  lease(shard: number): Promise<ShardLedger | undefined>;
+  /** Every line of an order, in all shards. */
+  findOrder(orderId: string): Promise<OrderLineRow[]>;
+  /** Closes connections; leases end with them. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,62 @@
+/**
+ * The facts of a shard's log: what changed, in order, one number a fact.
+ *
+ * @module
+ */
+
+/** What happened to one SKU within one event. */
+export interface EventLine {
+  readonly sku: string;
+  /** Change of available units. */
+  readonly delta: number;
+  /** Change of reserved units. */
+  readonly reservedDelta: number;
+  /** Available units after it. */
+  readonly available: number;
+  /** Reserved units after it. */
+  readonly reserved: number;
+}
+
+/** One command that took effect. Its number is one more than its predecessor's in the shard. */
+export interface InventoryEvent {
+  readonly seq: number;
+  /** `deduct`, `adjust`, or `create` (an adjustment that made the SKU). */
+  readonly kind: string;
+  /** Order id, or adjustment id. */
+  readonly id: string;
+  /** Who bought; empty for what is not a sale. */
+  readonly userId: string;
+  readonly fingerprint: string;
+  /** Name of the token that asked; empty when access is open. */
+  readonly actor: string;
+  /** W3C `traceparent` of the request; empty without one. */
+  readonly traceparent: string;
+  readonly reason: string;
+  readonly reference: string;
+  /** When the store decided it, milliseconds since 1970. */
+  readonly atMs: number;
+  readonly lines: readonly EventLine[];
+}
+
+/** A place in a shard's log. `seq` never starts again; `epoch` rises each time the shard is armed. */
+export interface Position {
+  readonly epoch: number;
+  readonly seq: number;
+}
+
+/** `<epoch>-<seq>` as a position; null for anything else. */
+export function parsePosition(id: string): Position | null {
+  const match = /^(\d+)-(\d+)$/.exec(id);
+  return match ? { epoch: Number(match[1]), seq: Number(match[2]) } : null;
+}
+
+/** What one atomic step of the store wrote: events with consecutive numbers, the last at `position`. */
+export interface LogEntry {
+  readonly position: Position;
+  readonly events: readonly InventoryEvent[];
+}
+
+/** Orders positions as the log does: by epoch, then by number. */
+export function comparePositions(a: Position, b: Position): number {
+  return a.epoch - b.epoch || a.seq - b.seq;
+}

@@ -1,0 +1,29 @@
+/**
+ * The port to a shard's numbered log.
+ *
+ * @module
+ */
+import type { LogEntry, Position } from "./event.ts";
+
+/** Bounds of one read. */
+export interface ReadOptions {
+  /** Most entries to return (an entry is one batch of the store). */
+  readonly entriesMax: number;
+  /** How long to wait for a first entry, ms; 0 = not at all. */
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads a shard's log in the order of its numbers.
+ *
+ * Guarantees: entries come in order, each whole, none skipped among those that the log still has.
+ * Does not guarantee that the log still has what follows `after`: the ledger finds the gap by the
+ * numbers. Keeps no position of its own; the cursor lives in the ledger.
+ */
+export interface EventLog {
+  /** Entries after `after`, oldest first; empty when none arrived in `waitMs` or `signal` aborted. */
+  read(shard: number, after: Position, options: ReadOptions): Promise<LogEntry[]>;
+  /** Closes connections. */
+  close(): Promise<void>;
+}

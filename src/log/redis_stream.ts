@@ -1,0 +1,65 @@
+/**
+ * The log as the script writes it: a Redis stream, read by position. No consumer group: the ledger's
+ * cursor is the only one.
+ *
+ * @module
+ */
+import type { Connection } from "../redis/connection.ts";
+import { allShardKeys, type RedisPlace } from "../redis/keys.ts";
+import { list, text } from "../redis/reply.ts";
+import { decodeEntry, entryField } from "./codec.ts";
+import { type LogEntry, parsePosition, type Position } from "./event.ts";
+import type { EventLog, ReadOptions } from "./log.ts";
+
+/** Reads streams. A waiting read blocks its connection, so each shard's reader has one of its own. */
+export class RedisStream implements EventLog {
+  readonly #connections = new Map<number, Connection>();
+  readonly #keys: string[];
+
+  /** @param connect opens the connection of a shard's reader */
+  constructor(place: RedisPlace, readonly connect: (shard: number) => Connection) {
+    this.#keys = allShardKeys(place).map((keys) => keys.at(-1) ?? "");
+  }
+
+  /** @inheritdoc */
+  async read(shard: number, after: Position, options: ReadOptions): Promise<LogEntry[]> {
+    if (options.signal.aborted) return [];
+    const key = this.#keys[shard] ?? "";
+    const connection = this.#connection(shard);
+    await connection.whenReady(options.waitMs + 1000);
+    const start = `${after.epoch}-${after.seq}`;
+    const block = options.waitMs > 0 ? ["BLOCK", Math.ceil(options.waitMs)] : []; // BLOCK 0 is for ever
+    const limits = ["COUNT", options.entriesMax, ...block];
+    const reply = await connection.call("XREAD", ...limits, "STREAMS", key, start);
+    return reply === null ? [] : decodeReply(reply);
+  }
+
+  /** @inheritdoc */
+  async close(): Promise<void> {
+    await Promise.all([...this.#connections.values()].map((connection) => connection.close()));
+    this.#connections.clear();
+  }
+
+  #connection(shard: number): Connection {
+    let connection = this.#connections.get(shard);
+    if (!connection) {
+      connection = this.connect(shard);
+      this.#connections.set(shard, connection);
+    }
+    return connection;
+  }
+}
+
+/** `[[key, [[id, [field, value]], …]]]` */
+function decodeReply(reply: unknown): LogEntry[] {
+  const [, entries] = list(list(reply)[0]);
+  return list(entries).map((entry) => {
+    const [id, fields] = list(entry);
+    const [field, body] = list(fields);
+    const position = parsePosition(text(id));
+    if (!position || field !== entryField) {
+      throw new TypeError(`Cannot read log entry '${text(id)}' as it is not of version '${entryField}'`);
+    }
+    return decodeEntry(position, text(body));
+  });
+}

@@ -1,0 +1,150 @@
+/**
+ * A connection to Redis on which a command runs at most once, and a call always settles.
+ *
+ * ioredis's defaults run a deduct twice: after a lost connection they send unanswered commands again.
+ * With that switched off, 6.0.0 leaves those calls pending for ever; so calls in flight are kept here
+ * and rejected when the connection closes.
+ *
+ * @module
+ */
+import { Redis } from "ioredis";
+import type { World } from "../world.ts";
+import { StoreError } from "../inventory/store.ts";
+
+/** How a connection behaves; the rest is fixed below. */
+export interface ConnectionOptions {
+  /** Shown by `CLIENT LIST`. */
+  readonly name: string;
+  /** Its chance spreads the reconnects of many processes. */
+  readonly world: World;
+  /** Told about each failure to connect; may be many in a row. */
+  readonly onError: (error: Error) => void;
+}
+
+const reconnectMinMs = 50;
+const reconnectMaxMs = 1000;
+
+/** One connection to one Redis server. */
+export class Connection {
+  readonly #redis: Redis;
+  readonly #world: World;
+  readonly #inFlight = new Set<(error: StoreError) => void>();
+
+  constructor(url: string, options: ConnectionOptions) {
+    this.#world = options.world;
+    this.#redis = new Redis(url, {
+      protocol: 2, // one shape of replies on every server
+      connectionName: options.name,
+      lazyConnect: false,
+      autoResendUnfulfilledCommands: false, // else a deduct runs twice
+      enableOfflineQueue: false, // else a request waits for a server that is away
+      maxRetriesPerRequest: 0,
+      autoResubscribe: false,
+      enableAutoPipelining: false, // no gain: the batcher is ours
+      enableReadyCheck: true,
+      reconnectOnError: null,
+      connectTimeout: 2000,
+      keepAlive: 5000,
+      noDelay: true,
+      // Exponential with full jitter, so that a crowd of processes does not come back as one.
+      retryStrategy: (times) =>
+        reconnectMinMs + options.world.random() * Math.min(reconnectMaxMs, reconnectMinMs * 2 ** times),
+    });
+    this.#redis.on("error", options.onError);
+    this.#redis.on("close", () => this.#lose());
+  }
+
+  /** Whether commands can be sent now. */
+  get ready(): boolean {
+    return this.#redis.status === "ready";
+  }
+
+  /**
+   * Sends one command, once.
+   *
+   * @throws {StoreError} `connection_lost` has an unknown effect; an error reply has none
+   */
+  call(command: string, ...args: (string | number)[]): Promise<unknown> {
+    if (!this.ready) {
+      return Promise.reject(new StoreError("not_connected", "none", "Cannot reach Redis: not connected"));
+    }
+    return new Promise((resolve, reject) => {
+      this.#inFlight.add(reject);
+      this.#redis.call(command, ...args).then(resolve, (error) => reject(asStoreError(error)))
+        .finally(() => this.#inFlight.delete(reject));
+    });
+  }
+
+  /** Resolves when the connection can be used, or rejects after `timeoutMs`. */
+  async whenReady(timeoutMs: number): Promise<void> {
+    if (this.ready) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const cancel = this.#world.after(
+      timeoutMs,
+      () => reject(new StoreError("not_connected", "none", `Cannot reach Redis within ${timeoutMs} ms`)),
+    );
+    this.#redis.once("ready", resolve);
+    try {
+      await promise;
+    } finally {
+      cancel();
+      this.#redis.off("ready", resolve);
+    }
+  }
+
+  /** Closes; calls in flight reject at once. Resolves when the socket is gone. */
+  async close(): Promise<void> {
+    this.#lose();
+    if (this.#redis.status === "end") return;
+    const ended = new Promise<void>((resolve) => this.#redis.once("end", () => resolve()));
+    this.#redis.disconnect();
+    await ended;
+  }
+
+  #lose(): void {
+    const lost = new StoreError(
+      "connection_lost",
+      "unknown",
+      "Lost the connection to Redis before an answer",
+    );
+    for (const reject of this.#inFlight) reject(lost);
+    this.#inFlight.clear();
+  }
+}
+
+/**
+ * What an error reply means. A reply says that the command was not done, so every effect here is `none`,
+ * but for a script that threw: then one command of the batch is to blame. (Its writes cannot be half
+ * done: the scripts write last and their first write is the only one that can be refused.)
+ */
+const refusedBeforeRunning = new Set([
+  "ASK",
+  "BUSY",
+  "CLUSTERDOWN",
+  "CROSSSLOT",
+  "LOADING",
+  "MASTERDOWN",
+  "MISCONF",
+  "MOVED",
+  "NOAUTH",
+  "NOPERM",
+  "NOREPLICAS",
+  "NOSCRIPT",
+  "OOM",
+  "READONLY",
+  "TRYAGAIN",
+  "WRONGPASS",
+]);
+
+function asStoreError(error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error) || error.name !== "ReplyError") {
+    // Not an answer: ioredis gave up on the connection with the command written or not.
+    return new StoreError("connection_lost", "unknown", message, { cause: error });
+  }
+  const code = message.slice(0, message.search(/[ :]|$/));
+  return refusedBeforeRunning.has(code)
+    ? new StoreError(code, "none", message, { cause: error })
+    : new StoreError("script", "poison", message, { cause: error });
+}

@@ -1,0 +1,43 @@
+/**
+ * The names of a shard's keys: a fixed list, declared in `KEYS`, that does not grow with orders or users.
+ *
+ * @module
+ */
+import slotOf from "cluster-key-slot";
+
+/** Where a deployment's keys are. */
+export interface RedisPlace {
+  readonly namespace: string;
+  /** Number of shards, fixed for a deployment. */
+  readonly shards: number;
+}
+
+/** Slots of a Redis Cluster. */
+const slots = 16384;
+
+/** A shard's keys in the order in which every script takes them (`lua/inventory.lua`, header). */
+export const keyNames = ["meta", "stock", "orders:0", "orders:1", "limits:0", "limits:1", "events"] as const;
+
+/**
+ * The hash tag of a shard. All keys of a shard carry it, so a script touches one slot.
+ *
+ * Plain tags fall unevenly: 12 of them 2 / 3 / 7 on three masters. So a tag gets the first suffix that
+ * puts its slot into the shard's even share of the slots; with one shard every slot is in it.
+ */
+export function hashTag(namespace: string, shard: number, shards: number): string {
+  const low = Math.floor((shard * slots) / shards);
+  const high = Math.floor(((shard + 1) * slots) / shards);
+  for (let suffix = 0;; suffix++) {
+    const tag = `${namespace}:${shard}${suffix === 0 ? "" : `.${suffix}`}`;
+    const slot = slotOf(tag);
+    if (slot >= low && slot < high) return tag;
+  }
+}
+
+/** The keys of every shard of a deployment, each list in the order of {@link keyNames}. */
+export function allShardKeys({ namespace, shards }: RedisPlace): string[][] {
+  return Array.from({ length: shards }, (_, shard) => {
+    const tag = hashTag(namespace, shard, shards);
+    return keyNames.map((name) => `{${tag}}:${name}`);
+  });
+}

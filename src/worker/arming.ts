@@ -1,0 +1,168 @@
+/**
+ * Arming: a store that lost data cannot sell, because only the worker can give it the right to, and only
+ * after it has verified it against the ledger.
+ *
+ * A store's own identity (`instance`) changes at every restart, promotion and restore, and with it the
+ * right to sell is gone. Then, here:
+ *
+ *   1. refuse the wrong server, and somebody else's store;
+ *   2. book what its log still has;
+ *   3. if its numbers reach as far as any ever seen, compare the stock; else rebuild it from the ledger;
+ *   4. commit the next epoch in the ledger, and arm the store if it is still exactly what was seen.
+ *
+ * @module
+ */
+import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
+import type { Difference } from "../ledger/ledger.ts";
+import type { EventLog } from "../log/log.ts";
+import { apply } from "./apply.ts";
+import { rebuild, type RebuildParts } from "./rebuild.ts";
+
+/** What verification needs. */
+export interface ArmingParts extends RebuildParts {
+  readonly log: EventLog;
+  readonly signal: AbortSignal;
+}
+
+/** What came of it. */
+export type Verdict =
+  | {
+    readonly kind: "armed";
+    readonly epoch: number;
+    /** Why the store was filled from the ledger; empty when it was intact. */
+    readonly rebuilt: string;
+    /** Numbers lost with the log. */
+    readonly lost: number;
+  }
+  /** The shard must not sell, and only a person can change that. */
+  | { readonly kind: "refused"; readonly reason: string }
+  /** Something changed while it was verified: verify again. */
+  | { readonly kind: "changed" };
+
+/** Verifies a shard and lets it sell, or says why not. */
+export async function arm(parts: ArmingParts): Promise<Verdict> {
+  const { control, ledger, deployment } = parts;
+  const { shard } = ledger;
+  const refusals = await control.refusals();
+  if (refusals.length > 0) return refused(refusals.join("; "));
+
+  const view = await control.inspect(shard);
+  const foreign = whyForeign(view, parts);
+  if (foreign) return refused(foreign);
+
+  const before = await ledger.cursor();
+  if (view.position.epoch > 0 && view.applied > before.seq) {
+    return refused(
+      `Cannot arm shard ${shard} as the ledger went back: it ends at ${before.seq}, ` +
+        `and the store was told that ${view.applied} is booked`,
+    );
+  }
+  const gap = await bookTheRest(view, parts);
+  const cursor = await ledger.cursor();
+
+  const loss = gap ?? whyRebuild(view, Math.max(cursor.seq, cursor.notedHead));
+  const rebuilt = loss ? await rebuild(view, parts) : undefined;
+  if (!rebuilt) {
+    const differences = await compareStock(view, parts);
+    if (differences.length > 0) return refused(describe(differences, shard));
+  }
+
+  const epoch = await ledger.issueEpoch(cursor.issuedEpoch);
+  if (epoch === undefined) return { kind: "changed" };
+  const seq = rebuilt?.seq ?? view.position.seq;
+  if (seq > cursor.seq) await ledger.jump({ epoch, seq });
+  const armed = await control.arm(shard, {
+    seen: { instance: view.instance, position: rebuilt ? { epoch: 0, seq } : view.position },
+    epoch,
+    deployment: deployment.id,
+    shards: deployment.shards,
+    applied: seq,
+    token: rebuilt?.token ?? "",
+  });
+  if (!armed) return { kind: "changed" };
+  return { kind: "armed", epoch, rebuilt: loss ?? "", lost: rebuilt?.lost ?? 0 };
+}
+
+function refused(reason: string): Verdict {
+  return { kind: "refused", reason };
+}
+
+/** A wrong address in a setting must not overwrite somebody's stock. */
+function whyForeign(view: ShardView, { deployment, ledger }: ArmingParts): string | undefined {
+  const cannot = `Cannot arm shard ${ledger.shard} as its store`;
+  if (view.deployment !== null && view.deployment !== deployment.id) {
+    return `${cannot} belongs to another deployment: ${view.deployment} there, ${deployment.id} here`;
+  }
+  if (view.deployment === null && !view.empty) {
+    return `${cannot} holds keys of unknown origin: none of them says which deployment it belongs to`;
+  }
+  if (view.deployment !== null && view.shards !== deployment.shards) {
+    return `${cannot} was made for SHARDS=${view.shards}: current value is ${deployment.shards}`;
+  }
+  return undefined;
+}
+
+/** Books what the log has and the ledger has not. Returns why that cannot be done, if it cannot. */
+async function bookTheRest(view: ShardView, parts: ArmingParts): Promise<string | undefined> {
+  const { log, ledger, signal } = parts;
+  for (;;) {
+    const cursor = await ledger.cursor();
+    if (!view.log || cursor.seq >= view.log.last.seq) return undefined;
+    const entries = await log.read(ledger.shard, cursor, { entriesMax: 64, waitMs: 0, signal });
+    if (entries.length === 0) return `the log's entries after ${cursor.seq} are gone`;
+    const applied = await apply(ledger, entries);
+    if (applied.kind === "gap") return `the log goes on at ${applied.found.seq} after ${applied.cursor.seq}`;
+  }
+}
+
+/** `highest`: the highest number known to have been issued. */
+function whyRebuild(view: ShardView, highest: number): string | undefined {
+  if (view.deployment === null) return highest > 0 ? "the store is empty" : undefined;
+  if (view.position.epoch === 0) return "an earlier restore did not end";
+  if (view.position.seq < highest) {
+    return `the store went back: it ends at ${view.position.seq} of ${highest}`;
+  }
+  return undefined;
+}
+
+/** Unarmed and with everything booked, store and ledger must agree on every SKU. */
+async function compareStock(view: ShardView, { control, ledger }: ArmingParts): Promise<Difference[]> {
+  const books = new Map<string, { available: number; reserved: number }>();
+  const pageRows = 5000;
+  for (let after = "";;) {
+    const rows = await ledger.stock(after, pageRows);
+    for (const { sku, available, reserved } of rows) books.set(sku, { available, reserved });
+    await ledger.beat();
+    const last = rows.at(-1);
+    if (!last || rows.length < pageRows) break;
+    after = last.sku;
+  }
+  const differences: Difference[] = [];
+  // A scan may show a SKU twice, so what was seen is kept until the end.
+  const seen = new Set<string>();
+  for (let cursor: string | null = view.empty ? null : "0"; cursor !== null;) {
+    const page: Awaited<ReturnType<ShardControl["stock"]>> = await control.stock(ledger.shard, cursor);
+    for (const { sku, available, reserved } of page.rows) {
+      if (seen.has(sku)) continue;
+      seen.add(sku);
+      const book = books.get(sku);
+      if (book?.available === available && book.reserved === reserved) continue;
+      differences.push({ sku, ledger: book, store: { available, reserved } });
+    }
+    cursor = page.next;
+    await ledger.beat();
+  }
+  for (const [sku, book] of books) {
+    if (!seen.has(sku)) differences.push({ sku, ledger: book, store: undefined });
+  }
+  return differences;
+}
+
+/** The first few differences in words. */
+export function describe(differences: readonly Difference[], shard: number): string {
+  const figures = (side: Difference["ledger"]) => side ? `${side.available}+${side.reserved}` : "unknown";
+  const some = differences.slice(0, 3).map(({ sku, ledger, store }) =>
+    `'${sku}' is ${figures(ledger)} in the ledger and ${figures(store)} in the store`
+  );
+  return `Cannot arm shard ${shard} as ${differences.length} SKUs differ: ${some.join(", ")}`;
+}

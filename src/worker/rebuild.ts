@@ -1,0 +1,69 @@
+/**
+ * Fills a shard's store from the ledger: after a loss, and at every start of the embedded default.
+ *
+ * @module
+ */
+import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
+import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
+import type { World } from "../world.ts";
+
+/** SKUs or lines a chunk: a script of 1000 rows holds Redis for a few ms. */
+const chunkRows = 1000;
+
+/** What a rebuild needs. */
+export interface RebuildParts {
+  readonly control: ShardControl;
+  readonly ledger: ShardLedger;
+  readonly deployment: Deployment;
+  readonly world: World;
+  /** Lines older than this are not remembered, ms. */
+  readonly idempotencyWindowMs: number;
+}
+
+/** What a rebuild did. */
+export interface Rebuilt {
+  /** Proves to {@link ShardControl.arm} that nothing came between. */
+  readonly token: string;
+  /** The last number that counts as issued. */
+  readonly seq: number;
+  /** Numbers that the lost part of the log alone knew. */
+  readonly lost: number;
+  readonly skus: number;
+  readonly lines: number;
+}
+
+/**
+ * Empties the shard and writes stock and remembered lines into it. It is left unarmed.
+ *
+ * Numbers go on from the highest ever seen, so one that was issued and lost is never issued again.
+ */
+export async function rebuild(seen: ShardView, parts: RebuildParts): Promise<Rebuilt> {
+  const { control, ledger, deployment, world } = parts;
+  const { shard } = ledger;
+  const token = world.uuid();
+  const cursor = await ledger.cursor();
+  const seq = Math.max(cursor.seq, cursor.notedHead, seen.position.seq);
+  await control.beginRestore(shard, token, seen, { ...deployment, deployment: deployment.id, seq });
+
+  let skus = 0;
+  for (let after = "";;) {
+    const rows = await ledger.stock(after, chunkRows);
+    await control.restoreStock(shard, token, rows);
+    await ledger.beat();
+    skus += rows.length;
+    const last = rows.at(-1);
+    if (!last || rows.length < chunkRows) break;
+    after = last.sku;
+  }
+
+  let lines = 0;
+  const since = world.now() - parts.idempotencyWindowMs;
+  for (let after: { seq: number; line: number } | undefined = { seq: 0, line: 0 }; after;) {
+    const page = await ledger.lines(since, after, chunkRows);
+    await control.restoreLines(shard, token, page.rows);
+    await ledger.beat();
+    lines += page.rows.length;
+    after = page.next;
+  }
+  return { token, seq, lost: seq - cursor.seq, skus, lines };
+}

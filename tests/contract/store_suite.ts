@@ -1,0 +1,408 @@
+/**
+ * What every store must do: one suite, run on each adapter.
+ */
+import assert from "node:assert/strict";
+import type { Adjust, Command, Deduct } from "../../src/inventory/command.ts";
+import type { Outcome } from "../../src/inventory/outcome.ts";
+import type { DecisionLimits } from "../../src/inventory/memory/shard.ts";
+import type { ShardControl } from "../../src/inventory/shard_control.ts";
+import type { StockStore } from "../../src/inventory/store.ts";
+import type { LogEntry } from "../../src/log/event.ts";
+import type { EventLog } from "../../src/log/log.ts";
+
+/** A store with its other two faces, on keys that nobody else uses. */
+export interface StoreUnderTest extends AsyncDisposable {
+  readonly store: StockStore;
+  readonly control: ShardControl;
+  readonly log: EventLog;
+}
+
+/** How a store is made for one test. */
+export type MakeStore = (limits?: Partial<DecisionLimits>) => Promise<StoreUnderTest>;
+
+/** Far enough away for every clock. */
+export const farDeadlineMs = 9_000_000_000_000;
+
+const deployment = "00000000-0000-4000-8000-000000000001";
+
+/** A deduct of one line. */
+export function deduct(orderId: string, sku: string, amount = 1, userId = "user-1"): Deduct {
+  const fingerprint = `${userId}:${amount}`;
+  return {
+    kind: "deduct",
+    orderId,
+    userId,
+    lines: [{ sku, amount }],
+    fingerprint,
+    actor: "till",
+    traceparent: "",
+  };
+}
+
+/** An adjustment. */
+export function adjust(adjustmentId: string, sku: string, delta: number): Adjust {
+  const origin = { actor: "keeper", traceparent: "" };
+  const fingerprint = `${delta}`;
+  return { kind: "adjust", adjustmentId, sku, delta, reason: "", reference: "", fingerprint, ...origin };
+}
+
+/** Lets an empty shard 0 sell. */
+export async function armEmpty(control: ShardControl, epoch = 1): Promise<void> {
+  const view = await control.inspect(0);
+  const arming = { seen: view, epoch, deployment, shards: 1, applied: view.position.seq, token: "" };
+  assert.equal(await control.arm(0, arming), true);
+}
+
+/** Decides one batch in shard 0. */
+export async function decide(store: StockStore, ...commands: Command[]): Promise<readonly Outcome[]> {
+  const result = await store.decide(
+    0,
+    commands.map((command) => ({ command, deadlineMs: farDeadlineMs })),
+  );
+  assert.equal(result.kind, "decided");
+  return result.kind === "decided" ? result.outcomes : [];
+}
+
+/** Everything in shard 0's log. */
+export async function readAll(log: EventLog): Promise<LogEntry[]> {
+  const all: LogEntry[] = [];
+  for (let after = { epoch: 0, seq: 0 };;) {
+    const { signal } = new AbortController();
+    const entries = await log.read(0, after, { entriesMax: 100, waitMs: 0, signal });
+    const last = entries.at(-1);
+    if (!last) return all;
+    all.push(...entries);
+    after = last.position;
+  }
+}
+
+/** Registers the suite for one adapter. */
+export function storeSuite(name: string, make: MakeStore): void {
+  const test = (
+    title: string,
+    body: (parts: StoreUnderTest) => Promise<void>,
+    limits?: Partial<DecisionLimits>,
+  ) =>
+    Deno.test(`${name}: ${title}`, async () => {
+      await using parts = await make({ userLimitMs: 0, ...limits });
+      await body(parts);
+    });
+
+  test("a store that was never armed decides nothing", async ({ store, control, log }) => {
+    const batch = [{ command: adjust("a", "S", 1), deadlineMs: farDeadlineMs }];
+    assert.equal((await store.decide(0, batch)).kind, "unarmed");
+    await armEmpty(control);
+    assert.deepEqual(await decide(store, { kind: "stock", sku: "S" }), [{ kind: "unknown_sku", sku: "S" }]);
+    assert.deepEqual(await readAll(log), []);
+  });
+
+  test("an empty batch tells the store's time", async ({ store, control }) => {
+    await armEmpty(control);
+    const result = await store.decide(0, []);
+    assert.ok(Math.abs(result.timeMs - Date.now()) < 60_000, `${result.timeMs}`);
+  });
+
+  test("takes units until there are too few", async ({ store, control }) => {
+    await armEmpty(control);
+    await decide(store, adjust("a", "S", 5));
+    const [first, second, third] = await decide(
+      store,
+      deduct("o-1", "S", 3),
+      deduct("o-2", "S", 3),
+      deduct("o-3", "S", 2),
+    );
+    assert.deepEqual(first, { kind: "accepted", seq: 2, newStock: [2], replayed: false, created: false });
+    assert.deepEqual(second, { kind: "insufficient", sku: "S", available: 2 });
+    assert.deepEqual(third, { kind: "accepted", seq: 3, newStock: [0], replayed: false, created: false });
+  });
+
+  test("gives the same line its first answer again, within a batch too", async ({ store, control }) => {
+    await armEmpty(control);
+    await decide(store, adjust("a", "S", 5));
+    const [first, again] = await decide(store, deduct("o", "S", 2), deduct("o", "S", 2));
+    const [later] = await decide(store, deduct("o-2", "S", 3), deduct("o", "S", 2)).then((all) =>
+      all.slice(1)
+    );
+    assert.deepEqual(again, { ...first, replayed: true });
+    assert.deepEqual(later, { ...first, replayed: true });
+  });
+
+  test("an order id with another amount or user is a conflict, on another SKU a second line", async (parts) => {
+    await armEmpty(parts.control);
+    await decide(parts.store, adjust("a", "S", 5), adjust("a", "T", 5), deduct("o", "S", 2));
+    const outcomes = await decide(
+      parts.store,
+      deduct("o", "S", 1),
+      deduct("o", "S", 2, "user-2"),
+      deduct("o", "T", 2),
+    );
+    assert.deepEqual(outcomes.map((outcome) => outcome.kind), ["conflict", "conflict", "accepted"]);
+  });
+
+  test("replay and conflict come before unknown SKU and stock", async ({ store, control }) => {
+    await armEmpty(control);
+    await decide(store, adjust("a", "S", 1), deduct("o", "S"));
+    const outcomes = await decide(
+      store,
+      deduct("o", "S"),
+      deduct("o", "S", 9),
+      deduct("p", "S"),
+      deduct("p", "U"),
+    );
+    assert.deepEqual(outcomes.map((outcome) => outcome.kind), [
+      "accepted",
+      "conflict",
+      "insufficient",
+      "unknown_sku",
+    ]);
+  });
+
+  test("a refusal is not remembered: stock may come back", async ({ store, control }) => {
+    await armEmpty(control);
+    const kinds = await decide(
+      store,
+      adjust("a", "S", 0),
+      deduct("o", "S"),
+      adjust("b", "S", 1),
+      deduct("o", "S"),
+    );
+    assert.deepEqual(kinds.map((outcome) => outcome.kind), [
+      "accepted",
+      "insufficient",
+      "accepted",
+      "accepted",
+    ]);
+  });
+
+  test("takes the lines of an order all or none", async ({ store, control }) => {
+    await armEmpty(control);
+    await decide(store, adjust("a", "S", 5), adjust("a", "T", 1));
+    const lines = (t: number) => [{ sku: "S", amount: 2 }, { sku: "T", amount: t }];
+    const outcomes = await decide(
+      store,
+      { ...deduct("o", "S"), lines: lines(2) },
+      { ...deduct("p", "S"), lines: lines(1) },
+      { ...deduct("p", "S"), lines: lines(1) },
+      deduct("p", "U"),
+    );
+    assert.deepEqual(outcomes[0], { kind: "insufficient", sku: "T", available: 1 });
+    assert.deepEqual(outcomes[1], {
+      kind: "accepted",
+      seq: 3,
+      newStock: [3, 0],
+      replayed: false,
+      created: false,
+    });
+    assert.deepEqual(outcomes[2], { ...outcomes[1], replayed: true });
+    assert.equal(outcomes[3]?.kind, "unknown_sku");
+  });
+
+  test("adjusts once an id, creates at zero or more, never goes below zero", async ({ store, control }) => {
+    await armEmpty(control);
+    const outcomes = await decide(
+      store,
+      adjust("a", "S", -1),
+      adjust("a", "S", 0),
+      adjust("a", "S", 0),
+      adjust("a", "S", 1),
+      adjust("b", "S", 7),
+      adjust("c", "S", -8),
+      adjust("d", "S", -7),
+    );
+    assert.deepEqual(outcomes, [
+      { kind: "unknown_sku", sku: "S" },
+      { kind: "accepted", seq: 1, newStock: [0], replayed: false, created: true },
+      { kind: "accepted", seq: 1, newStock: [0], replayed: true, created: true },
+      { kind: "conflict", sku: "S" },
+      { kind: "accepted", seq: 2, newStock: [7], replayed: false, created: false },
+      { kind: "insufficient", sku: "S", available: 7 },
+      { kind: "accepted", seq: 3, newStock: [0], replayed: false, created: false },
+    ]);
+  });
+
+  test("figures stay exact up to 10^12 and no further", async ({ store, control, log }) => {
+    await armEmpty(control);
+    const most = 1_000_000_000_000;
+    const outcomes = await decide(
+      store,
+      adjust("a", "S", most),
+      adjust("b", "S", 1),
+      deduct("o", "S", 1),
+      adjust("c", "S", 1),
+    );
+    assert.deepEqual(outcomes.map((outcome) => outcome.kind), [
+      "accepted",
+      "stock_limit",
+      "accepted",
+      "accepted",
+    ]);
+    assert.deepEqual(outcomes[2], {
+      kind: "accepted",
+      seq: 2,
+      newStock: [most - 1],
+      replayed: false,
+      created: false,
+    });
+    const [entry] = await readAll(log);
+    assert.equal(entry?.events[0]?.lines[0]?.available, most);
+  });
+
+  test("an adjustment and an order of the same id do not meet", async ({ store, control }) => {
+    await armEmpty(control);
+    const outcomes = await decide(store, adjust("same", "S", 5), deduct("same", "S", 1));
+    assert.deepEqual(outcomes.map((outcome) => outcome.kind), ["accepted", "accepted"]);
+  });
+
+  test("past its deadline a command has no effect", async ({ store, control }) => {
+    await armEmpty(control);
+    await decide(store, adjust("a", "S", 1));
+    const result = await store.decide(0, [{ command: deduct("o", "S"), deadlineMs: Date.now() - 60_000 }]);
+    assert.deepEqual(result.kind === "decided" && result.outcomes, [{ kind: "late" }]);
+    assert.equal((await decide(store, deduct("o", "S")))[0]?.kind, "accepted");
+  });
+
+  test("one purchase a user and SKU in the limit; a retry is not a second purchase", async (parts) => {
+    await armEmpty(parts.control);
+    await decide(parts.store, adjust("a", "S", 5), adjust("a", "T", 5));
+    const outcomes = await decide(
+      parts.store,
+      deduct("o-1", "S"),
+      deduct("o-2", "S"),
+      deduct("o-1", "S"),
+      deduct("o-3", "T"),
+      deduct("o-4", "S", 1, "user-2"),
+    );
+    assert.deepEqual(outcomes.map((outcome) => outcome.kind), [
+      "accepted",
+      "rate_limited",
+      "accepted",
+      "accepted",
+      "accepted",
+    ]);
+    const limited = outcomes[1];
+    assert.ok(
+      limited?.kind === "rate_limited" && limited.retryAfterMs > 0 && limited.retryAfterMs <= 600_000,
+    );
+  }, { userLimitMs: 600_000 });
+
+  test(
+    "sells on until the backlog is full; then a retry and an adjustment still go through",
+    async (parts) => {
+      const { store, control } = parts;
+      await armEmpty(control);
+      await decide(store, adjust("a", "S", 9), deduct("o-1", "S"), deduct("o-2", "S"));
+      const outcomes = await decide(store, deduct("o-3", "S"), deduct("o-1", "S"), adjust("b", "S", 1));
+      assert.deepEqual(outcomes.map((outcome) => outcome.kind), ["backlog_full", "accepted", "accepted"]);
+      assert.deepEqual(await control.visit(0, { epoch: 1, seq: 4 }), { kind: "armed", head: 4 });
+      assert.equal((await decide(store, deduct("o-3", "S")))[0]?.kind, "accepted");
+    },
+    { backlogMax: 3 },
+  );
+
+  test("an order has room for 100 lines", async ({ store, control }) => {
+    await armEmpty(control);
+    const skus = Array.from({ length: 101 }, (_, i) => `S${i}`);
+    await decide(store, ...skus.map((sku) => adjust("a-" + sku, sku, 1)));
+    const outcomes = await decide(store, ...skus.map((sku) => deduct("o", sku)));
+    assert.equal(outcomes.filter((outcome) => outcome.kind === "accepted").length, 100);
+    assert.deepEqual(outcomes[100], { kind: "order_full" });
+  });
+
+  test("looks up what it remembers of an order", async ({ store, control }) => {
+    await armEmpty(control);
+    await decide(store, adjust("a", "S", 5), deduct("o", "S", 2));
+    const [order, none] = await decide(store, { kind: "lookup", orderId: "o" }, {
+      kind: "lookup",
+      orderId: "a",
+    });
+    assert.ok(order?.kind === "order" && order.lines.length === 1);
+    const { atMs, ...line } = order.lines[0] ?? assert.fail();
+    assert.ok(Math.abs(atMs - Date.now()) < 60_000);
+    assert.deepEqual(line, {
+      sku: "S",
+      fingerprint: "user-1:2",
+      kind: "deduct",
+      amount: 2,
+      newStock: 3,
+      seq: 2,
+      userId: "user-1",
+    });
+    assert.deepEqual(none, { kind: "order", lines: [] });
+  });
+
+  test("writes each fact once, numbered, with the figures after it", async ({ store, control, log }) => {
+    await armEmpty(control);
+    await decide(store, adjust("a", "S", 5));
+    await decide(store, deduct("o", "S", 2), deduct("p", "S", 9), deduct("o", "S", 2), deduct("q", "S", 1));
+    const entries = await readAll(log);
+    assert.deepEqual(entries.map((entry) => entry.position), [{ epoch: 1, seq: 1 }, { epoch: 1, seq: 3 }]);
+    const events = entries.flatMap((entry) => entry.events);
+    assert.deepEqual(events.map(({ seq, kind, id, actor }) => [seq, kind, id, actor]), [
+      [1, "create", "a", "keeper"],
+      [2, "deduct", "o", "till"],
+      [3, "deduct", "q", "till"],
+    ]);
+    assert.deepEqual(events[1]?.lines, [{
+      sku: "S",
+      delta: -2,
+      reservedDelta: 0,
+      available: 3,
+      reserved: 0,
+    }]);
+  });
+
+  test("arms only what is still as it was seen", async ({ store, control }) => {
+    const view = await control.inspect(0);
+    const arming = { seen: view, epoch: 1, deployment, shards: 1, applied: 0, token: "" };
+    assert.equal(await control.arm(0, { ...arming, seen: { ...view, instance: "another" } }), false);
+    const elsewhere = { epoch: 0, seq: 7 };
+    assert.equal(await control.arm(0, { ...arming, seen: { ...view, position: elsewhere } }), false);
+    assert.equal(await control.arm(0, { ...arming, token: "another" }), false);
+    assert.equal((await control.inspect(0)).empty, true);
+    assert.equal(await control.arm(0, arming), true);
+    await decide(store, adjust("a", "S", 1));
+    await control.disarm(0);
+    assert.equal((await store.decide(0, [])).kind, "unarmed");
+    assert.deepEqual((await control.inspect(0)).position, { epoch: 1, seq: 1 });
+  });
+
+  test("a restored shard has the stock, the answers and the numbers it had", async ({ store, control }) => {
+    const start = { deployment, shards: 1, seq: 41 };
+    await control.beginRestore(0, "token-1", await control.inspect(0), start);
+    const line = { fingerprint: "user-1:2", newStock: 3, atMs: Date.now() };
+    await control.restoreStock(0, "token-1", [{ sku: "S", available: 3, reserved: 0 }]);
+    await control.restoreLines(0, "token-1", [
+      { id: "o", sku: "S", kind: "deduct", amount: 2, seq: 40, userId: "user-1", ...line },
+      { id: "a", sku: "S", kind: "create", amount: 5, seq: 39, userId: "", ...line, fingerprint: "5" },
+    ]);
+    assert.equal((await store.decide(0, [])).kind, "unarmed");
+    const seen = await control.inspect(0);
+    const arming = { seen, epoch: 4, deployment, shards: 1, applied: 41, token: "token-1" };
+    assert.equal(await control.arm(0, arming), true);
+    const outcomes = await decide(
+      store,
+      deduct("o", "S", 2),
+      adjust("a", "S", 5),
+      deduct("n", "S", 1, "user-2"),
+    );
+    assert.deepEqual(outcomes, [
+      { kind: "accepted", seq: 40, newStock: [3], replayed: true, created: false },
+      { kind: "accepted", seq: 39, newStock: [3], replayed: true, created: true },
+      { kind: "accepted", seq: 42, newStock: [2], replayed: false, created: false },
+    ]);
+  });
+
+  test("a restore that was overtaken writes nothing more", async ({ control }) => {
+    const start = { deployment, shards: 1, seq: 0 };
+    await control.beginRestore(0, "old", await control.inspect(0), start);
+    await control.beginRestore(0, "new", await control.inspect(0), start);
+    const row = { sku: "S", available: 1, reserved: 0 };
+    await assert.rejects(control.restoreStock(0, "old", [row]), { name: "RestoreOvertaken" });
+    await control.restoreStock(0, "new", [row]);
+    const seen = await control.inspect(0);
+    const arming = { seen, epoch: 1, deployment, shards: 1, applied: 0 };
+    assert.equal(await control.arm(0, { ...arming, token: "old" }), false);
+    assert.equal(await control.arm(0, { ...arming, token: "new" }), true);
+    await assert.rejects(control.restoreStock(0, "new", [row]), { name: "RestoreOvertaken" });
+  });
+}
