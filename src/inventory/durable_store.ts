@@ -10,9 +10,14 @@ export class Watermark {
   readonly #reached: number[] = [];
   readonly #waiting: { shard: number; seq: number; resolve: () => void }[] = [];
 
+  /** The last number that the ledger of a shard is known to have; -1 until it says so. */
+  at(shard: number): number {
+    return this.#reached[shard] ?? -1;
+  }
+
   /** The ledger of a shard has committed everything up to `seq`. */
   advance(shard: number, seq: number): void {
-    this.#reached[shard] = Math.max(seq, this.#reached[shard] ?? 0);
+    this.#reached[shard] = Math.max(seq, this.at(shard));
     for (let i = this.#waiting.length - 1; i >= 0; i--) {
       const waiter = this.#waiting[i];
       if (!waiter || waiter.shard !== shard || waiter.seq > seq) continue;
@@ -23,7 +28,7 @@ export class Watermark {
 
   /** Resolves when the ledger has committed `seq`. A commit that fails ends the process instead. */
   reached(shard: number, seq: number): Promise<void> {
-    if ((this.#reached[shard] ?? 0) >= seq) return Promise.resolve();
+    if (this.at(shard) >= seq) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push({ shard, seq, resolve }));
   }
 }

@@ -69,6 +69,7 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
       case "refused":
         if (verdict.reason !== lastRefusal) {
           parts.logger.error("shard refused", { shard: ledger.shard, reason: verdict.reason });
+          parts.onFailure?.(new Error(verdict.reason));
         }
         lastRefusal = verdict.reason;
         await pause(parts.world, refusedRetryMs, ledger, parts.signal);

@@ -1,0 +1,113 @@
+/**
+ * The API process: settings → store → inventory → HTTP. With no settings it is the whole system: memory
+ * store, ledger in a folder, and the worker's loop in the same process.
+ *
+ * @module
+ */
+import { createApp } from "./src/http/app.ts";
+import { DurableStore, Watermark } from "./src/inventory/durable_store.ts";
+import { MemoryStore } from "./src/inventory/memory/store.ts";
+import { RedisStore } from "./src/inventory/redis/store.ts";
+import { InventoryService } from "./src/inventory/service.ts";
+import type { StockStore } from "./src/inventory/store.ts";
+import { openPglite } from "./src/ledger/pglite.ts";
+import { openLedger } from "./src/ledger/sql_ledger.ts";
+import {
+  configOrExit,
+  die,
+  exitCodes,
+  onlyUrl,
+  orExit,
+  say,
+  stopOnSignal,
+  type StopStep,
+} from "./src/lifecycle.ts";
+import { banner } from "./src/ops/banner.ts";
+import { stockDemo } from "./src/ops/demo.ts";
+import { Connection } from "./src/redis/connection.ts";
+import { createLogger, describeError } from "./src/telemetry/logger.ts";
+import { startWorker } from "./src/worker/worker.ts";
+import { realWorld as world } from "./src/world.ts";
+
+const config = configOrExit();
+const { shards, namespace, userLimitMs } = config;
+const logger = createLogger(world, config.logLevel);
+const limits = {
+  userLimitMs,
+  idempotencyWindowMs: config.idempotencyWindowS * 1000,
+  backlogMax: config.backlogMax,
+};
+const fatal = (error: unknown) => die(`Stopped: ${describeError(error)}`, exitCodes.failed);
+
+const { store, stop, demoStock } = config.store.kind === "redis"
+  ? await openRedis(onlyUrl(config.store.redisUrls))
+  : await orExit(openEmbedded(config.store));
+
+const inventory = new InventoryService(store, world, {
+  shards,
+  batchMax: config.batchMax,
+  callsMax: 2,
+  queueMax: config.queueMax,
+  requestTimeoutMs: config.requestTimeoutMs,
+  promisesOff: [],
+  onBroken: (error) => logger.error("broken store", { error: describeError(error) }),
+});
+if (demoStock) await stockDemo(inventory);
+
+const reportError = (error: unknown) => logger.error("broken request", { error: describeError(error) });
+const app = createApp({ inventory, config, world, reportError });
+const server = await orExit(listen());
+say(banner(config, server.addr.port, Deno.pid, world));
+stopOnSignal(world, logger, config.drainTimeoutMs, [
+  () => server.shutdown(),
+  () => inventory.drained(),
+  ...stop,
+]);
+
+// deno-lint-ignore require-await -- a port that is taken must reject, not throw
+async function listen(): Promise<Deno.HttpServer<Deno.NetAddr>> {
+  return Deno.serve({ hostname: config.host, port: config.port, onListen() {} }, app.fetch);
+}
+
+interface OpenStore {
+  readonly store: StockStore;
+  readonly stop: StopStep[];
+  /** Nothing was ever sold here, and the demo is wanted. */
+  readonly demoStock: boolean;
+}
+
+async function openRedis(url: string): Promise<OpenStore> {
+  const connection = new Connection(url, {
+    name: `${namespace}-api`,
+    world,
+    onError: (error) => logger.warn("redis", { error: describeError(error) }),
+  });
+  await connection.whenReady(2000).catch(() => logger.warn("redis is away: orders get 503 until it is back"));
+  const store = new RedisStore(connection, { namespace, shards }, limits);
+  return { store, stop: [() => store.close()], demoStock: false };
+}
+
+async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Promise<OpenStore> {
+  const ledger = await openLedger(await openPglite({ folder: wanted.dataDir, namespace }), world);
+  const deployment = await ledger.prepare(shards);
+  const memory = new MemoryStore(world, limits, shards);
+  const watermark = new Watermark();
+  const worker = startWorker({
+    ledger,
+    deployment,
+    log: memory,
+    control: memory,
+    world,
+    logger,
+    idempotencyWindowMs: limits.idempotencyWindowMs,
+    onBooked: (shard, seq) => watermark.advance(shard, seq),
+    onFailure: fatal, // an order that cannot be booked must not be answered
+  });
+  const all = Array.from({ length: shards }, (_, shard) => shard);
+  await Promise.all(all.map((shard) => watermark.reached(shard, 0)));
+  return {
+    store: new DurableStore(memory, watermark),
+    stop: [() => worker.stop(), () => memory.close(), () => ledger.close()],
+    demoStock: wanted.demoStock && all.every((shard) => watermark.at(shard) === 0),
+  };
+}

@@ -1,0 +1,159 @@
+/**
+ * How the variables of `config.ts` are written.
+ *
+ * @module
+ */
+import { hash } from "node:crypto";
+
+/** How a variable is written: `parse` returns undefined for what breaks `rule`. */
+export interface Format<T> {
+  /** Reads on after "must be". */
+  readonly rule: string;
+  readonly parse: (text: string) => T | undefined;
+}
+
+/** What a token allows. Scopes do not include one another. */
+export type Scope = "deduct" | "read" | "admin";
+
+/** A token, as far as it must be known to recognize it. */
+export interface TokenConfig {
+  /** Goes into the log as `actor`; several tokens may share it, as old and new do during a rotation. */
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  /** SHA-256 of the token in hex; the token itself is kept nowhere. */
+  readonly sha256: string;
+}
+
+/** Every request with a token is compared with all of them. */
+const tokensMax = 100;
+const redisUrlsMax = 100;
+/** Longest path that Linux takes, and more than any host name or URL needs. */
+const charsMax = 4096;
+
+/** An integer in plain decimal digits, both bounds included. */
+export function integer(min: number, max: number): Format<number> {
+  return {
+    rule: `an integer from ${min} to ${max}`,
+    parse(text) {
+      const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+      return value >= min && value <= max ? value : undefined;
+    },
+  };
+}
+
+/** One of a few words. */
+export function oneOf<T extends string>(words: readonly T[]): Format<T> {
+  return { rule: `one of ${words.join(", ")}`, parse: (text) => words.find((word) => word === text) };
+}
+
+/** A folder. */
+export function path(): Format<string> {
+  return {
+    rule: `a path of at most ${charsMax} characters`,
+    parse: (text) => text.length <= charsMax && !text.includes("\0") ? text : undefined,
+  };
+}
+
+/** Where to listen. */
+export function hostName(): Format<string> {
+  return {
+    rule: "a host name or an IP address, without a port",
+    // Names and IPv4 have no colon; what has one must be IPv6. 253 is the longest name DNS can hold.
+    parse: (text) =>
+      /^(?:[\w.-]{1,253}|\[?[\da-f:.]*:[\da-f:.]*(?:%\w+)?\]?)$/i.test(text)
+        ? stripBrackets(text)
+        : undefined,
+  };
+}
+
+/** A name that PostgreSQL, Redis and Kafka take alike. */
+export function identifier(): Format<string> {
+  return {
+    rule: "1 to 32 of a-z, 0-9 and _, starting with a letter, not with pg_ (PostgreSQL's own)",
+    parse: (text) => /^(?!pg_)[a-z][a-z0-9_]{0,31}$/.test(text) ? text : undefined,
+  };
+}
+
+/** One Redis, or nodes of one Redis Cluster. */
+export function redisUrls(): Format<readonly string[]> {
+  return {
+    rule: "redis://host:port/db or rediss://…; several, comma-separated, of one scheme and database 0",
+    parse(text) {
+      const urls = text.split(",").map((url) => url.trim());
+      // A Redis Cluster has database 0 only.
+      const path = urls.length === 1 ? /^\/?\d{0,4}$/ : /^\/?0?$/;
+      const parsed = urls.map((url) => parseUrl(url, ["redis:", "rediss:"]));
+      const alike = parsed.every((url) =>
+        url?.protocol === parsed[0]?.protocol && path.test(url?.pathname ?? "no")
+      );
+      return alike && urls.length <= redisUrlsMax ? urls : undefined;
+    },
+  };
+}
+
+/** A PostgreSQL database. */
+export function databaseUrl(): Format<string> {
+  return {
+    rule: "postgres://user:password@host:port/database",
+    parse: (text) => parseUrl(text, ["postgres:", "postgresql:"]) === undefined ? undefined : text,
+  };
+}
+
+/** Tokens and what they allow. */
+export function apiTokens(): Format<readonly TokenConfig[]> {
+  return {
+    rule: `a JSON object of 1 to ${tokensMax} tokens (visible ASCII), each with a list of the scopes ` +
+      `deduct, read, admin, or with {"name", "scopes"}`,
+    parse(text) {
+      const entries = parseObject(text);
+      if (entries === undefined || entries.length === 0 || entries.length > tokensMax) return undefined;
+      const tokens = entries.map(([token, value]) => parseToken(token, value));
+      return tokens.every((token) => token !== undefined) ? tokens : undefined;
+    },
+  };
+}
+
+/** Whether only this machine can reach an address. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host);
+}
+
+function stripBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/, "$1");
+}
+
+function parseUrl(text: string, protocols: readonly string[]): URL | undefined {
+  if (text.length > charsMax || !URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  return protocols.includes(url.protocol) && url.hostname !== "" ? url : undefined;
+}
+
+function parseObject(text: string): [name: string, value: unknown][] | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject ? Object.entries(value) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function parseToken(token: string, value: unknown): TokenConfig | undefined {
+  if (!/^[\x21-\x7e]{1,1024}$/.test(token)) return undefined;
+  const sha256 = hash("sha256", token);
+  // A token without a name is called after its digest: the same in every process and after every edit.
+  const { name = `token-${sha256.slice(0, 8)}`, scopes, ...unknown } = namedScopes(value);
+  if (typeof name !== "string" || !/^[^\p{C}]{1,64}$/u.test(name)) return undefined;
+  if (!isScopes(scopes) || Object.keys(unknown).length > 0) return undefined;
+  return { name, scopes, sha256 };
+}
+
+function namedScopes(value: unknown): { name?: unknown; scopes?: unknown } {
+  if (Array.isArray(value)) return { scopes: value };
+  return typeof value === "object" && value !== null ? value : {};
+}
+
+function isScopes(value: unknown): value is Scope[] {
+  const scopes: readonly unknown[] = ["deduct", "read", "admin"] satisfies Scope[];
+  return Array.isArray(value) && value.length > 0 && value.every((scope) => scopes.includes(scope));
+}

@@ -1,0 +1,26 @@
+/**
+ * `/livez` and `/readyz`: for load balancers and for people; open to all, because they tell nothing
+ * about anybody's stock.
+ *
+ * @module
+ */
+import type { Handler } from "hono";
+import type { Edge } from "./edge.ts";
+import { freshJsonHeaders, respond } from "./response.ts";
+
+/** `GET /livez`: the process answers. Asks nobody, or a lost server would get healthy processes killed. */
+export function livez(): Handler {
+  return () => respond({ status: 200, headers: freshJsonHeaders, body: { live: true } });
+}
+
+/** `GET /readyz`: orders can be decided now; says what is missing, and which promises are off. */
+export function readyz({ inventory }: Edge): Handler {
+  return async () => {
+    const { ready, missing, promisesOff } = await inventory.readiness();
+    return respond({
+      status: ready ? 200 : 503,
+      headers: freshJsonHeaders,
+      body: { ready, missing, promises_off: promisesOff },
+    });
+  };
+}

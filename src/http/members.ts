@@ -1,0 +1,147 @@
+/**
+ * The members of a JSON object, checked one by one; what is wrong is collected, not thrown.
+ *
+ * @module
+ */
+import { limits } from "../inventory/command.ts";
+import { type FieldError, invalidRequest } from "./problem.ts";
+import { type Checked, refused, valid } from "./response.ts";
+
+/** The spellings that clients use of each member, the documented one first. */
+export type Spellings<Name extends string> = Readonly<Record<Name, readonly [string, ...string[]]>>;
+
+/** Unknown members that one answer names: a body can hold 100,000 of them, the answer must not. */
+const unknownNamedMax = 20;
+/** Characters of a name that an answer repeats; a name can be as long as the body. */
+const nameCharsMax = 64;
+
+const controlCharacter = /\p{Cc}/u;
+/** What almost every id looks like: one test instead of four. */
+const printableAscii = /^[\x20-\x7e]+$/;
+const encoder = new TextEncoder();
+
+/** Reads members by name; an unusable one reads as `""` or `0` and makes {@link Members.check} refuse. */
+export class Members<Name extends string> {
+  readonly #body: Readonly<Record<string, unknown>>;
+  readonly #spellings: Spellings<Name>;
+  #found = 0;
+  #errors: FieldError[] | undefined;
+
+  /** @param body an object as `JSON.parse` makes it: what is not there reads as undefined, and only that */
+  constructor(body: Readonly<Record<string, unknown>>, spellings: Spellings<Name>) {
+    this.#body = body;
+    this.#spellings = spellings;
+  }
+
+  /** A required id: of a SKU, a user, an order, an adjustment. */
+  id(name: Name): string {
+    const spelling = this.#requiredSpelling(name);
+    if (spelling === undefined) return "";
+    const value = this.#body[spelling];
+    const rule = typeof value === "string" ? brokenIdRule(value) : "must be a string";
+    if (rule === undefined) return value as string;
+    this.wrong(spelling, rule);
+    return "";
+  }
+
+  /** A required integer, both bounds included. */
+  integer(name: Name, min: number, max: number): number {
+    const spelling = this.#requiredSpelling(name);
+    if (spelling === undefined) return 0;
+    const value = this.#body[spelling];
+    if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) {
+      return value + 0; // -0 becomes 0
+    }
+    this.wrong(spelling, `must be an integer from ${min} to ${max}`);
+    return 0;
+  }
+
+  /** An optional short text for people; empty when it is not there. */
+  note(name: Name): string {
+    const spelling = this.#spelling(name);
+    if (spelling === undefined) return "";
+    const value = this.#body[spelling];
+    const rule = typeof value === "string" ? brokenNoteRule(value) : "must be a string";
+    if (rule === undefined) return value as string;
+    this.wrong(spelling, rule);
+    return "";
+  }
+
+  /** Notes what is wrong with a member. */
+  wrong(spelling: string, detail: string): void {
+    this.#errors ??= [];
+    this.#errors.push({ pointer: pointerTo(spelling), detail });
+  }
+
+  /** `parsed`, unless a member was wrong or the object has members that nobody read. */
+  check<T>(parsed: T): Checked<T> {
+    let members = 0;
+    for (const _ in this.#body) members++;
+    if (members !== this.#found) this.#nameUnknown();
+    return this.#errors === undefined ? valid(parsed) : refused(invalidRequest(this.#errors));
+  }
+
+  #requiredSpelling(name: Name): string | undefined {
+    const spelling = this.#spelling(name);
+    if (spelling === undefined) this.wrong(this.#spellings[name][0], "is missing");
+    return spelling;
+  }
+
+  #spelling(name: Name): string | undefined {
+    let used: string | undefined;
+    for (const spelling of this.#spellings[name]) {
+      if (this.#body[spelling] === undefined) continue;
+      this.#found++;
+      if (used === undefined) used = spelling;
+      else this.wrong(spelling, `is ${used} in another spelling: send one of them`);
+    }
+    return used;
+  }
+
+  #nameUnknown(): void {
+    const known = new Set<string>(Object.values<readonly string[]>(this.#spellings).flat());
+    const unknown = Object.keys(this.#body).filter((name) => !known.has(name));
+    for (const name of unknown.slice(0, unknownNamedMax)) {
+      if (name.length <= nameCharsMax) this.wrong(name, "is not a member of this request");
+      else this.#wrongAsAWhole(`a member with a name of ${name.length} characters is not known`);
+    }
+    const unnamed = unknown.length - unknownNamedMax;
+    if (unnamed > 0) this.#wrongAsAWhole(`${unnamed} more members are not known`);
+  }
+
+  #wrongAsAWhole(detail: string): void {
+    this.#errors ??= [];
+    this.#errors.push({ pointer: "", detail });
+  }
+}
+
+/** Why a text cannot be an id, or undefined when it can. */
+export function brokenIdRule(text: string): string | undefined {
+  const max = limits.idBytesMax;
+  if (text.length <= max && printableAscii.test(text)) return undefined;
+  if (text === "") return "must not be empty";
+  // A UTF-16 unit takes at least a byte: a long text is refused before it is encoded.
+  if (text.length > max || encoder.encode(text).length > max) return `must be at most ${max} bytes of UTF-8`;
+  return brokenTextRule(text);
+}
+
+function brokenNoteRule(text: string): string | undefined {
+  const max = limits.noteCharsMax;
+  // A character takes up to two UTF-16 units: most texts need no counting.
+  if (text.length > 2 * max || (text.length > max && Array.from(text).length > max)) {
+    return `must be at most ${max} characters`;
+  }
+  return brokenTextRule(text);
+}
+
+function brokenTextRule(text: string): string | undefined {
+  if (controlCharacter.test(text)) return "must not contain control characters";
+  if (!text.isWellFormed()) return "must be well-formed Unicode: it has half of a surrogate pair";
+  if (text.includes("\ufffd")) return "must not contain U+FFFD, which stands for bytes that were not UTF-8";
+  return undefined;
+}
+
+/** JSON pointer (RFC 6901) to a member of the body. */
+function pointerTo(name: string): string {
+  return `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}

@@ -1,0 +1,85 @@
+/**
+ * From untyped JSON to the contents of commands. Written by hand, as this runs for every order: a valid
+ * deduct takes MEASURED; an invalid one is told everything that is wrong with it.
+ *
+ * @module
+ */
+import { limits } from "../inventory/command.ts";
+import { brokenIdRule, Members, type Spellings } from "./members.ts";
+import { invalidRequest } from "./problem.ts";
+import { decodeSegment } from "./request.ts";
+import { type Checked, refused, valid } from "./response.ts";
+
+/** Contents of a deduct. */
+export interface DeductBody {
+  readonly sku: string;
+  readonly userId: string;
+  readonly orderId: string;
+  /** Units, 1..{@link limits.amountMax}. */
+  readonly amount: number;
+}
+
+/** Contents of an adjustment. */
+export interface AdjustBody {
+  readonly adjustmentId: string;
+  /** Units, -{@link limits.quantityMax}..{@link limits.quantityMax}; 0 makes a SKU that has no units yet. */
+  readonly delta: number;
+  readonly reason: string;
+  readonly reference: string;
+}
+
+const deductSpellings: Spellings<"sku" | "user_id" | "order_id" | "amount"> = {
+  sku: ["sku", "SKU"],
+  user_id: ["user_id", "UserID"],
+  order_id: ["order_id", "OrderID"],
+  amount: ["amount", "Amount"],
+};
+
+const adjustSpellings: Spellings<"adjustment_id" | "delta" | "reason" | "reference"> = {
+  adjustment_id: ["adjustment_id"],
+  delta: ["delta"],
+  reason: ["reason"],
+  reference: ["reference"],
+};
+
+const notAnObject = refused(invalidRequest([{ pointer: "", detail: "the body must be a JSON object" }]));
+
+/** Checks the body of a deduct. */
+export function parseDeduct(body: unknown): Checked<DeductBody> {
+  if (!isObject(body)) return notAnObject;
+  const members = new Members(body, deductSpellings);
+  return members.check({
+    sku: members.id("sku"),
+    userId: members.id("user_id"),
+    orderId: members.id("order_id"),
+    amount: members.integer("amount", 1, limits.amountMax),
+  });
+}
+
+/** Checks the body of an adjustment. */
+export function parseAdjust(body: unknown): Checked<AdjustBody> {
+  if (!isObject(body)) return notAnObject;
+  const members = new Members(body, adjustSpellings);
+  return members.check({
+    adjustmentId: members.id("adjustment_id"),
+    delta: members.integer("delta", -limits.quantityMax, limits.quantityMax),
+    reason: members.note("reason"),
+    reference: members.note("reference"),
+  });
+}
+
+/** Checks a SKU as it stands in the path, percent-encoding and all. */
+export function parseSku(segment: string): Checked<string> {
+  const sku = decodeSegment(segment);
+  if (sku === undefined) return badSku("must be percent-encoded UTF-8");
+  const rule = brokenIdRule(sku);
+  return rule === undefined ? valid(sku) : badSku(rule);
+}
+
+function badSku(rule: string): Checked<never> {
+  return refused(invalidRequest([{ pointer: "/sku", detail: `in the path ${rule}` }]));
+}
+
+function isObject(body: unknown): body is Readonly<Record<string, unknown>> {
+  return typeof body === "object" && body !== null && !Array.isArray(body);
+}

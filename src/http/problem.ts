@@ -1,0 +1,93 @@
+/**
+ * Problem details (RFC 9457): the one shape of every refusal and error.
+ *
+ * @module
+ */
+import type { Answer } from "./response.ts";
+
+/** Every code a client can meet, with its status and its title. A code never changes its meaning. */
+const catalogue = {
+  invalid_request: [400, "The request is not valid"],
+  unauthorized: [401, "A valid token is needed"],
+  forbidden: [403, "The token does not allow this"],
+  not_found: [404, "There is nothing at this path"],
+  unknown_sku: [404, "The SKU is not known"],
+  method_not_allowed: [405, "The method is not allowed at this path"],
+  insufficient_stock: [409, "There is not enough stock"],
+  sku_paused: [409, "The SKU is paused"],
+  stock_limit: [409, "The stock would exceed what a SKU can hold"],
+  body_too_large: [413, "The body is too large"],
+  unsupported_media_type: [415, "The media type is not supported"],
+  order_conflict: [422, "The order id was used with other contents"],
+  adjustment_conflict: [422, "The adjustment id was used with other contents"],
+  order_too_large: [422, "The order has too many lines"],
+  rate_limited: [429, "The user bought this SKU a moment ago"],
+  internal_error: [500, "Something is broken in the server"],
+  overloaded: [503, "The server is overloaded"],
+  backlog_full: [503, "Too many sales wait to be booked"],
+  unarmed: [503, "The stock is being verified"],
+  store_unavailable: [503, "The store cannot be reached"],
+  outcome_unknown: [503, "It is not known whether the request took effect"],
+} as const satisfies Record<string, readonly [status: number, title: string]>;
+
+/** A stable, machine-readable name of a problem. */
+export type ProblemCode = keyof typeof catalogue;
+
+/** Members and headers of one problem beyond those that every problem has. */
+export interface Extras {
+  readonly members?: Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const contentType = { "content-type": "application/problem+json" } as const;
+
+/**
+ * A problem as an answer.
+ *
+ * `type` is a reference with a full path: the same on every host, and free to lead to a page one day.
+ *
+ * @param detail a sentence for people about this occurrence; also given as `message`
+ */
+export function problem(code: ProblemCode, detail: string, extras: Extras = {}): Answer {
+  const [status, title] = catalogue[code];
+  return {
+    status,
+    headers: extras.headers === undefined ? contentType : { ...contentType, ...extras.headers },
+    body: {
+      type: `/problems/${code}`,
+      title,
+      status,
+      detail,
+      code,
+      success: false,
+      message: detail,
+      ...extras.members,
+    },
+  };
+}
+
+/** A problem that time may solve: says when to try again, in whole seconds as HTTP wants them. */
+export function retryLater(
+  code: ProblemCode,
+  detail: string,
+  retryAfterMs: number,
+  members: Readonly<Record<string, unknown>>,
+): Answer {
+  const retryAfterS = Math.max(1, Math.ceil(retryAfterMs / 1000));
+  return problem(code, detail, { members, headers: { "retry-after": String(retryAfterS) } });
+}
+
+/** One thing that is wrong with a request. */
+export interface FieldError {
+  /** JSON pointer (RFC 6901) to the member as the client spelled it. */
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+/** The answer to a request that breaks the rules: all of them at once. */
+export function invalidRequest(errors: readonly FieldError[]): Answer {
+  const detail = errors.map((error) =>
+    error.pointer === "" ? error.detail : `${error.pointer}: ${error.detail}`
+  );
+  return problem("invalid_request", detail.join("; "), { members: { errors } });
+}

@@ -1,0 +1,41 @@
+/**
+ * An answer as a value, and the way it becomes a response.
+ *
+ * @module
+ */
+
+/** What a client is told. A value, so that one answer can also be an item of a larger one. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** A check of a request: what was found, or the answer that refuses the request. */
+export type Checked<T> =
+  | { readonly kind: "valid"; readonly value: T }
+  | { readonly kind: "refused"; readonly answer: Answer };
+
+/** Headers of a success. */
+export const jsonHeaders: Readonly<Record<string, string>> = { "content-type": "application/json" };
+
+/** Headers of an answer that is stale as soon as it is sent. */
+export const freshJsonHeaders: Readonly<Record<string, string>> = {
+  "content-type": "application/json",
+  "cache-control": "no-store",
+};
+
+/** A check that found what it looked for. */
+export function valid<T>(value: T): Checked<T> {
+  return { kind: "valid", value };
+}
+
+/** A check that refuses the request. */
+export function refused(answer: Answer): Checked<never> {
+  return { kind: "refused", answer };
+}
+
+/** Puts an answer on the wire. */
+export function respond(answer: Answer): Response {
+  return new Response(JSON.stringify(answer.body), { status: answer.status, headers: answer.headers });
+}

@@ -1,0 +1,71 @@
+/**
+ * An inventory that answers what a test tells it to: for tests of the edge, where the port is ours.
+ *
+ * @module
+ */
+import type { Hono } from "hono";
+import { loadConfig } from "../config.ts";
+import type { Command } from "../inventory/command.ts";
+import type { Outcome } from "../inventory/outcome.ts";
+import type { Inventory, Readiness } from "../inventory/service.ts";
+import { realWorld } from "../world.ts";
+import { createApp } from "./app.ts";
+
+/** The moment at which {@link edgeUnderTest} always is. */
+export const testNowMs = Date.UTC(2026, 10, 22, 12, 0, 0);
+
+/** Remembers what it was asked and gives the answer that was set. */
+export class ScriptedInventory implements Inventory {
+  /** Every command, oldest first. */
+  readonly commands: Command[] = [];
+  /** The answer to every command; a thrown error is broken code. */
+  decide: (command: Command) => Outcome = () => ({ kind: "unarmed" });
+  /** The answer to every look at the readiness. */
+  state: Readiness = { ready: true, missing: [], promisesOff: [] };
+
+  /** Records a command and answers it. */
+  submit(command: Command): Promise<Outcome> {
+    this.commands.push(command);
+    return Promise.try(this.decide, command);
+  }
+
+  /** Always the same one. */
+  shardOf(_sku: string): number {
+    return 3;
+  }
+
+  /** Answers {@link ScriptedInventory.state}. */
+  readiness(): Promise<Readiness> {
+    return Promise.resolve(this.state);
+  }
+}
+
+/** An app on a scripted inventory. */
+export interface EdgeUnderTest {
+  readonly app: Hono;
+  readonly inventory: ScriptedInventory;
+  /** What was reported as an error. */
+  readonly reported: unknown[];
+}
+
+/** The app as `env` configures it, on a scripted inventory, at {@link testNowMs}. */
+export function edgeUnderTest(env: Record<string, string> = {}): EdgeUnderTest {
+  const inventory = new ScriptedInventory();
+  const reported: unknown[] = [];
+  const app = createApp({
+    inventory,
+    config: loadConfig(env),
+    world: { ...realWorld, now: () => testNowMs },
+    reportError: (error) => reported.push(error),
+  });
+  return { app, inventory, reported };
+}
+
+/** A POST of JSON; a string is sent as it is. */
+export function jsonPost(body: unknown, headers: Record<string, string> = {}): RequestInit {
+  return {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  };
+}

@@ -1,0 +1,73 @@
+/**
+ * The port to a SQL database, as small as the ledger needs it. PostgreSQL and PGlite implement it and share
+ * all SQL; names in that SQL are unqualified, the adapter sets the schema.
+ *
+ * @module
+ */
+
+/** A parameter of a statement. Arrays and objects go as JSON text: both drivers send text alike. */
+export type Param = string | number | boolean | null;
+
+/** Runs statements, in the order in which they are called. */
+export interface Queries {
+  /**
+   * Runs one statement. 64-bit integers come as numbers: all of ours stay below 2^53.
+   *
+   * @throws {SqlError} when the database refuses it
+   */
+  query<Row extends object>(statement: string, params?: readonly Param[]): Promise<Row[]>;
+  /** Runs several statements without parameters. */
+  script(statements: string): Promise<void>;
+}
+
+/** An open transaction. Statements may be sent without waiting for those before: they are pipelined. */
+export interface Transaction extends Queries {
+  /** Undoes everything; nothing more may be run. */
+  rollback(): Promise<void>;
+}
+
+/**
+ * One connection for as long as it lives: it never reconnects, because what it held would be gone in silence.
+ * A session that lost its connection rejects every call with `LeaseLost`.
+ */
+export interface Session extends Queries {
+  /** Commits when `run` resolves, rolls back when it rejects. Calls from outside wait until it has ended. */
+  transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** Takes the lock of a shard until the session ends. Returns whether it was free. */
+  tryLock(shard: number): Promise<boolean>;
+  /** Shows that the session lives, and keeps it alive. */
+  ping(): Promise<void>;
+  /** Ends the session and frees what it holds. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** A database, seen through one schema. Its own `query` uses any connection, outside of any transaction. */
+export interface Database extends Queries {
+  /** The schema. */
+  readonly namespace: string;
+  /** Opens a session. */
+  session(): Promise<Session>;
+  /** Closes every connection; sessions end with them. */
+  close(): Promise<void>;
+}
+
+/** The database refused a statement. */
+export class SqlError extends Error {
+  override name = "SqlError";
+  /** @param sqlstate five characters; the first two are its class */
+  constructor(readonly sqlstate: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/** A schema's name as an identifier. @throws {RangeError} when PostgreSQL would cut it off */
+export function quotedName(namespace: string): string {
+  const bytes = new TextEncoder().encode(namespace).length;
+  // 63 bytes is NAMEDATALEN - 1; PostgreSQL truncates in silence, and two namespaces could become one.
+  if (bytes < 1 || bytes > 63 || namespace.includes("\0")) {
+    throw new RangeError(
+      `Cannot use NAMESPACE as a schema's name has 1 to 63 bytes: current value has ${bytes}`,
+    );
+  }
+  return `"${namespace.replaceAll('"', '""')}"`;
+}

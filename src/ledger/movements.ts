@@ -1,0 +1,63 @@
+/**
+ * Log entries as the rows that the books make of them.
+ *
+ * @module
+ */
+import type { EventLine, InventoryEvent, LogEntry, Position } from "../log/event.ts";
+
+/** An event and the epoch that its number was issued under. */
+export type Numbered = InventoryEvent & { readonly epoch: number };
+
+/** What of a batch the books still want, or why it does not fit behind them. */
+export type Plan =
+  | { readonly kind: "book"; readonly events: readonly Numbered[] }
+  | { readonly kind: "gap" | "stale_epoch"; readonly found: Position };
+
+/** Skips what is booked and checks that the rest follows on: numbers without a gap, epochs that never fall. */
+export function planBatch(entries: readonly LogEntry[], cursor: Position): Plan {
+  const events: Numbered[] = [];
+  let last = cursor;
+  for (const { position: { epoch }, events: batch } of entries) {
+    for (const event of batch) {
+      if (event.seq <= cursor.seq) continue;
+      const found = { epoch, seq: event.seq };
+      if (epoch < last.epoch) return { kind: "stale_epoch", found };
+      if (event.seq !== last.seq + 1) return { kind: "gap", found };
+      events.push({ ...event, epoch });
+      last = found;
+    }
+  }
+  return { kind: "book", events };
+}
+
+/** One change of one SKU, as `insert_movements.sql` takes it. */
+export type Movement = Omit<Numbered, "lines"> & EventLine & { readonly line: number };
+
+/** The movements of events, one a line. */
+export function toMovements(events: readonly Numbered[]): Movement[] {
+  return events.flatMap(({ lines, ...event }) =>
+    lines.map((change, line) => ({ ...event, ...change, line }))
+  );
+}
+
+/** The same event with nothing in it that PostgreSQL refuses in a text or a time; its figures are untouched. */
+export function readable(event: Numbered): Numbered {
+  return {
+    ...event,
+    kind: clean(event.kind),
+    id: clean(event.id),
+    userId: clean(event.userId),
+    fingerprint: clean(event.fingerprint),
+    actor: clean(event.actor),
+    traceparent: clean(event.traceparent),
+    reason: clean(event.reason),
+    reference: clean(event.reference),
+    atMs: Number.isFinite(new Date(event.atMs).getTime()) ? event.atMs : 0,
+    lines: event.lines.map((line) => ({ ...line, sku: clean(line.sku) })),
+  };
+}
+
+/** NUL and halves of surrogate pairs become U+FFFD. */
+function clean(text: string): string {
+  return text.replaceAll("\0", "\uFFFD").toWellFormed();
+}

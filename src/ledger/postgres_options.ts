@@ -1,0 +1,83 @@
+/**
+ * How this project speaks to postgres.js: every option and bound, and its errors in the port's words.
+ *
+ * @module
+ */
+import postgres from "postgres";
+import type { World } from "../world.ts";
+import { quotedName, SqlError } from "./database.ts";
+
+/** Where the books are. */
+export interface PostgresOptions {
+  /** `postgres://user:password@host:port/database`. */
+  readonly url: string;
+  /** The schema. */
+  readonly namespace: string;
+  /** Shown in `pg_stat_activity`. */
+  readonly applicationName: string;
+  readonly world: World;
+}
+
+/** Bounds on the server's side and on ours. */
+export const postgresBounds = {
+  connectTimeoutMs: 5_000,
+  /** Connections for reads outside of leases (an order looked up past the window). */
+  poolMax: 4,
+  poolIdleTimeoutMs: 60_000,
+  poolLifetimeMs: 1_800_000,
+  poolStatementTimeoutMs: 5_000,
+  /** A batch takes 60 ms; the longest statement is the count of a shard's SKUs or lines at a rebuild. */
+  sessionStatementTimeoutMs: 30_000,
+  /** Only another process that prepares the schema, or the holder of a lease not yet ended, can be in the way. */
+  lockTimeoutMs: 10_000,
+  /** A frozen worker keeps its session for ever; silent for this long it loses it, so another takes over in 5 s. */
+  silenceMaxMs: 3_000,
+  /** Above the statement timeout, so that this one only ends calls whose answer was lost on the way. */
+  callTimeoutMs: 35_000,
+  /** For the statement under way when a session or the pool is closed. */
+  closeTimeoutMs: 2_000,
+} as const;
+
+/** The options of postgres.js that pool and sessions share. */
+export type DriverOptions = Pick<
+  postgres.Options<{ bigint: postgres.PostgresType<number> }>,
+  | "connect_timeout"
+  | "keep_alive"
+  | "prepare"
+  | "fetch_types"
+  | "types"
+  | "debug"
+  | "onnotice"
+  | "connection"
+>;
+
+/** What pool and sessions have in common; times in seconds, as postgres.js wants them. */
+export function driverOptions(
+  options: PostgresOptions,
+  connection: Record<string, string | number>,
+): DriverOptions {
+  return {
+    connect_timeout: postgresBounds.connectTimeoutMs / 1000,
+    keep_alive: 10,
+    prepare: true,
+    fetch_types: false, // it would ask for array types at every connect; no array is ever sent
+    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+    debug: false,
+    onnotice: () => {}, // "relation already exists, skipping"; errors come as errors
+    connection: {
+      application_name: options.applicationName,
+      search_path: quotedName(options.namespace),
+      lock_timeout: postgresBounds.lockTimeoutMs,
+      // The statements' best plan depends on where in the log a batch is: a generic plan expects half a percent
+      // of all movements and reads the whole table of stock.
+      plan_cache_mode: "force_custom_plan",
+      ...connection,
+    },
+  };
+}
+
+/** The driver's error in the port's words. */
+export function toSqlError(error: unknown): unknown {
+  if (!(error instanceof postgres.PostgresError)) return error;
+  return new SqlError(error.code, error.message, { cause: error });
+}

@@ -1,0 +1,219 @@
+/**
+ * One connection to PostgreSQL that lives once. postgres.js would open a new one behind a lost one, and the
+ * advisory lock of the lost one would be gone in silence; so its client gets one socket and no second.
+ *
+ * @module
+ */
+import net from "node:net";
+import postgres from "postgres";
+import type { World } from "../world.ts";
+import type { Param, Session, SqlError, Transaction } from "./database.ts";
+import { LeaseLost } from "./ledger.ts";
+import { driverOptions, postgresBounds, type PostgresOptions, toSqlError } from "./postgres_options.ts";
+import { readSql } from "./statements.ts";
+
+type Reject = (reason: unknown) => void;
+
+/** See {@link Session}. Calls run in turn; those inside a transaction are pipelined. */
+export class PostgresSession implements Session {
+  readonly #world: World;
+  readonly #onEnd: () => void;
+  readonly #client: postgres.Sql<{ bigint: number }>;
+  readonly #socket = oneSocket((cause) => this.#lose("cannot connect", cause));
+  readonly #waiting = new Set<Reject>();
+  #turn: Promise<unknown> = Promise.resolve();
+  #turns = 0;
+  #lost: LeaseLost | undefined;
+
+  private constructor(options: PostgresOptions, onEnd: () => void) {
+    this.#world = options.world;
+    this.#onEnd = onEnd;
+    const settings = {
+      ...driverOptions(options, {
+        statement_timeout: postgresBounds.sessionStatementTimeoutMs,
+        idle_session_timeout: postgresBounds.silenceMaxMs,
+        idle_in_transaction_session_timeout: postgresBounds.silenceMaxMs,
+      }),
+      socket: this.#socket.open, // documented by the driver, absent from its types
+      max: 1,
+      idle_timeout: undefined,
+      max_lifetime: null,
+      backoff: () => 0,
+      onclose: () => this.#lose("its connection closed"),
+    };
+    this.#client = postgres(options.url, settings);
+  }
+
+  /** Connects. `onEnd` is called once, when the session is over. */
+  static async open(options: PostgresOptions, onEnd: () => void): Promise<PostgresSession> {
+    const session = new PostgresSession(options, onEnd);
+    try {
+      await session.ping();
+      return session;
+    } catch (error) {
+      await session.close();
+      // There was no lease yet: say what kept us from connecting.
+      throw error instanceof LeaseLost && error.cause ? error.cause : error;
+    }
+  }
+
+  query<Row extends object>(statement: string, params?: readonly Param[]): Promise<Row[]> {
+    return this.#inTurn(() => this.#send<Row>(statement, params));
+  }
+
+  script(statements: string): Promise<void> {
+    return this.#inTurn(() => this.#sendScript(statements));
+  }
+
+  transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      let open = true;
+      const tx: Transaction = {
+        query: (statement, params) => this.#send(statement, params),
+        script: (statements) => this.#sendScript(statements),
+        rollback: async () => {
+          open = false;
+          await this.#sendScript("rollback");
+        },
+      };
+      try {
+        // The first statements of `run` leave together with "begin".
+        const [, result] = await Promise.all([this.#sendScript("begin"), run(tx)]);
+        if (open) await this.#sendScript("commit");
+        return result;
+      } catch (error) {
+        if (open) await this.#sendScript("rollback").catch((cause) => this.#lose("rollback failed", cause));
+        throw error;
+      }
+    });
+  }
+
+  async tryLock(shard: number): Promise<boolean> {
+    const [row] = await this.query<{ locked: boolean | null }>(await readSql("try_lock.sql"), [shard]);
+    if (typeof row?.locked !== "boolean") {
+      throw new Error(`Cannot lease shard ${shard} as the books have no schema yet: prepare them first`);
+    }
+    return row.locked;
+  }
+
+  async ping(): Promise<void> {
+    // A call under way keeps the session alive by itself, and has its own deadline: do not wait behind it.
+    if (this.#turns === 0) await this.query("select 1 as alive");
+    if (this.#lost) throw this.#lost;
+  }
+
+  async close(): Promise<void> {
+    this.#end(new LeaseLost("it was released"));
+    // PostgreSQL frees the lock before it closes its side, so whoever asks next finds it free.
+    await this.#client.end({ timeout: postgresBounds.closeTimeoutMs / 1000 });
+    this.#socket.destroy();
+  }
+
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    this.#turns++;
+    const result = this.#turn.then(run);
+    this.#turn = result.catch(() => {}).then(() => this.#turns--);
+    return result;
+  }
+
+  #send<Row extends object>(statement: string, params: readonly Param[] = []): Promise<Row[]> {
+    return this.#answerOf(() => this.#client.unsafe<Row[]>(statement, [...params], { prepare: true }));
+  }
+
+  async #sendScript(statements: string): Promise<void> {
+    await this.#answerOf(() => this.#client.unsafe(statements).simple());
+  }
+
+  /** Sends, and settles at the latest when the session is lost or the deadline has passed. */
+  #answerOf<T>(send: () => PromiseLike<T>): Promise<T> {
+    if (this.#lost) return Promise.reject(this.#lost);
+    return new Promise<T>((resolve, reject) => {
+      const deadline = `no answer in ${postgresBounds.callTimeoutMs} ms`;
+      const cancel = this.#world.after(postgresBounds.callTimeoutMs, () => this.#lose(deadline));
+      const settle = <V>(report: (value: V) => void) => (value: V) => {
+        cancel();
+        this.#waiting.delete(fail);
+        report(value);
+      };
+      const fail = settle(reject);
+      this.#waiting.add(fail);
+      send().then(settle(resolve), (error: unknown) => fail(this.#reasonFor(error)));
+    });
+  }
+
+  #reasonFor(error: unknown): unknown {
+    if (this.#lost) return this.#lost;
+    const refused = error instanceof postgres.PostgresError && error.severity !== "FATAL";
+    if (refused) return toSqlError(error) as SqlError;
+    return this.#lose(error instanceof Error ? error.message : String(error), error);
+  }
+
+  /** The connection is of no use any more. */
+  #lose(why: string, cause?: unknown): LeaseLost {
+    const lost = this.#end(new LeaseLost(why, { cause }));
+    this.#socket.destroy();
+    return lost;
+  }
+
+  /** Rejects every call, those under way too, from now on and for good. Returns the reason, which is the first. */
+  #end(reason: LeaseLost): LeaseLost {
+    if (this.#lost) return this.#lost;
+    this.#lost = reason;
+    for (const fail of [...this.#waiting]) fail(reason);
+    this.#onEnd();
+    return reason;
+  }
+}
+
+/** What postgres.js tells a socket factory. */
+interface Address {
+  readonly host: readonly string[];
+  readonly port: readonly number[];
+  /** Unix socket, or false. */
+  readonly path: string | false;
+}
+
+/** Hands out one socket, once. `onFailure` hears of a failure first: with several hosts postgres.js would wait on. */
+function oneSocket(onFailure: (cause: unknown) => void) {
+  let socket: net.Socket | undefined;
+  let used = false;
+  return {
+    async open({ host, port, path }: Address): Promise<net.Socket> {
+      if (used) throw new Error("a session does not reconnect");
+      used = true;
+      const failures: unknown[] = [];
+      for (const [index, name] of host.entries()) {
+        const target = path ? { path } : { host: name, port: port[index] ?? 5432 };
+        try {
+          socket = await connect(target);
+          // `host` is where postgres.js looks for the name that a TLS certificate must carry.
+          return Object.assign(socket, { host: name });
+        } catch (error) {
+          failures.push(error);
+        }
+      }
+      const failure = failures.length === 1 ? failures[0] : new AggregateError(failures, "no host answers");
+      onFailure(failure);
+      throw failure;
+    },
+    destroy: () => void socket?.destroy(),
+  };
+}
+
+function connect(target: net.NetConnectOpts): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ ...target, timeout: postgresBounds.connectTimeoutMs });
+    const fail = (error: Error) => {
+      socket.destroy();
+      reject(error);
+    };
+    socket.once("error", fail);
+    socket.once("timeout", () => fail(new Error(`cannot connect in ${postgresBounds.connectTimeoutMs} ms`)));
+    socket.once("connect", () => {
+      socket.removeAllListeners();
+      socket.setTimeout(0);
+      socket.setNoDelay(); // or a pipelined statement waits for the acknowledgement of the one before
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,2 @@
+-- Whose books these are.
+select id::text as id, shards from deployment;

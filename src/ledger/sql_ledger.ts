@@ -1,0 +1,51 @@
+/**
+ * The ledger over SQL, for PostgreSQL and PGlite alike.
+ *
+ * @module
+ */
+import type { World } from "../world.ts";
+import type { Database } from "./database.ts";
+import type { Deployment, Ledger, OrderLineRow, ShardLedger } from "./ledger.ts";
+import { prepareSchema } from "./schema.ts";
+import { SqlShardLedger } from "./sql_shard_ledger.ts";
+import { loadStatements, type Statements } from "./statements.ts";
+
+/** The ledger in a database. Closing it closes the database. */
+export async function openLedger(database: Database, world: World): Promise<Ledger> {
+  return new SqlLedger(database, await loadStatements(), world);
+}
+
+class SqlLedger implements Ledger {
+  readonly #database: Database;
+  readonly #sql: Statements;
+  readonly #world: World;
+
+  constructor(database: Database, sql: Statements, world: World) {
+    this.#database = database;
+    this.#sql = sql;
+    this.#world = world;
+  }
+
+  prepare(shards: number): Promise<Deployment> {
+    return prepareSchema(this.#database, this.#sql, this.#world, shards);
+  }
+
+  async lease(shard: number): Promise<ShardLedger | undefined> {
+    const session = await this.#database.session();
+    let locked = false;
+    try {
+      locked = await session.tryLock(shard);
+      return locked ? new SqlShardLedger(shard, session, this.#sql) : undefined;
+    } finally {
+      if (!locked) await session.close();
+    }
+  }
+
+  findOrder(orderId: string): Promise<OrderLineRow[]> {
+    return this.#database.query<OrderLineRow>(this.#sql.find_order, [orderId]);
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+}

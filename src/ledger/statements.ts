@@ -1,0 +1,51 @@
+/**
+ * The ledger's SQL: one statement a file in `sql/`, each with its contract in its header.
+ *
+ * @module
+ */
+
+const names = [
+  "add_cursors",
+  "add_missing_stock",
+  "audit_stock",
+  "claim_deployment",
+  "count_skus",
+  "create_migrations",
+  "find_first_line",
+  "find_order",
+  "find_returned_lines",
+  "find_schema",
+  "insert_dead_letter",
+  "insert_movements",
+  "insert_order_lines",
+  "issue_epoch",
+  "lock_cursor",
+  "lock_migrations",
+  "move_cursor",
+  "note_head",
+  "note_jump",
+  "note_migration",
+  "page_lines",
+  "page_stock",
+  "read_cursor",
+  "read_deployment",
+  "read_migrations",
+  "remove_order_lines",
+] as const;
+
+/** Name of a statement: its file's, without the ending. */
+export type StatementName = typeof names[number];
+
+/** Every statement's text. */
+export type Statements = Readonly<Record<StatementName, string>>;
+
+/** Reads a file of `sql/`. Not a text import: Deno 2.5, which Deploy runs, does not know them. */
+export function readSql(file: string): Promise<string> {
+  return Deno.readTextFile(new URL(`sql/${file}`, import.meta.url));
+}
+
+/** Reads all statements. */
+export async function loadStatements(): Promise<Statements> {
+  const texts = await Promise.all(names.map(async (name) => [name, await readSql(`${name}.sql`)] as const));
+  return Object.freeze(Object.fromEntries(texts) as Record<StatementName, string>);
+}

@@ -1,0 +1,28 @@
+/**
+ * What the API prints when it is ready: where it is, who it is, and a line to try.
+ *
+ * @module
+ */
+import type { Config } from "../config.ts";
+import type { World } from "../world.ts";
+
+/** The demo's SKU, and how many units an empty folder starts with. */
+export const demo = { sku: "SKU_123", units: 1000 } as const;
+
+/** Lines for the person who started the process. The `curl` lines work as they stand, once each. */
+export function banner(config: Config, port: number, pid: number, world: World): string {
+  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+  const base = `http://${host}:${port}`;
+  const fresh = world.uuid().slice(0, 8);
+  const access = config.access.kind === "tokens" ? ` -H "authorization: Bearer $TOKEN"` : "";
+  const post = (path: string, body: unknown) =>
+    `curl -s${access} -H 'content-type: application/json' -d '${JSON.stringify(body)}' ${base}${path}`;
+  const deduct = { sku: demo.sku, user_id: `user-${fresh}`, order_id: `order-${fresh}`, amount: 1 };
+  const adjust = { adjustment_id: `first-${fresh}`, delta: demo.units, reason: "first delivery" };
+  const hasStock = config.store.kind === "embedded" && config.store.demoStock;
+  return [
+    `Holdfast listens on ${base} (pid ${pid}, ${config.store.kind})`,
+    ...hasStock ? [] : [post(`/api/v1/inventory/${demo.sku}/adjustments`, adjust)],
+    post("/api/v1/inventory/deduct", deduct),
+  ].join("\n");
+}

@@ -1,0 +1,22 @@
+/**
+ * The demo: an empty system gets something to sell.
+ *
+ * @module
+ */
+import type { Inventory } from "../inventory/service.ts";
+import { demo } from "./banner.ts";
+
+/** Creates the demo's SKU. */
+export async function stockDemo(inventory: Inventory): Promise<void> {
+  await inventory.submit({
+    kind: "adjust",
+    adjustmentId: "demo-stock",
+    sku: demo.sku,
+    delta: demo.units,
+    reason: "demo",
+    reference: "",
+    fingerprint: "demo",
+    actor: "",
+    traceparent: "",
+  });
+}

@@ -1,0 +1,137 @@
+/**
+ * `deno task test` and `deno task bench`: gets real servers, runs every test on them, stops them.
+ *
+ *     deno task test [file…] [--filter name]      ends with the line "N passed, N failed"
+ *     deno task bench [file…] [--filter name]
+ *
+ * TEST_REDIS_URL, TEST_VALKEY_URL and TEST_DATABASE_URL choose other servers, which must be empty.
+ *
+ * @module
+ */
+// deno-lint-ignore-file no-console -- this is the command that prints for the user
+import { readReport } from "./report.ts";
+import { installServers } from "./servers/install.ts";
+import { cleanDatabases, cleanRedis, refuseUsedDatabase, refuseUsedRedis } from "./servers/outside.ts";
+import { startPostgres } from "./servers/postgres.ts";
+import { startRedis } from "./servers/redis.ts";
+import { openRun, type Run, track, untrack } from "./servers/run_folder.ts";
+import { SHARED_VARIABLES } from "./servers/shared.ts";
+
+type Mode = "test" | "bench";
+type SharedServer = keyof typeof SHARED_VARIABLES;
+
+/** How a run ended, and why when the output above does not say it. Benchmarks count nothing. */
+interface Result {
+  readonly code: number;
+  readonly reasons: readonly string[];
+  readonly counts?: { readonly passed: number; readonly failed: number };
+}
+
+// The longest honest run takes a few minutes; this one hangs.
+const RUN_DEADLINE_MS = 30 * 60_000;
+
+const STOP_SIGNALS: Partial<Record<Deno.Signal, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+
+const START: Record<SharedServer, () => Promise<{ readonly url: string }>> = {
+  redis: () => startRedis(),
+  valkey: () => startRedis({ flavour: "valkey" }),
+  postgres: () => startPostgres(),
+};
+
+const REFUSE_USED: Record<SharedServer, (variable: string, url: string) => Promise<void>> = {
+  redis: refuseUsedRedis,
+  valkey: refuseUsedRedis,
+  postgres: refuseUsedDatabase,
+};
+
+const CLEAN: Record<SharedServer, (url: string) => Promise<void>> = {
+  redis: cleanRedis,
+  valkey: cleanRedis,
+  postgres: cleanDatabases,
+};
+
+async function main(args: readonly string[]): Promise<number> {
+  const [mode, rest]: [Mode, readonly string[]] = args[0] === "bench"
+    ? ["bench", args.slice(1)]
+    : ["test", args];
+  const stopped = stopRequest();
+  const run = await openRun();
+  const outside = sharedServers().filter((server) => Deno.env.has(SHARED_VARIABLES[server]));
+  const ours = sharedServers().filter((server) => !outside.includes(server));
+  let result = await Promise.race([stopped, runOnServers(mode, rest, run, outside, ours)]).catch(broken);
+  await Promise.all(outside.map((server) => CLEAN[server](urlOf(server)))).catch((error) =>
+    result = broken(error)
+  );
+  await run.close();
+  for (const reason of result.reasons) console.error(`\n${reason}`);
+  if (result.counts) console.log(`\n${result.counts.passed} passed, ${result.counts.failed} failed`);
+  return result.code;
+}
+
+function sharedServers(): SharedServer[] {
+  return Object.keys(SHARED_VARIABLES) as SharedServer[];
+}
+
+function urlOf(server: SharedServer): string {
+  return Deno.env.get(SHARED_VARIABLES[server]) ?? "";
+}
+
+async function runOnServers(
+  mode: Mode,
+  args: readonly string[],
+  run: Run,
+  outside: readonly SharedServer[],
+  ours: readonly SharedServer[],
+): Promise<Result> {
+  for (const server of outside) await REFUSE_USED[server](SHARED_VARIABLES[server], urlOf(server));
+  // All three even when one is given: tests of faults start servers of their own.
+  await installServers(["redis", "valkey", "postgres"], console.log);
+  await Promise.all(ours.map(async (server) => {
+    Deno.env.set(SHARED_VARIABLES[server], (await START[server]()).url);
+  }));
+  const junitFile = `${run.dir}/junit.xml`;
+  const report = mode === "test" ? [`--junit-path=${junitFile}`] : [];
+  const code = await runDeno([mode, "--allow-all", ...report, ...args]);
+  return mode === "test"
+    ? judge(code, await Deno.readTextFile(junitFile).catch(() => ""))
+    : { code, reasons: [] };
+}
+
+async function runDeno(args: readonly string[]): Promise<number> {
+  const child = new Deno.Command(Deno.execPath(), { args: [...args], stdin: "null" }).spawn();
+  track(child.pid, `deno ${args.join(" ")}`);
+  const { code } = await child.status;
+  untrack(child.pid);
+  return code;
+}
+
+/** The result of `deno test`. What it lets pass in silence, an ignored test or a run without any, fails here. */
+function judge(code: number, junit: string): Result {
+  const { passed, failed, ignored } = readReport(junit);
+  const reasons: string[] = [];
+  if (ignored.length > 0) reasons.push(`Ignored tests count as failed: ${ignored.join(", ")}`);
+  if (code !== 0 && failed === 0) reasons.push("deno test failed outside of any test, see above.");
+  if (code === 0 && passed + ignored.length === 0) reasons.push("No test ran, which counts as a failure.");
+  const counts = { passed, failed: failed + (ignored.length || reasons.length) };
+  return { code: code === 0 && counts.failed > 0 ? 1 : code, reasons, counts };
+}
+
+/** Resolves when the run is to end early. Ctrl-C reaches every process of the terminal; this one outlives them. */
+function stopRequest(): Promise<Result> {
+  return new Promise((resolve) => {
+    const stop = (code: number, reason: string) => resolve({ code, reasons: [`Stopped ${reason}.`] });
+    for (const [signal, code] of Object.entries(STOP_SIGNALS)) {
+      Deno.addSignalListener(signal as Deno.Signal, () => stop(code, `by ${signal}`));
+    }
+    const limit = setTimeout(stop, RUN_DEADLINE_MS, 1, `as it took longer than ${RUN_DEADLINE_MS} ms`);
+    Deno.unrefTimer(limit);
+  });
+}
+
+function broken(error: unknown): Result {
+  const reasons = error instanceof Error ? [error.message] : [String(error)];
+  if (error instanceof Error && error.cause instanceof Error) reasons.push(error.cause.message);
+  return { code: 1, reasons, counts: { passed: 0, failed: 1 } };
+}
+
+Deno.exit(await main(Deno.args));

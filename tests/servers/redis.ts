@@ -1,0 +1,123 @@
+/**
+ * A real Redis or Valkey for one test, which may kill, freeze and restart it.
+ *
+ * @module
+ */
+import { runCommand } from "./command.ts";
+import { programOf } from "./install.ts";
+import { freePort } from "./port.ts";
+import { type RunningProcess, startProcess } from "./process.ts";
+import { dataDir } from "./run_folder.ts";
+
+/** The two servers that speak the protocol and must behave alike. */
+export type RedisFlavour = "redis" | "valkey";
+
+/** Which server, and settings beside the defaults (`--name`, `value`, …), which they override. */
+export interface RedisOptions {
+  /** Redis when left out. */
+  readonly flavour?: RedisFlavour;
+  /** Appended to the command line. */
+  readonly args?: readonly string[];
+}
+
+const CLI_DEADLINE_MS = 5_000;
+
+// As it is shipped: an acknowledged write survives kill -9, and memory pressure never evicts stock.
+// Without the diskless delay a replica starts up to 5 s late.
+const SHIPPED_ARGS = [
+  ...["--appendonly", "yes", "--appendfsync", "always", "--save", ""],
+  ...["--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0"],
+];
+
+/** Starts a server with a data folder of its own; returns when it answers. */
+export async function startRedis({ flavour = "redis", args = [] }: RedisOptions = {}): Promise<RedisServer> {
+  const server = new RedisServer(flavour, args, await dataDir(flavour));
+  await server.start();
+  return server;
+}
+
+/** A server on a port and folder that stay the same over {@link RedisServer.kill} and a new start. */
+export class RedisServer implements AsyncDisposable {
+  /** Which of the two it is. */
+  readonly flavour: RedisFlavour;
+  /** On 127.0.0.1, without a password. */
+  readonly port: number = freePort();
+  /** Its address for clients. */
+  readonly url: string = `redis://127.0.0.1:${this.port}`;
+  /** Where its append-only file lies. */
+  readonly dir: string;
+  readonly #args: readonly string[];
+  #process: RunningProcess | undefined;
+
+  /** Use {@link startRedis}. */
+  constructor(flavour: RedisFlavour, args: readonly string[], dir: string) {
+    this.flavour = flavour;
+    this.dir = dir;
+    this.#args = args;
+  }
+
+  /** The id of the server's process. */
+  get pid(): number {
+    return this.#running().pid;
+  }
+
+  /** Starts it, the first time or again; returns when it has loaded its data and answers. */
+  async start(): Promise<void> {
+    if (this.#process) {
+      throw new Error(`Cannot start the ${this.flavour} on port ${this.port} as it is running`);
+    }
+    this.#process = await startProcess({
+      command: programOf(this.flavour, `${this.flavour}-server`),
+      args: [
+        ...["--bind", "127.0.0.1", "--port", String(this.port), "--dir", this.dir],
+        ...SHIPPED_ARGS,
+        ...this.#args,
+      ],
+      // Printed after the append-only file was read: no client is told LOADING from here on.
+      readyLine: /Ready to accept connections/,
+    });
+  }
+
+  /** kill -9, and waits until it is gone. The folder stays for the next {@link RedisServer.start}. */
+  async kill(): Promise<void> {
+    await this.#running().kill();
+    this.#process = undefined;
+  }
+
+  /** Stops its process where it is; connections stay open and nothing answers. */
+  freeze(): void {
+    this.#running().freeze();
+  }
+
+  /** Lets it go on. */
+  thaw(): void {
+    this.#running().thaw();
+  }
+
+  /** What the server has printed since its last start. */
+  output(): string {
+    return this.#running().output();
+  }
+
+  /** Sends one command and returns the reply as redis-cli prints it; an error reply is thrown. */
+  async cli(...args: readonly string[]): Promise<string> {
+    const reply = await runCommand(
+      programOf("redis", "redis-cli"),
+      ["-e", "-h", "127.0.0.1", "-p", String(this.port), ...args],
+      { deadlineMs: CLI_DEADLINE_MS },
+    );
+    return reply.replace(/\n$/, "");
+  }
+
+  /** Ends it and removes its folder. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process?.kill();
+    this.#process = undefined;
+    await Deno.remove(this.dir, { recursive: true });
+  }
+
+  #running(): RunningProcess {
+    if (this.#process) return this.#process;
+    throw new Error(`Cannot use the ${this.flavour} on port ${this.port} as it was killed`);
+  }
+}

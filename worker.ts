@@ -1,0 +1,58 @@
+/**
+ * The worker process: reads the log, writes the ledger, verifies and arms the stores.
+ *
+ * @module
+ */
+import { RedisControl } from "./src/inventory/redis/control.ts";
+import { openPostgres } from "./src/ledger/postgres.ts";
+import { openLedger } from "./src/ledger/sql_ledger.ts";
+import { configOrExit, die, exitCodes, onlyUrl, say, stopOnSignal } from "./src/lifecycle.ts";
+import { RedisStream } from "./src/log/redis_stream.ts";
+import { Connection } from "./src/redis/connection.ts";
+import { createLogger, describeError } from "./src/telemetry/logger.ts";
+import { startWorker } from "./src/worker/worker.ts";
+import { realWorld as world, sleep } from "./src/world.ts";
+
+const config = configOrExit();
+const { shards, namespace, userLimitMs } = config;
+if (config.store.kind === "embedded" || config.store.databaseUrl === null) {
+  die("Cannot start the worker as REDIS_URL and DATABASE_URL must be set", exitCodes.badSettings);
+}
+const { databaseUrl } = config.store;
+const redisUrl = onlyUrl(config.store.redisUrls);
+const logger = createLogger(world, config.logLevel);
+
+const name = `${namespace}-worker`;
+const database = openPostgres({ url: databaseUrl, namespace, applicationName: name, world });
+const ledger = await openLedger(database, world);
+const deployment = await prepare();
+
+const connect = () =>
+  new Connection(redisUrl, {
+    name,
+    world,
+    onError: (error) => logger.warn("redis", { error: describeError(error) }),
+  });
+const control = new RedisControl(connect(), { namespace, shards, userLimitMs });
+const log = new RedisStream({ namespace, shards }, connect);
+const idempotencyWindowMs = config.idempotencyWindowS * 1000;
+const worker = startWorker({ ledger, deployment, log, control, world, logger, idempotencyWindowMs });
+
+say(`Holdfast worker runs (pid ${Deno.pid}, deployment ${deployment.id}, ${shards} shards)`);
+stopOnSignal(world, logger, config.drainTimeoutMs, [
+  () => worker.stop(),
+  () => Promise.all([log.close(), control.close(), ledger.close()]),
+]);
+
+/** A ledger that is away is waited for; one that belongs to other settings is not. */
+async function prepare() {
+  for (;;) {
+    try {
+      return await ledger.prepare(shards);
+    } catch (error) {
+      if (error instanceof RangeError) die(error.message, exitCodes.badSettings);
+      logger.warn("ledger is away", { error: describeError(error) });
+      await sleep(world, 500);
+    }
+  }
+}
