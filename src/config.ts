@@ -39,28 +39,45 @@ export type StoreConfig =
 
 /** One process's settings. */
 export interface Config {
+  /** Listen address; an IPv6 address without brackets. */
   readonly host: string;
+  /** Listen port; 0 = any free one. */
   readonly port: number;
+  /** Where stock and ledger live. */
   readonly store: StoreConfig;
+  /** Fixed for a deployment. */
   readonly shards: number;
+  /** Names keys and schema. */
   readonly namespace: string;
+  /** Who may ask. */
   readonly access: AccessConfig;
+  /** One accepted deduct per user and SKU in this time; 0 = off. */
   readonly userLimitMs: number;
+  /** How long an order id is remembered at least, seconds. */
   readonly idempotencyWindowS: number;
+  /** Commands in one call to the store. */
   readonly batchMax: number;
+  /** Requests that wait in one process. */
   readonly queueMax: number;
+  /** Sales of a shard that wait for the ledger. */
   readonly backlogMax: number;
+  /** Until when a request may take effect. */
   readonly requestTimeoutMs: number;
+  /** How long a stopping process waits for its requests. */
   readonly drainTimeoutMs: number;
+  /** The least severe line that is logged. */
   readonly logLevel: LogLevel;
 }
 
 /** One variable of the environment. */
 export interface Setting<T> {
+  /** The variable. */
   readonly name: string;
   /** As it would be written; null when unset means something of its own. */
   readonly default: string | null;
+  /** For README. */
   readonly meaning: string;
+  /** How it is written. */
   readonly format: Format<T>;
   /** May hold a password: its value is never printed. */
   readonly secret?: true;
@@ -192,6 +209,7 @@ const relations: readonly { of: readonly [Key, Key]; rule: string; holds: (value
 
 /** One thing that is wrong with the environment. */
 export interface SettingProblem {
+  /** The variable. */
   readonly name: string;
   /** Reads on after "must be". */
   readonly rule: string;
@@ -201,9 +219,14 @@ export interface SettingProblem {
 
 /** The environment is not usable; says all that is wrong with it. */
 export class ConfigError extends Error {
+  /** The class, for logs. */
   override name = "ConfigError";
 
-  /** @param problems at least one */
+  /**
+   * Puts all problems into one message.
+   *
+   * @param problems at least one
+   */
   constructor(readonly problems: readonly SettingProblem[]) {
     const lines = problems.map(({ name, rule, value }) =>
       `  ${name} must be ${rule}: current value is ${value === null ? "not shown" : JSON.stringify(value)}`

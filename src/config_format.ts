@@ -9,6 +9,7 @@ import { hash } from "node:crypto";
 export interface Format<T> {
   /** Reads on after "must be". */
   readonly rule: string;
+  /** The value, or undefined when the text breaks the rule. */
   readonly parse: (text: string) => T | undefined;
 }
 
@@ -19,6 +20,7 @@ export type Scope = "deduct" | "read" | "admin";
 export interface TokenConfig {
   /** Goes into the log as `actor`; several tokens may share it, as old and new do during a rotation. */
   readonly name: string;
+  /** At least one. */
   readonly scopes: readonly Scope[];
   /** SHA-256 of the token in hex; the token itself is kept nowhere. */
   readonly sha256: string;
@@ -58,9 +60,9 @@ export function path(): Format<string> {
 export function hostName(): Format<string> {
   return {
     rule: "a host name or an IP address, without a port",
-    // Names and IPv4 have no colon; what has one must be IPv6. 253 is the longest name DNS can hold.
+    // Names and IPv4 have no colon; IPv6 has at least two. 253 is the longest name DNS can hold.
     parse: (text) =>
-      /^(?:[\w.-]{1,253}|\[?[\da-f:.]*:[\da-f:.]*(?:%\w+)?\]?)$/i.test(text)
+      /^(?:[\w.-]{1,253}|\[?[\da-f:.]*:[\da-f:.]*:[\da-f:.]*(?:%\w+)?\]?)$/i.test(text)
         ? stripBrackets(text)
         : undefined,
   };

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { loadConfig } from "../config.ts";
 import { realWorld } from "../world.ts";
 import { createApp } from "./app.ts";
+import type { Route } from "./edge.ts";
 import { parseDeduct } from "./parse.ts";
 import { ScriptedInventory } from "./scripted_inventory.ts";
 
@@ -30,7 +31,7 @@ function edge(env: Record<string, string>) {
   return createApp({ inventory, config: loadConfig(env), world: realWorld, reportError: () => {} });
 }
 
-async function deduct(app: Hono, extra: Record<string, string> = {}) {
+async function deduct(app: { fetch: Route }, extra: Record<string, string> = {}) {
   const response = await app.fetch(
     new Request(url, { method: "POST", headers: { ...headers, ...extra }, body }),
   );

@@ -3,19 +3,17 @@
  *
  * @module
  */
-import type { Handler } from "hono";
 import type { Deduct } from "../inventory/command.ts";
 import { answerDeduct } from "./answer.ts";
-import type { Edge } from "./edge.ts";
+import type { Edge, Route } from "./edge.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { type DeductBody, parseDeduct } from "./parse.ts";
 import { readJson, traceparentOf } from "./request.ts";
 import { respond } from "./response.ts";
 
 /** Handles a deduct. */
-export function deduct({ inventory, access, world }: Edge): Handler {
-  return async (c) => {
-    const request = c.req.raw;
+export function deduct({ inventory, access, world }: Edge): Route {
+  return async (request) => {
     const caller = access.admit(request, "deduct");
     if (caller.kind === "refused") return respond(caller.answer);
     const json = await readJson(request);

@@ -4,17 +4,16 @@
  *
  * @module
  */
-import type { Handler } from "hono";
-import type { Edge } from "./edge.ts";
+import type { Edge, Route } from "./edge.ts";
 import { freshJsonHeaders, respond } from "./response.ts";
 
 /** `GET /livez`: the process answers. Asks nobody, or a lost server would get healthy processes killed. */
-export function livez(): Handler {
+export function livez(): Route {
   return () => respond({ status: 200, headers: freshJsonHeaders, body: { live: true } });
 }
 
 /** `GET /readyz`: orders can be decided now; says what is missing, and which promises are off. */
-export function readyz({ inventory }: Edge): Handler {
+export function readyz({ inventory }: Edge): Route {
   return async () => {
     const { ready, missing, promisesOff } = await inventory.readiness();
     return respond({

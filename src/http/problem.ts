@@ -6,7 +6,7 @@
 import type { Answer } from "./response.ts";
 
 /** Every code a client can meet, with its status and its title. A code never changes its meaning. */
-const catalogue = {
+export const problems = {
   invalid_request: [400, "The request is not valid"],
   unauthorized: [401, "A valid token is needed"],
   forbidden: [403, "The token does not allow this"],
@@ -31,11 +31,13 @@ const catalogue = {
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
 /** A stable, machine-readable name of a problem. */
-export type ProblemCode = keyof typeof catalogue;
+export type ProblemCode = keyof typeof problems;
 
 /** Members and headers of one problem beyond those that every problem has. */
 export interface Extras {
+  /** Members of the body. */
   readonly members?: Readonly<Record<string, unknown>>;
+  /** Headers, names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -49,7 +51,7 @@ const contentType = { "content-type": "application/problem+json" } as const;
  * @param detail a sentence for people about this occurrence; also given as `message`
  */
 export function problem(code: ProblemCode, detail: string, extras: Extras = {}): Answer {
-  const [status, title] = catalogue[code];
+  const [status, title] = problems[code];
   return {
     status,
     headers: extras.headers === undefined ? contentType : { ...contentType, ...extras.headers },
@@ -81,6 +83,7 @@ export function retryLater(
 export interface FieldError {
   /** JSON pointer (RFC 6901) to the member as the client spelled it. */
   readonly pointer: string;
+  /** The rule that it breaks. */
   readonly detail: string;
 }
 

@@ -6,8 +6,11 @@
 
 /** What a client is told. A value, so that one answer can also be an item of a larger one. */
 export interface Answer {
+  /** HTTP status. */
   readonly status: number;
+  /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
+  /** JSON. */
   readonly body: Readonly<Record<string, unknown>>;
 }
 

@@ -3,16 +3,15 @@
  *
  * @module
  */
-import type { Hono } from "hono";
 import { loadConfig } from "../config.ts";
 import type { Command } from "../inventory/command.ts";
 import type { Outcome } from "../inventory/outcome.ts";
 import type { Inventory, Readiness } from "../inventory/service.ts";
 import { realWorld } from "../world.ts";
-import { createApp } from "./app.ts";
+import { type App, createApp } from "./app.ts";
 
 /** The moment at which {@link edgeUnderTest} always is. */
-export const testNowMs = Date.UTC(2026, 10, 22, 12, 0, 0);
+export const testNowMs: number = Date.UTC(2026, 10, 22, 12, 0, 0);
 
 /** Remembers what it was asked and gives the answer that was set. */
 export class ScriptedInventory implements Inventory {
@@ -42,7 +41,11 @@ export class ScriptedInventory implements Inventory {
 
 /** An app on a scripted inventory. */
 export interface EdgeUnderTest {
-  readonly app: Hono;
+  /** Sends a request to the app, past any socket. */
+  readonly send: (path: string, init?: RequestInit) => Promise<Response>;
+  /** The app itself. */
+  readonly app: App;
+  /** What the app asks. */
   readonly inventory: ScriptedInventory;
   /** What was reported as an error. */
   readonly reported: unknown[];
@@ -58,7 +61,10 @@ export function edgeUnderTest(env: Record<string, string> = {}): EdgeUnderTest {
     world: { ...realWorld, now: () => testNowMs },
     reportError: (error) => reported.push(error),
   });
-  return { app, inventory, reported };
+  const send = async (path: string, init?: RequestInit) => {
+    return await app.fetch(new Request(`http://127.0.0.1:8080${path}`, init));
+  };
+  return { send, app, inventory, reported };
 }
 
 /** A POST of JSON; a string is sent as it is. */

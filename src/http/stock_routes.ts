@@ -3,21 +3,20 @@
  *
  * @module
  */
-import type { Context, Handler } from "hono";
 import type { Adjust } from "../inventory/command.ts";
 import { answerAdjust, answerStock } from "./answer.ts";
-import type { Edge } from "./edge.ts";
+import type { Edge, Route } from "./edge.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { type AdjustBody, parseAdjust, parseSku } from "./parse.ts";
-import { readJson, traceparentOf } from "./request.ts";
+import { rawPath, readJson, traceparentOf } from "./request.ts";
 import { type Checked, respond } from "./response.ts";
 
 /** `GET /api/v1/inventory/:sku`. */
-export function readStock({ inventory, access, world }: Edge): Handler {
-  return async (c) => {
-    const caller = access.admit(c.req.raw, "read");
+export function readStock({ inventory, access, world }: Edge): Route {
+  return async (request) => {
+    const caller = access.admit(request, "read");
     if (caller.kind === "refused") return respond(caller.answer);
-    const sku = skuInPath(c);
+    const sku = skuInPath(request);
     if (sku.kind === "refused") return respond(sku.answer);
     const outcome = await inventory.submit({ kind: "stock", sku: sku.value });
     return respond(answerStock(outcome, inventory.shardOf(sku.value), world.now()));
@@ -25,12 +24,11 @@ export function readStock({ inventory, access, world }: Edge): Handler {
 }
 
 /** `POST /api/v1/inventory/:sku/adjustments`. */
-export function adjustStock({ inventory, access, world }: Edge): Handler {
-  return async (c) => {
-    const request = c.req.raw;
+export function adjustStock({ inventory, access, world }: Edge): Route {
+  return async (request) => {
     const caller = access.admit(request, "admin");
     if (caller.kind === "refused") return respond(caller.answer);
-    const sku = skuInPath(c);
+    const sku = skuInPath(request);
     if (sku.kind === "refused") return respond(sku.answer);
     const json = await readJson(request);
     if (json.kind === "refused") return respond(json.answer);
@@ -42,8 +40,8 @@ export function adjustStock({ inventory, access, world }: Edge): Handler {
 }
 
 /** `/api/v1/inventory/<sku>/…`: the segment as it was sent, because a strict decoding must see it so. */
-function skuInPath(c: Context): Checked<string> {
-  return parseSku(c.req.path.split("/")[4] ?? "");
+function skuInPath(request: Request): Checked<string> {
+  return parseSku(rawPath(request).split("/")[4] ?? "");
 }
 
 function toCommand(sku: string, asked: AdjustBody, actor: string, traceparent: string): Adjust {

@@ -20,7 +20,9 @@ const encoder = new TextEncoder();
 
 /** A 64-bit number in two unsigned halves. */
 export interface Halves {
+  /** Bits 63..32. */
   readonly high: number;
+  /** Bits 31..0. */
   readonly low: number;
 }
 

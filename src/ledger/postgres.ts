@@ -39,7 +39,7 @@ class PostgresDatabase implements Database {
 
   async query<Row extends object>(statement: string, params: readonly Param[] = []): Promise<Row[]> {
     try {
-      return await this.#pool.unsafe<Row[]>(statement, [...params], { prepare: true });
+      return Array.from(await this.#pool.unsafe<Row[]>(statement, [...params], { prepare: true }));
     } catch (error) {
       throw toSqlError(error);
     }

@@ -103,9 +103,10 @@ export class PostgresSession implements Session {
   }
 
   async close(): Promise<void> {
+    const timeoutMs = this.#lost ? 0 : postgresBounds.closeTimeoutMs;
     this.#end(new LeaseLost("it was released"));
     // PostgreSQL frees the lock before it closes its side, so whoever asks next finds it free.
-    await this.#client.end({ timeout: postgresBounds.closeTimeoutMs / 1000 });
+    await this.#client.end({ timeout: timeoutMs / 1000 });
     this.#socket.destroy();
   }
 
@@ -116,8 +117,9 @@ export class PostgresSession implements Session {
     return result;
   }
 
-  #send<Row extends object>(statement: string, params: readonly Param[] = []): Promise<Row[]> {
-    return this.#answerOf(() => this.#client.unsafe<Row[]>(statement, [...params], { prepare: true }));
+  async #send<Row extends object>(statement: string, params: readonly Param[] = []): Promise<Row[]> {
+    const send = () => this.#client.unsafe<Row[]>(statement, [...params], { prepare: true });
+    return Array.from(await this.#answerOf(send));
   }
 
   async #sendScript(statements: string): Promise<void> {

@@ -95,7 +95,9 @@ export class Connection {
   /** Closes; calls in flight reject at once. Resolves when the socket is gone. */
   async close(): Promise<void> {
     this.#lose();
-    if (this.#redis.status === "end") return;
+    // Between two attempts there is no socket, and ioredis would not say when it has ended.
+    const hasSocket = this.#redis.status !== "end" && this.#redis.status !== "reconnecting";
+    if (!hasSocket) return this.#redis.disconnect();
     const ended = new Promise<void>((resolve) => this.#redis.once("end", () => resolve()));
     this.#redis.disconnect();
     await ended;

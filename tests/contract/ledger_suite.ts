@@ -526,9 +526,4 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
     }
     assert.notEqual(owners[0], owners[1]);
   });
-
-  testDatabases("a namespace that PostgreSQL would cut off is refused", async (open) => {
-    await assert.rejects(open("n".repeat(64)), RangeError);
-    await assert.rejects(open(""), RangeError);
-  });
 }

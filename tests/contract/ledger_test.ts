@@ -49,11 +49,16 @@ function postgresAt(url: string, namespace = "inventory") {
   return openPostgres({ url, namespace, applicationName: "holdfast-test", world: realWorld });
 }
 
+/** One database for the whole suite, as making one takes 0.3 s; each test has schemas of its own in it. */
+let suiteDatabase: Promise<string> | undefined;
+
 ledgerSuite("PostgreSQL", async () => {
-  const url = await sharedPostgres().freshDatabase();
-  // async: a bad namespace is to reject here as it does for PGlite
-  // deno-lint-ignore require-await
-  return { open: async (namespace) => postgresAt(url, namespace), async [Symbol.asyncDispose]() {} };
+  const url = await (suiteDatabase ??= sharedPostgres().freshDatabase());
+  const prefix = crypto.randomUUID().slice(0, 8);
+  return {
+    open: (namespace) => Promise.resolve(postgresAt(url, `${prefix}_${namespace}`)),
+    async [Symbol.asyncDispose]() {},
+  };
 });
 
 /** A prepared ledger on PostgreSQL with the lease of shard 0. */
@@ -179,6 +184,14 @@ Deno.test("PostgreSQL: two workers that prepare at once agree on the owner", asy
 Deno.test("PostgreSQL: a lease before the schema is made is an error, not a shard taken", async () => {
   const ledger = await openLedger(postgresAt(await sharedPostgres().freshDatabase()), realWorld);
   await assert.rejects(ledger.lease(0), /the books have no schema yet/).finally(() => ledger.close());
+});
+
+Deno.test("a namespace that PostgreSQL would cut off is refused", async () => {
+  await using place = await temporaryFolder();
+  for (const namespace of ["", "n".repeat(64), "ö".repeat(32)]) {
+    assert.throws(() => postgresAt("postgres://nobody@127.0.0.1:1/none", namespace), RangeError);
+    await assert.rejects(openPglite({ folder: place.folder, namespace }), RangeError);
+  }
 });
 
 Deno.test("PostgreSQL: a server that is away rejects with the reason, not with a lost lease", async () => {

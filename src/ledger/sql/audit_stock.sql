@@ -2,21 +2,21 @@
 -- after the SKU's last event. Returns the SKUs that do not, or that would fall below zero; they are not written,
 -- and the caller must roll everything back.
 -- $1 shard   $2 seq before the first movement   $3 seq of the last one
-with booked as (
-  select * from movements where shard = $1 and seq > $2 and seq <= $3
-), sums as (
-  select sku, sum(delta)::bigint as delta, sum(reserved_delta)::bigint as reserved_delta from booked group by sku
-), store as (
-  select distinct on (sku) sku, available_after as available, reserved_after as reserved
-  from booked order by sku, seq desc, line desc
+with booked as ( -- sums and last figures in one pass: as two to be joined they took the square of the SKUs
+  select
+    sku, sum(delta)::bigint as delta, sum(reserved_delta)::bigint as reserved_delta,
+    (array_agg(available_after order by seq desc, line desc))[1] as store_available,
+    (array_agg(reserved_after order by seq desc, line desc))[1] as store_reserved
+  from movements
+  where shard = $1 and seq > $2 and seq <= $3
+  group by sku
 ), audited as materialized (
   select
-    sku, stock.available + sums.delta as available, stock.reserved + sums.reserved_delta as reserved,
-    store.available as store_available, store.reserved as store_reserved,
-    (stock.available + sums.delta, stock.reserved + sums.reserved_delta) = (store.available, store.reserved)
-      and least(store.available, store.reserved) >= 0 as equal
-  from sums join store using (sku) join stock using (sku)
-  where stock.shard = $1
+    sku, available + delta as available, reserved + reserved_delta as reserved, store_available, store_reserved,
+    (available + delta, reserved + reserved_delta) = (store_available, store_reserved)
+      and least(store_available, store_reserved) >= 0 as equal
+  from booked join stock using (sku)
+  where shard = $1
 ), moved as (
   update stock set available = audited.available, reserved = audited.reserved, updated_at = now()
   from audited where stock.shard = $1 and stock.sku = audited.sku and audited.equal

@@ -1,0 +1,264 @@
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { createHash } from "node:crypto";
+import {
+  ConfigError,
+  loadConfig,
+  readEnvironment,
+  type Setting,
+  type SettingProblem,
+  settings,
+} from "./config.ts";
+
+type Env = Record<string, string | undefined>;
+
+function problemsOf(env: Env): readonly SettingProblem[] {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+function namesOf(env: Env): string[] {
+  return problemsOf(env).map((problem) => problem.name);
+}
+
+Deno.test("loadConfig() without settings is the embedded default on loopback, open", () => {
+  deepEqual(loadConfig({}), {
+    host: "127.0.0.1",
+    port: 8080,
+    store: { kind: "embedded", dataDir: "./data", demoStock: true },
+    shards: 1,
+    namespace: "inventory",
+    access: { kind: "open" },
+    userLimitMs: 1000,
+    idempotencyWindowS: 86_400,
+    batchMax: 256,
+    queueMax: 10_000,
+    backlogMax: 1_000_000,
+    requestTimeoutMs: 2000,
+    drainTimeoutMs: 4000,
+    logLevel: "info",
+  });
+});
+
+Deno.test("loadConfig() takes every setting, ignores what it does not know, and takes empty for unset", () => {
+  const config = loadConfig({
+    HOST: "::1",
+    PORT: "0",
+    SHARDS: "",
+    NAMESPACE: "shop_2",
+    DEMO_STOCK: "0",
+    SHARD: "x",
+  });
+  equal(config.host, "::1");
+  equal(config.port, 0);
+  equal(config.shards, 1);
+  equal(config.namespace, "shop_2");
+  deepEqual(config.store, { kind: "embedded", dataDir: "./data", demoStock: false });
+});
+
+Deno.test("loadConfig() freezes all of it", () => {
+  const config = loadConfig({ API_TOKENS: '{"t":["read"]}', REDIS_URL: "redis://a" });
+  const isFrozen = (value: unknown): boolean =>
+    typeof value !== "object" || value === null ||
+    (Object.isFrozen(value) && Object.values(value).every(isFrozen));
+  ok(isFrozen(config));
+});
+
+Deno.test("loadConfig() keeps integers within their bounds, both included", () => {
+  // Beside each: what must be set with it so that no relation between settings speaks first.
+  const bounds: readonly (readonly [name: string, min: number, max: number, beside: Env])[] = [
+    ["PORT", 0, 65_535, {}],
+    ["SHARDS", 1, 1024, {}],
+    ["USER_LIMIT_MS", 0, 86_400_000, {}],
+    ["IDEMPOTENCY_WINDOW_S", 60, 2_592_000, {}],
+    ["BATCH_MAX", 1, 512, {}],
+    ["QUEUE_MAX", 1, 1_000_000, { BATCH_MAX: "1" }],
+    ["BACKLOG_MAX", 1, 100_000_000, {}],
+    ["REQUEST_TIMEOUT_MS", 50, 30_000, { DRAIN_TIMEOUT_MS: "30000" }],
+    ["DRAIN_TIMEOUT_MS", 100, 60_000, { REQUEST_TIMEOUT_MS: "50" }],
+  ];
+  for (const [name, min, max, beside] of bounds) {
+    for (const value of [min, max]) {
+      deepEqual(namesOf({ ...beside, [name]: String(value) }), [], `${name}=${value}`);
+    }
+    const wrong = [`${max + 1}`, `${min - 1}`, `${min}.5`, "1e3", "0x10", ` ${max}`, "many", "9".repeat(30)];
+    for (const value of wrong) deepEqual(namesOf({ ...beside, [name]: value }), [name], `${name}=${value}`);
+  }
+});
+
+Deno.test("loadConfig() takes words by the letter", () => {
+  for (const level of ["debug", "info", "warn", "error"]) {
+    equal(loadConfig({ LOG_LEVEL: level }).logLevel, level);
+  }
+  for (const level of ["INFO", "trace", "info "]) deepEqual(namesOf({ LOG_LEVEL: level }), ["LOG_LEVEL"]);
+  for (const value of ["true", "2", "yes"]) deepEqual(namesOf({ DEMO_STOCK: value }), ["DEMO_STOCK"]);
+});
+
+Deno.test("loadConfig() takes a namespace that PostgreSQL, Redis and Kafka take", () => {
+  for (const name of ["a", "inventory", "a_1", "x".repeat(32)]) {
+    equal(loadConfig({ NAMESPACE: name }).namespace, name);
+  }
+  for (
+    const name of ["A", "1a", "_a", "a-b", "a.b", "a{b}", "pg_shop", "x".repeat(33), 'a"; DROP SCHEMA a; --']
+  ) {
+    deepEqual(namesOf({ NAMESPACE: name }), ["NAMESPACE"], name);
+  }
+});
+
+Deno.test("loadConfig() takes one Redis, or several as a cluster, with a database or none", () => {
+  const databaseUrl = "postgres://u:p@db/inventory";
+  deepEqual(loadConfig({ REDIS_URL: "redis://r:6379/2", DATABASE_URL: databaseUrl }).store, {
+    kind: "redis",
+    redisUrls: ["redis://r:6379/2"],
+    databaseUrl,
+  });
+  deepEqual(loadConfig({ REDIS_URL: "rediss://a, rediss://b:7/0,rediss://c/" }).store, {
+    kind: "redis",
+    redisUrls: ["rediss://a", "rediss://b:7/0", "rediss://c/"],
+    databaseUrl: null,
+  });
+  const wrong = [
+    "localhost:6379",
+    "http://a",
+    "redis:",
+    "redis://",
+    "redis://a,",
+    "redis://a,rediss://b",
+    "redis://a/1,redis://b",
+    "redis://a/x",
+    ",",
+  ];
+  for (const url of wrong) deepEqual(namesOf({ REDIS_URL: url }), ["REDIS_URL"], url);
+  for (const url of ["db", "mysql://db/x", "postgres:", "postgres:///x"]) {
+    deepEqual(namesOf({ REDIS_URL: "redis://a", DATABASE_URL: url }), ["DATABASE_URL"], url);
+  }
+});
+
+Deno.test("loadConfig() knows tokens by their digests and keeps none of them", () => {
+  const tokens = {
+    "shop-secret": ["deduct", "read"],
+    "office-secret": { name: "office", scopes: ["admin"] },
+  };
+  const { access } = loadConfig({ API_TOKENS: JSON.stringify(tokens) });
+  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+  deepEqual(access, {
+    kind: "tokens",
+    tokens: [
+      {
+        name: `token-${sha256("shop-secret").slice(0, 8)}`,
+        scopes: ["deduct", "read"],
+        sha256: sha256("shop-secret"),
+      },
+      { name: "office", scopes: ["admin"], sha256: sha256("office-secret") },
+    ],
+  });
+});
+
+Deno.test("loadConfig() refuses tokens that are not as they must be", () => {
+  const many = Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`t${i}`, ["read"]]));
+  const wrong = [
+    "x",
+    "{}",
+    "[]",
+    "null",
+    '"t"',
+    '{"t":[]}',
+    '{"t":["write"]}',
+    '{"t":"read"}',
+    '{"":["read"]}',
+    '{"a b":["read"]}',
+    '{"ä":["read"]}',
+    '{"t":{"name":"n"}}',
+    '{"t":{"name":"","scopes":["read"]}}',
+    '{"t":{"name":"a\\nb","scopes":["read"]}}',
+    '{"t":{"name":null,"scopes":["read"]}}',
+    '{"t":{"scopes":["read"],"more":1}}',
+    '{"good":["read"],"t":null}',
+    JSON.stringify(many),
+  ];
+  for (const value of wrong) deepEqual(namesOf({ API_TOKENS: value }), ["API_TOKENS"], value);
+});
+
+Deno.test("loadConfig() leaves loopback only with tokens", () => {
+  const token = '{"t":["read"]}';
+  for (const host of ["127.0.0.1", "127.8.9.1", "localhost", "::1", "[::1]"]) {
+    deepEqual(namesOf({ HOST: host }), [], host);
+  }
+  for (
+    const host of [
+      "0.0.0.0",
+      "::",
+      "10.0.0.7",
+      "shop.example",
+      "127.evil.example",
+      "localhost.example",
+      "fe80::1%eth0",
+    ]
+  ) {
+    deepEqual(namesOf({ HOST: host }), ["HOST"], host);
+    deepEqual(namesOf({ HOST: host, API_TOKENS: token }), [], host);
+  }
+  for (const host of ["a b", "127.0.0.1:80", "http://a", "a/b", "x".repeat(254)]) {
+    deepEqual(namesOf({ HOST: host, API_TOKENS: token }), ["HOST"], host);
+  }
+});
+
+Deno.test("loadConfig() holds settings against one another and says why", () => {
+  const cases: readonly (readonly [Env, string, RegExp])[] = [
+    [{ DATABASE_URL: "postgres://db/x" }, "DATABASE_URL", /unset without REDIS_URL, because/],
+    [{ QUEUE_MAX: "100" }, "QUEUE_MAX", /at least BATCH_MAX, because/],
+    [{ REQUEST_TIMEOUT_MS: "4001" }, "DRAIN_TIMEOUT_MS", /at least REQUEST_TIMEOUT_MS, because/],
+    [
+      { IDEMPOTENCY_WINDOW_S: "60", USER_LIMIT_MS: "60001" },
+      "USER_LIMIT_MS",
+      /IDEMPOTENCY_WINDOW_S, because/,
+    ],
+  ];
+  for (const [env, name, rule] of cases) {
+    const [problem, ...others] = problemsOf(env);
+    deepEqual([problem?.name, others], [name, []]);
+    ok(rule.test(problem?.rule ?? ""), problem?.rule);
+  }
+});
+
+Deno.test("a ConfigError names everything that is wrong, with rule and value, but no secret", () => {
+  const env = {
+    PORT: "http",
+    BATCH_MAX: "0",
+    API_TOKENS: '{"hunter2":["everything"]}',
+    REDIS_URL: "http://:hunter2@redis",
+    DATABASE_URL: "mysql://root:hunter2@db/x",
+    QUEUE_MAX: "-1",
+  };
+  throws(() => loadConfig(env), (error: ConfigError) => {
+    deepEqual(error.problems.map(({ name, value }) => [name, value]), [
+      ["PORT", "http"],
+      ["REDIS_URL", null],
+      ["DATABASE_URL", null],
+      ["API_TOKENS", null],
+      ["BATCH_MAX", "0"],
+      ["QUEUE_MAX", "-1"],
+    ]);
+    ok(error.message.includes('\n  PORT must be an integer from 0 to 65535: current value is "http"\n'));
+    ok(error.message.includes("current value is not shown"));
+    ok(!JSON.stringify([error.message, error.problems, error.stack]).includes("hunter2"));
+    return error instanceof ConfigError;
+  });
+});
+
+Deno.test("the table of settings is sound: names are unique, every default follows its own rule", () => {
+  const rows: readonly Setting<unknown>[] = Object.values(settings);
+  equal(new Set(rows.map((row) => row.name)).size, rows.length);
+  for (const row of rows) {
+    ok(/^[A-Z][A-Z_]+$/.test(row.name) && row.meaning !== "" && row.format.rule !== "");
+    if (row.default !== null) ok(row.format.parse(row.default) !== undefined, row.name);
+  }
+});
+
+Deno.test("readEnvironment() reads the settings of the table and nothing else", () => {
+  deepEqual(Object.keys(readEnvironment()), Object.values(settings).map((row) => row.name));
+});

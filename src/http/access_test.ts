@@ -1,0 +1,109 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { edgeUnderTest, jsonPost } from "./scripted_inventory.ts";
+
+const tokens = {
+  "shop-secret": ["deduct", "read"],
+  "office-secret": { name: "office", scopes: ["admin"] },
+};
+const env = { API_TOKENS: JSON.stringify(tokens) };
+const order = { sku: "S", user_id: "u", order_id: "o", amount: 1 };
+
+const requests = {
+  deduct: ["/api/v1/inventory/deduct", (headers: Record<string, string>) => jsonPost(order, headers)],
+  read: ["/api/v1/inventory/S", (headers: Record<string, string>) => ({ headers })],
+  admin: [
+    "/api/v1/inventory/S/adjustments",
+    (headers: Record<string, string>) => jsonPost({ adjustment_id: "a", delta: 1 }, headers),
+  ],
+} as const;
+
+Deno.test("each route asks for its own scope, and one scope does not include another", async () => {
+  const { send, inventory } = edgeUnderTest(env);
+  const allowed = { "shop-secret": ["deduct", "read"], "office-secret": ["admin"] };
+  for (const [token, scopes] of Object.entries(allowed)) {
+    for (const [scope, [path, request]] of Object.entries(requests)) {
+      const before = inventory.commands.length;
+      const response = await send(path, request({ authorization: `Bearer ${token}` }));
+      const body = await response.json();
+      if (scopes.includes(scope)) {
+        equal(body.code, "unarmed", "the request reached the inventory");
+      } else {
+        equal(response.status, 403);
+        deepEqual([body.code, body.scope], ["forbidden", scope]);
+        match(
+          response.headers.get("www-authenticate") ?? "",
+          new RegExp(`insufficient_scope.*scope="${scope}"`),
+        );
+        equal(inventory.commands.length, before);
+      }
+    }
+  }
+});
+
+Deno.test("a missing, malformed or unknown token is 401 and reaches nothing", async () => {
+  const { send, inventory } = edgeUnderTest(env);
+  const wrong = [
+    "",
+    "Bearer",
+    "Bearer ",
+    "Basic shop-secret",
+    "shop-secret",
+    "Bearer shop-secre",
+    "Bearer SHOP-SECRET",
+    "Bearer a b",
+  ];
+  for (const [path, request] of Object.values(requests)) {
+    const none = await send(path, request({}));
+    deepEqual([none.status, (await none.json()).code], [401, "unauthorized"]);
+    equal(none.headers.get("www-authenticate"), 'Bearer realm="holdfast"');
+    for (const authorization of wrong) {
+      const response = await send(path, request({ authorization }));
+      equal(response.status, 401, authorization);
+      match(response.headers.get("www-authenticate") ?? "", /^Bearer realm=/);
+      ok(!(await response.text()).includes("secre"), "an answer never repeats a token");
+    }
+  }
+  equal(inventory.commands.length, 0);
+});
+
+Deno.test("who has no token learns nothing about the request's contents", async () => {
+  const { send } = edgeUnderTest(env);
+  const response = await send("/api/v1/inventory/deduct", jsonPost("not json"));
+  equal(response.status, 401);
+});
+
+Deno.test("the scheme is read in any case", async () => {
+  const { send } = edgeUnderTest(env);
+  const response = await send("/api/v1/inventory/S", {
+    headers: { authorization: "bEARER shop-secret" },
+  });
+  equal(response.status, 503);
+});
+
+Deno.test("the token's name goes into the command as actor, and never the token", async () => {
+  const { send, inventory } = edgeUnderTest(env);
+  await send("/api/v1/inventory/deduct", jsonPost(order, { authorization: "Bearer shop-secret" }));
+  await send(
+    ...[requests.admin[0], requests.admin[1]({ authorization: "Bearer office-secret" })] as const,
+  );
+  const actors = inventory.commands.map((command) => "actor" in command ? command.actor : undefined);
+  match(actors[0] ?? "", /^token-[0-9a-f]{8}$/);
+  equal(actors[1], "office");
+  ok(!JSON.stringify(inventory.commands).includes("secret"));
+});
+
+Deno.test("without tokens everything is open, a token is not looked at, and the actor is empty", async () => {
+  const { send, inventory } = edgeUnderTest({});
+  for (const [path, request] of Object.values(requests)) {
+    equal((await send(path, request({}))).status, 503);
+    equal((await send(path, request({ authorization: "Bearer whatever" }))).status, 503);
+  }
+  const actors = inventory.commands.flatMap((command) => "actor" in command ? [command.actor] : []);
+  deepEqual(actors, ["", "", "", ""]);
+});
+
+Deno.test("health needs no token", async () => {
+  const { send } = edgeUnderTest(env);
+  equal((await send("/livez")).status, 200);
+  equal((await send("/readyz")).status, 200);
+});
