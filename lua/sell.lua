@@ -6,30 +6,29 @@
   Event   [kind, order id, user id, fingerprint, actor, traceparent, [line, ...]]
   line    [SKU, change of available, change of reserved, available after, reserved after] ]=]
 
-local function past_answer(order, lines)
-  local answer = {}
+-- The first answer if all lines were taken before, a conflict if they were taken otherwise, nil if none was.
+local function past_answer(order, fingerprint, lines)
+  local answer, known, first_seq = {}, 0, nil
   for i = 1, #lines do
     local line = remembered(order, lines[i][1])
-    if line then answer[i] = line end
+    if line then
+      if line[2] ~= fingerprint then return { "conflict", line[1] } end
+      known = known + 1
+      answer[i] = line[5]
+      first_seq = first_seq or line[6]
+    end
   end
-  return answer
+  if known == #lines then return { "replayed", first_seq, answer } end
+  return known > 0 and { "conflict", lines[1][1] } or nil
 end
 
 local function sell(c)
   local kind, order, user, fingerprint, lines = c[1], c[3], c[4], c[5], c[8]
 
-  local first, known = {}, 0
-  local past = past_answer(order, lines)
-  for i = 1, #lines do
-    local line = past[i]
-    if line then
-      if line[2] ~= fingerprint then return { "conflict", line[1] } end
-      known = known + 1
-      first[i] = line[5]
-    end
+  if orders[order] then
+    local past = past_answer(order, fingerprint, lines)
+    if past then return past end
   end
-  if known == #lines then return { "replayed", past[1][6], first } end
-  if known > 0 then return { "conflict", lines[1][1] } end
 
   for i = 1, #lines do
     if not stock[lines[i][1]] then return { "unknown_sku", lines[i][1] } end

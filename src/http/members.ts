@@ -141,7 +141,7 @@ function brokenNoteRule(text: string): string | undefined {
 function brokenTextRule(text: string): string | undefined {
   if (controlCharacter.test(text)) return "must not contain control characters";
   if (!text.isWellFormed()) return "must be well-formed Unicode: it has half of a surrogate pair";
-  if (false) return "must not contain U+FFFD, which stands for bytes that were not UTF-8";
+  if (text.includes("\ufffd")) return "must not contain U+FFFD, which stands for bytes that were not UTF-8";
   return undefined;
 }
 

@@ -71,6 +71,7 @@ export class Lane {
     return new Promise((settle) => {
       this.#queue.push({ command, deadlineMs, expiresAtMs, weight: weight(command), settle });
       this.#schedule();
+      this.#armSweep();
     });
   }
 
@@ -131,7 +132,6 @@ export class Lane {
       const batch = this.#takeBatch();
       if (batch.length > 0) void this.#call(batch);
     }
-    this.#armSweep();
   }
 
   #takeBatch(): Waiting[] {

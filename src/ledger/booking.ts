@@ -16,7 +16,9 @@ import type { Statements } from "./statements.ts";
 
 /** What booking found. With differences the caller must roll back. */
 export interface Booked {
+  /** SKUs whose sums are not what the store said. */
   readonly differences: readonly Difference[];
+  /** Events set aside. */
   readonly deadLetters: number;
 }
 
@@ -42,7 +44,11 @@ export class Booking {
   readonly #events: readonly Numbered[];
   #deadLetters = 0;
 
-  /** @param events at least one, with consecutive numbers */
+  /**
+   * Makes one, for one transaction.
+   *
+   * @param events at least one, with consecutive numbers
+   */
   constructor(tx: Transaction, sql: Statements, shard: number, events: readonly Numbered[]) {
     this.#tx = tx;
     this.#sql = sql;

@@ -53,8 +53,13 @@ export interface Database extends Queries {
 
 /** The database refused a statement. */
 export class SqlError extends Error {
+  /** Says what kind of error this is where classes do not reach: in logs. */
   override name = "SqlError";
-  /** @param sqlstate five characters; the first two are its class */
+  /**
+   * Makes one.
+   *
+   * @param sqlstate five characters; the first two are its class
+   */
   constructor(readonly sqlstate: string, message: string, options?: ErrorOptions) {
     super(message, options);
   }

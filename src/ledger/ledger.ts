@@ -8,6 +8,7 @@ import type { RememberedLine } from "../inventory/outcome.ts";
 
 /** Who owns these books. A store that carries another id belongs to somebody else. */
 export interface Deployment {
+  /** UUID, made with the books. */
   readonly id: string;
   /** Fixed for a deployment; changing it is a rebuild. */
   readonly shards: number;
@@ -45,8 +46,13 @@ export type Applied =
 
 /** A lease is gone: another worker may have the shard. Take a new lease and read the cursor. */
 export class LeaseLost extends Error {
+  /** Says what kind of error this is where classes do not reach: in logs. */
   override name = "LeaseLost";
-  /** @param why what ended it, in words */
+  /**
+   * Makes one.
+   *
+   * @param why what ended it, in words
+   */
   constructor(why: string, options?: ErrorOptions) {
     super(`Cannot go on with the books of a shard as the lease is lost: ${why}`, options);
   }
@@ -54,15 +60,21 @@ export class LeaseLost extends Error {
 
 /** A SKU whose figures differ between the books and the store. */
 export interface Difference {
+  /** Whose figures. */
   readonly sku: string;
+  /** What the books say, or would say; undefined when they do not know the SKU. */
   readonly ledger: { readonly available: number; readonly reserved: number } | undefined;
+  /** What the store says; undefined when it does not know the SKU. */
   readonly store: { readonly available: number; readonly reserved: number } | undefined;
 }
 
 /** A SKU as the books have it. */
 export interface StockRow {
+  /** Whose figures. */
   readonly sku: string;
+  /** Units that can be sold. */
   readonly available: number;
+  /** Units that are held for somebody. */
   readonly reserved: number;
 }
 
@@ -77,6 +89,7 @@ export interface LineRow extends RememberedLine {
  * one that writes, so losing the lock ends the writing. After that every call rejects with {@link LeaseLost}.
  */
 export interface ShardLedger {
+  /** Whose rows. */
   readonly shard: number;
   /** Where the books are. */
   cursor(): Promise<Cursor>;
@@ -105,6 +118,8 @@ export interface ShardLedger {
   /**
    * Moves the cursor over numbers that were lost with the store, and writes how many as a row of its own.
    * Only a rebuild may.
+   *
+   * @throws {RangeError} when `to` is not ahead of the cursor
    */
   jump(to: Position): Promise<void>;
   /**
@@ -119,13 +134,17 @@ export interface ShardLedger {
 
 /** A page of remembered lines, and where the next one starts. */
 export interface LinePage {
+  /** By number. */
   readonly rows: readonly LineRow[];
+  /** Where the next page starts; undefined when this was the last. */
   readonly next: { readonly seq: number; readonly line: number } | undefined;
 }
 
 /** An order's line as the books have it. */
 export interface OrderLineRow extends LineRow {
+  /** Where the SKU lives. */
   readonly shard: number;
+  /** `sold`. */
   readonly state: string;
 }
 

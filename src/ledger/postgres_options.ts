@@ -15,6 +15,7 @@ export interface PostgresOptions {
   readonly namespace: string;
   /** Shown in `pg_stat_activity`. */
   readonly applicationName: string;
+  /** Timers and dice. */
   readonly world: World;
 }
 
@@ -38,18 +39,27 @@ export const postgresBounds = {
   closeTimeoutMs: 2_000,
 } as const;
 
-/** The options of postgres.js that pool and sessions share. */
-export type DriverOptions = Pick<
-  postgres.Options<{ bigint: postgres.PostgresType<number> }>,
-  | "connect_timeout"
-  | "keep_alive"
-  | "prepare"
-  | "fetch_types"
-  | "types"
-  | "debug"
-  | "onnotice"
-  | "connection"
->;
+/** The options of postgres.js that pool and sessions share, under the names they have there. */
+export interface DriverOptions {
+  /** Seconds. */
+  connect_timeout: number;
+  /** Seconds of silence before TCP asks whether the other side is there. */
+  keep_alive: number;
+  /** Whether statements are prepared once a connection. */
+  prepare: boolean;
+  /** Whether every connect asks for the types of arrays. */
+  fetch_types: boolean;
+  /** 64-bit integers as numbers. */
+  types: {
+    bigint: { to: number; from: number[]; parse(text: string): number; serialize(value: number): string };
+  };
+  /** Whether errors carry statements and parameters. */
+  debug: boolean;
+  /** Hears the server's notices. */
+  onnotice(): void;
+  /** Settings of the server's session. */
+  connection: Record<string, string | number>;
+}
 
 /** What pool and sessions have in common; times in seconds, as postgres.js wants them. */
 export function driverOptions(

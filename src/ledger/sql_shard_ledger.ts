@@ -16,7 +16,11 @@ export class SqlShardLedger implements ShardLedger {
   readonly #session: Session;
   readonly #sql: Statements;
 
-  /** @param session holds the lock of `shard`, and is this ledger's alone */
+  /**
+   * Takes a session over.
+   *
+   * @param session holds the lock of `shard`, and is this ledger's alone
+   */
   constructor(readonly shard: number, session: Session, sql: Statements) {
     this.#session = session;
     this.#sql = sql;

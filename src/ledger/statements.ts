@@ -4,7 +4,8 @@
  * @module
  */
 
-const names = [
+/** The files. Order does not matter. */
+export const statementNames = [
   "add_cursors",
   "add_missing_stock",
   "audit_stock",
@@ -34,7 +35,7 @@ const names = [
 ] as const;
 
 /** Name of a statement: its file's, without the ending. */
-export type StatementName = typeof names[number];
+export type StatementName = typeof statementNames[number];
 
 /** Every statement's text. */
 export type Statements = Readonly<Record<StatementName, string>>;
@@ -46,6 +47,8 @@ export function readSql(file: string): Promise<string> {
 
 /** Reads all statements. */
 export async function loadStatements(): Promise<Statements> {
-  const texts = await Promise.all(names.map(async (name) => [name, await readSql(`${name}.sql`)] as const));
+  const texts = await Promise.all(
+    statementNames.map(async (name) => [name, await readSql(`${name}.sql`)] as const),
+  );
   return Object.freeze(Object.fromEntries(texts) as Record<StatementName, string>);
 }
