@@ -8,9 +8,10 @@ import { createApp } from "./src/http/app.ts";
 import { DurableStore, Watermark } from "./src/inventory/durable_store.ts";
 import { MemoryStore } from "./src/inventory/memory/store.ts";
 import { RedisStore } from "./src/inventory/redis/store.ts";
-import { InventoryService } from "./src/inventory/service.ts";
+import { InventoryService, type OrderArchive } from "./src/inventory/service.ts";
 import type { StockStore } from "./src/inventory/store.ts";
 import { openPglite } from "./src/ledger/pglite.ts";
+import { openPostgres } from "./src/ledger/postgres.ts";
 import { openLedger } from "./src/ledger/sql_ledger.ts";
 import {
   configOrExit,
@@ -39,8 +40,8 @@ const limits = {
 };
 const fatal = (error: unknown) => die(`Stopped: ${describeError(error)}`, exitCodes.failed);
 
-const { store, stop, demoStock } = config.store.kind === "redis"
-  ? await openRedis(onlyUrl(config.store.redisUrls))
+const { store, archive, stop, demoStock } = config.store.kind === "redis"
+  ? await openRedis(onlyUrl(config.store.redisUrls), config.store.databaseUrl)
   : await orExit(openEmbedded(config.store));
 
 const inventory = new InventoryService(store, world, {
@@ -49,7 +50,8 @@ const inventory = new InventoryService(store, world, {
   callsMax: 2,
   queueMax: config.queueMax,
   requestTimeoutMs: config.requestTimeoutMs,
-  promisesOff: [],
+  promisesOff: archive === null ? ["orders past the idempotency window: DATABASE_URL is not set"] : [],
+  archive,
   onBroken: (error) => logger.error("broken store", { error: describeError(error) }),
 });
 if (demoStock) await stockDemo(inventory);
@@ -71,12 +73,13 @@ async function listen(): Promise<Deno.HttpServer<Deno.NetAddr>> {
 
 interface OpenStore {
   readonly store: StockStore;
+  readonly archive: OrderArchive | null;
   readonly stop: StopStep[];
   /** Nothing was ever sold here, and the demo is wanted. */
   readonly demoStock: boolean;
 }
 
-async function openRedis(url: string): Promise<OpenStore> {
+async function openRedis(url: string, databaseUrl: string | null): Promise<OpenStore> {
   const connection = new Connection(url, {
     name: `${namespace}-api`,
     world,
@@ -84,7 +87,12 @@ async function openRedis(url: string): Promise<OpenStore> {
   });
   await connection.whenReady(2000).catch(() => logger.warn("redis is away: orders get 503 until it is back"));
   const store = new RedisStore(connection, { namespace, shards }, limits);
-  return { store, stop: [() => store.close()], demoStock: false };
+  const applicationName = `${namespace}-api`;
+  const archive = databaseUrl === null
+    ? null
+    : await openLedger(openPostgres({ url: databaseUrl, namespace, applicationName, world }), world);
+  const stop = [() => store.close(), async () => await archive?.close()];
+  return { store, archive, stop, demoStock: false };
 }
 
 async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Promise<OpenStore> {
@@ -107,6 +115,7 @@ async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Pr
   await Promise.all(all.map((shard) => watermark.reached(shard, 0)));
   return {
     store: new DurableStore(memory, watermark),
+    archive: ledger,
     stop: [() => worker.stop(), () => memory.close(), () => ledger.close()],
     demoStock: wanted.demoStock && all.every((shard) => watermark.at(shard) === 0),
   };

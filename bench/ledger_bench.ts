@@ -8,6 +8,7 @@ import { openPostgres } from "../src/ledger/postgres.ts";
 import { openLedger } from "../src/ledger/sql_ledger.ts";
 import type { InventoryEvent, LogEntry } from "../src/log/event.ts";
 import { realWorld } from "../src/world.ts";
+import { sharedPostgres } from "../tests/servers/shared.ts";
 
 /** Events an entry: a batch of the store under load. */
 const entryEvents = 64;
@@ -86,12 +87,15 @@ async function benchLedger(name: string, database: Database): Promise<void> {
   }
 }
 
-const url = Deno.env.get("TEST_DATABASE_URL");
-if (url === undefined) throw new Error("Cannot measure PostgreSQL as TEST_DATABASE_URL is not set");
-const namespace = `bench_${crypto.randomUUID().slice(0, 8)}`;
+const database = await sharedPostgres().freshDatabase();
 await benchLedger(
   "PostgreSQL",
-  openPostgres({ url, namespace, applicationName: "holdfast-bench", world: realWorld }),
+  openPostgres({
+    url: database,
+    namespace: "inventory",
+    applicationName: "holdfast-bench",
+    world: realWorld,
+  }),
 );
 
 const folder = await Deno.makeTempDir({ prefix: "holdfast-bench-" });

@@ -4,7 +4,7 @@
  * @module
  */
 import { limits } from "../inventory/command.ts";
-import type { Outcome } from "../inventory/outcome.ts";
+import type { OrderOutcome, Outcome } from "../inventory/outcome.ts";
 import type { AdjustBody, DeductBody } from "./parse.ts";
 import { problem, type ProblemCode, retryLater } from "./problem.ts";
 import { type Answer, freshJsonHeaders, jsonHeaders } from "./response.ts";
@@ -102,6 +102,25 @@ export function answerStock(outcome: Outcome, shard: number, nowMs: number): Ans
     default:
       return refusal(outcome, { conflictCode: "order_conflict", id: {}, nowMs });
   }
+}
+
+/** The answer to a question about an order. */
+export function answerOrder(outcome: OrderOutcome, orderId: string, nowMs: number): Answer {
+  const id = { order_id: orderId };
+  if (outcome.kind !== "order_found") return refusal(outcome, { conflictCode: "order_conflict", id, nowMs });
+  if (outcome.lines.length === 0) {
+    return problem("unknown_order", `No line of the order ${orderId} was accepted`, { members: id });
+  }
+  const lines = outcome.lines.map((line) => ({
+    sku: line.sku,
+    user_id: line.userId,
+    amount: line.amount,
+    state: line.state,
+    new_stock: line.newStock,
+    seq: line.seq,
+    accepted_at: new Date(line.atMs).toISOString(),
+  }));
+  return { status: 200, headers: freshJsonHeaders, body: { ...id, lines } };
 }
 
 /** The rows of all refusals: status by code in `problem.ts`. */

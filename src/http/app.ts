@@ -13,6 +13,7 @@ import type { Edge, Route } from "./edge.ts";
 import { internalError, unrouted } from "./fallback.ts";
 import { livez, readyz } from "./health_routes.ts";
 import { rawPath } from "./request.ts";
+import { readOrder } from "./order_routes.ts";
 import { adjustStock, readStock } from "./stock_routes.ts";
 
 /** What the edge is made of. */
@@ -46,6 +47,8 @@ export function createApp({ inventory, config, world, reportError }: AppParts): 
   app.post("/api/v1/inventory/deduct", on(deduct(edge)));
   app.get("/api/v1/inventory/:sku", on(readStock(edge)));
   app.post("/api/v1/inventory/:sku/adjustments", on(adjustStock(edge)));
+
+  app.get("/api/v1/orders/:order_id", on(readOrder(edge)));
 
   app.get("/livez", on(livez()));
   app.get("/readyz", on(readyz(edge)));

@@ -20,12 +20,12 @@ export function deduct({ inventory, access, world }: Edge): Route {
     if (json.kind === "refused") return respond(json.answer);
     const asked = parseDeduct(json.value);
     if (asked.kind === "refused") return respond(asked.answer);
-    const outcome = await inventory.submit(toCommand(asked.value, caller.value.name, traceparentOf(request)));
+    const outcome = await inventory.submit(toCommand(asked.value, caller.value.name, request));
     return respond(answerDeduct(outcome, asked.value, world.now()));
   };
 }
 
-function toCommand(asked: DeductBody, actor: string, traceparent: string): Deduct {
+function toCommand(asked: DeductBody, actor: string, request: Request): Deduct {
   const lines = [{ sku: asked.sku, amount: asked.amount }];
   return {
     kind: "deduct",
@@ -33,7 +33,8 @@ function toCommand(asked: DeductBody, actor: string, traceparent: string): Deduc
     userId: asked.userId,
     lines,
     fingerprint: fingerprint("deduct", asked.userId, lines),
+    firstAttempt: request.headers.get("order-attempt") === "1",
     actor,
-    traceparent,
+    traceparent: traceparentOf(request),
   };
 }

@@ -30,9 +30,17 @@ Deno.test("a deduct reaches the inventory as a command, and its answer the clien
     orderId: "o1",
     userId: "u1",
     lines: [{ sku: "SKU_1", amount: 2 }],
+    firstAttempt: false,
     actor: "",
     traceparent: trace,
   });
+});
+
+Deno.test("Order-Attempt: 1 declares a first attempt, any other value does not", async () => {
+  const { send, inventory } = edgeUnderTest();
+  for (const attempt of ["1", "2", "yes"]) await send(path, jsonPost(order, { "order-attempt": attempt }));
+  const declared = inventory.commands.map((command) => command.kind === "deduct" && command.firstAttempt);
+  deepEqual(declared, [true, false, false]);
 });
 
 Deno.test("the fingerprint tells another user and another amount apart, and nothing else", async () => {

@@ -76,14 +76,19 @@ export function parseAdjust(body: unknown): Checked<AdjustBody> {
 
 /** Checks a SKU as it stands in the path, percent-encoding and all. */
 export function parseSku(segment: string): Checked<string> {
-  const sku = decodeSegment(segment);
-  if (sku === undefined) return badSku("must be percent-encoded UTF-8");
-  const rule = brokenIdRule(sku);
-  return rule === undefined ? valid(sku) : badSku(rule);
+  return parseIdInPath(segment, "/sku");
 }
 
-function badSku(rule: string): Checked<never> {
-  return refused(invalidRequest([{ pointer: "/sku", detail: `in the path ${rule}` }]));
+/** Checks an order id as it stands in the path, percent-encoding and all. */
+export function parseOrderId(segment: string): Checked<string> {
+  return parseIdInPath(segment, "/order_id");
+}
+
+function parseIdInPath(segment: string, pointer: string): Checked<string> {
+  const id = decodeSegment(segment);
+  const rule = id === undefined ? "must be percent-encoded UTF-8" : brokenIdRule(id);
+  if (id !== undefined && rule === undefined) return valid(id);
+  return refused(invalidRequest([{ pointer, detail: `in the path ${rule}` }]));
 }
 
 function isObject(body: unknown): body is Readonly<Record<string, unknown>> {

@@ -11,6 +11,7 @@ export const problems = {
   unauthorized: [401, "A valid token is needed"],
   forbidden: [403, "The token does not allow this"],
   not_found: [404, "There is nothing at this path"],
+  unknown_order: [404, "The order is not known"],
   unknown_sku: [404, "The SKU is not known"],
   method_not_allowed: [405, "The method is not allowed at this path"],
   insufficient_stock: [409, "There is not enough stock"],

@@ -5,7 +5,7 @@
  */
 import { loadConfig } from "../config.ts";
 import type { Command } from "../inventory/command.ts";
-import type { Outcome } from "../inventory/outcome.ts";
+import type { OrderOutcome, Outcome } from "../inventory/outcome.ts";
 import type { Inventory, Readiness } from "../inventory/service.ts";
 import { realWorld } from "../world.ts";
 import { type App, createApp } from "./app.ts";
@@ -26,6 +26,14 @@ export class ScriptedInventory implements Inventory {
   submit(command: Command): Promise<Outcome> {
     this.commands.push(command);
     return Promise.try(this.decide, command);
+  }
+
+  /** The answer to every question about an order. */
+  order: OrderOutcome = { kind: "order_found", lines: [] };
+
+  /** Answers {@link ScriptedInventory.order}. */
+  findOrder(_orderId: string): Promise<OrderOutcome> {
+    return Promise.resolve(this.order);
   }
 
   /** Always the same one. */

@@ -42,6 +42,8 @@ export interface Deduct extends Origin {
   readonly lines: readonly Line[];
   /** Short digest of kind, user and lines: the same id with another fingerprint is a conflict. */
   readonly fingerprint: string;
+  /** The client says that it never sent this before, so it cannot be the retry of an accepted sale. */
+  readonly firstAttempt: boolean;
 }
 
 /** Add units to a SKU, or take them away; creates the SKU when `delta` >= 0. */
@@ -71,7 +73,7 @@ export interface Lookup {
 /** Everything a shard can be asked. */
 export type Command = Deduct | Adjust | ReadStock | Lookup;
 
-/** The SKU that says which shard a command goes to; undefined for one that goes to every shard. */
+/** The SKU that says which shard a command goes to; undefined for one that every shard is asked. */
 export function routingSku(command: Command): string | undefined {
   switch (command.kind) {
     case "deduct":

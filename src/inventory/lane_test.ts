@@ -106,6 +106,7 @@ Deno.test("lane: a batch holds no more lines than it may, but always one command
     userId: "u",
     lines,
     fingerprint: "",
+    firstAttempt: false,
     actor: "",
     traceparent: "",
   };
@@ -155,6 +156,7 @@ Deno.test("lane: unanswered at its deadline, what left is unknown and what waite
 Deno.test("lane: a timed-out call keeps its place, so calls do not pile up on a frozen server", async () => {
   const { world, store, submit } = await warm();
   submit("a");
+  await settled();
   await world.advance(1000);
   for (const name of ["b", "c", "d"]) {
     const [outcome] = submit(name);

@@ -62,5 +62,22 @@ export type Undecided =
   /** It may have taken effect, or still will until the deadline (store's clock, ms). */
   | { readonly kind: "outcome_unknown"; readonly deadlineMs: number };
 
+/** A line of an order, wherever it was found. */
+export interface OrderLine {
+  readonly sku: string;
+  readonly userId: string;
+  /** Units sold. */
+  readonly amount: number;
+  readonly newStock: number;
+  readonly seq: number;
+  /** When it was accepted, milliseconds since 1970. */
+  readonly atMs: number;
+  /** What became of it: `accepted`. */
+  readonly state: string;
+}
+
+/** What is known of an order. No lines: it was never accepted, or still may be until its deadline. */
+export type OrderOutcome = { readonly kind: "order_found"; readonly lines: readonly OrderLine[] } | Undecided;
+
 /** What became of a command. */
 export type Outcome = Decided | Undecided;

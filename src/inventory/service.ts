@@ -4,10 +4,11 @@
  * @module
  */
 import type { World } from "../world.ts";
-import { type Command, type Lookup, routingSku } from "./command.ts";
+import { type Command, routingSku } from "./command.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
-import type { Outcome, RememberedLine } from "./outcome.ts";
+import type { OrderLine, OrderOutcome, Outcome } from "./outcome.ts";
 import { Router } from "./route.ts";
+import { SoldOutCache } from "./sold_out_cache.ts";
 import type { StockStore } from "./store.ts";
 
 /** Whether orders can be decided now, and what is missing or promised less. */
@@ -23,10 +24,18 @@ export interface Readiness {
 export interface Inventory {
   /** Decides one command. Settles at the latest when its deadline has passed. */
   submit(command: Command): Promise<Outcome>;
+  /** What became of an order: all shards are asked, and the ledger when they remember nothing. */
+  findOrder(orderId: string): Promise<OrderOutcome>;
   /** Runs the real decision on a canary in every shard; writes nothing. */
   readiness(): Promise<Readiness>;
   /** The shard that owns a SKU. */
   shardOf(sku: string): number;
+}
+
+/** What is older than the idempotency window. */
+export interface OrderArchive {
+  /** Every line of an order, in all shards. */
+  findOrder(orderId: string): Promise<readonly OrderLine[]>;
 }
 
 /** Bounds and promises of a process. */
@@ -35,6 +44,8 @@ export interface ServiceOptions extends LaneOptions {
   /** Commands on their way in this process; beyond it `overloaded`, at once. */
   readonly queueMax: number;
   readonly promisesOff: readonly string[];
+  /** Null when this process has no ledger to look into. */
+  readonly archive: OrderArchive | null;
 }
 
 /** A sale of a SKU that no one can make, as no id may hold a control character: read, refused, not written. */
@@ -44,6 +55,7 @@ const canary: Command = {
   userId: "\u0002canary",
   lines: [{ sku: "\u0002canary", amount: 1 }],
   fingerprint: "canary",
+  firstAttempt: false,
   actor: "",
   traceparent: "",
 };
@@ -53,6 +65,9 @@ export class InventoryService implements Inventory {
   readonly #router: Router;
   readonly #lanes: Lane[];
   readonly #options: ServiceOptions;
+  readonly #world: World;
+  /** What this process has just heard to be sold out; counts its hits and misses. */
+  readonly soldOut: SoldOutCache;
   #pending = 0;
   #idle: (() => void) | undefined;
 
@@ -60,15 +75,21 @@ export class InventoryService implements Inventory {
     this.#router = new Router(options.shards);
     this.#lanes = this.#router.all().map((shard) => new Lane(shard, store, world, options));
     this.#options = options;
+    this.#world = world;
+    this.soldOut = new SoldOutCache(world);
   }
 
   /** @inheritdoc */
   async submit(command: Command): Promise<Outcome> {
+    const known = this.soldOut.check(command);
+    if (known) return known;
     if (this.#pending >= this.#options.queueMax) return { kind: "overloaded" };
     this.#pending++;
+    const askedAtMs = this.#world.elapsedMs();
     try {
-      if (command.kind === "lookup") return await this.#lookup(command);
-      return await this.#lane(this.shardOf(routingSku(command) ?? "")).submit(command);
+      const outcome = await this.#lane(this.shardOf(routingSku(command) ?? "")).submit(command);
+      this.soldOut.learn(command, outcome, askedAtMs);
+      return outcome;
     } finally {
       this.#pending--;
       if (this.#pending === 0) this.#idle?.();
@@ -93,20 +114,42 @@ export class InventoryService implements Inventory {
     for (const lane of this.#lanes) lane.close();
   }
 
-  /** An order's lines lie in the shards of their SKUs, so all are asked. */
-  async #lookup(command: Lookup): Promise<Outcome> {
-    const outcomes = await Promise.all(this.#lanes.map((lane) => lane.submit(command)));
-    const lines: RememberedLine[] = [];
+  /** @inheritdoc */
+  async findOrder(orderId: string): Promise<OrderOutcome> {
+    const outcomes = await Promise.all(this.#lanes.map((lane) => lane.submit({ kind: "lookup", orderId })));
+    const lines: OrderLine[] = [];
     for (const outcome of outcomes) {
-      if (outcome.kind !== "order") return outcome;
-      lines.push(...outcome.lines);
+      if (outcome.kind === "order") {
+        lines.push(...outcome.lines.map((line) => ({ ...line, state: "accepted" })));
+      } else {
+        return undecided(outcome);
+      }
     }
-    return { kind: "order", lines };
+    const { archive } = this.#options;
+    if (lines.length > 0 || archive === null) return { kind: "order_found", lines };
+    try {
+      return { kind: "order_found", lines: await archive.findOrder(orderId) };
+    } catch (error) {
+      this.#options.onBroken(error);
+      return { kind: "store_unavailable", reason: "ledger" };
+    }
   }
 
   #lane(shard: number): Lane {
     const lane = this.#lanes[shard];
     if (!lane) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#lanes.length}`);
     return lane;
+  }
+}
+
+/** A lookup has no refusals: what is not an order was not decided. */
+function undecided(outcome: Outcome): OrderOutcome {
+  switch (outcome.kind) {
+    case "unarmed":
+    case "overloaded":
+    case "store_unavailable":
+      return outcome;
+    default:
+      return { kind: "store_unavailable", reason: outcome.kind };
   }
 }

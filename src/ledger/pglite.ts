@@ -7,8 +7,15 @@
  * @module
  */
 import type { PGlite, Results } from "@electric-sql/pglite";
-import { type Database, type Param, type Queries, quotedName, type Session, SqlError } from "./database.ts";
-import type { Transaction } from "./database.ts";
+import {
+  type Database,
+  type Param,
+  type Queries,
+  quotedName,
+  type Session,
+  SqlError,
+  type Transaction,
+} from "./database.ts";
 import { type FolderLock, lockFolder } from "./folder_lock.ts";
 import { LeaseLost } from "./ledger.ts";
 

@@ -7,7 +7,7 @@
 import net from "node:net";
 import postgres from "postgres";
 import type { World } from "../world.ts";
-import type { Param, Session, SqlError, Transaction } from "./database.ts";
+import type { Param, Session, Transaction } from "./database.ts";
 import { LeaseLost } from "./ledger.ts";
 import { driverOptions, postgresBounds, type PostgresOptions, toSqlError } from "./postgres_options.ts";
 import { readSql } from "./statements.ts";
@@ -146,7 +146,7 @@ export class PostgresSession implements Session {
   #reasonFor(error: unknown): unknown {
     if (this.#lost) return this.#lost;
     const refused = error instanceof postgres.PostgresError && error.severity !== "FATAL";
-    if (refused) return toSqlError(error) as SqlError;
+    if (refused) return toSqlError(error);
     return this.#lose(error instanceof Error ? error.message : String(error), error);
   }
 

@@ -14,11 +14,18 @@ export class LedgerMismatch extends Error {
   }
 }
 
+/** Entries that are in the books, or that do not go on where the books end. */
+export type Booked = Exclude<Applied, { kind: "mismatch" }>;
+
+/** Why entries could not be booked, in words. */
+export function whyNotBooked({ kind, cursor, found }: Exclude<Booked, { kind: "applied" }>): string {
+  return kind === "gap"
+    ? `the log goes on at ${found.seq} after ${cursor.seq}`
+    : `the log goes on under epoch ${found.epoch} after ${cursor.epoch}`;
+}
+
 /** @throws {LedgerMismatch} */
-export async function apply(
-  ledger: ShardLedger,
-  entries: readonly LogEntry[],
-): Promise<Exclude<Applied, { kind: "mismatch" }>> {
+export async function apply(ledger: ShardLedger, entries: readonly LogEntry[]): Promise<Booked> {
   const applied = await ledger.apply(entries);
   if (applied.kind === "mismatch") throw new LedgerMismatch(ledger.shard, applied.differences);
   return applied;

@@ -15,7 +15,7 @@
 import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
 import type { Difference } from "../ledger/ledger.ts";
 import type { EventLog } from "../log/log.ts";
-import { apply } from "./apply.ts";
+import { apply, whyNotBooked } from "./apply.ts";
 import { rebuild, type RebuildParts } from "./rebuild.ts";
 
 /** What verification needs. */
@@ -111,7 +111,7 @@ async function bookTheRest(view: ShardView, parts: ArmingParts): Promise<string 
     const entries = await log.read(ledger.shard, cursor, { entriesMax: 64, waitMs: 0, signal });
     if (entries.length === 0) return `the log's entries after ${cursor.seq} are gone`;
     const applied = await apply(ledger, entries);
-    if (applied.kind === "gap") return `the log goes on at ${applied.found.seq} after ${applied.cursor.seq}`;
+    if (applied.kind !== "applied") return whyNotBooked(applied);
   }
 }
 

@@ -12,7 +12,7 @@ import type { ShardLedger } from "../ledger/ledger.ts";
 import { describeError, type Logger } from "../telemetry/logger.ts";
 import { sleep, type World } from "../world.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { apply, LedgerMismatch } from "./apply.ts";
+import { apply, LedgerMismatch, whyNotBooked } from "./apply.ts";
 import { arm, type ArmingParts, describe } from "./arming.ts";
 
 /** What a shard's worker needs. */
@@ -92,12 +92,13 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
       const entries = await log.read(shard, position, { entriesMax, waitMs: visitEveryMs, signal });
       if (entries.length > 0) {
         const applied = await apply(ledger, entries);
-        if (applied.kind === "gap") {
-          const { found, cursor } = applied;
-          logger.error("gap in the log", { shard, after: cursor.seq, found: found.seq });
+        if (applied.kind !== "applied") {
+          logger.error("log cannot be booked", { shard, why: whyNotBooked(applied) });
           await control.disarm(shard);
           return;
         }
+        const { deadLetters } = applied;
+        if (deadLetters > 0) logger.error("dead letters", { shard, deadLetters });
         position = applied.cursor;
         parts.onBooked?.(shard, position.seq);
       } else {

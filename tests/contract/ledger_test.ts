@@ -7,7 +7,8 @@ import { realWorld } from "../../src/world.ts";
 import { withConnection } from "../servers/database.ts";
 import { sharedPostgres } from "../servers/shared.ts";
 import { waitFor } from "../servers/wait.ts";
-import { entry, ledgerSuite, opening, sale } from "./ledger_suite.ts";
+import { entry, opening, sale } from "./ledger_books.ts";
+import { ledgerSuite } from "./ledger_suite.ts";
 
 /** Making a folder takes PGlite 2 s, copying one 0.1 s: all tests start from a copy of this one. */
 let template: Promise<string> | undefined;

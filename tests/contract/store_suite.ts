@@ -34,6 +34,7 @@ export function deduct(orderId: string, sku: string, amount = 1, userId = "user-
     userId,
     lines: [{ sku, amount }],
     fingerprint,
+    firstAttempt: false,
     actor: "till",
     traceparent: "",
   };

@@ -1,0 +1,197 @@
+/**
+ * What every ledger must do, second part: leases, epochs, reads, and whose books they are.
+ */
+import assert from "node:assert/strict";
+import { LeaseLost } from "../../src/ledger/ledger.ts";
+import { openLedger } from "../../src/ledger/sql_ledger.ts";
+import { realWorld } from "../../src/world.ts";
+import { applied, atMs, entry, event, leased, opening, type Registrar, sale } from "./ledger_books.ts";
+
+/** Registers these tests. */
+export function registerLeaseAndReads({ test, testDatabases }: Registrar): void {
+  test("an epoch is issued once", async ({ shard }) => {
+    assert.equal((await shard.cursor()).issuedEpoch, 1);
+    assert.equal(await shard.issueEpoch(1), 2);
+    assert.equal(await shard.issueEpoch(1), undefined);
+    assert.equal(await shard.issueEpoch(2), 3);
+    assert.deepEqual(await shard.cursor(), { epoch: 1, seq: 1, issuedEpoch: 3, notedHead: 0 });
+  });
+
+  test("the noted head never falls", async ({ shard }) => {
+    await shard.noteHead(40);
+    await shard.noteHead(30);
+    assert.equal((await shard.cursor()).notedHead, 40);
+  });
+
+  test("a jump moves the cursor over lost numbers and counts them", async ({ shard, rows }) => {
+    await shard.jump({ epoch: 4, seq: 11 });
+    assert.deepEqual(await shard.cursor(), { epoch: 4, seq: 11, issuedEpoch: 4, notedHead: 0 });
+    assert.deepEqual(await rows("select shard, from_seq, to_seq, epoch, count from log_jumps"), [
+      { shard: 0, from_seq: 1, to_seq: 11, epoch: 4, count: 10 },
+    ]);
+    applied(await shard.apply([entry(4, sale(12, "SKU-1", 9))]));
+    await assert.rejects(shard.jump({ epoch: 4, seq: 12 }), RangeError);
+    await assert.rejects(shard.jump({ epoch: 3, seq: 20 }), /Cannot jump to 3-20 .* booked up to 4-12/);
+  });
+
+  test("a shard has one lease, and a released one is free at once", async ({ ledger, shard }) => {
+    assert.equal(await ledger.lease(0), undefined);
+    await shard.beat();
+    await shard.release();
+    await assert.rejects(shard.beat(), LeaseLost);
+    await assert.rejects(shard.apply([entry(1, sale(2, "SKU-1", 9))]), LeaseLost);
+    const next = await leased(ledger);
+    assert.equal((await next.cursor()).seq, 1);
+  });
+
+  test("closing the ledger ends its leases", async ({ ledger, shard }) => {
+    await ledger.close();
+    await assert.rejects(shard.cursor(), LeaseLost);
+    await assert.rejects(shard.beat(), LeaseLost);
+  });
+
+  test("two batches at once are booked one after the other", async ({ shard }) => {
+    const [first, second, cursor] = await Promise.all([
+      shard.apply([entry(1, sale(2, "SKU-1", 9))]),
+      shard.apply([entry(1, sale(3, "SKU-1", 8))]),
+      shard.cursor(),
+    ]);
+    assert.deepEqual([first.kind, second.kind], ["applied", "applied"]);
+    assert.equal(cursor.seq, 3);
+  });
+
+  test("quantities of 10^12 and numbers of 10^14 stay exact", async ({ shard, ledger }) => {
+    await shard.jump({ epoch: 90_000_000_000_001, seq: 99_999_999_999_997 });
+    const made = opening(99_999_999_999_998, "SKU-9", 1_000_000_000_000);
+    const sold = sale(99_999_999_999_999, "SKU-9", 999_999_999_999, { id: "big" });
+    applied(await shard.apply([entry(90_000_000_000_001, made, sold)]));
+    assert.deepEqual(await shard.cursor(), {
+      epoch: 90_000_000_000_001,
+      seq: 99_999_999_999_999,
+      issuedEpoch: 90_000_000_000_001,
+      notedHead: 0,
+    });
+    assert.deepEqual(await shard.stock("SKU-1", 10), [
+      { sku: "SKU-9", available: 999_999_999_999, reserved: 0 },
+    ]);
+    const [line] = await ledger.findOrder("big");
+    assert.deepEqual([line?.seq, line?.newStock, line?.atMs], [sold.seq, 999_999_999_999, sold.atMs]);
+  });
+
+  test("stock comes in pages, by bytes of the SKU", async ({ shard }) => {
+    const names = ["a", "B", "b", "ä", "a b", "_"];
+    applied(await shard.apply([entry(1, ...names.map((sku, i) => opening(2 + i, sku, i)))]));
+    const seen: string[] = [];
+    for (let after = "";;) {
+      const page = await shard.stock(after, 2);
+      seen.push(...page.map(({ sku }) => sku));
+      const last = page.at(-1);
+      if (!last || page.length < 2) break;
+      after = last.sku;
+    }
+    assert.deepEqual(seen, ["B", "SKU-1", "_", "a", "a b", "b", "ä"]);
+  });
+
+  test("remembered lines come in pages: order lines and adjustments, those of the window only", async ({ shard }) => {
+    const basket = event(4, [
+      { sku: "SKU-1", delta: -1, reservedDelta: 0, available: 8, reserved: 0 },
+      { sku: "SKU-2", delta: -2, reservedDelta: 0, available: 3, reserved: 0 },
+    ], { id: "basket", userId: "user-2", fingerprint: "b" });
+    const more = event(5, [{ sku: "SKU-2", delta: -3, reservedDelta: 0, available: 0, reserved: 0 }], {
+      ...{ kind: "adjust", id: "less", userId: "", fingerprint: "l" },
+    });
+    applied(await shard.apply([entry(1, sale(2, "SKU-1", 9), opening(3, "SKU-2", 5), basket, more)]));
+
+    const pages: string[][] = [];
+    for (let after: { seq: number; line: number } | undefined = { seq: 0, line: 0 }; after;) {
+      const page = await shard.lines(atMs + 3, after, 2);
+      pages.push(page.rows.map(({ id, sku }) => `${id} ${sku}`));
+      after = page.next;
+    }
+    assert.deepEqual(pages, [["adjustment-3 SKU-2", "basket SKU-1"], ["basket SKU-2", "less SKU-2"], []]);
+    const { rows, next } = await shard.lines(atMs + 4, { seq: 0, line: 0 }, 10);
+    assert.equal(next, undefined);
+    assert.deepEqual(rows.slice(1), [
+      {
+        ...{ id: "basket", sku: "SKU-2", userId: "user-2", amount: 2, kind: "deduct", fingerprint: "b" },
+        ...{ newStock: 3, seq: 4, atMs: atMs + 4 },
+      },
+      {
+        ...{ id: "less", sku: "SKU-2", userId: "", amount: -3, kind: "adjust", fingerprint: "l" },
+        ...{ newStock: 0, seq: 5, atMs: atMs + 5 },
+      },
+    ]);
+    assert.deepEqual(await shard.lines(atMs + 6, { seq: 0, line: 0 }, 10), { rows: [], next: undefined });
+  });
+
+  testDatabases("an order is found in every shard", async (open) => {
+    const ledger = await openLedger(await open("inventory"), realWorld);
+    try {
+      await ledger.prepare(3);
+      for (const number of [0, 2]) {
+        const shard = await leased(ledger, number);
+        const sku = `SKU-${number}`;
+        applied(await shard.apply([entry(1, opening(1, sku, 5), sale(2, sku, 4, { id: "wide" }))]));
+      }
+      const lines = await ledger.findOrder("wide");
+      assert.deepEqual(lines.map(({ shard, sku, state }) => ({ shard, sku, state })), [
+        { shard: 0, sku: "SKU-0", state: "sold" },
+        { shard: 2, sku: "SKU-2", state: "sold" },
+      ]);
+      assert.deepEqual(lines[0], {
+        ...{ shard: 0, id: "wide", sku: "SKU-0", userId: "user-1", amount: 1, kind: "deduct", state: "sold" },
+        ...{ fingerprint: "f".repeat(16), newStock: 4, seq: 2, atMs: atMs + 2 },
+      });
+      assert.deepEqual(await ledger.findOrder("nobody's"), []);
+    } finally {
+      await ledger.close();
+    }
+  });
+
+  testDatabases("books are prepared once and keep their owner", async (open) => {
+    const first = await openLedger(await open("inventory"), realWorld);
+    const owner = await first.prepare(2).finally(() => first.close());
+    assert.match(owner.id, /^[0-9a-f-]{36}$/);
+    const second = await openLedger(await open("inventory"), realWorld);
+    try {
+      assert.deepEqual(await second.prepare(2), owner);
+      await assert.rejects(second.prepare(4), {
+        name: "RangeError",
+        message: /^Cannot use SHARDS=4 as these books were made for 2: /,
+      });
+      const beyond = await leased(second, 2);
+      await assert.rejects(beyond.cursor(), /Cannot read the books of shard 2/);
+    } finally {
+      await second.close();
+    }
+  });
+
+  testDatabases("books of a newer program are refused", async (open) => {
+    const database = await open("inventory");
+    const ledger = await openLedger(database, realWorld);
+    try {
+      await ledger.prepare(1);
+      await database.query("insert into migrations (id, name) values (9999, 'from the future')");
+      await assert.rejects(ledger.prepare(1), /a newer Holdfast made them: .* version 9999/);
+    } finally {
+      await ledger.close();
+    }
+  });
+
+  testDatabases("two namespaces of one database do not see each other", async (open) => {
+    const owners: string[] = [];
+    for (const namespace of ["one", 'the "other"']) {
+      const ledger = await openLedger(await open(namespace), realWorld);
+      try {
+        owners.push((await ledger.prepare(1)).id);
+        const shard = await leased(ledger);
+        assert.equal((await shard.cursor()).seq, 0);
+        applied(await shard.apply([entry(1, opening(1, "SKU-1", 1), sale(2, "SKU-1", 0))]));
+        assert.equal((await ledger.findOrder("order-2")).length, 1);
+      } finally {
+        await ledger.close();
+      }
+    }
+    assert.notEqual(owners[0], owners[1]);
+  });
+}

@@ -1,0 +1,250 @@
+/**
+ * The audit after a sale, with zero tolerance: what buyers heard, what the store has left and what the
+ * ledger holds must be one and the same.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { openPglite } from "../../src/ledger/pglite.ts";
+import { withConnection } from "../servers/database.ts";
+import { waitFor } from "../servers/wait.ts";
+import type { Heard } from "./crowd.ts";
+import type { Order } from "./plan.ts";
+import type { Service } from "./stack.ts";
+
+/** The ledger's tables, as far as an auditor reads them. */
+export interface Books {
+  readonly lines: readonly {
+    readonly order_id: string;
+    readonly sku: string;
+    readonly user_id: string;
+    readonly amount: number;
+    readonly new_stock: number;
+    readonly seq: number;
+  }[];
+  readonly movements: readonly {
+    readonly shard: number;
+    readonly seq: number;
+    readonly sku: string;
+    readonly delta: number;
+    readonly available_after: number;
+  }[];
+  readonly stock: readonly { readonly sku: string; readonly available: number; readonly reserved: number }[];
+  readonly cursors: readonly { readonly shard: number; readonly seq: number }[];
+  readonly jumps: readonly { readonly shard: number; readonly from_seq: number; readonly to_seq: number }[];
+  readonly deadLetters: number;
+}
+
+/** A sale as the outside saw it. */
+export interface Sale {
+  readonly orders: readonly Order[];
+  /** What each buyer heard at last, in the order of `orders`; missing for an order that was never sent. */
+  readonly heard: readonly (Heard | undefined)[];
+  /** Units of each SKU before the sale, all of them by one adjustment; nothing else touched the stock. */
+  readonly initial: ReadonlyMap<string, number>;
+  /** Units of each SKU after it, as the API says. */
+  readonly left: ReadonlyMap<string, number>;
+}
+
+/** Enough violations to see what is wrong. */
+const VIOLATIONS_SHOWN = 10;
+
+/** Asserts that the sale and the books agree to the unit. */
+export function assertBooks(sale: Sale, books: Books): void {
+  const violations = [
+    ...undecided(sale),
+    ...linesAgainstAnswers(sale, books),
+    ...stockAgainstLines(sale, books),
+    ...numbersWithoutGap(books),
+    ...refusalsWereTrue(sale, books),
+    ...books.deadLetters > 0 ? [`${books.deadLetters} dead letters`] : [],
+  ];
+  assert.deepEqual(violations.slice(0, VIOLATIONS_SHOWN), [], `${violations.length} violations`);
+}
+
+function undecided({ orders, heard }: Sale): string[] {
+  return orders.flatMap(({ orderId }, index) => {
+    const last = heard[index];
+    return last?.kind === "unknown" ? [`${orderId} has no definite answer: ${last.code}`] : [];
+  });
+}
+
+/** The rows are the accepted answers: no more, no fewer, and with the same contents. */
+function linesAgainstAnswers({ orders, heard }: Sale, books: Books): string[] {
+  const rows = new Map(books.lines.map((line) => [line.order_id, line]));
+  const violations = rows.size === books.lines.length ? [] : ["an order id has two lines"];
+  orders.forEach(({ orderId, ...order }, index) => {
+    const row = rows.get(orderId);
+    const answer = heard[index];
+    rows.delete(orderId);
+    if (answer?.kind !== "accepted") {
+      if (row) violations.push(`${orderId} is booked, and its buyer heard ${JSON.stringify(answer)}`);
+      return;
+    }
+    const said = { ...order, newStock: answer.newStock, seq: answer.seq };
+    const written = row &&
+      { userId: row.user_id, sku: row.sku, amount: row.amount, newStock: row.new_stock, seq: row.seq };
+    if (JSON.stringify(said) !== JSON.stringify(written)) {
+      violations.push(
+        `${orderId} was accepted as ${JSON.stringify(said)}, booked ${JSON.stringify(written)}`,
+      );
+    }
+  });
+  return [...violations, ...[...rows.keys()].map((orderId) => `${orderId} is booked and nobody ordered it`)];
+}
+
+/** Initial − sold = left, by the API, by the table of stock and by the sum of the movements. */
+function stockAgainstLines({ orders, heard, initial, left }: Sale, books: Books): string[] {
+  const sold = sums(
+    orders.flatMap(({ sku, amount }, index) =>
+      heard[index]?.kind === "accepted" ? [[sku, amount] as const] : []
+    ),
+  );
+  const moved = sums(books.movements.map(({ sku, delta }) => [sku, delta] as const));
+  const stock = new Map(books.stock.map(({ sku, available }) => [sku, available]));
+  const skus = new Set([...initial.keys(), ...stock.keys(), ...moved.keys()]);
+  return [...skus].flatMap((sku) => {
+    const expected = (initial.get(sku) ?? 0) - (sold.get(sku) ?? 0);
+    const figures = { api: left.get(sku), stock: stock.get(sku), movements: moved.get(sku) };
+    const agrees = expected >= 0 && Object.values(figures).every((figure) => figure === expected);
+    return agrees ? [] : [`${sku} must have ${expected} units left: found ${JSON.stringify(figures)}`];
+  });
+}
+
+/** 1, 2, 3, … to the cursor in every shard, but for numbers that a rebuild has declared lost. */
+function numbersWithoutGap({ movements, cursors, jumps }: Books): string[] {
+  return cursors.flatMap(({ shard, seq: last }) => {
+    const found = new Set(movements.filter((row) => row.shard === shard).map(({ seq }) => seq));
+    const lost = jumps.filter((jump) => jump.shard === shard);
+    const violations: string[] = [];
+    for (let seq = 1; seq <= last; seq++) {
+      const isLost = lost.some(({ from_seq, to_seq }) => from_seq < seq && seq <= to_seq);
+      if (found.delete(seq) === isLost) {
+        violations.push(`shard ${shard}, number ${seq}: ${isLost ? "booked though lost" : "missing"}`);
+      }
+    }
+    return [...violations, ...[...found].map((seq) => `shard ${shard}, number ${seq} is after the cursor`)];
+  });
+}
+
+/**
+ * Stock only falls in a sale, so a refusal is true only if the order wants more than was left at the end.
+ * And what it says was available must be a figure that the SKU once had.
+ */
+function refusalsWereTrue({ orders, heard, left }: Sale, books: Books): string[] {
+  const states = new Set(books.movements.map(({ sku, available_after }) => `${sku} ${available_after}`));
+  return orders.flatMap(({ orderId, sku, amount }, index) => {
+    const answer = heard[index];
+    if (answer?.kind !== "refused" || answer.code !== "insufficient_stock") return [];
+    const { available = -1 } = answer;
+    const isTrue = amount > available && amount > (left.get(sku) ?? 0) && states.has(`${sku} ${available}`);
+    return isTrue ? [] : [
+      `${orderId} wanted ${amount} of ${sku}, heard that ${available} were there; ${left.get(sku)} are left`,
+    ];
+  });
+}
+
+function sums(pairs: readonly (readonly [string, number])[]): Map<string, number> {
+  const sum = new Map<string, number>();
+  for (const [key, value] of pairs) sum.set(key, (sum.get(key) ?? 0) + value);
+  return sum;
+}
+
+/** Makes every SKU with its units, by one adjustment each. */
+export async function stockUp(api: Service, initial: ReadonlyMap<string, number>): Promise<void> {
+  for (const [sku, delta] of initial) {
+    const { status, body } = await api.post(`/api/v1/inventory/${sku}/adjustments`, {
+      adjustment_id: `initial-${sku}`,
+      delta,
+    });
+    assert.equal(status, 201, JSON.stringify(body));
+  }
+}
+
+/** What the API says of each SKU. */
+export async function stockOf(
+  api: Service,
+  skus: Iterable<string>,
+): Promise<Map<string, { available: number; shard: number; seq: number }>> {
+  const figures = new Map();
+  for (const sku of skus) {
+    const { status, body } = await api.get(`/api/v1/inventory/${sku}`);
+    assert.equal(status, 200, JSON.stringify(body));
+    figures.set(sku, { available: body.available, shard: body.shard, seq: body.seq });
+  }
+  return figures;
+}
+
+/** Units of each SKU. */
+export function unitsOf(stock: ReadonlyMap<string, { readonly available: number }>): Map<string, number> {
+  return new Map([...stock].map(([sku, { available }]) => [sku, available]));
+}
+
+/** Where a deployment's ledger is on PostgreSQL. */
+export interface LedgerPlace {
+  readonly databaseUrl: string;
+  /** NAMESPACE; `inventory` when left out. */
+  readonly namespace?: string;
+}
+
+/** Waits until everything that the store has issued is in the ledger, then reads all of it. */
+export async function readBooks(
+  { databaseUrl, namespace = "inventory" }: LedgerPlace,
+  stock: ReadonlyMap<string, { readonly shard: number; readonly seq: number }>,
+  deadlineMs: number = 10_000,
+): Promise<Books> {
+  return await withConnection(databaseUrl, async (sql) => {
+    const query: Query = async (statement) => [...await sql.unsafe(statement)];
+    let cursors: Books["cursors"] = [];
+    await waitFor(async () => {
+      cursors = await query(statements(namespace).cursors) as unknown as Books["cursors"];
+      const booked = new Map(cursors.map(({ shard, seq }) => [shard, seq]));
+      return [...stock.values()].every(({ shard, seq }) => (booked.get(shard) ?? -1) >= seq);
+    }, { deadlineMs, what: "the ledger to have all that was sold" }).catch((error) => {
+      const heads = [...stock.values()].map(({ shard, seq }) => `${shard}: ${seq}`);
+      throw new Error(`${error.message}: heads ${heads}, cursors ${JSON.stringify(cursors)}`, {
+        cause: error,
+      });
+    });
+    return await readTables(query, namespace);
+  });
+}
+
+/** Reads the ledger of the embedded default, whose process must have ended. */
+export async function readFolder(folder: string): Promise<Books> {
+  const namespace = "inventory";
+  const database = await openPglite({ folder, namespace });
+  try {
+    return await readTables((statement) => database.query(statement), namespace);
+  } finally {
+    await database.close();
+  }
+}
+
+type Query = (statement: string) => Promise<Record<string, unknown>[]>;
+
+async function readTables(query: Query, namespace: string): Promise<Books> {
+  const { lines, movements, stock, cursors, jumps, deadLetters } = statements(namespace);
+  const [letters] = await query(deadLetters);
+  return {
+    lines: await query(lines) as unknown as Books["lines"],
+    movements: await query(movements) as unknown as Books["movements"],
+    stock: await query(stock) as unknown as Books["stock"],
+    cursors: await query(cursors) as unknown as Books["cursors"],
+    jumps: await query(jumps) as unknown as Books["jumps"],
+    deadLetters: Number(letters?.count),
+  };
+}
+
+/** Figures as int, which drivers give as numbers; no test sells 2^31 units. */
+function statements(schema: string) {
+  return {
+    lines: `select order_id, sku, user_id, amount::int, new_stock::int, seq::int from ${schema}.order_lines`,
+    movements:
+      `select shard, seq::int, sku, delta::int, available_after::int from ${schema}.movements order by shard, seq`,
+    stock: `select sku, available::int, reserved::int from ${schema}.stock`,
+    cursors: `select shard, seq::int from ${schema}.log_cursor order by shard`,
+    jumps: `select shard, from_seq::int, to_seq::int from ${schema}.log_jumps`,
+    deadLetters: `select count(*)::int as count from ${schema}.dead_letters`,
+  };
+}

@@ -1,0 +1,55 @@
+/**
+ * The main promise on real servers: a rush on too little stock, API, worker, Redis and PostgreSQL as
+ * processes of their own, and books that agree to the unit.
+ */
+import assert from "node:assert/strict";
+import { startRedis } from "../servers/redis.ts";
+import { sharedPostgres } from "../servers/shared.ts";
+import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "./books.ts";
+import { Crowd } from "./crowd.ts";
+import { planOrders, runSeed, wanted } from "./plan.ts";
+import { startStack } from "./stack.ts";
+
+const ORDERS = 20_000;
+const CONNECTIONS = 128;
+
+for (
+  const { shards, skus } of [
+    { shards: 1, skus: ["hot-1", "hot-2", "hot-3", "hot-4"] },
+    { shards: 4, skus: ["hot-1", "hot-2", "hot-3", "hot-4", "hot-5", "hot-6", "hot-7", "hot-8"] },
+  ]
+) {
+  Deno.test(`a rush of 20,000 orders on too little stock, ${shards} shards: accepted = booked = initial − left`, async () => {
+    const seed = runSeed();
+    await using redis = await startRedis();
+    const databaseUrl = await sharedPostgres().freshDatabase();
+    await using stack = await startStack({
+      redisUrl: redis.url,
+      databaseUrl,
+      env: { SHARDS: String(shards) },
+    });
+
+    const orders = planOrders({ seed, orders: ORDERS, skus, users: 8000 });
+    // A third of what is wanted: sold out in the middle of the rush, with thousands of orders to come.
+    const initial = new Map(skus.map((sku) => [sku, Math.floor(wanted(orders, sku) / 3)]));
+    await stockUp(stack.api, initial);
+    const crowd = new Crowd({ orders, urls: [stack.api.url], connections: CONNECTIONS });
+    await crowd.rush();
+    const settled = await crowd.settle();
+
+    const stock = await stockOf(stack.api, skus);
+    const books = await readBooks({ databaseUrl }, stock);
+    // deno-lint-ignore no-console -- the seed repeats the run, the rate is what people ask for
+    console.log(
+      `seed ${seed}, ${crowd.ordersPerSecond} orders/s: ${crowd.count("accepted")} accepted, ` +
+        `${crowd.count("insufficient_stock")} sold out, ${crowd.count("rate_limited")} limited`,
+      settled,
+    );
+    assertBooks({ orders, heard: crowd.heard, initial, left: unitsOf(stock) }, books);
+    assert.equal(new Set([...stock.values()].map(({ shard }) => shard)).size, shards, "every shard has sold");
+    assert.equal(settled.unknown, 0, "nothing failed, so every order had its answer at once");
+    assert.ok(crowd.count("insufficient_stock") > ORDERS / 4, "the stock was too little");
+    assert.ok(crowd.count("rate_limited") > 0, "some came back too early");
+    assert.deepEqual([...new Set(unitsOf(stock).values())], [0], "the last units were sold too");
+  });
+}

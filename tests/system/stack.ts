@@ -1,0 +1,248 @@
+/**
+ * The system as it is run: API and worker as processes of their own, started as the tasks start them.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { settings } from "../../src/config.ts";
+import { freePort } from "../servers/port.ts";
+import { type RunningProcess, startProcess } from "../servers/process.ts";
+import { waitFor } from "../servers/wait.ts";
+
+/** Settings of a process under test, by the names of its variables. */
+export type Env = Readonly<Record<string, string>>;
+
+/** The two programs. */
+export type Program = "api" | "worker";
+
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+// PGlite makes its files in 3 s on a quiet machine; the tests that measure it have bounds of their own.
+const READY_DEADLINE_MS = 30_000;
+// DRAIN_TIMEOUT_MS is 4000 by default, and the watchdog ends the process then.
+const EXIT_DEADLINE_MS = 10_000;
+
+const PROGRAMS = {
+  api: { args: ["run", "-P=api", "main.ts"], readyLine: /Holdfast listens on (http:\S+) \(pid (\d+)/ },
+  worker: { args: ["run", "-P=worker", "worker.ts"], readyLine: /Holdfast worker runs \(pid (\d+)/ },
+} as const satisfies Record<Program, { args: readonly string[]; readyLine: RegExp }>;
+
+/** No setting of whoever runs the tests reaches a process under test; empty counts as unset. */
+const UNSET: Env = Object.fromEntries(Object.values(settings).map(({ name }) => [name, ""]));
+
+/** How a process ended by itself. */
+export interface Ended {
+  readonly code: number;
+  /** What the program printed on both streams, without Deno's own warnings. */
+  readonly output: string;
+}
+
+/** One API or worker process that can be killed, frozen and started again with the same settings. */
+export class Service implements AsyncDisposable {
+  readonly program: Program;
+  readonly env: Env;
+  /** Where an API listens, over all its starts. */
+  readonly url: string;
+  #process: RunningProcess | undefined;
+
+  private constructor(program: Program, env: Env, port: number) {
+    this.program = program;
+    this.env = { ...UNSET, PORT: String(port), ...env };
+    this.url = `http://127.0.0.1:${port}`;
+  }
+
+  /** Starts a process; returns when it printed that it runs, which is not yet that it is ready to sell. */
+  static async start(program: Program, env: Env): Promise<Service> {
+    const service = new Service(program, env, freePort());
+    await service.restart();
+    return service;
+  }
+
+  /** Its id, which is that of the program itself: no wrapper is between. */
+  get pid(): number {
+    return this.#running().pid;
+  }
+
+  /** Starts it again after its end; returns how long that took, in milliseconds. */
+  async restart(): Promise<number> {
+    assert.equal(this.#process, undefined, `the ${this.program} still runs`);
+    const startedMs = performance.now();
+    const { args, readyLine } = PROGRAMS[this.program];
+    this.#process = await startProcess({
+      args,
+      env: this.env,
+      cwd: REPOSITORY,
+      readyLine,
+      readyDeadlineMs: READY_DEADLINE_MS,
+    });
+    return performance.now() - startedMs;
+  }
+
+  /** kill -9, and waits until it is gone. */
+  async kill(): Promise<void> {
+    await this.#running().kill();
+    this.#process = undefined;
+  }
+
+  /** Stops it where it is; its connections stay open and nothing answers. */
+  freeze(): void {
+    this.#running().freeze();
+  }
+
+  /** Lets it go on. */
+  thaw(): void {
+    this.#running().thaw();
+  }
+
+  /** Sends a signal and does not wait. */
+  signal(signal: Deno.Signal): void {
+    this.#running().signal(signal);
+  }
+
+  /** Waits for its end, which somebody else has caused. */
+  async ended(): Promise<Ended> {
+    const process = this.#running();
+    const ended = await endOf(process);
+    this.#process = undefined;
+    return ended;
+  }
+
+  /** SIGTERM, and the way it ended. */
+  stop(): Promise<Ended> {
+    this.signal("SIGTERM");
+    return this.ended();
+  }
+
+  /** What it has printed since its last start. */
+  output(): string {
+    return this.#running().output();
+  }
+
+  /** Its log lines with this message, parsed. */
+  logged(message: string): Record<string, unknown>[] {
+    return this.output().split("\n").filter((line) => line.startsWith("{"))
+      .map((line) => JSON.parse(line)).filter((entry) => entry.message === message);
+  }
+
+  /** `GET`, whatever the status. */
+  async get(path: string): Promise<{ status: number; body: Record<string, unknown> }> {
+    const response = await fetch(this.url + path);
+    return { status: response.status, body: await response.json() };
+  }
+
+  /** `POST` of JSON, whatever the status. */
+  async post(path: string, body: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
+    const response = await fetch(this.url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    return { status: response.status, body: await response.json() };
+  }
+
+  /** Waits until the API can decide orders. */
+  async ready(deadlineMs: number = 10_000): Promise<void> {
+    let last: unknown;
+    await waitFor(async () => {
+      const { status, body } = await this.get("/readyz");
+      last = body;
+      return status === 200;
+    }, { deadlineMs, what: `${this.url}/readyz` }).catch((error) => {
+      throw new Error(`${error.message}: ${JSON.stringify(last)}`, { cause: error });
+    });
+  }
+
+  /** kill -9, whatever its state. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process?.kill();
+    this.#process = undefined;
+  }
+
+  #running(): RunningProcess {
+    if (this.#process) return this.#process;
+    throw new Error(`Cannot use the ${this.program} of ${this.url} as it has ended`);
+  }
+}
+
+/** Which servers, how many processes, and their settings. */
+export interface StackOptions {
+  readonly redisUrl: string;
+  /** Used by the workers; an API needs none. */
+  readonly databaseUrl: string;
+  /** 1 when left out. */
+  readonly apis?: number;
+  /** 1 when left out. */
+  readonly workers?: number;
+  /** For all of the processes. */
+  readonly env?: Env;
+}
+
+/** APIs and workers of one deployment. */
+export interface Stack extends AsyncDisposable {
+  readonly apis: readonly Service[];
+  readonly workers: readonly Service[];
+  /** The first API. */
+  readonly api: Service;
+  /** The first worker. */
+  readonly worker: Service;
+}
+
+/** Starts a deployment; returns when every API can decide orders. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { redisUrl, databaseUrl, apis = 1, workers = 1, env = {} } = options;
+  await using started = new AsyncDisposableStack();
+  const start = async (program: Program, own: Env) =>
+    started.use(await Service.start(program, { REDIS_URL: redisUrl, ...own, ...env }));
+  const starting = [
+    ...Array.from({ length: apis }, () => start("api", {})),
+    ...Array.from({ length: workers }, () => start("worker", { DATABASE_URL: databaseUrl })),
+  ];
+  const services = await allSettledOrThrow(starting);
+  const [api, worker] = [services[0], services[apis]];
+  assert.ok(api?.program === "api" && worker?.program === "worker");
+  await Promise.all(services.slice(0, apis).map((service) => service.ready()));
+  const owned = started.move();
+  return {
+    apis: services.slice(0, apis),
+    workers: services.slice(apis),
+    api,
+    worker,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Starts the embedded default on a folder; returns when it can decide orders. */
+export async function startEmbedded(dataDir: string, env: Env = {}): Promise<Service> {
+  const service = await Service.start("api", { DATA_DIR: dataDir, DEMO_STOCK: "0", ...env });
+  await service.ready();
+  return service;
+}
+
+/** Starts a process that is expected to end by itself, and returns how it did. */
+export async function runToEnd(program: Program, env: Env): Promise<Ended> {
+  await using process = await startProcess({
+    args: PROGRAMS[program].args,
+    env: { ...UNSET, PORT: "0", ...env },
+    cwd: REPOSITORY,
+    readyLine: /./, // it has something to say before it ends
+  });
+  return await endOf(process);
+}
+
+async function endOf(process: RunningProcess): Promise<Ended> {
+  let ended = false;
+  process.exited.then(() => ended = true);
+  await waitFor(() => ended, { deadlineMs: EXIT_DEADLINE_MS, what: `the end of process ${process.pid}` })
+    .catch((error) => {
+      throw new Error(`${error.message}:\n${process.output()}`, { cause: error });
+    });
+  const { code } = await process.exited;
+  const output = process.output().split("\n").filter((line) => !line.includes("experimental feature"));
+  return { code, output: output.join("\n").trim() };
+}
+
+/** Nothing goes on in the background when this throws. */
+async function allSettledOrThrow<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return await Promise.all(promises);
+}

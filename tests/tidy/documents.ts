@@ -1,0 +1,106 @@
+/**
+ * House rules about documents: what they say of the code is true of it.
+ *
+ * @module
+ */
+import { type SourceFile, withoutComments } from "./files.ts";
+
+/** One setting, as far as README repeats it. */
+export interface DocumentedSetting {
+  readonly name: string;
+  readonly default: string | null;
+  readonly meaning: string;
+}
+
+/** Rows of the tables of a section, cells trimmed, heads and rules left out. */
+export function tableRows(markdown: string, heading: string): string[][] {
+  const lines = markdown.split("\n");
+  const start = lines.findIndex((line) => /^#+ /.test(line) && line.replace(/^#+ /, "") === heading);
+  if (start < 0) return [];
+  const length = lines.slice(start + 1).findIndex((line) => /^#{1,2} /.test(line));
+  const section = lines.slice(start + 1, length < 0 ? undefined : start + 1 + length);
+  const isRule = (line: string | undefined) => line !== undefined && /^\|[-| :]+\|$/.test(line);
+  return section
+    .filter((line, i) => line.startsWith("|") && !isRule(line) && !isRule(section[i + 1]))
+    .map((line) => line.slice(1, -1).split("|").map((cell) => cell.trim()));
+}
+
+/** README's table of settings has the rows of the settings, word by word, and no others. */
+export function settingsDrift(readme: string, settings: readonly DocumentedSetting[]): string[] {
+  const wanted = settings.map(({ name, default: value, meaning }) =>
+    `| \`${name}\` | ${value === null ? "unset" : `\`${value}\``} | ${meaning} |`
+  );
+  const found = tableRows(readme, "Settings").map((cells) => `| ${cells.join(" | ")} |`);
+  return [
+    ...wanted.filter((row) => !found.includes(row)).map((row) => `README's settings lack ${row}`),
+    ...found.filter((row) => !wanted.includes(row)).map((row) => `README's settings have a stray ${row}`),
+  ];
+}
+
+/** The tests that a table names, in the code spans of its last column. */
+export function namedTests(markdown: string, heading: string): string[] {
+  return tableRows(markdown, heading).flatMap((cells) =>
+    [...(cells.at(-1) ?? "").matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name)
+  );
+}
+
+/** Titles of the tests in a file, as patterns: what a template puts in may be anything. */
+export function testTitles({ path, text }: SourceFile): RegExp[] {
+  if (!path.endsWith(".ts")) return [];
+  // `test(…)` is a suite's own, which puts the name of what is tested in front of its titles.
+  const calls = /(?<![\w.])(Deno\.test|test)\(\s*(?:\{\s*name:\s*)?("(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`)/g;
+  return [...withoutComments(text).matchAll(calls)].map(([, call, literal = ""]) => {
+    const title = literal.slice(1, -1).replaceAll(/\\(.)/g, "$1");
+    const pattern = title.split(/\$\{[^}]*\}/).map((part) => RegExp.escape(part)).join(".+");
+    return new RegExp(`^${call === "test" ? "(?:.+: )?" : ""}${pattern}$`);
+  });
+}
+
+/** Tests that a table names and that do not exist. */
+export function missingTests(names: readonly string[], files: readonly SourceFile[]): string[] {
+  const titles = files.flatMap(testTitles);
+  return names.filter((name) => !titles.some((title) => title.test(name)))
+    .map((name) => `No test has the title '${name}'`);
+}
+
+/** Files that a document leads to, by link or by name, and that are not there. */
+export function deadReferences({ path, text }: SourceFile, paths: ReadonlySet<string>): string[] {
+  if (!path.endsWith(".md")) return [];
+  const prose = text.replaceAll(/^```[\s\S]*?^```/gm, "");
+  const links = [...prose.matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)].map(([, target = ""]) =>
+    new URL(target, `file:///${path}`).pathname.slice(1)
+  );
+  const names = [...prose.matchAll(/`((?:src|lua|tests|bench|docs)\/[\w./-]*)`/g)].map(([, name = ""]) =>
+    name
+  );
+  const exists = (target: string) =>
+    paths.has(target) || [...paths].some((known) => known.startsWith(`${target.replace(/\/$/, "")}/`));
+  return [...links, ...names].filter((target) => !exists(target))
+    .map((target) => `${path} leads to ${target}, which does not exist`);
+}
+
+/** Decision records are numbered without a gap, have a title and say when they would change. */
+export function brokenRecords(files: readonly SourceFile[]): string[] {
+  const records = files.filter(({ path }) => path.startsWith("docs/adr/"))
+    .toSorted((a, b) => a.path < b.path ? -1 : 1);
+  return records.flatMap(({ path, text }, i) => {
+    const number = String(i + 1).padStart(4, "0");
+    const problems: string[] = [];
+    if (!new RegExp(`^docs/adr/${number}-[a-z0-9-]+\\.md$`).test(path)) {
+      problems.push(`is not number ${number}`);
+    }
+    if (!text.startsWith(`# ${i + 1}. `)) problems.push(`has no title '# ${i + 1}. …'`);
+    for (const part of ["Context", "Decision", "Measured", "Consequences", "What would change it"]) {
+      if (!text.includes(`\n## ${part}\n`)) problems.push(`does not say '${part}'`);
+    }
+    return problems.map((problem) => `${path} ${problem}`);
+  });
+}
+
+/** Tasks that a document tells people to run and that do not exist. */
+export function unknownTasks(markdown: SourceFile, tasks: readonly string[]): string[] {
+  const named = [...markdown.text.matchAll(/\bdeno task (\w+)/g)].map(([, task = ""]) => task);
+  return named.filter((task) => !tasks.includes(task)).map((task) =>
+    `${markdown.path} names a task that does not exist: ${task}`
+  );
+}

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import {
+  brokenRecords,
+  deadReferences,
+  missingTests,
+  namedTests,
+  settingsDrift,
+  unknownTasks,
+} from "./documents.ts";
+import { file, judges } from "./judge.ts";
+
+Deno.test("a settings table that drifted is found", () => {
+  const host = { name: "HOST", default: "127.0.0.1", meaning: "address" };
+  const url = { name: "URL", default: null, meaning: "where" };
+  const table = (...rows: string[]) =>
+    [
+      "## Settings",
+      "",
+      "| name | default | meaning |",
+      "|---|---|---|",
+      ...rows,
+      "",
+      "## Next",
+      "| x | y | z |",
+    ]
+      .join("\n");
+  const right = ["| `HOST` | `127.0.0.1` | address |", "| `URL` | unset | where |"] as const;
+  assert.deepEqual(settingsDrift(table(...right), [host, url]), []);
+  assert.equal(settingsDrift(table(right[0]), [host, url]).length, 1, "a row is missing");
+  assert.equal(settingsDrift(table(...right), [host]).length, 1, "a row too many");
+  assert.equal(settingsDrift(table(right[0], "| `URL` | `x` | where |"), [host, url]).length, 2, "a default");
+  assert.equal(settingsDrift(table(right[0], "| `URL` | unset | y |"), [host, url]).length, 2, "a meaning");
+});
+
+Deno.test("a test that is named and missing is found", () => {
+  const architecture =
+    "## Faults\n\n| dies | then | test |\n|---|---|---|\n| `x` | y | `redis: it works`, `sells` |\n";
+  const names = namedTests(architecture, "Faults");
+  assert.deepEqual(names, ["redis: it works", "sells"]);
+  const tests = [
+    file("a_test.ts", "Deno.test(`${flavour}: it works`, run);"),
+    file("suite.ts", 'test(\n  "sells", run);'),
+  ];
+  assert.deepEqual(missingTests([...names, "memory store: sells"], tests), []);
+  assert.equal(missingTests(["it works", "sells it", "memory store: works"], tests).length, 3);
+  const off = file("a_test.ts", '// Deno.test("sells", run);\nre.test("sells");');
+  assert.equal(missingTests(["sells"], [off]).length, 1);
+});
+
+Deno.test("a document that leads nowhere is found", () => {
+  const paths = new Set(["src/a.ts", "docs/adr/0001-x.md", "README.md"]);
+  judges((one) => deadReferences(one, paths), {
+    fine: [
+      file("README.md", "[x](docs/adr/0001-x.md) `src/a.ts` `src/` [y](https://x.org) [z](#part)"),
+      file("docs/adr/0001-x.md", "[x](../../README.md#top)"),
+      file("README.md", "```\n[x](gone.md)\n```"),
+    ],
+    broken: [file("README.md", "[x](gone.md)"), file("README.md", "`src/b.ts`"), file("README.md", "`lua/`")],
+  });
+  judges((one) => unknownTasks(one, ["serve"]), {
+    fine: [file("README.md", "deno task serve")],
+    broken: [file("README.md", "npx -y deno task fly")],
+  });
+});
+
+Deno.test("a decision record without its parts is found", () => {
+  const parts = "## Context\n\n## Decision\n\n## Measured\n\n## Consequences\n\n## What would change it\n";
+  const record = (n: number, text = `# ${n}. Title\n\n${parts}`) => file(`docs/adr/000${n}-title.md`, text);
+  assert.deepEqual(brokenRecords([record(2), record(1)]), []);
+  assert.equal(brokenRecords([record(1), record(3)]).length, 2, "a gap in the numbers");
+  assert.equal(brokenRecords([record(1, `# 1. Title\n\n${parts.replace("## Measured\n", "")}`)]).length, 1);
+  assert.equal(brokenRecords([record(1, `\n${parts}`)]).length, 1, "no title");
+});

@@ -1,0 +1,119 @@
+/**
+ * House rules about who may know whom.
+ *
+ * Data moves on and never turns back: `http → inventory → store`, `log → ledger`. Only `main.ts` and
+ * `worker.ts` know which adapters are in use.
+ *
+ * @module
+ */
+import { isTestCode, type SourceFile, withoutComments } from "./files.ts";
+
+/** What the files of a folder may import beside their own folder; the longest match counts. */
+const mayImport: readonly (readonly [folder: string, others: readonly string[]])[] = [
+  ["src/http/", ["src/inventory/", "src/config.ts", "src/world.ts"]],
+  // A store's ports speak of rows to restore and of places in the log: values of the ports beyond them.
+  ["src/inventory/", ["src/log/", "src/ledger/", "src/world.ts"]],
+  ["src/inventory/redis/", ["src/inventory/", "src/log/", "src/ledger/", "src/redis/", "src/world.ts"]],
+  ["src/inventory/memory/", ["src/inventory/", "src/log/", "src/ledger/", "src/world.ts"]],
+  ["src/log/", ["src/redis/", "src/world.ts"]],
+  ["src/ledger/", ["src/log/", "src/inventory/outcome.ts", "src/world.ts"]],
+  ["src/worker/", ["src/inventory/", "src/log/", "src/ledger/", "src/telemetry/", "src/world.ts"]],
+  ["src/redis/", ["src/inventory/store.ts", "src/world.ts"]],
+  ["src/telemetry/", ["src/config.ts", "src/world.ts"]],
+  ["src/ops/", ["src/inventory/", "src/config.ts", "src/world.ts"]],
+  ["src/config.ts", ["src/config_format.ts"]],
+  ["src/config_format.ts", []],
+  ["src/lifecycle.ts", ["src/config.ts", "src/telemetry/", "src/world.ts"]],
+  ["src/world.ts", []],
+];
+
+/** Adapters, each a group of files that may know one another. */
+const adapters: readonly (readonly string[])[] = [
+  ["src/inventory/redis/", "src/log/redis_stream.ts", "src/redis/"],
+  ["src/inventory/memory/"],
+  ["src/ledger/postgres.ts", "src/ledger/postgres_session.ts", "src/ledger/postgres_options.ts"],
+  ["src/ledger/pglite.ts", "src/ledger/folder_lock.ts"],
+];
+
+/** The files that put a process together. */
+const wiring = ["main.ts", "worker.ts"];
+
+/** Packages that have one owner: everybody else speaks to the owner's port. */
+const owners: Readonly<Record<string, readonly string[]>> = {
+  hono: ["src/http/app.ts"],
+  ioredis: ["src/redis/connection.ts"],
+  postgres: ["src/ledger/postgres.ts", "src/ledger/postgres_options.ts", "src/ledger/postgres_session.ts"],
+  "@electric-sql/pglite": ["src/ledger/pglite.ts"],
+  "cluster-key-slot": ["src/redis/keys.ts"],
+};
+
+/** Imports that the rule forbids. */
+export function forbiddenImports(file: SourceFile): string[] {
+  const { path } = file;
+  if (!path.endsWith(".ts") || isTestCode(path)) return [];
+  return importsOf(file).flatMap((target) => {
+    const rule = brokenRule(path, target);
+    return rule === undefined ? [] : [`${path} must not import ${target}: ${rule}`];
+  });
+}
+
+function brokenRule(path: string, target: string): string | undefined {
+  if (!isOurs(target)) {
+    const allowed = owners[target];
+    return allowed === undefined || allowed.includes(path) ? undefined : "the package has another owner";
+  }
+  if (isTestCode(target)) return "the product does not know its tests";
+  if (wiring.includes(path)) return wiring.includes(target) ? "processes do not know one another" : undefined;
+  if (wiring.includes(target)) return "nothing imports a process";
+  const adapter = adapterOf(target);
+  if (adapter !== undefined && adapter !== adapterOf(path)) {
+    return "only main.ts and worker.ts know which adapters are in use";
+  }
+  const [own, others] = longestMatch(path) ?? [path, []];
+  const allowed = [own, ...others].some((prefix) => target.startsWith(prefix));
+  return allowed ? undefined : `files of ${own} may import ${others.join(", ") || "nothing of ours"}`;
+}
+
+/** What a file imports: repository paths for ours, bare names for packages; Deno's own modules left out. */
+export function importsOf({ path, text }: SourceFile): string[] {
+  const specifiers = /\b(?:from|import)\s*\(?\s*"([^"]+)"/g;
+  return [...withoutComments(text).matchAll(specifiers)]
+    .map(([, specifier = ""]) => specifier)
+    .filter((specifier) => !specifier.startsWith("node:"))
+    .map((specifier) =>
+      specifier.startsWith(".") ? new URL(specifier, `file:///${path}`).pathname.slice(1) : specifier
+    );
+}
+
+function isOurs(target: string): boolean {
+  return target.endsWith(".ts");
+}
+
+function adapterOf(path: string): readonly string[] | undefined {
+  return adapters.find((group) => group.some((prefix) => path.startsWith(prefix)));
+}
+
+function longestMatch(path: string): readonly [string, readonly string[]] | undefined {
+  const matches = mayImport.filter(([folder]) => path.startsWith(folder));
+  return matches.toSorted(([a], [b]) => b.length - a.length)[0];
+}
+
+/** What asks the world itself, and the one file that may. */
+const asksTheWorld: readonly (readonly [what: RegExp, owner: string])[] = [
+  [/\bDeno\.env\b/g, "src/config.ts"],
+  [/\bDate\.now\b|\bnew Date\(\s*\)/g, "src/world.ts"],
+  [/\bperformance\.now\b/g, "src/world.ts"],
+  // As functions of their own: a socket's `setTimeout` bounds its silence and is the driver's affair.
+  [/(?<![.\w])set(?:Timeout|Interval|Immediate)\b|\bAbortSignal\.timeout\b/g, "src/world.ts"],
+  [/\bMath\.random\b/g, "src/world.ts"],
+  [/\brandomUUID\b|\bgetRandomValues\b|\brandomBytes\b/g, "src/world.ts"],
+];
+
+/** Places where the product asks for time, chance or settings past the file that owns them. */
+export function askingTheWorld({ path, text }: SourceFile): string[] {
+  if (!path.endsWith(".ts") || isTestCode(path)) return [];
+  const code = withoutComments(text);
+  return asksTheWorld.filter(([, owner]) => owner !== path).flatMap(([what, owner]) =>
+    [...code.matchAll(what)].map(([found]) => `${path} asks ${found}: only ${owner} may`)
+  );
+}

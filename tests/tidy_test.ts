@@ -1,0 +1,174 @@
+/**
+ * The house rules, as tests: each is run on the repository, and each is shown a text that breaks it.
+ */
+import assert from "node:assert/strict";
+import { settings } from "../src/config.ts";
+import type { Command } from "../src/inventory/command.ts";
+import { decodeBatch, decodeReply, encodeBatch } from "../src/inventory/redis/wire.ts";
+import { keyNames } from "../src/redis/keys.ts";
+import {
+  brokenRecords,
+  deadReferences,
+  missingTests,
+  namedTests,
+  settingsDrift,
+  unknownTasks,
+} from "./tidy/documents.ts";
+import { readRepository, type SourceFile } from "./tidy/files.ts";
+import { commentedOutCode, machinePaths, skippedTests, tooLong, untaggedNotes } from "./tidy/habits.ts";
+import { askingTheWorld, forbiddenImports } from "./tidy/imports.ts";
+import {
+  argumentDrift,
+  bodyOf,
+  brokenParts,
+  type Header,
+  headerOf,
+  isScript,
+  keyDrift,
+  type Shape,
+  shapeName,
+  shapesUnder,
+  unusedParts,
+} from "./tidy/lua.ts";
+
+const files = readRepository(new URL("..", import.meta.url));
+const lua = files.filter(({ path }) => path.endsWith(".lua"));
+const scripts = lua.filter(isScript);
+const inventory = fileAt("lua/inventory.lua");
+
+function fileAt(path: string): SourceFile {
+  const file = files.find((file) => file.path === path);
+  assert.ok(file, `${path} is missing`);
+  return file;
+}
+
+function contract(): Header {
+  const header = headerOf(inventory);
+  assert.ok(header, "lua/inventory.lua has no header");
+  return header;
+}
+
+/** Runs a rule on every file. */
+function holds(rule: (file: SourceFile) => string[], of: readonly SourceFile[] = files): void {
+  assert.deepEqual(of.flatMap(rule), []);
+}
+
+Deno.test("a file of the product has at most 300 lines", () => holds(tooLong));
+Deno.test("data moves on and never turns back, and only the processes know adapters", () => {
+  holds(forbiddenImports);
+});
+Deno.test("time, chance and settings have one owner each", () => holds(askingTheWorld));
+Deno.test("a note to oneself has an issue's number", () => holds(untaggedNotes));
+Deno.test("no code is left in comments", () => holds(commentedOutCode));
+Deno.test("no test is skipped", () => holds(skippedTests));
+Deno.test("nothing leads to a place of one machine", () => holds(machinePaths));
+
+Deno.test("Lua: headers bear their files' names, parts exist and are used", () => {
+  holds((file) => brokenParts(file, files), lua);
+  assert.deepEqual(unusedParts(files), []);
+});
+Deno.test("Lua: headers and scripts have the same arguments", () => {
+  holds((file) => argumentDrift(file, files), scripts);
+});
+Deno.test("Lua: every script takes the keys in the order of keyNames", () => {
+  holds((file) => keyDrift(file, files, keyNames), scripts);
+});
+
+// Texts are called as the header calls their positions, numbers stand for theirs.
+const numbers = { deadline: 11, amount: 12, delta: 13 };
+const origin = { actor: "actor", traceparent: "traceparent", fingerprint: "fingerprint" };
+const samples: Readonly<Record<Command["kind"], Command>> = {
+  deduct: {
+    kind: "deduct",
+    orderId: "order id",
+    userId: "user id",
+    lines: [{ sku: "SKU", amount: numbers.amount }],
+    firstAttempt: false,
+    ...origin,
+  },
+  adjust: {
+    kind: "adjust",
+    adjustmentId: "adjustment id",
+    sku: "SKU",
+    delta: numbers.delta,
+    reason: "reason",
+    reference: "reference",
+    ...origin,
+  },
+  stock: { kind: "stock", sku: "SKU" },
+  lookup: { kind: "lookup", orderId: "order id" },
+};
+
+/** A command as it is sent, in the words of the header. */
+function asShape(value: unknown): Shape {
+  if (Array.isArray(value)) return value.map(asShape);
+  const number = Object.entries(numbers).find(([, number]) => number === value);
+  return number ? number[0] : String(value);
+}
+
+function unquoted(shape: Shape): Shape {
+  return typeof shape === "string" ? shape.replaceAll('"', "") : shape.map(unquoted);
+}
+
+Deno.test("Lua: commands are sent as the header says, position by position", () => {
+  const batch = Object.values(samples).map((command) => ({ command, deadlineMs: numbers.deadline }));
+  const sent = asShape(JSON.parse(encodeBatch(batch)));
+  assert.deepEqual(sent, shapesUnder("Commands", contract()).map(unquoted));
+});
+
+Deno.test("Lua: the script decides the commands that its header lists", () => {
+  const [, table = ""] = /\blocal decide = \{([^}]*)\}/.exec(inventory.text) ?? [];
+  const decided = [...table.matchAll(/(\w+) =/g)].map(([, kind]) => kind);
+  assert.deepEqual(decided, shapesUnder("Commands", contract()).map(shapeName));
+});
+
+/** A reply as the header shows it, with values that fit. */
+function asReply(shape: Shape): unknown {
+  if (typeof shape !== "string") return shape.map(asReply);
+  if (shape.startsWith('"')) return shape.slice(1, -1);
+  return /^(SKU|fingerprint|kind|user id)$/.test(shape) ? shape : 1;
+}
+
+Deno.test("Lua: replies are read as the header says, no more and no fewer", () => {
+  const replies = shapesUnder("Replies of commands", contract());
+  assert.deepEqual(replies.map(shapeName).toSorted(), Object.keys(decodeReply).toSorted());
+  for (const shape of replies) {
+    const reply = asReply(shape) as [string, ...unknown[]];
+    const body = JSON.stringify(["decided", 1, 1, [reply]]);
+    assert.equal(decodeBatch(body).kind, "decided", `${body} cannot be read`);
+  }
+  const whole = shapesUnder("Reply ", contract());
+  assert.deepEqual(whole.map(shapeName), ["decided", "unarmed", "stale_epoch", "stale_server"]);
+  for (const shape of whole.slice(1)) {
+    assert.equal(decodeBatch(JSON.stringify(asReply(shape))).kind, shapeName(shape));
+  }
+});
+
+Deno.test("Lua: the script gives the replies that its header lists", () => {
+  const body = bodyOf(inventory, files);
+  const listed = ["Reply ", "Replies of commands"].flatMap((title) =>
+    shapesUnder(title, contract()).map(shapeName)
+  );
+  for (const name of listed) assert.ok(body.includes(`"${name}"`), `no reply '${name}' in the script`);
+  for (const [, name = ""] of body.matchAll(/\{ "(\w+)"/g)) {
+    assert.ok(listed.includes(name), `the header does not list '${name}'`);
+  }
+});
+
+Deno.test("README has the settings, word by word", () => {
+  assert.deepEqual(settingsDrift(fileAt("README.md").text, Object.values(settings)), []);
+});
+Deno.test("ARCHITECTURE names tests that exist", () => {
+  const names = namedTests(fileAt("ARCHITECTURE.md").text, "If something dies");
+  assert.ok(names.length > 0, "the table names no test");
+  assert.deepEqual(missingTests(names, files), []);
+});
+Deno.test("documents lead to files and tasks that exist", () => {
+  const paths = new Set(files.map(({ path }) => path));
+  const { tasks } = JSON.parse(fileAt("deno.json").text);
+  holds((file) => deadReferences(file, paths));
+  holds((file) => unknownTasks(file, Object.keys(tasks)), files.filter(({ path }) => path.endsWith(".md")));
+});
+Deno.test("decision records are numbered and say what would change them", () => {
+  assert.deepEqual(brokenRecords(files), []);
+});
