@@ -105,6 +105,7 @@ async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Pr
     deployment,
     log: memory,
     control: memory,
+    store: memory,
     world,
     logger,
     idempotencyWindowMs: limits.idempotencyWindowMs,

@@ -4,6 +4,7 @@
  * @module
  */
 import { RedisControl } from "./src/inventory/redis/control.ts";
+import { RedisStore } from "./src/inventory/redis/store.ts";
 import { openPostgres } from "./src/ledger/postgres.ts";
 import { openLedger } from "./src/ledger/sql_ledger.ts";
 import { configOrExit, die, exitCodes, onlyUrl, say, stopOnSignal } from "./src/lifecycle.ts";
@@ -33,15 +34,21 @@ const connect = () =>
     world,
     onError: (error) => logger.warn("redis", { error: describeError(error) }),
   });
-const control = new RedisControl(connect(), { namespace, shards, userLimitMs });
-const log = new RedisStream({ namespace, shards }, connect);
 const idempotencyWindowMs = config.idempotencyWindowS * 1000;
-const worker = startWorker({ ledger, deployment, log, control, world, logger, idempotencyWindowMs });
+const place = { namespace, shards };
+const control = new RedisControl(connect(), { ...place, userLimitMs });
+const store = new RedisStore(connect(), place, {
+  userLimitMs,
+  idempotencyWindowMs,
+  backlogMax: config.backlogMax,
+});
+const log = new RedisStream(place, connect);
+const worker = startWorker({ ledger, deployment, log, control, store, world, logger, idempotencyWindowMs });
 
 say(`Holdfast worker runs (pid ${Deno.pid}, deployment ${deployment.id}, ${shards} shards)`);
 stopOnSignal(world, logger, config.drainTimeoutMs, [
   () => worker.stop(),
-  () => Promise.all([log.close(), control.close(), ledger.close()]),
+  () => Promise.all([log.close(), control.close(), store.close(), ledger.close()]),
 ]);
 
 /** A ledger that is away is waited for; one that belongs to other settings is not. */

@@ -20,6 +20,8 @@ export interface Booked {
   readonly differences: readonly Difference[];
   /** Events set aside. */
   readonly deadLetters: number;
+  /** Events whose units are to be given back. */
+  readonly compensations: number;
 }
 
 interface AuditRow {
@@ -43,6 +45,7 @@ export class Booking {
   readonly #shard: number;
   readonly #events: readonly Numbered[];
   #deadLetters = 0;
+  #compensations = 0;
 
   /**
    * Makes one, for one transaction.
@@ -64,8 +67,8 @@ export class Booking {
       this.#moveStock(),
       this.#moveCursor(),
     ]);
-    if (returned > 0) await this.#setReturnedLinesAside();
-    return { differences, deadLetters: this.#deadLetters };
+    if (returned > 0) await this.#judgeReturnedLines();
+    return this.#booked(differences);
   }
 
   /** The slow way, for a batch that holds something PostgreSQL cannot take. */
@@ -78,9 +81,13 @@ export class Booking {
     await this.#byHalves(this.#events, async (part) => {
       returned += await this.#insertOrderLines(part);
     }, (event, refusal) => this.#setAside(event, refusal.sqlstate, `no order line: ${refusal.message}`));
-    if (returned > 0) await this.#setReturnedLinesAside();
+    if (returned > 0) await this.#judgeReturnedLines();
     const [differences] = await Promise.all([this.#moveStock(), this.#moveCursor()]);
-    return { differences, deadLetters: this.#deadLetters };
+    return this.#booked(differences);
+  }
+
+  #booked(differences: readonly Difference[]): Booked {
+    return { differences, deadLetters: this.#deadLetters, compensations: this.#compensations };
   }
 
   /** Runs `book` on all events or, where it is refused, on ever smaller parts; `refuse` gets those that stand alone. */
@@ -140,9 +147,10 @@ export class Booking {
 
   /**
    * Lines that came back after the idempotency window: the store had forgotten them and sold again, so their
-   * movements stay, and the events are set aside for compensation or for a person to judge.
+   * movements stay. With the same contents the units are given back, and the answer stays true; with others the
+   * order id was used for something else, which a person must judge.
    */
-  async #setReturnedLinesAside(): Promise<void> {
+  async #judgeReturnedLines(): Promise<void> {
     const returned = await this.#onRange<{ seq: number; same: boolean }>(
       this.#sql.find_returned_lines,
       rangeOf(this.#events),
@@ -152,7 +160,12 @@ export class Booking {
       const event = bySeq.get(seq);
       if (!event) continue;
       await this.#tx.query(this.#sql.remove_order_lines, [this.#shard, seq]);
-      await this.#setAside(event, "23505", `line accepted before, ${same ? "same" : "other"} contents`);
+      if (same) {
+        this.#compensations++;
+        await this.#tx.query(this.#sql.insert_compensations, [this.#shard, seq]);
+      } else {
+        await this.#setAside(event, "23505", "line accepted before, with other contents");
+      }
     }
   }
 

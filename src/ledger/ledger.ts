@@ -33,6 +33,8 @@ export type Applied =
     readonly cursor: Position;
     readonly events: number;
     readonly deadLetters: number;
+    /** How many of them took units a second time, which are to be given back. */
+    readonly compensations: number;
   }
   /** The log goes on after a number that the books have not seen: nothing was applied. */
   | { readonly kind: "gap"; readonly cursor: Position; readonly found: Position }
@@ -78,6 +80,14 @@ export interface StockRow {
   readonly reserved: number;
 }
 
+/** Units that a line took a second time. */
+export interface Compensation {
+  /** Number of the event that took them: with the shard it names the adjustment that gives them back. */
+  readonly seq: number;
+  readonly sku: string;
+  readonly amount: number;
+}
+
 /** A remembered line with the id it is remembered under. */
 export interface LineRow extends RememberedLine {
   /** Order id or adjustment id. */
@@ -113,6 +123,10 @@ export interface ShardLedger {
   countSkus(): Promise<number>;
   /** Lines accepted since `sinceMs`, by number, `limit` rows after (`seq`, `line`). */
   lines(sinceMs: number, after: { seq: number; line: number }, limit: number): Promise<LinePage>;
+  /** What is to be given back: lines that returned after the idempotency window and were sold again. */
+  compensations(limit: number): Promise<Compensation[]>;
+  /** Notes that the store has taken the units back. */
+  closeCompensation(compensation: Compensation): Promise<void>;
   /** Notes the highest number seen issued, never backwards. */
   noteHead(head: number): Promise<void>;
   /**

@@ -6,7 +6,7 @@
 import type { LogEntry, Position } from "../log/event.ts";
 import { type Booked, Booking } from "./booking.ts";
 import type { Session, Transaction } from "./database.ts";
-import type { Applied, Cursor, LinePage, LineRow, ShardLedger, StockRow } from "./ledger.ts";
+import type { Applied, Compensation, Cursor, LinePage, LineRow, ShardLedger, StockRow } from "./ledger.ts";
 import { planBatch } from "./movements.ts";
 import { remedyFor } from "./sqlstate.ts";
 import type { Statements } from "./statements.ts";
@@ -49,15 +49,15 @@ export class SqlShardLedger implements ShardLedger {
       const plan = planBatch(entries, cursor);
       if (plan.kind !== "book") return { kind: plan.kind, cursor, found: plan.found };
       const last = plan.events.at(-1);
-      if (!last) return { kind: "applied", cursor, events: 0, deadLetters: 0 };
+      if (!last) return { kind: "applied", cursor, events: 0, deadLetters: 0, compensations: 0 };
 
-      const { differences, deadLetters } = await book(new Booking(tx, this.#sql, this.shard, plan.events));
+      const { differences, ...counts } = await book(new Booking(tx, this.#sql, this.shard, plan.events));
       if (differences.length > 0) {
         await tx.rollback();
         return { kind: "mismatch", differences };
       }
       const moved = { epoch: last.epoch, seq: last.seq };
-      return { kind: "applied", cursor: moved, events: plan.events.length, deadLetters };
+      return { kind: "applied", cursor: moved, events: plan.events.length, ...counts };
     });
   }
 
@@ -86,6 +86,14 @@ export class SqlShardLedger implements ShardLedger {
       rows: page.map(({ line: _, ...row }) => row),
       next: last && { seq: last.seq, line: last.line },
     };
+  }
+
+  compensations(limit: number): Promise<Compensation[]> {
+    return this.#session.query<Compensation>(this.#sql.page_compensations, [this.shard, limit]);
+  }
+
+  async closeCompensation({ seq, sku }: Compensation): Promise<void> {
+    await this.#session.query(this.#sql.close_compensation, [this.shard, seq, sku]);
   }
 
   async noteHead(head: number): Promise<void> {

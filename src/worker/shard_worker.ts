@@ -8,16 +8,19 @@
  *
  * @module
  */
-import type { ShardLedger } from "../ledger/ledger.ts";
+import type { StockStore } from "../inventory/store.ts";
+import type { Ledger, ShardLedger } from "../ledger/ledger.ts";
 import { describeError, type Logger } from "../telemetry/logger.ts";
 import { sleep, type World } from "../world.ts";
-import type { Ledger } from "../ledger/ledger.ts";
 import { apply, LedgerMismatch, whyNotBooked } from "./apply.ts";
+import { compensate } from "./compensate.ts";
 import { arm, type ArmingParts, describe } from "./arming.ts";
 
 /** What a shard's worker needs. */
 export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
   readonly ledger: Ledger;
+  /** Where the worker's own adjustments are decided. */
+  readonly store: StockStore;
   readonly logger: Logger;
   /** Told after each commit: everything up to `seq` is in the ledger. */
   readonly onBooked?: (shard: number, seq: number) => void;
@@ -86,6 +89,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
   const { shard } = ledger;
   let position = { epoch, seq: (await ledger.cursor()).seq };
   parts.onBooked?.(shard, position.seq);
+  await giveBackDue(ledger, parts);
   let noted = { head: position.seq, atMs: world.elapsedMs() };
   try {
     while (!signal.aborted) {
@@ -97,8 +101,9 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
           await control.disarm(shard);
           return;
         }
-        const { deadLetters } = applied;
+        const { deadLetters, compensations } = applied;
         if (deadLetters > 0) logger.error("dead letters", { shard, deadLetters });
+        if (compensations > 0) await giveBackDue(ledger, parts);
         position = applied.cursor;
         parts.onBooked?.(shard, position.seq);
       } else {
@@ -120,6 +125,11 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
     if (error instanceof LedgerMismatch) await control.disarm(shard);
     throw error;
   }
+}
+
+async function giveBackDue(ledger: ShardLedger, { store, logger }: ShardWorkerParts): Promise<void> {
+  const lines = await compensate(ledger, store);
+  if (lines > 0) logger.warn("sold twice after the window, given back", { shard: ledger.shard, lines });
 }
 
 function refuseOnMismatch(error: unknown, { shard }: ShardLedger, _parts: ShardWorkerParts) {

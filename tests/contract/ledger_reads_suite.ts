@@ -135,11 +135,19 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
       }
       const lines = await ledger.findOrder("wide");
       assert.deepEqual(lines.map(({ shard, sku, state }) => ({ shard, sku, state })), [
-        { shard: 0, sku: "SKU-0", state: "sold" },
-        { shard: 2, sku: "SKU-2", state: "sold" },
+        { shard: 0, sku: "SKU-0", state: "accepted" },
+        { shard: 2, sku: "SKU-2", state: "accepted" },
       ]);
       assert.deepEqual(lines[0], {
-        ...{ shard: 0, id: "wide", sku: "SKU-0", userId: "user-1", amount: 1, kind: "deduct", state: "sold" },
+        ...{
+          shard: 0,
+          id: "wide",
+          sku: "SKU-0",
+          userId: "user-1",
+          amount: 1,
+          kind: "deduct",
+          state: "accepted",
+        },
         ...{ fingerprint: "f".repeat(16), newStock: 4, seq: 2, atMs: atMs + 2 },
       });
       assert.deepEqual(await ledger.findOrder("nobody's"), []);

@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { waitFor } from "../servers/wait.ts";
 import { ConnectionLost, type HttpAnswer, HttpConnection } from "./http_connection.ts";
 import type { Order } from "./plan.ts";
 
@@ -58,6 +59,7 @@ export class Crowd {
   readonly #requestTimeoutMs: number;
   #next = 0;
   #answered = 0;
+  #stopped = false;
 
   constructor({ orders, urls, connections, requestTimeoutMs = REQUEST_TIMEOUT_MS }: CrowdOptions) {
     this.orders = orders;
@@ -81,6 +83,12 @@ export class Crowd {
     return Math.round(this.#answered * 1000 / this.elapsedMs);
   }
 
+  /** Resolves when so many orders have been answered or lost: the middle of a rush, wherever its machine is. */
+  answeredAtLeast(count: number): Promise<void> {
+    const what = `${count} answers`;
+    return waitFor(() => this.#answered >= count, { deadlineMs: RUN_DEADLINE_MS, what });
+  }
+
   /** How many orders heard this: a kind, or the code of a refusal or of an unknown outcome. */
   count(what: Heard["kind"] | string): number {
     return this.heard.filter((heard) => heard.kind === what || ("code" in heard && heard.code === what))
@@ -98,8 +106,6 @@ export class Crowd {
   stop(): void {
     this.#stopped = true;
   }
-
-  #stopped = false;
 
   /**
    * Sends every order without a definite answer again, unchanged, until it has one; and some of those that

@@ -43,6 +43,8 @@ export class Service implements AsyncDisposable {
   readonly env: Env;
   /** Where an API listens, over all its starts. */
   readonly url: string;
+  /** How long its last start took, until it said that it runs. */
+  startMs = 0;
   #process: RunningProcess | undefined;
 
   private constructor(program: Program, env: Env, port: number) {
@@ -63,8 +65,8 @@ export class Service implements AsyncDisposable {
     return this.#running().pid;
   }
 
-  /** Starts it again after its end; returns how long that took, in milliseconds. */
-  async restart(): Promise<number> {
+  /** Starts it again after its end. */
+  async restart(): Promise<void> {
     assert.equal(this.#process, undefined, `the ${this.program} still runs`);
     const startedMs = performance.now();
     const { args, readyLine } = PROGRAMS[this.program];
@@ -75,7 +77,7 @@ export class Service implements AsyncDisposable {
       readyLine,
       readyDeadlineMs: READY_DEADLINE_MS,
     });
-    return performance.now() - startedMs;
+    this.startMs = Math.round(performance.now() - startedMs);
   }
 
   /** kill -9, and waits until it is gone. */

@@ -93,6 +93,18 @@ create table dead_letters (
 );
 comment on table dead_letters is 'one event that the books could not take as it came, and why; its movement is booked all the same';
 
+create table compensations (
+  shard integer not null,
+  seq bigint not null,
+  sku text collate "C" not null,
+  amount bigint not null check (amount > 0),
+  created_at timestamptz not null default now(),
+  done_at timestamptz,
+  primary key (shard, seq, sku)
+);
+comment on table compensations is 'units sold a second time to a line that came back after the idempotency window: given back by an adjustment whose id is made from shard and seq';
+create index compensations_open on compensations (shard, seq) where done_at is null;
+
 create table log_jumps (
   shard integer not null,
   from_seq bigint not null,

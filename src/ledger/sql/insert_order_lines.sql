@@ -7,7 +7,7 @@ with sold as (
     shard, order_id, sku, user_id, amount, kind, state, fingerprint, new_stock, seq, line, accepted_at
   )
   select
-    shard, order_id, sku, user_id, -delta, kind, 'sold', fingerprint, available_after, seq, line, occurred_at
+    shard, order_id, sku, user_id, -delta, kind, 'accepted', fingerprint, available_after, seq, line, occurred_at
   from sold
   order by seq, line -- of two lines with one key the first stays
   on conflict do nothing

@@ -1,0 +1,149 @@
+/**
+ * The embedded default as a process of its own: what it has answered survives kill -9, a folder has one
+ * owner, and a stop answers what is under way.
+ */
+import assert from "node:assert/strict";
+import { runCommand } from "../servers/command.ts";
+import { freePort } from "../servers/port.ts";
+import { dataDir } from "../servers/run_folder.ts";
+import { assertBooks, readFolder, type Sale, stockOf, stockUp, unitsOf } from "./books.ts";
+import { Crowd } from "./crowd.ts";
+import { planOrders, runSeed, wanted } from "./plan.ts";
+import { runToEnd, type Service, startEmbedded } from "./stack.ts";
+
+const DEMO = { sku: "SKU_123", units: 1000 };
+const SKUS = [DEMO.sku, "hot-1", "hot-2", "hot-3"];
+const CONNECTIONS = 64;
+
+// What is promised is 6 s and 2 s on a machine that has nothing else to do; twice that for one that has.
+const START_EMPTY_MAX_MS = 12_000;
+const START_EXISTING_MAX_MS = 4_000;
+
+/** A folder that was used before; made once, as PGlite takes seconds to make its files. */
+let template: Promise<string> | undefined;
+
+async function usedFolder(): Promise<string> {
+  template ??= (async () => {
+    const folder = await dataDir("embedded-template");
+    await using service = await startEmbedded(folder, { DEMO_STOCK: "1" });
+    assert.equal((await service.stop()).code, 0);
+    return folder;
+  })();
+  const folder = await dataDir("embedded");
+  await runCommand("cp", ["-R", `${await template}/.`, folder], { deadlineMs: 10_000 });
+  return folder;
+}
+
+/** A third of what the orders want of each SKU, but for the demo's, which has what it has. */
+async function stockFor(service: Service, orders: Sale["orders"]): Promise<Map<string, number>> {
+  const others = SKUS.filter((sku) => sku !== DEMO.sku);
+  const initial = new Map(others.map((sku) => [sku, Math.floor(wanted(orders, sku) / 3)]));
+  await stockUp(service, initial);
+  return initial.set(DEMO.sku, DEMO.units);
+}
+
+function note(...words: unknown[]): void {
+  // deno-lint-ignore no-console -- the seed repeats the run; times and rates are what people ask for
+  console.log(...words);
+}
+
+Deno.test("kill -9 in the middle of a rush, three times: every answered order is there, no other is", async () => {
+  const seed = runSeed();
+  const folder = await dataDir("embedded");
+  await using service = await startEmbedded(folder, { DEMO_STOCK: "1" });
+  const startEmptyMs = service.startMs;
+  const orders = planOrders({ seed, orders: 20_000, skus: SKUS, users: 8000 });
+  const initial = await stockFor(service, orders);
+
+  const crowd = new Crowd({ orders, urls: [service.url], connections: CONNECTIONS });
+  const rush = crowd.rush();
+  const strikes: number[] = [];
+  const startsMs: number[] = [];
+  for (const share of [0.15, 0.3, 0.45]) {
+    await crowd.answeredAtLeast(share * orders.length);
+    const lostBefore = crowd.count("connection_lost");
+    await service.kill();
+    await service.restart();
+    strikes.push(crowd.count("connection_lost") - lostBefore);
+    startsMs.push(service.startMs);
+  }
+  await rush;
+  const settled = await crowd.settle();
+  const left = unitsOf(await stockOf(service, SKUS));
+  assert.equal((await service.stop()).code, 0);
+  const books = await readFolder(folder);
+
+  note(`seed ${seed}: orders struck by each kill ${strikes}`, settled, `accepted ${crowd.count("accepted")}`);
+  note(`ready in ${startEmptyMs} ms on an empty folder, in ${startsMs} ms on an existing one`);
+  assertBooks({ orders, heard: crowd.heard, initial, left }, books);
+  assert.ok(strikes.every((lost) => lost > 0), "each kill has hit orders on their way");
+  assert.ok(settled.hadTakenEffect > 0, "some of them were booked, and only their answers were lost");
+  assert.ok(crowd.count("insufficient_stock") > 0, "the stock was too little");
+  assert.ok(startEmptyMs < START_EMPTY_MAX_MS, `${startEmptyMs} ms on an empty folder`);
+  assert.ok(Math.max(...startsMs) < START_EXISTING_MAX_MS, `${startsMs} ms on an existing folder`);
+});
+
+Deno.test("SIGTERM in the middle of a rush: nothing was sold without an answer", async () => {
+  const seed = runSeed();
+  const folder = await usedFolder();
+  await using service = await startEmbedded(folder);
+  const orders = planOrders({ seed, orders: 40_000, skus: SKUS, users: 8000 });
+  const initial = await stockFor(service, orders);
+
+  const crowd = new Crowd({ orders, urls: [service.url], connections: CONNECTIONS });
+  const rush = crowd.rush();
+  await crowd.answeredAtLeast(5000);
+  const lostBefore = crowd.count("connection_lost");
+  const answeredBefore = crowd.answered;
+  const signalMs = performance.now();
+  service.signal("SIGTERM");
+  const { code, output } = await service.ended();
+  const stopMs = Math.round(performance.now() - signalMs);
+  crowd.stop();
+  await rush;
+  const lost = crowd.count("connection_lost") - lostBefore;
+  const answeredSince = crowd.answered - answeredBefore - lost;
+  note(
+    `seed ${seed}, ${crowd.ordersPerSecond} orders/s: stopped in ${stopMs} ms, ${answeredSince} answered since, ${lost} lost`,
+  );
+  assert.equal(code, 0, output);
+  assert.ok(answeredSince > 0, "orders were on their way");
+
+  await service.restart();
+  const left = unitsOf(await stockOf(service, SKUS));
+  assert.equal((await service.stop()).code, 0);
+  // An order that was still on the wire may be lost; it must not have been sold.
+  const heard = crowd.heard.map((last) => last.kind === "unknown" ? undefined : last);
+  assertBooks({ orders, heard, initial, left }, await readFolder(folder));
+});
+
+Deno.test("a second process on the same folder is refused in one line, and the first sells on", async () => {
+  const folder = await usedFolder();
+  await using first = await startEmbedded(folder);
+  const { code, output } = await runToEnd("api", { DATA_DIR: folder });
+  assert.equal(code, 1);
+  assert.equal(output, `Cannot open DATA_DIR '${folder}' as another Holdfast process uses it`);
+  const order = { sku: DEMO.sku, user_id: "user", order_id: "order", amount: 1 };
+  assert.equal((await first.post("/api/v1/inventory/deduct", order)).status, 200);
+  await first.kill(); // a lock of the operating system: it is free whatever the end was
+  await first.restart();
+  assert.equal((await stockOf(first, [DEMO.sku])).get(DEMO.sku)?.available, DEMO.units - 1);
+});
+
+Deno.test("a folder of one shard is refused for two: exit code 2, and nothing of it is changed", async () => {
+  const folder = await usedFolder();
+  const { code, output } = await runToEnd("api", { DATA_DIR: folder, SHARDS: "2" });
+  assert.match(output, /^Cannot use SHARDS=2 as these books were made for 1: .*$/);
+  assert.equal(code, 2);
+  await using service = await startEmbedded(folder);
+  assert.equal((await stockOf(service, [DEMO.sku])).get(DEMO.sku)?.available, DEMO.units);
+});
+
+Deno.test("a taken port ends the embedded default with one line that names it", async () => {
+  const folder = await usedFolder();
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: freePort() });
+  const { port } = listener.addr;
+  const { code, output } = await runToEnd("api", { DATA_DIR: folder, PORT: String(port) });
+  assert.equal(code, 1);
+  assert.match(output, new RegExp(`^.*\\b${port}\\b.*$`));
+});
