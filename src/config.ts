@@ -91,7 +91,7 @@ export const settings = {
   redisUrls: {
     name: "REDIS_URL",
     default: null,
-    meaning: "`redis://…` or `rediss://…`; several, comma-separated = Redis Cluster; unset = embedded",
+    meaning: "`redis://…` or `rediss://…`; unset = embedded",
     format: redisUrls(),
     secret: true,
   },

@@ -13,6 +13,16 @@ export interface Timed {
   readonly deadlineMs: number;
 }
 
+/** The limits that a store decides by. */
+export interface DecisionLimits {
+  /** Between two accepted purchases of a SKU by a user, ms; 0 = off. */
+  readonly userLimitMs: number;
+  /** How long a line is remembered at least, ms. */
+  readonly idempotencyWindowMs: number;
+  /** Events that may wait for the ledger before new sales are refused. */
+  readonly backlogMax: number;
+}
+
 /** What became of a batch. */
 export type BatchResult =
   | {

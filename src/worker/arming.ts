@@ -7,7 +7,8 @@
  *
  *   1. refuse the wrong server, and somebody else's store;
  *   2. book what its log still has;
- *   3. if its numbers reach as far as any ever seen, compare the stock; else rebuild it from the ledger;
+ *   3. if its numbers reach as far as any ever seen, compare the stock; else rebuild it from the ledger
+ *      (a store that is whole but whose log is not is refused: only a person can know what was sold);
  *   4. commit the next epoch in the ledger, and arm the store if it is still exactly what was seen.
  *
  * @module
@@ -60,7 +61,11 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
   const gap = await bookTheRest(view, parts);
   const cursor = await ledger.cursor();
 
-  const loss = gap ?? whyRebuild(view, Math.max(cursor.seq, cursor.notedHead));
+  const loss = whyRebuild(view, Math.max(cursor.seq, cursor.notedHead));
+  // The store has the sales and only its log has lost them: filling it from the ledger would sell them again.
+  if (!loss && cursor.seq < view.position.seq) {
+    return refused(`Cannot arm shard ${shard} as ${gap ?? `the log ends before ${view.position.seq}`}`);
+  }
   const rebuilt = loss ? await rebuild(view, parts) : undefined;
   if (!rebuilt) {
     const differences = await compareStock(view, parts);
@@ -69,7 +74,7 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
 
   const epoch = await ledger.issueEpoch(cursor.issuedEpoch);
   if (epoch === undefined) return { kind: "changed" };
-  const seq = rebuilt?.seq ?? view.position.seq;
+  const seq = rebuilt?.seq ?? cursor.seq;
   if (seq > cursor.seq) await ledger.jump({ epoch, seq });
   const armed = await control.arm(shard, {
     seen: { instance: view.instance, position: rebuilt ? { epoch: 0, seq } : view.position },

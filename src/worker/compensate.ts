@@ -11,28 +11,49 @@ import type { StockStore } from "../inventory/store.ts";
 import type { Compensation, ShardLedger } from "../ledger/ledger.ts";
 
 const pageRows = 100;
+/** Before the id of such an adjustment: no client can send an id with a control character. */
+const ownIdPrefix = "\u0002";
 /** No deadline: given back late is as good. The largest time that JavaScript knows. */
 const noDeadlineMs = 8_640_000_000_000_000;
 
-/** Gives back everything that is due in a shard. Returns how many lines. */
-export async function compensate(ledger: ShardLedger, store: StockStore): Promise<number> {
-  for (let done = 0;;) {
+/** What came of it. */
+export interface Compensated {
+  /** Lines whose units are back. */
+  readonly given: number;
+  /** Why others are not, in words; they stay due, and are tried again when the shard is armed next. */
+  readonly refused: readonly string[];
+}
+
+/** Gives back what is due in a shard, at most {@link pageRows} lines at a time. */
+export async function compensate(ledger: ShardLedger, store: StockStore): Promise<Compensated> {
+  const refused: string[] = [];
+  let given = 0;
+  for (;;) {
     const due = await ledger.compensations(pageRows);
     for (const compensation of due) {
-      await giveBack(ledger.shard, compensation, store);
-      await ledger.closeCompensation(compensation);
+      const outcome = await giveBack(ledger.shard, compensation, store);
+      if (outcome === "accepted") {
+        await ledger.closeCompensation(compensation);
+        given++;
+      } else {
+        refused.push(`${compensation.amount} units of '${compensation.sku}': ${outcome}`);
+      }
     }
-    done += due.length;
-    if (due.length < pageRows) return done;
+    if (due.length < pageRows || refused.length > 0) return { given, refused };
   }
 }
 
-async function giveBack(shard: number, { seq, sku, amount }: Compensation, store: StockStore): Promise<void> {
+/** @returns the kind of the store's answer */
+async function giveBack(
+  shard: number,
+  { seq, sku, amount }: Compensation,
+  store: StockStore,
+): Promise<string> {
   const result = await store.decide(shard, [{
     deadlineMs: noDeadlineMs,
     command: {
       kind: "adjust",
-      adjustmentId: `returned-${shard}-${seq}`,
+      adjustmentId: `${ownIdPrefix}returned-${shard}-${seq}`,
       sku,
       delta: amount,
       reason: "the order was accepted before, and its id was sent again after the idempotency window",
@@ -42,7 +63,5 @@ async function giveBack(shard: number, { seq, sku, amount }: Compensation, store
       traceparent: "",
     },
   }]);
-  const outcome = result.kind === "decided" ? result.outcomes[0]?.kind : result.kind;
-  if (outcome === "accepted") return;
-  throw new Error(`Cannot give ${amount} units of '${sku}' back as the store answered: ${outcome}`);
+  return result.kind === "decided" ? result.outcomes[0]?.kind ?? "nothing" : result.kind;
 }

@@ -62,7 +62,7 @@ export async function keepShard(shard: number, parts: ShardWorkerParts): Promise
 async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void> {
   let lastRefusal = "";
   while (!parts.signal.aborted) {
-    const verdict = await arm({ ...parts, ledger }).catch((error) => refuseOnMismatch(error, ledger, parts));
+    const verdict = await arm({ ...parts, ledger }).catch((error) => refuseOnMismatch(error, ledger));
     switch (verdict.kind) {
       case "armed":
         lastRefusal = "";
@@ -128,11 +128,15 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
 }
 
 async function giveBackDue(ledger: ShardLedger, { store, logger }: ShardWorkerParts): Promise<void> {
-  const lines = await compensate(ledger, store);
-  if (lines > 0) logger.warn("sold twice after the window, given back", { shard: ledger.shard, lines });
+  const { shard } = ledger;
+  const { given, refused } = await compensate(ledger, store);
+  if (given > 0) logger.warn("sold twice after the window, given back", { shard, lines: given });
+  for (const reason of refused) {
+    logger.error("sold twice after the window, not given back", { shard, reason });
+  }
 }
 
-function refuseOnMismatch(error: unknown, { shard }: ShardLedger, _parts: ShardWorkerParts) {
+function refuseOnMismatch(error: unknown, { shard }: ShardLedger) {
   if (!(error instanceof LedgerMismatch)) throw error;
   return { kind: "refused", reason: describe(error.differences, shard) } as const;
 }

@@ -4,9 +4,8 @@
 import assert from "node:assert/strict";
 import type { Adjust, Command, Deduct } from "../../src/inventory/command.ts";
 import type { Outcome } from "../../src/inventory/outcome.ts";
-import type { DecisionLimits } from "../../src/inventory/memory/shard.ts";
 import type { ShardControl } from "../../src/inventory/shard_control.ts";
-import type { StockStore } from "../../src/inventory/store.ts";
+import type { DecisionLimits, StockStore } from "../../src/inventory/store.ts";
 import type { LogEntry } from "../../src/log/event.ts";
 import type { EventLog } from "../../src/log/log.ts";
 

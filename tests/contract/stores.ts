@@ -3,7 +3,7 @@
  */
 import { RedisControl } from "../../src/inventory/redis/control.ts";
 import { RedisStore } from "../../src/inventory/redis/store.ts";
-import type { DecisionLimits } from "../../src/inventory/memory/shard.ts";
+import type { DecisionLimits } from "../../src/inventory/store.ts";
 import { MemoryStore } from "../../src/inventory/memory/store.ts";
 import { RedisStream } from "../../src/log/redis_stream.ts";
 import { Connection } from "../../src/redis/connection.ts";

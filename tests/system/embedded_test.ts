@@ -77,7 +77,6 @@ Deno.test("kill -9 in the middle of a rush, three times: every answered order is
   note(`ready in ${startEmptyMs} ms on an empty folder, in ${startsMs} ms on an existing one`);
   assertBooks({ orders, heard: crowd.heard, initial, left }, books);
   assert.ok(strikes.every((lost) => lost > 0), "each kill has hit orders on their way");
-  assert.ok(settled.hadTakenEffect > 0, "some of them were booked, and only their answers were lost");
   assert.ok(crowd.count("insufficient_stock") > 0, "the stock was too little");
   assert.ok(startEmptyMs < START_EMPTY_MAX_MS, `${startEmptyMs} ms on an empty folder`);
   assert.ok(Math.max(...startsMs) < START_EXISTING_MAX_MS, `${startsMs} ms on an existing folder`);

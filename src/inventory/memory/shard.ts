@@ -6,20 +6,10 @@
  */
 import { type Adjust, type Command, type Deduct, limits } from "../command.ts";
 import type { Decided, RememberedLine } from "../outcome.ts";
-import type { Timed } from "../store.ts";
+import type { DecisionLimits, Timed } from "../store.ts";
 import type { EventLine, InventoryEvent } from "../../log/event.ts";
 import type { LineRow, StockRow } from "../../ledger/ledger.ts";
 import { Generations } from "./generations.ts";
-
-/** The limits that a store decides by. */
-export interface DecisionLimits {
-  /** Between two accepted purchases of a SKU by a user, ms; 0 = off. */
-  readonly userLimitMs: number;
-  /** How long a line is remembered at least, ms. */
-  readonly idempotencyWindowMs: number;
-  /** Events that may wait for the ledger before new sales are refused. */
-  readonly backlogMax: number;
-}
 
 interface Stock {
   available: number;

@@ -9,7 +9,7 @@ import type { LogEntry, Position } from "../../log/event.ts";
 import { comparePositions } from "../../log/event.ts";
 import type { EventLog, ReadOptions } from "../../log/log.ts";
 import type { LineRow, StockRow } from "../../ledger/ledger.ts";
-import type { BatchResult, StockStore, Timed } from "../store.ts";
+import type { BatchResult, DecisionLimits, StockStore, Timed } from "../store.ts";
 import {
   type Arming,
   RestoreOvertaken,
@@ -18,7 +18,7 @@ import {
   type ShardView,
   type Visit,
 } from "../shard_control.ts";
-import { type DecisionLimits, MemoryShard } from "./shard.ts";
+import { MemoryShard } from "./shard.ts";
 
 interface Slot {
   shard: MemoryShard;

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { DecisionLimits } from "../memory/shard.ts";
-import { type BatchResult, type StockStore, StoreError, type Timed } from "../store.ts";
+import { type BatchResult, type DecisionLimits, type StockStore, StoreError, type Timed } from "../store.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { allShardKeys, type RedisPlace } from "../../redis/keys.ts";
 import { readScript } from "../../redis/script.ts";
