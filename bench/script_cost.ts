@@ -4,6 +4,7 @@
  *
  *     deno task bench script
  */
+// deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
 import { makeRedisStore } from "../tests/contract/stores.ts";
 import { adjust, armEmpty, decide, deduct } from "../tests/contract/store_suite.ts";
 import { Connection } from "../src/redis/connection.ts";

@@ -21,6 +21,7 @@ export const limits = {
 
 /** Some units of one SKU. */
 export interface Line {
+  /** What is bought: an id of 1..{@link limits.idBytesMax} bytes. */
   readonly sku: string;
   /** Units, 1..{@link limits.amountMax}. */
   readonly amount: number;
@@ -36,9 +37,13 @@ export interface Origin {
 
 /** Take units for good. A line is identified by (order id, SKU) and accepted at most once. */
 export interface Deduct extends Origin {
+  /** Tells the commands apart; also the kind of its event. */
   readonly kind: "deduct";
+  /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
   readonly orderId: string;
+  /** Who buys: the user limit counts by user and SKU. */
   readonly userId: string;
+  /** All or none: 1..{@link limits.orderLinesMax}, each of another SKU. */
   readonly lines: readonly Line[];
   /** Short digest of kind, user and lines: the same id with another fingerprint is a conflict. */
   readonly fingerprint: string;
@@ -48,25 +53,35 @@ export interface Deduct extends Origin {
 
 /** Add units to a SKU, or take them away; creates the SKU when `delta` >= 0. */
 export interface Adjust extends Origin {
+  /** Tells the commands apart; the event says `create` instead when it made the SKU. */
   readonly kind: "adjust";
+  /** With the SKU, what identifies the adjustment. Its name space is not that of the order ids. */
   readonly adjustmentId: string;
+  /** Whose units; it need not exist when `delta` >= 0. */
   readonly sku: string;
   /** Units, -{@link limits.quantityMax}..{@link limits.quantityMax}. */
   readonly delta: number;
+  /** Why, in the operator's words: 0..{@link limits.noteCharsMax} characters. */
   readonly reason: string;
+  /** What it belongs to elsewhere, e.g. a delivery note: 0..{@link limits.noteCharsMax} characters. */
   readonly reference: string;
+  /** Short digest of SKU and delta: the same id with another fingerprint is a conflict. */
   readonly fingerprint: string;
 }
 
 /** Read one SKU. Goes the same way as a sale, so it is answered by a verified store or not at all. */
 export interface ReadStock {
+  /** Tells the commands apart; a read leaves no event. */
   readonly kind: "stock";
+  /** Whose figures; `unknown_sku` when the shard does not have it. */
   readonly sku: string;
 }
 
 /** Read what a shard remembers of an order. */
 export interface Lookup {
+  /** Tells the commands apart; a read leaves no event. */
   readonly kind: "lookup";
+  /** Finds sales only: adjustments have ids of their own. */
   readonly orderId: string;
 }
 

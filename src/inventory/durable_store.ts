@@ -38,16 +38,17 @@ export class Watermark {
  * may rest on a sale that a crash would undo.
  */
 export class DurableStore implements StockStore {
+  /** Waits for `watermark`, which the worker advances; {@link close} closes `store`. */
   constructor(readonly store: StockStore, readonly watermark: Watermark) {}
 
-  /** @inheritdoc */
+  /** Decides in the inner store, then waits; an unarmed shard's answer rests on nothing and does not. */
   async decide(shard: number, batch: readonly Timed[]): Promise<BatchResult> {
     const result = await this.store.decide(shard, batch);
     if (result.kind === "decided") await this.watermark.reached(shard, result.head);
     return result;
   }
 
-  /** @inheritdoc */
+  /** Closes the inner store. Answers that wait for the ledger go on waiting. */
   close(): Promise<void> {
     return this.store.close();
   }

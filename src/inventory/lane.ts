@@ -46,6 +46,7 @@ export class Lane {
   /** Store's clock minus this process's monotonic clock, ms; undefined until the first answer. */
   #clockOffsetMs: number | undefined;
 
+  /** Sends nothing and sets no timer before the first command. */
   constructor(
     readonly shard: number,
     readonly store: StockStore,

@@ -7,7 +7,9 @@
 
 /** A line that a shard remembers: what was accepted, and the first answer to it. */
 export interface RememberedLine {
+  /** With the order or adjustment id, what identifies the line. */
   readonly sku: string;
+  /** Digest that the command carried: the same line with another one is a conflict. */
   readonly fingerprint: string;
   /** The event's kind: `deduct`, `adjust`, `create`. */
   readonly kind: string;
@@ -15,9 +17,11 @@ export interface RememberedLine {
   readonly amount: number;
   /** Available units right after it: the first answer. */
   readonly newStock: number;
+  /** Number of its event in the shard's log. */
   readonly seq: number;
   /** When it was decided, milliseconds since 1970 by the store's clock. */
   readonly atMs: number;
+  /** Who bought; empty for an adjustment. */
   readonly userId: string;
 }
 
@@ -64,11 +68,15 @@ export type Undecided =
 
 /** A line of an order, wherever it was found. */
 export interface OrderLine {
+  /** With the order id, what identifies the line. */
   readonly sku: string;
+  /** Who bought. */
   readonly userId: string;
   /** Units sold. */
   readonly amount: number;
+  /** Available units right after it: the first answer. */
   readonly newStock: number;
+  /** Number of its event in the log of the SKU's shard. */
   readonly seq: number;
   /** When it was accepted, milliseconds since 1970. */
   readonly atMs: number;

@@ -7,7 +7,11 @@ import { fnv1a32 } from "./fnv.ts";
 
 /** Maps SKUs to the shards of a deployment. */
 export class Router {
-  /** @param shards number of shards, fixed for a deployment */
+  /**
+   * Needs no connection: the map is arithmetic.
+   *
+   * @param shards number of shards, fixed for a deployment
+   */
   constructor(readonly shards: number) {}
 
   /** The shard that owns a SKU: FNV-1a-32 of its UTF-8 bytes, modulo the number of shards. */

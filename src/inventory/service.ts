@@ -13,6 +13,7 @@ import type { StockStore } from "./store.ts";
 
 /** Whether orders can be decided now, and what is missing or promised less. */
 export interface Readiness {
+  /** True when nothing is missing; a promise that is off does not make it false. */
   readonly ready: boolean;
   /** What is not ready, in words, e.g. `shard 0: unarmed`. Empty when ready. */
   readonly missing: readonly string[];
@@ -40,9 +41,11 @@ export interface OrderArchive {
 
 /** Bounds and promises of a process. */
 export interface ServiceOptions extends LaneOptions {
+  /** Number of shards, fixed for the deployment: one lane each. */
   readonly shards: number;
   /** Commands on their way in this process; beyond it `overloaded`, at once. */
   readonly queueMax: number;
+  /** Promises that this deployment does not keep, in words; repeated in every {@link Readiness}. */
   readonly promisesOff: readonly string[];
   /** Null when this process has no ledger to look into. */
   readonly archive: OrderArchive | null;
@@ -71,6 +74,7 @@ export class InventoryService implements Inventory {
   #pending = 0;
   #idle: (() => void) | undefined;
 
+  /** One lane a shard. Nothing is sent before the first command. */
   constructor(store: StockStore, world: World, options: ServiceOptions) {
     this.#router = new Router(options.shards);
     this.#lanes = this.#router.all().map((shard) => new Lane(shard, store, world, options));
@@ -79,7 +83,7 @@ export class InventoryService implements Inventory {
     this.soldOut = new SoldOutCache(world);
   }
 
-  /** @inheritdoc */
+  /** Asks the sold-out cache, then the shard's lane; `overloaded` when `queueMax` are on their way. */
   async submit(command: Command): Promise<Outcome> {
     const known = this.soldOut.check(command);
     if (known) return known;
@@ -96,12 +100,12 @@ export class InventoryService implements Inventory {
     }
   }
 
-  /** @inheritdoc */
+  /** By SKU alone, so every process of a deployment agrees. */
   shardOf(sku: string): number {
     return this.#router.route(sku);
   }
 
-  /** @inheritdoc */
+  /** Asks all shards at once. A shard that decides the canary, with whatever outcome, is ready. */
   async readiness(): Promise<Readiness> {
     const answers = await Promise.all(this.#lanes.map((lane) => lane.probe(canary)));
     const missing = answers.flatMap((answer, shard) => answer ? [`shard ${shard}: ${answer}`] : []);
@@ -114,7 +118,7 @@ export class InventoryService implements Inventory {
     for (const lane of this.#lanes) lane.close();
   }
 
-  /** @inheritdoc */
+  /** Asks all shards at once. If one cannot answer, nobody knows: half an order would mislead. */
   async findOrder(orderId: string): Promise<OrderOutcome> {
     const outcomes = await Promise.all(this.#lanes.map((lane) => lane.submit({ kind: "lookup", orderId })));
     const lines: OrderLine[] = [];

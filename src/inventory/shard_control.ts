@@ -23,6 +23,7 @@ export interface ShardView {
   readonly applied: number;
   /** First and last entry that the log still has. */
   readonly log: { readonly first: Position; readonly last: Position } | null;
+  /** How many SKUs it has. */
   readonly skus: number;
   /** No key of this shard exists. */
   readonly empty: boolean;
@@ -34,7 +35,9 @@ export interface Arming {
   readonly seen: Pick<ShardView, "instance" | "position">;
   /** The epoch that the ledger issued for this. */
   readonly epoch: number;
+  /** Id of the deployment whose ledger verified it. */
   readonly deployment: string;
+  /** The deployment's number of shards. */
   readonly shards: number;
   /** How far the ledger is. */
   readonly applied: number;
@@ -52,6 +55,7 @@ export interface Visit {
 
 /** A restore was overtaken by another one: this worker must write nothing more. */
 export class RestoreOvertaken extends Error {
+  /** What logs show; callers test with `instanceof`. */
   override name = "RestoreOvertaken";
 }
 
@@ -67,9 +71,17 @@ export interface ShardControl {
   disarm(shard: number): Promise<void>;
   /** Empties the shard and starts a restore under `token`; numbers go on after `at.seq`. */
   beginRestore(shard: number, token: string, seen: ShardView, arming: RestoreStart): Promise<void>;
-  /** @throws {RestoreOvertaken} */
+  /**
+   * Writes a chunk of SKUs into the shard that is being restored.
+   *
+   * @throws {RestoreOvertaken} when another restore began: nothing was written
+   */
   restoreStock(shard: number, token: string, rows: readonly StockRow[]): Promise<void>;
-  /** @throws {RestoreOvertaken} */
+  /**
+   * Writes a chunk of remembered lines into the shard that is being restored.
+   *
+   * @throws {RestoreOvertaken} when another restore began: nothing was written
+   */
   restoreLines(shard: number, token: string, rows: readonly LineRow[]): Promise<void>;
   /** Lets the shard sell if it is still what was verified. Returns whether it did. */
   arm(shard: number, arming: Arming): Promise<boolean>;
@@ -81,7 +93,9 @@ export interface ShardControl {
 
 /** What a restored shard starts from. */
 export interface RestoreStart {
+  /** Id of the deployment whose ledger fills it. */
   readonly deployment: string;
+  /** The deployment's number of shards. */
   readonly shards: number;
   /** Highest number ever seen: numbers never start again. */
   readonly seq: number;

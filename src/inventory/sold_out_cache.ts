@@ -36,6 +36,7 @@ export class SoldOutCache {
   /** Asked and not known, since the start. */
   misses = 0;
 
+  /** Empty at first. Entries age by `world`'s monotonic clock. */
   constructor(world: World) {
     this.#world = world;
   }

@@ -8,6 +8,7 @@ import type { Decided } from "./outcome.ts";
 
 /** A command and until when it may take effect. */
 export interface Timed {
+  /** What is asked; all commands of a batch belong to the same shard. */
   readonly command: Command;
   /** Milliseconds since 1970 on the store's clock; past it the store refuses with `late`. */
   readonly deadlineMs: number;
@@ -57,8 +58,11 @@ export interface StockStore {
 
 /** The store gave no answer. */
 export class StoreError extends Error {
+  /** What logs show; callers test with `instanceof`. */
   override name = "StoreError";
   /**
+   * Says what failed and what it may have done.
+   *
    * @param code what failed, in one word: `connection_lost`, `LOADING`, `OOM`, `script`, …
    * @param effect `none`: certainly nothing was done; `unknown`: it may have been;
    *   `poison`: nothing was done, because one command of the batch cannot be decided at all

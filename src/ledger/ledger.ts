@@ -84,7 +84,9 @@ export interface StockRow {
 export interface Compensation {
   /** Number of the event that took them: with the shard it names the adjustment that gives them back. */
   readonly seq: number;
+  /** Whose units. */
   readonly sku: string;
+  /** Units to give back, more than 0. */
   readonly amount: number;
 }
 

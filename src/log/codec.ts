@@ -9,7 +9,11 @@ import type { EventLine, InventoryEvent, LogEntry, Position } from "./event.ts";
 /** The name of an entry's only field, and so its version. */
 export const entryField = "v1";
 
-/** @throws {SyntaxError | TypeError} when the entry is not of this version's shape */
+/**
+ * Reads an entry. Its events carry no numbers: they are counted back from `position`, the last one's.
+ *
+ * @throws {SyntaxError | TypeError} when the entry is not of this version's shape
+ */
 export function decodeEntry(position: Position, body: string): LogEntry {
   const [atMs, events] = JSON.parse(body) as [number, unknown[][]];
   if (!Number.isSafeInteger(atMs) || !Array.isArray(events) || events.length === 0) {

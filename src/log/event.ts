@@ -6,6 +6,7 @@
 
 /** What happened to one SKU within one event. */
 export interface EventLine {
+  /** Whose units. */
   readonly sku: string;
   /** Change of available units. */
   readonly delta: number;
@@ -19,6 +20,7 @@ export interface EventLine {
 
 /** One command that took effect. Its number is one more than its predecessor's in the shard. */
 export interface InventoryEvent {
+  /** Its number in the shard's log. */
   readonly seq: number;
   /** `deduct`, `adjust`, or `create` (an adjustment that made the SKU). */
   readonly kind: string;
@@ -26,21 +28,27 @@ export interface InventoryEvent {
   readonly id: string;
   /** Who bought; empty for what is not a sale. */
   readonly userId: string;
+  /** Digest that the command carried; a rebuild gives it back to the store, which compares it. */
   readonly fingerprint: string;
   /** Name of the token that asked; empty when access is open. */
   readonly actor: string;
   /** W3C `traceparent` of the request; empty without one. */
   readonly traceparent: string;
+  /** Why, in the operator's words; empty for a sale. */
   readonly reason: string;
+  /** What it belongs to elsewhere, e.g. a delivery note; empty for a sale. */
   readonly reference: string;
   /** When the store decided it, milliseconds since 1970. */
   readonly atMs: number;
+  /** At least one, each of another SKU. */
   readonly lines: readonly EventLine[];
 }
 
 /** A place in a shard's log. `seq` never starts again; `epoch` rises each time the shard is armed. */
 export interface Position {
+  /** The ledger issues it; 0 = not armed since the shard was made or emptied. */
   readonly epoch: number;
+  /** Number of an event; 0 = before the first. */
   readonly seq: number;
 }
 
@@ -52,7 +60,9 @@ export function parsePosition(id: string): Position | null {
 
 /** What one atomic step of the store wrote: events with consecutive numbers, the last at `position`. */
 export interface LogEntry {
+  /** That of the last event; `<epoch>-<seq>` is the entry's id in a stream. */
   readonly position: Position;
+  /** At least one, with consecutive numbers. */
   readonly events: readonly InventoryEvent[];
 }
 

@@ -11,6 +11,7 @@ export interface ReadOptions {
   readonly entriesMax: number;
   /** How long to wait for a first entry, ms; 0 = not at all. */
   readonly waitMs: number;
+  /** Ends the wait; a call to a server that already waits may run out its `waitMs`. */
   readonly signal: AbortSignal;
 }
 

@@ -16,12 +16,20 @@ export class RedisStream implements EventLog {
   readonly #connections = new Map<number, Connection>();
   readonly #keys: string[];
 
-  /** @param connect opens the connection of a shard's reader */
+  /**
+   * Connects a shard's reader at its first read.
+   *
+   * @param connect opens the connection of a shard's reader
+   */
   constructor(place: RedisPlace, readonly connect: (shard: number) => Connection) {
     this.#keys = allShardKeys(place).map((keys) => keys.at(-1) ?? "");
   }
 
-  /** @inheritdoc */
+  /**
+   * One `XREAD`, which blocks for `waitMs`.
+   *
+   * @throws {StoreError} when there is no connection within `waitMs` + 1000 ms, or it is lost
+   */
   async read(shard: number, after: Position, options: ReadOptions): Promise<LogEntry[]> {
     if (options.signal.aborted) return [];
     const key = this.#keys[shard] ?? "";
@@ -34,7 +42,7 @@ export class RedisStream implements EventLog {
     return reply === null ? [] : decodeReply(reply);
   }
 
-  /** @inheritdoc */
+  /** Closes the connection of every reader; a read that waits rejects. */
   async close(): Promise<void> {
     await Promise.all([...this.#connections.values()].map((connection) => connection.close()));
     this.#connections.clear();

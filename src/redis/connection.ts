@@ -30,6 +30,7 @@ export class Connection {
   readonly #world: World;
   readonly #inFlight = new Set<(error: StoreError) => void>();
 
+  /** Begins to connect and goes on trying until {@link close}; {@link whenReady} waits for it. */
   constructor(url: string, options: ConnectionOptions) {
     this.#world = options.world;
     this.#redis = new Redis(url, {

@@ -7,6 +7,7 @@ import slotOf from "cluster-key-slot";
 
 /** Where a deployment's keys are. */
 export interface RedisPlace {
+  /** Begins the hash tag of every key: keeps deployments apart. */
   readonly namespace: string;
   /** Number of shards, fixed for a deployment. */
   readonly shards: number;

@@ -7,7 +7,9 @@ import { createHash } from "node:crypto";
 
 /** A script, ready to load. */
 export interface Script {
+  /** Of its file in `lua/`, without the ending. */
   readonly name: string;
+  /** The whole text, with every part in its place. */
   readonly source: string;
   /** SHA-1 of the source: the name that `EVALSHA` takes. */
   readonly sha: string;

@@ -8,7 +8,9 @@ import type { LogEntry } from "../log/event.ts";
 
 /** Store and ledger do not agree on what is left: nothing was booked, and the shard must not sell. */
 export class LedgerMismatch extends Error {
+  /** What logs show; callers test with `instanceof`. */
   override name = "LedgerMismatch";
+  /** The message counts the differences; `describe` in `arming.ts` puts them into words. */
   constructor(readonly shard: number, readonly differences: readonly Difference[]) {
     super(`Cannot book entries of shard ${shard} as ${differences.length} SKUs differ from the ledger`);
   }
@@ -24,7 +26,11 @@ export function whyNotBooked({ kind, cursor, found }: Exclude<Booked, { kind: "a
     : `the log goes on under epoch ${found.epoch} after ${cursor.epoch}`;
 }
 
-/** @throws {LedgerMismatch} */
+/**
+ * Books entries. That they do not follow on the books is an answer; a difference is thrown.
+ *
+ * @throws {LedgerMismatch} when store and ledger differ: nothing was booked
+ */
 export async function apply(ledger: ShardLedger, entries: readonly LogEntry[]): Promise<Booked> {
   const applied = await ledger.apply(entries);
   if (applied.kind === "mismatch") throw new LedgerMismatch(ledger.shard, applied.differences);

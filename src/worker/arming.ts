@@ -21,7 +21,9 @@ import { rebuild, type RebuildParts } from "./rebuild.ts";
 
 /** What verification needs. */
 export interface ArmingParts extends RebuildParts {
+  /** Has the entries that the books may still lack. */
   readonly log: EventLog;
+  /** Ends reads of the log. */
   readonly signal: AbortSignal;
 }
 

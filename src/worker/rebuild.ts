@@ -12,9 +12,13 @@ const chunkRows = 1000;
 
 /** What a rebuild needs. */
 export interface RebuildParts {
+  /** The store's side, which is emptied and filled. */
   readonly control: ShardControl;
+  /** The lease on the shard's books; kept alive between chunks. */
   readonly ledger: ShardLedger;
+  /** Whose stock it is: goes into the store with it. */
   readonly deployment: Deployment;
+  /** Makes the token; its clock says which lines are too old. */
   readonly world: World;
   /** Lines older than this are not remembered, ms. */
   readonly idempotencyWindowMs: number;
@@ -28,7 +32,9 @@ export interface Rebuilt {
   readonly seq: number;
   /** Numbers that the lost part of the log alone knew. */
   readonly lost: number;
+  /** SKUs written. */
   readonly skus: number;
+  /** Remembered lines written. */
   readonly lines: number;
 }
 

@@ -18,9 +18,11 @@ import { arm, type ArmingParts, describe } from "./arming.ts";
 
 /** What a shard's worker needs. */
 export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
+  /** Leases the shard's books, again after each loss. */
   readonly ledger: Ledger;
   /** Where the worker's own adjustments are decided. */
   readonly store: StockStore;
+  /** Told of every change: lease, arming, refusal, loss. */
   readonly logger: Logger;
   /** Told after each commit: everything up to `seq` is in the ledger. */
   readonly onBooked?: (shard: number, seq: number) => void;

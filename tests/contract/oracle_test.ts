@@ -7,6 +7,7 @@ import fc from "fast-check";
 import type { Command } from "../../src/inventory/command.ts";
 import type { Outcome } from "../../src/inventory/outcome.ts";
 import type { DecisionLimits } from "../../src/inventory/store.ts";
+import { say } from "../../src/lifecycle.ts";
 import type { InventoryEvent } from "../../src/log/event.ts";
 import { sharedRedis } from "../servers/shared.ts";
 import { anyBatches, runSeed } from "./commands.ts";
@@ -45,7 +46,7 @@ const limitsToTry: Partial<DecisionLimits>[] = [{}, { userLimitMs: 600_000 }, { 
 for (const flavour of ["redis", "valkey"] as const) {
   Deno.test(`${flavour}: Lua answers and writes as the memory store does`, async () => {
     const seed = runSeed();
-    console.log(`seed ${seed}`);
+    say(`seed ${seed}`);
     const kinds = new Set<string>();
     await fc.assert(
       fc.asyncProperty(anyBatches, fc.constantFrom(...limitsToTry), async (batches, limits) => {

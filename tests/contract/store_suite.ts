@@ -50,7 +50,7 @@ export function adjust(adjustmentId: string, sku: string, delta: number): Adjust
 export async function armEmpty(control: ShardControl, epoch = 1): Promise<void> {
   const view = await control.inspect(0);
   const arming = { seen: view, epoch, deployment, shards: 1, applied: view.position.seq, token: "" };
-  assert.equal(await control.arm(0, arming), true);
+  assert.ok(await control.arm(0, arming));
 }
 
 /** Decides one batch in shard 0. */
@@ -354,12 +354,12 @@ export function storeSuite(name: string, make: MakeStore): void {
   test("arms only what is still as it was seen", async ({ store, control }) => {
     const view = await control.inspect(0);
     const arming = { seen: view, epoch: 1, deployment, shards: 1, applied: 0, token: "" };
-    assert.equal(await control.arm(0, { ...arming, seen: { ...view, instance: "another" } }), false);
+    assert.ok(!await control.arm(0, { ...arming, seen: { ...view, instance: "another" } }));
     const elsewhere = { epoch: 0, seq: 7 };
-    assert.equal(await control.arm(0, { ...arming, seen: { ...view, position: elsewhere } }), false);
-    assert.equal(await control.arm(0, { ...arming, token: "another" }), false);
-    assert.equal((await control.inspect(0)).empty, true);
-    assert.equal(await control.arm(0, arming), true);
+    assert.ok(!await control.arm(0, { ...arming, seen: { ...view, position: elsewhere } }));
+    assert.ok(!await control.arm(0, { ...arming, token: "another" }));
+    assert.ok((await control.inspect(0)).empty);
+    assert.ok(await control.arm(0, arming));
     await decide(store, adjust("a", "S", 1));
     await control.disarm(0);
     assert.equal((await store.decide(0, [])).kind, "unarmed");
@@ -378,7 +378,7 @@ export function storeSuite(name: string, make: MakeStore): void {
     assert.equal((await store.decide(0, [])).kind, "unarmed");
     const seen = await control.inspect(0);
     const arming = { seen, epoch: 4, deployment, shards: 1, applied: 41, token: "token-1" };
-    assert.equal(await control.arm(0, arming), true);
+    assert.ok(await control.arm(0, arming));
     const outcomes = await decide(
       store,
       deduct("o", "S", 2),
@@ -401,8 +401,8 @@ export function storeSuite(name: string, make: MakeStore): void {
     await control.restoreStock(0, "new", [row]);
     const seen = await control.inspect(0);
     const arming = { seen, epoch: 1, deployment, shards: 1, applied: 0 };
-    assert.equal(await control.arm(0, { ...arming, token: "old" }), false);
-    assert.equal(await control.arm(0, { ...arming, token: "new" }), true);
+    assert.ok(!await control.arm(0, { ...arming, token: "old" }));
+    assert.ok(await control.arm(0, { ...arming, token: "new" }));
     await assert.rejects(control.restoreStock(0, "new", [row]), { name: "RestoreOvertaken" });
   });
 }

@@ -10,7 +10,11 @@ export class Generations<V> {
   #previous = new Map<string, V>();
   #sinceMs: number;
 
-  /** @param nowMs when the current generation starts */
+  /**
+   * Both generations start empty.
+   *
+   * @param nowMs when the current generation starts
+   */
   constructor(nowMs: number) {
     this.#sinceMs = nowMs;
   }

@@ -33,6 +33,8 @@ export class MemoryShard {
   applied: number;
 
   /**
+   * Starts with no stock and nothing remembered; everything up to `seq` counts as booked.
+   *
    * @param seq last number issued before
    * @param nowMs when remembering starts
    */

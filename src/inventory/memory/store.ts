@@ -39,6 +39,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
   readonly #slots: Slot[];
   readonly #instance: string;
 
+  /** Every shard starts empty and unarmed: the worker fills and arms it, as it does with Redis. */
   constructor(readonly world: World, readonly limits: DecisionLimits, shards: number) {
     this.#instance = world.uuid();
     this.#slots = Array.from({ length: shards }, () => ({
@@ -53,7 +54,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     }));
   }
 
-  /** @inheritdoc */
+  /** Decides before it returns, so nothing comes between a decision and its events. */
   decide(shard: number, batch: readonly Timed[]): Promise<BatchResult> {
     const slot = this.#slot(shard);
     const timeMs = this.world.now();
@@ -66,7 +67,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     return Promise.resolve({ kind: "decided", timeMs, head: slot.shard.seq, outcomes });
   }
 
-  /** @inheritdoc */
+  /** A decision wakes a read that waits. One read at a time may wait in a shard. */
   async read(shard: number, after: Position, options: ReadOptions): Promise<LogEntry[]> {
     const slot = this.#slot(shard);
     const last = slot.log.at(-1);
@@ -95,7 +96,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     return Promise.resolve([]);
   }
 
-  /** @inheritdoc */
+  /** `instance` is new with every store, so no arming outlives the memory that it was given to. */
   inspect(shard: number): Promise<ShardView> {
     const { deployment, shards, armed, epoch, log, shard: state } = this.#slot(shard);
     const [first, last] = [log[0]?.position, log.at(-1)?.position];
@@ -117,13 +118,13 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     return Promise.resolve({ rows: this.#slot(shard).shard.stock(), next: null });
   }
 
-  /** @inheritdoc */
+  /** Takes effect with the next batch; stock and log stay. */
   disarm(shard: number): Promise<void> {
     this.#slot(shard).armed = false;
     return Promise.resolve();
   }
 
-  /** @inheritdoc */
+  /** Replaces the shard by an empty one. `_seen` is not compared: nobody else writes here. */
   beginRestore(shard: number, token: string, _seen: ShardView, start: RestoreStart): Promise<void> {
     const slot = this.#slot(shard);
     Object.assign(slot, { ...start, token, armed: false, epoch: 0, log: [] });
@@ -131,13 +132,21 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     return Promise.resolve();
   }
 
-  /** @inheritdoc */
+  /**
+   * Writes the figures as the ledger has them.
+   *
+   * @throws {RestoreOvertaken} when another restore began
+   */
   async restoreStock(shard: number, token: string, rows: readonly StockRow[]): Promise<void> {
     const slot = await this.#restoring(shard, token);
     for (const row of rows) slot.shard.restoreStock(row);
   }
 
-  /** @inheritdoc */
+  /**
+   * Remembers the lines; a sale among them counts for its user's limit again.
+   *
+   * @throws {RestoreOvertaken} when another restore began
+   */
   async restoreLines(shard: number, token: string, rows: readonly LineRow[]): Promise<void> {
     const slot = await this.#restoring(shard, token);
     for (const row of rows) slot.shard.restoreLine(row);
@@ -149,20 +158,21 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     return Promise.reject(new RestoreOvertaken(`Cannot restore shard ${shard} as another restore began`));
   }
 
-  /** @inheritdoc */
+  /** Compares instance, position and token. False when one differs: then nothing was changed. */
   arm(shard: number, arming: Arming): Promise<boolean> {
     const slot = this.#slot(shard);
     const unchanged = arming.seen.instance === this.#instance &&
       arming.seen.position.epoch === slot.epoch && arming.seen.position.seq === slot.shard.seq &&
       arming.token === slot.token;
-    if (!unchanged) return Promise.resolve(false);
-    const { deployment, shards, epoch } = arming;
-    Object.assign(slot, { deployment, shards, epoch, armed: true, token: "" });
-    slot.shard.applied = arming.applied;
-    return Promise.resolve(true);
+    if (unchanged) {
+      const { deployment, shards, epoch } = arming;
+      Object.assign(slot, { deployment, shards, epoch, armed: true, token: "" });
+      slot.shard.applied = arming.applied;
+    }
+    return Promise.resolve(unchanged);
   }
 
-  /** @inheritdoc */
+  /** Drops every entry up to `applied`, with no margin: nobody else reads this log. */
   visit(shard: number, applied: Position): Promise<Visit> {
     const slot = this.#slot(shard);
     slot.shard.applied = Math.max(slot.shard.applied, applied.seq);

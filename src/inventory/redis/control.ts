@@ -42,18 +42,19 @@ export class RedisControl implements ShardControl {
   readonly #visit = readScript("visit");
   readonly #restore = readScript("restore");
 
+  /** Reads its scripts from `lua/` and sends nothing yet. {@link close} closes `connection`. */
   constructor(connection: Connection, options: ControlOptions) {
     this.#connection = connection;
     this.#options = options;
     this.#keys = allShardKeys(options);
   }
 
-  /** @inheritdoc */
+  /** One `INFO`, judged by `redis/fitness.ts`. */
   async refusals(): Promise<string[]> {
     return refusalsOf(text(await this.#connection.call("INFO")));
   }
 
-  /** @inheritdoc */
+  /** Loads every script, the one of the API among them, then reads the shard in one call. */
   async inspect(shard: number): Promise<ShardView> {
     // The API may not load scripts (its user needs no `script`), so a shard is armed with its script.
     for (const script of [this.#decide, this.#inspect, this.#arm, this.#visit, this.#restore]) {
@@ -74,7 +75,7 @@ export class RedisControl implements ShardControl {
     };
   }
 
-  /** @inheritdoc */
+  /** One `HSCAN`: about 2000 SKUs. A SKU may come twice; one that stays is never missed. */
   async stock(shard: number, cursor: string): Promise<{ rows: StockRow[]; next: string | null }> {
     const reply = await this.#connection.call("HSCAN", this.#key(shard, 1), cursor, "COUNT", scanCount);
     const [next, flat] = list(reply);
@@ -87,26 +88,38 @@ export class RedisControl implements ShardControl {
     return { rows, next: text(next) === "0" ? null : text(next) };
   }
 
-  /** @inheritdoc */
+  /** One `HDEL`: the script refuses from its next call on. */
   async disarm(shard: number): Promise<void> {
     await this.#connection.call("HDEL", this.#key(shard, 0), "armed");
   }
 
-  /** @inheritdoc */
+  /**
+   * Compares and empties in one script.
+   *
+   * @throws {RestoreOvertaken} when the shard is no longer as it was `seen`: nothing was emptied
+   */
   async beginRestore(shard: number, token: string, seen: ShardView, start: RestoreStart): Promise<void> {
     const { instance, position } = seen;
     const where = [start.deployment, start.shards, start.seq];
     await this.#step(shard, ["begin", token, instance, position.epoch, position.seq, ...where]);
   }
 
-  /** @inheritdoc */
+  /**
+   * One call a chunk; the script takes at most 2000 rows.
+   *
+   * @throws {RestoreOvertaken} when another restore began: nothing was written
+   */
   async restoreStock(shard: number, token: string, rows: readonly StockRow[]): Promise<void> {
     if (rows.length === 0) return;
     const flat = rows.flatMap((row) => [row.sku, `${row.available} ${row.reserved}`]);
     await this.#step(shard, ["stock", token, ...flat]);
   }
 
-  /** @inheritdoc */
+  /**
+   * One call a chunk. What was bought within `userLimitMs` counts for its user's limit again.
+   *
+   * @throws {RestoreOvertaken} when another restore began: nothing was written
+   */
   async restoreLines(shard: number, token: string, rows: readonly LineRow[]): Promise<void> {
     if (rows.length === 0) return;
     const lines = rows.map((row) => {
@@ -117,14 +130,14 @@ export class RedisControl implements ShardControl {
     await this.#step(shard, ["lines", token, JSON.stringify(lines), this.#options.userLimitMs]);
   }
 
-  /** @inheritdoc */
+  /** Compares and arms in one script, so no restart, promotion or other worker comes between. */
   async arm(shard: number, arming: Arming): Promise<boolean> {
     const { seen, epoch, deployment, shards, applied, token } = arming;
     const verified = [seen.instance, seen.position.epoch, seen.position.seq];
     return await this.#run(this.#arm, shard, ...verified, epoch, deployment, shards, applied, token) === 1;
   }
 
-  /** @inheritdoc */
+  /** Trims 10,000 numbers behind `applied`, in whole nodes of the stream: a few more may stay. */
   async visit(shard: number, applied: Position): Promise<Visit> {
     const keep = Math.max(0, applied.seq - trimMargin);
     const reply = await this.#run(this.#visit, shard, applied.seq, applied.epoch, keep);
@@ -132,7 +145,7 @@ export class RedisControl implements ShardControl {
     return { kind: kind === "armed" ? "armed" : "lost", head: integer(head) };
   }
 
-  /** @inheritdoc */
+  /** Closes the connection; calls on their way reject. */
   close(): Promise<void> {
     return this.#connection.close();
   }

@@ -18,6 +18,7 @@ export class RedisStore implements StockStore {
   /** Epoch of each shard as this process last heard it; 0 = not yet. */
   readonly #epochs: number[];
 
+  /** Reads its script from `lua/` and sends nothing yet. {@link close} closes `connection`. */
   constructor(connection: Connection, place: RedisPlace, limits: DecisionLimits) {
     this.#connection = connection;
     this.#keys = allShardKeys(place);
@@ -25,7 +26,12 @@ export class RedisStore implements StockStore {
     this.#limits = [limits.userLimitMs, limits.idempotencyWindowMs, limits.backlogMax];
   }
 
-  /** @inheritdoc */
+  /**
+   * Decides a batch in one `EVALSHA`, in two when the shard's epoch was news. A server that lacks the script
+   * counts as unarmed, at time 0.
+   *
+   * @throws {StoreError} also `stale_server` and `stale_epoch`, which have no effect
+   */
   async decide(shard: number, batch: readonly Timed[]): Promise<BatchResult> {
     const commands = encodeBatch(batch);
     // Twice at most: the epoch can be news once; if it is again, the shard is being armed over and over.
@@ -51,7 +57,7 @@ export class RedisStore implements StockStore {
     throw new StoreError("stale_epoch", "none", `Cannot use shard ${shard} as its epoch keeps changing`);
   }
 
-  /** @inheritdoc */
+  /** Closes the connection; calls on their way reject with an unknown effect. */
   close(): Promise<void> {
     return this.#connection.close();
   }

@@ -9,7 +9,8 @@ import type { Decided, RememberedLine } from "../outcome.ts";
 import type { Timed } from "../store.ts";
 import { integer, list, text } from "../../redis/reply.ts";
 
-type Reply = readonly [string, ...unknown[]];
+/** One command's reply: its kind, then what the script's header names for that kind. Still unchecked. */
+export type Reply = readonly [string, ...unknown[]];
 
 /** One reply of Lua, one outcome: the table of this boundary. */
 export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = {
@@ -65,7 +66,11 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
   }
 }
 
-/** @throws {TypeError} when the reply is not one that the script's header names */
+/**
+ * Reads the script's reply to a whole batch, which is JSON.
+ *
+ * @throws {TypeError} when the reply is not one that the script's header names
+ */
 export function decodeBatch(reply: unknown): BatchReply {
   const [kind, time, number, replies] = list(JSON.parse(text(reply)));
   const timeMs = integer(time);
