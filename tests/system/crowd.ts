@@ -47,8 +47,8 @@ const RUN_DEADLINE_MS = 60_000;
 const REPLAYS_MAX = 500;
 const REQUEST_TIMEOUT_MS = 2_000;
 
-/** Sends every order of a plan once, then settles. */
-export class Crowd {
+/** Sends every order of a plan once, then settles. Disposing of it ends the rush. */
+export class Crowd implements AsyncDisposable {
   readonly orders: readonly Order[];
   /** What was heard of each order, in the order of {@link Crowd.orders}. */
   readonly heard: Heard[] = [];
@@ -60,6 +60,12 @@ export class Crowd {
   #next = 0;
   #answered = 0;
   #stopped = false;
+  #rush: Promise<void> = Promise.resolve();
+  /**
+   * Until when an order without an answer may take effect. A refusal is final only after it: an attempt that
+   * waits on a server may be decided after a later one.
+   */
+  #mayActUntilMs = 0;
 
   constructor({ orders, urls, connections, requestTimeoutMs = REQUEST_TIMEOUT_MS }: CrowdOptions) {
     this.orders = orders;
@@ -96,15 +102,22 @@ export class Crowd {
   }
 
   /** Sends every order once. Resolves when each has an answer or has lost its connection. */
-  async rush(): Promise<void> {
+  rush(): Promise<void> {
     const startedMs = performance.now();
-    await Promise.all(Array.from({ length: this.#connections }, (_, buyer) => this.#buy(buyer)));
-    this.elapsedMs = performance.now() - startedMs;
+    this.#rush = this.#together((buyer) => this.#buy(buyer))
+      .finally(() => this.elapsedMs = performance.now() - startedMs);
+    return this.#rush;
   }
 
   /** No more orders after those that are on their way. */
   stop(): void {
     this.#stopped = true;
+  }
+
+  /** Ends the rush, however it was going. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop();
+    await this.#rush.catch(() => {}); // whoever called rush() has it
   }
 
   /**
@@ -118,6 +131,7 @@ export class Crowd {
     const accepted = sent.filter(({ heard }) => heard.kind === "accepted").map(({ index }) => index);
     const replays = everyNth(accepted, REPLAYS_MAX);
 
+    if (open.length > 0) await sleep(Math.max(0, this.#mayActUntilMs - performance.now()));
     let hadTakenEffect = 0;
     await this.#inTurn(open, async (client, index) => {
       const heard = await this.#definite(client, this.#order(index), untilMs);
@@ -147,37 +161,51 @@ export class Crowd {
       const heard = await client.send(this.#order(index));
       this.heard[index] = heard;
       this.#answered++;
-      if (heard.kind === "unknown") await sleep(BACKOFF_MS);
+      if (heard.kind === "unknown") await this.#afterLoss();
     }
   }
 
-  /**
-   * A refusal is final only when no earlier attempt can still take effect: one that waits on a server may
-   * be decided after the later one.
-   */
+  /** An order without an answer may take effect for a while yet; a buyer who lost one is not in a hurry. */
+  #afterLoss(): Promise<void> {
+    this.#mayActUntilMs = performance.now() + this.#requestTimeoutMs;
+    return sleep(BACKOFF_MS);
+  }
+
   async #definite(client: Client, order: Order, untilMs: number): Promise<Heard> {
-    let earlierMayActUntilMs = performance.now() + this.#requestTimeoutMs;
     for (;;) {
       await client.connect(untilMs, () => false);
-      const sentMs = performance.now();
+      const waitMs = this.#mayActUntilMs - performance.now();
       const heard = await client.send(order);
-      if (heard.kind === "accepted") return heard;
-      if (heard.kind === "refused" && sentMs >= earlierMayActUntilMs) return heard;
+      if (heard.kind === "accepted" || (heard.kind === "refused" && waitMs <= 0)) return heard;
       if (performance.now() >= untilMs) {
         throw new Error(`Cannot settle ${order.orderId} in time: heard ${JSON.stringify(heard)} last`);
       }
-      if (heard.kind === "unknown") earlierMayActUntilMs = performance.now() + this.#requestTimeoutMs;
-      await sleep(BACKOFF_MS);
+      if (heard.kind === "unknown") await this.#afterLoss();
+      else await sleep(waitMs);
     }
   }
 
   /** Does `work` for every item, as many at once as there are connections. */
   async #inTurn(items: readonly number[], work: (client: Client, item: number) => Promise<void>) {
-    const queue = items.values();
-    await Promise.all(Array.from({ length: this.#connections }, async (_, buyer) => {
+    let next = 0;
+    await this.#together(async (buyer) => {
       using client = new Client(this.#urls, buyer);
-      for (const item of queue) await work(client, item);
-    }));
+      for (let item = items[next++]; item !== undefined; item = items[next++]) await work(client, item);
+    });
+  }
+
+  /** All buyers; when one of them fails the others end too, so that none goes on into the next test. */
+  async #together(work: (buyer: number) => Promise<void>): Promise<void> {
+    const buyers = Array.from({ length: this.#connections }, async (_, buyer) => {
+      try {
+        await work(buyer);
+      } catch (error) {
+        this.stop();
+        throw error;
+      }
+    });
+    await Promise.allSettled(buyers);
+    await Promise.all(buyers);
   }
 
   #order(index: number): Order {
@@ -213,14 +241,15 @@ class Client implements Disposable {
   }
 
   async send({ orderId, userId, sku, amount }: Order): Promise<Heard> {
-    assert.ok(this.#connection, "not connected");
+    const connection = this.#connection;
+    assert.ok(connection, "not connected");
     try {
-      const order = { order_id: orderId, user_id: userId, sku, amount };
-      return toHeard(await this.#connection.post(PATH, order));
+      return toHeard(await connection.post(PATH, { order_id: orderId, user_id: userId, sku, amount }));
     } catch (error) {
       if (!(error instanceof ConnectionLost)) throw error;
-      this.#connection = undefined;
       return { kind: "unknown", code: "connection_lost" };
+    } finally {
+      if (!connection.open) this.#connection = undefined;
     }
   }
 

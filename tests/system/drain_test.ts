@@ -123,13 +123,12 @@ Deno.test("worker: a takeover in the middle of a rush stops no sale and loses no
   await stockUp(stack.api, initial);
   const orders = planOrders({ seed, orders: 300_000, skus, users: 300_000 });
   // Few buyers: the rush must last until somebody has taken over.
-  const crowd = new Crowd({ orders, urls: [stack.api.url], connections: 8 });
+  await using crowd = new Crowd({ orders, urls: [stack.api.url], connections: 8 });
   const rush = crowd.rush();
   await crowd.answeredAtLeast(2000);
-  const ms = await takeoverMs(holder, other, ["SIGTERM"]).finally(async () => {
-    crowd.stop();
-    await rush;
-  });
+  const ms = await takeoverMs(holder, other, ["SIGTERM"]);
+  crowd.stop();
+  await rush;
   assert.equal((await holder.ended()).code, 0);
   await crowd.settle();
 

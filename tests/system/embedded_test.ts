@@ -55,7 +55,7 @@ Deno.test("kill -9 in the middle of a rush, three times: every answered order is
   const orders = planOrders({ seed, orders: 20_000, skus: SKUS, users: 8000 });
   const initial = await stockFor(service, orders);
 
-  const crowd = new Crowd({ orders, urls: [service.url], connections: CONNECTIONS });
+  await using crowd = new Crowd({ orders, urls: [service.url], connections: CONNECTIONS });
   const rush = crowd.rush();
   const strikes: number[] = [];
   const startsMs: number[] = [];
@@ -89,7 +89,7 @@ Deno.test("SIGTERM in the middle of a rush: nothing was sold without an answer",
   const orders = planOrders({ seed, orders: 40_000, skus: SKUS, users: 8000 });
   const initial = await stockFor(service, orders);
 
-  const crowd = new Crowd({ orders, urls: [service.url], connections: CONNECTIONS });
+  await using crowd = new Crowd({ orders, urls: [service.url], connections: CONNECTIONS });
   const rush = crowd.rush();
   await crowd.answeredAtLeast(5000);
   const lostBefore = crowd.count("connection_lost");
@@ -119,9 +119,9 @@ Deno.test("SIGTERM in the middle of a rush: nothing was sold without an answer",
 Deno.test("a second process on the same folder is refused in one line, and the first sells on", async () => {
   const folder = await usedFolder();
   await using first = await startEmbedded(folder);
-  const { code, output } = await runToEnd("api", { DATA_DIR: folder });
+  const { code, said } = await runToEnd("api", { DATA_DIR: folder });
   assert.equal(code, 1);
-  assert.equal(output, `Cannot open DATA_DIR '${folder}' as another Holdfast process uses it`);
+  assert.equal(said, `Cannot open DATA_DIR '${folder}' as another Holdfast process uses it`);
   const order = { sku: DEMO.sku, user_id: "user", order_id: "order", amount: 1 };
   assert.equal((await first.post("/api/v1/inventory/deduct", order)).status, 200);
   await first.kill(); // a lock of the operating system: it is free whatever the end was
@@ -131,8 +131,8 @@ Deno.test("a second process on the same folder is refused in one line, and the f
 
 Deno.test("a folder of one shard is refused for two: exit code 2, and nothing of it is changed", async () => {
   const folder = await usedFolder();
-  const { code, output } = await runToEnd("api", { DATA_DIR: folder, SHARDS: "2" });
-  assert.match(output, /^Cannot use SHARDS=2 as these books were made for 1: .*$/);
+  const { code, said } = await runToEnd("api", { DATA_DIR: folder, SHARDS: "2" });
+  assert.match(said, /^Cannot use SHARDS=2 as these books were made for 1: .*$/);
   assert.equal(code, 2);
   await using service = await startEmbedded(folder);
   assert.equal((await stockOf(service, [DEMO.sku])).get(DEMO.sku)?.available, DEMO.units);
@@ -142,7 +142,7 @@ Deno.test("a taken port ends the embedded default with one line that names it", 
   const folder = await usedFolder();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: freePort() });
   const { port } = listener.addr;
-  const { code, output } = await runToEnd("api", { DATA_DIR: folder, PORT: String(port) });
+  const { code, said } = await runToEnd("api", { DATA_DIR: folder, PORT: String(port) });
   assert.equal(code, 1);
-  assert.match(output, new RegExp(`^.*\\b${port}\\b.*$`));
+  assert.match(said, new RegExp(`^.*\\b${port}\\b.*$`));
 });

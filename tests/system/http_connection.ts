@@ -58,6 +58,11 @@ export class HttpConnection {
     }
   }
 
+  /** Whether it can carry another request: the server may end it with any answer. */
+  get open(): boolean {
+    return !this.#closed;
+  }
+
   /** @throws {ConnectionLost} and the connection is closed */
   async post(path: string, body: unknown): Promise<HttpAnswer> {
     const text = JSON.stringify(body);
@@ -100,6 +105,7 @@ export class HttpConnection {
       if (Number.isNaN(length)) throw new Error(`an answer has no length: ${head.slice(0, headEnd)}`);
       const bodyStart = headEnd + HEAD_END.length;
       if (size < bodyStart + length) continue;
+      if (/\r\nconnection: close\r\n/i.test(head.slice(0, headEnd + 2))) this.close();
       return {
         status: Number(head.slice("HTTP/1.1 ".length, "HTTP/1.1 200".length)),
         replayed: /\r\nidempotency-replayed: true\r\n/i.test(head.slice(0, headEnd + 2)),

@@ -33,7 +33,7 @@ for (
     // A third of what is wanted: sold out in the middle of the rush, with thousands of orders to come.
     const initial = new Map(skus.map((sku) => [sku, Math.floor(wanted(orders, sku) / 3)]));
     await stockUp(stack.api, initial);
-    const crowd = new Crowd({ orders, urls: [stack.api.url], connections: CONNECTIONS });
+    await using crowd = new Crowd({ orders, urls: [stack.api.url], connections: CONNECTIONS });
     await crowd.rush();
     const settled = await crowd.settle();
 

@@ -35,6 +35,8 @@ export interface Ended {
   readonly code: number;
   /** What the program printed on both streams, without Deno's own warnings. */
   readonly output: string;
+  /** What of it was meant for the person who started it: all but the lines of the log. */
+  readonly said: string;
 }
 
 /** One API or worker process that can be killed, frozen and started again with the same settings. */
@@ -240,7 +242,8 @@ async function endOf(process: RunningProcess): Promise<Ended> {
     });
   const { code } = await process.exited;
   const output = process.output().split("\n").filter((line) => !line.includes("experimental feature"));
-  return { code, output: output.join("\n").trim() };
+  const said = output.filter((line) => !line.startsWith("{"));
+  return { code, output: output.join("\n").trim(), said: said.join("\n").trim() };
 }
 
 /** Nothing goes on in the background when this throws. */

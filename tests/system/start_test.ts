@@ -35,7 +35,7 @@ async function buy(api: Service, sku: string, orderId: string): Promise<[number,
 
 for (const program of PROGRAMS) {
   Deno.test(`${program}: every bad setting is reported at once, with exit code 2`, async () => {
-    const { code, output } = await runToEnd(program, {
+    const { code, said } = await runToEnd(program, {
       PORT: "70000",
       SHARDS: "0",
       NAMESPACE: "Bad-Name",
@@ -44,34 +44,34 @@ for (const program of PROGRAMS) {
       REDIS_URL: "http://user:secret@host",
     });
     assert.equal(code, 2);
-    assert.deepEqual(blamed(output).sort(), [
+    assert.deepEqual(blamed(said).sort(), [
       ...["BATCH_MAX", "LOG_LEVEL", "NAMESPACE", "PORT", "REDIS_URL", "SHARDS"],
     ]);
-    assert.doesNotMatch(output, /secret/);
-    assert.doesNotMatch(output, /^\s+at /m, "a stack trace is not for users");
+    assert.doesNotMatch(said, /secret/);
+    assert.doesNotMatch(said, /^\s+at /m, "a stack trace is not for users");
   });
 
   Deno.test(`${program}: DATABASE_URL without REDIS_URL is a mistake, with exit code 2`, async () => {
-    const { code, output } = await runToEnd(program, { DATABASE_URL: "postgres://127.0.0.1:1/holdfast" });
+    const { code, said } = await runToEnd(program, { DATABASE_URL: "postgres://127.0.0.1:1/holdfast" });
     assert.equal(code, 2);
-    assert.deepEqual(blamed(output), ["DATABASE_URL"]);
+    assert.deepEqual(blamed(said), ["DATABASE_URL"]);
   });
 }
 
 Deno.test("worker: one of its two servers is not enough, with exit code 2", async () => {
   for (const env of [{}, { REDIS_URL: NOWHERE }] satisfies Env[]) {
-    const { code, output } = await runToEnd("worker", env);
+    const { code, said } = await runToEnd("worker", env);
     assert.equal(code, 2);
-    assert.equal(output, "Cannot start the worker as REDIS_URL and DATABASE_URL must be set");
+    assert.equal(said, "Cannot start the worker as REDIS_URL and DATABASE_URL must be set");
   }
 });
 
 Deno.test("api: a taken port ends it with exit code 1 and one line that names the port", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: freePort() });
   const { port } = listener.addr;
-  const { code, output } = await runToEnd("api", { REDIS_URL: sharedRedis().url, PORT: String(port) });
+  const { code, said } = await runToEnd("api", { REDIS_URL: sharedRedis().url, PORT: String(port) });
   assert.equal(code, 1);
-  assert.match(output, new RegExp(`^.*\\b${port}\\b.*$`));
+  assert.match(said, new RegExp(`^.*\\b${port}\\b.*$`));
 });
 
 /** All that a Redis holds of a shard which a wrong process might write. */
@@ -149,8 +149,8 @@ for (const program of PROGRAMS) {
     const databaseUrl = await sharedPostgres().freshDatabase();
     await using stack = await startStack({ redisUrl: env.REDIS_URL, databaseUrl, env });
     await stockUp(stack.api, new Map([["sku", 10]]));
-    const { code, output } = await runToEnd(program, { ...env, DATABASE_URL: databaseUrl, SHARDS: "2" });
-    assert.match(output, /SHARDS=2/);
+    const { code, said } = await runToEnd(program, { ...env, DATABASE_URL: databaseUrl, SHARDS: "2" });
+    assert.match(said, /SHARDS=2/);
     assert.equal(code, 2);
     assert.deepEqual(await buy(stack.api, "sku", "order"), [200, 9]);
   });

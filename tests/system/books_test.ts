@@ -1,0 +1,122 @@
+/** The audit finds whatever is wrong: a sale and its books that agree, and one thing changed at a time. */
+import assert from "node:assert/strict";
+import { assertBooks, type Books, type Sale } from "./books.ts";
+import type { Heard } from "./crowd.ts";
+
+const orders = [
+  { orderId: "o1", userId: "u1", sku: "sku", amount: 2 },
+  { orderId: "o2", userId: "u2", sku: "sku", amount: 2 },
+  { orderId: "o3", userId: "u3", sku: "sku", amount: 3 },
+];
+const accepted = (newStock: number, seq: number): Heard => ({
+  kind: "accepted",
+  newStock,
+  seq,
+  replayed: false,
+});
+const heard: Heard[] = [
+  accepted(3, 2),
+  accepted(1, 3),
+  { kind: "refused", code: "insufficient_stock", available: 1 },
+];
+const sale: Sale = { orders, heard, initial: new Map([["sku", 5]]), left: new Map([["sku", 1]]) };
+
+const line = (id: string, user: string, new_stock: number, seq: number) => ({
+  order_id: id,
+  user_id: user,
+  sku: "sku",
+  amount: 2,
+  new_stock,
+  seq,
+});
+const movement = (seq: number, delta: number, available_after: number) => ({
+  shard: 0,
+  seq,
+  sku: "sku",
+  delta,
+  available_after,
+});
+const lines = [line("o1", "u1", 3, 2), line("o2", "u2", 1, 3)];
+const movements = [movement(1, 5, 5), movement(2, -2, 3), movement(3, -2, 1)];
+const books: Books = {
+  lines,
+  movements,
+  stock: [{ sku: "sku", available: 1, reserved: 0 }],
+  cursors: [{ shard: 0, seq: 3 }],
+  jumps: [],
+  deadLetters: 0,
+};
+
+Deno.test("assertBooks() passes a sale and books that agree", () => {
+  assertBooks(sale, books);
+});
+
+Deno.test("assertBooks() counts numbers that a rebuild has declared lost as accounted for", () => {
+  const jumps = [{ shard: 0, from_seq: 3, to_seq: 5 }];
+  assertBooks(sale, { ...books, jumps, cursors: [{ shard: 0, seq: 5 }] });
+});
+
+const faults: readonly { what: string; sale?: Partial<Sale>; books?: Partial<Books>; says: RegExp }[] = [
+  { what: "an accepted order without a row", books: { lines: lines.slice(1) }, says: /o1 was accepted/ },
+  {
+    what: "a row whose buyer was refused",
+    books: { lines: [...lines, line("o3", "u3", 0, 4)] },
+    says: /o3 is booked, and its buyer heard/,
+  },
+  {
+    what: "a row of nobody",
+    books: { lines: [...lines, line("o9", "u9", 0, 4)] },
+    says: /nobody ordered it/,
+  },
+  {
+    what: "a row with another first answer",
+    books: { lines: [line("o1", "u1", 4, 2), ...lines.slice(1)] },
+    says: /o1 was accepted as .*3.*booked .*4/,
+  },
+  { what: "an order booked twice", books: { lines: [...lines, ...lines.slice(1)] }, says: /two lines/ },
+  {
+    what: "an order without a definite answer",
+    sale: { heard: [...heard.slice(0, 2), { kind: "unknown", code: "outcome_unknown" }] },
+    says: /o3 has no definite answer/,
+  },
+  {
+    what: "stock of the store that differs",
+    sale: { left: new Map([["sku", 2]]) },
+    says: /sku must have 1 units left/,
+  },
+  {
+    what: "stock of the ledger that differs",
+    books: { stock: [{ sku: "sku", available: 2, reserved: 0 }] },
+    says: /sku must have 1 units left/,
+  },
+  {
+    what: "movements that do not add up",
+    books: { movements: [...movements.slice(0, 2), movement(3, -1, 1)] },
+    says: /sku must have 1 units left/,
+  },
+  {
+    what: "a number that is missing",
+    books: { movements: [movements[0] ?? movement(1, 5, 5), movement(3, -4, 1)] },
+    says: /number 2: missing/,
+  },
+  {
+    what: "a refusal while enough units were free",
+    sale: { heard: [...heard.slice(0, 2), { kind: "refused", code: "insufficient_stock", available: 3 }] },
+    says: /o3 wanted 3 of sku, heard that 3 were there/,
+  },
+  {
+    what: "a refusal with a figure that never was",
+    sale: { heard: [...heard.slice(0, 2), { kind: "refused", code: "insufficient_stock", available: 2 }] },
+    says: /o3 wanted 3 of sku, heard that 2 were there/,
+  },
+  { what: "a dead letter", books: { deadLetters: 1 }, says: /1 dead letters/ },
+];
+
+for (const fault of faults) {
+  Deno.test(`assertBooks() finds ${fault.what}`, () => {
+    assert.throws(
+      () => assertBooks({ ...sale, ...fault.sale }, { ...books, ...fault.books }),
+      (error: Error & { actual?: unknown }) => fault.says.test(JSON.stringify(error.actual)),
+    );
+  });
+}
