@@ -9,7 +9,8 @@ import { DurableStore, Watermark } from "./src/inventory/durable_store.ts";
 import { MemoryStore } from "./src/inventory/memory/store.ts";
 import { RedisStore } from "./src/inventory/redis/store.ts";
 import { InventoryService, type OrderArchive } from "./src/inventory/service.ts";
-import type { StockStore } from "./src/inventory/store.ts";
+import { type StockStore, StoreError } from "./src/inventory/store.ts";
+import type { Deployment } from "./src/ledger/ledger.ts";
 import { openPglite } from "./src/ledger/pglite.ts";
 import { openPostgres } from "./src/ledger/postgres.ts";
 import { openLedger } from "./src/ledger/sql_ledger.ts";
@@ -68,7 +69,12 @@ stopOnSignal(world, logger, config.drainTimeoutMs, [
 
 // deno-lint-ignore require-await -- a port that is taken must reject, not throw
 async function listen(): Promise<Deno.HttpServer<Deno.NetAddr>> {
-  return Deno.serve({ hostname: config.host, port: config.port, onListen() {} }, app.fetch);
+  const { host: hostname, port } = config;
+  try {
+    return Deno.serve({ hostname, port, onListen() {} }, app.fetch);
+  } catch (cause) {
+    throw new Error(`Cannot listen on ${hostname}:${port}`, { cause });
+  }
 }
 
 interface OpenStore {
@@ -86,13 +92,25 @@ async function openRedis(url: string, databaseUrl: string | null): Promise<OpenS
     onError: (error) => logger.warn("redis", { error: describeError(error) }),
   });
   await connection.whenReady(2000).catch(() => logger.warn("redis is away: orders get 503 until it is back"));
-  const store = new RedisStore(connection, { namespace, shards }, limits);
   const applicationName = `${namespace}-api`;
-  const archive = databaseUrl === null
+  const ledger = databaseUrl === null
     ? null
     : await openLedger(openPostgres({ url: databaseUrl, namespace, applicationName, world }), world);
-  const stop = [() => store.close(), async () => await archive?.close()];
-  return { store, archive, stop, demoStock: false };
+  const deployment = await ledger?.deployment().catch(() => undefined);
+  const store = new RedisStore(connection, { namespace, shards, deployment: deployment?.id ?? "" }, limits);
+  await orExit(refuseForeign(store, deployment));
+  const stop = [() => store.close(), async () => await ledger?.close()];
+  return { store, archive: ledger, stop, demoStock: false };
+}
+
+/** A Redis that is away is waited for; one that is armed for other settings is not. */
+async function refuseForeign(store: StockStore, deployment: Deployment | undefined): Promise<void> {
+  if (deployment && deployment.shards !== shards) {
+    throw new RangeError(`Cannot use SHARDS=${shards} as the books were made for ${deployment.shards}`);
+  }
+  await store.decide(0, []).catch((error) => {
+    if (error instanceof StoreError && error.code === "foreign") throw new RangeError(error.message);
+  });
 }
 
 async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Promise<OpenStore> {

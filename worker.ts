@@ -37,7 +37,7 @@ const connect = () =>
 const idempotencyWindowMs = config.idempotencyWindowS * 1000;
 const place = { namespace, shards };
 const control = new RedisControl(connect(), { ...place, userLimitMs });
-const store = new RedisStore(connect(), place, {
+const store = new RedisStore(connect(), { ...place, deployment: deployment.id }, {
   userLimitMs,
   idempotencyWindowMs,
   backlogMax: config.backlogMax,

@@ -16,6 +16,8 @@
   ARGV[3] user limit          ms between two accepted purchases of a SKU by a user, 0 = off
   ARGV[4] idempotency window  ms that a line is remembered at least
   ARGV[5] backlog max         events that may wait for the ledger before new sales are refused
+  ARGV[6] shards              the caller's SHARDS
+  ARGV[7] deployment          whose ledger the caller knows; "" = none
 
   Commands (every deadline is ms since 1970 on this server's clock)
     ["deduct", deadline, order id, user id, fingerprint, actor, traceparent, [[SKU, amount], ...]]
@@ -28,6 +30,7 @@
     ["unarmed", now in ms]                                  not verified since this server changed: nothing done
     ["stale_epoch", now in ms, current epoch]               nothing done, ask again under that epoch
     ["stale_server", now in ms, epoch here]                 the caller has seen a newer epoch: nothing done
+    ["foreign", now in ms, what]                            armed for another deployment, or another number of shards
   Replies of commands
     ["accepted", seq, [available, ...]]   taken; one figure a line
     ["created", seq, [available]]         an adjustment that made the SKU
@@ -56,10 +59,15 @@
 -- @include "stock.lua"
 
 local meta = redis.call("HMGET", META, "armed", "epoch", "seq", "applied",
-  "orders_gen", "orders_since", "limits_gen", "limits_since")
+  "orders_gen", "orders_since", "limits_gen", "limits_since", "shards", "deployment")
 local server = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
 if not meta[1] or meta[1] ~= server then
   return cjson.encode({ "unarmed", now })
+end
+
+if meta[9] ~= ARGV[6] then return cjson.encode({ "foreign", now, "SHARDS=" .. meta[9] }) end
+if ARGV[7] ~= "" and meta[10] ~= ARGV[7] then
+  return cjson.encode({ "foreign", now, "deployment " .. meta[10] })
 end
 
 local epoch, caller_epoch = tonumber(meta[2]), tonumber(ARGV[2])

@@ -51,7 +51,8 @@ export async function orExit<T>(start: Promise<T>): Promise<T> {
   try {
     return await start;
   } catch (error) {
-    die(describeError(error), exitCodes.failed);
+    // What does not fit the settings is a RangeError throughout.
+    die(describeError(error), error instanceof RangeError ? exitCodes.badSettings : exitCodes.failed);
   }
 }
 

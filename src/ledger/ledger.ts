@@ -174,6 +174,8 @@ export interface Ledger {
   prepare(shards: number): Promise<Deployment>;
   /** Takes the lease of a shard, or returns undefined while another worker has it. */
   lease(shard: number): Promise<ShardLedger | undefined>;
+  /** Whose books these are; undefined before they are prepared. */
+  deployment(): Promise<Deployment | undefined>;
   /** Every line of an order, in all shards. */
   findOrder(orderId: string): Promise<OrderLineRow[]>;
   /** Closes connections; leases end with them. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { World } from "../world.ts";
-import type { Database } from "./database.ts";
+import { type Database, SqlError } from "./database.ts";
 import type { Deployment, Ledger, OrderLineRow, ShardLedger } from "./ledger.ts";
 import { prepareSchema } from "./schema.ts";
 import { SqlShardLedger } from "./sql_shard_ledger.ts";
@@ -14,6 +14,9 @@ import { loadStatements, type Statements } from "./statements.ts";
 export async function openLedger(database: Database, world: World): Promise<Ledger> {
   return new SqlLedger(database, await loadStatements(), world);
 }
+
+/** SQLSTATE undefined_table: the worker has not made the schema yet. */
+const undefinedTable = "42P01";
 
 class SqlLedger implements Ledger {
   readonly #database: Database;
@@ -28,6 +31,16 @@ class SqlLedger implements Ledger {
 
   prepare(shards: number): Promise<Deployment> {
     return prepareSchema(this.#database, this.#sql, this.#world, shards);
+  }
+
+  async deployment(): Promise<Deployment | undefined> {
+    try {
+      const [deployment] = await this.#database.query<Deployment>(this.#sql.read_deployment);
+      return deployment;
+    } catch (error) {
+      if (error instanceof SqlError && error.sqlstate === undefinedTable) return undefined;
+      throw error;
+    }
   }
 
   async lease(shard: number): Promise<ShardLedger | undefined> {

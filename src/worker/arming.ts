@@ -5,7 +5,7 @@
  * A store's own identity (`instance`) changes at every restart, promotion and restore, and with it the
  * right to sell is gone. Then, here:
  *
- *   1. refuse the wrong server, and somebody else's store;
+ *   1. refuse the wrong server, and somebody else's store; go on with one that is still armed;
  *   2. book what its log still has;
  *   3. if its numbers reach as far as any ever seen, compare the stock; else rebuild it from the ledger
  *      (a store that is whole but whose log is not is refused: only a person can know what was sold);
@@ -14,7 +14,7 @@
  * @module
  */
 import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
-import type { Difference } from "../ledger/ledger.ts";
+import type { Cursor, Difference } from "../ledger/ledger.ts";
 import type { EventLog } from "../log/log.ts";
 import { apply, whyNotBooked } from "./apply.ts";
 import { rebuild, type RebuildParts } from "./rebuild.ts";
@@ -54,12 +54,14 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
   if (foreign) return refused(foreign);
 
   const before = await ledger.cursor();
-  if (view.position.epoch > 0 && view.applied > before.seq) {
-    return refused(
-      `Cannot arm shard ${shard} as the ledger went back: it ends at ${before.seq}, ` +
-        `and the store was told that ${view.applied} is booked`,
-    );
+  const wentBack = whyLedgerWentBack(view, before);
+  if (wentBack) {
+    await control.disarm(shard);
+    return refused(`Cannot arm shard ${shard} as the ledger went back: ${wentBack}`);
   }
+  // Verified by the worker before this one, and still the same server: it sells, and its log goes on.
+  if (view.armed) return { kind: "armed", epoch: view.position.epoch, rebuilt: "", lost: 0 };
+
   const gap = await bookTheRest(view, parts);
   const cursor = await ledger.cursor();
 
@@ -92,6 +94,18 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
 
 function refused(reason: string): Verdict {
   return { kind: "refused", reason };
+}
+
+/** PostgreSQL was restored from an older copy, or failed over to a standby that lost commits. */
+function whyLedgerWentBack({ position, applied }: ShardView, cursor: Cursor): string | undefined {
+  if (position.epoch === 0) return undefined;
+  if (applied > cursor.seq) {
+    return `it ends at ${cursor.seq}, and the store was told that ${applied} is booked`;
+  }
+  if (position.epoch > cursor.issuedEpoch) {
+    return `it issued epoch ${cursor.issuedEpoch} last, and the store was armed under ${position.epoch}`;
+  }
+  return undefined;
 }
 
 /** A wrong address in a setting must not overwrite somebody's stock. */

@@ -29,7 +29,7 @@ export async function makeRedisStore(
   const connect = () => new Connection(url, { name: "test", world: realWorld, onError: () => {} });
   const [forStore, forControl] = [connect(), connect()];
   await Promise.all([forStore.whenReady(5000), forControl.whenReady(5000)]);
-  const store = new RedisStore(forStore, place, all);
+  const store = new RedisStore(forStore, { ...place, deployment: "" }, all);
   const control = new RedisControl(forControl, { ...place, userLimitMs: all.userLimitMs });
   await control.inspect(0); // loads the scripts
   const log = new RedisStream(place, connect);

@@ -84,5 +84,5 @@ function sampleOf(shape: Shape, replies?: readonly unknown[]): unknown {
     return replies && shape[0] === "reply" ? replies : shape.map((inner) => sampleOf(inner, replies));
   }
   if (shape.startsWith('"')) return shape.slice(1, -1);
-  return /^(SKU|fingerprint|kind|user id)$/.test(shape) ? shape : 1;
+  return /^(SKU|fingerprint|kind|user id|what)$/.test(shape) ? shape : 1;
 }

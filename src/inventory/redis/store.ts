@@ -9,28 +9,36 @@ import { allShardKeys, type RedisPlace } from "../../redis/keys.ts";
 import { readScript } from "../../redis/script.ts";
 import { type BatchReply, decodeBatch, encodeBatch } from "./wire.ts";
 
+/** Where a deployment's keys are, and whose they must be. */
+export interface CallerPlace extends RedisPlace {
+  /** The deployment whose ledger the caller knows; empty when it knows none. */
+  readonly deployment: string;
+}
+
 /** The API's side of Redis. It can only run what the worker has loaded: `EVALSHA`, never `EVAL`. */
 export class RedisStore implements StockStore {
   readonly #connection: Connection;
   readonly #keys: string[][];
   readonly #script = readScript("inventory");
-  readonly #limits: readonly number[];
+  /** What every call says of limits and caller: `ARGV[3]` to `ARGV[7]`. */
+  readonly #terms: readonly (number | string)[];
   /** Epoch of each shard as this process last heard it; 0 = not yet. */
   readonly #epochs: number[];
 
   /** Reads its script from `lua/` and sends nothing yet. {@link close} closes `connection`. */
-  constructor(connection: Connection, place: RedisPlace, limits: DecisionLimits) {
+  constructor(connection: Connection, place: CallerPlace, limits: DecisionLimits) {
     this.#connection = connection;
     this.#keys = allShardKeys(place);
     this.#epochs = new Array(place.shards).fill(0);
-    this.#limits = [limits.userLimitMs, limits.idempotencyWindowMs, limits.backlogMax];
+    const { userLimitMs, idempotencyWindowMs, backlogMax } = limits;
+    this.#terms = [userLimitMs, idempotencyWindowMs, backlogMax, place.shards, place.deployment];
   }
 
   /**
    * Decides a batch in one `EVALSHA`, in two when the shard's epoch was news. A server that lacks the script
    * counts as unarmed, at time 0.
    *
-   * @throws {StoreError} also `stale_server` and `stale_epoch`, which have no effect
+   * @throws {StoreError} also `foreign`, `stale_server` and `stale_epoch`, which have no effect
    */
   async decide(shard: number, batch: readonly Timed[]): Promise<BatchResult> {
     const commands = encodeBatch(batch);
@@ -45,6 +53,12 @@ export class RedisStore implements StockStore {
         case "stale_epoch":
           this.#epochs[shard] = reply.epoch;
           continue;
+        case "foreign":
+          throw new StoreError(
+            "foreign",
+            "none",
+            `Cannot use shard ${shard} as it is armed for ${reply.what}`,
+          );
         case "stale_server":
           throw new StoreError(
             "stale_server",
@@ -65,7 +79,7 @@ export class RedisStore implements StockStore {
   async #run(shard: number, commands: string): Promise<BatchReply | "not_loaded"> {
     const keys = this.#keys[shard];
     if (!keys) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#keys.length}`);
-    const args = [...keys, commands, this.#epochs[shard] ?? 0, ...this.#limits];
+    const args = [...keys, commands, this.#epochs[shard] ?? 0, ...this.#terms];
     try {
       const reply = await this.#connection.call("EVALSHA", this.#script.sha, keys.length, ...args);
       return decodeBatch(reply);

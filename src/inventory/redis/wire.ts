@@ -42,7 +42,8 @@ export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = 
 export type BatchReply =
   | { kind: "decided"; timeMs: number; head: number; outcomes: Decided[] }
   | { kind: "unarmed"; timeMs: number }
-  | { kind: "stale_epoch" | "stale_server"; timeMs: number; epoch: number };
+  | { kind: "stale_epoch" | "stale_server"; timeMs: number; epoch: number }
+  | { kind: "foreign"; timeMs: number; what: string };
 
 /** Commands as the script takes them: one JSON array, positions as in the script's header. */
 export function encodeBatch(batch: readonly Timed[]): string {
@@ -82,6 +83,8 @@ export function decodeBatch(reply: unknown): BatchReply {
     case "stale_epoch":
     case "stale_server":
       return { kind, timeMs, epoch: integer(number) };
+    case "foreign":
+      return { kind, timeMs, what: text(number) };
     default:
       throw new TypeError(`Cannot read a script's reply as it is of no known kind: '${kind}'`);
   }
