@@ -2,7 +2,7 @@
  * What a decision costs Redis, by batch size: the server's own count of microseconds in `EVALSHA`.
  * Prints one line a size; the last column is the cost of an order against that of a call of its own.
  *
- *     deno task bench script
+ *     deno task bench
  */
 // deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
 import { makeRedisStore } from "../tests/contract/stores.ts";

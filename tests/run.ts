@@ -92,6 +92,8 @@ async function runOnServers(
   const junitFile = `${run.dir}/junit.xml`;
   const report = mode === "test" ? [`--junit-path=${junitFile}`] : [];
   const code = await runDeno([mode, "--allow-all", ...report, ...args]);
+  // What Redis itself spends is no time of ours: a report beside the benchmarks.
+  if (mode === "bench" && args.length === 0) await runDeno(["run", "--allow-all", "bench/script_cost.ts"]);
   return mode === "test"
     ? judge(code, await Deno.readTextFile(junitFile).catch(() => ""))
     : { code, reasons: [] };

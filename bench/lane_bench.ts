@@ -1,0 +1,43 @@
+/**
+ * What the batcher adds to an order: a lane in front of a store that answers at once, and of one that takes as
+ * long as a network does.
+ */
+import type { Command } from "../src/inventory/command.ts";
+import { Lane } from "../src/inventory/lane.ts";
+import type { BatchResult, StockStore, Timed } from "../src/inventory/store.ts";
+import { realWorld, sleep } from "../src/world.ts";
+
+class EchoStore implements StockStore {
+  constructor(readonly delayMs: number) {}
+
+  async decide(_shard: number, batch: readonly Timed[]): Promise<BatchResult> {
+    if (this.delayMs > 0) await sleep(realWorld, this.delayMs);
+    const outcomes = batch.map(() => ({ kind: "order", lines: [] }) as const);
+    return { kind: "decided", timeMs: realWorld.now(), head: 0, outcomes };
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+const command: Command = { kind: "lookup", orderId: "order" };
+
+for (const delayMs of [0, 1]) {
+  const lane = new Lane(0, new EchoStore(delayMs), realWorld, {
+    batchMax: 256,
+    callsMax: 2,
+    requestTimeoutMs: 2000,
+    onBroken() {},
+  });
+  await lane.submit(command);
+  for (const waiting of [1, 64, 1024]) {
+    Deno.bench(
+      `lane: ${waiting} orders at once, a store of ${delayMs} ms`,
+      { group: `lane ${delayMs}` },
+      async () => {
+        await Promise.all(Array.from({ length: waiting }, () => lane.submit(command)));
+      },
+    );
+  }
+}
