@@ -86,6 +86,7 @@ interface OpenStore {
 }
 
 async function openRedis(url: string, databaseUrl: string | null): Promise<OpenStore> {
+  await Deno.permissions.revoke({ name: "write" }); // only the embedded default has files
   const connection = new Connection(url, {
     name: `${namespace}-api`,
     world,
