@@ -1,7 +1,7 @@
 #!lua
 --[=[ arm: lets a shard sell, if it is still exactly what the worker verified.
 
-  KEYS    the seven keys of lua/inventory.lua, in the same order
+  KEYS    the nine keys of lua/inventory.lua, in the same order
   ARGV[1] instance     replication id that was seen
   ARGV[2] epoch seen   ARGV[3] seq seen
   ARGV[4] epoch        the one that the ledger issued for this

@@ -1,7 +1,7 @@
 #!lua
 --[=[ inspect: what a shard's store says of itself, in one step. Writes nothing.
 
-  KEYS    the seven keys of lua/inventory.lua, in the same order
+  KEYS    the nine keys of lua/inventory.lua, in the same order
   Reply   JSON {"instance", "deployment", "shards", "armed", "epoch", "seq", "applied", "token",
           "first": "<epoch>-<seq>" or "", "last": the same, "skus", "keys": how many of the keys exist}
   Cost    O(1) ]=]
@@ -9,8 +9,8 @@
 local meta = redis.call("HMGET", KEYS[1], "deployment", "shards", "armed", "epoch", "seq", "applied", "token")
 local instance = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
 
-local first = redis.call("XRANGE", KEYS[7], "-", "+", "COUNT", 1)[1]
-local last = redis.call("XREVRANGE", KEYS[7], "+", "-", "COUNT", 1)[1]
+local first = redis.call("XRANGE", KEYS[9], "-", "+", "COUNT", 1)[1]
+local last = redis.call("XREVRANGE", KEYS[9], "+", "-", "COUNT", 1)[1]
 
 -- Numbers go out as the strings they are kept as: cjson keeps 14 digits.
 return cjson.encode({

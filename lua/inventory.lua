@@ -5,11 +5,14 @@
   KEYS[1] meta      {inventory:<shard>}:meta       hash: deployment, shards, armed, epoch, seq, applied,
                                                    orders_gen, orders_since, limits_gen, limits_since
   KEYS[2] stock     {inventory:<shard>}:stock      hash: SKU -> "<available> <reserved>[ <policy as JSON>]"
-  KEYS[3] orders:0  {inventory:<shard>}:orders:0   hash: order id, or \1 and an adjustment id -> its lines (msgpack)
+  KEYS[3] orders:0  {inventory:<shard>}:orders:0   hash: order id -> its lines (msgpack); \1 and an adjustment id,
+                                                   or \2, an order id, \31 and a return id -> the same
   KEYS[4] orders:1  {inventory:<shard>}:orders:1   the other generation
   KEYS[5] limits:0  {inventory:<shard>}:limits:0   hash: user \31 SKU -> when the user last bought it, ms
   KEYS[6] limits:1  {inventory:<shard>}:limits:1   the other generation
-  KEYS[7] events    {inventory:<shard>}:events     stream: the log; entry id <epoch>-<seq of its last event>
+  KEYS[7] quota     {inventory:<shard>}:quota      hash: user \31 SKU -> "<units bought> <policy's sale>"
+  KEYS[8] expiry    {inventory:<shard>}:expiry     sorted set: order id of an open reservation -> when it lapses, ms
+  KEYS[9] events    {inventory:<shard>}:events     stream: the log; entry id <epoch>-<seq of its last event>
 
   ARGV[1] commands            JSON array of commands; shapes below
   ARGV[2] epoch               as the caller last saw it, 0 = not yet
@@ -20,10 +23,24 @@
   ARGV[7] deployment          whose ledger the caller knows; "" = none
 
   Commands (every deadline is ms since 1970 on this server's clock)
-    ["deduct", deadline, order id, user id, fingerprint, actor, traceparent, [[SKU, amount], ...]]
+    ["deduct", deadline, order id, user id, fingerprint, actor, traceparent, [[SKU, amount], ...], hold, token]
+    ["order", deadline, order id, user id, fingerprint, actor, traceparent, [[SKU, amount], ...], hold, token]
+    ["reserve", deadline, order id, user id, fingerprint, actor, traceparent, [[SKU, amount], ...], hold, token]
+    ["confirm", deadline, order id, fingerprint, actor, traceparent, lines or null]
+    ["cancel", deadline, order id, actor, traceparent]
+    ["extend", deadline, order id, hold, actor, traceparent]
+    ["return", deadline, order id, return id, fingerprint, actor, traceparent, reason, [[SKU, amount], ...], sold or null]
     ["adjust", deadline, adjustment id, SKU, delta, fingerprint, actor, traceparent, reason, reference]
+    ["set", deadline, adjustment id, SKU, available, expected or null, fingerprint, actor, traceparent, reason, reference]
+    ["pause", deadline, SKU, actor, traceparent, reason]
+    ["resume", deadline, SKU, actor, traceparent, reason]
+    ["rules", deadline, SKU, opens or null, closes or null, quota or null, token, actor, traceparent]
     ["stock", deadline, SKU]
     ["lookup", deadline, order id]
+    hold     ms that a reservation lasts from when it was made, else 0
+    token    whether a purchase token came with it; in rules, whether a sale needs one
+    lines    [[SKU, amount], ...];   sold   lines as they are remembered, see state.lua
+    opens, closes   ms since 1970
 
   Reply   JSON, one of
     ["decided", now in ms, head of the log, [reply, ...]]   one reply a command, in order
@@ -32,30 +49,48 @@
     ["stale_server", now in ms, epoch here]                 the caller has seen a newer epoch: nothing done
     ["foreign", now in ms, what]                            armed for another deployment, or another number of shards
   Replies of commands
-    ["accepted", seq, [available, ...]]   taken; one figure a line
-    ["created", seq, [available]]         an adjustment that made the SKU
-    ["replayed", seq, [available, ...]]   taken before: the first answer again
-    ["replayed_created", seq, [available]]
-    ["conflict", SKU]                     taken before with other contents
+    ["accepted", seq, [available, ...], expires]   done; one figure a line; expires in ms, 0 = never
+    ["created", seq, [available], 0]               an adjustment that made the SKU
+    ["replayed", seq, [available, ...], expires]   done before: the first answer again
+    ["replayed_created", seq, [available], 0]
+    ["settled", seq, state, [[SKU, units confirmed, available], ...]]            "confirmed" or "cancelled"
+    ["replayed_settled", seq, state, [[SKU, units confirmed, available], ...]]
+    ["extended", seq, expires]
+    ["conflict", SKU]                     done before with other contents
     ["unknown_sku", SKU]
+    ["unknown_order"]                     this shard remembers no sale of that id
+    ["unknown_reservation"]
+    ["already_confirmed"]
+    ["already_cancelled"]
+    ["reservation_expired"]
+    ["exceeds", SKU, units]               more than is held, or was sold
+    ["stale", SKU, available]             the stock is not what was expected
     ["paused", SKU]
+    ["not_open", SKU, opens]
+    ["sale_closed", SKU, closes]
+    ["token_required", SKU]
     ["insufficient", SKU, available]
     ["rate_limited", SKU, retry after in ms]
+    ["quota_exceeded", SKU, quota, left]
     ["stock_limit", SKU, available]       the sum would pass 10^12 units
     ["order_full"]                        the order has 100 lines in this shard
     ["backlog_full"]                      the ledger is too far behind to sell more
     ["late"]                              the deadline has passed: no effect, now or ever
-    ["stock", SKU, available, reserved, paused 0 or 1, seq]
-    ["order", [[SKU, fingerprint, kind, amount, available after, seq, at in ms, user id], ...]]
+    ["stock", SKU, available, reserved, seq, policy]
+    ["order", lines or null]              lines as they are remembered; see state.lua
 
-  Order   arming, reads, decisions, every argument, then writes with XADD first: it alone can still be refused
-          (with meta lost and the stream kept, stock was taken and no event written when XADD came last).
-          Redis does not roll back, so nothing after the first write may fail.
-  Cost    n commands: O(n); 3 reads and 2 to 5 writes a batch, more only past 4000 fields. Without a sale: no write.
+  Order   arming, reads, lapsed reservations, decisions, every argument, then writes with XADD first: it alone can
+          still be refused (with meta lost and the stream kept, stock was taken and no event written when XADD came
+          last). Redis does not roll back, so nothing after the first write may fail.
+  Cost    n commands: O(n); 4 reads and 2 to 7 writes a batch, more only past 4000 fields. Without a sale: no write.
   If the caller dies, the same commands give the same replies. ]=]
 
 -- @include "state.lua"
+-- @include "read.lua"
+-- @include "write.lua"
 -- @include "sell.lua"
+-- @include "hold.lua"
+-- @include "give_back.lua"
 -- @include "stock.lua"
 
 local meta = redis.call("HMGET", META, "armed", "epoch", "seq", "applied",
@@ -74,11 +109,28 @@ local epoch, caller_epoch = tonumber(meta[2]), tonumber(ARGV[2])
 if caller_epoch > epoch then return cjson.encode({ "stale_server", now, epoch }) end
 if caller_epoch < epoch then return cjson.encode({ "stale_epoch", now, epoch }) end
 
-local decide = { deduct = sell, adjust = adjust, stock = read_stock, lookup = lookup }
+local decide = {
+  deduct = sell,
+  order = sell,
+  reserve = sell,
+  confirm = confirm,
+  cancel = cancel,
+  extend = extend,
+  ["return"] = give_back,
+  adjust = adjust,
+  set = set,
+  pause = pause,
+  resume = pause,
+  rules = rules,
+  stock = read_stock,
+  lookup = lookup,
+}
 
 local commands = cjson.decode(ARGV[1])
 begin(meta)
-prefetch(commands)
+local due = read_due()
+prefetch(commands, due)
+lapse(due)
 
 local replies = {}
 for i = 1, #commands do

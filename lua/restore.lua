@@ -2,17 +2,19 @@
 --[=[ restore: fills a shard from the ledger, chunk by chunk. Every chunk proves its token, so a worker that was
   frozen in the middle cannot write into a shard that another one has restored since.
 
-  KEYS    the seven keys of lua/inventory.lua, in the same order
+  KEYS    the nine keys of lua/inventory.lua, in the same order
   ARGV[1] step, ARGV[2] token, then by step
     "begin"  ARGV[3] instance seen, ARGV[4] epoch seen, ARGV[5] seq seen,
              ARGV[6] deployment, ARGV[7] shards, ARGV[8] seq to go on from: empties the shard
     "stock"  ARGV[3..] SKU, "<available> <reserved>[ <policy>]", ...          at most 4000 arguments
-    "lines"  ARGV[3] JSON array of [key, SKU, fingerprint, kind, amount, available after, seq, at in ms, user],
+    "lines"  ARGV[3] JSON array of [key, line] with lines as in lua/state.lua,
              ARGV[4] user limit in ms: what was bought that recently counts again
+    "quotas" ARGV[3..] user \31 SKU, "<units bought> <policy's sale>", ...  at most 4000 arguments
   Reply   1 done; 0 overtaken (another token, or the shard is not what was seen): nothing was done
   Cost    O(chunk); "begin" frees the old keys in the background ]=]
 
 local META, STOCK, ORDERS, LIMITS = KEYS[1], KEYS[2], KEYS[3], KEYS[5]
+local QUOTA, EXPIRY = KEYS[7], KEYS[8]
 local step, token = ARGV[1], ARGV[2]
 
 local clock = redis.call("TIME")
@@ -38,21 +40,25 @@ if redis.call("HGET", META, "token") ~= token then return 0 end
 
 if step == "stock" then
   redis.call("HSET", STOCK, unpack(ARGV, 3))
+elseif step == "quotas" then
+  redis.call("HSET", QUOTA, unpack(ARGV, 3))
 elseif step == "lines" then
   local rows, user_limit_ms = cjson.decode(ARGV[3]), tonumber(ARGV[4])
   local keys, lines = {}, {}
   for _, row in ipairs(rows) do
-    local key = row[1]
+    local key, line = row[1], row[2]
+    local sku, at, user, state, expires = line[1], line[7], line[8], line[9], line[12]
     if not lines[key] then
       local packed = redis.call("HGET", ORDERS, key)
       lines[key] = packed and cmsgpack.unpack(packed) or {}
       keys[#keys + 1] = key
     end
     local list = lines[key]
-    list[#list + 1] = { row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9] }
-    if row[4] == "deduct" and now - row[8] < user_limit_ms then
-      redis.call("HSET", LIMITS, row[9] .. "\31" .. row[2], string.format("%.0f", row[8]))
+    list[#list + 1] = line
+    if state and now - at < user_limit_ms then
+      redis.call("HSET", LIMITS, user .. "\31" .. sku, string.format("%.0f", at))
     end
+    if state == "held" then redis.call("ZADD", EXPIRY, string.format("%.0f", expires), key) end
   end
   for _, key in ipairs(keys) do
     redis.call("HSET", ORDERS, key, cmsgpack.pack(lines[key]))

@@ -1,72 +1,105 @@
---[=[ sell: takes the lines of one order, all or none.
+--[=[ sell: takes the lines of one order, all or none: for good (deduct, order) or for a while (reserve).
 
-  Checks, in this order, the same as in the memory store: replay, conflict, unknown SKU, paused, stock, the user's
-  limit, room in the order, room in the backlog. A refusal is not remembered: stock may come back.
+  Checks, in this order, the same as in the memory store: replay, conflict, unknown SKU, paused, not open, closed,
+  purchase token, stock, the user's limit, quota, room in the order, room in the backlog. A refusal is not
+  remembered: stock may come back.
 
-  Event   [kind, order id, user id, fingerprint, actor, traceparent, [line, ...]]
-  line    [SKU, change of available, change of reserved, available after, reserved after] ]=]
+  Event   [kind, order id, user id, fingerprint, actor, traceparent, [line, ...], "", "", data]
+  line    [SKU, change of available, change of reserved, available after, reserved after]
+  data    reserve: {"expires", "hold"} in ms; else {} ]=]
 
 -- The first answer if all lines were taken before, a conflict if they were taken otherwise, nil if none was.
 local function past_answer(order, fingerprint, lines)
-  local answer, known, first_seq = {}, 0, nil
+  local answer, known, first = {}, 0, nil
   for i = 1, #lines do
     local line = remembered(order, lines[i][1])
     if line then
-      if line[2] ~= fingerprint then return { "conflict", line[1] } end
+      if line[FINGERPRINT] ~= fingerprint then return { "conflict", line[SKU] } end
       known = known + 1
-      answer[i] = line[5]
-      first_seq = first_seq or line[6]
+      answer[i] = line[ANSWER]
+      first = first or line
     end
   end
-  if known == #lines then return { "replayed", first_seq, answer } end
-  return known > 0 and { "conflict", lines[1][1] } or nil
+  if known == 0 then return nil end
+  if known < #lines then return { "conflict", lines[1][1] } end
+  return { "replayed", first[SEQ], answer, first[HOLD] > 0 and first[AT] + first[HOLD] or 0 }
 end
 
-local function sell(c)
-  local kind, order, user, fingerprint, lines = c[1], c[3], c[4], c[5], c[8]
+-- Why a SKU is not for sale now, or nil.
+local function closed_answer(sku, has_token)
+  local policy = stock[sku].policy
+  if not policy then return nil end
+  if policy.paused then return { "paused", sku } end
+  if policy.opens and now < policy.opens then return { "not_open", sku, policy.opens } end
+  if policy.closes and now >= policy.closes then return { "sale_closed", sku, policy.closes } end
+  if policy.token and not has_token then return { "token_required", sku } end
+  return nil
+end
 
-  if orders[order] then
-    local past = past_answer(order, fingerprint, lines)
-    if past then return past end
+-- Why this user may not buy these lines now, or nil.
+local function unfair_answer(user, lines)
+  for i = 1, USER_LIMIT_MS > 0 and #lines or 0 do
+    local at = bought[user .. PAIR .. lines[i][1]]
+    if at and now - at < USER_LIMIT_MS then
+      return { "rate_limited", lines[i][1], math.min(USER_LIMIT_MS, at + USER_LIMIT_MS - now) }
+    end
   end
+  for i = 1, #lines do
+    local sku, amount = lines[i][1], lines[i][2]
+    local count = quota_of(user, sku)
+    if count and count.units + amount > stock[sku].policy.quota then
+      local quota = stock[sku].policy.quota
+      return { "quota_exceeded", sku, quota, math.max(0, quota - count.units) }
+    end
+  end
+  return nil
+end
 
+local function why_not(order, user, lines, has_token)
   for i = 1, #lines do
     if not stock[lines[i][1]] then return { "unknown_sku", lines[i][1] } end
   end
   for i = 1, #lines do
-    local policy = stock[lines[i][1]].policy
-    if policy and policy.paused then return { "paused", lines[i][1] } end
+    local closed = closed_answer(lines[i][1], has_token)
+    if closed then return closed end
   end
   for i = 1, #lines do
     local available = stock[lines[i][1]].available
     if available < lines[i][2] then return { "insufficient", lines[i][1], available } end
   end
-  if USER_LIMIT_MS > 0 then
-    for i = 1, #lines do
-      local at = bought[user .. PAIR .. lines[i][1]]
-      if at and now - at < USER_LIMIT_MS then
-        return { "rate_limited", lines[i][1], math.min(USER_LIMIT_MS, at + USER_LIMIT_MS - now) }
-      end
-    end
-  end
+  local unfair = unfair_answer(user, lines)
+  if unfair then return unfair end
   if orders[order] and #orders[order] + #lines > ORDER_LINES_MAX then return ORDER_FULL end
   if seq - applied >= BACKLOG_MAX then return BACKLOG_FULL end
+  return nil
+end
+
+local function sell(c)
+  local kind, order, user, fingerprint, lines, hold = c[1], c[3], c[4], c[5], c[8], c[9]
+  local refusal = orders[order] and past_answer(order, fingerprint, lines) or why_not(order, user, lines, c[10])
+  if refusal then return refusal end
 
   seq = seq + 1
+  local held = kind == "reserve"
+  hold = math.min(hold, HOLD_MAX_MS)
+  local expires = held and now + hold or 0
   local left, facts = {}, {}
   for i = 1, #lines do
     local sku, amount = lines[i][1], lines[i][2]
-    local s = stock[sku]
-    s.available = s.available - amount
-    dirty_stock[sku] = true
-    left[i] = s.available
-    facts[i] = { sku, -amount, 0, s.available, s.reserved }
-    remember(order, { sku, fingerprint, kind, amount, s.available, seq, now, user })
+    facts[i] = move(sku, -amount, held and amount or 0)
+    left[i] = facts[i][4]
+    remember(order, {
+      sku, fingerprint, kind, amount, left[i], seq, now, user,
+      held and "held" or "accepted", amount, hold, expires, 0, "", 0, 0,
+    })
+    count_quota(user, sku, amount, seq)
     if USER_LIMIT_MS > 0 then
       bought[user .. PAIR .. sku] = now
       dirty_bought[user .. PAIR .. sku] = true
     end
   end
-  events[#events + 1] = { kind, order, user, fingerprint, c[6], c[7], facts }
-  return { "accepted", seq, left }
+  if held then dirty_expiry[order] = math.max(expires, dirty_expiry[order] or 0) end
+  local data = held and { expires = expires, hold = hold } or EMPTY
+  events[#events + 1] = { kind, order, user, fingerprint, c[6], c[7], facts, "", "", data }
+  return { "accepted", seq, left, expires }
 end

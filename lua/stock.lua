@@ -1,49 +1,114 @@
---[=[ stock: what a stock keeper asks. Adjustments are never refused for a full backlog: they may be what is needed.
+--[=[ stock: what a stock keeper asks. Never refused for a full backlog: it may be what is needed.
 
-  adjust  adds `delta` units, and makes the SKU when delta >= 0. Idempotent by (adjustment id, SKU).
-          Event [kind, adjustment id, "", fingerprint, actor, traceparent, [line], reason, reference];
-          kind is "create" for the adjustment that made the SKU, else "adjust".
+  adjust  adds `delta` units, and makes the SKU when delta >= 0.
+  set     sets the available units if they are as expected; expected null makes the SKU.
+          Both are idempotent by (adjustment id, SKU).
+          Event [kind, adjustment id, "", fingerprint, actor, traceparent, [line], reason, reference, {}];
+          kind is "create" for the one that made the SKU, else "adjust" or "set".
+  pause, resume, rules  change the policy; nothing happens when it is so already.
+          Event [kind, "", "", "", actor, traceparent, [line], reason, "", {"policy"}]
+  policy  {"paused", "opens", "closes", "quota", "token", "sale"}: what does not apply is absent; `sale` is the
+          number of the event that set window or quota, after which sales count for it
   stock   reads one SKU.   lookup  reads what this shard remembers of an order. ]=]
 
-local function adjust(c)
-  local id, sku, delta, fingerprint = ADJUSTMENT .. c[3], c[4], c[5], c[6]
-
+local function past_adjustment(id, sku, fingerprint)
   local past = remembered(id, sku)
-  if past then
-    if past[2] ~= fingerprint then return { "conflict", sku } end
-    return { past[3] == "create" and "replayed_created" or "replayed", past[6], { past[5] } }
-  end
+  if not past then return nil end
+  if past[FINGERPRINT] ~= fingerprint then return { "conflict", sku } end
+  return { past[KIND] == "create" and "replayed_created" or "replayed", past[SEQ], { past[ANSWER] }, 0 }
+end
 
-  local s = stock[sku]
-  local kind = s and "adjust" or "create"
-  if not s then
-    if delta < 0 then return { "unknown_sku", sku } end
-    s = { available = 0, reserved = 0 }
-  end
-  local available = s.available + delta
-  if available < 0 then return { "insufficient", sku, s.available } end
-  if available + s.reserved > QUANTITY_MAX then return { "stock_limit", sku, s.available } end
-  if orders[id] and #orders[id] >= ORDER_LINES_MAX then return ORDER_FULL end
+-- Changes the stock of a SKU that may be new.
+local function keep_stock(kind, id, sku, delta, fingerprint, actor, traceparent, reason, reference)
+  local key = ADJUSTMENT .. id
+  local s = stock[sku] or { available = 0, reserved = 0 }
+  if s.available + delta < 0 then return { "insufficient", sku, s.available } end
+  if s.available + s.reserved + delta > QUANTITY_MAX then return { "stock_limit", sku, s.available } end
+  if orders[key] and #orders[key] >= ORDER_LINES_MAX then return ORDER_FULL end
 
   seq = seq + 1
-  s.available = available
+  if not stock[sku] then kind = "create" end
   stock[sku] = s
-  dirty_stock[sku] = true
-  remember(id, { sku, fingerprint, kind, delta, available, seq, now, "" })
-  events[#events + 1] = {
-    kind, c[3], "", fingerprint, c[7], c[8], { { sku, delta, 0, available, s.reserved } }, c[9], c[10],
-  }
-  return { kind == "create" and "created" or "accepted", seq, { available } }
+  local fact = move(sku, delta, 0)
+  remember(key, { sku, fingerprint, kind, delta, fact[4], seq, now, "" })
+  events[#events + 1] = { kind, id, "", fingerprint, actor, traceparent, { fact }, reason, reference, EMPTY }
+  return { kind == "create" and "created" or "accepted", seq, { fact[4] }, 0 }
+end
+
+local function adjust(c)
+  local id, sku, delta, fingerprint = c[3], c[4], c[5], c[6]
+  local past = past_adjustment(ADJUSTMENT .. id, sku, fingerprint)
+  if past then return past end
+  if not stock[sku] and delta < 0 then return { "unknown_sku", sku } end
+  return keep_stock("adjust", id, sku, delta, fingerprint, c[7], c[8], c[9], c[10])
+end
+
+local function set(c)
+  local id, sku, available, expected, fingerprint = c[3], c[4], c[5], c[6], c[7]
+  local past = past_adjustment(ADJUSTMENT .. id, sku, fingerprint)
+  if past then return past end
+  local s = stock[sku]
+  if not s and not is_null(expected) then return { "unknown_sku", sku } end
+  if s and (is_null(expected) or expected ~= s.available) then return { "stale", sku, s.available } end
+  return keep_stock("set", id, sku, available - (s and s.available or 0), fingerprint, c[8], c[9], c[10], c[11])
+end
+
+local function set_policy(kind, sku, policy, actor, traceparent, reason)
+  stock[sku].policy = next(policy) and policy or nil
+  local fact = move(sku, 0, 0)
+  events[#events + 1] = { kind, "", "", "", actor, traceparent, { fact }, reason, "", { policy = policy } }
+  return { "accepted", seq, { fact[4] }, 0 }
+end
+
+local function copy(policy)
+  local all = {}
+  for rule, value in pairs(policy or EMPTY) do all[rule] = value end
+  return all
+end
+
+local function pause(c)
+  local kind, sku = c[1], c[3]
+  if not stock[sku] then return { "unknown_sku", sku } end
+  local policy = copy(stock[sku].policy)
+  local paused = kind == "pause" or nil
+  if policy.paused == paused then return { "accepted", seq, { stock[sku].available }, 0 } end
+  seq = seq + 1
+  policy.paused = paused
+  return set_policy(kind, sku, policy, c[4], c[5], c[6])
+end
+
+local function rules(c)
+  local sku = c[3]
+  if not stock[sku] then return { "unknown_sku", sku } end
+  local before = stock[sku].policy or EMPTY
+  local policy = { paused = before.paused }
+  if not is_null(c[4]) then policy.opens = c[4] end
+  if not is_null(c[5]) then policy.closes = c[5] end
+  if not is_null(c[6]) then policy.quota = c[6] end
+  if c[7] then policy.token = true end
+  local same_window = policy.opens == before.opens and policy.closes == before.closes
+    and policy.quota == before.quota
+  if same_window and policy.token == before.token then return { "accepted", seq, { stock[sku].available }, 0 } end
+  seq = seq + 1
+  if same_window then
+    policy.sale = before.sale
+  elseif policy.quota then
+    policy.sale = seq
+  end
+  return set_policy("rules", sku, policy, c[8], c[9], "")
 end
 
 local function read_stock(c)
   local s = stock[c[3]]
   if not s then return { "unknown_sku", c[3] } end
-  return { "stock", c[3], s.available, s.reserved, s.policy and s.policy.paused and 1 or 0, seq }
+  return { "stock", c[3], s.available, s.reserved, seq, s.policy or EMPTY }
 end
 
 local function lookup(c)
   local lines = orders[c[3]]
-  -- A copy: a later command of this batch may add a line, and replies are encoded at the end.
-  return { "order", lines and { unpack(lines) } or cjson.null }
+  if not lines then return { "order", cjson.null } end
+  -- A copy: a later command of this batch may change a line, and replies are encoded at the end.
+  local all = {}
+  for i, line in ipairs(lines) do all[i] = { unpack(line) } end
+  return { "order", all }
 end

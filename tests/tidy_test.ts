@@ -74,15 +74,33 @@ Deno.test("Lua: every script takes the keys in the order of keyNames", () => {
 });
 
 // Texts are called as the header calls their positions, numbers stand for theirs.
-const numbers = { deadline: 11, amount: 12, delta: 13 };
+const numbers = { deadline: 11, amount: 12, delta: 13, hold: 14, available: 15 };
 const origin = { actor: "actor", traceparent: "traceparent", fingerprint: "fingerprint" };
+const lines = [{ sku: "SKU", amount: numbers.amount }];
+const note = { reason: "reason", reference: "reference" };
+const sale = {
+  orderId: "order id",
+  userId: "user id",
+  lines,
+  firstAttempt: false,
+  hasToken: true,
+  holdMs: numbers.hold,
+  ...origin,
+};
 const samples: Readonly<Record<Command["kind"], Command>> = {
-  deduct: {
-    kind: "deduct",
+  deduct: { kind: "deduct", ...sale },
+  order: { kind: "order", ...sale },
+  reserve: { kind: "reserve", ...sale },
+  confirm: { kind: "confirm", orderId: "order id", lines: null, ...origin },
+  cancel: { kind: "cancel", orderId: "order id", ...origin },
+  extend: { kind: "extend", orderId: "order id", holdMs: numbers.hold, ...origin },
+  return: {
+    kind: "return",
     orderId: "order id",
-    userId: "user id",
-    lines: [{ sku: "SKU", amount: numbers.amount }],
-    firstAttempt: false,
+    returnId: "return id",
+    lines,
+    reason: "reason",
+    sold: null,
     ...origin,
   },
   adjust: {
@@ -90,8 +108,27 @@ const samples: Readonly<Record<Command["kind"], Command>> = {
     adjustmentId: "adjustment id",
     sku: "SKU",
     delta: numbers.delta,
-    reason: "reason",
-    reference: "reference",
+    ...note,
+    ...origin,
+  },
+  set: {
+    kind: "set",
+    adjustmentId: "adjustment id",
+    sku: "SKU",
+    available: numbers.available,
+    expected: null,
+    ...note,
+    ...origin,
+  },
+  pause: { kind: "pause", sku: "SKU", reason: "reason", ...origin },
+  resume: { kind: "resume", sku: "SKU", reason: "reason", ...origin },
+  rules: {
+    kind: "rules",
+    sku: "SKU",
+    opensAtMs: null,
+    closesAtMs: null,
+    quota: null,
+    tokenRequired: true,
     ...origin,
   },
   stock: { kind: "stock", sku: "SKU" },
@@ -101,6 +138,7 @@ const samples: Readonly<Record<Command["kind"], Command>> = {
 /** A command as it is sent, in the words of the header. */
 function asShape(value: unknown): Shape {
   if (Array.isArray(value)) return value.map(asShape);
+  if (value === true) return "token";
   const number = Object.entries(numbers).find(([, number]) => number === value);
   return number ? number[0] : String(value);
 }

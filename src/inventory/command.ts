@@ -4,24 +4,28 @@
  *
  * @module
  */
+import type { RememberedLine } from "./outcome.ts";
 
 /** Bounds that hold for every command. The HTTP edge enforces them; the store relies on them. */
 export const limits = {
-  /** Bytes (UTF-8) of a SKU, user, order or adjustment id. */
+  /** Bytes (UTF-8) of a SKU, user, order, adjustment or return id. */
   idBytesMax: 128,
   /** Units in one line of an order. */
   amountMax: 1_000_000,
   /** Units of one SKU, and the largest change of them: cjson prints 14 digits, 10^12 has 13. */
   quantityMax: 1_000_000_000_000,
-  /** Lines of one order that a shard remembers. */
+  /** Lines of one order that a shard remembers, and of one basket. */
   orderLinesMax: 100,
   /** Characters of a reason or a reference. */
   noteCharsMax: 256,
+  /** How long a reservation holds its units, ms: 1 s to 4 h from when it was made. */
+  holdMinMs: 1000,
+  holdMaxMs: 14_400_000,
 } as const;
 
 /** Some units of one SKU. */
 export interface Line {
-  /** What is bought: an id of 1..{@link limits.idBytesMax} bytes. */
+  /** Whose units: an id of 1..{@link limits.idBytesMax} bytes. */
   readonly sku: string;
   /** Units, 1..{@link limits.amountMax}. */
   readonly amount: number;
@@ -35,13 +39,16 @@ export interface Origin {
   readonly traceparent: string;
 }
 
-/** Take units for good. A line is identified by (order id, SKU) and accepted at most once. */
-export interface Deduct extends Origin {
+/**
+ * Take units: for good (`deduct` has one line, `order` is a basket), or for a while (`reserve`). All lines or
+ * none. A line is identified by (order id, SKU) and accepted at most once; SKUs of one sale differ.
+ */
+export interface Sale extends Origin {
   /** Tells the commands apart; also the kind of its event. */
-  readonly kind: "deduct";
+  readonly kind: "deduct" | "order" | "reserve";
   /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
   readonly orderId: string;
-  /** Who buys: the user limit counts by user and SKU. */
+  /** Who buys: limit and quota count by user and SKU. */
   readonly userId: string;
   /** All or none: 1..{@link limits.orderLinesMax}, each of another SKU. */
   readonly lines: readonly Line[];
@@ -49,31 +56,129 @@ export interface Deduct extends Origin {
   readonly fingerprint: string;
   /** The client says that it never sent this before, so it cannot be the retry of an accepted sale. */
   readonly firstAttempt: boolean;
+  /** A valid purchase token for this order and user came with it. */
+  readonly hasToken: boolean;
+  /** `reserve`: how long the units are held, ms; else 0. */
+  readonly holdMs: number;
+}
+
+/** Make a reservation a sale: all of it, or the units of `lines`; the rest returns. */
+export interface Confirm extends Origin {
+  /** Tells the commands apart; also the kind of its event. */
+  readonly kind: "confirm";
+  /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
+  readonly orderId: string;
+  /** SKUs differ; null = everything that is held. */
+  readonly lines: readonly Line[] | null;
+  /** Short digest of `lines`: confirming otherwise comes too late. */
+  readonly fingerprint: string;
+}
+
+/** Give a reservation's units back. */
+export interface Cancel extends Origin {
+  /** Tells the commands apart; also the kind of its event. */
+  readonly kind: "cancel";
+  /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
+  readonly orderId: string;
+}
+
+/** Let a reservation hold until `holdMs` after it was made; never makes it shorter, so repeating it is safe. */
+export interface Extend extends Origin {
+  /** Tells the commands apart; also the kind of its event. */
+  readonly kind: "extend";
+  /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
+  readonly orderId: string;
+  /** {@link limits.holdMinMs}..{@link limits.holdMaxMs}, counted from when the reservation was made. */
+  readonly holdMs: number;
+}
+
+/** Give sold units back; a return is identified by (order id, return id, SKU). */
+export interface Return extends Origin {
+  /** Tells the commands apart; also the kind of its event. */
+  readonly kind: "return";
+  /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
+  readonly orderId: string;
+  /** With the order and the SKU, what identifies the return. */
+  readonly returnId: string;
+  /** SKUs differ. */
+  readonly lines: readonly Line[];
+  /** Why, in somebody's words: 0..{@link limits.noteCharsMax} characters. */
+  readonly reason: string;
+  /** Short digest of the contents: the same id with another fingerprint is a conflict. */
+  readonly fingerprint: string;
+  /** The order's lines as the ledger has them, for a store that has forgotten it; null = not looked up. */
+  readonly sold: readonly RememberedLine[] | null;
 }
 
 /** Add units to a SKU, or take them away; creates the SKU when `delta` >= 0. */
 export interface Adjust extends Origin {
-  /** Tells the commands apart; the event says `create` instead when it made the SKU. */
+  /** Tells the commands apart; also the kind of its event. */
   readonly kind: "adjust";
-  /** With the SKU, what identifies the adjustment. Its name space is not that of the order ids. */
+  /** With the SKU, what identifies it. Its name space is not that of the order ids. */
   readonly adjustmentId: string;
   /** Whose units; it need not exist when `delta` >= 0. */
   readonly sku: string;
   /** Units, -{@link limits.quantityMax}..{@link limits.quantityMax}. */
   readonly delta: number;
-  /** Why, in the operator's words: 0..{@link limits.noteCharsMax} characters. */
+  /** Why, in somebody's words: 0..{@link limits.noteCharsMax} characters. */
   readonly reason: string;
   /** What it belongs to elsewhere, e.g. a delivery note: 0..{@link limits.noteCharsMax} characters. */
   readonly reference: string;
-  /** Short digest of SKU and delta: the same id with another fingerprint is a conflict. */
+  /** Short digest of the contents: the same id with another fingerprint is a conflict. */
   readonly fingerprint: string;
+}
+
+/** Set a SKU's available units, if they are what the caller thinks. Shares its ids with {@link Adjust}. */
+export interface SetStock extends Origin {
+  /** Tells the commands apart; also the kind of its event. */
+  readonly kind: "set";
+  /** With the SKU, what identifies it. Its name space is not that of the order ids. */
+  readonly adjustmentId: string;
+  /** Whose units: an id of 1..{@link limits.idBytesMax} bytes. */
+  readonly sku: string;
+  /** Units, 0..{@link limits.quantityMax}. */
+  readonly available: number;
+  /** What they must be now; null = the SKU must not exist, and is created. */
+  readonly expected: number | null;
+  /** Why, in somebody's words: 0..{@link limits.noteCharsMax} characters. */
+  readonly reason: string;
+  /** What it belongs to elsewhere, e.g. a delivery note: 0..{@link limits.noteCharsMax} characters. */
+  readonly reference: string;
+  /** Short digest of the contents: the same id with another fingerprint is a conflict. */
+  readonly fingerprint: string;
+}
+
+/** Stop selling a SKU, or go on, with the next decision. */
+export interface Pause extends Origin {
+  /** Tells the commands apart; also the kind of its event. */
+  readonly kind: "pause" | "resume";
+  /** Whose units: an id of 1..{@link limits.idBytesMax} bytes. */
+  readonly sku: string;
+  /** Why, in somebody's words: 0..{@link limits.noteCharsMax} characters. */
+  readonly reason: string;
+}
+
+/** The rules of a SKU's sale. Replaces all of them but the pause; a new window starts a new quota count. */
+export interface SetRules extends Origin {
+  /** Tells the commands apart; also the kind of its event. */
+  readonly kind: "rules";
+  /** Whose units: an id of 1..{@link limits.idBytesMax} bytes. */
+  readonly sku: string;
+  /** Sold from then on, ms since 1970; null = from ever. */
+  readonly opensAtMs: number | null;
+  /** Sold until then, ms since 1970; null = for ever. */
+  readonly closesAtMs: number | null;
+  /** Units a user may buy within the window; null = any number. */
+  readonly quota: number | null;
+  /** A sale needs a purchase token. */
+  readonly tokenRequired: boolean;
 }
 
 /** Read one SKU. Goes the same way as a sale, so it is answered by a verified store or not at all. */
 export interface ReadStock {
   /** Tells the commands apart; a read leaves no event. */
   readonly kind: "stock";
-  /** Whose figures; `unknown_sku` when the shard does not have it. */
+  /** Whose units: an id of 1..{@link limits.idBytesMax} bytes. */
   readonly sku: string;
 }
 
@@ -86,21 +191,50 @@ export interface Lookup {
 }
 
 /** Everything a shard can be asked. */
-export type Command = Deduct | Adjust | ReadStock | Lookup;
+export type Command =
+  | Sale
+  | Confirm
+  | Cancel
+  | Extend
+  | Return
+  | Adjust
+  | SetStock
+  | Pause
+  | SetRules
+  | ReadStock
+  | Lookup;
 
-/** The SKU that says which shard a command goes to; undefined for one that every shard is asked. */
-export function routingSku(command: Command): string | undefined {
+/** The SKUs that say which shard a command goes to; none for one that every shard is asked. */
+export function routingSkus(command: Command): readonly string[] {
   switch (command.kind) {
     case "deduct":
-      return command.lines[0]?.sku;
+    case "order":
+    case "reserve":
+    case "return":
+      return command.lines.map((line) => line.sku);
+    case "confirm":
+    case "cancel":
+    case "extend":
     case "lookup":
-      return undefined;
+      return [];
     default:
-      return command.sku;
+      return [command.sku];
   }
 }
 
 /** How much of a batch's room a command takes: its lines, because a line costs reads, writes and bytes. */
 export function weight(command: Command): number {
-  return command.kind === "deduct" ? command.lines.length : 1;
+  switch (command.kind) {
+    case "deduct":
+    case "order":
+    case "reserve":
+    case "return":
+      return command.lines.length;
+    case "confirm":
+    case "cancel":
+    case "extend":
+      return 4; // how many lines are held is known only in the store
+    default:
+      return 1;
+  }
 }

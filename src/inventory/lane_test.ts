@@ -107,6 +107,8 @@ Deno.test("lane: a batch holds no more lines than it may, but always one command
     lines,
     fingerprint: "",
     firstAttempt: false,
+    hasToken: false,
+    holdMs: 0,
     actor: "",
     traceparent: "",
   };

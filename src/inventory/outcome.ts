@@ -4,25 +4,99 @@
  *
  * @module
  */
+import type { StoredPolicy } from "../log/event.ts";
 
-/** A line that a shard remembers: what was accepted, and the first answer to it. */
+/** What became of a line since it was accepted. */
+export type LineState = "accepted" | "held" | "confirmed" | "cancelled" | "expired";
+
+/** A line that a shard remembers: what was accepted, the first answer to it, and what became of it. */
 export interface RememberedLine {
-  /** With the order or adjustment id, what identifies the line. */
+  /** Whose units. */
   readonly sku: string;
-  /** Digest that the command carried: the same line with another one is a conflict. */
+  /** Digest that its command carried. */
   readonly fingerprint: string;
-  /** The event's kind: `deduct`, `adjust`, `create`. */
+  /** The event's kind: `deduct`, `order`, `reserve`; `adjust`, `create`, `set`; `return`. */
   readonly kind: string;
-  /** Units sold, or the delta of an adjustment. */
+  /** Units sold, held or returned; the delta of an adjustment. */
   readonly amount: number;
   /** Available units right after it: the first answer. */
   readonly newStock: number;
-  /** Number of its event in the shard's log. */
+  /** Number of its event. */
   readonly seq: number;
   /** When it was decided, milliseconds since 1970 by the store's clock. */
   readonly atMs: number;
-  /** Who bought; empty for an adjustment. */
+  /** Who bought; empty for what is not a sale. */
   readonly userId: string;
+  /** `accepted` for what is not a reservation. */
+  readonly state: LineState;
+  /** Units that are still sold or held: without what was cancelled, not confirmed, lapsed or returned. */
+  readonly units: number;
+  /** A reservation: how long it was made for, ms; else 0. */
+  readonly holdMs: number;
+  /** A reservation: when it lapses or lapsed, ms since 1970; else 0. */
+  readonly expiresAtMs: number;
+  /** A reservation that was confirmed or cancelled: number of that event; else 0. */
+  readonly settledSeq: number;
+  /** Fingerprint of the confirmation; else empty. */
+  readonly settledFingerprint: string;
+  /** Units that were confirmed then; else 0. */
+  readonly settledUnits: number;
+  /** Available units right after it: the first answer; else 0. */
+  readonly settledStock: number;
+}
+
+const saleKinds: ReadonlySet<string> = new Set(["deduct", "order", "reserve"]);
+
+/** Whether a remembered line is a sale: else it is an adjustment or a return. */
+export function isSale(line: Pick<RememberedLine, "kind">): boolean {
+  return saleKinds.has(line.kind);
+}
+
+/** What a remembered line has that is not, or not yet, a settled sale. */
+export const unsettled = {
+  state: "accepted",
+  units: 0,
+  holdMs: 0,
+  expiresAtMs: 0,
+  settledSeq: 0,
+  settledFingerprint: "",
+  settledUnits: 0,
+  settledStock: 0,
+} as const satisfies Partial<RememberedLine>;
+
+/** A line of a reservation that was confirmed or cancelled. */
+export interface SettledLine {
+  /** Whose units. */
+  readonly sku: string;
+  /** Units confirmed. */
+  readonly amount: number;
+  /** Available units after it. */
+  readonly available: number;
+}
+
+/** The rules of a SKU's sale. */
+export interface Rules {
+  /** Not sold until it is resumed. */
+  readonly paused: boolean;
+  /** Sold from then on, ms since 1970; null = from ever. */
+  readonly opensAtMs: number | null;
+  /** Sold until then, ms since 1970; null = for ever. */
+  readonly closesAtMs: number | null;
+  /** Units a user may buy within the window; null = any number. */
+  readonly quota: number | null;
+  /** A sale needs a purchase token. */
+  readonly tokenRequired: boolean;
+}
+
+/** The rules that a stored policy stands for. */
+export function rulesOf(policy: StoredPolicy): Rules {
+  return {
+    paused: policy.paused ?? false,
+    opensAtMs: policy.opens ?? null,
+    closesAtMs: policy.closes ?? null,
+    quota: policy.quota ?? null,
+    tokenRequired: policy.token ?? false,
+  };
 }
 
 /** The store decided: the command took effect, was refused, or was a read. */
@@ -36,56 +110,67 @@ export type Decided =
     readonly replayed: boolean;
     /** An adjustment that made the SKU. */
     readonly created: boolean;
+    /** A reservation: when it lapses, ms since 1970; else 0. */
+    readonly expiresAtMs: number;
   }
+  /** A reservation became a sale, or its units are back. */
+  | {
+    readonly kind: "settled";
+    readonly state: "confirmed" | "cancelled";
+    readonly seq: number;
+    readonly replayed: boolean;
+    readonly lines: readonly SettledLine[];
+  }
+  /** `seq` is the number of the extension, or of the log's head when the reservation was as long already. */
+  | { readonly kind: "extended"; readonly seq: number; readonly expiresAtMs: number }
   | { readonly kind: "conflict"; readonly sku: string }
   | { readonly kind: "unknown_sku"; readonly sku: string }
+  | { readonly kind: "unknown_order" }
+  | { readonly kind: "unknown_reservation" }
+  | { readonly kind: "already_confirmed" }
+  | { readonly kind: "already_cancelled" }
+  | { readonly kind: "reservation_expired" }
+  /** More than is held, or was sold: `units` is what there is. */
+  | { readonly kind: "exceeds"; readonly sku: string; readonly units: number }
+  /** Compare-and-set: the stock is not what was expected. `available` is null for an unknown SKU. */
+  | { readonly kind: "stale"; readonly sku: string; readonly available: number }
   | { readonly kind: "paused"; readonly sku: string }
+  | { readonly kind: "not_open"; readonly sku: string; readonly opensAtMs: number }
+  | { readonly kind: "sale_closed"; readonly sku: string; readonly closesAtMs: number }
+  | { readonly kind: "token_required"; readonly sku: string }
   | { readonly kind: "insufficient"; readonly sku: string; readonly available: number }
   | { readonly kind: "rate_limited"; readonly sku: string; readonly retryAfterMs: number }
+  /** `left` is what the user may still buy within the window. */
+  | { readonly kind: "quota_exceeded"; readonly sku: string; readonly quota: number; readonly left: number }
   | { readonly kind: "stock_limit"; readonly sku: string; readonly available: number }
   | { readonly kind: "order_full" }
   | { readonly kind: "backlog_full" }
   /** The deadline had passed when the command reached the store: it took no effect and never will. */
   | { readonly kind: "late" }
-  | {
+  | (Rules & {
     readonly kind: "stock";
     readonly sku: string;
     readonly available: number;
     readonly reserved: number;
-    readonly paused: boolean;
     /** Head of the shard's log when it was read. */
     readonly seq: number;
-  }
+  })
   | { readonly kind: "order"; readonly lines: readonly RememberedLine[] };
 
 /** The store did not decide. All but `outcome_unknown` are certain: the command took no effect. */
 export type Undecided =
   | { readonly kind: "unarmed" }
   | { readonly kind: "overloaded" }
+  /** The lines of a basket belong to several shards. */
+  | { readonly kind: "cross_shard" }
   | { readonly kind: "store_unavailable"; readonly reason: string }
   /** It may have taken effect, or still will until the deadline (store's clock, ms). */
   | { readonly kind: "outcome_unknown"; readonly deadlineMs: number };
 
-/** A line of an order, wherever it was found. */
-export interface OrderLine {
-  /** With the order id, what identifies the line. */
-  readonly sku: string;
-  /** Who bought. */
-  readonly userId: string;
-  /** Units sold. */
-  readonly amount: number;
-  /** Available units right after it: the first answer. */
-  readonly newStock: number;
-  /** Number of its event in the log of the SKU's shard. */
-  readonly seq: number;
-  /** When it was accepted, milliseconds since 1970. */
-  readonly atMs: number;
-  /** What became of it: `accepted`. */
-  readonly state: string;
-}
-
 /** What is known of an order. No lines: it was never accepted, or still may be until its deadline. */
-export type OrderOutcome = { readonly kind: "order_found"; readonly lines: readonly OrderLine[] } | Undecided;
+export type OrderOutcome =
+  | { readonly kind: "order_found"; readonly lines: readonly RememberedLine[] }
+  | Undecided;
 
 /** What became of a command. */
 export type Outcome = Decided | Undecided;

@@ -4,9 +4,10 @@
  * @module
  */
 import type { World } from "../world.ts";
-import { type Command, routingSku } from "./command.ts";
+import { type Broadcast, isBroadcast, merge, shareOf } from "./broadcast.ts";
+import { type Command, routingSkus } from "./command.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
-import type { OrderLine, OrderOutcome, Outcome } from "./outcome.ts";
+import type { OrderOutcome, Outcome, RememberedLine } from "./outcome.ts";
 import { Router } from "./route.ts";
 import { SoldOutCache } from "./sold_out_cache.ts";
 import type { StockStore } from "./store.ts";
@@ -36,7 +37,7 @@ export interface Inventory {
 /** What is older than the idempotency window. */
 export interface OrderArchive {
   /** Every line of an order, in all shards. */
-  findOrder(orderId: string): Promise<readonly OrderLine[]>;
+  findOrder(orderId: string): Promise<readonly RememberedLine[]>;
 }
 
 /** Bounds and promises of a process. */
@@ -59,6 +60,8 @@ const canary: Command = {
   lines: [{ sku: "\u0002canary", amount: 1 }],
   fingerprint: "canary",
   firstAttempt: false,
+  hasToken: true,
+  holdMs: 0,
   actor: "",
   traceparent: "",
 };
@@ -91,7 +94,10 @@ export class InventoryService implements Inventory {
     this.#pending++;
     const askedAtMs = this.#world.elapsedMs();
     try {
-      const outcome = await this.#lane(this.shardOf(routingSku(command) ?? "")).submit(command);
+      if (isBroadcast(command)) return await this.#broadcast(command);
+      const shard = this.#router.routeAll(routingSkus(command));
+      if (shard === undefined) return { kind: "cross_shard" };
+      const outcome = await this.#lane(shard).submit(command);
       this.soldOut.learn(command, outcome, askedAtMs);
       return outcome;
     } finally {
@@ -121,13 +127,10 @@ export class InventoryService implements Inventory {
   /** Asks all shards at once. If one cannot answer, nobody knows: half an order would mislead. */
   async findOrder(orderId: string): Promise<OrderOutcome> {
     const outcomes = await Promise.all(this.#lanes.map((lane) => lane.submit({ kind: "lookup", orderId })));
-    const lines: OrderLine[] = [];
+    const lines: RememberedLine[] = [];
     for (const outcome of outcomes) {
-      if (outcome.kind === "order") {
-        lines.push(...outcome.lines.map((line) => ({ ...line, state: "accepted" })));
-      } else {
-        return undecided(outcome);
-      }
+      if (outcome.kind !== "order") return undecided(outcome);
+      lines.push(...outcome.lines);
     }
     const { archive } = this.#options;
     if (lines.length > 0 || archive === null) return { kind: "order_found", lines };
@@ -137,6 +140,13 @@ export class InventoryService implements Inventory {
       this.#options.onBroken(error);
       return { kind: "store_unavailable", reason: "ledger" };
     }
+  }
+
+  async #broadcast(command: Broadcast): Promise<Outcome> {
+    const outcomes = this.#lanes.map((lane, shard) =>
+      lane.submit(shareOf(command, (sku) => this.shardOf(sku) === shard))
+    );
+    return merge(await Promise.all(outcomes));
   }
 
   #lane(shard: number): Lane {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { LineRow, StockRow } from "../ledger/ledger.ts";
+import type { LineRow, QuotaRow, StockRow } from "../ledger/ledger.ts";
 import type { Position } from "../log/event.ts";
 
 /** What a shard's store says of itself, read in one atomic step. */
@@ -78,7 +78,13 @@ export interface ShardControl {
    */
   restoreStock(shard: number, token: string, rows: readonly StockRow[]): Promise<void>;
   /**
-   * Writes a chunk of remembered lines into the shard that is being restored.
+   * Writes a chunk of what users have bought of SKUs with a quota.
+   *
+   * @throws {RestoreOvertaken} when another restore began: nothing was written
+   */
+  restoreQuotas(shard: number, token: string, rows: readonly QuotaRow[]): Promise<void>;
+  /**
+   * Writes a chunk of remembered lines into the shard that is being restored, open reservations among them.
    *
    * @throws {RestoreOvertaken} when another restore began: nothing was written
    */

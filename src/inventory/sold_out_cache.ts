@@ -8,7 +8,7 @@
  * @module
  */
 import type { World } from "../world.ts";
-import type { Command } from "./command.ts";
+import { type Command, routingSkus, type Sale } from "./command.ts";
 import type { Decided, Outcome } from "./outcome.ts";
 
 /** Bounds of the cache. */
@@ -46,7 +46,7 @@ export class SoldOutCache {
     if (command.kind === "stock") {
       return this.#count(this.#fresh(command.sku)?.stock);
     }
-    if (command.kind !== "deduct" || !command.firstAttempt) return undefined;
+    if (!isSale(command) || !command.firstAttempt) return undefined;
     const short = command.lines.find(({ sku, amount }) =>
       amount > (this.#fresh(sku)?.available ?? Number.MAX_SAFE_INTEGER)
     );
@@ -59,15 +59,18 @@ export class SoldOutCache {
   learn(command: Command, outcome: Outcome, askedAtMs: number): void {
     switch (outcome.kind) {
       case "insufficient":
-        if (command.kind !== "adjust") this.#remember(outcome.sku, outcome.available, undefined, askedAtMs);
+        if (isSale(command)) this.#remember(outcome.sku, outcome.available, undefined, askedAtMs);
         return;
       case "stock":
         if (outcome.available === 0) this.#remember(outcome.sku, 0, outcome, askedAtMs);
         else this.#entries.delete(outcome.sku);
         return;
+      case "settled": // units may be back
+        for (const { sku } of outcome.lines) this.#entries.delete(sku);
+        return;
       case "accepted":
-        if (command.kind === "adjust") this.#entries.delete(command.sku);
-        if (command.kind !== "deduct" || outcome.replayed) return;
+        if (!isSale(command)) { for (const sku of routingSkus(command)) this.#entries.delete(sku); }
+        if (!isSale(command) || outcome.replayed) return;
         command.lines.forEach(({ sku }, i) => {
           if (outcome.newStock[i] === 0) this.#remember(sku, 0, undefined, askedAtMs);
         });
@@ -99,4 +102,8 @@ export class SoldOutCache {
     else this.hits++;
     return found;
   }
+}
+
+function isSale(command: Command): command is Sale {
+  return command.kind === "deduct" || command.kind === "order" || command.kind === "reserve";
 }

@@ -1,13 +1,24 @@
 import assert from "node:assert/strict";
 import { ManualWorld } from "../../tests/manual_world.ts";
-import type { Adjust, Deduct } from "./command.ts";
+import type { Adjust, Sale } from "./command.ts";
 import type { Outcome } from "./outcome.ts";
 import { soldOutBounds, SoldOutCache } from "./sold_out_cache.ts";
 
-function sale(sku: string, amount = 1, firstAttempt = true): Deduct {
-  const origin = { fingerprint: "", actor: "", traceparent: "" };
-  return { kind: "deduct", orderId: "o", userId: "u", lines: [{ sku, amount }], firstAttempt, ...origin };
+function sale(sku: string, amount = 1, firstAttempt = true): Sale {
+  const rest = { fingerprint: "", hasToken: false, holdMs: 0, actor: "", traceparent: "" };
+  return { kind: "deduct", orderId: "o", userId: "u", lines: [{ sku, amount }], firstAttempt, ...rest };
 }
+
+const taken = {
+  kind: "accepted",
+  seq: 9,
+  newStock: [0],
+  replayed: false,
+  created: false,
+  expiresAtMs: 0,
+} as const satisfies Outcome;
+
+const open = { paused: false, opensAtMs: null, closesAtMs: null, quota: null, tokenRequired: false } as const;
 
 const insufficient = (sku: string, available = 0): Outcome => ({ kind: "insufficient", sku, available });
 
@@ -27,10 +38,9 @@ Deno.test("sold-out cache: refuses a declared first attempt only", () => {
 
 Deno.test("sold-out cache: the sale of the last unit is enough, but not when it was replayed", () => {
   const { world, cache } = setup();
-  const last: Outcome = { kind: "accepted", seq: 9, newStock: [0], replayed: false, created: false };
-  cache.learn(sale("S"), { ...last, replayed: true }, world.elapsedMs());
+  cache.learn(sale("S"), { ...taken, replayed: true }, world.elapsedMs());
   assert.equal(cache.check(sale("S")), undefined);
-  cache.learn(sale("S"), last, world.elapsedMs());
+  cache.learn(sale("S"), taken, world.elapsedMs());
   assert.deepEqual(cache.check(sale("S")), insufficient("S"));
 });
 
@@ -66,13 +76,13 @@ Deno.test("sold-out cache: a restock through this process shows at once", () => 
     actor: "",
     traceparent: "",
   };
-  cache.learn(restock, { kind: "accepted", seq: 2, newStock: [1], replayed: false, created: false }, 0);
+  cache.learn(restock, { ...taken, newStock: [1] }, 0);
   assert.equal(cache.check(sale("S")), undefined);
 });
 
 Deno.test("sold-out cache: serves reads of what is sold out, as they were", async () => {
   const { world, cache } = setup();
-  const stock: Outcome = { kind: "stock", sku: "S", available: 0, reserved: 2, paused: false, seq: 9 };
+  const stock: Outcome = { kind: "stock", sku: "S", available: 0, reserved: 2, seq: 9, ...open };
   cache.learn({ kind: "stock", sku: "S" }, stock, world.elapsedMs());
   assert.deepEqual(cache.check({ kind: "stock", sku: "S" }), stock);
   await world.advance(500);
@@ -83,7 +93,7 @@ Deno.test("sold-out cache: serves reads of what is sold out, as they were", asyn
 Deno.test("sold-out cache: a read that finds units clears the SKU", () => {
   const { world, cache } = setup();
   cache.learn(sale("S"), insufficient("S"), world.elapsedMs());
-  const stock: Outcome = { kind: "stock", sku: "S", available: 3, reserved: 0, paused: false, seq: 9 };
+  const stock: Outcome = { kind: "stock", sku: "S", available: 3, reserved: 0, seq: 9, ...open };
   cache.learn({ kind: "stock", sku: "S" }, stock, world.elapsedMs());
   assert.equal(cache.check(sale("S")), undefined);
 });

@@ -1,10 +1,10 @@
 /**
  * An entry of the log as the script writes it: JSON `[ms, [event, ...]]`, positions as in the headers of
- * `lua/sell.lua` and `lua/stock.lua`.
+ * `lua/sell.lua` and its neighbours.
  *
  * @module
  */
-import type { EventLine, InventoryEvent, LogEntry, Position } from "./event.ts";
+import type { EventData, EventLine, InventoryEvent, LogEntry, Position } from "./event.ts";
 
 /** The name of an entry's only field, and so its version. */
 export const entryField = "v1";
@@ -24,9 +24,11 @@ export function decodeEntry(position: Position, body: string): LogEntry {
 }
 
 function decodeEvent(event: unknown[], seq: number, atMs: number): InventoryEvent {
-  const [kind, id, userId, fingerprint, actor, traceparent, lines, reason = "", reference = ""] = event;
-  if (typeof kind !== "string" || typeof id !== "string" || !Array.isArray(lines)) {
-    throw new TypeError(`Cannot read event ${seq} as its kind, id or lines are missing`);
+  const [kind, id, userId, fingerprint, actor, traceparent, lines, reason, reference, data] = event;
+  if (
+    typeof kind !== "string" || typeof id !== "string" || !Array.isArray(lines) || typeof data !== "object"
+  ) {
+    throw new TypeError(`Cannot read event ${seq} as its kind, id, lines or data are missing`);
   }
   return {
     seq,
@@ -39,6 +41,7 @@ function decodeEvent(event: unknown[], seq: number, atMs: number): InventoryEven
     reason: String(reason),
     reference: String(reference),
     atMs,
+    data: data as EventData,
     lines: lines.map(decodeLine),
   };
 }

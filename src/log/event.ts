@@ -18,15 +18,44 @@ export interface EventLine {
   readonly reserved: number;
 }
 
+/** What only some kinds of event have. */
+export interface EventData {
+  /** `reserve`, `extend`: when the hold lapses, ms since 1970. */
+  readonly expires?: number;
+  /** `reserve`: how long it was made for, ms. */
+  readonly hold?: number;
+  /** `pause`, `resume`, `rules`: the SKU's policy from now on, as the store keeps it. */
+  readonly policy?: StoredPolicy;
+}
+
+/** A SKU's rules as they are kept in store and ledger; a rule that does not apply is absent. */
+export interface StoredPolicy {
+  /** Not sold until it is resumed. */
+  readonly paused?: true;
+  /** ms since 1970. */
+  readonly opens?: number;
+  /** ms since 1970. */
+  readonly closes?: number;
+  /** Units a user may buy within the window. */
+  readonly quota?: number;
+  /** A sale needs a purchase token. */
+  readonly token?: true;
+  /** Number of the event that set the window: sales with a higher number count for its quota. */
+  readonly sale?: number;
+}
+
 /** One command that took effect. Its number is one more than its predecessor's in the shard. */
 export interface InventoryEvent {
   /** Its number in the shard's log. */
   readonly seq: number;
-  /** `deduct`, `adjust`, or `create` (an adjustment that made the SKU). */
+  /**
+   * Sales: `deduct`, `order`, `reserve`; `confirm`, `cancel`, `expire`, `extend`; `return`. Stock keeping:
+   * `adjust`, `set`, `create` (either of them when it made the SKU), `pause`, `resume`, `rules`.
+   */
   readonly kind: string;
-  /** Order id, or adjustment id. */
+  /** Order id, or adjustment id; empty for `pause`, `resume` and `rules`. */
   readonly id: string;
-  /** Who bought; empty for what is not a sale. */
+  /** Who bought; empty for what is not a sale or follows one. */
   readonly userId: string;
   /** Digest that the command carried; a rebuild gives it back to the store, which compares it. */
   readonly fingerprint: string;
@@ -36,8 +65,10 @@ export interface InventoryEvent {
   readonly traceparent: string;
   /** Why, in the operator's words; empty for a sale. */
   readonly reason: string;
-  /** What it belongs to elsewhere, e.g. a delivery note; empty for a sale. */
+  /** The document that a stock keeper names; the return id of a `return`. */
   readonly reference: string;
+  /** What only this kind has; empty for most. */
+  readonly data: EventData;
   /** When the store decided it, milliseconds since 1970. */
   readonly atMs: number;
   /** At least one, each of another SKU. */

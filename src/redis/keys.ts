@@ -17,7 +17,17 @@ export interface RedisPlace {
 const slots = 16384;
 
 /** A shard's keys in the order in which every script takes them (`lua/inventory.lua`, header). */
-export const keyNames = ["meta", "stock", "orders:0", "orders:1", "limits:0", "limits:1", "events"] as const;
+export const keyNames = [
+  "meta",
+  "stock",
+  "orders:0",
+  "orders:1",
+  "limits:0",
+  "limits:1",
+  "quota",
+  "expiry",
+  "events",
+] as const;
 
 /**
  * The hash tag of a shard. All keys of a shard carry it, so a script touches one slot.

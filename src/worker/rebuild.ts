@@ -4,11 +4,14 @@
  * @module
  */
 import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
-import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
+import type { Deployment, QuotaRow, ShardLedger } from "../ledger/ledger.ts";
 import type { World } from "../world.ts";
 
 /** SKUs or lines a chunk: a script of 1000 rows holds Redis for a few ms. */
 const chunkRows = 1000;
+
+/** Before every user. */
+const nobody: QuotaRow = { userId: "", sku: "", units: 0, sale: 0 };
 
 /** What a rebuild needs. */
 export interface RebuildParts {
@@ -60,6 +63,13 @@ export async function rebuild(seen: ShardView, parts: RebuildParts): Promise<Reb
     const last = rows.at(-1);
     if (!last || rows.length < chunkRows) break;
     after = last.sku;
+  }
+
+  for (let after: QuotaRow | undefined = nobody; after;) {
+    const rows: QuotaRow[] = await ledger.quotas(after, chunkRows);
+    await control.restoreQuotas(shard, token, rows);
+    await ledger.beat();
+    after = rows.length === chunkRows ? rows.at(-1) : undefined;
   }
 
   let lines = 0;

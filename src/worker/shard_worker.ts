@@ -110,6 +110,8 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         parts.onBooked?.(shard, position.seq);
       } else {
         await ledger.beat();
+        // Nobody asks, so nobody sees that reservations have lapsed: an empty batch gives them back.
+        await parts.store.decide(shard, []);
       }
       const visit = await control.visit(shard, position);
       if (visit.kind === "lost") {

@@ -2,8 +2,8 @@
  * What every store must do: one suite, run on each adapter.
  */
 import assert from "node:assert/strict";
-import type { Adjust, Command, Deduct } from "../../src/inventory/command.ts";
-import type { Outcome } from "../../src/inventory/outcome.ts";
+import type { Adjust, Command, Sale } from "../../src/inventory/command.ts";
+import { type Outcome, unsettled } from "../../src/inventory/outcome.ts";
 import type { ShardControl } from "../../src/inventory/shard_control.ts";
 import type { DecisionLimits, StockStore } from "../../src/inventory/store.ts";
 import type { LogEntry } from "../../src/log/event.ts";
@@ -25,7 +25,7 @@ export const farDeadlineMs = 9_000_000_000_000;
 const deployment = "00000000-0000-4000-8000-000000000001";
 
 /** A deduct of one line. */
-export function deduct(orderId: string, sku: string, amount = 1, userId = "user-1"): Deduct {
+export function deduct(orderId: string, sku: string, amount = 1, userId = "user-1"): Sale {
   const fingerprint = `${userId}:${amount}`;
   return {
     kind: "deduct",
@@ -34,6 +34,8 @@ export function deduct(orderId: string, sku: string, amount = 1, userId = "user-
     lines: [{ sku, amount }],
     fingerprint,
     firstAttempt: false,
+    hasToken: false,
+    holdMs: 0,
     actor: "till",
     traceparent: "",
   };
@@ -111,9 +113,23 @@ export function storeSuite(name: string, make: MakeStore): void {
       deduct("o-2", "S", 3),
       deduct("o-3", "S", 2),
     );
-    assert.deepEqual(first, { kind: "accepted", seq: 2, newStock: [2], replayed: false, created: false });
+    assert.deepEqual(first, {
+      kind: "accepted",
+      seq: 2,
+      newStock: [2],
+      replayed: false,
+      created: false,
+      expiresAtMs: 0,
+    });
     assert.deepEqual(second, { kind: "insufficient", sku: "S", available: 2 });
-    assert.deepEqual(third, { kind: "accepted", seq: 3, newStock: [0], replayed: false, created: false });
+    assert.deepEqual(third, {
+      kind: "accepted",
+      seq: 3,
+      newStock: [0],
+      replayed: false,
+      created: false,
+      expiresAtMs: 0,
+    });
   });
 
   test("gives the same line its first answer again, within a batch too", async ({ store, control }) => {
@@ -192,6 +208,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       newStock: [3, 0],
       replayed: false,
       created: false,
+      expiresAtMs: 0,
     });
     assert.deepEqual(outcomes[2], { ...outcomes[1], replayed: true });
     assert.equal(outcomes[3]?.kind, "unknown_sku");
@@ -211,12 +228,12 @@ export function storeSuite(name: string, make: MakeStore): void {
     );
     assert.deepEqual(outcomes, [
       { kind: "unknown_sku", sku: "S" },
-      { kind: "accepted", seq: 1, newStock: [0], replayed: false, created: true },
-      { kind: "accepted", seq: 1, newStock: [0], replayed: true, created: true },
+      { kind: "accepted", seq: 1, newStock: [0], replayed: false, created: true, expiresAtMs: 0 },
+      { kind: "accepted", seq: 1, newStock: [0], replayed: true, created: true, expiresAtMs: 0 },
       { kind: "conflict", sku: "S" },
-      { kind: "accepted", seq: 2, newStock: [7], replayed: false, created: false },
+      { kind: "accepted", seq: 2, newStock: [7], replayed: false, created: false, expiresAtMs: 0 },
       { kind: "insufficient", sku: "S", available: 7 },
-      { kind: "accepted", seq: 3, newStock: [0], replayed: false, created: false },
+      { kind: "accepted", seq: 3, newStock: [0], replayed: false, created: false, expiresAtMs: 0 },
     ]);
   });
 
@@ -242,6 +259,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       newStock: [most - 1],
       replayed: false,
       created: false,
+      expiresAtMs: 0,
     });
     const [entry] = await readAll(log);
     assert.equal(entry?.events[0]?.lines[0]?.available, most);
@@ -326,6 +344,8 @@ export function storeSuite(name: string, make: MakeStore): void {
       newStock: 3,
       seq: 2,
       userId: "user-1",
+      ...unsettled,
+      units: 2,
     });
     assert.deepEqual(none, { kind: "order", lines: [] });
   });
@@ -369,8 +389,8 @@ export function storeSuite(name: string, make: MakeStore): void {
   test("a restored shard has the stock, the answers and the numbers it had", async ({ store, control }) => {
     const start = { deployment, shards: 1, seq: 41 };
     await control.beginRestore(0, "token-1", await control.inspect(0), start);
-    const line = { fingerprint: "user-1:2", newStock: 3, atMs: Date.now() };
-    await control.restoreStock(0, "token-1", [{ sku: "S", available: 3, reserved: 0 }]);
+    const line = { ...unsettled, fingerprint: "user-1:2", newStock: 3, atMs: Date.now(), returnId: "" };
+    await control.restoreStock(0, "token-1", [{ sku: "S", available: 3, reserved: 0, policy: null }]);
     await control.restoreLines(0, "token-1", [
       { id: "o", sku: "S", kind: "deduct", amount: 2, seq: 40, userId: "user-1", ...line },
       { id: "a", sku: "S", kind: "create", amount: 5, seq: 39, userId: "", ...line, fingerprint: "5" },
@@ -386,9 +406,9 @@ export function storeSuite(name: string, make: MakeStore): void {
       deduct("n", "S", 1, "user-2"),
     );
     assert.deepEqual(outcomes, [
-      { kind: "accepted", seq: 40, newStock: [3], replayed: true, created: false },
-      { kind: "accepted", seq: 39, newStock: [3], replayed: true, created: true },
-      { kind: "accepted", seq: 42, newStock: [2], replayed: false, created: false },
+      { kind: "accepted", seq: 40, newStock: [3], replayed: true, created: false, expiresAtMs: 0 },
+      { kind: "accepted", seq: 39, newStock: [3], replayed: true, created: true, expiresAtMs: 0 },
+      { kind: "accepted", seq: 42, newStock: [2], replayed: false, created: false, expiresAtMs: 0 },
     ]);
   });
 
@@ -396,7 +416,7 @@ export function storeSuite(name: string, make: MakeStore): void {
     const start = { deployment, shards: 1, seq: 0 };
     await control.beginRestore(0, "old", await control.inspect(0), start);
     await control.beginRestore(0, "new", await control.inspect(0), start);
-    const row = { sku: "S", available: 1, reserved: 0 };
+    const row = { sku: "S", available: 1, reserved: 0, policy: null };
     await assert.rejects(control.restoreStock(0, "old", [row]), { name: "RestoreOvertaken" });
     await control.restoreStock(0, "new", [row]);
     const seen = await control.inspect(0);

@@ -1,7 +1,12 @@
 import { sharedRedis } from "../servers/shared.ts";
 import { makeMemoryStore, makeRedisStore } from "./stores.ts";
+import { orderLifeSuite } from "./order_life_suite.ts";
 import { storeSuite } from "./store_suite.ts";
 
 storeSuite("memory store", makeMemoryStore);
 storeSuite("Redis store", (limits) => makeRedisStore(sharedRedis("redis").url, limits));
 storeSuite("Valkey store", (limits) => makeRedisStore(sharedRedis("valkey").url, limits));
+
+orderLifeSuite("memory store", makeMemoryStore);
+orderLifeSuite("Redis store", (limits) => makeRedisStore(sharedRedis("redis").url, limits));
+orderLifeSuite("Valkey store", (limits) => makeRedisStore(sharedRedis("valkey").url, limits));

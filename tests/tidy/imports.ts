@@ -1,8 +1,8 @@
 /**
  * House rules about who may know whom.
  *
- * Data moves on and never turns back: `http → inventory → store`, `log → ledger`. Only `main.ts` and
- * `worker.ts` know which adapters are in use.
+ * Data moves on and never turns back: `http → inventory → store`, `log → ledger`. Only `main.ts`,
+ * `worker.ts` and `inventory.ts` know which adapters are in use.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { isTestCode, type SourceFile, withoutComments } from "./files.ts";
 
 /** What the files of a folder may import beside their own folder; the longest match counts. */
 const mayImport: readonly (readonly [folder: string, others: readonly string[]])[] = [
-  ["src/http/", ["src/inventory/", "src/config.ts", "src/world.ts"]],
+  ["src/http/", ["src/inventory/", "src/config.ts", "src/address.ts", "src/world.ts"]],
   // A store's ports speak of rows to restore and of places in the log: values of the ports beyond them.
   ["src/inventory/", ["src/log/", "src/ledger/", "src/world.ts"]],
   ["src/inventory/redis/", ["src/inventory/", "src/log/", "src/ledger/", "src/redis/", "src/world.ts"]],
@@ -21,8 +21,22 @@ const mayImport: readonly (readonly [folder: string, others: readonly string[]])
   ["src/redis/", ["src/inventory/store.ts", "src/world.ts"]],
   ["src/telemetry/", ["src/config.ts", "src/world.ts"]],
   ["src/ops/", ["src/inventory/", "src/config.ts", "src/world.ts"]],
-  ["src/config.ts", ["src/config_format.ts"]],
-  ["src/config_format.ts", []],
+  // The operator's command line speaks to everything, through the ports.
+  ["src/ops/cli/", [
+    "src/http/",
+    "src/inventory/",
+    "src/ledger/",
+    "src/log/",
+    "src/worker/",
+    "src/telemetry/",
+    "src/config.ts",
+    "src/world.ts",
+  ]],
+  ["src/config.ts", ["src/config_format.ts", "src/config_settings.ts"]],
+  ["src/config_settings.ts", ["src/config_format.ts"]],
+  ["src/config_format.ts", ["src/address.ts"]],
+  ["src/address.ts", []],
+  ["src/client/", []],
   ["src/lifecycle.ts", ["src/config.ts", "src/telemetry/", "src/world.ts"]],
   ["src/world.ts", []],
 ];
@@ -36,11 +50,12 @@ const adapters: readonly (readonly string[])[] = [
 ];
 
 /** The files that put a process together. */
-const wiring = ["main.ts", "worker.ts"];
+const wiring = ["main.ts", "worker.ts", "inventory.ts"];
 
 /** Packages that have one owner: everybody else speaks to the owner's port. */
 const owners: Readonly<Record<string, readonly string[]>> = {
   hono: ["src/http/app.ts"],
+  commander: ["src/ops/cli/program.ts"],
   ioredis: ["src/redis/connection.ts"],
   postgres: ["src/ledger/postgres.ts", "src/ledger/postgres_options.ts", "src/ledger/postgres_session.ts"],
   "@electric-sql/pglite": ["src/ledger/pglite.ts"],
@@ -67,7 +82,7 @@ function brokenRule(path: string, target: string): string | undefined {
   if (wiring.includes(target)) return "nothing imports a process";
   const adapter = adapterOf(target);
   if (adapter !== undefined && adapter !== adapterOf(path)) {
-    return "only main.ts and worker.ts know which adapters are in use";
+    return "only main.ts, worker.ts and inventory.ts know which adapters are in use";
   }
   const [own, others] = longestMatch(path) ?? [path, []];
   const allowed = [own, ...others].some((prefix) => target.startsWith(prefix));

@@ -97,7 +97,7 @@ export function keyDrift(
       problems.push(`${script.path} lists ${found}: the keys are ${wanted}`);
     }
   } else if (
-    !/\bthe seven keys of lua\/inventory\.lua, in the same order\b/.test(text) || names.length !== 7
+    !/\bthe nine keys of lua\/inventory\.lua, in the same order\b/.test(text) || names.length !== 9
   ) {
     problems.push(`${script.path} does not say that it takes the ${names.length} keys of lua/inventory.lua`);
   }

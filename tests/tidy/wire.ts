@@ -22,7 +22,7 @@ export function commandDrift(header: Header, sent: readonly Shape[]): string[] {
 /** The script's table of decisions has the commands that are listed. */
 export function decisionDrift(header: Header, body: string): string[] {
   const [, table = ""] = /\blocal decide = \{([^}]*)\}/.exec(body) ?? [];
-  const decided = [...table.matchAll(/(\w+) =/g)].map(([, kind = ""]) => kind);
+  const decided = [...table.matchAll(/(\w+)(?:"\])? =/g)].map(([, kind = ""]) => kind);
   return differences(shapesUnder(commandsTitle, header).map(shapeName), decided, "decided");
 }
 
@@ -75,7 +75,8 @@ function differences(listed: readonly string[], found: readonly string[], what: 
 }
 
 function unquoted(shape: Shape): Shape {
-  return typeof shape === "string" ? shape.replaceAll('"', "") : shape.map(unquoted);
+  if (typeof shape !== "string") return shape.map(unquoted);
+  return shape.endsWith(" or null") ? "null" : shape.replaceAll('"', "");
 }
 
 /** A reply as the header shows it, with values that fit; `replies` stands for the replies of commands. */
@@ -84,5 +85,7 @@ function sampleOf(shape: Shape, replies?: readonly unknown[]): unknown {
     return replies && shape[0] === "reply" ? replies : shape.map((inner) => sampleOf(inner, replies));
   }
   if (shape.startsWith('"')) return shape.slice(1, -1);
+  if (shape.endsWith(" or null")) return null;
+  if (shape === "state") return "confirmed";
   return /^(SKU|fingerprint|kind|user id|what)$/.test(shape) ? shape : 1;
 }

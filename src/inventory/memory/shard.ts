@@ -4,241 +4,126 @@
  *
  * @module
  */
-import { type Adjust, type Command, type Deduct, limits } from "../command.ts";
-import type { Decided, RememberedLine } from "../outcome.ts";
+import type { InventoryEvent } from "../../log/event.ts";
+import type { LineRow, QuotaRow, StockRow } from "../../ledger/ledger.ts";
+import type { Command } from "../command.ts";
+import { type Decided, isSale, rulesOf } from "../outcome.ts";
+import { pairKey, rememberedKey } from "../remembered.ts";
 import type { DecisionLimits, Timed } from "../store.ts";
-import type { EventLine, InventoryEvent } from "../../log/event.ts";
-import type { LineRow, StockRow } from "../../ledger/ledger.ts";
-import { Generations } from "./generations.ts";
+import { giveBack } from "./give_back.ts";
+import { cancel, confirm, extend, lapse } from "./hold.ts";
+import { adjust, pause, rules, set } from "./keep.ts";
+import { sell } from "./sell.ts";
+import { ShardState } from "./state.ts";
 
-interface Stock {
-  available: number;
-  reserved: number;
-  paused: boolean;
-}
-
-// Before an adjustment id, and between user and SKU: no id holds a control character.
-const adjustmentPrefix = "\u0001";
-const pairSeparator = "\u001f";
-
-/** The state of one shard. */
+/** One shard. */
 export class MemoryShard {
-  readonly #limits: DecisionLimits;
-  readonly #stock = new Map<string, Stock>();
-  readonly #orders: Generations<RememberedLine[]>;
-  readonly #bought: Generations<number>;
-  /** Last number issued. */
-  seq: number;
-  /** Last number known to be in the ledger. */
-  applied: number;
+  readonly #state: ShardState;
 
   /**
-   * Starts with no stock and nothing remembered; everything up to `seq` counts as booked.
+   * An empty shard.
    *
    * @param seq last number issued before
-   * @param nowMs when remembering starts
+   * @param nowMs when remembering starts, milliseconds since 1970
    */
   constructor(limits: DecisionLimits, seq: number, nowMs: number) {
-    this.#limits = limits;
-    this.seq = seq;
-    this.applied = seq;
-    this.#orders = new Generations(nowMs);
-    this.#bought = new Generations(nowMs);
+    this.#state = new ShardState(limits, seq, seq, nowMs);
+  }
+
+  /** Last number issued. */
+  get seq(): number {
+    return this.#state.seq;
+  }
+
+  /** Last number known to be in the ledger. */
+  get applied(): number {
+    return this.#state.applied;
+  }
+
+  set applied(seq: number) {
+    this.#state.applied = seq;
   }
 
   /** How many SKUs it has. */
   get skus(): number {
-    return this.#stock.size;
+    return this.#state.stock.size;
   }
 
   /** All stock. */
   stock(): StockRow[] {
-    return [...this.#stock].map(([sku, { available, reserved }]) => ({ sku, available, reserved }));
+    return [...this.#state.stock].map(([sku, stock]) => ({ sku, ...stock }));
   }
 
   /** Takes over a SKU as the ledger has it. */
-  restoreStock(row: StockRow): void {
-    this.#stock.set(row.sku, { available: row.available, reserved: row.reserved, paused: false });
+  restoreStock({ sku, available, reserved, policy }: StockRow): void {
+    this.#state.stock.set(sku, { available, reserved, policy });
+  }
+
+  /** Takes over what a user has bought of a SKU with a quota. */
+  restoreQuota({ userId, sku, units, sale }: QuotaRow): void {
+    this.#state.restoreQuota(userId, sku, units, sale);
   }
 
   /** Takes over a line as the ledger remembers it. */
-  restoreLine({ id, ...line }: LineRow): void {
-    this.#remember(line.kind === "deduct" ? id : adjustmentPrefix + id, line);
-    if (line.kind === "deduct") this.#bought.set(line.userId + pairSeparator + line.sku, line.atMs);
+  restoreLine(row: LineRow): void {
+    const { id, returnId: _, ...line } = row;
+    this.#state.remember(rememberedKey(row), line);
+    if (isSale(line)) this.#state.bought.set(pairKey(line.userId, line.sku), line.atMs);
+    if (line.state === "held") this.#state.expiry.set(id, line.expiresAtMs);
   }
 
   /** Decides a batch. Answers in order; events with consecutive numbers, the last is `seq`. */
   decide(batch: readonly Timed[], nowMs: number): { outcomes: Decided[]; events: InventoryEvent[] } {
-    const events: InventoryEvent[] = [];
+    const state = this.#state;
+    state.nowMs = nowMs;
+    state.events = [];
+    lapse(state);
     const outcomes = batch.map(({ command, deadlineMs }): Decided =>
-      deadlineMs < nowMs ? { kind: "late" } : this.#decideOne(command, nowMs, events)
+      deadlineMs < nowMs ? { kind: "late" } : this.#decideOne(command)
     );
-    if (events.length > 0) {
-      this.#orders.rotate(nowMs, this.#limits.idempotencyWindowMs);
-      if (this.#limits.userLimitMs > 0) this.#bought.rotate(nowMs, this.#limits.userLimitMs);
+    if (state.events.length > 0) {
+      const { idempotencyWindowMs, userLimitMs } = state.limits;
+      state.remembered.rotate(nowMs, idempotencyWindowMs);
+      if (userLimitMs > 0) state.bought.rotate(nowMs, userLimitMs);
     }
-    return { outcomes, events };
+    return { outcomes, events: state.events };
   }
 
-  #decideOne(command: Command, nowMs: number, events: InventoryEvent[]): Decided {
+  #decideOne(command: Command): Decided {
+    const state = this.#state;
     switch (command.kind) {
       case "deduct":
-        return this.#sell(command, nowMs, events);
+      case "order":
+      case "reserve":
+        return sell(state, command);
+      case "confirm":
+        return confirm(state, command);
+      case "cancel":
+        return cancel(state, command);
+      case "extend":
+        return extend(state, command);
+      case "return":
+        return giveBack(state, command);
       case "adjust":
-        return this.#adjust(command, nowMs, events);
-      case "stock": {
-        const stock = this.#stock.get(command.sku);
-        return stock
-          ? { kind: "stock", sku: command.sku, ...stock, seq: this.seq }
-          : { kind: "unknown_sku", sku: command.sku };
-      }
+        return adjust(state, command);
+      case "set":
+        return set(state, command);
+      case "pause":
+      case "resume":
+        return pause(state, command);
+      case "rules":
+        return rules(state, command);
+      case "stock":
+        return this.#read(command.sku);
       case "lookup":
-        return { kind: "order", lines: [...(this.#orders.get(command.orderId) ?? [])] };
+        return { kind: "order", lines: state.remembered.get(command.orderId) ?? [] };
     }
   }
 
-  #sell(command: Deduct, nowMs: number, events: InventoryEvent[]): Decided {
-    const { orderId, userId, fingerprint, lines } = command;
-    const past = this.#past(orderId, fingerprint, lines.map((line) => line.sku));
-    if (past) return past;
-    for (const { sku } of lines) {
-      if (!this.#stock.has(sku)) return { kind: "unknown_sku", sku };
-    }
-    for (const { sku } of lines) {
-      if (this.#known(sku).paused) return { kind: "paused", sku };
-    }
-    for (const { sku, amount } of lines) {
-      const { available } = this.#known(sku);
-      if (available < amount) return { kind: "insufficient", sku, available };
-    }
-    const limited = this.#userLimit(userId, lines, nowMs);
-    if (limited) return limited;
-    const room = limits.orderLinesMax - (this.#orders.get(orderId)?.length ?? 0);
-    if (lines.length > room) return { kind: "order_full" };
-    if (this.seq - this.applied >= this.#limits.backlogMax) return { kind: "backlog_full" };
-
-    this.seq++;
-    const facts = lines.map(({ sku, amount }): EventLine => {
-      const stock = this.#known(sku);
-      stock.available -= amount;
-      this.#remember(orderId, {
-        sku,
-        fingerprint,
-        kind: command.kind,
-        amount,
-        newStock: stock.available,
-        seq: this.seq,
-        atMs: nowMs,
-        userId,
-      });
-      if (this.#limits.userLimitMs > 0) this.#bought.set(userId + pairSeparator + sku, nowMs);
-      const { available, reserved } = stock;
-      return { sku, delta: -amount, reservedDelta: 0, available, reserved };
-    });
-    const { kind, actor, traceparent } = command;
-    events.push({
-      seq: this.seq,
-      kind,
-      id: orderId,
-      userId,
-      fingerprint,
-      actor,
-      traceparent,
-      reason: "",
-      reference: "",
-      atMs: nowMs,
-      lines: facts,
-    });
-    return accepted(this.seq, facts.map((fact) => fact.available));
+  #read(sku: string): Decided {
+    const stock = this.#state.stock.get(sku);
+    if (!stock) return { kind: "unknown_sku", sku };
+    const { available, reserved, policy } = stock;
+    return { kind: "stock", sku, available, reserved, seq: this.#state.seq, ...rulesOf(policy ?? {}) };
   }
-
-  #adjust(command: Adjust, nowMs: number, events: InventoryEvent[]): Decided {
-    const { sku, delta, fingerprint, actor, traceparent, reason, reference } = command;
-    const id = adjustmentPrefix + command.adjustmentId;
-    const past = this.#past(id, fingerprint, [sku]);
-    if (past) return past;
-    const known = this.#stock.get(sku);
-    if (!known && delta < 0) return { kind: "unknown_sku", sku };
-    const stock = known ?? { available: 0, reserved: 0, paused: false };
-    const available = stock.available + delta;
-    if (available < 0) return { kind: "insufficient", sku, available: stock.available };
-    if (available + stock.reserved > limits.quantityMax) {
-      return { kind: "stock_limit", sku, available: stock.available };
-    }
-    if ((this.#orders.get(id)?.length ?? 0) >= limits.orderLinesMax) return { kind: "order_full" };
-
-    this.seq++;
-    stock.available = available;
-    this.#stock.set(sku, stock);
-    const kind = known ? "adjust" : "create";
-    const { seq } = this;
-    this.#remember(id, {
-      sku,
-      fingerprint,
-      kind,
-      amount: delta,
-      newStock: available,
-      seq,
-      atMs: nowMs,
-      userId: "",
-    });
-    events.push({
-      seq,
-      kind,
-      id: command.adjustmentId,
-      userId: "",
-      fingerprint,
-      actor,
-      traceparent,
-      reason,
-      reference,
-      atMs: nowMs,
-      lines: [{ sku, delta, reservedDelta: 0, available, reserved: stock.reserved }],
-    });
-    return { ...accepted(seq, [available]), created: !known };
-  }
-
-  /** The first answer if all lines were taken before, a conflict if they were taken otherwise. */
-  #past(id: string, fingerprint: string, skus: readonly string[]): Decided | undefined {
-    const remembered = this.#orders.get(id);
-    if (!remembered) return undefined;
-    const past: RememberedLine[] = [];
-    for (const sku of skus) {
-      const line = remembered.find((line) => line.sku === sku);
-      if (!line) continue;
-      if (line.fingerprint !== fingerprint) return { kind: "conflict", sku };
-      past.push(line);
-    }
-    const [first] = past;
-    if (!first) return undefined;
-    if (past.length < skus.length) return { kind: "conflict", sku: skus[0] ?? "" };
-    const newStock = past.map((line) => line.newStock);
-    return { ...accepted(first.seq, newStock), replayed: true, created: first.kind === "create" };
-  }
-
-  #userLimit(userId: string, lines: Deduct["lines"], nowMs: number): Decided | undefined {
-    const { userLimitMs } = this.#limits;
-    if (userLimitMs === 0) return undefined;
-    for (const { sku } of lines) {
-      const at = this.#bought.get(userId + pairSeparator + sku);
-      if (at !== undefined && nowMs - at < userLimitMs) {
-        return { kind: "rate_limited", sku, retryAfterMs: Math.min(userLimitMs, at + userLimitMs - nowMs) };
-      }
-    }
-    return undefined;
-  }
-
-  #known(sku: string): Stock {
-    const stock = this.#stock.get(sku);
-    if (!stock) throw new Error(`Cannot use SKU '${sku}' as it was not checked before`);
-    return stock;
-  }
-
-  #remember(id: string, line: RememberedLine): void {
-    this.#orders.set(id, [...(this.#orders.get(id) ?? []), line]);
-  }
-}
-
-function accepted(seq: number, newStock: number[]): Extract<Decided, { kind: "accepted" }> {
-  return { kind: "accepted", seq, newStock, replayed: false, created: false };
 }

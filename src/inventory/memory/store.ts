@@ -8,7 +8,7 @@ import { sleep, type World } from "../../world.ts";
 import type { LogEntry, Position } from "../../log/event.ts";
 import { comparePositions } from "../../log/event.ts";
 import type { EventLog, ReadOptions } from "../../log/log.ts";
-import type { LineRow, StockRow } from "../../ledger/ledger.ts";
+import type { LineRow, QuotaRow, StockRow } from "../../ledger/ledger.ts";
 import type { BatchResult, DecisionLimits, StockStore, Timed } from "../store.ts";
 import {
   type Arming,
@@ -146,6 +146,16 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
   async restoreStock(shard: number, token: string, rows: readonly StockRow[]): Promise<void> {
     const slot = await this.#restoring(shard, token);
     for (const row of rows) slot.shard.restoreStock(row);
+  }
+
+  /**
+   * Counts what users have bought.
+   *
+   * @throws {RestoreOvertaken} when another restore began
+   */
+  async restoreQuotas(shard: number, token: string, rows: readonly QuotaRow[]): Promise<void> {
+    const slot = await this.#restoring(shard, token);
+    for (const row of rows) slot.shard.restoreQuota(row);
   }
 
   /**

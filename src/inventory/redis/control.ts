@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LineRow, StockRow } from "../../ledger/ledger.ts";
+import type { LineRow, QuotaRow, StockRow } from "../../ledger/ledger.ts";
 import { parsePosition, type Position } from "../../log/event.ts";
 import {
   type Arming,
@@ -13,6 +13,8 @@ import {
   type ShardView,
   type Visit,
 } from "../shard_control.ts";
+import { pairKey, rememberedKey } from "../remembered.ts";
+import { encodeLine } from "./wire_lines.ts";
 import type { Connection } from "../../redis/connection.ts";
 import { allShardKeys, type RedisPlace } from "../../redis/keys.ts";
 import { readScript, type Script } from "../../redis/script.ts";
@@ -28,8 +30,6 @@ export interface ControlOptions extends RedisPlace {
 /** Entries kept behind the ledger's position, for an operator who wants to look: 10,000 events. */
 const trimMargin = 10_000;
 const scanCount = 2000;
-/** Before an adjustment id in the orders' keys; see `lua/state.lua`. */
-const adjustmentPrefix = "\u0001";
 
 /** Verifies, restores and arms shards in Redis. */
 export class RedisControl implements ShardControl {
@@ -82,8 +82,7 @@ export class RedisControl implements ShardControl {
     const fields = list(flat).map(text);
     const rows: StockRow[] = [];
     for (let i = 0; i + 1 < fields.length; i += 2) {
-      const [available, reserved] = (fields[i + 1] ?? "").split(" ", 2);
-      rows.push({ sku: fields[i] ?? "", available: Number(available), reserved: Number(reserved) });
+      rows.push(unpackStock(fields[i] ?? "", fields[i + 1] ?? ""));
     }
     return { rows, next: text(next) === "0" ? null : text(next) };
   }
@@ -111,8 +110,19 @@ export class RedisControl implements ShardControl {
    */
   async restoreStock(shard: number, token: string, rows: readonly StockRow[]): Promise<void> {
     if (rows.length === 0) return;
-    const flat = rows.flatMap((row) => [row.sku, `${row.available} ${row.reserved}`]);
+    const flat = rows.flatMap((row) => [row.sku, packStock(row)]);
     await this.#step(shard, ["stock", token, ...flat]);
+  }
+
+  /**
+   * One call a chunk.
+   *
+   * @throws {RestoreOvertaken} when another restore began: nothing was written
+   */
+  async restoreQuotas(shard: number, token: string, rows: readonly QuotaRow[]): Promise<void> {
+    if (rows.length === 0) return;
+    const flat = rows.flatMap(({ userId, sku, units, sale }) => [pairKey(userId, sku), `${units} ${sale}`]);
+    await this.#step(shard, ["quotas", token, ...flat]);
   }
 
   /**
@@ -122,11 +132,7 @@ export class RedisControl implements ShardControl {
    */
   async restoreLines(shard: number, token: string, rows: readonly LineRow[]): Promise<void> {
     if (rows.length === 0) return;
-    const lines = rows.map((row) => {
-      const key = row.kind === "deduct" ? row.id : adjustmentPrefix + row.id;
-      const what = [row.sku, row.fingerprint, row.kind, row.amount];
-      return [key, ...what, row.newStock, row.seq, row.atMs, row.userId];
-    });
+    const lines = rows.map((row) => [rememberedKey(row), encodeLine(row)]);
     await this.#step(shard, ["lines", token, JSON.stringify(lines), this.#options.userLimitMs]);
   }
 
@@ -169,4 +175,20 @@ export class RedisControl implements ShardControl {
     if (!keys) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#keys.length}`);
     return keys;
   }
+}
+
+/** A SKU as `lua/state.lua` keeps it. */
+function packStock({ available, reserved, policy }: StockRow): string {
+  return `${available} ${reserved}${policy === null ? "" : " " + JSON.stringify(policy)}`;
+}
+
+/** `<available> <reserved>[ <policy as JSON>]` */
+function unpackStock(sku: string, packed: string): StockRow {
+  const [, available, reserved, policy] = /^(\d+) (\d+)(?: (.*))?$/s.exec(packed) ?? [];
+  return {
+    sku,
+    available: Number(available),
+    reserved: Number(reserved),
+    policy: policy === undefined ? null : JSON.parse(policy),
+  };
 }

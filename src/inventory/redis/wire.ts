@@ -4,12 +4,13 @@
  *
  * @module
  */
-import type { Command } from "../command.ts";
-import type { Decided, RememberedLine } from "../outcome.ts";
-import type { Timed } from "../store.ts";
 import { integer, list, text } from "../../redis/reply.ts";
+import type { Command } from "../command.ts";
+import type { Decided } from "../outcome.ts";
+import type { Timed } from "../store.ts";
+import { decodeLine, decodePolicy, encodeLine, linesOf } from "./wire_lines.ts";
 
-/** One command's reply: its kind, then what the script's header names for that kind. Still unchecked. */
+/** A reply to one command: its kind, then what the kind has. */
 export type Reply = readonly [string, ...unknown[]];
 
 /** One reply of Lua, one outcome: the table of this boundary. */
@@ -18,11 +19,30 @@ export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = 
   created: (reply) => accepted(reply, { created: true }),
   replayed: (reply) => accepted(reply, { replayed: true }),
   replayed_created: (reply) => accepted(reply, { replayed: true, created: true }),
+  settled: (reply) => settled(reply, {}),
+  replayed_settled: (reply) => settled(reply, { replayed: true }),
+  extended: (reply) => ({ kind: "extended", seq: integer(reply[1]), expiresAtMs: integer(reply[2]) }),
   conflict: (reply) => ({ kind: "conflict", sku: text(reply[1]) }),
   unknown_sku: (reply) => ({ kind: "unknown_sku", sku: text(reply[1]) }),
+  unknown_order: () => ({ kind: "unknown_order" }),
+  unknown_reservation: () => ({ kind: "unknown_reservation" }),
+  already_confirmed: () => ({ kind: "already_confirmed" }),
+  already_cancelled: () => ({ kind: "already_cancelled" }),
+  reservation_expired: () => ({ kind: "reservation_expired" }),
+  exceeds: (reply) => ({ kind: "exceeds", sku: text(reply[1]), units: integer(reply[2]) }),
+  stale: (reply) => ({ kind: "stale", sku: text(reply[1]), available: integer(reply[2]) }),
   paused: (reply) => ({ kind: "paused", sku: text(reply[1]) }),
+  not_open: (reply) => ({ kind: "not_open", sku: text(reply[1]), opensAtMs: integer(reply[2]) }),
+  sale_closed: (reply) => ({ kind: "sale_closed", sku: text(reply[1]), closesAtMs: integer(reply[2]) }),
+  token_required: (reply) => ({ kind: "token_required", sku: text(reply[1]) }),
   insufficient: (reply) => ({ kind: "insufficient", sku: text(reply[1]), available: integer(reply[2]) }),
   rate_limited: (reply) => ({ kind: "rate_limited", sku: text(reply[1]), retryAfterMs: integer(reply[2]) }),
+  quota_exceeded: (reply) => ({
+    kind: "quota_exceeded",
+    sku: text(reply[1]),
+    quota: integer(reply[2]),
+    left: integer(reply[3]),
+  }),
   stock_limit: (reply) => ({ kind: "stock_limit", sku: text(reply[1]), available: integer(reply[2]) }),
   order_full: () => ({ kind: "order_full" }),
   backlog_full: () => ({ kind: "backlog_full" }),
@@ -32,10 +52,10 @@ export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = 
     sku: text(reply[1]),
     available: integer(reply[2]),
     reserved: integer(reply[3]),
-    paused: integer(reply[4]) === 1,
-    seq: integer(reply[5]),
+    seq: integer(reply[4]),
+    ...decodePolicy(reply[5]),
   }),
-  order: (reply) => ({ kind: "order", lines: reply[1] === null ? [] : list(reply[1]).map(rememberedLine) }),
+  order: (reply) => ({ kind: "order", lines: reply[1] === null ? [] : list(reply[1]).map(decodeLine) }),
 };
 
 /** A reply of the script to a whole batch. */
@@ -52,13 +72,40 @@ export function encodeBatch(batch: readonly Timed[]): string {
 
 function encodeCommand(c: Command, deadlineMs: number): unknown[] {
   switch (c.kind) {
-    case "deduct": {
-      const lines = c.lines.map((line) => [line.sku, line.amount]);
-      return [c.kind, deadlineMs, c.orderId, c.userId, c.fingerprint, c.actor, c.traceparent, lines];
+    case "deduct":
+    case "order":
+    case "reserve": {
+      const who = [c.orderId, c.userId, c.fingerprint, c.actor, c.traceparent];
+      return [c.kind, deadlineMs, ...who, linesOf(c.lines), c.holdMs, c.hasToken];
+    }
+    case "confirm": {
+      const lines = c.lines === null ? null : linesOf(c.lines);
+      return [c.kind, deadlineMs, c.orderId, c.fingerprint, c.actor, c.traceparent, lines];
+    }
+    case "cancel":
+      return [c.kind, deadlineMs, c.orderId, c.actor, c.traceparent];
+    case "extend":
+      return [c.kind, deadlineMs, c.orderId, c.holdMs, c.actor, c.traceparent];
+    case "return": {
+      const sold = c.sold === null ? null : c.sold.map(encodeLine);
+      const ids = [c.orderId, c.returnId, c.fingerprint];
+      return [c.kind, deadlineMs, ...ids, c.actor, c.traceparent, c.reason, linesOf(c.lines), sold];
     }
     case "adjust": {
       const note = [c.actor, c.traceparent, c.reason, c.reference];
       return [c.kind, deadlineMs, c.adjustmentId, c.sku, c.delta, c.fingerprint, ...note];
+    }
+    case "set": {
+      const note = [c.actor, c.traceparent, c.reason, c.reference];
+      const figures = [c.available, c.expected];
+      return [c.kind, deadlineMs, c.adjustmentId, c.sku, ...figures, c.fingerprint, ...note];
+    }
+    case "pause":
+    case "resume":
+      return [c.kind, deadlineMs, c.sku, c.actor, c.traceparent, c.reason];
+    case "rules": {
+      const rules = [c.opensAtMs, c.closesAtMs, c.quota, c.tokenRequired];
+      return [c.kind, deadlineMs, c.sku, ...rules, c.actor, c.traceparent];
     }
     case "stock":
       return [c.kind, deadlineMs, c.sku];
@@ -68,7 +115,7 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
 }
 
 /**
- * Reads the script's reply to a whole batch, which is JSON.
+ * Reads the script's reply to a batch.
  *
  * @throws {TypeError} when the reply is not one that the script's header names
  */
@@ -98,26 +145,24 @@ function decodeOne(value: unknown): Decided {
 }
 
 function accepted(reply: Reply, flags: { replayed?: true; created?: true }): Decided {
-  const newStock = list(reply[2]).map(integer);
   return {
     kind: "accepted",
     seq: integer(reply[1]),
-    newStock,
+    newStock: list(reply[2]).map(integer),
     replayed: flags.replayed ?? false,
     created: flags.created ?? false,
+    expiresAtMs: integer(reply[3]),
   };
 }
 
-function rememberedLine(value: unknown): RememberedLine {
-  const [sku, fingerprint, kind, amount, newStock, seq, atMs, userId] = list(value);
-  return {
-    sku: text(sku),
-    fingerprint: text(fingerprint),
-    kind: text(kind),
-    amount: integer(amount),
-    newStock: integer(newStock),
-    seq: integer(seq),
-    atMs: integer(atMs),
-    userId: text(userId),
-  };
+function settled(reply: Reply, flags: { replayed?: true }): Decided {
+  const state = text(reply[2]);
+  if (state !== "confirmed" && state !== "cancelled") {
+    throw new TypeError(`Cannot read a settled reservation as its state is unknown: '${state}'`);
+  }
+  const lines = list(reply[3]).map((line) => {
+    const [sku, amount, available] = list(line);
+    return { sku: text(sku), amount: integer(amount), available: integer(available) };
+  });
+  return { kind: "settled", state, seq: integer(reply[1]), replayed: flags.replayed ?? false, lines };
 }

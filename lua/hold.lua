@@ -1,0 +1,110 @@
+--[=[ hold: what becomes of a reservation: confirmed (all of it, or fewer units: the rest returns), cancelled,
+  extended, lapsed. All lines of an order that are held go together.
+
+  Confirming or cancelling again gives the first answer; anything else that comes too late is told which it is:
+  already_confirmed, already_cancelled, reservation_expired.
+
+  Event   [kind, order id, user id, fingerprint, actor, traceparent, [line, ...], "", "", data]
+  kind    "confirm", "cancel", "expire", "extend"; data of extend: {"expires"} in ms ]=]
+
+local function held_lines(order)
+  local held = {}
+  for _, line in ipairs(orders[order] or EMPTY) do
+    if line[STATE] == "held" then held[#held + 1] = line end
+  end
+  return held
+end
+
+-- The answer to a call that finds nothing held. `want` is what it would have made of the reservation.
+local function settled_answer(order, want, fingerprint)
+  local lines, last = {}, nil
+  for _, line in ipairs(orders[order] or EMPTY) do
+    if line[KIND] == "reserve" then
+      last = line
+      lines[#lines + 1] = { line[SKU], line[SETTLED_UNITS], line[SETTLED_ANSWER] }
+    end
+  end
+  if not last then return { "unknown_reservation" } end
+  if last[STATE] == want and last[SETTLED_FINGERPRINT] == fingerprint then
+    return { "replayed_settled", last[SETTLED_SEQ], want, lines }
+  end
+  if last[STATE] == "confirmed" then return { "already_confirmed" } end
+  if last[STATE] == "cancelled" then return { "already_cancelled" } end
+  return { "reservation_expired" }
+end
+
+-- Ends the hold of `held`: keeps `keep[SKU]` units of each line sold, gives the rest back.
+local function settle(kind, state, order, held, keep, fingerprint, actor, traceparent)
+  seq = seq + 1
+  local facts, lines = {}, {}
+  for i, line in ipairs(held) do
+    local sku, units = line[SKU], line[UNITS]
+    local kept = keep[sku] or 0
+    facts[i] = move(sku, units - kept, -units)
+    line[STATE], line[UNITS] = state, kept
+    line[SETTLED_SEQ], line[SETTLED_FINGERPRINT] = seq, fingerprint
+    line[SETTLED_UNITS], line[SETTLED_ANSWER] = kept, facts[i][4]
+    count_quota(line[USER], sku, kept - units, line[SEQ])
+    lines[i] = { sku, kept, facts[i][4] }
+  end
+  dirty_orders[order] = true
+  dirty_expiry[order] = false
+  events[#events + 1] = { kind, order, held[1][USER], fingerprint, actor, traceparent, facts, "", "", EMPTY }
+  return { "settled", seq, state, lines }
+end
+
+local function confirm(c)
+  local order, fingerprint, lines = c[3], c[4], c[7]
+  local held = held_lines(order)
+  if #held == 0 then return settled_answer(order, "confirmed", fingerprint) end
+  local keep = {}
+  if is_null(lines) then
+    for _, line in ipairs(held) do keep[line[SKU]] = line[UNITS] end
+  else
+    local units = {}
+    for _, line in ipairs(held) do units[line[SKU]] = line[UNITS] end
+    for _, line in ipairs(lines) do
+      local sku, amount = line[1], line[2]
+      if amount > (units[sku] or 0) then return { "exceeds", sku, units[sku] or 0 } end
+      keep[sku] = amount
+    end
+  end
+  return settle("confirm", "confirmed", order, held, keep, fingerprint, c[5], c[6])
+end
+
+local function cancel(c)
+  local order = c[3]
+  local held = held_lines(order)
+  if #held == 0 then return settled_answer(order, "cancelled", "") end
+  return settle("cancel", "cancelled", order, held, EMPTY, "", c[4], c[5])
+end
+
+-- Lasts until `hold` after the reservation was made, never shorter than before: repeating it changes nothing.
+local function extend(c)
+  local order, hold = c[3], math.min(c[4], HOLD_MAX_MS)
+  local held = held_lines(order)
+  if #held == 0 then return settled_answer(order, "", "") end
+  local expires, latest = held[1][AT] + hold, 0
+  for _, line in ipairs(held) do latest = math.max(latest, line[EXPIRES]) end
+  if expires <= latest then return { "extended", seq, latest } end
+  seq = seq + 1
+  local facts = {}
+  for i, line in ipairs(held) do
+    line[EXPIRES] = expires
+    facts[i] = move(line[SKU], 0, 0)
+  end
+  dirty_orders[order] = true
+  dirty_expiry[order] = expires
+  local data = { expires = expires }
+  events[#events + 1] = { c[1], order, held[1][USER], "", c[5], c[6], facts, "", "", data }
+  return { "extended", seq, expires }
+end
+
+-- Gives back what has lapsed, before anything looks at the stock.
+local function lapse(due)
+  for _, order in ipairs(due) do
+    local held = held_lines(order)
+    dirty_expiry[order] = false
+    if #held > 0 then settle("expire", "expired", order, held, EMPTY, "", "", "") end
+  end
+end

@@ -1,0 +1,101 @@
+--[=[ read: all that a batch will look at, each field once, in a few HMGETs in chunks. ]=]
+
+-- Lines of lapsed reservations that one call gives back; more wait for the next call.
+local DUE_MAX = 100
+
+-- Calls `take(field, value)` for each of `fields` that the hash has.
+local function each_present(key, fields, take)
+  for first = 1, #fields, CHUNK do
+    local values = redis.call("HMGET", key, unpack(fields, first, math.min(first + CHUNK - 1, #fields)))
+    for i = 1, #values do
+      if values[i] then take(fields[first + i - 1], values[i]) end
+    end
+  end
+end
+
+local function take_stock(sku, packed)
+  local available, reserved, policy = string.match(packed, "^(%d+) (%d+) ?(.*)$")
+  stock[sku] = {
+    available = tonumber(available),
+    reserved = tonumber(reserved),
+    policy = policy ~= "" and cjson.decode(policy) or nil,
+  }
+end
+
+local function take_order(id, packed) orders[id] = cmsgpack.unpack(packed) end
+
+local function take_bought(pair, at) bought[pair] = tonumber(at) end
+
+-- A list that takes each field once.
+local function new_list()
+  return { fields = {}, seen = {} }
+end
+
+local function want(list, field)
+  if not list.seen[field] then
+    list.seen[field] = true
+    list.fields[#list.fields + 1] = field
+  end
+end
+
+-- Order ids of reservations that have lapsed, the first first.
+local function read_due()
+  return redis.call("ZRANGEBYSCORE", EXPIRY, "-inf", string.format("%.0f", now), "LIMIT", 0, DUE_MAX)
+end
+
+-- What a command looks at.
+local wants = {}
+
+function wants.deduct(c, ids, skus, pairs_)
+  want(ids, c[3])
+  for _, line in ipairs(c[8]) do
+    want(skus, line[1])
+    if USER_LIMIT_MS > 0 then want(pairs_, c[4] .. PAIR .. line[1]) end
+  end
+end
+wants.order, wants.reserve = wants.deduct, wants.deduct
+
+function wants.confirm(c, ids) want(ids, c[3]) end
+wants.cancel, wants.extend, wants.lookup = wants.confirm, wants.confirm, wants.confirm
+
+wants["return"] = function(c, ids, skus)
+  want(ids, c[3])
+  want(ids, RETURN .. c[3] .. PAIR .. c[4])
+  for _, line in ipairs(c[9]) do want(skus, line[1]) end
+end
+
+function wants.adjust(c, ids, skus)
+  want(ids, ADJUSTMENT .. c[3])
+  want(skus, c[4])
+end
+wants.set = wants.adjust
+
+function wants.stock(c, _, skus) want(skus, c[3]) end
+wants.pause, wants.resume, wants.rules = wants.stock, wants.stock, wants.stock
+
+-- Commands that move the stock of whatever SKUs their order has.
+local by_order = { confirm = true, cancel = true, extend = true }
+
+local function prefetch(commands, due)
+  local ids, skus, pairs_ = new_list(), new_list(), new_list()
+  for _, id in ipairs(due) do want(ids, id) end
+  for i = 1, #commands do
+    local c = commands[i]
+    wants[c[1]](c, ids, skus, pairs_)
+  end
+  -- The generation that takes new lines is read last: when both have an order, it has all of its lines.
+  each_present(ORDERS[1 - orders_gen], ids.fields, take_order)
+  each_present(ORDERS[orders_gen], ids.fields, take_order)
+  for _, id in ipairs(due) do
+    for _, line in ipairs(orders[id] or EMPTY) do want(skus, line[SKU]) end
+  end
+  for i = 1, #commands do
+    local c = commands[i]
+    if by_order[c[1]] then
+      for _, line in ipairs(orders[c[3]] or EMPTY) do want(skus, line[SKU]) end
+    end
+  end
+  each_present(STOCK, skus.fields, take_stock)
+  each_present(LIMITS[1 - limits_gen], pairs_.fields, take_bought)
+  each_present(LIMITS[limits_gen], pairs_.fields, take_bought)
+end

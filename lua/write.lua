@@ -1,0 +1,76 @@
+--[=[ write: the one place that writes. Everything is turned into arguments first; then XADD, then the rest. ]=]
+
+-- Writes `flat` (field, value, field, value, ...) in chunks.
+local function write_flat(command, key, flat)
+  for first = 1, #flat, CHUNK do
+    redis.call(command, key, unpack(flat, first, math.min(first + CHUNK - 1, #flat)))
+  end
+end
+
+local function pack_stock(sku)
+  local s = stock[sku]
+  local packed = string.format("%.0f %.0f", s.available, s.reserved)
+  return s.policy and packed .. " " .. cjson.encode(s.policy) or packed
+end
+
+local function pack_quota(pair)
+  return string.format("%.0f %.0f", quotas[pair].units, quotas[pair].sale)
+end
+
+-- Fields of `dirty` with their values, flat.
+local function flatten(dirty, value)
+  local flat = {}
+  for field in pairs(dirty) do
+    flat[#flat + 1] = field
+    flat[#flat + 1] = value(field)
+  end
+  return flat
+end
+
+-- Open reservations as ZADD wants them, and closed ones as ZREM does.
+local function expiry_args()
+  local open, closed = {}, {}
+  for id, expires in pairs(dirty_expiry) do
+    if expires then
+      open[#open + 1] = string.format("%.0f", expires)
+      open[#open + 1] = id
+    else
+      closed[#closed + 1] = id
+    end
+  end
+  return open, closed
+end
+
+-- A generation that is a window old makes room: forgetting a day of orders is one UNLINK.
+local function turn(generations, current, since, window)
+  if window == 0 or now - since < window then return current, since end
+  redis.call("UNLINK", generations[1 - current])
+  return 1 - current, now
+end
+
+local function commit(epoch)
+  local open, closed = expiry_args()
+  if #events == 0 then
+    write_flat("ZREM", EXPIRY, closed) -- reservations that had nothing held any more
+    return
+  end
+  local id = string.format("%.0f-%.0f", epoch, seq)
+  local entry = string.format("[%.0f,%s]", now, cjson.encode(events))
+  local stock_args = flatten(dirty_stock, pack_stock)
+  local orders_args = flatten(dirty_orders, function(order) return cmsgpack.pack(orders[order]) end)
+  local bought_args = flatten(dirty_bought, function(pair) return string.format("%.0f", bought[pair]) end)
+  local quota_args = flatten(dirty_quotas, pack_quota)
+
+  redis.call("XADD", EVENTS, id, "v1", entry) -- first: nothing after it can be refused
+  orders_gen, orders_since = turn(ORDERS, orders_gen, orders_since, IDEMPOTENCY_WINDOW_MS)
+  limits_gen, limits_since = turn(LIMITS, limits_gen, limits_since, USER_LIMIT_MS)
+  write_flat("HSET", STOCK, stock_args)
+  write_flat("HSET", ORDERS[orders_gen], orders_args)
+  write_flat("HSET", LIMITS[limits_gen], bought_args)
+  write_flat("HSET", QUOTA, quota_args)
+  write_flat("ZADD", EXPIRY, open)
+  write_flat("ZREM", EXPIRY, closed)
+  redis.call("HSET", META, "seq", string.format("%.0f", seq),
+    "orders_gen", orders_gen, "orders_since", string.format("%.0f", orders_since),
+    "limits_gen", limits_gen, "limits_since", string.format("%.0f", limits_since))
+end

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { merge, shareOf } from "./broadcast.ts";
+import type { Confirm } from "./command.ts";
+import type { Outcome } from "./outcome.ts";
+
+const settled = (seq: number, sku: string): Outcome => {
+  const lines = [{ sku, amount: 1, available: 9 }];
+  return { kind: "settled", state: "confirmed", seq, replayed: false, lines };
+};
+const unknown: Outcome = { kind: "unknown_reservation" };
+
+Deno.test("broadcast: one shard has the reservation, the others do not know it", () => {
+  assert.deepEqual(merge([unknown, settled(7, "S"), unknown]), settled(7, "S"));
+  assert.deepEqual(merge([unknown, { kind: "already_cancelled" }]), { kind: "already_cancelled" });
+  assert.deepEqual(merge([unknown, unknown]), unknown);
+});
+
+Deno.test("broadcast: lines of several shards are one answer", () => {
+  const merged = merge([settled(7, "S"), settled(3, "T")]);
+  assert.ok(merged.kind === "settled");
+  assert.deepEqual([merged.seq, merged.lines.map((line) => line.sku)], [7, ["S", "T"]]);
+});
+
+Deno.test("broadcast: as long as one shard has not decided, nobody knows", () => {
+  const lost: Outcome = { kind: "outcome_unknown", deadlineMs: 1 };
+  assert.deepEqual(merge([settled(7, "S"), lost, unknown]), lost);
+});
+
+Deno.test("broadcast: each shard confirms its own lines", () => {
+  const lines = [{ sku: "S", amount: 1 }, { sku: "T", amount: 1 }];
+  const confirm: Confirm = {
+    kind: "confirm",
+    orderId: "o",
+    lines,
+    fingerprint: "",
+    actor: "",
+    traceparent: "",
+  };
+  const share = shareOf(confirm, (sku) => sku === "T");
+  assert.deepEqual(share.kind === "confirm" && share.lines, [{ sku: "T", amount: 1 }]);
+  assert.equal(shareOf({ ...confirm, lines: null }, () => false).kind, "confirm");
+});

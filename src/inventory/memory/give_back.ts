@@ -1,0 +1,75 @@
+/**
+ * `lua/give_back.lua` in TypeScript: returns sold units to the stock, never more than was sold.
+ *
+ * @module
+ */
+import { limits, type Return } from "../command.ts";
+import { type Decided, type RememberedLine, unsettled } from "../outcome.ts";
+import { returnKey } from "../remembered.ts";
+import { accepted, type ShardState } from "./state.ts";
+
+/** Decides a return. */
+export function giveBack(state: ShardState, command: Return): Decided {
+  const { orderId, returnId, fingerprint, lines, reason } = command;
+  const key = returnKey(orderId, returnId);
+  const past = pastReturn(state, key, command);
+  if (past) return past;
+  const known = state.remembered.get(orderId) ?? command.sold;
+  if (!known) return { kind: "unknown_order" };
+  const refusal = whyNot(state, command, known);
+  if (refusal) return refusal;
+
+  const seq = ++state.seq;
+  state.remembered.set(orderId, known);
+  let userId = "";
+  const facts = lines.map(({ sku, amount }) => {
+    const sold = state.line(orderId, sku);
+    userId = sold?.userId ?? "";
+    state.rewrite(orderId, (line) => line === sold ? { ...line, units: line.units - amount } : line);
+    const fact = state.move(sku, amount, 0);
+    state.countQuota(userId, sku, -amount, sold?.seq ?? 0);
+    const newStock = fact.available;
+    const what = { sku, fingerprint, kind: "return", amount, newStock, seq, atMs: state.nowMs, userId };
+    state.remember(key, { ...what, ...unsettled });
+    return fact;
+  });
+  const reference = returnId;
+  state.write("return", {
+    id: orderId,
+    userId,
+    fingerprint,
+    origin: command,
+    reason,
+    reference,
+    lines: facts,
+  });
+  return accepted(seq, facts.map((fact) => fact.available));
+}
+
+function pastReturn(state: ShardState, key: string, { fingerprint, lines }: Return): Decided | undefined {
+  const past: RememberedLine[] = [];
+  for (const { sku } of lines) {
+    const line = state.line(key, sku);
+    if (!line) continue;
+    if (line.fingerprint !== fingerprint) return { kind: "conflict", sku };
+    past.push(line);
+  }
+  const [first] = past;
+  if (!first) return undefined;
+  if (past.length < lines.length) return { kind: "conflict", sku: lines[0]?.sku ?? "" };
+  return { ...accepted(first.seq, past.map((line) => line.newStock)), replayed: true };
+}
+
+function whyNot(state: ShardState, { lines }: Return, known: readonly RememberedLine[]): Decided | undefined {
+  for (const { sku, amount } of lines) {
+    const sold = known.find((line) => line.sku === sku);
+    const units = sold?.state === "accepted" || sold?.state === "confirmed" ? sold.units : 0;
+    if (amount > units) return { kind: "exceeds", sku, units };
+    const stock = state.stock.get(sku);
+    if (!stock) return { kind: "unknown_sku", sku };
+    if (stock.available + stock.reserved + amount > limits.quantityMax) {
+      return { kind: "stock_limit", sku, available: stock.available };
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,143 @@
+/**
+ * `lua/hold.lua` in TypeScript: what becomes of a reservation.
+ *
+ * @module
+ */
+import type { Cancel, Confirm, Extend, Origin } from "../command.ts";
+import type { Decided, LineState, RememberedLine } from "../outcome.ts";
+import type { ShardState } from "./state.ts";
+
+const nobody: Origin = { actor: "", traceparent: "" };
+
+/** Makes what is held a sale: all of it, or fewer units. */
+export function confirm(state: ShardState, command: Confirm): Decided {
+  const { orderId, fingerprint, lines } = command;
+  const held = heldLines(state, orderId);
+  if (held.length === 0) return settledAnswer(state, orderId, "confirmed", fingerprint);
+  const units = new Map(held.map((line) => [line.sku, line.units]));
+  if (lines === null) {
+    return settle(state, "confirm", "confirmed", orderId, held, units, fingerprint, command);
+  }
+  for (const { sku, amount } of lines) {
+    const most = units.get(sku) ?? 0;
+    if (amount > most) return { kind: "exceeds", sku, units: most };
+  }
+  const keep = new Map(lines.map((line) => [line.sku, line.amount]));
+  return settle(state, "confirm", "confirmed", orderId, held, keep, fingerprint, command);
+}
+
+/** Gives back what is held. */
+export function cancel(state: ShardState, command: Cancel): Decided {
+  const { orderId } = command;
+  const held = heldLines(state, orderId);
+  if (held.length === 0) return settledAnswer(state, orderId, "cancelled", "");
+  return settle(state, "cancel", "cancelled", orderId, held, new Map(), "", command);
+}
+
+/** Lasts until `holdMs` after the reservation was made, never shorter than before. */
+export function extend(state: ShardState, command: Extend): Decided {
+  const { orderId } = command;
+  const held = heldLines(state, orderId);
+  const [first] = held;
+  if (!first) return settledAnswer(state, orderId, "", "");
+  const expiresAtMs = first.atMs + Math.min(command.holdMs, state.holdMaxMs);
+  const latestMs = Math.max(...held.map((line) => line.expiresAtMs));
+  if (expiresAtMs <= latestMs) return { kind: "extended", seq: state.seq, expiresAtMs: latestMs };
+  const seq = ++state.seq;
+  const lines = held.map((line) => state.move(line.sku, 0, 0));
+  state.rewrite(orderId, (line) => line.state === "held" ? { ...line, expiresAtMs } : line);
+  state.expiry.set(orderId, expiresAtMs);
+  const data = { expires: expiresAtMs };
+  state.write("extend", { id: orderId, userId: first.userId, origin: command, lines, data });
+  return { kind: "extended", seq, expiresAtMs };
+}
+
+/** Gives back what has lapsed, before anything looks at the stock; at most 100 orders a call. */
+export function lapse(state: ShardState): void {
+  if (state.expiry.size === 0) return;
+  const due = [...state.expiry].filter(([, expiresAtMs]) => expiresAtMs <= state.nowMs)
+    .sort(([a, x], [b, y]) => x - y || compareBytes(a, b)).slice(0, 100);
+  for (const [orderId] of due) {
+    state.expiry.delete(orderId);
+    const held = heldLines(state, orderId);
+    if (held.length > 0) settle(state, "expire", "expired", orderId, held, new Map(), "", nobody);
+  }
+}
+
+function heldLines(state: ShardState, orderId: string): readonly RememberedLine[] {
+  return (state.remembered.get(orderId) ?? []).filter((line) => line.state === "held");
+}
+
+/** The answer to a call that finds nothing held. `wanted` is what it would have made of the reservation. */
+function settledAnswer(state: ShardState, orderId: string, wanted: string, fingerprint: string): Decided {
+  const lines = (state.remembered.get(orderId) ?? []).filter((line) => line.kind === "reserve");
+  const last = lines.at(-1);
+  if (!last) return { kind: "unknown_reservation" };
+  const same = last.state === wanted && last.settledFingerprint === fingerprint;
+  if (same && (last.state === "confirmed" || last.state === "cancelled")) {
+    return {
+      kind: "settled",
+      state: last.state,
+      seq: last.settledSeq,
+      replayed: true,
+      lines: lines.map((line) => ({
+        sku: line.sku,
+        amount: line.settledUnits,
+        available: line.settledStock,
+      })),
+    };
+  }
+  if (last.state === "confirmed") return { kind: "already_confirmed" };
+  if (last.state === "cancelled") return { kind: "already_cancelled" };
+  return { kind: "reservation_expired" };
+}
+
+/** Ends the hold of `held`: keeps `keep` units of each SKU sold, gives the rest back. */
+function settle(
+  state: ShardState,
+  kind: "confirm" | "cancel" | "expire",
+  becomes: Extract<LineState, "confirmed" | "cancelled" | "expired">,
+  orderId: string,
+  held: readonly RememberedLine[],
+  keep: ReadonlyMap<string, number>,
+  fingerprint: string,
+  origin: Origin,
+): Decided {
+  const seq = ++state.seq;
+  const facts = held.map((line) => {
+    const kept = keep.get(line.sku) ?? 0;
+    const fact = state.move(line.sku, line.units - kept, -line.units);
+    state.countQuota(line.userId, line.sku, kept - line.units, line.seq);
+    state.rewrite(orderId, (other) =>
+      other !== line ? other : {
+        ...line,
+        state: becomes,
+        units: kept,
+        settledSeq: seq,
+        settledFingerprint: fingerprint,
+        settledUnits: kept,
+        settledStock: fact.available,
+      });
+    return fact;
+  });
+  state.expiry.delete(orderId);
+  state.write(kind, { id: orderId, userId: held[0]?.userId ?? "", fingerprint, origin, lines: facts });
+  const lines = facts.map(({ sku, available }) => ({ sku, amount: keep.get(sku) ?? 0, available }));
+  return {
+    kind: "settled",
+    state: becomes === "confirmed" ? becomes : "cancelled",
+    seq,
+    replayed: false,
+    lines,
+  };
+}
+
+/** As Redis orders members of equal score: by bytes. */
+function compareBytes(a: string, b: string): number {
+  const [x, y] = [new TextEncoder().encode(a), new TextEncoder().encode(b)];
+  for (let i = 0; i < Math.min(x.length, y.length); i++) {
+    const difference = (x[i] ?? 0) - (y[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return x.length - y.length;
+}

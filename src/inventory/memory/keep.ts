@@ -1,0 +1,108 @@
+/**
+ * `lua/stock.lua` in TypeScript: what a stock keeper asks.
+ *
+ * @module
+ */
+import type { StoredPolicy } from "../../log/event.ts";
+import { type Adjust, limits, type Origin, type Pause, type SetRules, type SetStock } from "../command.ts";
+import { type Decided, unsettled } from "../outcome.ts";
+import { adjustmentKey } from "../remembered.ts";
+import { accepted, type ShardState } from "./state.ts";
+
+/** Adds units to a SKU, or takes them away. */
+export function adjust(state: ShardState, command: Adjust): Decided {
+  const past = pastAdjustment(state, command);
+  if (past) return past;
+  const { sku, delta } = command;
+  if (!state.stock.has(sku) && delta < 0) return { kind: "unknown_sku", sku };
+  return keepStock(state, command, delta);
+}
+
+/** Sets a SKU's available units, if they are as expected. */
+export function set(state: ShardState, command: SetStock): Decided {
+  const past = pastAdjustment(state, command);
+  if (past) return past;
+  const { sku, available, expected } = command;
+  const stock = state.stock.get(sku);
+  if (!stock && expected !== null) return { kind: "unknown_sku", sku };
+  if (stock && stock.available !== expected) return { kind: "stale", sku, available: stock.available };
+  return keepStock(state, command, available - (stock?.available ?? 0));
+}
+
+/** Stops selling a SKU, or goes on. */
+export function pause(state: ShardState, command: Pause): Decided {
+  const { kind, sku, reason } = command;
+  const stock = state.stock.get(sku);
+  if (!stock) return { kind: "unknown_sku", sku };
+  const { paused, ...others } = stock.policy ?? {};
+  const wanted = kind === "pause";
+  if ((paused ?? false) === wanted) return accepted(state.seq, [stock.available]);
+  state.seq++;
+  return setPolicy(state, kind, sku, wanted ? { ...others, paused: true } : others, command, reason);
+}
+
+/** Sets the rules of a SKU's sale; the pause stays. */
+export function rules(state: ShardState, command: SetRules): Decided {
+  const { sku, opensAtMs, closesAtMs, quota, tokenRequired } = command;
+  const stock = state.stock.get(sku);
+  if (!stock) return { kind: "unknown_sku", sku };
+  const before = stock.policy ?? {};
+  const policy: StoredPolicy = {
+    ...before.paused && { paused: true },
+    ...opensAtMs !== null && { opens: opensAtMs },
+    ...closesAtMs !== null && { closes: closesAtMs },
+    ...quota !== null && { quota },
+    ...tokenRequired && { token: true },
+  };
+  const sameWindow = policy.opens === before.opens && policy.closes === before.closes &&
+    policy.quota === before.quota;
+  if (sameWindow && policy.token === before.token) return accepted(state.seq, [stock.available]);
+  const seq = ++state.seq;
+  const sale = sameWindow ? before.sale : policy.quota === undefined ? undefined : seq;
+  const whole = sale === undefined ? policy : { ...policy, sale };
+  return setPolicy(state, "rules", sku, whole, command, "");
+}
+
+function pastAdjustment(state: ShardState, command: Adjust | SetStock): Decided | undefined {
+  const { adjustmentId, sku, fingerprint } = command;
+  const past = state.line(adjustmentKey(adjustmentId), sku);
+  if (!past) return undefined;
+  if (past.fingerprint !== fingerprint) return { kind: "conflict", sku };
+  return { ...accepted(past.seq, [past.newStock]), replayed: true, created: past.kind === "create" };
+}
+
+/** Changes the stock of a SKU that may be new. */
+function keepStock(state: ShardState, command: Adjust | SetStock, delta: number): Decided {
+  const { adjustmentId, sku, fingerprint, reason, reference } = command;
+  const key = adjustmentKey(adjustmentId);
+  const known = state.stock.get(sku);
+  const { available, reserved } = known ?? { available: 0, reserved: 0 };
+  if (available + delta < 0) return { kind: "insufficient", sku, available };
+  if (available + reserved + delta > limits.quantityMax) return { kind: "stock_limit", sku, available };
+  if ((state.remembered.get(key)?.length ?? 0) >= limits.orderLinesMax) return { kind: "order_full" };
+
+  const seq = ++state.seq;
+  const kind = known ? command.kind : "create";
+  if (!known) state.stock.set(sku, { available: 0, reserved: 0, policy: null });
+  const fact = state.move(sku, delta, 0);
+  const newStock = fact.available;
+  const what = { sku, fingerprint, kind, amount: delta, newStock, seq, atMs: state.nowMs, userId: "" };
+  state.remember(key, { ...what, ...unsettled });
+  state.write(kind, { id: adjustmentId, fingerprint, origin: command, reason, reference, lines: [fact] });
+  return { ...accepted(seq, [newStock]), created: !known };
+}
+
+/** The number of the event is taken already. */
+function setPolicy(
+  state: ShardState,
+  kind: string,
+  sku: string,
+  policy: StoredPolicy,
+  origin: Origin,
+  reason: string,
+): Decided {
+  state.known(sku).policy = Object.keys(policy).length > 0 ? policy : null;
+  const fact = state.move(sku, 0, 0);
+  state.write(kind, { id: "", origin, reason, lines: [fact], data: { policy } });
+  return accepted(state.seq, [fact.available]);
+}

@@ -1,0 +1,117 @@
+/**
+ * `lua/sell.lua` in TypeScript: takes the lines of one order, all or none.
+ *
+ * @module
+ */
+import { limits, type Sale } from "../command.ts";
+import type { Decided, RememberedLine } from "../outcome.ts";
+import { pairKey } from "../remembered.ts";
+import { accepted, type ShardState } from "./state.ts";
+
+/** Decides a sale. */
+export function sell(state: ShardState, sale: Sale): Decided {
+  const past = state.remembered.get(sale.orderId) && pastAnswer(state, sale);
+  const refusal = past ?? whyNot(state, sale);
+  if (refusal) return refusal;
+
+  const { kind, orderId, userId, fingerprint, lines } = sale;
+  const holdMs = Math.min(sale.holdMs, state.holdMaxMs);
+  const { nowMs } = state;
+  const seq = ++state.seq;
+  const held = kind === "reserve";
+  const expiresAtMs = held ? nowMs + holdMs : 0;
+  const facts = lines.map(({ sku, amount }) => {
+    const fact = state.move(sku, -amount, held ? amount : 0);
+    state.remember(orderId, {
+      sku,
+      fingerprint,
+      kind,
+      amount,
+      newStock: fact.available,
+      seq,
+      atMs: nowMs,
+      userId,
+      state: held ? "held" : "accepted",
+      units: amount,
+      holdMs,
+      expiresAtMs,
+      settledSeq: 0,
+      settledFingerprint: "",
+      settledUnits: 0,
+      settledStock: 0,
+    });
+    state.countQuota(userId, sku, amount, seq);
+    if (state.limits.userLimitMs > 0) state.bought.set(pairKey(userId, sku), nowMs);
+    return fact;
+  });
+  if (held) state.expiry.set(orderId, Math.max(expiresAtMs, state.expiry.get(orderId) ?? 0));
+  const data = held ? { expires: expiresAtMs, hold: holdMs } : {};
+  state.write(kind, { id: orderId, userId, fingerprint, origin: sale, lines: facts, data });
+  return { ...accepted(seq, facts.map((fact) => fact.available)), expiresAtMs };
+}
+
+/** The first answer if all lines were taken before, a conflict if they were taken otherwise. */
+function pastAnswer(state: ShardState, { orderId, fingerprint, lines }: Sale): Decided | undefined {
+  const past: RememberedLine[] = [];
+  for (const { sku } of lines) {
+    const line = state.line(orderId, sku);
+    if (!line) continue;
+    if (line.fingerprint !== fingerprint) return { kind: "conflict", sku };
+    past.push(line);
+  }
+  const [first] = past;
+  if (!first) return undefined;
+  if (past.length < lines.length) return { kind: "conflict", sku: lines[0]?.sku ?? "" };
+  const expiresAtMs = first.holdMs > 0 ? first.atMs + first.holdMs : 0;
+  return { ...accepted(first.seq, past.map((line) => line.newStock)), replayed: true, expiresAtMs };
+}
+
+function whyNot(state: ShardState, sale: Sale): Decided | undefined {
+  const { orderId, userId, lines, hasToken } = sale;
+  for (const { sku } of lines) {
+    if (!state.stock.has(sku)) return { kind: "unknown_sku", sku };
+  }
+  for (const { sku } of lines) {
+    const closed = whyClosed(state, sku, hasToken);
+    if (closed) return closed;
+  }
+  for (const { sku, amount } of lines) {
+    const { available } = state.known(sku);
+    if (available < amount) return { kind: "insufficient", sku, available };
+  }
+  const unfair = whyUnfair(state, userId, lines);
+  if (unfair) return unfair;
+  const room = limits.orderLinesMax - (state.remembered.get(orderId)?.length ?? 0);
+  // A new order always has room for its own lines: a basket has 100 at most.
+  if (state.remembered.get(orderId) && lines.length > room) return { kind: "order_full" };
+  if (state.seq - state.applied >= state.limits.backlogMax) return { kind: "backlog_full" };
+  return undefined;
+}
+
+function whyClosed(state: ShardState, sku: string, hasToken: boolean): Decided | undefined {
+  const { policy } = state.known(sku);
+  const { nowMs } = state;
+  if (!policy) return undefined;
+  const { opens, closes } = policy;
+  if (policy.paused) return { kind: "paused", sku };
+  if (opens !== undefined && nowMs < opens) return { kind: "not_open", sku, opensAtMs: opens };
+  if (closes !== undefined && nowMs >= closes) return { kind: "sale_closed", sku, closesAtMs: closes };
+  return policy.token && !hasToken ? { kind: "token_required", sku } : undefined;
+}
+
+function whyUnfair(state: ShardState, userId: string, lines: Sale["lines"]): Decided | undefined {
+  const { userLimitMs } = state.limits;
+  for (const { sku } of userLimitMs > 0 ? lines : []) {
+    const at = state.bought.get(pairKey(userId, sku));
+    if (at === undefined || state.nowMs - at >= userLimitMs) continue;
+    const retryAfterMs = Math.min(userLimitMs, at + userLimitMs - state.nowMs);
+    return { kind: "rate_limited", sku, retryAfterMs };
+  }
+  for (const { sku, amount } of lines) {
+    const count = state.quotaOf(userId, sku);
+    const quota = state.known(sku).policy?.quota;
+    if (!count || quota === undefined || count.units + amount <= quota) continue;
+    return { kind: "quota_exceeded", sku, quota, left: Math.max(0, quota - count.units) };
+  }
+  return undefined;
+}

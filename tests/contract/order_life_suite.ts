@@ -1,0 +1,360 @@
+/**
+ * The whole life of an order, on each store: held, confirmed, cancelled, extended, lapsed, returned; windows,
+ * quotas and pauses.
+ */
+import assert from "node:assert/strict";
+import type {
+  Cancel,
+  Command,
+  Confirm,
+  Extend,
+  Return,
+  Sale,
+  SetRules,
+} from "../../src/inventory/command.ts";
+import type { Outcome, RememberedLine } from "../../src/inventory/outcome.ts";
+import { waitFor } from "../servers/wait.ts";
+import {
+  adjust,
+  armEmpty,
+  decide,
+  deduct,
+  type MakeStore,
+  readAll,
+  type StoreUnderTest,
+} from "./store_suite.ts";
+
+const origin = { actor: "till", traceparent: "" } as const;
+
+function reserve(
+  orderId: string,
+  amounts: Record<string, number>,
+  holdMs = 600_000,
+  userId = "user-1",
+): Sale {
+  const lines = Object.entries(amounts).map(([sku, amount]) => ({ sku, amount }));
+  return {
+    ...deduct(orderId, "", 1, userId),
+    kind: "reserve",
+    lines,
+    holdMs,
+    fingerprint: JSON.stringify(lines),
+  };
+}
+
+function confirm(orderId: string, amounts?: Record<string, number>): Confirm {
+  const lines = amounts ? Object.entries(amounts).map(([sku, amount]) => ({ sku, amount })) : null;
+  return { kind: "confirm", orderId, lines, fingerprint: JSON.stringify(lines), ...origin };
+}
+
+const cancel = (orderId: string): Cancel => ({ kind: "cancel", orderId, ...origin });
+const extend = (orderId: string, holdMs: number): Extend => ({ kind: "extend", orderId, holdMs, ...origin });
+
+function giveBack(orderId: string, returnId: string, amounts: Record<string, number>): Return {
+  const lines = Object.entries(amounts).map(([sku, amount]) => ({ sku, amount }));
+  const fingerprint = JSON.stringify(lines);
+  return { kind: "return", orderId, returnId, lines, reason: "", fingerprint, sold: null, ...origin };
+}
+
+function rules(sku: string, some: Partial<SetRules>): SetRules {
+  const none = { opensAtMs: null, closesAtMs: null, quota: null, tokenRequired: false };
+  return { kind: "rules", sku, ...none, ...origin, ...some };
+}
+
+const read = (sku: string): Command => ({ kind: "stock", sku });
+const kinds = (outcomes: readonly Outcome[]) => outcomes.map((outcome) => outcome.kind);
+
+function figures(outcome: Outcome | undefined): [available: number, reserved: number] {
+  assert.equal(outcome?.kind, "stock");
+  return outcome?.kind === "stock" ? [outcome.available, outcome.reserved] : [-1, -1];
+}
+
+/** Registers the suite for one adapter. */
+export function orderLifeSuite(name: string, make: MakeStore): void {
+  const test = (title: string, body: (parts: StoreUnderTest) => Promise<void>) =>
+    Deno.test(`${name}: ${title}`, async () => {
+      await using parts = await make({ userLimitMs: 0 });
+      await armEmpty(parts.control);
+      await decide(parts.store, adjust("a", "S", 10), adjust("a", "T", 10));
+      await body(parts);
+    });
+
+  test("a reservation holds its units, and a confirmation sells them", async ({ store }) => {
+    const [held, stock] = await decide(store, reserve("r", { S: 3, T: 1 }), read("S"));
+    assert.ok(held?.kind === "accepted" && held.expiresAtMs > Date.now() + 500_000);
+    assert.deepEqual(held.newStock, [7, 9]);
+    assert.deepEqual(figures(stock), [7, 3]);
+    const [confirmed, again, after] = await decide(store, confirm("r"), confirm("r"), read("S"));
+    assert.deepEqual(confirmed, {
+      kind: "settled",
+      state: "confirmed",
+      seq: 4,
+      replayed: false,
+      lines: [{ sku: "S", amount: 3, available: 7 }, { sku: "T", amount: 1, available: 9 }],
+    });
+    assert.deepEqual(again, { ...confirmed, replayed: true });
+    assert.deepEqual(figures(after), [7, 0]);
+  });
+
+  test("a confirmation may name fewer units: the rest returns", async ({ store }) => {
+    await decide(store, reserve("r", { S: 3, T: 2 }));
+    const [confirmed, s, t] = await decide(store, confirm("r", { S: 1 }), read("S"), read("T"));
+    assert.deepEqual(confirmed?.kind === "settled" && confirmed.lines, [
+      { sku: "S", amount: 1, available: 9 },
+      { sku: "T", amount: 0, available: 10 },
+    ]);
+    assert.deepEqual([figures(s), figures(t)], [[9, 0], [10, 0]]);
+  });
+
+  test("more than is held cannot be confirmed, and nothing happens", async ({ store }) => {
+    await decide(store, reserve("r", { S: 3 }));
+    const outcomes = await decide(store, confirm("r", { S: 4 }), confirm("r", { T: 1 }), read("S"));
+    assert.deepEqual(outcomes[0], { kind: "exceeds", sku: "S", units: 3 });
+    assert.deepEqual(outcomes[1], { kind: "exceeds", sku: "T", units: 0 });
+    assert.deepEqual(figures(outcomes[2]), [7, 3]);
+  });
+
+  test("what comes too late is told which it is", async ({ store }) => {
+    await decide(store, reserve("c", { S: 1 }), confirm("c"), reserve("x", { S: 1 }), cancel("x"));
+    assert.deepEqual(
+      kinds(
+        await decide(
+          store,
+          cancel("c"),
+          extend("c", 900_000),
+          confirm("c", { S: 1 }),
+          confirm("x"),
+          extend("x", 900_000),
+          cancel("x"),
+          confirm("none"),
+          cancel("none"),
+          extend("none", 900_000),
+        ),
+      ),
+      [
+        "already_confirmed",
+        "already_confirmed",
+        "already_confirmed",
+        "already_cancelled",
+        "already_cancelled",
+        "settled",
+        "unknown_reservation",
+        "unknown_reservation",
+        "unknown_reservation",
+      ],
+    );
+  });
+
+  test("a lapsed reservation stops counting in the very call that looks at the stock", async (parts) => {
+    const { store, log } = parts;
+    const [held] = await decide(store, reserve("r", { S: 10 }, 1000), deduct("o", "S"));
+    assert.ok(held?.kind === "accepted");
+    // The store's clock decides; an empty batch tells it.
+    await waitFor(async () => (await store.decide(0, [])).timeMs >= held.expiresAtMs, {
+      deadlineMs: 5000,
+      what: "the hold to lapse",
+    });
+    const [sold, late] = await decide(store, deduct("o", "S"), confirm("r"));
+    assert.deepEqual(sold?.kind === "accepted" && sold.newStock, [9]);
+    assert.deepEqual(late, { kind: "reservation_expired" });
+    const events = (await readAll(log)).flatMap((entry) => entry.events);
+    assert.deepEqual(events.slice(3).map(({ kind, id }) => [kind, id]), [["expire", "r"], ["deduct", "o"]]);
+    const lag = (events[3]?.atMs ?? 0) - held.expiresAtMs;
+    assert.ok(lag >= 0 && lag <= 50, `released ${lag} ms late`);
+  });
+
+  test("an extension counts from when the reservation was made, and never shortens it", async ({ store }) => {
+    const [held] = await decide(store, reserve("r", { S: 1 }, 600_000));
+    assert.ok(held?.kind === "accepted");
+    const outcomes = await decide(
+      store,
+      extend("r", 900_000),
+      extend("r", 900_000),
+      extend("r", 60_000),
+      extend("r", 99_000_000),
+    );
+    const ends = outcomes.map((outcome) =>
+      outcome.kind === "extended" && outcome.expiresAtMs - held.expiresAtMs
+    );
+    assert.deepEqual(ends, [300_000, 300_000, 300_000, 13_800_000]);
+  });
+
+  test("returns give back what was sold, all or part, never more", async ({ store }) => {
+    await decide(store, deduct("o", "S", 3), reserve("r", { S: 2 }), reserve("h", { S: 1 }));
+    await decide(store, confirm("r"));
+    const outcomes = await decide(
+      store,
+      giveBack("o", "x", { S: 2 }),
+      giveBack("o", "x", { S: 2 }),
+      giveBack("o", "x", { S: 1 }),
+      giveBack("o", "y", { S: 2 }),
+      giveBack("o", "y", { S: 1 }),
+      giveBack("r", "z", { S: 2 }),
+      giveBack("h", "z", { S: 1 }),
+      giveBack("none", "z", { S: 1 }),
+      read("S"),
+    );
+    assert.deepEqual(kinds(outcomes), [
+      "accepted",
+      "accepted",
+      "conflict",
+      "exceeds",
+      "accepted",
+      "accepted",
+      "exceeds",
+      "unknown_order",
+      "stock",
+    ]);
+    assert.deepEqual(figures(outcomes[8]), [9, 1]);
+  });
+
+  test("a shard that has forgotten an order takes the ledger's word for a return", async ({ store }) => {
+    const sold: RememberedLine = {
+      sku: "S",
+      fingerprint: "f",
+      kind: "deduct",
+      amount: 3,
+      newStock: 7,
+      seq: 1,
+      atMs: 1,
+      userId: "user-1",
+      state: "accepted",
+      units: 2,
+      holdMs: 0,
+      expiresAtMs: 0,
+      settledSeq: 0,
+      settledFingerprint: "",
+      settledUnits: 0,
+      settledStock: 0,
+    };
+    const outcomes = await decide(
+      store,
+      { ...giveBack("o", "x", { S: 3 }), sold: [sold] },
+      { ...giveBack("o", "x", { S: 1 }), sold: [sold] },
+      { ...giveBack("o", "y", { S: 2 }), sold: [sold] },
+      { ...giveBack("o", "y", { S: 1 }), sold: [sold] },
+    );
+    assert.deepEqual(kinds(outcomes), ["exceeds", "accepted", "exceeds", "accepted"]);
+  });
+
+  test("a pause takes effect with the next decision, and only sales heed it", async ({ store, log }) => {
+    await decide(store, reserve("r", { S: 1 }), deduct("o", "S"));
+    const pause: Command = { kind: "pause", sku: "S", reason: "recount", ...origin };
+    const outcomes = await decide(
+      store,
+      pause,
+      pause,
+      deduct("p", "S"),
+      deduct("o", "S"),
+      confirm("r"),
+      giveBack("o", "x", { S: 1 }),
+      adjust("b", "S", 1),
+      { ...pause, kind: "resume" },
+      deduct("p", "S"),
+    );
+    assert.deepEqual(kinds(outcomes), [
+      "accepted",
+      "accepted",
+      "paused",
+      "accepted",
+      "settled",
+      "accepted",
+      "accepted",
+      "accepted",
+      "accepted",
+    ]);
+    const events = (await readAll(log)).flatMap((entry) => entry.events);
+    const policies = events.filter((event) => event.data.policy).map(({ kind, data }) => [kind, data.policy]);
+    assert.deepEqual(policies, [["pause", { paused: true }], ["resume", {}]]);
+  });
+
+  test("a sale opens and closes by the store's clock", async ({ store }) => {
+    const hourMs = 3_600_000;
+    const soon = Date.now() + hourMs;
+    const past = Date.now() - hourMs;
+    const outcomes = await decide(
+      store,
+      rules("S", { opensAtMs: soon }),
+      deduct("o", "S"),
+      rules("S", { opensAtMs: past, closesAtMs: soon }),
+      deduct("o", "S"),
+      rules("S", { closesAtMs: past }),
+      deduct("p", "S"),
+      read("S"),
+    );
+    assert.deepEqual(outcomes[1], { kind: "not_open", sku: "S", opensAtMs: soon });
+    assert.equal(outcomes[3]?.kind, "accepted");
+    assert.deepEqual(outcomes[5], { kind: "sale_closed", sku: "S", closesAtMs: past });
+    assert.ok(
+      outcomes[6]?.kind === "stock" && outcomes[6].closesAtMs === past && outcomes[6].opensAtMs === null,
+    );
+  });
+
+  test("a SKU may require a purchase token; a replay needs none", async ({ store }) => {
+    const outcomes = await decide(
+      store,
+      rules("S", { tokenRequired: true }),
+      deduct("o", "S"),
+      { ...deduct("o", "S"), hasToken: true },
+      deduct("o", "S"),
+    );
+    assert.deepEqual(kinds(outcomes), ["accepted", "token_required", "accepted", "accepted"]);
+  });
+
+  test("a quota counts what a user has of a SKU within the window", async ({ store }) => {
+    await decide(store, deduct("before", "S", 2), rules("S", { quota: 3 }));
+    const outcomes = await decide(
+      store,
+      deduct("o", "S", 2),
+      deduct("p", "S", 2),
+      deduct("o", "S", 2),
+      giveBack("o", "x", { S: 1 }),
+      deduct("p", "S", 2),
+      reserve("r", { S: 1 }, 600_000, "user-2"),
+      cancel("r"),
+      deduct("q", "S", 3, "user-2"),
+      rules("S", { quota: 1 }),
+      deduct("n", "S", 1),
+    );
+    assert.deepEqual(kinds(outcomes), [
+      "accepted",
+      "quota_exceeded",
+      "accepted",
+      "accepted",
+      "accepted",
+      "accepted",
+      "settled",
+      "accepted",
+      "accepted",
+      "accepted",
+    ]);
+    assert.deepEqual(outcomes[1], { kind: "quota_exceeded", sku: "S", quota: 3, left: 1 });
+  });
+
+  test("sets the stock if it is as expected", async ({ store }) => {
+    const set = (adjustmentId: string, sku: string, available: number, expected: number | null): Command => {
+      const note = { reason: "", reference: "", fingerprint: `${available}/${expected}` };
+      return { kind: "set", adjustmentId, sku, available, expected, ...note, ...origin };
+    };
+    const outcomes = await decide(
+      store,
+      set("1", "S", 4, 9),
+      set("1", "S", 4, 10),
+      set("1", "S", 4, 10),
+      set("1", "S", 5, 4),
+      set("2", "S", 4, null),
+      set("2", "N", 4, 1),
+      set("2", "N", 4, null),
+    );
+    assert.deepEqual(kinds(outcomes), [
+      "stale",
+      "accepted",
+      "accepted",
+      "conflict",
+      "stale",
+      "unknown_sku",
+      "accepted",
+    ]);
+    assert.ok(outcomes[6]?.kind === "accepted" && outcomes[6].created);
+  });
+}
