@@ -1,8 +1,11 @@
 /**
  * Books a batch inside a transaction.
  *
- * The movements go in first, as one JSON text; order lines, stock and audit are then derived from the movements
- * themselves, by their numbers, so what the books say of a line cannot differ from what they say of its movement.
+ * The movements go in first, as one JSON text; rules, order lines, what became of them, stock and audit are then
+ * derived from the movements themselves, by their numbers, so what the books say of a line cannot differ from what
+ * they say of its movement. Each kind of change is one statement for the whole batch, in the order of a line's life:
+ * accepted, extended, settled, returned. A line may go through all of it within one batch.
+ *
  * When PostgreSQL refuses the data, the batch is booked a second time by halves, until the commands that it means
  * stand alone: their movement is booked all the same, and they are set aside in `dead_letters`.
  *
@@ -12,7 +15,7 @@ import { SqlError, type Transaction } from "./database.ts";
 import type { Difference } from "./ledger.ts";
 import { type Numbered, readable, toMovements } from "./movements.ts";
 import { remedyFor } from "./sqlstate.ts";
-import type { Statements } from "./statements.ts";
+import type { StatementName, Statements } from "./statements.ts";
 
 /** What booking found. With differences the caller must roll back. */
 export interface Booked {
@@ -32,6 +35,25 @@ interface AuditRow {
   readonly storeReserved: number;
 }
 
+/** A statement that changes order lines or stock by the movements of some kinds. */
+interface Step {
+  readonly statement: StatementName;
+  readonly kinds: ReadonlySet<string>;
+}
+
+const rules: Step = { statement: "set_policies", kinds: new Set(["pause", "resume", "rules"]) };
+const sales: Step = { statement: "insert_order_lines", kinds: new Set(["deduct", "order", "reserve"]) };
+
+/** What goes on with lines that are in the books, in the order of their life. */
+const followUps: readonly Step[] = [
+  { statement: "extend_lines", kinds: new Set(["extend"]) },
+  { statement: "settle_lines", kinds: new Set(["confirm", "cancel", "expire"]) },
+  { statement: "return_units", kinds: new Set(["return"]) },
+];
+
+/** SQLSTATEs of what SQL itself finds no fault with. */
+const sqlstates = { uniqueViolation: "23505", noData: "02000" } as const;
+
 /** The numbers of a batch: after `after`, up to `last`. */
 interface Range {
   readonly after: number;
@@ -44,6 +66,8 @@ export class Booking {
   readonly #sql: Statements;
   readonly #shard: number;
   readonly #events: readonly Numbered[];
+  /** Numbers of those set aside. */
+  readonly #aside = new Set<number>();
   #deadLetters = 0;
   #compensations = 0;
 
@@ -59,15 +83,21 @@ export class Booking {
     this.#events = events;
   }
 
-  /** The ordinary way: all statements leave together. */
+  /** The ordinary way: all statements leave together, those that the batch has no use for stay away. */
   async bookAtOnce(): Promise<Booked> {
-    const [, returned, differences] = await Promise.all([
+    const steps = followUps.filter((step) => this.#wants(step));
+    const range = rangeOf(this.#events);
+    const [, , , returned, , differences] = await together([
       this.#insertMovements(this.#events),
-      this.#insertOrderLines(this.#events),
+      this.#onRange(this.#sql.add_missing_stock, range),
+      this.#wants(rules) && this.#onRange(this.#sql[rules.statement], range),
+      this.#wants(sales) ? this.#insertOrderLines(this.#events) : 0,
+      Promise.all(steps.map(({ statement }) => this.#onRange(this.#sql[statement], range))),
       this.#moveStock(),
       this.#moveCursor(),
     ]);
     if (returned > 0) await this.#judgeReturnedLines();
+    if (steps.length > 0) await this.#setStraysAside();
     return this.#booked(differences);
   }
 
@@ -77,13 +107,28 @@ export class Booking {
       await this.#insertMovements([readable(event)]);
       await this.#setAside(event, refusal.sqlstate, `${refusal.message}; booked with U+FFFD in its place`);
     });
+    await this.#onRange(this.#sql.add_missing_stock, rangeOf(this.#events));
+    await this.#stepByHalves(rules, "rules not changed");
     let returned = 0;
     await this.#byHalves(this.#events, async (part) => {
       returned += await this.#insertOrderLines(part);
     }, (event, refusal) => this.#setAside(event, refusal.sqlstate, `no order line: ${refusal.message}`));
+    for (const step of followUps) await this.#stepByHalves(step, "order line not changed");
     if (returned > 0) await this.#judgeReturnedLines();
+    await this.#setStraysAside();
     const [differences] = await Promise.all([this.#moveStock(), this.#moveCursor()]);
     return this.#booked(differences);
+  }
+
+  #wants({ kinds }: Step): boolean {
+    return this.#events.some(({ kind }) => kinds.has(kind));
+  }
+
+  async #stepByHalves(step: Step, what: string): Promise<void> {
+    if (!this.#wants(step)) return;
+    await this.#byHalves(this.#events, async (part) => {
+      await this.#onRange(this.#sql[step.statement], rangeOf(part));
+    }, (event, refusal) => this.#setAside(event, refusal.sqlstate, `${what}: ${refusal.message}`));
   }
 
   #booked(differences: readonly Difference[]): Booked {
@@ -131,11 +176,7 @@ export class Booking {
   }
 
   async #moveStock(): Promise<Difference[]> {
-    const range = rangeOf(this.#events);
-    const [, rows] = await Promise.all([
-      this.#onRange(this.#sql.add_missing_stock, range),
-      this.#onRange<AuditRow>(this.#sql.audit_stock, range),
-    ]);
+    const rows = await this.#onRange<AuditRow>(this.#sql.audit_stock, rangeOf(this.#events));
     return rows.map(toDifference);
   }
 
@@ -147,30 +188,48 @@ export class Booking {
 
   /**
    * Lines that came back after the idempotency window: the store had forgotten them and sold again, so their
-   * movements stay. With the same contents the units are given back, and the answer stays true; with others the
-   * order id was used for something else, which a person must judge.
+   * movements stay. A sale with the same contents is given back, and the answer stays true. A person must judge one
+   * with other contents, as the order id was used for something else, and a reservation: it took units for a while
+   * only, and whether there will be anything to give back is not known before it is settled.
    */
   async #judgeReturnedLines(): Promise<void> {
     const returned = await this.#onRange<{ seq: number; same: boolean }>(
       this.#sql.find_returned_lines,
       rangeOf(this.#events),
     );
-    const bySeq = new Map(this.#events.map((event) => [event.seq, event]));
+    const bySeq = this.#eventsBySeq();
     for (const { seq, same } of returned) {
       const event = bySeq.get(seq);
       if (!event) continue;
       await this.#tx.query(this.#sql.remove_order_lines, [this.#shard, seq]);
-      if (same) {
+      if (same && event.kind !== "reserve") {
         this.#compensations++;
         await this.#tx.query(this.#sql.insert_compensations, [this.#shard, seq]);
       } else {
-        await this.#setAside(event, "23505", "line accepted before, with other contents");
+        const contents = same ? "a reservation" : "with other contents";
+        await this.#setAside(event, sqlstates.uniqueViolation, `line accepted before, ${contents}`);
       }
     }
   }
 
+  /** What goes on with a line that the books do not have: that line was set aside, now or earlier. */
+  async #setStraysAside(): Promise<void> {
+    const strays = await this.#onRange<{ seq: number }>(this.#sql.find_strays, rangeOf(this.#events));
+    const bySeq = this.#eventsBySeq();
+    for (const { seq } of strays) {
+      const event = bySeq.get(seq);
+      if (!event || this.#aside.has(seq)) continue;
+      await this.#setAside(event, sqlstates.noData, `no line to ${event.kind}, or not in the state for it`);
+    }
+  }
+
+  #eventsBySeq(): Map<number, Numbered> {
+    return new Map(this.#events.map((event) => [event.seq, event]));
+  }
+
   async #setAside(event: Numbered, sqlstate: string, reason: string): Promise<void> {
     this.#deadLetters++;
+    this.#aside.add(event.seq);
     await this.#tx.query(this.#sql.insert_dead_letter, [
       this.#shard,
       event.seq,
@@ -183,6 +242,16 @@ export class Booking {
   #onRange<Row extends object>(statement: string, { after, last }: Range): Promise<Row[]> {
     return this.#tx.query<Row>(statement, [this.#shard, after, last]);
   }
+}
+
+/**
+ * Waits for statements that left together. The first refusal counts, whichever is heard of first: those behind it
+ * only say that the transaction is over.
+ */
+async function together<const T extends readonly unknown[]>(calls: T) {
+  const ends = await Promise.allSettled(calls);
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+  return await Promise.all(calls);
 }
 
 function rangeOf(events: readonly Numbered[]): Range {

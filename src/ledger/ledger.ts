@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LogEntry, Position } from "../log/event.ts";
+import type { LogEntry, Position, StoredPolicy } from "../log/event.ts";
 import type { RememberedLine } from "../inventory/outcome.ts";
 
 /** Who owns these books. A store that carries another id belongs to somebody else. */
@@ -78,6 +78,20 @@ export interface StockRow {
   readonly available: number;
   /** Units that are held for somebody. */
   readonly reserved: number;
+  /** Its rules; null when it has none. */
+  readonly policy: StoredPolicy | null;
+}
+
+/** What a user has bought of a SKU with a quota, within its window. */
+export interface QuotaRow {
+  /** Who bought. */
+  readonly userId: string;
+  /** What was bought. */
+  readonly sku: string;
+  /** Units still sold or held. */
+  readonly units: number;
+  /** Which window they count for: {@link StoredPolicy.sale}. */
+  readonly sale: number;
 }
 
 /** Units that a line took a second time. */
@@ -94,6 +108,8 @@ export interface Compensation {
 export interface LineRow extends RememberedLine {
   /** Order id or adjustment id. */
   readonly id: string;
+  /** The return id of a `return`; else empty. */
+  readonly returnId: string;
 }
 
 /**
@@ -125,6 +141,8 @@ export interface ShardLedger {
   countSkus(): Promise<number>;
   /** Lines accepted since `sinceMs`, by number, `limit` rows after (`seq`, `line`). */
   lines(sinceMs: number, after: { seq: number; line: number }, limit: number): Promise<LinePage>;
+  /** What users have bought of SKUs with a quota, within their windows; `limit` rows after (`userId`, `sku`). */
+  quotas(after: { userId: string; sku: string }, limit: number): Promise<QuotaRow[]>;
   /** What is to be given back: lines that returned after the idempotency window and were sold again. */
   compensations(limit: number): Promise<Compensation[]>;
   /** Notes that the store has taken the units back. */
@@ -160,8 +178,6 @@ export interface LinePage {
 export interface OrderLineRow extends LineRow {
   /** Where the SKU lives. */
   readonly shard: number;
-  /** `sold`. */
-  readonly state: string;
 }
 
 /** The books. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { EventLine, InventoryEvent, LogEntry, Position } from "../log/event.ts";
+import type { EventData, EventLine, InventoryEvent, LogEntry, Position } from "../log/event.ts";
 
 /** An event and the epoch that its number was issued under. */
 export type Numbered = InventoryEvent & { readonly epoch: number };
@@ -31,13 +31,24 @@ export function planBatch(entries: readonly LogEntry[], cursor: Position): Plan 
 }
 
 /** One change of one SKU, as `insert_movements.sql` takes it. */
-export type Movement = Omit<Numbered, "lines"> & EventLine & { readonly line: number };
+export interface Movement extends Omit<Numbered, "lines" | "data">, EventLine {
+  /** Its place in its event, from 0. */
+  readonly line: number;
+  /** Null when empty, as it is for most: then it takes no room. */
+  readonly data: EventData | null;
+}
 
 /** The movements of events, one a line. */
 export function toMovements(events: readonly Numbered[]): Movement[] {
-  return events.flatMap(({ lines, ...event }) =>
-    lines.map((change, line) => ({ ...event, ...change, line }))
-  );
+  return events.flatMap(({ lines, ...event }) => {
+    const data = isEmpty(event.data) ? null : event.data;
+    return lines.map((change, line) => ({ ...event, ...change, line, data }));
+  });
+}
+
+function isEmpty(data: EventData): boolean {
+  for (const _ in data) return false;
+  return true;
 }
 
 /** The same event with nothing in it that PostgreSQL refuses in a text or a time; its figures are untouched. */

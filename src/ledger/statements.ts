@@ -13,10 +13,12 @@ export const statementNames = [
   "close_compensation",
   "count_skus",
   "create_migrations",
+  "extend_lines",
   "find_first_line",
   "find_order",
   "find_returned_lines",
   "find_schema",
+  "find_strays",
   "insert_compensations",
   "insert_dead_letter",
   "insert_movements",
@@ -30,11 +32,15 @@ export const statementNames = [
   "note_migration",
   "page_compensations",
   "page_lines",
+  "page_quotas",
   "page_stock",
   "read_cursor",
   "read_deployment",
   "read_migrations",
   "remove_order_lines",
+  "return_units",
+  "set_policies",
+  "settle_lines",
 ] as const;
 
 /** Name of a statement: its file's, without the ending. */

@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import type { Database } from "../../src/ledger/database.ts";
-import type { Applied, Ledger, ShardLedger } from "../../src/ledger/ledger.ts";
+import type { Applied, Ledger, LineRow, ShardLedger } from "../../src/ledger/ledger.ts";
 import { openLedger } from "../../src/ledger/sql_ledger.ts";
 import type { EventLine, InventoryEvent, LogEntry } from "../../src/log/event.ts";
 import { realWorld } from "../../src/world.ts";
@@ -54,10 +54,75 @@ export function event(
     traceparent: "",
     reason: "",
     reference: "",
+    data: {},
     atMs: atMs + seq,
     lines,
     ...fields,
   };
+}
+
+/** Writes events as the store would: the next number, and the figures that the changes leave. */
+export class Shelf {
+  #seq: number;
+  readonly #figures = new Map<string, { available: number; reserved: number }>();
+
+  /** Goes on after {@link Books}. */
+  constructor() {
+    this.#seq = 1;
+    this.#figures.set("SKU-1", { available: 10, reserved: 0 });
+  }
+
+  /** An event of these changes: SKU, change of available and of reserved units. */
+  next(
+    kind: string,
+    id: string,
+    changes: readonly (readonly [string, number, number])[],
+    fields: Partial<InventoryEvent> = {},
+  ): InventoryEvent {
+    const lines = changes.map(([sku, delta, reservedDelta]) => {
+      const { available, reserved } = this.#figures.get(sku) ?? { available: 0, reserved: 0 };
+      const after = { available: available + delta, reserved: reserved + reservedDelta };
+      this.#figures.set(sku, after);
+      return { sku, delta, reservedDelta, ...after };
+    });
+    return event(++this.#seq, lines, { kind, id, ...fields });
+  }
+
+  /** A reservation that is made for 10 minutes at `atMs`. */
+  reserve(id: string, ...lines: (readonly [string, number])[]): InventoryEvent {
+    const data = { hold: holdMs, expires: atMs + holdMs };
+    return this.next("reserve", id, lines.map(([sku, units]) => [sku, -units, units]), { data });
+  }
+}
+
+/** What {@link Shelf.reserve} holds for. */
+export const holdMs = 600_000;
+
+/** A remembered line with nothing more to it than that it was accepted. */
+export function plainLine(
+  fields: Pick<LineRow, "id" | "sku" | "amount" | "newStock" | "seq"> & Partial<LineRow>,
+): LineRow {
+  return {
+    ...{
+      returnId: "",
+      fingerprint: "f".repeat(16),
+      kind: "deduct",
+      atMs: atMs + fields.seq,
+      userId: "user-1",
+    },
+    ...{ state: "accepted", units: fields.amount, holdMs: 0, expiresAtMs: 0 },
+    ...{ settledSeq: 0, settledFingerprint: "", settledUnits: 0, settledStock: 0 },
+    ...fields,
+  };
+}
+
+/** For every SKU the movements add up to its stock, of available and of reserved units. */
+export async function assertSums({ rows }: Pick<Books, "rows">): Promise<void> {
+  const sums = await rows(
+    `select sku, sum(delta)::bigint as available, sum(reserved_delta)::bigint as reserved
+     from movements group by sku order by sku`,
+  );
+  assert.deepEqual(sums, await rows("select sku, available, reserved from stock order by sku"));
 }
 
 /** What one atomic step of the store wrote. */

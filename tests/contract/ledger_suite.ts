@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { applied, entry, event, type MakeDatabases, opening, registrar, sale } from "./ledger_books.ts";
 import { registerLeaseAndReads } from "./ledger_reads_suite.ts";
+import { registerOrderLives } from "./ledger_orders_suite.ts";
+import { registerRebuildReads } from "./ledger_rebuild_suite.ts";
 
 /** Registers the suite for one kind of database. */
 export function ledgerSuite(name: string, make: MakeDatabases): void {
@@ -29,8 +31,8 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
 
     assert.deepEqual(await shard.cursor(), { epoch: 2, seq: 4, issuedEpoch: 2, notedHead: 0 });
     assert.deepEqual(await shard.stock("", 10), [
-      { sku: "SKU-1", available: 7, reserved: 0 },
-      { sku: "SKU-2", available: 2, reserved: 1 },
+      { sku: "SKU-1", available: 7, reserved: 0, policy: null },
+      { sku: "SKU-2", available: 2, reserved: 1, policy: null },
     ]);
     assert.equal(await shard.countSkus(), 2);
     const movements = await rows(
@@ -89,7 +91,7 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
       entry(1, sale(4, "SKU-1", 7)),
     ]);
     assert.equal(applied(result).events, 2);
-    assert.deepEqual(await shard.stock("", 10), [{ sku: "SKU-1", available: 7, reserved: 0 }]);
+    assert.deepEqual(await shard.stock("", 10), [{ sku: "SKU-1", available: 7, reserved: 0, policy: null }]);
   });
 
   test("a gap in the numbers applies nothing, not even what comes before it", async ({ shard, rows }) => {
@@ -132,7 +134,7 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
     });
     assert.equal((await rows("select from movements")).length, 1);
     assert.equal((await rows("select from order_lines")).length, 0);
-    assert.deepEqual(await shard.stock("", 10), [{ sku: "SKU-1", available: 10, reserved: 0 }]);
+    assert.deepEqual(await shard.stock("", 10), [{ sku: "SKU-1", available: 10, reserved: 0, policy: null }]);
     assert.deepEqual(await shard.cursor(), { epoch: 1, seq: 1, issuedEpoch: 1, notedHead: 0 });
     applied(await shard.apply([entry(1, sale(2, "SKU-1", 9))])); // and the lease is still good
   });
@@ -214,7 +216,7 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
     events[7] = sale(9, "SKU-1", 2, { atMs: 1e300 });
     assert.equal(applied(await shard.apply([entry(1, ...events)])).deadLetters, 3);
 
-    assert.deepEqual(await shard.stock("", 10), [{ sku: "SKU-1", available: 1, reserved: 0 }]);
+    assert.deepEqual(await shard.stock("", 10), [{ sku: "SKU-1", available: 1, reserved: 0, policy: null }]);
     assert.deepEqual(
       await rows("select seq, reason, user_id from movements where seq in (5, 8) order by seq"),
       [
@@ -244,5 +246,7 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
     assert.equal((await rows("select from movements where seq = 3")).length, 1);
   });
 
+  registerOrderLives(registrar(name, make));
   registerLeaseAndReads(registrar(name, make));
+  registerRebuildReads(registrar(name, make));
 }

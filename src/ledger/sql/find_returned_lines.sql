@@ -4,7 +4,7 @@
 select m.seq, bool_and((o.seq, o.line) <> (m.seq, m.line) and m.fingerprint = o.fingerprint) as same
 from movements m
 join order_lines o on o.shard = m.shard and o.order_id = m.order_id and o.sku = m.sku
-where m.shard = $1 and m.seq > $2 and m.seq <= $3 and m.kind = 'deduct'
+where m.shard = $1 and m.seq > $2 and m.seq <= $3 and m.kind in ('deduct', 'order', 'reserve')
 group by m.seq
 having bool_or((o.seq, o.line) <> (m.seq, m.line))
 order by m.seq;

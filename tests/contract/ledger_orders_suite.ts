@@ -1,0 +1,231 @@
+/**
+ * What every ledger must do, second part: an order's whole life, from the sale or the reservation to the return.
+ */
+import assert from "node:assert/strict";
+import type { InventoryEvent } from "../../src/log/event.ts";
+import {
+  applied,
+  assertSums,
+  atMs,
+  type Books,
+  entry,
+  holdMs,
+  plainLine,
+  type Registrar,
+  Shelf,
+} from "./ledger_books.ts";
+
+/** Registers these tests. */
+export function registerOrderLives({ test }: Registrar): void {
+  /** The same events in one batch, and in a batch each. */
+  const testBothWays = (
+    what: string,
+    events: (shelf: Shelf) => InventoryEvent[],
+    check: (books: Books) => Promise<void>,
+  ) => {
+    test(`${what}, in one batch`, async (books) => {
+      assert.equal(applied(await books.shard.apply([entry(1, ...events(new Shelf()))])).deadLetters, 0);
+      await check(books);
+      await assertSums(books);
+    });
+    test(`${what}, in a batch an event`, async (books) => {
+      for (const event of events(new Shelf())) {
+        assert.equal(applied(await books.shard.apply([entry(1, event)])).deadLetters, 0);
+      }
+      await check(books);
+      await assertSums(books);
+    });
+  };
+
+  testBothWays("a reservation is made, extended, confirmed and returned", (shelf) => [
+    shelf.reserve("order-a", ["SKU-1", 4]),
+    shelf.next("extend", "order-a", [["SKU-1", 0, 0]], { data: { expires: atMs + 2 * holdMs } }),
+    shelf.next("confirm", "order-a", [["SKU-1", 0, -4]], { fingerprint: "confirmation" }),
+    shelf.next("return", "order-a", [["SKU-1", 1, 0]], { reference: "return-1" }),
+  ], async ({ ledger }) => {
+    const line = plainLine({ id: "order-a", sku: "SKU-1", amount: 4, newStock: 6, seq: 2, kind: "reserve" });
+    assert.deepEqual(await ledger.findOrder("order-a"), [{
+      ...{ ...line, shard: 0, state: "confirmed", units: 3, holdMs, expiresAtMs: atMs + 2 * holdMs },
+      ...{ settledSeq: 4, settledFingerprint: "confirmation", settledUnits: 4, settledStock: 6 },
+    }]);
+  });
+
+  testBothWays("a confirmation of fewer units keeps those, of a basket down to none of a line", (shelf) => [
+    shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], { userId: "" }),
+    shelf.reserve("order-b", ["SKU-1", 4], ["SKU-2", 2]),
+    shelf.next("confirm", "order-b", [["SKU-1", 3, -4], ["SKU-2", 2, -2]], { fingerprint: "part" }),
+  ], async ({ ledger, shard }) => {
+    const lines = await ledger.findOrder("order-b");
+    const settled = { state: "confirmed", settledSeq: 4, settledFingerprint: "part" };
+    assert.partialDeepStrictEqual(lines, [
+      { sku: "SKU-1", ...settled, amount: 4, units: 1, settledUnits: 1, settledStock: 9 },
+      { sku: "SKU-2", ...settled, amount: 2, units: 0, settledUnits: 0, settledStock: 5 },
+    ]);
+    assert.deepEqual(await shard.stock("", 10), [
+      { sku: "SKU-1", available: 9, reserved: 0, policy: null },
+      { sku: "SKU-2", available: 5, reserved: 0, policy: null },
+    ]);
+  });
+
+  for (const [kind, state] of [["cancel", "cancelled"], ["expire", "expired"]] as const) {
+    testBothWays(`${kind} gives a reservation's units back`, (shelf) => [
+      shelf.reserve("order-c", ["SKU-1", 4]),
+      shelf.next(kind, "order-c", [["SKU-1", 4, -4]], { fingerprint: "" }),
+    ], async ({ ledger }) => {
+      assert.partialDeepStrictEqual(await ledger.findOrder("order-c"), [
+        {
+          state,
+          amount: 4,
+          units: 0,
+          settledSeq: 3,
+          settledFingerprint: "",
+          settledUnits: 0,
+          settledStock: 10,
+        },
+      ]);
+    });
+  }
+
+  testBothWays("an extension never makes a hold shorter", (shelf) => [
+    shelf.reserve("order-d", ["SKU-1", 1]),
+    shelf.next("extend", "order-d", [["SKU-1", 0, 0]], { data: { expires: atMs + 3 * holdMs } }),
+    shelf.next("extend", "order-d", [["SKU-1", 0, 0]], { data: { expires: atMs + 2 * holdMs } }),
+  ], async ({ ledger }) => {
+    assert.partialDeepStrictEqual(await ledger.findOrder("order-d"), [
+      { state: "held", units: 1, holdMs, expiresAtMs: atMs + 3 * holdMs, settledSeq: 0 },
+    ]);
+  });
+
+  testBothWays("several returns of a basket add up, line by line", (shelf) => [
+    shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], { userId: "" }),
+    shelf.next("order", "order-e", [["SKU-1", -5, 0], ["SKU-2", -2, 0]]),
+    shelf.next("return", "order-e", [["SKU-1", 1, 0], ["SKU-2", 2, 0]], { reference: "return-1" }),
+    shelf.next("return", "order-e", [["SKU-1", 2, 0]], { reference: "return-2" }),
+  ], async ({ ledger }) => {
+    const lines = await ledger.findOrder("order-e");
+    assert.partialDeepStrictEqual(lines, [
+      { sku: "SKU-1", kind: "order", state: "accepted", amount: 5, units: 2, newStock: 5 },
+      { sku: "SKU-2", kind: "order", state: "accepted", amount: 2, units: 0, newStock: 3 },
+    ]);
+  });
+
+  test("a replay of an order's life changes nothing", async ({ shard, rows }) => {
+    const shelf = new Shelf();
+    const batch = [
+      entry(1, shelf.reserve("order-f", ["SKU-1", 4]), shelf.next("confirm", "order-f", [["SKU-1", 1, -4]])),
+      entry(1, shelf.next("return", "order-f", [["SKU-1", 1, 0]], { reference: "return-1" })),
+      entry(1, shelf.next("pause", "", [["SKU-1", 0, 0]], { data: { policy: { paused: true } } })),
+    ];
+    applied(await shard.apply(batch));
+    const all = async () => [
+      await rows("select * from order_lines"),
+      await rows("select * from movements order by seq"),
+      await rows("select * from stock"),
+    ];
+    const before = await all();
+    assert.equal(applied(await shard.apply(batch)).events, 0);
+    assert.deepEqual(await all(), before);
+  });
+
+  test("a sum of reserved units that differs from the store's rolls back what became of the lines", async (books) => {
+    const shelf = new Shelf();
+    applied(await books.shard.apply([entry(1, shelf.reserve("order-g", ["SKU-1", 4]))]));
+    const confirm = shelf.next("confirm", "order-g", [["SKU-1", 0, -4]]);
+    const [line] = confirm.lines;
+    assert.ok(line);
+    const result = await books.shard.apply([entry(1, { ...confirm, lines: [{ ...line, reserved: 1 }] })]);
+    assert.deepEqual(result, {
+      kind: "mismatch",
+      differences: [{
+        sku: "SKU-1",
+        ledger: { available: 6, reserved: 0 },
+        store: { available: 6, reserved: 1 },
+      }],
+    });
+    assert.partialDeepStrictEqual(await books.ledger.findOrder("order-g"), [{ state: "held", units: 4 }]);
+    applied(await books.shard.apply([entry(1, confirm)]));
+    assert.partialDeepStrictEqual(await books.ledger.findOrder("order-g"), [{
+      state: "confirmed",
+      units: 4,
+    }]);
+  });
+
+  test("a reservation that returns after the window is set aside, and what follows on it", async (books) => {
+    const shelf = new Shelf();
+    applied(
+      await books.shard.apply([entry(
+        1,
+        shelf.reserve("order-h", ["SKU-1", 2]),
+        shelf.next("confirm", "order-h", [["SKU-1", 0, -2]]),
+        shelf.reserve("order-h", ["SKU-1", 2]),
+      )]),
+    );
+    applied(await books.shard.apply([entry(1, shelf.next("expire", "order-h", [["SKU-1", 2, -2]]))]));
+    assert.deepEqual(await books.rows("select seq, sqlstate, reason from dead_letters order by seq"), [
+      { seq: 4, sqlstate: "23505", reason: "line accepted before, a reservation" },
+      { seq: 5, sqlstate: "02000", reason: "no line to expire, or not in the state for it" },
+    ]);
+    assert.deepEqual(await books.shard.compensations(10), []);
+    assert.partialDeepStrictEqual(await books.ledger.findOrder("order-h"), [
+      { seq: 2, state: "confirmed", units: 2, settledSeq: 3 },
+    ]);
+    await assertSums(books);
+  });
+
+  test("a basket that returns with the same contents is given back whole", async (books) => {
+    const shelf = new Shelf();
+    const basket = () => shelf.next("order", "order-i", [["SKU-1", -1, 0], ["SKU-2", -2, 0]]);
+    const made = shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], { userId: "" });
+    assert.equal(applied(await books.shard.apply([entry(1, made, basket(), basket())])).compensations, 1);
+    assert.deepEqual(await books.shard.compensations(10), [
+      { seq: 4, sku: "SKU-1", amount: 1 },
+      { seq: 4, sku: "SKU-2", amount: 2 },
+    ]);
+  });
+
+  test("more returned than was sold is set aside, the rest of the batch is booked", async (books) => {
+    const shelf = new Shelf();
+    const result = await books.shard.apply([entry(
+      1,
+      shelf.next("deduct", "order-j", [["SKU-1", -3, 0]]),
+      shelf.reserve("order-k", ["SKU-1", 1]),
+      shelf.next("return", "order-j", [["SKU-1", 2, 0]], { reference: "return-1" }),
+      shelf.next("return", "order-j", [["SKU-1", 2, 0]], { reference: "return-2" }),
+      shelf.next("confirm", "order-k", [["SKU-1", 0, -1]]),
+      shelf.next("return", "nobody's", [["SKU-1", 1, 0]], { reference: "return-3" }),
+      shelf.next("pause", "", [["SKU-1", 0, 0]], { data: { policy: { paused: true } } }),
+    )]);
+    assert.equal(applied(result).deadLetters, 2);
+    assert.deepEqual(await books.rows("select seq, sqlstate from dead_letters order by seq"), [
+      { seq: 5, sqlstate: "23514" },
+      { seq: 7, sqlstate: "02000" },
+    ]);
+    assert.partialDeepStrictEqual(await books.ledger.findOrder("order-j"), [{ amount: 3, units: 1 }]);
+    assert.partialDeepStrictEqual(await books.ledger.findOrder("order-k"), [{ state: "confirmed" }]);
+    assert.partialDeepStrictEqual(await books.shard.stock("", 10), [{ policy: { paused: true } }]);
+    await assertSums(books);
+  });
+
+  test("what follows on a line that is not in the state for it is set aside", async (books) => {
+    const shelf = new Shelf();
+    const lives = [
+      shelf.next("deduct", "sold", [["SKU-1", -1, 0]]),
+      shelf.reserve("held", ["SKU-1", 1]),
+      shelf.reserve("over", ["SKU-1", 1]),
+      shelf.next("cancel", "over", [["SKU-1", 1, -1]]),
+    ];
+    const strays = [
+      shelf.next("extend", "sold", [["SKU-1", 0, 0]], { data: { expires: atMs + holdMs } }),
+      shelf.next("return", "held", [["SKU-1", 0, 0]], { reference: "return-1" }),
+      shelf.next("confirm", "over", [["SKU-1", 0, 0]]),
+      shelf.next("extend", "over", [["SKU-1", 0, 0]], { data: { expires: atMs + 2 * holdMs } }),
+    ];
+    assert.equal(applied(await books.shard.apply([entry(1, ...lives)])).deadLetters, 0);
+    assert.equal(applied(await books.shard.apply([entry(1, ...strays)])).deadLetters, 4);
+    const letters = await books.rows("select seq from dead_letters order by seq");
+    assert.deepEqual(letters.map(({ seq }) => seq), strays.map(({ seq }) => seq));
+    assert.partialDeepStrictEqual(await books.ledger.findOrder("over"), [
+      { state: "cancelled", units: 0, expiresAtMs: atMs + holdMs },
+    ]);
+  });
+}

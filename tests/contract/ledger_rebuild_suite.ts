@@ -1,0 +1,226 @@
+/**
+ * What every ledger must do, fourth part: say all that a rebuilt shard has to know.
+ */
+import assert from "node:assert/strict";
+import type { LineRow, QuotaRow, ShardLedger } from "../../src/ledger/ledger.ts";
+import type { StoredPolicy } from "../../src/log/event.ts";
+import {
+  applied,
+  assertSums,
+  atMs,
+  entry,
+  holdMs,
+  plainLine,
+  type Registrar,
+  Shelf,
+} from "./ledger_books.ts";
+
+/** What a stock keeper's event has beside what it changes. */
+const keeper = { userId: "" };
+
+/** Registers these tests. */
+export function registerRebuildReads({ test }: Registrar): void {
+  test("a SKU's policy is the last that was said: set, changed, cleared", async ({ shard, rows }) => {
+    const shelf = new Shelf();
+    const say = (kind: string, policy: StoredPolicy) =>
+      shelf.next(kind, "", [["SKU-1", 0, 0]], { ...keeper, data: { policy } });
+    const policy = async () => (await shard.stock("", 1)).map((row) => row.policy);
+
+    applied(await shard.apply([entry(1, say("pause", { paused: true }))]));
+    assert.deepEqual(await policy(), [{ paused: true }]);
+    const window = { opens: atMs, closes: atMs + 1, quota: 3, token: true, sale: 4 } as const;
+    applied(await shard.apply([entry(1, say("resume", {}), say("rules", window))]));
+    assert.deepEqual(await policy(), [window]);
+    applied(await shard.apply([entry(1, shelf.next("deduct", "order", [["SKU-1", -1, 0]]))]));
+    assert.deepEqual(await policy(), [window]);
+    applied(await shard.apply([entry(1, say("pause", { paused: true }), say("resume", {}))]));
+    assert.deepEqual(await policy(), [null]);
+    assert.deepEqual(
+      await rows("select seq, data from movements where kind in ('pause', 'deduct') order by seq"),
+      [
+        { seq: 2, data: { policy: { paused: true } } },
+        { seq: 5, data: null },
+        { seq: 6, data: { policy: { paused: true } } },
+      ],
+    );
+  });
+
+  test("a SKU made and given rules in one batch has them", async ({ shard }) => {
+    const shelf = new Shelf();
+    const made = shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], keeper);
+    const rules = shelf.next("rules", "", [["SKU-2", 0, 0]], {
+      ...keeper,
+      data: { policy: { token: true } },
+    });
+    applied(await shard.apply([entry(1, made, rules)]));
+    assert.deepEqual(await shard.stock("SKU-1", 1), [
+      { sku: "SKU-2", available: 5, reserved: 0, policy: { token: true } },
+    ]);
+  });
+
+  test("quotas count what is still sold or held within the window, in pages by bytes", async (books) => {
+    const { shard } = books;
+    const shelf = new Shelf();
+    const quota = (sku: string, sale: number) =>
+      shelf.next("rules", "", [[sku, 0, 0]], { ...keeper, data: { policy: { quota: 5, sale } } });
+    const sell = (sku: string, userId: string, id: string) =>
+      shelf.next("deduct", id, [[sku, -1, 0]], { userId });
+    applied(
+      await shard.apply([entry(
+        1,
+        shelf.next("create", "adjustment-2", [["SKU-2", 50, 0]], keeper),
+        shelf.next("create", "adjustment-3", [["SKU-3", 50, 0]], keeper),
+        sell("SKU-2", "early", "before the window"),
+        quota("SKU-2", 5),
+        sell("SKU-2", "b", "in the batch that opens it"),
+        sell("SKU-3", "b", "a SKU without quota"),
+      )]),
+    );
+    const held = { ...shelf.reserve("held", ["SKU-2", 2]), userId: "ä" };
+    const over = { ...shelf.reserve("over", ["SKU-2", 3]), userId: "over" };
+    applied(
+      await shard.apply([entry(
+        1,
+        held,
+        over,
+        shelf.next("cancel", "over", [["SKU-2", 3, -3]]),
+        shelf.next("order", "basket", [["SKU-1", -1, 0], ["SKU-2", -4, 0]], { userId: "B" }),
+        shelf.next("return", "basket", [["SKU-2", 1, 0]], { userId: "B", reference: "return-1" }),
+        sell("SKU-2", "b", "again"),
+      )]),
+    );
+    assert.deepEqual(await allQuotas(shard), [
+      { userId: "B", sku: "SKU-2", units: 3, sale: 5 },
+      { userId: "b", sku: "SKU-2", units: 2, sale: 5 },
+      { userId: "ä", sku: "SKU-2", units: 2, sale: 5 },
+    ]);
+
+    applied(
+      await shard.apply([entry(
+        1,
+        quota("SKU-2", 14), // a new window: all that was bought before no longer counts
+        quota("SKU-3", 15),
+        sell("SKU-3", "b", "three"),
+        sell("SKU-2", "b", "two"),
+      )]),
+    );
+    assert.deepEqual(await allQuotas(shard), [
+      { userId: "b", sku: "SKU-2", units: 1, sale: 14 },
+      { userId: "b", sku: "SKU-3", units: 1, sale: 15 },
+    ]);
+    applied(
+      await shard.apply([
+        entry(1, shelf.next("rules", "", [["SKU-3", 0, 0]], { ...keeper, data: { policy: {} } })),
+      ]),
+    );
+    assert.deepEqual(await allQuotas(shard), [{ userId: "b", sku: "SKU-2", units: 1, sale: 14 }]);
+    await assertSums(books);
+  });
+
+  test("remembered lines say all of each kind", async ({ shard }) => {
+    const shelf = new Shelf();
+    const noted = { ...keeper, fingerprint: "n" };
+    applied(
+      await shard.apply([entry(
+        1,
+        shelf.next("deduct", "plain", [["SKU-1", -1, 0]]),
+        shelf.next("create", "made", [["SKU-2", 5, 0]], { ...noted, reference: "invoice" }),
+        shelf.next("adjust", "less", [["SKU-2", -2, 0]], noted),
+        shelf.next("set", "put", [["SKU-2", 4, 0]], noted),
+        shelf.next("order", "basket", [["SKU-1", -1, 0], ["SKU-2", -2, 0]], { userId: "user-2" }),
+        shelf.next("return", "basket", [["SKU-2", 1, 0]], { userId: "user-2", reference: "return-1" }),
+        shelf.reserve("taken", ["SKU-1", 2]),
+        shelf.reserve("open", ["SKU-2", 1]),
+        shelf.next("confirm", "taken", [["SKU-1", 1, -2]], { fingerprint: "c" }),
+        shelf.next("pause", "", [["SKU-2", 0, 0]], { ...keeper, data: { policy: { paused: true } } }),
+      )]),
+    );
+    const { rows } = await shard.lines(atMs + 2, { seq: 0, line: 0 }, 100);
+    const adjustment = { fingerprint: "n", userId: "", units: 0 };
+    const bought = { id: "basket", seq: 6, kind: "order", userId: "user-2" };
+    const hold = { kind: "reserve", holdMs, expiresAtMs: atMs + holdMs };
+    assert.deepEqual(rows, [
+      plainLine({ id: "plain", sku: "SKU-1", amount: 1, newStock: 9, seq: 2 }),
+      plainLine({ ...adjustment, id: "made", sku: "SKU-2", kind: "create", amount: 5, newStock: 5, seq: 3 }),
+      plainLine({ ...adjustment, id: "less", sku: "SKU-2", kind: "adjust", amount: -2, newStock: 3, seq: 4 }),
+      plainLine({ ...adjustment, id: "put", sku: "SKU-2", kind: "set", amount: 4, newStock: 7, seq: 5 }),
+      plainLine({ ...bought, sku: "SKU-1", amount: 1, newStock: 8 }),
+      plainLine({ ...bought, sku: "SKU-2", amount: 2, newStock: 5, units: 1 }),
+      plainLine({
+        ...{ ...bought, seq: 7, kind: "return", returnId: "return-1" },
+        ...{ sku: "SKU-2", amount: 1, newStock: 6, units: 0 },
+      }),
+      plainLine({
+        ...{
+          ...hold,
+          id: "taken",
+          sku: "SKU-1",
+          amount: 2,
+          newStock: 6,
+          seq: 8,
+          state: "confirmed",
+          units: 1,
+        },
+        ...{ settledSeq: 10, settledFingerprint: "c", settledUnits: 1, settledStock: 7 },
+      }),
+      plainLine({ ...hold, id: "open", sku: "SKU-2", amount: 1, newStock: 5, seq: 9, state: "held" }),
+    ]);
+  });
+
+  test("remembered lines come in pages: those of the window, and whatever is still held", async ({ shard }) => {
+    const shelf = new Shelf();
+    applied(
+      await shard.apply([entry(
+        1,
+        shelf.reserve("held for long", ["SKU-1", 1]),
+        shelf.next("deduct", "too old", [["SKU-1", -1, 0]]),
+        shelf.reserve("settled", ["SKU-1", 1]),
+        shelf.reserve("held as well", ["SKU-1", 1]),
+        shelf.next("expire", "settled", [["SKU-1", 1, -1]]),
+        shelf.next("create", "made", [["SKU-2", 5, 0]], keeper),
+        // Clocks go backwards at times: within the window by number, too old by time.
+        shelf.next("deduct", "late", [["SKU-1", -1, 0]], { atMs }),
+        { ...shelf.reserve("late but held", ["SKU-1", 1]), atMs },
+        shelf.next("order", "basket", [["SKU-1", -1, 0], ["SKU-2", -2, 0]]),
+        shelf.next("adjust", "less", [["SKU-2", -3, 0]], keeper),
+      )]),
+    );
+    const expected = [
+      ...["held for long SKU-1", "held as well SKU-1", "made SKU-2", "late but held SKU-1"],
+      ...["basket SKU-1", "basket SKU-2", "less SKU-2"],
+    ];
+    for (const limit of [1, 2, 3, 100]) {
+      const rows = await allLines(shard, atMs + 7, limit);
+      assert.deepEqual(rows.map(({ id, sku }) => `${id} ${sku}`), expected, `${limit} rows a page`);
+    }
+    const heldOnly = await allLines(shard, atMs + 1000, 2);
+    assert.deepEqual(heldOnly.map(({ id }) => id), ["held for long", "held as well", "late but held"]);
+  });
+
+  test("with nothing in the window and nothing held there are no remembered lines", async ({ shard }) => {
+    assert.deepEqual(await shard.lines(atMs + 2, { seq: 0, line: 0 }, 10), { rows: [], next: undefined });
+  });
+}
+
+async function allQuotas(shard: ShardLedger): Promise<QuotaRow[]> {
+  const all: QuotaRow[] = [];
+  for (let after = { userId: "", sku: "" };;) {
+    const page = await shard.quotas(after, 1);
+    const [row] = page;
+    assert.equal(page.length, row ? 1 : 0);
+    if (!row) return all;
+    all.push(row);
+    after = row;
+  }
+}
+
+async function allLines(shard: ShardLedger, sinceMs: number, limit: number): Promise<LineRow[]> {
+  const all: LineRow[] = [];
+  for (let after: { seq: number; line: number } | undefined = { seq: 0, line: 0 }; after;) {
+    const page = await shard.lines(sinceMs, after, limit);
+    assert.ok(page.rows.length <= limit);
+    all.push(...page.rows);
+    after = page.next;
+  }
+  return all;
+}

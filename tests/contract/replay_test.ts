@@ -1,0 +1,87 @@
+/**
+ * The books are the whole truth: replaying a shard's log into the ledger gives the same stock, and a store that
+ * is filled from that ledger goes on as the first one would have, answer by answer.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { openPostgres } from "../../src/ledger/postgres.ts";
+import { openLedger } from "../../src/ledger/sql_ledger.ts";
+import { say } from "../../src/lifecycle.ts";
+import { rebuild } from "../../src/worker/rebuild.ts";
+import { realWorld as world } from "../../src/world.ts";
+import { freshNamespace, sharedPostgres } from "../servers/shared.ts";
+import { anyBatches, runSeed } from "./commands.ts";
+import { timeless } from "./oracle.ts";
+import { armEmpty, decide, readAll, type StoreUnderTest } from "./store_suite.ts";
+import { makeMemoryStore } from "./stores.ts";
+
+const idempotencyWindowMs = 86_400_000;
+
+async function ledgerAt(url: string) {
+  const namespace = freshNamespace();
+  const database = openPostgres({ url, namespace, applicationName: "test", world });
+  const ledger = await openLedger(database, world);
+  const deployment = await ledger.prepare(1);
+  const shard = await ledger.lease(0) ?? assert.fail("the lease is taken");
+  return {
+    shard,
+    deployment,
+    async [Symbol.asyncDispose]() {
+      await database.script(`drop schema ${namespace} cascade`);
+      await ledger.close();
+    },
+  };
+}
+
+function bySku<T extends { sku: string }>(rows: readonly T[]): T[] {
+  return [...rows].sort((a, b) => (a.sku < b.sku ? -1 : 1));
+}
+
+async function allStock({ control }: StoreUnderTest) {
+  return bySku((await control.stock(0, "0")).rows);
+}
+
+Deno.test("a store filled from the ledger goes on as the one whose log the ledger has", async () => {
+  const seed = runSeed();
+  say(`seed ${seed}`);
+  const url = await sharedPostgres().freshDatabase();
+  let lines = 0;
+  await fc.assert(
+    fc.asyncProperty(anyBatches, anyBatches, async (before, after) => {
+      await using first = await makeMemoryStore();
+      await using second = await makeMemoryStore();
+      await using books = await ledgerAt(url);
+      await armEmpty(first.control);
+      for (const batch of before) await decide(first.store, ...batch);
+
+      const applied = await books.shard.apply(await readAll(first.log));
+      assert.ok(applied.kind === "applied" && applied.deadLetters === 0);
+      assert.deepEqual(bySku(await books.shard.stock("", 1000)), await allStock(first));
+
+      const { deployment } = books;
+      const parts = { control: second.control, ledger: books.shard, deployment, world, idempotencyWindowMs };
+      const { seq, token, ...rebuilt } = await rebuild(await second.control.inspect(0), parts);
+      lines += rebuilt.lines;
+      assert.equal(rebuilt.lost, 0);
+      const armed = await second.control.arm(0, {
+        seen: await second.control.inspect(0),
+        epoch: 2,
+        deployment: deployment.id,
+        shards: 1,
+        applied: seq,
+        token,
+      });
+      assert.ok(armed);
+      for (const batch of after) {
+        const [expected, actual] = [
+          await decide(first.store, ...batch),
+          await decide(second.store, ...batch),
+        ];
+        assert.deepEqual(actual.map(timeless), expected.map(timeless));
+      }
+      assert.deepEqual(await allStock(second), await allStock(first));
+    }),
+    { seed, numRuns: 40 },
+  );
+  assert.ok(lines > 100, `only ${lines} lines were restored in all runs`);
+});
