@@ -2,29 +2,24 @@
  * The environment as one frozen {@link Config}. This file alone reads it, once, and reports everything
  * that is wrong at once: a report of one mistake a start takes as many starts as there are mistakes.
  *
- * A new setting is a row of {@link settings}, a member of {@link Config} and a row in README.
+ * A new setting is a row of `config_settings.ts`, a member of {@link Config} and a row in README.
  *
  * @module
  */
 import {
-  apiTokens,
-  databaseUrl,
+  type BlockedBuyers,
+  type BuyerKey,
   type Format,
-  hostName,
-  identifier,
-  integer,
   isLoopback,
-  oneOf,
-  path,
-  redisUrls,
+  type LogLevel,
+  type Rate,
   type Scope,
   type TokenConfig,
 } from "./config_format.ts";
+import { type Setting, settings } from "./config_settings.ts";
 
-export type { Format, Scope, TokenConfig };
-
-/** The least severe line that is logged. */
-export type LogLevel = "debug" | "info" | "warn" | "error";
+export { settings };
+export type { BlockedBuyers, BuyerKey, Format, LogLevel, Rate, Scope, Setting, TokenConfig };
 
 /** Who may ask: everybody (on loopback only), or who has a token. */
 export type AccessConfig =
@@ -36,6 +31,18 @@ export type StoreConfig =
   | { readonly kind: "embedded"; readonly dataDir: string; readonly demoStock: boolean }
   /** URLs may hold passwords: never log them. Several Redis URLs are nodes of one Redis Cluster. */
   | { readonly kind: "redis"; readonly redisUrls: readonly string[]; readonly databaseUrl: string | null };
+
+/** What keeps a sale fair beyond the limits that the store decides. All of it is off by default. */
+export interface FairPlayConfig {
+  /** How fast one buyer may ask; null = off. */
+  readonly rateLimit: (Rate & { readonly by: BuyerKey }) | null;
+  /** Proxies in front whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: number;
+  /** Who may not buy; null = off. */
+  readonly blocked: BlockedBuyers | null;
+  /** Keys of purchase tokens: the first signs, all are known; null = off. Never log them. */
+  readonly purchaseTokenKeys: readonly string[] | null;
+}
 
 /** One process's settings. */
 export interface Config {
@@ -67,110 +74,11 @@ export interface Config {
   readonly drainTimeoutMs: number;
   /** The least severe line that is logged. */
   readonly logLevel: LogLevel;
+  /** What keeps a sale fair. */
+  readonly fairPlay: FairPlayConfig;
+  /** Web origins whose pages may call the API; null = off. */
+  readonly corsOrigins: readonly string[] | null;
 }
-
-/** One variable of the environment. */
-export interface Setting<T> {
-  /** The variable. */
-  readonly name: string;
-  /** As it would be written; null when unset means something of its own. */
-  readonly default: string | null;
-  /** For README. */
-  readonly meaning: string;
-  /** How it is written. */
-  readonly format: Format<T>;
-  /** May hold a password: its value is never printed. */
-  readonly secret?: true;
-}
-
-/** Every setting. README's table holds the same rows. */
-export const settings = {
-  host: { name: "HOST", default: "127.0.0.1", meaning: "listen address", format: hostName() },
-  port: { name: "PORT", default: "8080", meaning: "listen port, 0 = a free one", format: integer(0, 65_535) },
-  dataDir: { name: "DATA_DIR", default: "./data", meaning: "embedded: the ledger's folder", format: path() },
-  redisUrls: {
-    name: "REDIS_URL",
-    default: null,
-    meaning: "`redis://…` or `rediss://…`; unset = embedded",
-    format: redisUrls(),
-    secret: true,
-  },
-  databaseUrl: {
-    name: "DATABASE_URL",
-    default: null,
-    meaning: "PostgreSQL; without it the API runs and the worker refuses; unset = embedded",
-    format: databaseUrl(),
-    secret: true,
-  },
-  shards: { name: "SHARDS", default: "1", meaning: "fixed for a deployment", format: integer(1, 1024) },
-  namespace: {
-    name: "NAMESPACE",
-    default: "inventory",
-    meaning: "names keys and schema",
-    format: identifier(),
-  },
-  tokens: {
-    name: "API_TOKENS",
-    default: null,
-    meaning: "JSON: token → scopes, or token → `{name, scopes}`; unset = open, on loopback only",
-    format: apiTokens(),
-    secret: true,
-  },
-  userLimitMs: {
-    name: "USER_LIMIT_MS",
-    default: "1000",
-    meaning: "one accepted deduct per user and SKU in this time, 0 = off",
-    format: integer(0, 86_400_000),
-  },
-  idempotencyWindowS: {
-    name: "IDEMPOTENCY_WINDOW_S",
-    default: "86400",
-    meaning: "how long an order id is remembered at least",
-    format: integer(60, 2_592_000),
-  },
-  batchMax: {
-    name: "BATCH_MAX",
-    default: "256",
-    meaning: "commands in one call to the store",
-    format: integer(1, 512),
-  },
-  queueMax: {
-    name: "QUEUE_MAX",
-    default: "10000",
-    meaning: "requests that wait in one process; beyond it 503",
-    format: integer(1, 1_000_000),
-  },
-  backlogMax: {
-    name: "BACKLOG_MAX",
-    default: "1000000",
-    meaning: "sales of a shard that wait for the ledger; beyond it 503",
-    format: integer(1, 100_000_000),
-  },
-  requestTimeoutMs: {
-    name: "REQUEST_TIMEOUT_MS",
-    default: "2000",
-    meaning: "until when a request may take effect",
-    format: integer(50, 30_000),
-  },
-  drainTimeoutMs: {
-    name: "DRAIN_TIMEOUT_MS",
-    default: "4000", // platforms send SIGKILL 5 s after the first signal
-    meaning: "how long a stopping process waits for its requests",
-    format: integer(100, 60_000),
-  },
-  logLevel: {
-    name: "LOG_LEVEL",
-    default: "info",
-    meaning: "`debug`, `info`, `warn` or `error`",
-    format: oneOf<LogLevel>(["debug", "info", "warn", "error"]),
-  },
-  demoStock: {
-    name: "DEMO_STOCK",
-    default: "1",
-    meaning: "embedded, empty folder: `SKU_123` starts with 1000 units",
-    format: oneOf<"0" | "1">(["0", "1"]),
-  },
-} as const satisfies Readonly<Record<string, Setting<unknown>>>;
 
 type Settings = typeof settings;
 type Key = keyof Settings;
@@ -278,9 +186,16 @@ function written(
 }
 
 function toConfig(values: Values): Config {
-  const { redisUrls, databaseUrl, dataDir, demoStock, tokens, ...rest } = values;
+  const { redisUrls, databaseUrl, dataDir, demoStock, tokens, ...others } = values;
+  const { rateLimit, rateLimitBy, trustProxy, blocked, purchaseTokenKeys, ...rest } = others;
   return {
     ...rest,
+    fairPlay: {
+      rateLimit: rateLimit === null ? null : { ...rateLimit, by: rateLimitBy },
+      trustedProxies: trustProxy,
+      blocked,
+      purchaseTokenKeys,
+    },
     store: redisUrls === null
       ? { kind: "embedded", dataDir, demoStock: demoStock === "1" }
       : { kind: "redis", redisUrls, databaseUrl },

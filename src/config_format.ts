@@ -4,6 +4,7 @@
  * @module
  */
 import { hash } from "node:crypto";
+import { type Network, parseNetwork } from "./address.ts";
 
 /** How a variable is written: `parse` returns undefined for what breaks `rule`. */
 export interface Format<T> {
@@ -15,6 +16,28 @@ export interface Format<T> {
 
 /** What a token allows. Scopes do not include one another. */
 export type Scope = "deduct" | "read" | "admin";
+
+/** The least severe line that is logged. */
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** What tells one buyer from another. */
+export type BuyerKey = "address" | "user_id";
+
+/** How fast something may happen. */
+export interface Rate {
+  /** How often at once, and within the window. */
+  readonly quota: number;
+  /** Length of the window, seconds. */
+  readonly windowS: number;
+}
+
+/** Who may not buy. */
+export interface BlockedBuyers {
+  /** User ids. */
+  readonly users: readonly string[];
+  /** Where they buy from. */
+  readonly networks: readonly Network[];
+}
 
 /** A token, as far as it must be known to recognize it. */
 export interface TokenConfig {
@@ -29,6 +52,11 @@ export interface TokenConfig {
 /** Every request with a token is compared with all of them. */
 const tokensMax = 100;
 const redisUrlsMax = 100;
+/** Two are enough to change a key while tokens of the old one, 10 min old at most, are on their way. */
+const signingKeysMax = 4;
+const originsMax = 100;
+/** A variable holds 128 KiB on Linux: that many entries of the longest kind still fit. */
+const blockedMax = 900;
 /** Longest path that Linux takes, and more than any host name or URL needs. */
 const charsMax = 4096;
 
@@ -111,6 +139,59 @@ export function apiTokens(): Format<readonly TokenConfig[]> {
       if (entries === undefined || entries.length === 0 || entries.length > tokensMax) return undefined;
       const tokens = entries.map(([token, value]) => parseToken(token, value));
       return tokens.every((token) => token !== undefined) ? tokens : undefined;
+    },
+  };
+}
+
+/** How often in how many seconds. */
+export function rate(): Format<Rate> {
+  return {
+    rule: "<sales>/<seconds>, from 1 to 1000000 sales in 1 to 86400 seconds",
+    parse(text) {
+      const [, quota, windowS] = /^(\d{1,7})\/(\d{1,5})$/.exec(text)?.map(Number) ?? [];
+      if (quota === undefined || windowS === undefined) return undefined;
+      const isValid = quota >= 1 && quota <= 1_000_000 && windowS >= 1 && windowS <= 86_400;
+      return isValid ? { quota, windowS } : undefined;
+    },
+  };
+}
+
+/** Buyers by id and by where they buy from. */
+export function blockList(): Format<BlockedBuyers> {
+  return {
+    rule:
+      `1 to ${blockedMax} of an IP address, a network such as 203.0.113.0/24, or user:<id> without a comma`,
+    parse(text) {
+      const entries = text.split(",").map((entry) => entry.trim());
+      const users = entries.filter((entry) => entry.startsWith("user:")).map((entry) => entry.slice(5));
+      const networks = entries.filter((entry) => !entry.startsWith("user:")).map(parseNetwork);
+      const isUsable = entries.length <= blockedMax && users.every((user) => user !== "");
+      return isUsable && networks.every((network) => network !== undefined) ? { users, networks } : undefined;
+    },
+  };
+}
+
+/** Secrets that sign. */
+export function signingKeys(): Format<readonly string[]> {
+  return {
+    // 32 characters of base64 are 192 bits: no shorter key is worth the 256 bits of the signature.
+    rule: `1 to ${signingKeysMax} keys of 32 to 256 visible ASCII characters, comma-separated`,
+    parse(text) {
+      const keys = text.split(",");
+      const isUsable = keys.every((key) => /^[\x21-\x7e]{32,256}$/.test(key));
+      return isUsable && keys.length <= signingKeysMax ? keys : undefined;
+    },
+  };
+}
+
+/** Origins as browsers send them: scheme, host, and a port that is not the scheme's own. */
+export function origins(): Format<readonly string[]> {
+  return {
+    rule: `1 to ${originsMax} origins such as https://shop.example, comma-separated, no path and no *`,
+    parse(text) {
+      const all = text.split(",").map((origin) => origin.trim());
+      const areOrigins = all.every((origin) => parseUrl(origin, ["http:", "https:"])?.origin === origin);
+      return areOrigins && all.length <= originsMax ? all : undefined;
     },
   };
 }

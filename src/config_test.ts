@@ -41,6 +41,8 @@ Deno.test("loadConfig() without settings is the embedded default on loopback, op
     requestTimeoutMs: 2000,
     drainTimeoutMs: 4000,
     logLevel: "info",
+    fairPlay: { rateLimit: null, trustedProxies: 0, blocked: null, purchaseTokenKeys: null },
+    corsOrigins: null,
   });
 });
 
@@ -80,6 +82,7 @@ Deno.test("loadConfig() keeps integers within their bounds, both included", () =
     ["BACKLOG_MAX", 1, 100_000_000, {}],
     ["REQUEST_TIMEOUT_MS", 50, 30_000, { DRAIN_TIMEOUT_MS: "30000" }],
     ["DRAIN_TIMEOUT_MS", 100, 60_000, { REQUEST_TIMEOUT_MS: "50" }],
+    ["TRUST_PROXY", 0, 8, {}],
   ];
   for (const [name, min, max, beside] of bounds) {
     for (const value of [min, max]) {

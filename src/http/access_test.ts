@@ -40,6 +40,41 @@ Deno.test("each route asks for its own scope, and one scope does not include ano
   }
 });
 
+Deno.test("every route is behind a scope: selling, reading, or keeping the stock", async () => {
+  const scopes = {
+    deduct: [
+      "POST /api/v1/inventory/deduct",
+      "POST /api/v1/inventory/deduct/batch",
+      "POST /api/v1/orders",
+      "POST /api/v1/orders/o/return",
+      "POST /api/v1/reservations",
+      "POST /api/v1/reservations/o/confirm",
+      "POST /api/v1/reservations/o/cancel",
+      "POST /api/v1/reservations/o/extend",
+    ],
+    read: ["GET /api/v1/inventory/S", "GET /api/v1/orders/o"],
+    admin: [
+      "PUT /api/v1/inventory/S",
+      "PUT /api/v1/inventory/S/rules",
+      "POST /api/v1/inventory/S/adjustments",
+      "POST /api/v1/inventory/S/pause",
+      "POST /api/v1/inventory/S/resume",
+      "POST /api/v1/purchase-tokens",
+    ],
+  };
+  const { send, inventory } = edgeUnderTest({ API_TOKENS: '{"seller":["deduct"],"reader":["read"]}' });
+  for (const [scope, routes] of Object.entries(scopes)) {
+    for (const route of routes) {
+      const [method = "", path = ""] = route.split(" ");
+      const authorization = `Bearer ${scope === "deduct" ? "reader" : "seller"}`;
+      const refused = await (await send(path, { method, headers: { authorization } })).json();
+      deepEqual([refused.status, refused.scope], [403, scope], route);
+      equal((await send(path, { method })).status, 401, route);
+    }
+  }
+  equal(inventory.commands.length, 0);
+});
+
 Deno.test("a missing, malformed or unknown token is 401 and reaches nothing", async () => {
   const { send, inventory } = edgeUnderTest(env);
   const wrong = [

@@ -1,93 +1,31 @@
-import { deepEqual, equal, ok, throws } from "node:assert/strict";
-import type { Outcome } from "../inventory/outcome.ts";
-import { answerAdjust, answerDeduct, answerStock } from "./answer.ts";
-import type { AdjustBody, DeductBody } from "./parse.ts";
+import { deepEqual, equal, throws } from "node:assert/strict";
+import type { Outcome, RememberedLine } from "../inventory/outcome.ts";
+import {
+  answerBasket,
+  answerDeduct,
+  answerExtend,
+  answerOrder,
+  answerReserve,
+  answerReturn,
+  answerSettle,
+} from "./answer.ts";
 
 const nowMs = Date.UTC(2026, 10, 22, 12, 0, 0);
-const now = "2026-11-22T12:00:00.000Z";
-const order: DeductBody = { sku: "S", userId: "u", orderId: "o", amount: 2 };
-const adjustment: AdjustBody = { adjustmentId: "a", delta: 5, reason: "", reference: "" };
-const accepted = { kind: "accepted", seq: 7, newStock: [998], replayed: false, created: false } as const;
-const stock = { kind: "stock", sku: "S", available: 3, reserved: 1, paused: false, seq: 7 } as const;
-
-/** A refusal, and what every client must see of it: status, code, Retry-After, members of its own. */
-interface Row {
-  readonly outcome: Outcome;
-  readonly status: number;
-  readonly code: string;
-  readonly retryAfter?: string;
-  readonly members: Record<string, unknown>;
-}
-
-const refusals: readonly Row[] = [
-  { outcome: { kind: "unknown_sku", sku: "S" }, status: 404, code: "unknown_sku", members: { sku: "S" } },
-  { outcome: { kind: "paused", sku: "S" }, status: 409, code: "sku_paused", members: { sku: "S" } },
-  {
-    outcome: { kind: "insufficient", sku: "S", available: 1 },
-    status: 409,
-    code: "insufficient_stock",
-    members: { sku: "S", available: 1 },
-  },
-  {
-    outcome: { kind: "stock_limit", sku: "S", available: 9 },
-    status: 409,
-    code: "stock_limit",
-    members: { sku: "S", available: 9, limit: 1e12 },
-  },
-  {
-    outcome: { kind: "rate_limited", sku: "S", retryAfterMs: 1001 },
-    status: 429,
-    code: "rate_limited",
-    retryAfter: "2",
-    members: { sku: "S", retry_after_ms: 1001 },
-  },
-];
-
-const undecided: readonly Row[] = [
-  {
-    outcome: { kind: "overloaded" },
-    status: 503,
-    code: "overloaded",
-    retryAfter: "1",
-    members: { deadline: now },
-  },
-  { outcome: { kind: "late" }, status: 503, code: "overloaded", retryAfter: "1", members: { deadline: now } },
-  {
-    outcome: { kind: "backlog_full" },
-    status: 503,
-    code: "backlog_full",
-    retryAfter: "5",
-    members: { deadline: now },
-  },
-  { outcome: { kind: "unarmed" }, status: 503, code: "unarmed", retryAfter: "2", members: { deadline: now } },
-  {
-    outcome: { kind: "store_unavailable", reason: "LOADING at 10.0.0.7" },
-    status: 503,
-    code: "store_unavailable",
-    retryAfter: "1",
-    members: { deadline: now },
-  },
-  {
-    outcome: { kind: "outcome_unknown", deadlineMs: nowMs + 1500 },
-    status: 503,
-    code: "outcome_unknown",
-    retryAfter: "2",
-    members: { deadline: "2026-11-22T12:00:01.500Z" },
-  },
-];
-
-function expectProblem(answer: ReturnType<typeof answerDeduct>, row: Row, own: Record<string, unknown>) {
-  const { title, detail, ...rest } = answer.body;
-  equal(typeof title, "string");
-  equal(typeof detail, "string");
-  const { status, code } = row;
-  deepEqual(rest, { type: `/problems/${code}`, status, code, success: false, message: detail, ...own });
-  equal(answer.status, status);
-  deepEqual(answer.headers, {
-    "content-type": "application/problem+json",
-    ...(row.retryAfter === undefined ? {} : { "retry-after": row.retryAfter }),
-  });
-}
+const context = { nowMs, token: "none" } as const;
+const deduct = { sku: "S", userId: "u", orderId: "o", amount: 2 };
+const accepted = {
+  kind: "accepted",
+  seq: 7,
+  newStock: [998],
+  replayed: false,
+  created: false,
+  expiresAtMs: 0,
+} as const;
+const lines = [{ sku: "A", amount: 1 }, { sku: "B", amount: 2 }];
+const both = { ...accepted, newStock: [9, 8] };
+const headers = { "content-type": "application/json" };
+const nosniff = { "x-content-type-options": "nosniff" };
+const replayedHeaders = { ...headers, ...nosniff, "idempotency-replayed": "true" };
 
 Deno.test("a deduct that was accepted says what is left, and a replay of it says the same", () => {
   const body = {
@@ -99,93 +37,176 @@ Deno.test("a deduct that was accepted says what is left, and a replay of it says
     amount: 2,
     seq: 7,
   };
-  const first = answerDeduct(accepted, order, nowMs);
-  deepEqual(first, { status: 200, headers: { "content-type": "application/json" }, body });
-  const again = answerDeduct({ ...accepted, replayed: true }, order, nowMs);
-  deepEqual(again, { ...first, headers: { ...first.headers, "idempotency-replayed": "true" } });
+  const first = answerDeduct(accepted, deduct, context);
+  deepEqual(first, { status: 200, headers, body });
+  const again = answerDeduct({ ...accepted, replayed: true }, deduct, context);
+  deepEqual(again, { ...first, headers: replayedHeaders });
 });
 
-Deno.test("an adjustment is 201 when it made the SKU, 200 when not, and a replay is the same again", () => {
+Deno.test("a basket says what is left of each SKU", () => {
   const body = {
     success: true,
-    sku: "S",
-    available: 998,
-    delta: 5,
+    order_id: "o",
+    lines: [{ sku: "A", amount: 1, new_stock: 9 }, { sku: "B", amount: 2, new_stock: 8 }],
     seq: 7,
     message: "success",
-    adjustment_id: "a",
   };
-  for (const [created, status] of [[true, 201], [false, 200]] as const) {
-    const first = answerAdjust({ ...accepted, created }, "S", adjustment, nowMs);
-    deepEqual(first, { status, headers: { "content-type": "application/json" }, body });
-    const again = answerAdjust({ ...accepted, created, replayed: true }, "S", adjustment, nowMs);
-    deepEqual(again, { ...first, headers: { ...first.headers, "idempotency-replayed": "true" } });
+  deepEqual(answerBasket(both, "o", lines, context), { status: 200, headers, body });
+  const again = answerBasket({ ...both, replayed: true }, "o", lines, context);
+  deepEqual(again, { status: 200, headers: replayedHeaders, body });
+});
+
+Deno.test("a reservation is 201 and says when it lapses, and a replay is the same again", () => {
+  const outcome = { ...both, expiresAtMs: nowMs + 600_000 };
+  const body = {
+    success: true,
+    order_id: "o",
+    lines: [{ sku: "A", amount: 1, new_stock: 9 }, { sku: "B", amount: 2, new_stock: 8 }],
+    expires_at: "2026-11-22T12:10:00.000Z",
+    seq: 7,
+    message: "success",
+  };
+  deepEqual(answerReserve(outcome, "o", lines, context), { status: 201, headers, body });
+  const again = answerReserve({ ...outcome, replayed: true }, "o", lines, context);
+  deepEqual(again, { status: 201, headers: replayedHeaders, body });
+});
+
+Deno.test("a confirmation and a cancellation say what became of each line", () => {
+  for (const [command, state] of [["confirm", "confirmed"], ["cancel", "cancelled"]] as const) {
+    const outcome: Outcome = {
+      kind: "settled",
+      state,
+      seq: 8,
+      replayed: false,
+      lines: [{ sku: "A", amount: 1, available: 10 }],
+    };
+    const body = {
+      success: true,
+      order_id: "o",
+      state,
+      lines: [{ sku: "A", confirmed: 1, new_stock: 10 }],
+      seq: 8,
+      message: "success",
+    };
+    deepEqual(answerSettle(outcome, command, "o", nowMs), { status: 200, headers, body });
+    const again = answerSettle({ ...outcome, replayed: true }, command, "o", nowMs);
+    deepEqual(again, { status: 200, headers: replayedHeaders, body });
   }
 });
 
-Deno.test("a look at the stock is answered fresh, with its shard", () => {
-  deepEqual(answerStock(stock, 3, nowMs), {
+Deno.test("an extension says when the reservation lapses now", () => {
+  deepEqual(answerExtend({ kind: "extended", seq: 9, expiresAtMs: nowMs }, "o", nowMs), {
     status: 200,
-    headers: { "content-type": "application/json", "cache-control": "no-store" },
-    body: { sku: "S", available: 3, reserved: 1, paused: false, shard: 3, seq: 7 },
+    headers,
+    body: {
+      success: true,
+      order_id: "o",
+      expires_at: "2026-11-22T12:00:00.000Z",
+      seq: 9,
+      message: "success",
+    },
   });
 });
 
-Deno.test("every refusal has its status, code and members, whatever was asked", () => {
-  for (const row of refusals) {
-    expectProblem(answerDeduct(row.outcome, order, nowMs), row, row.members);
-    expectProblem(answerAdjust(row.outcome, "S", adjustment, nowMs), row, row.members);
-    expectProblem(answerStock(row.outcome, 3, nowMs), row, row.members);
-  }
+Deno.test("a return says what is available again", () => {
+  const asked = { returnId: "r", lines, reason: "" };
+  const body = {
+    success: true,
+    order_id: "o",
+    return_id: "r",
+    lines: [{ sku: "A", amount: 1, new_stock: 9 }, { sku: "B", amount: 2, new_stock: 8 }],
+    seq: 7,
+    message: "success",
+  };
+  deepEqual(answerReturn(both, "o", asked, nowMs), { status: 200, headers, body });
+  const again = answerReturn({ ...both, replayed: true }, "o", asked, nowMs);
+  deepEqual(again, { status: 200, headers: replayedHeaders, body });
 });
 
-Deno.test("every 503 says when to come back, under which id, and until when the request may take effect", () => {
-  for (const row of undecided) {
-    expectProblem(answerDeduct(row.outcome, order, nowMs), row, { ...row.members, order_id: "o" });
-    expectProblem(answerAdjust(row.outcome, "S", adjustment, nowMs), row, {
-      ...row.members,
-      adjustment_id: "a",
-    });
-    expectProblem(answerStock(row.outcome, 3, nowMs), row, row.members);
-  }
-});
+const sold: RememberedLine = {
+  sku: "S",
+  fingerprint: "f",
+  kind: "deduct",
+  amount: 5,
+  newStock: 95,
+  seq: 12,
+  atMs: nowMs,
+  userId: "u",
+  state: "accepted",
+  units: 3,
+  holdMs: 0,
+  expiresAtMs: 0,
+  settledSeq: 0,
+  settledFingerprint: "",
+  settledUnits: 0,
+  settledStock: 0,
+};
+const held: RememberedLine = {
+  ...sold,
+  kind: "reserve",
+  state: "held",
+  units: 5,
+  holdMs: 1000,
+  expiresAtMs: nowMs + 1000,
+};
+const settled = { settledSeq: 13, settledFingerprint: "g", settledStock: 96 };
 
-Deno.test("a 503 does not tell clients what is wrong with which server", () => {
-  const { body } = answerDeduct({ kind: "store_unavailable", reason: "LOADING at 10.0.0.7" }, order, nowMs);
-  ok(!JSON.stringify(body).includes("LOADING"));
-});
-
-Deno.test("a conflict names the kind of id, and an order that is full its limit", () => {
-  const conflict: Outcome = { kind: "conflict", sku: "S" };
-  const orderConflict = { outcome: conflict, status: 422, code: "order_conflict", members: {} };
-  expectProblem(answerDeduct(conflict, order, nowMs), orderConflict, { order_id: "o", sku: "S" });
-  const adjustmentConflict = { ...orderConflict, code: "adjustment_conflict" };
-  expectProblem(answerAdjust(conflict, "S", adjustment, nowMs), adjustmentConflict, {
-    adjustment_id: "a",
-    sku: "S",
+Deno.test("an order tells of each line what was sold, held, settled and returned", () => {
+  const storyOf = (line: RememberedLine) => {
+    const { body } = answerOrder({ kind: "order_found", lines: [line] }, "o", nowMs);
+    const [told] = body.lines as Record<string, unknown>[];
+    const { state, units, returned, expires_at, settled } = told ?? {};
+    return { state, units, returned, expires_at, settled };
+  };
+  const expires_at = "2026-11-22T12:00:01.000Z";
+  deepEqual(storyOf(sold), { state: "accepted", units: 3, returned: 2, expires_at: null, settled: null });
+  deepEqual(storyOf(held), { state: "held", units: 5, returned: 0, expires_at, settled: null });
+  deepEqual(storyOf({ ...held, ...settled, state: "confirmed", units: 1, settledUnits: 4 }), {
+    state: "confirmed",
+    units: 1,
+    returned: 3,
+    expires_at,
+    settled: { seq: 13, confirmed: 4, new_stock: 96 },
   });
-  const full: Outcome = { kind: "order_full" };
-  const tooLarge = { outcome: full, status: 422, code: "order_too_large", members: {} };
-  expectProblem(answerDeduct(full, order, nowMs), tooLarge, { order_id: "o", limit: 100 });
+  deepEqual(storyOf({ ...held, ...settled, state: "cancelled", units: 0 }), {
+    state: "cancelled",
+    units: 0,
+    returned: 0,
+    expires_at,
+    settled: { seq: 13, confirmed: 0, new_stock: 96 },
+  });
+  deepEqual(storyOf({ ...held, state: "expired", units: 0 }), {
+    state: "expired",
+    units: 0,
+    returned: 0,
+    expires_at,
+    settled: null,
+  });
 });
 
-Deno.test("Retry-After is whole seconds, rounded up, and at least one", () => {
-  const seconds = (retryAfterMs: number) =>
-    answerDeduct({ kind: "rate_limited", sku: "S", retryAfterMs }, order, nowMs).headers["retry-after"];
-  deepEqual([0, 1, 1000, 1001, 86_400_000].map(seconds), ["1", "1", "1", "2", "86400"]);
-  const past = answerDeduct({ kind: "outcome_unknown", deadlineMs: nowMs - 5000 }, order, nowMs);
-  equal(past.headers["retry-after"], "1");
+Deno.test("every answer takes refusals from the one table, under its own ids", () => {
+  const outcome: Outcome = { kind: "unarmed" };
+  const order = { order_id: "o" };
+  const asked = { returnId: "r", lines, reason: "" };
+  const answers = [
+    [answerDeduct(outcome, deduct, context), order],
+    [answerBasket(outcome, "o", lines, context), order],
+    [answerReserve(outcome, "o", lines, context), order],
+    [answerSettle(outcome, "confirm", "o", nowMs), order],
+    [answerExtend(outcome, "o", nowMs), order],
+    [answerReturn(outcome, "o", asked, nowMs), { ...order, return_id: "r" }],
+    [answerOrder(outcome, "o", nowMs), order],
+  ] as const;
+  for (const [{ status, body }, id] of answers) {
+    equal(status, 503);
+    const { order_id, return_id } = body;
+    deepEqual({ order_id, return_id }, { return_id: undefined, ...id });
+  }
 });
 
-Deno.test("an outcome of another command is broken code, not an answer", () => {
-  const lookup: Outcome = { kind: "order", lines: [] };
-  throws(() => answerDeduct(stock, order, nowMs), TypeError);
-  throws(() => answerDeduct(lookup, order, nowMs), TypeError);
-  throws(() => answerAdjust(stock, "S", adjustment, nowMs), TypeError);
-  throws(() => answerAdjust(lookup, "S", adjustment, nowMs), TypeError);
-  throws(() => answerStock(accepted, 0, nowMs), TypeError);
-  throws(() => answerStock(lookup, 0, nowMs), TypeError);
-  throws(() => answerDeduct({ ...accepted, newStock: [] }, order, nowMs), TypeError);
-  throws(() => answerDeduct({ ...accepted, newStock: [1, 2] }, order, nowMs), TypeError);
-  throws(() => answerDeduct({ kind: "new" } as unknown as Outcome, order, nowMs), /no row/);
+Deno.test("figures that do not fit the lines are broken code, not an answer", () => {
+  throws(() => answerDeduct({ ...accepted, newStock: [] }, deduct, context), TypeError);
+  throws(() => answerDeduct(both, deduct, context), TypeError);
+  throws(() => answerBasket(accepted, "o", lines, context), TypeError);
+  throws(() => answerReturn(accepted, "o", { returnId: "r", lines, reason: "" }, nowMs), TypeError);
 });

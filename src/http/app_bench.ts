@@ -1,10 +1,9 @@
 import { Hono } from "hono";
 import { loadConfig } from "../config.ts";
 import { realWorld } from "../world.ts";
-import { createApp } from "./app.ts";
-import type { Route } from "./edge.ts";
+import { type App, createApp } from "./app.ts";
 import { parseDeduct } from "./parse.ts";
-import { ScriptedInventory } from "./scripted_inventory.ts";
+import { acceptedOutcome, ScriptedInventory } from "./scripted_inventory.ts";
 
 const order = {
   sku: "SKU_123",
@@ -26,12 +25,12 @@ function edge(env: Record<string, string>) {
   const inventory = new ScriptedInventory();
   inventory.decide = () => {
     inventory.commands.length = 0;
-    return { kind: "accepted", seq: 12_345, newStock: [999], replayed: false, created: false };
+    return { ...acceptedOutcome, seq: 12_345, newStock: [999] };
   };
   return createApp({ inventory, config: loadConfig(env), world: realWorld, reportError: () => {} });
 }
 
-async function deduct(app: { fetch: Route }, extra: Record<string, string> = {}) {
+async function deduct(app: App, extra: Record<string, string> = {}) {
   const response = await app.fetch(
     new Request(url, { method: "POST", headers: { ...headers, ...extra }, body }),
   );
@@ -39,12 +38,17 @@ async function deduct(app: { fetch: Route }, extra: Record<string, string> = {})
 }
 
 const open = edge({});
+const fair = edge({ RATE_LIMIT: "1000000/1", BLOCKED: "user:bot,192.0.2.0/24", TRUST_PROXY: "1" });
 const withTokens = edge({ API_TOKENS: '{"a-token-of-the-shop":["deduct"]}' });
 
 Deno.bench("a bare Hono route: JSON in, JSON out", { group: "deduct", baseline: true }, () => deduct(bare));
 Deno.bench("the edge, open", { group: "deduct" }, () => deduct(open));
 Deno.bench("the edge, with a token", { group: "deduct" }, () => {
   return deduct(withTokens, { authorization: "Bearer a-token-of-the-shop" });
+});
+
+Deno.bench("the edge, open, with a rate limit by address and a block list", { group: "deduct" }, () => {
+  return deduct(fair, { "x-forwarded-for": "203.0.113.7" });
 });
 
 Deno.bench("JSON.parse of a deduct", { group: "parse", baseline: true }, () => void JSON.parse(body));

@@ -43,6 +43,8 @@ Deno.test("an unknown path is 404", async () => {
     "/api/v1/inventory/",
     "/api/v1/inventory/S/",
     "/api/v1/inventory//adjustments",
+    "/api/v1/inventory/S/pause/now",
+    "/api/v1/reservations/o/confirm/all",
     "/livez/x",
   ];
   for (const unknown of paths) {
@@ -60,8 +62,12 @@ Deno.test("a route has one spelling: an encoded letter of it is not the route", 
 Deno.test("a wrong method is 405 and names the right ones", async () => {
   const { send } = edgeUnderTest();
   const cases = [
-    ["DELETE", path, "GET, POST, HEAD"], // GET reads a SKU that is called deduct
-    ["POST", "/api/v1/inventory/S", "GET, HEAD"],
+    ["DELETE", path, "GET, POST, PUT, HEAD"], // GET and PUT are for a SKU that is called deduct
+    ["POST", "/api/v1/inventory/S", "GET, PUT, HEAD"],
+    ["GET", "/api/v1/inventory/deduct/batch", "POST"],
+    ["POST", "/api/v1/inventory/S/rules", "PUT"],
+    ["GET", "/api/v1/orders", "POST"],
+    ["GET", "/api/v1/reservations/o/confirm", "POST"],
     ["GET", "/api/v1/inventory/S/adjustments", "POST"],
     ["OPTIONS", "/livez", "GET, HEAD"],
     ["BREW", "/readyz", "GET, HEAD"],

@@ -3,38 +3,30 @@
  *
  * @module
  */
-import type { Deduct } from "../inventory/command.ts";
 import { answerDeduct } from "./answer.ts";
 import type { Edge, Route } from "./edge.ts";
-import { fingerprint } from "./fingerprint.ts";
 import { type DeductBody, parseDeduct } from "./parse.ts";
 import { readJson, traceparentOf } from "./request.ts";
-import { respond } from "./response.ts";
+import { type Answer, respond } from "./response.ts";
+import { type Attempt, attemptOf, sell } from "./sell.ts";
 
 /** Handles a deduct. */
-export function deduct({ inventory, access, world }: Edge): Route {
-  return async (request) => {
-    const caller = access.admit(request, "deduct");
+export function deduct(edge: Edge): Route {
+  return async (request, connection) => {
+    const caller = edge.access.admit(request, "deduct");
     if (caller.kind === "refused") return respond(caller.answer);
     const json = await readJson(request);
     if (json.kind === "refused") return respond(json.answer);
     const asked = parseDeduct(json.value);
     if (asked.kind === "refused") return respond(asked.answer);
-    const outcome = await inventory.submit(toCommand(asked.value, caller.value.name, request));
-    return respond(answerDeduct(outcome, asked.value, world.now()));
+    const origin = { actor: caller.value.name, traceparent: traceparentOf(request) };
+    return respond(await sellOne(edge, asked.value, attemptOf(edge, request, connection, origin)));
   };
 }
 
-function toCommand(asked: DeductBody, actor: string, request: Request): Deduct {
-  const lines = [{ sku: asked.sku, amount: asked.amount }];
-  return {
-    kind: "deduct",
-    orderId: asked.orderId,
-    userId: asked.userId,
-    lines,
-    fingerprint: fingerprint("deduct", asked.userId, lines),
-    firstAttempt: request.headers.get("order-attempt") === "1",
-    actor,
-    traceparent: traceparentOf(request),
-  };
+/** Sells units of one SKU. */
+export function sellOne(edge: Edge, asked: DeductBody, attempt: Attempt): Promise<Answer> {
+  const { orderId, userId, sku, amount } = asked;
+  const wanted = { kind: "deduct", orderId, userId, lines: [{ sku, amount }], holdMs: 0 } as const;
+  return sell(edge, wanted, attempt, (outcome, context) => answerDeduct(outcome, asked, context));
 }

@@ -1,5 +1,5 @@
 import { deepEqual, equal, notEqual, ok } from "node:assert/strict";
-import { edgeUnderTest, jsonPost } from "./scripted_inventory.ts";
+import { acceptedOutcome, edgeUnderTest, jsonPost } from "./scripted_inventory.ts";
 
 const path = "/api/v1/inventory/deduct";
 const order = { sku: "SKU_1", user_id: "u1", order_id: "o1", amount: 2 };
@@ -7,7 +7,7 @@ const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 Deno.test("a deduct reaches the inventory as a command, and its answer the client", async () => {
   const { send, inventory } = edgeUnderTest();
-  inventory.decide = () => ({ kind: "accepted", seq: 7, newStock: [998], replayed: true, created: false });
+  inventory.decide = () => ({ ...acceptedOutcome, seq: 7, newStock: [998], replayed: true });
   const response = await send(path, jsonPost(order, { traceparent: trace }));
   equal(response.status, 200);
   equal(response.headers.get("content-type"), "application/json");
@@ -31,6 +31,8 @@ Deno.test("a deduct reaches the inventory as a command, and its answer the clien
     userId: "u1",
     lines: [{ sku: "SKU_1", amount: 2 }],
     firstAttempt: false,
+    hasToken: false,
+    holdMs: 0,
     actor: "",
     traceparent: trace,
   });

@@ -1,22 +1,80 @@
 /**
- * `/api/v1/orders/:order_id`: what became of an order, for a client that lost the answer.
+ * `/api/v1/orders`: buy several SKUs at once, look what became of an order, give units back.
  *
  * @module
  */
-import { answerOrder } from "./answer.ts";
+import type { Return } from "../inventory/command.ts";
+import type { Inventory } from "../inventory/service.ts";
+import type { OrderOutcome, Outcome } from "../inventory/outcome.ts";
+import { answerBasket, answerOrder, answerReturn } from "./answer.ts";
 import type { Edge, Route } from "./edge.ts";
+import { fingerprint } from "./fingerprint.ts";
 import { parseOrderId } from "./parse.ts";
-import { rawPath } from "./request.ts";
+import { parseBasket, parseReturn } from "./parse_order.ts";
+import { noId, receive } from "./receive.ts";
+import { idSegment } from "./request.ts";
 import { respond } from "./response.ts";
+import { attemptOf, sell } from "./sell.ts";
 
-/** `GET /api/v1/orders/:order_id`. */
+const basketRequest = { scope: "deduct", id: noId, body: parseBasket } as const;
+const returnRequest = { scope: "deduct", id: parseOrderId, body: parseReturn } as const;
+
+/** `POST /api/v1/orders`: all lines or none. */
+export function placeOrder(edge: Edge): Route {
+  return async (request, connection) => {
+    const received = await receive(edge.access, request, basketRequest);
+    if (received.kind === "refused") return respond(received.answer);
+    const { body, origin } = received.value;
+    const { orderId, lines } = body;
+    const attempt = attemptOf(edge, request, connection, origin);
+    const answer = await sell(
+      edge,
+      { ...body, kind: "order", holdMs: 0 },
+      attempt,
+      (outcome, context) => answerBasket(outcome, orderId, lines, context),
+    );
+    return respond(answer);
+  };
+}
+
+/** `GET /api/v1/orders/:order_id`: for a client that lost the answer, too. */
 export function readOrder({ inventory, access, world }: Edge): Route {
   return async (request) => {
     const caller = access.admit(request, "read");
     if (caller.kind === "refused") return respond(caller.answer);
-    const orderId = parseOrderId(rawPath(request).split("/")[4] ?? "");
+    const orderId = parseOrderId(idSegment(request));
     if (orderId.kind === "refused") return respond(orderId.answer);
     const outcome = await inventory.findOrder(orderId.value);
     return respond(answerOrder(outcome, orderId.value, world.now()));
   };
+}
+
+/** `POST /api/v1/orders/:order_id/return`. */
+export function returnUnits({ inventory, access, world }: Edge): Route {
+  return async (request) => {
+    const received = await receive(access, request, returnRequest);
+    if (received.kind === "refused") return respond(received.answer);
+    const { id: orderId, body, origin } = received.value;
+    const outcome = await giveBack(inventory, {
+      kind: "return",
+      orderId,
+      returnId: body.returnId,
+      lines: body.lines,
+      reason: body.reason,
+      // The reason is not part of it: a retry may word it anew.
+      fingerprint: fingerprint("return", "", body.lines),
+      sold: null,
+      ...origin,
+    });
+    return respond(answerReturn(outcome, orderId, body, world.now()));
+  };
+}
+
+/** A store forgets orders after the window, but units come back later than that: the ledger knows them. */
+async function giveBack(inventory: Inventory, asked: Return): Promise<Outcome> {
+  const outcome = await inventory.submit(asked);
+  if (outcome.kind !== "unknown_order") return outcome;
+  const found: OrderOutcome = await inventory.findOrder(asked.orderId);
+  if (found.kind !== "order_found") return found;
+  return found.lines.length === 0 ? outcome : await inventory.submit({ ...asked, sold: found.lines });
 }

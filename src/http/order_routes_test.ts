@@ -1,16 +1,80 @@
-import { deepEqual, equal } from "node:assert/strict";
-import type { OrderLine } from "../inventory/outcome.ts";
-import { edgeUnderTest, testNowMs } from "./scripted_inventory.ts";
+import { deepEqual, equal, notEqual } from "node:assert/strict";
+import type { RememberedLine } from "../inventory/outcome.ts";
+import { acceptedOutcome, edgeUnderTest, jsonPost, testNowMs } from "./scripted_inventory.ts";
 
-const line: OrderLine = {
+const line: RememberedLine = {
   sku: "SKU_1",
-  userId: "u1",
+  fingerprint: "f",
+  kind: "deduct",
   amount: 2,
   newStock: 7,
   seq: 12,
   atMs: testNowMs,
+  userId: "u1",
   state: "accepted",
+  units: 2,
+  holdMs: 0,
+  expiresAtMs: 0,
+  settledSeq: 0,
+  settledFingerprint: "",
+  settledUnits: 0,
+  settledStock: 0,
 };
+const lines = [{ sku: "A", amount: 1 }, { sku: "B", amount: 2 }];
+const basket = { order_id: "o1", user_id: "u1", lines };
+const giveBack = { return_id: "r1", lines, reason: "too small" };
+
+Deno.test("a basket reaches the inventory as one command, lines of a SKU summed, and its answer the client", async () => {
+  const { send, inventory } = edgeUnderTest();
+  inventory.decide = () => ({ ...acceptedOutcome, seq: 7, newStock: [9, 8] });
+  const doubled = { ...basket, lines: [...lines, { sku: "A", amount: 4 }] };
+  const response = await send("/api/v1/orders", jsonPost(doubled, { "order-attempt": "1" }));
+  equal(response.status, 200);
+  deepEqual(await response.json(), {
+    success: true,
+    order_id: "o1",
+    lines: [{ sku: "A", amount: 5, new_stock: 9 }, { sku: "B", amount: 2, new_stock: 8 }],
+    seq: 7,
+    message: "success",
+  });
+  const [command] = inventory.commands;
+  if (command?.kind !== "order") throw new TypeError("Cannot check a command that is not a basket");
+  const { fingerprint, ...rest } = command;
+  equal(fingerprint.length, 14);
+  deepEqual(rest, {
+    kind: "order",
+    orderId: "o1",
+    userId: "u1",
+    lines: [{ sku: "A", amount: 5 }, { sku: "B", amount: 2 }],
+    firstAttempt: true,
+    hasToken: false,
+    holdMs: 0,
+    actor: "",
+    traceparent: "",
+  });
+});
+
+Deno.test("a basket's fingerprint is of all its lines, in any order", async () => {
+  const { send, inventory } = edgeUnderTest();
+  const print = async (lines: unknown) => {
+    await send("/api/v1/orders", jsonPost({ ...basket, lines }));
+    const command = inventory.commands.at(-1);
+    return command?.kind === "order" ? command.fingerprint : undefined;
+  };
+  const first = await print(lines);
+  equal(await print(lines.toReversed()), first);
+  notEqual(await print(lines.slice(0, 1)), first);
+});
+
+Deno.test("a basket that is refused says for which SKU, or that its SKUs live apart", async () => {
+  const { send, inventory } = edgeUnderTest();
+  inventory.decide = () => ({ kind: "insufficient", sku: "B", available: 1 });
+  const short = await (await send("/api/v1/orders", jsonPost(basket))).json();
+  deepEqual([short.status, short.code, short.sku, short.available], [409, "insufficient_stock", "B", 1]);
+  inventory.decide = () => ({ kind: "cross_shard" });
+  const apart = await (await send("/api/v1/orders", jsonPost(basket))).json();
+  deepEqual([apart.status, apart.code, apart.order_id], [422, "cross_shard_basket", "o1"]);
+});
 
 Deno.test("an order is answered with its lines and what became of each", async () => {
   const { send, inventory } = edgeUnderTest();
@@ -23,11 +87,16 @@ Deno.test("an order is answered with its lines and what became of each", async (
     lines: [{
       sku: "SKU_1",
       user_id: "u1",
+      kind: "deduct",
       amount: 2,
       state: "accepted",
+      units: 2,
+      returned: 0,
       new_stock: 7,
       seq: 12,
       accepted_at: "2026-11-22T12:00:00.000Z",
+      expires_at: null,
+      settled: null,
     }],
   });
 });
@@ -48,10 +117,80 @@ Deno.test("when a shard or the ledger cannot be asked, an order is 503 and never
 });
 
 Deno.test("an order id in the path is held to the rules of ids", async () => {
-  const { send } = edgeUnderTest();
+  const { send, inventory } = edgeUnderTest();
   for (const id of ["%00", "%ff", "a".repeat(129)]) {
-    const response = await send(`/api/v1/orders/${id}`);
-    equal(response.status, 400, id);
-    equal((await response.json()).errors[0].pointer, "/order_id");
+    const responses = [
+      await send(`/api/v1/orders/${id}`),
+      await send(`/api/v1/orders/${id}/return`, jsonPost(giveBack)),
+    ];
+    for (const response of responses) {
+      equal(response.status, 400, id);
+      equal((await response.json()).errors[0].pointer, "/order_id");
+    }
   }
+  deepEqual([inventory.commands, inventory.lookups], [[], []]);
+});
+
+Deno.test("a return reaches the inventory as a command, and its answer the client", async () => {
+  const { send, inventory } = edgeUnderTest();
+  inventory.decide = () => ({ ...acceptedOutcome, seq: 7, newStock: [9, 8], replayed: true });
+  const response = await send("/api/v1/orders/a%2Fb/return", jsonPost(giveBack));
+  equal(response.status, 200);
+  equal(response.headers.get("idempotency-replayed"), "true");
+  deepEqual(await response.json(), {
+    success: true,
+    order_id: "a/b",
+    return_id: "r1",
+    lines: [{ sku: "A", amount: 1, new_stock: 9 }, { sku: "B", amount: 2, new_stock: 8 }],
+    seq: 7,
+    message: "success",
+  });
+  const [command] = inventory.commands;
+  if (command?.kind !== "return") throw new TypeError("Cannot check a command that is not a return");
+  const { fingerprint, ...rest } = command;
+  equal(fingerprint.length, 14);
+  deepEqual(rest, {
+    kind: "return",
+    orderId: "a/b",
+    returnId: "r1",
+    lines,
+    reason: "too small",
+    sold: null,
+    actor: "",
+    traceparent: "",
+  });
+  deepEqual(inventory.lookups, []);
+});
+
+Deno.test("a return of an order that the store forgot is asked again with what the ledger knows", async () => {
+  const { send, inventory } = edgeUnderTest();
+  inventory.order = { kind: "order_found", lines: [line] };
+  inventory.decide = (command) =>
+    command.kind === "return" && command.sold === null
+      ? { kind: "unknown_order" }
+      : { ...acceptedOutcome, newStock: [9, 8] };
+  const response = await send("/api/v1/orders/o1/return", jsonPost(giveBack));
+  equal(response.status, 200);
+  deepEqual(inventory.lookups, ["o1"]);
+  const [first, second, ...more] = inventory.commands;
+  deepEqual([second, more], [{ ...first, sold: [line] }, []]);
+});
+
+Deno.test("a return of an order that nobody knows is 404, and 503 when the ledger cannot be asked", async () => {
+  const { send, inventory } = edgeUnderTest();
+  inventory.decide = () => ({ kind: "unknown_order" });
+  const unknown = await (await send("/api/v1/orders/o1/return", jsonPost(giveBack))).json();
+  deepEqual([unknown.status, unknown.code, unknown.order_id], [404, "unknown_order", "o1"]);
+  equal(inventory.commands.length, 1);
+  inventory.order = { kind: "store_unavailable", reason: "ledger" };
+  const away = await (await send("/api/v1/orders/o1/return", jsonPost(giveBack))).json();
+  deepEqual([away.status, away.code, away.return_id], [503, "store_unavailable", "r1"]);
+});
+
+Deno.test("a return of more than was sold says how many there are", async () => {
+  const { send, inventory } = edgeUnderTest();
+  inventory.decide = () => ({ kind: "exceeds", sku: "B", units: 1 });
+  const response = await send("/api/v1/orders/o1/return", jsonPost(giveBack));
+  const { status, code, sku, units } = await response.json();
+  deepEqual({ status, code, sku, units }, { status: 409, code: "return_exceeds_sold", sku: "B", units: 1 });
 });

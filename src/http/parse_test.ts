@@ -1,28 +1,10 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { limits } from "../inventory/command.ts";
-import { parseAdjust, parseDeduct, parseSku } from "./parse.ts";
-import type { FieldError } from "./problem.ts";
-import type { Checked } from "./response.ts";
+import { parseDeduct, parseSku } from "./parse.ts";
+import { errorsOf, pointersOf, valueOf } from "./scripted_inventory.ts";
 
 const order = { sku: "SKU_1", user_id: "u1", order_id: "o1", amount: 2 };
-const adjustment = { adjustment_id: "a1", delta: 5 };
-
-function errorsOf(checked: Checked<unknown>): readonly FieldError[] {
-  if (checked.kind === "valid") throw new TypeError("Cannot read errors of a valid request");
-  equal(checked.answer.status, 400);
-  equal(checked.answer.body.code, "invalid_request");
-  return checked.answer.body.errors as FieldError[];
-}
-
-function pointersOf(checked: Checked<unknown>): string[] {
-  return errorsOf(checked).map((error) => error.pointer);
-}
-
-function valueOf<T>(checked: Checked<T>): T {
-  if (checked.kind === "refused") throw new TypeError(`Cannot use ${JSON.stringify(checked.answer.body)}`);
-  return checked.value;
-}
 
 Deno.test("parseDeduct() takes the documented spelling and the other one, also mixed", () => {
   const parsed = { sku: "SKU_1", userId: "u1", orderId: "o1", amount: 2 };
@@ -151,40 +133,6 @@ Deno.test("parseDeduct() takes whatever JSON brings without throwing, and lets o
     }
     return Number.isInteger(amount) && amount >= 1 && amount <= limits.amountMax;
   }));
-});
-
-Deno.test("parseAdjust() takes deltas of both signs and zero, and texts that are left out as empty", () => {
-  deepEqual(valueOf(parseAdjust(adjustment)), { adjustmentId: "a1", delta: 5, reason: "", reference: "" });
-  const full = { adjustment_id: "a1", delta: -1e12, reason: "broken", reference: "PO 7 – é" };
-  deepEqual(valueOf(parseAdjust(full)), {
-    adjustmentId: "a1",
-    delta: -1e12,
-    reason: "broken",
-    reference: "PO 7 – é",
-  });
-  ok(Object.is(valueOf(parseAdjust({ adjustment_id: "a1", delta: -0 })).delta, 0), "-0 becomes 0");
-});
-
-Deno.test("parseAdjust() names everything that is wrong at once", () => {
-  const body = { adjustment_id: "\n", delta: 1e12 + 1, reason: 7, reference: "x".repeat(257), sku: "s" };
-  deepEqual(errorsOf(parseAdjust(body)), [
-    { pointer: "/adjustment_id", detail: "must not contain control characters" },
-    { pointer: "/delta", detail: "must be an integer from -1000000000000 to 1000000000000" },
-    { pointer: "/reason", detail: "must be a string" },
-    { pointer: "/reference", detail: "must be at most 256 characters" },
-    { pointer: "/sku", detail: "is not a member of this request" },
-  ]);
-  deepEqual(pointersOf(parseAdjust({})), ["/adjustment_id", "/delta"]);
-  deepEqual(pointersOf(parseAdjust([])), [""]);
-});
-
-Deno.test("a reason has up to 256 characters of clean text, counted as people count", () => {
-  for (const reason of ["", "🎫".repeat(256), "x".repeat(256)]) {
-    equal(valueOf(parseAdjust({ ...adjustment, reason })).reason, reason);
-  }
-  for (const reason of ["🎫".repeat(257), "x".repeat(257), "a\tb", "\ud800", "\ufffd", null]) {
-    deepEqual(pointersOf(parseAdjust({ ...adjustment, reason })), ["/reason"]);
-  }
 });
 
 Deno.test("parseSku() decodes a path's segment once and strictly", () => {

@@ -3,26 +3,43 @@
  *
  * @module
  */
-import type { Answer } from "./response.ts";
+import { type Answer, securityHeaders } from "./response.ts";
 
 /** Every code a client can meet, with its status and its title. A code never changes its meaning. */
 export const problems = {
   invalid_request: [400, "The request is not valid"],
   unauthorized: [401, "A valid token is needed"],
   forbidden: [403, "The token does not allow this"],
+  blocked: [403, "This buyer may not buy"],
+  purchase_token_required: [403, "The SKU is sold with a purchase token only"],
+  purchase_token_invalid: [403, "The purchase token is not valid"],
   not_found: [404, "There is nothing at this path"],
   unknown_order: [404, "The order is not known"],
+  unknown_reservation: [404, "The reservation is not known"],
   unknown_sku: [404, "The SKU is not known"],
   method_not_allowed: [405, "The method is not allowed at this path"],
   insufficient_stock: [409, "There is not enough stock"],
   sku_paused: [409, "The SKU is paused"],
+  not_open: [409, "The sale is not open yet"],
+  sale_closed: [409, "The sale is over"],
   stock_limit: [409, "The stock would exceed what a SKU can hold"],
+  stale: [409, "The stock is not what was expected"],
+  already_confirmed: [409, "The reservation was confirmed before"],
+  already_cancelled: [409, "The reservation was cancelled before"],
+  reservation_expired: [409, "The reservation has expired"],
+  confirm_exceeds_held: [409, "More than the reservation holds"],
+  return_exceeds_sold: [409, "More than was sold"],
+  purchase_tokens_off: [409, "Purchase tokens are not set up"],
   body_too_large: [413, "The body is too large"],
   unsupported_media_type: [415, "The media type is not supported"],
   order_conflict: [422, "The order id was used with other contents"],
   adjustment_conflict: [422, "The adjustment id was used with other contents"],
+  return_conflict: [422, "The return id was used with other contents"],
+  cross_shard_basket: [422, "The SKUs do not live in one shard"],
   order_too_large: [422, "The order has too many lines"],
   rate_limited: [429, "The user bought this SKU a moment ago"],
+  quota_exceeded: [429, "The user has bought as many as one may"],
+  too_many_requests: [429, "This buyer asks too often"],
   internal_error: [500, "Something is broken in the server"],
   overloaded: [503, "The server is overloaded"],
   backlog_full: [503, "Too many sales wait to be booked"],
@@ -55,7 +72,9 @@ export function problem(code: ProblemCode, detail: string, extras: Extras = {}):
   const [status, title] = problems[code];
   return {
     status,
-    headers: extras.headers === undefined ? contentType : { ...contentType, ...extras.headers },
+    headers: extras.headers === undefined
+      ? contentType
+      : { ...contentType, ...securityHeaders, ...extras.headers },
     body: {
       type: `/problems/${code}`,
       title,
@@ -75,9 +94,10 @@ export function retryLater(
   detail: string,
   retryAfterMs: number,
   members: Readonly<Record<string, unknown>>,
+  headers: Readonly<Record<string, string>> = {},
 ): Answer {
   const retryAfterS = Math.max(1, Math.ceil(retryAfterMs / 1000));
-  return problem(code, detail, { members, headers: { "retry-after": String(retryAfterS) } });
+  return problem(code, detail, { members, headers: { "retry-after": String(retryAfterS), ...headers } });
 }
 
 /** One thing that is wrong with a request. */

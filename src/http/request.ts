@@ -12,23 +12,30 @@ export const bodyBytesMax = 1024 * 1024;
 /** `application/json`, with parameters or without: JSON is UTF-8 whatever `charset` says (RFC 8259). */
 const jsonMediaType = /^application\/json[\t ]*(?:;|$)/i;
 
+const wrongMediaType = refused(
+  problem("unsupported_media_type", "The body must be sent as content-type: application/json"),
+);
+const bodyTooLarge = refused(
+  problem("body_too_large", `The body must not be larger than ${bodyBytesMax} bytes`),
+);
+const emptyObject = valid<unknown>({});
+
 /** Version 00 of W3C Trace Context; ids of zeros only are invalid. */
 const traceparentSyntax = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /**
  * Reads a JSON body, at most {@link bodyBytesMax} of it.
  *
- * Bytes that are not UTF-8 become U+FFFD, which no string of ours may contain (`parse.ts`), so they are
+ * Bytes that are not UTF-8 become U+FFFD, which no string of ours may contain (`members.ts`), so they are
  * refused without a second pass over the text. Of members with the same name the last one counts.
+ *
+ * @param whenEmpty what no body at all stands for, where a body may be left out; it needs no media type
  */
-export async function readJson(request: Request): Promise<Checked<unknown>> {
+export async function readJson(request: Request, whenEmpty?: Checked<unknown>): Promise<Checked<unknown>> {
   const { headers } = request;
   const mediaType = headers.get("content-type");
-  if (mediaType === null || !jsonMediaType.test(mediaType)) {
-    return refused(
-      problem("unsupported_media_type", "The body must be sent as content-type: application/json"),
-    );
-  }
+  const isJson = mediaType !== null && jsonMediaType.test(mediaType);
+  if (!isJson && whenEmpty === undefined) return wrongMediaType;
   let text: string | undefined;
   try {
     text = await readText(request, headers);
@@ -36,14 +43,19 @@ export async function readJson(request: Request): Promise<Checked<unknown>> {
     // Only the connection can fail here: nobody reads this answer, but it is no error of ours.
     return refused(invalidRequest([{ pointer: "", detail: "the body ended before it was complete" }]));
   }
-  if (text === undefined) {
-    return refused(problem("body_too_large", `The body must not be larger than ${bodyBytesMax} bytes`));
-  }
+  if (text === undefined) return bodyTooLarge;
+  if (text === "" && whenEmpty !== undefined) return whenEmpty;
+  if (!isJson) return wrongMediaType;
   try {
     return valid(JSON.parse(text));
   } catch {
     return refused(invalidRequest([{ pointer: "", detail: "the body must be JSON" }]));
   }
+}
+
+/** Reads a JSON body that may be left out: then it reads as an empty object. */
+export function readOptionalJson(request: Request): Promise<Checked<unknown>> {
+  return readJson(request, emptyObject);
 }
 
 /** Resolves to undefined when the body is too large. */
@@ -90,6 +102,11 @@ export function rawPath(request: Request): string {
     if (unit === 0x3f || unit === 0x23) return url.slice(start, i); // ? and #
   }
   return url.slice(start);
+}
+
+/** The id in `/api/v1/<things>/<id>…`: the segment as it was sent, because a strict decoding must see it so. */
+export function idSegment(request: Request): string {
+  return rawPath(request).split("/")[4] ?? "";
 }
 
 /** A segment of the path in clear, or undefined when its percent-encoding is not UTF-8. */

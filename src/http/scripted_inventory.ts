@@ -3,15 +3,29 @@
  *
  * @module
  */
+import { equal } from "node:assert/strict";
 import { loadConfig } from "../config.ts";
 import type { Command } from "../inventory/command.ts";
 import type { OrderOutcome, Outcome } from "../inventory/outcome.ts";
 import type { Inventory, Readiness } from "../inventory/service.ts";
 import { realWorld } from "../world.ts";
 import { type App, createApp } from "./app.ts";
+import type { Connection } from "./connection.ts";
+import type { FieldError } from "./problem.ts";
+import type { Checked } from "./response.ts";
 
 /** The moment at which {@link edgeUnderTest} always is. */
 export const testNowMs: number = Date.UTC(2026, 10, 22, 12, 0, 0);
+
+/** A sale or a change of stock that took effect; spread it and set what a test is about. */
+export const acceptedOutcome = {
+  kind: "accepted",
+  seq: 1,
+  newStock: [0],
+  replayed: false,
+  created: false,
+  expiresAtMs: 0,
+} as const satisfies Outcome;
 
 /** Remembers what it was asked and gives the answer that was set. */
 export class ScriptedInventory implements Inventory {
@@ -30,9 +44,12 @@ export class ScriptedInventory implements Inventory {
 
   /** The answer to every question about an order. */
   order: OrderOutcome = { kind: "order_found", lines: [] };
+  /** Every order that was asked for, oldest first. */
+  readonly lookups: string[] = [];
 
   /** Answers {@link ScriptedInventory.order}. */
-  findOrder(_orderId: string): Promise<OrderOutcome> {
+  findOrder(orderId: string): Promise<OrderOutcome> {
+    this.lookups.push(orderId);
     return Promise.resolve(this.order);
   }
 
@@ -59,8 +76,8 @@ export interface EdgeUnderTest {
   readonly reported: unknown[];
 }
 
-/** The app as `env` configures it, on a scripted inventory, at {@link testNowMs}. */
-export function edgeUnderTest(env: Record<string, string> = {}): EdgeUnderTest {
+/** The app as `env` configures it, on a scripted inventory, at {@link testNowMs}, called from `connection`. */
+export function edgeUnderTest(env: Record<string, string> = {}, connection: Connection = {}): EdgeUnderTest {
   const inventory = new ScriptedInventory();
   const reported: unknown[] = [];
   const app = createApp({
@@ -70,7 +87,7 @@ export function edgeUnderTest(env: Record<string, string> = {}): EdgeUnderTest {
     reportError: (error) => reported.push(error),
   });
   const send = async (path: string, init?: RequestInit) => {
-    return await app.fetch(new Request(`http://127.0.0.1:8080${path}`, init));
+    return await app.fetch(new Request(`http://127.0.0.1:8080${path}`, init), connection);
   };
   return { send, app, inventory, reported };
 }
@@ -82,4 +99,28 @@ export function jsonPost(body: unknown, headers: Record<string, string> = {}): R
     headers: { "content-type": "application/json", ...headers },
     body: typeof body === "string" ? body : JSON.stringify(body),
   };
+}
+
+/** A PUT of JSON. */
+export function jsonPut(body: unknown): RequestInit {
+  return { ...jsonPost(body), method: "PUT" };
+}
+
+/** What a check found. */
+export function valueOf<T>(checked: Checked<T>): T {
+  if (checked.kind === "refused") throw new TypeError(`Cannot use ${JSON.stringify(checked.answer.body)}`);
+  return checked.value;
+}
+
+/** All that a check found wrong. */
+export function errorsOf(checked: Checked<unknown>): readonly FieldError[] {
+  if (checked.kind === "valid") throw new TypeError("Cannot read errors of a valid request");
+  equal(checked.answer.status, 400);
+  equal(checked.answer.body.code, "invalid_request");
+  return checked.answer.body.errors as FieldError[];
+}
+
+/** Where a check found something wrong. */
+export function pointersOf(checked: Checked<unknown>): string[] {
+  return errorsOf(checked).map((error) => error.pointer);
 }

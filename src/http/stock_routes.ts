@@ -1,22 +1,29 @@
 /**
- * `/api/v1/inventory/:sku`: look at one SKU, and change how many units it has.
+ * `/api/v1/inventory/:sku`: look at one SKU, change how many units it has, and how it is sold.
  *
  * @module
  */
-import type { Adjust } from "../inventory/command.ts";
-import { answerAdjust, answerStock } from "./answer.ts";
+import { answerAdjust, answerPause, answerRules, answerSet, answerStock } from "./answer_stock.ts";
 import type { Edge, Route } from "./edge.ts";
 import { fingerprint } from "./fingerprint.ts";
-import { type AdjustBody, parseAdjust, parseSku } from "./parse.ts";
-import { rawPath, readJson, traceparentOf } from "./request.ts";
-import { type Checked, respond } from "./response.ts";
+import { parseSku } from "./parse.ts";
+import { parseAdjust, parsePause, parseRules, parseSet } from "./parse_stock.ts";
+import { tokensOff } from "./purchase_token_routes.ts";
+import { receive } from "./receive.ts";
+import { idSegment, readOptionalJson } from "./request.ts";
+import { respond } from "./response.ts";
+
+const adjustRequest = { scope: "admin", id: parseSku, body: parseAdjust } as const;
+const setRequest = { scope: "admin", id: parseSku, body: parseSet } as const;
+const pauseRequest = { scope: "admin", id: parseSku, read: readOptionalJson, body: parsePause } as const;
+const rulesRequest = { scope: "admin", id: parseSku, body: parseRules } as const;
 
 /** `GET /api/v1/inventory/:sku`. */
 export function readStock({ inventory, access, world }: Edge): Route {
   return async (request) => {
     const caller = access.admit(request, "read");
     if (caller.kind === "refused") return respond(caller.answer);
-    const sku = skuInPath(request);
+    const sku = parseSku(idSegment(request));
     if (sku.kind === "refused") return respond(sku.answer);
     const outcome = await inventory.submit({ kind: "stock", sku: sku.value });
     return respond(answerStock(outcome, inventory.shardOf(sku.value), world.now()));
@@ -26,35 +33,58 @@ export function readStock({ inventory, access, world }: Edge): Route {
 /** `POST /api/v1/inventory/:sku/adjustments`. */
 export function adjustStock({ inventory, access, world }: Edge): Route {
   return async (request) => {
-    const caller = access.admit(request, "admin");
-    if (caller.kind === "refused") return respond(caller.answer);
-    const sku = skuInPath(request);
-    if (sku.kind === "refused") return respond(sku.answer);
-    const json = await readJson(request);
-    if (json.kind === "refused") return respond(json.answer);
-    const asked = parseAdjust(json.value);
-    if (asked.kind === "refused") return respond(asked.answer);
-    const command = toCommand(sku.value, asked.value, caller.value.name, traceparentOf(request));
-    return respond(answerAdjust(await inventory.submit(command), sku.value, asked.value, world.now()));
+    const received = await receive(access, request, adjustRequest);
+    if (received.kind === "refused") return respond(received.answer);
+    const { id: sku, body, origin } = received.value;
+    const outcome = await inventory.submit({
+      kind: "adjust",
+      sku,
+      ...body,
+      // Reason and reference are not part of it: a retry may word them anew.
+      fingerprint: fingerprint("adjust", "", [{ sku, amount: body.delta }]),
+      ...origin,
+    });
+    return respond(answerAdjust(outcome, sku, body, world.now()));
   };
 }
 
-/** `/api/v1/inventory/<sku>/…`: the segment as it was sent, because a strict decoding must see it so. */
-function skuInPath(request: Request): Checked<string> {
-  return parseSku(rawPath(request).split("/")[4] ?? "");
+/** `PUT /api/v1/inventory/:sku`: compare-and-set. */
+export function setStock({ inventory, access, world }: Edge): Route {
+  return async (request) => {
+    const received = await receive(access, request, setRequest);
+    if (received.kind === "refused") return respond(received.answer);
+    const { id: sku, body, origin } = received.value;
+    const outcome = await inventory.submit({
+      kind: "set",
+      sku,
+      ...body,
+      fingerprint: fingerprint("set", String(body.expected), [{ sku, amount: body.available }]),
+      ...origin,
+    });
+    return respond(answerSet(outcome, sku, body, world.now()));
+  };
 }
 
-function toCommand(sku: string, asked: AdjustBody, actor: string, traceparent: string): Adjust {
-  return {
-    kind: "adjust",
-    adjustmentId: asked.adjustmentId,
-    sku,
-    delta: asked.delta,
-    reason: asked.reason,
-    reference: asked.reference,
-    // Reason and reference are not part of it: a retry may word them anew.
-    fingerprint: fingerprint("adjust", "", [{ sku, amount: asked.delta }]),
-    actor,
-    traceparent,
+/** `POST /api/v1/inventory/:sku/pause` and `/resume`. */
+export function pauseSale({ inventory, access, world }: Edge, kind: "pause" | "resume"): Route {
+  return async (request) => {
+    const received = await receive(access, request, pauseRequest);
+    if (received.kind === "refused") return respond(received.answer);
+    const { id: sku, body: { reason }, origin } = received.value;
+    const outcome = await inventory.submit({ kind, sku, reason, ...origin });
+    return respond(answerPause(outcome, kind, sku, world.now()));
+  };
+}
+
+/** `PUT /api/v1/inventory/:sku/rules`. */
+export function setRules({ inventory, access, purchaseTokens, world }: Edge): Route {
+  return async (request) => {
+    const received = await receive(access, request, rulesRequest);
+    if (received.kind === "refused") return respond(received.answer);
+    const { id: sku, body, origin } = received.value;
+    // Nobody could buy the SKU any more.
+    if (body.tokenRequired && purchaseTokens === null) return respond(tokensOff);
+    const outcome = await inventory.submit({ kind: "rules", sku, ...body, ...origin });
+    return respond(answerRules(outcome, sku, body, world.now()));
   };
 }

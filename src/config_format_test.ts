@@ -1,0 +1,60 @@
+import { deepEqual } from "node:assert/strict";
+import { ConfigError, loadConfig, type SettingProblem } from "./config.ts";
+
+function problemsOf(env: Record<string, string>): readonly SettingProblem[] {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+function namesOf(env: Record<string, string>): string[] {
+  return problemsOf(env).map((problem) => problem.name);
+}
+
+Deno.test("loadConfig() takes a rate as sales in seconds, and who is one buyer", () => {
+  const env = { RATE_LIMIT: "20/1", RATE_LIMIT_BY: "user_id" };
+  deepEqual(loadConfig(env).fairPlay.rateLimit, { quota: 20, windowS: 1, by: "user_id" });
+  deepEqual(loadConfig({ RATE_LIMIT: "1000000/86400" }).fairPlay.rateLimit, {
+    quota: 1_000_000,
+    windowS: 86_400,
+    by: "address",
+  });
+  for (const value of ["20", "20/1s", "0/1", "1/0", "1000001/1", "1/86401", "-1/1", "1/1/1", " 1/1"]) {
+    deepEqual(namesOf({ RATE_LIMIT: value }), ["RATE_LIMIT"], value);
+  }
+  deepEqual(namesOf({ RATE_LIMIT_BY: "token" }), ["RATE_LIMIT_BY"]);
+});
+
+Deno.test("loadConfig() takes who may not buy: users, addresses and networks", () => {
+  const { blocked } = loadConfig({ BLOCKED: "user:bot 7, 203.0.113.7,2001:db8::/32" }).fairPlay;
+  deepEqual(blocked, {
+    users: ["bot 7"],
+    networks: [{ prefix: 0xffff_cb00_7107n, bits: 128 }, { prefix: 0x2001_0db8n, bits: 32 }],
+  });
+  const wrong = ["bot", "user:", "1.2.3.4/33", "1.2.3.4,", ",", Array(901).fill("1.2.3.4").join(",")];
+  for (const value of wrong) deepEqual(namesOf({ BLOCKED: value }), ["BLOCKED"], value.slice(0, 40));
+});
+
+Deno.test("loadConfig() takes keys that are long enough to sign with, and never shows one", () => {
+  const [old, fresh] = ["o".repeat(32), "f".repeat(256)] as const;
+  deepEqual(loadConfig({ PURCHASE_TOKEN_KEY: `${fresh},${old}` }).fairPlay.purchaseTokenKeys, [fresh, old]);
+  for (
+    const value of ["o".repeat(31), `${old},`, `${old}, ${old}`, "f".repeat(257), Array(5).fill(old).join()]
+  ) {
+    const [problem, ...others] = problemsOf({ PURCHASE_TOKEN_KEY: value });
+    deepEqual([problem?.name, problem?.value, others], ["PURCHASE_TOKEN_KEY", null, []]);
+  }
+});
+
+Deno.test("loadConfig() takes origins exactly as browsers send them", () => {
+  const origins = ["https://shop.example", "http://localhost:3000"];
+  deepEqual(loadConfig({ CORS_ORIGINS: origins.join(", ") }).corsOrigins, origins);
+  const wrong = ["*", "null", "shop.example", "https://shop.example/", "https://Shop.example", "ftp://a"];
+  for (const value of [...wrong, "https://a:443", "https://a,"]) {
+    deepEqual(namesOf({ CORS_ORIGINS: value }), ["CORS_ORIGINS"], value);
+  }
+});

@@ -1,0 +1,162 @@
+/**
+ * Every variable of the environment: its name, its default, and how it is written.
+ *
+ * @module
+ */
+import {
+  apiTokens,
+  blockList,
+  type BuyerKey,
+  databaseUrl,
+  type Format,
+  hostName,
+  identifier,
+  integer,
+  type LogLevel,
+  oneOf,
+  origins,
+  path,
+  rate,
+  redisUrls,
+  signingKeys,
+} from "./config_format.ts";
+
+/** One variable of the environment. */
+export interface Setting<T> {
+  /** The variable. */
+  readonly name: string;
+  /** As it would be written; null when unset means something of its own. */
+  readonly default: string | null;
+  /** For README. */
+  readonly meaning: string;
+  /** How it is written. */
+  readonly format: Format<T>;
+  /** May hold a password: its value is never printed. */
+  readonly secret?: true;
+}
+
+/** Every setting. README's table holds the same rows. */
+export const settings = {
+  host: { name: "HOST", default: "127.0.0.1", meaning: "listen address", format: hostName() },
+  port: { name: "PORT", default: "8080", meaning: "listen port, 0 = a free one", format: integer(0, 65_535) },
+  dataDir: { name: "DATA_DIR", default: "./data", meaning: "embedded: the ledger's folder", format: path() },
+  redisUrls: {
+    name: "REDIS_URL",
+    default: null,
+    meaning: "`redis://…` or `rediss://…`; unset = embedded",
+    format: redisUrls(),
+    secret: true,
+  },
+  databaseUrl: {
+    name: "DATABASE_URL",
+    default: null,
+    meaning: "PostgreSQL; without it the API runs and the worker refuses; unset = embedded",
+    format: databaseUrl(),
+    secret: true,
+  },
+  shards: { name: "SHARDS", default: "1", meaning: "fixed for a deployment", format: integer(1, 1024) },
+  namespace: {
+    name: "NAMESPACE",
+    default: "inventory",
+    meaning: "names keys and schema",
+    format: identifier(),
+  },
+  tokens: {
+    name: "API_TOKENS",
+    default: null,
+    meaning: "JSON: token → scopes, or token → `{name, scopes}`; unset = open, on loopback only",
+    format: apiTokens(),
+    secret: true,
+  },
+  userLimitMs: {
+    name: "USER_LIMIT_MS",
+    default: "1000",
+    meaning: "one accepted deduct per user and SKU in this time, 0 = off",
+    format: integer(0, 86_400_000),
+  },
+  idempotencyWindowS: {
+    name: "IDEMPOTENCY_WINDOW_S",
+    default: "86400",
+    meaning: "how long an order id is remembered at least",
+    format: integer(60, 2_592_000),
+  },
+  batchMax: {
+    name: "BATCH_MAX",
+    default: "256",
+    meaning: "commands in one call to the store",
+    format: integer(1, 512),
+  },
+  queueMax: {
+    name: "QUEUE_MAX",
+    default: "10000",
+    meaning: "requests that wait in one process; beyond it 503",
+    format: integer(1, 1_000_000),
+  },
+  backlogMax: {
+    name: "BACKLOG_MAX",
+    default: "1000000",
+    meaning: "sales of a shard that wait for the ledger; beyond it 503",
+    format: integer(1, 100_000_000),
+  },
+  requestTimeoutMs: {
+    name: "REQUEST_TIMEOUT_MS",
+    default: "2000",
+    meaning: "until when a request may take effect",
+    format: integer(50, 30_000),
+  },
+  drainTimeoutMs: {
+    name: "DRAIN_TIMEOUT_MS",
+    default: "4000", // platforms send SIGKILL 5 s after the first signal
+    meaning: "how long a stopping process waits for its requests",
+    format: integer(100, 60_000),
+  },
+  logLevel: {
+    name: "LOG_LEVEL",
+    default: "info",
+    meaning: "`debug`, `info`, `warn` or `error`",
+    format: oneOf<LogLevel>(["debug", "info", "warn", "error"]),
+  },
+  demoStock: {
+    name: "DEMO_STOCK",
+    default: "1",
+    meaning: "embedded, empty folder: `SKU_123` starts with 1000 units",
+    format: oneOf<"0" | "1">(["0", "1"]),
+  },
+  rateLimit: {
+    name: "RATE_LIMIT",
+    default: null,
+    meaning: "`<sales>/<seconds>` that one buyer may ask for, e.g. `20/1`; unset = off",
+    format: rate(),
+  },
+  rateLimitBy: {
+    name: "RATE_LIMIT_BY",
+    default: "address",
+    meaning: "who is one buyer: `address` (IPv6: its /64) or `user_id`",
+    format: oneOf<BuyerKey>(["address", "user_id"]),
+  },
+  trustProxy: {
+    name: "TRUST_PROXY",
+    default: "0",
+    meaning: "proxies in front, whose `X-Forwarded-For` tells the buyer's address; 0 = none",
+    format: integer(0, 8),
+  },
+  blocked: {
+    name: "BLOCKED",
+    default: null,
+    meaning: "who may not buy, comma-separated: addresses, networks (CIDR), `user:<id>`; unset = nobody",
+    format: blockList(),
+  },
+  purchaseTokenKeys: {
+    name: "PURCHASE_TOKEN_KEY",
+    default: null,
+    meaning: "signs purchase tokens; several, comma-separated: the first signs, all are known; unset = off",
+    format: signingKeys(),
+    secret: true,
+  },
+  corsOrigins: {
+    name: "CORS_ORIGINS",
+    default: null,
+    meaning: "web origins whose pages may call the API, comma-separated; unset = none",
+    format: origins(),
+  },
+} as const satisfies Readonly<Record<string, Setting<unknown>>>;

@@ -1,0 +1,82 @@
+import { deepEqual, equal } from "node:assert/strict";
+import type { Command } from "../inventory/command.ts";
+import { acceptedOutcome, edgeUnderTest, jsonPost } from "./scripted_inventory.ts";
+
+const env = { PURCHASE_TOKEN_KEY: "k".repeat(32) };
+const path = "/api/v1/purchase-tokens";
+const buyer = { order_id: "o1", user_id: "u1" };
+const deduct = { ...buyer, sku: "S", amount: 1 };
+const basket = { ...buyer, lines: [{ sku: "S", amount: 1 }] };
+
+/** Every way to buy that can carry a token. */
+const sales = [
+  ["/api/v1/inventory/deduct", deduct],
+  ["/api/v1/orders", basket],
+  ["/api/v1/reservations", basket],
+] as const;
+
+/** A shop that sells with a token only. */
+function strictShop(settings: Record<string, string> = env) {
+  const edge = edgeUnderTest(settings);
+  edge.inventory.decide = (command: Command) =>
+    "hasToken" in command && command.hasToken ? acceptedOutcome : { kind: "token_required", sku: "S" };
+  const buy = async (path: string, body: unknown, token?: string) => {
+    const headers: Record<string, string> = token === undefined ? {} : { "purchase-token": token };
+    const response = await edge.send(path, jsonPost(body, headers));
+    return (await response.json()).code ?? response.status;
+  };
+  return { ...edge, buy };
+}
+
+Deno.test("a token is issued for one order of one user, for as long as wanted, ten minutes at most", async () => {
+  const { send } = edgeUnderTest(env);
+  const response = await send(path, jsonPost({ ...buyer, ttl_seconds: 60 }));
+  equal(response.status, 200);
+  equal(response.headers.get("cache-control"), "no-store");
+  const { purchase_token, ...rest } = await response.json();
+  equal(typeof purchase_token, "string");
+  deepEqual(rest, { success: true, ...buyer, expires_at: "2026-11-22T12:01:00.000Z", message: "success" });
+  const { expires_at } = await (await send(path, jsonPost(buyer))).json();
+  equal(expires_at, "2026-11-22T12:10:00.000Z");
+  for (const ttl_seconds of [0, 601, 1.5]) {
+    const refused = await send(path, jsonPost({ ...buyer, ttl_seconds }));
+    deepEqual([refused.status, (await refused.json()).errors[0].pointer], [400, "/ttl_seconds"]);
+  }
+});
+
+Deno.test("with its token an order is sold, in every way to buy", async () => {
+  const { send, buy } = strictShop();
+  const { purchase_token } = await (await send(path, jsonPost(buyer))).json();
+  deepEqual(await Promise.all(sales.map(([path, body]) => buy(path, body, purchase_token))), [200, 200, 201]);
+});
+
+Deno.test("without a token it is refused as required, with a useless one as invalid", async () => {
+  const { send, buy } = strictShop();
+  const { purchase_token } = await (await send(path, jsonPost({ ...buyer, user_id: "u2" }))).json();
+  for (const [path, body] of sales) {
+    equal(await buy(path, body), "purchase_token_required");
+    equal(await buy(path, body, purchase_token), "purchase_token_invalid");
+    equal(await buy(path, body, ""), "purchase_token_invalid");
+  }
+});
+
+Deno.test("a useless token does not stand between a retry and its first answer", async () => {
+  const { buy, inventory } = strictShop();
+  inventory.decide = () => ({ ...acceptedOutcome, replayed: true });
+  equal(await buy("/api/v1/inventory/deduct", deduct, "expired"), 200);
+});
+
+Deno.test("items of a batch have no token", async () => {
+  const { send } = strictShop();
+  const { purchase_token } = await (await send(path, jsonPost(buyer))).json();
+  const headers = { "purchase-token": purchase_token };
+  const response = await send("/api/v1/inventory/deduct/batch", jsonPost({ items: [deduct] }, headers));
+  equal((await response.json()).items[0].code, "purchase_token_required");
+});
+
+Deno.test("without a key no token is issued and none is looked at", async () => {
+  const { send, buy } = strictShop({});
+  const response = await send(path, jsonPost(buyer));
+  deepEqual([response.status, (await response.json()).code], [409, "purchase_tokens_off"]);
+  equal(await buy("/api/v1/inventory/deduct", deduct, "x.y"), "purchase_token_required");
+});

@@ -1,0 +1,58 @@
+/**
+ * The checks that a request passes before anything is asked of the inventory, in their order: who asks, about
+ * which id, with which contents. Who has no token learns nothing about the rest.
+ *
+ * @module
+ */
+import type { Scope } from "../config.ts";
+import type { Origin } from "../inventory/command.ts";
+import type { Access } from "./access.ts";
+import { idSegment, readJson, traceparentOf } from "./request.ts";
+import { type Checked, valid } from "./response.ts";
+
+/** What a route takes. */
+export interface Expected<Body> {
+  /** What the caller's token must allow. */
+  readonly scope: Scope;
+  /** Checks the id in the path. */
+  readonly id: (segment: string) => Checked<string>;
+  /** Reads the body. */
+  readonly read?: (request: Request) => Promise<Checked<unknown>>;
+  /** Checks the body. */
+  readonly body: (json: unknown) => Checked<Body>;
+}
+
+/** A request that passed. */
+export interface Received<Body> {
+  /** The id in the path. */
+  readonly id: string;
+  /** The contents. */
+  readonly body: Body;
+  /** Who asked, and from where in a trace. */
+  readonly origin: Origin;
+}
+
+/** Checks a request; the first check that fails is the answer. */
+export async function receive<Body>(
+  access: Access,
+  request: Request,
+  { scope, id: checkId, read = readJson, body: checkBody }: Expected<Body>,
+): Promise<Checked<Received<Body>>> {
+  const caller = access.admit(request, scope);
+  if (caller.kind === "refused") return caller;
+  const id = checkId(idSegment(request));
+  if (id.kind === "refused") return id;
+  const json = await read(request);
+  if (json.kind === "refused") return json;
+  const body = checkBody(json.value);
+  if (body.kind === "refused") return body;
+  const origin = { actor: caller.value.name, traceparent: traceparentOf(request) };
+  return valid({ id: id.value, body: body.value, origin });
+}
+
+/** The check of a path without an id. */
+export function noId(): Checked<string> {
+  return withoutId;
+}
+
+const withoutId = valid("");

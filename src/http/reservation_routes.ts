@@ -1,0 +1,87 @@
+/**
+ * `/api/v1/reservations`: hold units for a while, then make a sale of them or let them go.
+ *
+ * @module
+ */
+import { answerExtend, answerReserve, answerSettle } from "./answer.ts";
+import type { Edge, Route } from "./edge.ts";
+import { fingerprint } from "./fingerprint.ts";
+import { parseOrderId } from "./parse.ts";
+import { parseCancel, parseConfirm, parseExtend, parseReserve } from "./parse_order.ts";
+import { noId, receive } from "./receive.ts";
+import { readOptionalJson } from "./request.ts";
+import { respond } from "./response.ts";
+import { attemptOf, sell } from "./sell.ts";
+
+const reserveRequest = { scope: "deduct", id: noId, body: parseReserve } as const;
+const confirmRequest = {
+  scope: "deduct",
+  id: parseOrderId,
+  read: readOptionalJson,
+  body: parseConfirm,
+} as const;
+const cancelRequest = {
+  scope: "deduct",
+  id: parseOrderId,
+  read: readOptionalJson,
+  body: parseCancel,
+} as const;
+const extendRequest = { scope: "deduct", id: parseOrderId, body: parseExtend } as const;
+
+/** `POST /api/v1/reservations`. */
+export function reserve(edge: Edge): Route {
+  return async (request, connection) => {
+    const received = await receive(edge.access, request, reserveRequest);
+    if (received.kind === "refused") return respond(received.answer);
+    const { body, origin } = received.value;
+    const { orderId, lines } = body;
+    const attempt = attemptOf(edge, request, connection, origin);
+    const answer = await sell(
+      edge,
+      { ...body, kind: "reserve" },
+      attempt,
+      (outcome, context) => answerReserve(outcome, orderId, lines, context),
+    );
+    return respond(answer);
+  };
+}
+
+/** `POST /api/v1/reservations/:order_id/confirm`. */
+export function confirm({ inventory, access, world }: Edge): Route {
+  return async (request) => {
+    const received = await receive(access, request, confirmRequest);
+    if (received.kind === "refused") return respond(received.answer);
+    const { id: orderId, body: { lines }, origin } = received.value;
+    const outcome = await inventory.submit({
+      kind: "confirm",
+      orderId,
+      lines,
+      // No lines are everything: a list of them is never empty.
+      fingerprint: fingerprint("confirm", "", lines ?? []),
+      ...origin,
+    });
+    return respond(answerSettle(outcome, "confirm", orderId, world.now()));
+  };
+}
+
+/** `POST /api/v1/reservations/:order_id/cancel`. */
+export function cancel({ inventory, access, world }: Edge): Route {
+  return async (request) => {
+    const received = await receive(access, request, cancelRequest);
+    if (received.kind === "refused") return respond(received.answer);
+    const { id: orderId, origin } = received.value;
+    const outcome = await inventory.submit({ kind: "cancel", orderId, ...origin });
+    return respond(answerSettle(outcome, "cancel", orderId, world.now()));
+  };
+}
+
+/** `POST /api/v1/reservations/:order_id/extend`: counted from when the reservation was made. */
+export function extend({ inventory, access, world }: Edge): Route {
+  return async (request) => {
+    const received = await receive(access, request, extendRequest);
+    if (received.kind === "refused") return respond(received.answer);
+    const { id: orderId, body: { holdMs }, origin } = received.value;
+    const outcome = await inventory.submit({ kind: "extend", orderId, holdMs, ...origin });
+    return respond(answerExtend(outcome, orderId, world.now()));
+  };
+}
