@@ -1,0 +1,197 @@
+/**
+ * The operator's command line: `deno task inventory <verb>`. Puts the adapters behind the verbs of `src/ops/cli`.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { userInfo } from "node:os";
+import { createApp } from "./src/http/app.ts";
+import type { Config } from "./src/config.ts";
+import { RedisControl } from "./src/inventory/redis/control.ts";
+import { RedisStore } from "./src/inventory/redis/store.ts";
+import { InventoryService } from "./src/inventory/service.ts";
+import type { StockStore } from "./src/inventory/store.ts";
+import type { Database } from "./src/ledger/database.ts";
+import type { Ledger } from "./src/ledger/ledger.ts";
+import { openPostgres } from "./src/ledger/postgres.ts";
+import { openLedger } from "./src/ledger/sql_ledger.ts";
+import { configOrExit } from "./src/lifecycle.ts";
+import { RedisStream } from "./src/log/redis_stream.ts";
+import { askHere } from "./src/ops/cli/stock_verbs.ts";
+import { Failure } from "./src/ops/cli/failure.ts";
+import { runCli } from "./src/ops/cli/program.ts";
+import type { Reach, RedisCall } from "./src/ops/cli/reach.ts";
+import { Connection } from "./src/redis/connection.ts";
+import { allShardKeys } from "./src/redis/keys.ts";
+import { list } from "./src/redis/reply.ts";
+import { describeError } from "./src/telemetry/logger.ts";
+import { realWorld as world } from "./src/world.ts";
+
+const connectTimeoutMs = 5000;
+
+/** Opens a part when it is first asked for, and remembers how to close it. */
+class Servers {
+  readonly #opened = new Map<string, Promise<unknown>>();
+  readonly #closers: (() => Promise<unknown>)[] = [];
+
+  constructor(readonly config: Config) {}
+
+  once<T>(part: string, open: () => Promise<T>, close: (opened: T) => Promise<unknown>): Promise<T> {
+    const opened = this.#opened.get(part) as Promise<T> | undefined ?? open();
+    if (!this.#opened.has(part)) {
+      this.#opened.set(part, opened);
+      this.#closers.push(() => opened.then(close, () => {})); // what never opened needs no closing
+    }
+    return opened;
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers.toReversed()) await close();
+  }
+
+  get redisUrl(): string {
+    const { store } = this.config;
+    if (store.kind === "embedded") {
+      throw new Failure(
+        "Cannot use the embedded default from outside as its folder belongs to the running process: " +
+          "set REDIS_URL, or use --api <url> with the verbs that keep stock",
+        "usage",
+      );
+    }
+    const [url, ...others] = store.redisUrls;
+    if (url !== undefined && others.length === 0) return url;
+    throw new Failure("Cannot use several servers in REDIS_URL: Redis Cluster is not supported yet", "usage");
+  }
+
+  get databaseUrl(): string {
+    const { store } = this.config;
+    if (store.kind === "redis" && store.databaseUrl !== null) return store.databaseUrl;
+    throw new Failure("Cannot look into the ledger as REDIS_URL and DATABASE_URL must be set", "usage");
+  }
+
+  async connect(url: string, what: string): Promise<Connection> {
+    let last: unknown;
+    const name = `${this.config.namespace}-cli`;
+    const connection = new Connection(url, { name, world, onError: (error) => last = error });
+    try {
+      await connection.whenReady(connectTimeoutMs);
+      return connection;
+    } catch (cause) {
+      await connection.close();
+      throw new Failure(`Cannot reach ${what}: ${describeError(last ?? cause)}`);
+    }
+  }
+
+  redis(): Promise<Connection> {
+    const { redisUrl } = this;
+    return this.once("redis", () => this.connect(redisUrl, "REDIS_URL"), (redis) => redis.close());
+  }
+
+  database(): Promise<Database> {
+    const { namespace } = this.config;
+    const applicationName = `${namespace}-cli`;
+    const { databaseUrl: url } = this;
+    const open = async () => await openPostgres({ url, namespace, applicationName, world });
+    return this.once("database", open, (database) => database.close());
+  }
+
+  ledger(): Promise<Ledger> {
+    return this.once("ledger", async () => await openLedger(await this.database(), world), async () => {});
+  }
+}
+
+function openReach(config: Config): Reach {
+  const servers = new Servers(config);
+  const { shards, namespace } = config;
+  const actor = `cli:${userInfo().username}`;
+  const place = { namespace, shards };
+  const hasLedger = config.store.kind === "redis" && config.store.databaseUrl !== null;
+  const call = (connection: Connection): RedisCall => (command, ...args) => connection.call(command, ...args);
+
+  async function deployment() {
+    const found = await (await servers.ledger()).deployment();
+    if (!found) throw new Failure("Cannot use the ledger as no worker has made it yet");
+    if (found.shards !== shards) {
+      throw new Failure(`Cannot use SHARDS=${shards} as the books were made for ${found.shards}`, "usage");
+    }
+    return found;
+  }
+
+  async function store(userLimitMs: number): Promise<StockStore> {
+    const connection = await servers.redis();
+    const id = hasLedger ? (await deployment()).id : "";
+    return new RedisStore(connection, { ...place, deployment: id }, {
+      userLimitMs,
+      idempotencyWindowMs: config.idempotencyWindowS * 1000,
+      backlogMax: config.backlogMax,
+    });
+  }
+
+  /** The real API, with a token that lives as long as this process, whose name is the operator's. */
+  async function api() {
+    const inventory = new InventoryService(await store(config.userLimitMs), world, {
+      shards,
+      batchMax: config.batchMax,
+      callsMax: 2,
+      queueMax: config.queueMax,
+      requestTimeoutMs: config.requestTimeoutMs,
+      promisesOff: [],
+      archive: hasLedger ? await servers.ledger() : null,
+      onBroken: reportError,
+    });
+    const token = world.uuid();
+    const sha256 = createHash("sha256").update(token).digest("hex");
+    const app = createApp({
+      inventory,
+      config: {
+        ...config,
+        access: { kind: "tokens", tokens: [{ name: actor, scopes: ["admin", "read"], sha256 }] },
+      },
+      world,
+      reportError,
+    });
+    return askHere(async (request) => await app.fetch(request), token);
+  }
+
+  return {
+    config,
+    world,
+    actor,
+    api,
+    store,
+    deployment,
+    redis: async () => call(await servers.redis()),
+    otherRedis: async (url) =>
+      call(await servers.once(url, () => servers.connect(url, "the other Redis"), (redis) => redis.close())),
+    control: async () =>
+      new RedisControl(await servers.redis(), { ...place, userLimitMs: config.userLimitMs }),
+    log: () => {
+      const connect = () =>
+        new Connection(servers.redisUrl, { name: `${namespace}-cli`, world, onError: () => {} });
+      return servers.once("log", async () => await new RedisStream(place, connect), (log) => log.close());
+    },
+    ledger: () => servers.ledger(),
+    books: () => servers.database(),
+    async markForRebuild(shard) {
+      const redis = await servers.redis();
+      const meta = allShardKeys(place)[shard]?.[0];
+      if (meta === undefined) throw new RangeError(`Cannot use shard ${shard} as there are ${shards}`);
+      // Sent in one turn on one connection, so nothing comes between. An epoch of 0 is what an interrupted restore
+      // leaves behind: whoever arms the shard next must fill it from the ledger first.
+      const replies = await Promise.all([
+        redis.call("MULTI"),
+        redis.call("HDEL", meta, "armed"),
+        redis.call("HSET", meta, "epoch", 0),
+        redis.call("EXEC"),
+      ]);
+      list(replies.at(-1));
+    },
+    close: () => servers.close(),
+  };
+}
+
+function reportError(error: unknown): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`Broken: ${describeError(error)}\n`));
+}
+
+Deno.exit(await runCli(Deno.args, world, () => openReach(configOrExit())));

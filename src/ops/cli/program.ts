@@ -1,0 +1,234 @@
+/**
+ * Every verb of the command line on one screen.
+ *
+ * @module
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { ConfigError } from "../../config.ts";
+import { describeError } from "../../telemetry/logger.ts";
+import type { World } from "../../world.ts";
+import { deadLetters, showDeadLetter } from "./dead_letters.ts";
+import { doctor } from "./doctor.ts";
+import { exits, Failure } from "./failure.ts";
+import { importCsv, type ImportMode, importModes } from "./import.ts";
+import type { Reach } from "./reach.ts";
+import { rebuildShards } from "./rebuild.ts";
+import { reconcile } from "./reconcile.ts";
+import { repair } from "./repair.ts";
+import { importSeed } from "./seed.ts";
+import { status } from "./status.ts";
+import { type Asked, askThere, orderPath, printAnswer, skuPath } from "./stock_verbs.ts";
+import { openTerminal, type Terminal } from "./terminal.ts";
+
+/** What every verb takes. */
+interface Common {
+  readonly json?: boolean;
+  readonly yes?: boolean;
+  readonly api?: string;
+  readonly tokenFile?: string;
+}
+
+/** What a verb works with. */
+interface Bench {
+  readonly terminal: Terminal;
+  readonly reach: () => Reach;
+  readonly world: World;
+}
+
+/**
+ * Runs one command line and returns its exit code.
+ *
+ * @param openReach reads the settings; called by verbs that need them
+ */
+export async function runCli(args: readonly string[], world: World, openReach: () => Reach): Promise<number> {
+  let opened: Reach | undefined;
+  const reach = () => opened ??= openReach();
+  let code: number = exits.ok;
+  const program = createProgram(
+    (options) => ({ terminal: openTerminal(world, options), reach, world }),
+    (ended) => {
+      code = ended;
+    },
+  );
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return code;
+  } catch (error) {
+    return explain(error);
+  } finally {
+    await opened?.close();
+  }
+}
+
+/** Says why a verb ended. Commander has spoken already. */
+function explain(error: unknown): number {
+  if (error instanceof CommanderError) {
+    return error.exitCode === 0 ? exits.ok : exits.usage;
+  }
+  Deno.stderr.writeSync(new TextEncoder().encode(describeError(error) + "\n"));
+  if (error instanceof ConfigError) return exits.usage;
+  return error instanceof Failure ? exits[error.code] : exits.failed;
+}
+
+type OpenBench = (options: { json: boolean; yes: boolean }) => Bench;
+
+function createProgram(open: OpenBench, end: (code: number) => void): Command {
+  const program = new Command("inventory").description("Holdfast's operator's command line").exitOverride();
+  const verb = (usage: string, description: string) =>
+    program.command(usage).description(description).exitOverride().option("--json", "the result as JSON");
+  const run = (work: (bench: Bench, command: Command) => Promise<number>) => async (...all: unknown[]) => {
+    const command = all.at(-1) as Command; // commander passes it last
+    const { json = false, yes = false } = command.opts<Common>();
+    end(await work(open({ json, yes }), command));
+  };
+  addStockVerbs(verb, run);
+  addImport(verb, run);
+  addCare(verb, run);
+  return program;
+}
+
+type Verb = (usage: string, description: string) => Command;
+type Run = (
+  work: (bench: Bench, command: Command) => Promise<number>,
+) => (...all: unknown[]) => Promise<void>;
+
+/** Verbs that are requests to the API. */
+function addStockVerbs(verb: Verb, run: Run): void {
+  const asking = (usage: string, description: string) =>
+    verb(usage, description).option("--api <url>", "ask this API")
+      .option("--token-file <file>", "holds the token for --api");
+  const asked = (make: (args: string[], options: Record<string, unknown>, world: World) => Asked) =>
+    run(async ({ terminal, reach, world }, command) => {
+      const { api, tokenFile } = command.opts<Common>();
+      const ask = api === undefined
+        ? await reach().api()
+        : askThere(world, api, tokenFile === undefined ? undefined : await readToken(tokenFile));
+      return await printAnswer(await ask(make(command.args, command.opts(), world)), terminal);
+    });
+  const noted = (command: Command) =>
+    command.option("--reason <text>", "for people", "").option(
+      "--reference <text>",
+      "a document elsewhere",
+      "",
+    )
+      .option("--id <id>", "adjustment id: the same one takes effect once (default: a fresh one)");
+  const idOf = (options: Record<string, unknown>, world: World) => options.id ?? `cli-${world.uuid()}`;
+  const notesOf = ({ reason, reference }: Record<string, unknown>) => ({ reason, reference });
+
+  asking("stock <sku>", "show a SKU").action(asked(([sku = ""]) => ({ method: "GET", path: skuPath(sku) })));
+  noted(asking("adjust", "add units, or take them away"))
+    .argument("<sku>").argument("<delta>", "units", integer)
+    .action(asked(([sku = "", delta], options, world) => ({
+      method: "POST",
+      path: skuPath(sku, "/adjustments"),
+      body: { adjustment_id: idOf(options, world), delta: integer(delta ?? ""), ...notesOf(options) },
+    })));
+  noted(asking("set", "set a SKU's units if they are what you think"))
+    .argument("<sku>").argument("<available>", "units", integer)
+    .requiredOption("--expected <units|none>", "what they are now; none = make the SKU", integerOrNone)
+    .action(asked(([sku = "", available], options, world) => ({
+      method: "PUT",
+      path: skuPath(sku),
+      body: {
+        adjustment_id: idOf(options, world),
+        available: integer(available ?? ""),
+        expected: options.expected === "none" ? null : options.expected,
+        ...notesOf(options),
+      },
+    })));
+  for (const action of ["pause", "resume"] as const) {
+    asking(`${action} <sku>`, action === "pause" ? "stop selling a SKU" : "sell it again")
+      .option("--reason <text>", "for people", "")
+      .action(asked(([sku = ""], { reason }) => ({
+        method: "POST",
+        path: skuPath(sku, `/${action}`),
+        body: { reason },
+      })));
+  }
+  asking("rules <sku>", "replace the rules of a SKU's sale; what is left out does not apply any more")
+    .option("--opens-at <time>", "sold from then on (RFC 3339 with offset)")
+    .option("--closes-at <time>", "sold until then (RFC 3339 with offset)")
+    .option("--quota <units>", "what a user may buy within the window", integer)
+    .option("--purchase-token", "a sale needs a purchase token")
+    .action(asked(([sku = ""], options) => ({
+      method: "PUT",
+      path: skuPath(sku, "/rules"),
+      body: {
+        opens_at: options.opensAt ?? null,
+        closes_at: options.closesAt ?? null,
+        quota: options.quota ?? null,
+        purchase_token: options.purchaseToken ?? false,
+      },
+    })));
+  asking("order <order_id>", "what became of an order")
+    .action(asked(([orderId = ""]) => ({ method: "GET", path: orderPath(orderId) })));
+}
+
+function addImport(verb: Verb, run: Run): void {
+  verb("import [file]", "stock from a CSV file 'sku,available', or from the design document's Redis")
+    .addOption(new Option("--mode <mode>", "what a row does").choices([...importModes]).default("create"))
+    .option("--reason <text>", "for people", "import")
+    .option("--resume", "go on where an interrupted import stopped")
+    .option("--from-seed <redis-url>", "read inventory:<sku> and inventory:log:<order> there")
+    .action(run(async ({ terminal, reach }, command) => {
+      const [file] = command.args;
+      const options = command.opts<
+        { mode: ImportMode; reason: string; resume?: boolean; fromSeed?: string }
+      >();
+      if ((file === undefined) === (options.fromSeed === undefined)) {
+        throw new Failure("Name either a file or --from-seed <redis-url>", "usage");
+      }
+      if (options.fromSeed !== undefined) return await importSeed(reach(), terminal, options.fromSeed);
+      return await importCsv(reach(), terminal, file ?? "", { ...options, resume: options.resume ?? false });
+    }));
+}
+
+/** Verbs that look after the servers. */
+function addCare(verb: Verb, run: Run): void {
+  const onShard = (command: Command) => command.option("--shard <number>", "this shard alone", integer);
+  const shardOf = (command: Command) => command.opts<{ shard?: number }>().shard;
+  verb("status", "every shard: armed, epoch, head, lag, SKUs, what waits for a person")
+    .action(run(({ terminal, reach }) => status(reach(), terminal)));
+  verb("doctor", "check settings and servers, and say which promises they keep")
+    .action(run(({ terminal, reach }) => doctor(reach(), terminal)));
+  verb("dead-letters", "list what the ledger refused, or show one of it")
+    .argument("[id]", "which one to show", integer)
+    .option("--limit <rows>", "most rows", integer, 50)
+    .action(run(({ terminal, reach }, command) => {
+      const [id] = command.args;
+      if (id !== undefined) return showDeadLetter(reach(), terminal, integer(id));
+      return deadLetters(reach(), terminal, command.opts<{ limit: number }>().limit);
+    }));
+  onShard(verb("reconcile", "compare store and ledger while both go on; exit code 1 when they differ"))
+    .action(run(({ terminal, reach }, command) => reconcile(reach(), terminal, shardOf(command))));
+  onShard(verb("rebuild", "empty the store's shards and fill them from the ledger"))
+    .option("--yes", "do not ask")
+    .action(run(({ terminal, reach }, command) => rebuildShards(reach(), terminal, shardOf(command))));
+  onShard(verb("repair", "rebuild the shards whose store and ledger differ, and keep a report"))
+    .option("--yes", "do not ask")
+    .option("--report <file>", "where the differences are kept", "repair.json")
+    .action(run(({ terminal, reach }, command) => {
+      const { report } = command.opts<{ report: string }>();
+      return repair(reach(), terminal, shardOf(command), report);
+    }));
+}
+
+function integer(text: string): number {
+  const value = Number(text);
+  if (/^-?\d{1,15}$/.test(text)) return value;
+  throw new InvalidArgumentError("must be an integer");
+}
+
+/** Not null for none: commander takes that for an option without a value. */
+function integerOrNone(text: string): number | "none" {
+  return text === "none" ? text : integer(text);
+}
+
+/** From a file, as every user of a machine sees the arguments of a process. */
+async function readToken(path: string): Promise<string> {
+  try {
+    return (await Deno.readTextFile(path)).trim();
+  } catch (cause) {
+    throw new Failure(`Cannot read the token in ${path}`, "usage", { cause });
+  }
+}

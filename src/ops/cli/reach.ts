@@ -1,0 +1,54 @@
+/**
+ * The port to everything that a verb may touch. `inventory.ts` fills it with adapters; each is opened when a
+ * verb first asks for it, so `stock` needs no PostgreSQL and `dead-letters` no Redis.
+ *
+ * @module
+ */
+import type { Config } from "../../config.ts";
+import type { ShardControl } from "../../inventory/shard_control.ts";
+import type { StockStore } from "../../inventory/store.ts";
+import type { Deployment, Ledger } from "../../ledger/ledger.ts";
+import type { Queries } from "../../ledger/database.ts";
+import type { EventLog } from "../../log/log.ts";
+import type { World } from "../../world.ts";
+import type { Asked } from "./stock_verbs.ts";
+
+/** Sends one command to a Redis server, once. */
+export type RedisCall = (command: string, ...args: (string | number)[]) => Promise<unknown>;
+
+/** What a verb may touch. Every opener rejects with a {@link Failure} when its server is not set or away. */
+export interface Reach {
+  /** The settings. */
+  readonly config: Config;
+  /** The clock, timers and dice. */
+  readonly world: World;
+  /** Who asks, as the log says it: `cli:<user>`. */
+  readonly actor: string;
+  /** The API's own routes, in this process, on the servers of the settings. */
+  api(): Promise<(asked: Asked) => Promise<Response>>;
+  /** Decides batches. `userLimitMs` is what counts for them, whatever the settings say. */
+  store(userLimitMs: number): Promise<StockStore>;
+  /** The Redis of the settings. */
+  redis(): Promise<RedisCall>;
+  /** Another Redis, for an import. */
+  otherRedis(url: string): Promise<RedisCall>;
+  /** Looks at shards; restores and arms them. */
+  control(): Promise<ShardControl>;
+  /** The log. */
+  log(): Promise<EventLog>;
+  /** The books. */
+  ledger(): Promise<Ledger>;
+  /** Whose books they are. */
+  deployment(): Promise<Deployment>;
+  /** The books' database, for reports. */
+  books(): Promise<Queries>;
+  /** Takes the right to sell away and marks the shard's contents as not whole, in one step. */
+  markForRebuild(shard: number): Promise<void>;
+  /** Closes what was opened. */
+  close(): Promise<void>;
+}
+
+/** Every shard of the settings. */
+export function allShards({ config }: Reach): number[] {
+  return Array.from({ length: config.shards }, (_, shard) => shard);
+}
