@@ -23,39 +23,50 @@ const decision = {
   traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
   reason: "",
   reference: "",
+  data: {},
 };
 
 /** Writes a shard's log as the store would. */
 class Till {
   #seq = 0;
-  readonly #available = new Map<string, number>();
+  readonly #figures = new Map<string, { available: number; reserved: number }>();
 
   open(): LogEntry {
-    return this.#entry(Array.from({ length: skus }, (_, i) => {
-      const sku = `SKU_${i}`;
-      this.#available.set(sku, unitsEach);
-      return this.#event("create", `opening-${i}`, sku, unitsEach, unitsEach);
-    }));
+    return this.#entry(
+      Array.from({ length: skus }, (_, i) => this.#event("create", `opening-${i}`, i, unitsEach, 0)),
+    );
   }
 
   sell(events: number): LogEntry[] {
+    return this.#entries(events, (i) => this.#event("deduct", crypto.randomUUID(), i, -1, 0));
+  }
+
+  /** Half of the events are reservations, the other half confirms them. */
+  hold(events: number): LogEntry[] {
+    const ids = Array.from({ length: events / 2 }, () => crypto.randomUUID());
+    const data = { hold: 600_000, expires: Date.now() + 600_000 };
+    return [
+      ...this.#entries(ids.length, (i) => ({ ...this.#event("reserve", ids[i] ?? "", i, -1, 1), data })),
+      ...this.#entries(ids.length, (i) => this.#event("confirm", ids[i] ?? "", i, 0, -1)),
+    ];
+  }
+
+  #entries(events: number, make: (index: number) => InventoryEvent): LogEntry[] {
     const entries: LogEntry[] = [];
-    for (let left = events; left > 0; left -= entryEvents) {
-      entries.push(this.#entry(Array.from({ length: Math.min(left, entryEvents) }, () => this.#sale())));
+    for (let done = 0; done < events; done += entryEvents) {
+      const length = Math.min(events - done, entryEvents);
+      entries.push(this.#entry(Array.from({ length }, (_, i) => make(done + i))));
     }
     return entries;
   }
 
-  #sale(): InventoryEvent {
-    const sku = `SKU_${this.#seq % skus}`;
-    const available = (this.#available.get(sku) ?? 0) - 1;
-    this.#available.set(sku, available);
-    return this.#event("deduct", crypto.randomUUID(), sku, -1, available);
-  }
-
-  #event(kind: string, id: string, sku: string, delta: number, available: number): InventoryEvent {
+  #event(kind: string, id: string, index: number, delta: number, reservedDelta: number): InventoryEvent {
     this.#seq++;
-    const lines = [{ sku, delta, reservedDelta: 0, available, reserved: 0 }];
+    const sku = `SKU_${index % skus}`;
+    const { available, reserved } = this.#figures.get(sku) ?? { available: 0, reserved: 0 };
+    const after = { available: available + delta, reserved: reserved + reservedDelta };
+    this.#figures.set(sku, after);
+    const lines = [{ sku, delta, reservedDelta, ...after }];
     return { ...decision, seq: this.#seq, kind, id, userId: `user-${this.#seq}`, atMs: Date.now(), lines };
   }
 
@@ -70,20 +81,22 @@ async function benchLedger(name: string, database: Database): Promise<void> {
   const till = new Till();
   let shard = await ledger.lease(0);
   await shard?.apply([till.open()]);
+  const bench = (what: string, group: string, n: number, make: () => LogEntry[]) =>
+    Deno.bench(`${name}: ${what}`, { group, n, warmup: 5 }, async (b) => {
+      // Between two benchmarks the session may have been silent for too long.
+      await shard?.beat().catch(async () => shard = await ledger.lease(0));
+      const entries = make();
+      b.start();
+      const applied = await shard?.apply(entries);
+      b.end();
+      if (applied?.kind !== "applied") throw new Error(`Cannot book: ${JSON.stringify(applied)}`);
+      if (applied.deadLetters > 0) throw new Error(`Cannot book ${applied.deadLetters} events`);
+    });
   for (const events of [1, 64, 256, 1024, 2048]) {
-    Deno.bench(
-      `${name}: ${events} events`,
-      { group: name, n: events > 256 ? 20 : 50, warmup: 5 },
-      async (b) => {
-        // Between two benchmarks the session may have been silent for too long.
-        await shard?.beat().catch(async () => shard = await ledger.lease(0));
-        const entries = till.sell(events);
-        b.start();
-        const applied = await shard?.apply(entries);
-        b.end();
-        if (applied?.kind !== "applied") throw new Error(`Cannot book: ${JSON.stringify(applied)}`);
-      },
-    );
+    bench(`${events} events`, name, events > 256 ? 20 : 50, () => till.sell(events));
+  }
+  for (const events of [64, 2048]) {
+    bench(`${events} events of reservations`, `${name}, reservations`, 20, () => till.hold(events));
   }
 }
 

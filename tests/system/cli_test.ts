@@ -1,0 +1,355 @@
+/** The operator's command line, as a process of its own, on real servers. */
+import assert from "node:assert/strict";
+import { userInfo } from "node:os";
+import { fileURLToPath } from "node:url";
+import { settings } from "../../src/config.ts";
+import { Connection } from "../../src/redis/connection.ts";
+import { allShardKeys } from "../../src/redis/keys.ts";
+import { realWorld as world } from "../../src/world.ts";
+import { withConnection } from "../servers/database.ts";
+import { startRedis } from "../servers/redis.ts";
+import { freshNamespace, sharedPostgres, sharedRedis } from "../servers/shared.ts";
+import { waitFor } from "../servers/wait.ts";
+import { type Env, startStack } from "./stack.ts";
+
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+const RUN_DEADLINE_MS = 120_000;
+const UNSET: Env = Object.fromEntries(Object.values(settings).map(({ name }) => [name, ""]));
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs `inventory.ts` to its end. */
+async function inventory(env: Env, ...args: readonly string[]): Promise<Ran> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-P=cli", "inventory.ts", ...args],
+    cwd: REPOSITORY,
+    env: { ...UNSET, ...env },
+    stdin: "null",
+    signal: AbortSignal.timeout(RUN_DEADLINE_MS),
+  });
+  const { code, stdout, stderr } = await child.output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
+  return { code, out: out ?? "", err: err ?? "" };
+}
+
+/** The result of a verb with `--json`, which must end with `code`. */
+async function json(env: Env, code: number, ...args: readonly string[]): Promise<Record<string, unknown>> {
+  const ran = await inventory(env, ...args, "--json");
+  assert.equal(ran.code, code, `${args.join(" ")}: ${ran.out}\n${ran.err}`);
+  assert.equal(ran.out.split("\n").length, 1, `one line of JSON: ${ran.out}`);
+  return JSON.parse(ran.out);
+}
+
+/** Servers of a deployment that runs, and the settings of its command line. */
+async function deployment(own: Env = {}) {
+  const [redisUrl, databaseUrl] = [sharedRedis().url, await sharedPostgres().freshDatabase()];
+  const namespace = freshNamespace();
+  const stack = await startStack({ redisUrl, databaseUrl, env: { NAMESPACE: namespace, ...own } });
+  const env: Env = { REDIS_URL: redisUrl, DATABASE_URL: databaseUrl, NAMESPACE: namespace, ...own };
+  return {
+    stack,
+    env,
+    namespace,
+    redisUrl,
+    databaseUrl,
+    [Symbol.asyncDispose]: () => stack[Symbol.asyncDispose](),
+  };
+}
+
+async function withRedis<T>(url: string, work: (redis: Connection) => Promise<T>): Promise<T> {
+  const redis = new Connection(url, { name: "cli-test", world, onError() {} });
+  try {
+    await redis.whenReady(5000);
+    return await work(redis);
+  } finally {
+    await redis.close();
+  }
+}
+
+async function withFile<T>(text: string, work: (path: string) => Promise<T>): Promise<T> {
+  const dir = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${dir}/stock.csv`, text);
+    return await work(`${dir}/stock.csv`);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("command line: what is asked wrongly ends with exit code 2 and says why", async () => {
+  const redis = { REDIS_URL: "redis://127.0.0.1:1" };
+  const wrong: [Env, string[], RegExp][] = [
+    [{}, ["sell"], /unknown command/],
+    [{}, ["stock"], /missing required argument/],
+    [{}, ["adjust", "SKU", "many"], /must be an integer/],
+    [{}, ["stock", "SKU"], /folder belongs to the running process/],
+    [{ SHARDS: "0" }, ["status"], /SHARDS must be/],
+    [redis, ["status", "--loud"], /unknown option/],
+    [redis, ["reconcile"], /DATABASE_URL must be set/],
+    [redis, ["import"], /either a file or --from-seed/],
+  ];
+  for (const [env, args, why] of wrong) {
+    const { code, out, err } = await inventory(env, ...args);
+    assert.equal(code, 2, `${args}: ${err}`);
+    assert.match(err, why);
+    assert.equal(out, "");
+    assert.doesNotMatch(err, /^\s+at /m, "a stack trace is not for users");
+  }
+  const away = await inventory(redis, "stock", "SKU");
+  assert.deepEqual([away.code, away.err.includes("Cannot reach REDIS_URL")], [1, true], away.err);
+});
+
+Deno.test("command line: stock is kept as over HTTP, and the ledger knows who did it", async () => {
+  await using run = await deployment();
+  const { env, stack } = run;
+  const made = await json(env, 0, "adjust", "A B/ä", "10", "--id", "d1", "--reason", "delivery");
+  assert.equal(made.available, 10);
+  assert.deepEqual(
+    await json(env, 0, "adjust", "A B/ä", "10", "--id", "d1"),
+    made,
+    "the same id is a repeat",
+  );
+  assert.equal((await json(env, 0, "adjust", "A B/ä", "-3", "--id", "d2")).available, 7);
+  assert.equal((await json(env, 1, "set", "A B/ä", "5", "--expected", "99")).code, "stale");
+  assert.equal((await json(env, 0, "set", "NEW", "5", "--expected", "none")).available, 5);
+  assert.equal((await json(env, 1, "stock", "NOBODY")).code, "unknown_sku");
+
+  await json(env, 0, "pause", "NEW", "--reason", "broken");
+  assert.partialDeepStrictEqual(await json(env, 0, "stock", "NEW"), { paused: true });
+  await json(env, 0, "resume", "NEW");
+  await json(env, 0, "rules", "NEW", "--opens-at", "2026-01-01T00:00:00+08:00", "--quota", "2");
+  const ruled = await json(env, 0, "stock", "NEW");
+  assert.deepEqual([ruled.paused, ruled.quota, ruled.opens_at], [false, 2, "2025-12-31T16:00:00.000Z"]);
+  assert.equal((await json(env, 2, "rules", "NEW", "--opens-at", "tomorrow")).code, "invalid_request");
+
+  const order = { sku: "NEW", user_id: "u", order_id: "o-1", amount: 1 };
+  assert.equal((await stack.api.post("/api/v1/inventory/deduct", order)).status, 200);
+  const { lines } = await json(env, 0, "order", "o-1");
+  assert.equal(Array.isArray(lines) && lines[0].sku, "NEW");
+  assert.equal((await json(env, 1, "order", "o-2")).code, "unknown_order");
+
+  const away = { NAMESPACE: run.namespace };
+  assert.equal((await json(away, 0, "stock", "NEW", "--api", stack.api.url)).available, 4);
+  await json(env, 0, "reconcile"); // returns when all is booked
+  const actors = await withConnection(
+    run.databaseUrl,
+    (sql) => sql`select distinct actor from ${sql(run.namespace)}.movements where kind not in ('deduct')`,
+  );
+  assert.deepEqual(actors.map(({ actor }) => actor), [`cli:${userInfo().username}`]);
+});
+
+Deno.test("import: a wrong row stops all of it, repeating it is harmless, and it resumes", async () => {
+  await using run = await deployment({ SHARDS: "2" });
+  const { env } = run;
+  await withFile('sku,available\nA,1\n"B ""2"", x",2\r\nC,-1\n"D\n', async (file) => {
+    const { code, err } = await inventory(env, "import", file);
+    assert.equal(code, 1);
+    assert.match(
+      err,
+      /nothing was written:\n\s+line 4 available must be.*\n\s+line 5 has a quote that is not closed/,
+    );
+    assert.equal((await json(env, 1, "stock", "A")).code, "unknown_sku");
+  });
+  const rows = Array.from({ length: 5000 }, (_, i) => `SKU-${i},${i}`);
+  await withFile(`available,sku\n7,"Q ""1"", x"\n`, async (file) => {
+    assert.equal((await json(env, 0, "import", file)).created, 1);
+    assert.equal((await json(env, 0, "stock", 'Q "1", x')).available, 7);
+  });
+  await withFile(`sku,available\n${rows.join("\n")}\n`, async (file) => {
+    const first = await json(env, 0, "import", file);
+    assert.deepEqual([first.rows, first.created, first.repeated, first.refused], [5000, 5000, 0, 0]);
+    const again = await json(env, 0, "import", file);
+    assert.deepEqual([again.created, again.repeated, again.refused], [0, 5000, 0]);
+    assert.equal((await json(env, 0, "stock", "SKU-4999")).available, 4999);
+
+    const bytes = await crypto.subtle.digest("SHA-256", await Deno.readFile(file));
+    const sha256 = new Uint8Array(bytes).toHex();
+    const state = (change: object) =>
+      Deno.writeTextFile(
+        `${file}.import.json`,
+        JSON.stringify({ sha256, mode: "create", rows: 4000, ...change }),
+      );
+    await state({});
+    const resumed = await json(env, 0, "import", file, "--resume");
+    assert.deepEqual([resumed.skipped, resumed.repeated], [4000, 1000]);
+    await assert.rejects(Deno.stat(`${file}.import.json`), "a finished import leaves no state");
+    await state({ sha256: "0" });
+    assert.match(
+      (await inventory(env, "import", file, "--resume")).err,
+      /has changed since the import began/,
+    );
+  });
+  await withFile("sku,available\nSKU-1,1\nSKU-5,1\n", async (file) => {
+    assert.equal((await json(env, 1, "import", file)).refused, 2, "create refuses SKUs with other figures");
+    assert.equal((await json(env, 0, "import", file, "--mode", "add")).changed, 2);
+    assert.equal((await json(env, 0, "stock", "SKU-5")).available, 6);
+  });
+});
+
+Deno.test("import --from-seed: retries of old orders replay after the cutover, however often it is run", async () => {
+  await using run = await deployment({ USER_LIMIT_MS: "60000" });
+  const { env, stack } = run;
+  await using old = await startRedis();
+  const sell = (order: string, user: string, amount: number, left: number, at: number) =>
+    old.cli(
+      ...[
+        "HSET",
+        `inventory:log:${order}`,
+        "sku",
+        "inventory:S",
+        "user_id",
+        user,
+        "deduct_amount",
+        `${amount}`,
+      ],
+      ...["old_stock", `${left + amount}`, "new_stock", `${left}`, "timestamp", `${at}`],
+    );
+  await old.cli("SET", "inventory:S", "90");
+  await old.cli("SET", "inventory:user_limit:u1:inventory:S", "1");
+  await sell("o-1", "u1", 3, 97, 100);
+  await sell("o-2", "u1", 7, 90, 100);
+  const first = await json(env, 0, "import", "--from-seed", old.url);
+  assert.deepEqual([first.skus, first.orders, first.problems], [1, 2, []]);
+  const again = await json(env, 0, "import", "--from-seed", old.url);
+  assert.deepEqual([again.skus, again.orders, again.skus_before, again.orders_before], [0, 0, 1, 2]);
+
+  const retry = { SKU: "S", UserID: "u1", OrderID: "o-1", Amount: 3 };
+  const { status, body } = await stack.api.post("/api/v1/inventory/deduct", retry);
+  assert.deepEqual([status, body.new_stock], [200, 97], "the old service's answer");
+  assert.equal((await json(env, 0, "stock", "S")).available, 90);
+
+  await sell("o-3", "u2", 10, 80, 200); // the old service went on
+  await old.cli("SET", "inventory:S", "80");
+  assert.equal((await json(env, 0, "import", "--from-seed", old.url)).orders, 1);
+  assert.equal((await json(env, 0, "stock", "S")).available, 80);
+
+  await old.cli("SET", "inventory:S", "70"); // a sale whose log entry is gone
+  await old.cli("HSET", "inventory:log:o-4", "sku", "inventory:S");
+  const { problems } = await json(env, 1, "import", "--from-seed", old.url);
+  assert.ok(Array.isArray(problems) && problems.length === 2, JSON.stringify(problems));
+  assert.match(problems[0], /o-4: its field 'user_id' is missing/);
+  assert.match(problems[1], /70 there, 80 here/);
+});
+
+Deno.test("reconcile finds a figure that somebody changed, repair puts it right and keeps it", async () => {
+  await using run = await deployment();
+  const { env } = run;
+  await json(env, 0, "set", "A", "10", "--expected", "none");
+  await json(env, 0, "set", "B", "20", "--expected", "none");
+  assert.deepEqual(await json(env, 0, "reconcile"), { skus: 2, differences: [] });
+  const keys = allShardKeys({ namespace: run.namespace, shards: 1 })[0] ?? [];
+  await withRedis(run.redisUrl, (redis) => redis.call("HSET", keys[1] ?? "", "A", "15 0"));
+  const { differences } = await json(env, 1, "reconcile");
+  assert.deepEqual(differences, [
+    { shard: 0, sku: "A", ledger_available: 10, ledger_reserved: 0, store_available: 15, store_reserved: 0 },
+  ]);
+  await withFile("", async (file) => {
+    const report = `${file}.repair.json`;
+    assert.equal(
+      (await inventory(env, "repair", "--report", report)).code,
+      2,
+      "nobody is there to confirm it",
+    );
+    const repaired = await json(env, 0, "repair", "--yes", "--report", report);
+    assert.deepEqual([repaired.repaired, repaired.left], [differences, []]);
+    assert.deepEqual(JSON.parse(await Deno.readTextFile(report)).rows, differences);
+  });
+  assert.equal((await json(env, 0, "stock", "A")).available, 10);
+
+  // Found by the worker itself: it does not arm such a shard, and a rebuild is the way out.
+  await withRedis(run.redisUrl, async (redis) => {
+    await redis.call("HSET", keys[1] ?? "", "B", "21 0");
+    await redis.call("HDEL", keys[0] ?? "", "armed");
+  });
+  const refused = () => run.stack.worker.logged("shard refused").length > 0;
+  await waitFor(refused, { deadlineMs: 10_000, what: "a refusal" });
+  assert.match((await inventory(env, "reconcile")).err, /is not armed/);
+  assert.equal((await inventory(env, "doctor")).code, 1);
+  await json(env, 0, "rebuild", "--yes");
+  assert.equal((await json(env, 0, "stock", "B")).available, 20);
+});
+
+Deno.test("reconcile: sales, new SKUs and lapsing holds meanwhile are no differences", async () => {
+  await using run = await deployment({ USER_LIMIT_MS: "0" });
+  const { env, stack } = run;
+  for (let i = 0; i < 10; i++) await json(env, 0, "set", `S-${i}`, "1000000", "--expected", "none");
+  let isSelling = true;
+  let sold = 0;
+  const sellers = Array.from({ length: 8 }, async (_, seller) => {
+    while (isSelling) {
+      const order = {
+        user_id: `u-${seller}`,
+        order_id: `o-${sold++}`,
+        lines: [{ sku: `S-${sold % 10}`, amount: 1 }],
+      };
+      const { status } = sold % 2 === 0
+        ? await stack.api.post("/api/v1/orders", order)
+        : await stack.api.post("/api/v1/reservations", { ...order, ttl_seconds: 1 });
+      assert.ok(status < 300, `${status}`);
+      if (sold % 10 !== 0) continue;
+      const made = { adjustment_id: "a", delta: 1 };
+      await stack.api.post(`/api/v1/inventory/NEW-${sold}/adjustments`, made);
+    }
+  });
+  try {
+    for (let i = 0; i < 5; i++) assert.deepEqual((await json(env, 0, "reconcile")).differences, []);
+  } finally {
+    isSelling = false;
+    await Promise.all(sellers);
+  }
+  assert.ok(sold > 100, `only ${sold} sales meanwhile`);
+});
+
+Deno.test("rebuild: by the worker that has the lease, and without one by itself", async () => {
+  await using run = await deployment();
+  const { env, stack } = run;
+  await json(env, 0, "set", "A", "10", "--expected", "none");
+  const { shards: [before] } = await json(env, 0, "status") as { shards: Record<string, unknown>[] };
+  assert.deepEqual([before?.armed, before?.skus, before?.dead_letters], [true, 1, 0]);
+  const unasked = await inventory(env, "rebuild");
+  assert.deepEqual([unasked.code, unasked.err.includes("--yes")], [2, true], unasked.err);
+  const byWorker = await json(env, 0, "rebuild", "--yes") as { shards: Record<string, unknown>[] };
+  assert.equal(byWorker.shards[0]?.by, "worker");
+  await stack.worker.stop();
+  const byItself = await json(env, 0, "rebuild", "--shard", "0", "--yes") as {
+    shards: Record<string, unknown>[];
+  };
+  assert.deepEqual([byItself.shards[0]?.by, byItself.shards[0]?.skus], ["this process", 1]);
+  assert.ok(Number(byItself.shards[0]?.epoch) > Number(byWorker.shards[0]?.epoch));
+  assert.equal((await json(env, 0, "stock", "A")).available, 10);
+});
+
+Deno.test("doctor says which promises are kept; dead letters are listed and shown", async () => {
+  await using run = await deployment();
+  const { env, stack } = run;
+  const healthy = await json(env, 0, "doctor") as { findings: { check: string; verdict: string }[] };
+  const verdicts = Object.fromEntries(healthy.findings.map(({ check, verdict }) => [check, verdict]));
+  assert.equal(verdicts.appendfsync, "ok");
+  assert.equal(verdicts.replicas, "warn");
+  assert.equal(verdicts.leases, "ok");
+
+  assert.deepEqual(await json(env, 0, "dead-letters"), { dead_letters: [] });
+  await withConnection(
+    run.databaseUrl,
+    (sql) =>
+      sql`insert into ${sql(run.namespace)}.dead_letters (shard, seq, event, sqlstate, reason)
+        values (0, 7, '{"kind":"deduct"}', '23505', 'a test wrote it')`,
+  );
+  const { dead_letters: [listed] } = await json(env, 0, "dead-letters") as { dead_letters: { id: number }[] };
+  const shown = await json(env, 0, "dead-letters", String(listed?.id));
+  assert.deepEqual([shown.seq, shown.event], [7, { kind: "deduct" }]);
+  assert.equal((await inventory(env, "dead-letters", "999")).code, 1);
+
+  await stack.worker.stop();
+  let ill: typeof healthy | undefined;
+  await waitFor(async () => {
+    const { code, out } = await inventory(env, "doctor", "--json");
+    ill = JSON.parse(out);
+    return code === 1;
+  }, { deadlineMs: 20_000, what: "a doctor who sees that no worker is there" });
+  assert.equal(ill?.findings.find(({ check }) => check === "leases")?.verdict, "bad");
+});
