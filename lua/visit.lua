@@ -3,16 +3,19 @@
 
   KEYS    the nine keys of lua/inventory.lua, in the same order
   ARGV[1] applied: seq       last number in the ledger; never moves backwards here
-  ARGV[2] trim: epoch        entries below <epoch>-<seq> are in the ledger and may go
-  ARGV[3] trim: seq
-  Reply   JSON ["armed" or "lost", head]; "lost" = this server is not the one that was armed
+  ARGV[2] epoch              under which the worker knows it to be armed; entries below <epoch>-<trim> may go
+  ARGV[3] trim               a number behind `applied`
+  ARGV[4] deployment         somebody else's shard is not touched
+  Reply   JSON ["armed" or "lost", head]; "lost" = not armed, or not as the worker knows it: nothing was done
   Cost    O(entries trimmed), whole stream nodes only ]=]
 
 local META, EVENTS = KEYS[1], KEYS[9]
-local meta = redis.call("HMGET", META, "armed", "seq", "applied")
+local meta = redis.call("HMGET", META, "armed", "seq", "applied", "epoch", "deployment")
 local instance = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
 local head = meta[2] or "0"
-if not meta[1] or meta[1] ~= instance then
+-- A master that was left behind may still be armed: under an epoch that is over.
+local known = meta[1] and meta[1] == instance and meta[4] == ARGV[2] and meta[5] == ARGV[4]
+if not known then
   return string.format('["lost",%s]', head)
 end
 if tonumber(ARGV[1]) > tonumber(meta[3]) then

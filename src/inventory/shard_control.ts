@@ -68,7 +68,7 @@ export interface ShardControl {
   /** Stock in pages, for comparison. `cursor` starts with "0" and ends when `next` is null. */
   stock(shard: number, cursor: string): Promise<{ rows: StockRow[]; next: string | null }>;
   /** Takes the right to sell away, at once. */
-  disarm(shard: number): Promise<void>;
+  disarm(shard: number, deployment: string): Promise<void>;
   /** Empties the shard and starts a restore under `token`; numbers go on after `at.seq`. */
   beginRestore(shard: number, token: string, seen: ShardView, arming: RestoreStart): Promise<void>;
   /**
@@ -92,7 +92,7 @@ export interface ShardControl {
   /** Lets the shard sell if it is still what was verified. Returns whether it did. */
   arm(shard: number, arming: Arming): Promise<boolean>;
   /** Tells the shard how far the ledger is (never backwards), trims its log behind that. */
-  visit(shard: number, applied: Position): Promise<Visit>;
+  visit(shard: number, applied: Position, deployment: string): Promise<Visit>;
   /** Closes connections. */
   close(): Promise<void>;
 }

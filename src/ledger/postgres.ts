@@ -54,9 +54,12 @@ class PostgresDatabase implements Database {
   }
 
   async session(): Promise<Session> {
-    const session = await PostgresSession.open(this.#options, () => this.#sessions.delete(session));
-    this.#sessions.add(session);
-    return session;
+    // A server that turns the connection away ends it before there is a session to forget.
+    const opened: { session?: Session } = {};
+    const forget = () => opened.session && this.#sessions.delete(opened.session);
+    opened.session = await PostgresSession.open(this.#options, forget);
+    this.#sessions.add(opened.session);
+    return opened.session;
   }
 
   async close(): Promise<void> {

@@ -56,11 +56,14 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
   const before = await ledger.cursor();
   const wentBack = whyLedgerWentBack(view, before);
   if (wentBack) {
-    await control.disarm(shard);
+    await control.disarm(shard, deployment.id);
     return refused(`Cannot arm shard ${shard} as the ledger went back: ${wentBack}`);
   }
-  // Verified by the worker before this one, and still the same server: it sells, and its log goes on.
-  if (view.armed) return { kind: "armed", epoch: view.position.epoch, rebuilt: "", lost: 0 };
+  // Verified by the worker before this one, and still the same server: it sells, and its log goes on. A master
+  // that was left behind may be armed too, but not under the epoch that was issued last.
+  if (view.armed && view.position.epoch === before.issuedEpoch) {
+    return { kind: "armed", epoch: view.position.epoch, rebuilt: "", lost: 0 };
+  }
 
   const gap = await bookTheRest(view, parts);
   const cursor = await ledger.cursor();

@@ -100,7 +100,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         const applied = await apply(ledger, entries);
         if (applied.kind !== "applied") {
           logger.error("log cannot be booked", { shard, why: whyNotBooked(applied) });
-          await control.disarm(shard);
+          await control.disarm(shard, parts.deployment.id);
           return;
         }
         const { deadLetters, compensations } = applied;
@@ -113,7 +113,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         // Nobody asks, so nobody sees that reservations have lapsed: an empty batch gives them back.
         await parts.store.decide(shard, []);
       }
-      const visit = await control.visit(shard, position);
+      const visit = await control.visit(shard, { epoch, seq: position.seq }, parts.deployment.id);
       if (visit.kind === "lost") {
         logger.warn("store lost its right to sell", { shard });
         return;
@@ -126,7 +126,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
       }
     }
   } catch (error) {
-    if (error instanceof LedgerMismatch) await control.disarm(shard);
+    if (error instanceof LedgerMismatch) await control.disarm(shard, parts.deployment.id);
     throw error;
   }
 }

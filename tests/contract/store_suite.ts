@@ -311,11 +311,24 @@ export function storeSuite(name: string, make: MakeStore): void {
       await decide(store, adjust("a", "S", 9), deduct("o-1", "S"), deduct("o-2", "S"));
       const outcomes = await decide(store, deduct("o-3", "S"), deduct("o-1", "S"), adjust("b", "S", 1));
       assert.deepEqual(outcomes.map((outcome) => outcome.kind), ["backlog_full", "accepted", "accepted"]);
-      assert.deepEqual(await control.visit(0, { epoch: 1, seq: 4 }), { kind: "armed", head: 4 });
+      assert.deepEqual(await control.visit(0, { epoch: 1, seq: 4 }, deployment), { kind: "armed", head: 4 });
       assert.equal((await decide(store, deduct("o-3", "S")))[0]?.kind, "accepted");
     },
     { backlogMax: 3 },
   );
+
+  test("a visit changes nothing in a shard of another epoch or deployment, nor does disarming", async (parts) => {
+    const { store, control } = parts;
+    await armEmpty(control);
+    await decide(store, adjust("a", "S", 9));
+    const someone = "00000000-0000-4000-8000-000000000002";
+    const lost = { kind: "lost", head: 1 };
+    assert.deepEqual(await control.visit(0, { epoch: 2, seq: 1 }, deployment), lost);
+    assert.deepEqual(await control.visit(0, { epoch: 1, seq: 1 }, someone), lost);
+    await control.disarm(0, someone);
+    assert.equal((await control.inspect(0)).applied, 0);
+    assert.equal((await store.decide(0, [])).kind, "decided");
+  });
 
   test("an order has room for 100 lines", async ({ store, control }) => {
     await armEmpty(control);
@@ -381,7 +394,7 @@ export function storeSuite(name: string, make: MakeStore): void {
     assert.ok((await control.inspect(0)).empty);
     assert.ok(await control.arm(0, arming));
     await decide(store, adjust("a", "S", 1));
-    await control.disarm(0);
+    await control.disarm(0, deployment);
     assert.equal((await store.decide(0, [])).kind, "unarmed");
     assert.deepEqual((await control.inspect(0)).position, { epoch: 1, seq: 1 });
   });

@@ -125,8 +125,9 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
   }
 
   /** Takes effect with the next batch; stock and log stay. */
-  disarm(shard: number): Promise<void> {
-    this.#slot(shard).armed = false;
+  disarm(shard: number, deployment: string): Promise<void> {
+    const slot = this.#slot(shard);
+    if (slot.deployment === deployment) slot.armed = false;
     return Promise.resolve();
   }
 
@@ -189,12 +190,15 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
   }
 
   /** Drops every entry up to `applied`, with no margin: nobody else reads this log. */
-  visit(shard: number, applied: Position): Promise<Visit> {
+  visit(shard: number, applied: Position, deployment: string): Promise<Visit> {
     const slot = this.#slot(shard);
+    const head = slot.shard.seq;
+    const known = slot.armed && slot.epoch === applied.epoch && slot.deployment === deployment;
+    if (!known) return Promise.resolve({ kind: "lost", head });
     slot.shard.applied = Math.max(slot.shard.applied, applied.seq);
     const behind = slot.log.findIndex(({ position }) => comparePositions(position, applied) > 0);
     slot.log.splice(0, behind < 0 ? slot.log.length : behind);
-    return Promise.resolve({ kind: slot.armed ? "armed" : "lost", head: slot.shard.seq });
+    return Promise.resolve({ kind: "armed", head });
   }
 
   /** Ends waiting reads. */

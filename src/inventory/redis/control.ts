@@ -40,6 +40,7 @@ export class RedisControl implements ShardControl {
   readonly #inspect = readScript("inspect");
   readonly #arm = readScript("arm");
   readonly #visit = readScript("visit");
+  readonly #disarm = readScript("disarm");
   readonly #restore = readScript("restore");
 
   /** Reads its scripts from `lua/` and sends nothing yet. {@link close} closes `connection`. */
@@ -57,7 +58,7 @@ export class RedisControl implements ShardControl {
   /** Loads every script, the one of the API among them, then reads the shard in one call. */
   async inspect(shard: number): Promise<ShardView> {
     // The API may not load scripts (its user needs no `script`), so a shard is armed with its script.
-    for (const script of [this.#decide, this.#inspect, this.#arm, this.#visit, this.#restore]) {
+    for (const script of this.#scripts()) {
       await this.#connection.call("SCRIPT", "LOAD", script.source);
     }
     const view = JSON.parse(text(await this.#run(this.#inspect, shard)));
@@ -88,8 +89,8 @@ export class RedisControl implements ShardControl {
   }
 
   /** One `HDEL`: the script refuses from its next call on. */
-  async disarm(shard: number): Promise<void> {
-    await this.#connection.call("HDEL", this.#key(shard, 0), "armed");
+  async disarm(shard: number, deployment: string): Promise<void> {
+    await this.#run(this.#disarm, shard, deployment);
   }
 
   /**
@@ -144,9 +145,9 @@ export class RedisControl implements ShardControl {
   }
 
   /** Trims 10,000 numbers behind `applied`, in whole nodes of the stream: a few more may stay. */
-  async visit(shard: number, applied: Position): Promise<Visit> {
+  async visit(shard: number, applied: Position, deployment: string): Promise<Visit> {
     const keep = Math.max(0, applied.seq - trimMargin);
-    const reply = await this.#run(this.#visit, shard, applied.seq, applied.epoch, keep);
+    const reply = await this.#run(this.#visit, shard, applied.seq, applied.epoch, keep, deployment);
     const [kind, head] = list(JSON.parse(text(reply)));
     return { kind: kind === "armed" ? "armed" : "lost", head: integer(head) };
   }
@@ -164,6 +165,10 @@ export class RedisControl implements ShardControl {
   #run(script: Script, shard: number, ...args: (string | number)[]): Promise<unknown> {
     const keys = this.#shardKeys(shard);
     return this.#connection.call("EVALSHA", script.sha, keys.length, ...keys, ...args);
+  }
+
+  #scripts(): Script[] {
+    return [this.#decide, this.#inspect, this.#arm, this.#visit, this.#disarm, this.#restore];
   }
 
   #key(shard: number, index: number): string {
