@@ -10,7 +10,7 @@ import { MemoryStore } from "./src/inventory/memory/store.ts";
 import { RedisStore } from "./src/inventory/redis/store.ts";
 import { InventoryService, type OrderArchive } from "./src/inventory/service.ts";
 import { type StockStore, StoreError } from "./src/inventory/store.ts";
-import type { Deployment } from "./src/ledger/ledger.ts";
+import type { Deployment, Ledger } from "./src/ledger/ledger.ts";
 import { openPglite } from "./src/ledger/pglite.ts";
 import { openPostgres } from "./src/ledger/postgres.ts";
 import { openLedger } from "./src/ledger/sql_ledger.ts";
@@ -29,7 +29,7 @@ import { stockDemo } from "./src/ops/demo.ts";
 import { Connection } from "./src/redis/connection.ts";
 import { createLogger, describeError } from "./src/telemetry/logger.ts";
 import { startWorker } from "./src/worker/worker.ts";
-import { realWorld as world } from "./src/world.ts";
+import { realWorld as world, sleep } from "./src/world.ts";
 
 const config = configOrExit();
 const { shards, namespace, userLimitMs } = config;
@@ -100,6 +100,7 @@ async function openRedis(url: string, databaseUrl: string | null): Promise<OpenS
   const deployment = await ledger?.deployment().catch(() => undefined);
   const store = new RedisStore(connection, { namespace, shards, deployment: deployment?.id ?? "" }, limits);
   await orExit(refuseForeign(store, deployment));
+  if (ledger && !deployment) void learnDeployment(ledger, store);
   const stop = [() => store.close(), async () => await ledger?.close()];
   return { store, archive: ledger, stop, demoStock: false };
 }
@@ -112,6 +113,15 @@ async function refuseForeign(store: StockStore, deployment: Deployment | undefin
   await store.decide(0, []).catch((error) => {
     if (error instanceof StoreError && error.code === "foreign") throw new RangeError(error.message);
   });
+}
+
+/** The ledger was away, or not made yet, when this process started. */
+async function learnDeployment(ledger: Ledger, store: RedisStore): Promise<void> {
+  for (let found: Deployment | undefined; !found;) {
+    await sleep(world, 100);
+    found = await ledger.deployment().catch(() => undefined);
+    if (found) store.belongsTo(found.id);
+  }
 }
 
 async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Promise<OpenStore> {

@@ -21,7 +21,7 @@ export class RedisStore implements StockStore {
   readonly #keys: string[][];
   readonly #script = readScript("inventory");
   /** What every call says of limits and caller: `ARGV[3]` to `ARGV[7]`. */
-  readonly #terms: readonly (number | string)[];
+  #terms: readonly (number | string)[];
   /** Epoch of each shard as this process last heard it; 0 = not yet. */
   readonly #epochs: number[];
 
@@ -32,6 +32,11 @@ export class RedisStore implements StockStore {
     this.#epochs = new Array(place.shards).fill(0);
     const { userLimitMs, idempotencyWindowMs, backlogMax } = limits;
     this.#terms = [userLimitMs, idempotencyWindowMs, backlogMax, place.shards, place.deployment];
+  }
+
+  /** From now on only a shard of this deployment decides: for a caller that learned late whose ledger it has. */
+  belongsTo(deployment: string): void {
+    this.#terms = [...this.#terms.slice(0, -1), deployment];
   }
 
   /**

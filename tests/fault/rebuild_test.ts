@@ -1,0 +1,232 @@
+/**
+ * An empty Redis, or one that went back, is filled from the ledger: stock, and remembered lines with their
+ * answers. What only the lost part of the log knew is lost, and counted.
+ */
+import assert from "node:assert/strict";
+import { withConnection } from "../servers/database.ts";
+import { type RedisServer, startRedis } from "../servers/redis.ts";
+import { sharedPostgres } from "../servers/shared.ts";
+import { waitFor } from "../servers/wait.ts";
+import { Service, type Stack, startStack } from "../system/stack.ts";
+import { digest, DIGESTIBLE, position, remembered, untilTold } from "./redis_state.ts";
+import { note, Season, SEASON_ENV, untilUnarmed } from "./season.ts";
+
+const STEP_DEADLINE_MS = 10_000;
+/** More than the 64 entries of a transaction: one order an entry, as they are sent one after the other. */
+const LAG_ORDERS = 200;
+/** So slow that the worker notes the head of the log between two transactions, as it does every 200 ms. */
+const SLOW_BOOKING_S = 0.3;
+/** Lines of an older sale: 200 chunks of a rebuild take a second. */
+const OLD_LINES = 200_000;
+
+/** Everything that one test needs. */
+interface Scene extends AsyncDisposable {
+  readonly redis: RedisServer;
+  readonly databaseUrl: string;
+  readonly stack: Stack;
+  readonly season: Season;
+}
+
+async function openScene(workers: number = 1): Promise<Scene> {
+  await using started = new AsyncDisposableStack();
+  const redis = started.use(await startRedis({ args: DIGESTIBLE }));
+  const databaseUrl = await sharedPostgres().freshDatabase();
+  const stack = started.use(await startStack({ redisUrl: redis.url, databaseUrl, workers, env: SEASON_ENV }));
+  const season = await Season.open({ api: stack.api, databaseUrl, orders: 2_000 });
+  const owned = started.move();
+  return { redis, databaseUrl, stack, season, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+Deno.test("a flushed Redis gets stock and remembered lines with their answers, under the next epoch", async () => {
+  await using scene = await openScene();
+  const { redis, season, stack: { api, worker } } = scene;
+  const crowd = await season.sell(400);
+  await season.booked();
+  const before = { left: await season.left(), lines: await remembered(redis), ...await position(redis) };
+
+  await worker.kill();
+  await redis.cli("FLUSHALL");
+  await worker.restart();
+  await api.ready();
+
+  const after = await position(redis);
+  assert.equal(after.seq, before.seq, "numbers go on, none is issued twice");
+  assert.ok(after.epoch > before.epoch, `epoch ${after.epoch} after ${before.epoch}`);
+  assert.deepEqual(await season.left(), before.left);
+  assert.equal(await remembered(redis), before.lines);
+  const { replays } = await crowd.settle();
+  assert.ok(replays > 0, "first answers came again");
+  assert.equal((await position(redis)).seq, before.seq, "a replay sells nothing");
+  const [arming] = worker.logged("shard armed");
+  assert.equal(arming?.rebuilt, "the store is empty");
+  assert.equal(arming?.lost, 0);
+  await season.sell(200);
+  const { jumps } = await season.audit();
+  assert.deepEqual(jumps, []);
+});
+
+Deno.test("with a lag, exactly the numbers that were noted and not booked are lost, and nothing is sold twice", async () => {
+  await using scene = await openScene();
+  const { redis, databaseUrl, season, stack: { api, worker } } = scene;
+  await season.sell(100);
+  await season.booked();
+  await worker.kill();
+  const lagging = season.again(season.act(LAG_ORDERS));
+  await lagging.rush();
+  const { seq: head } = await position(redis);
+  await slowBooking(databaseUrl, SLOW_BOOKING_S);
+  await worker.restart();
+  await waitFor(async () => (await cursor(databaseUrl)).noted === head, {
+    deadlineMs: STEP_DEADLINE_MS,
+    what: "a worker that notes the head",
+  });
+  await worker.kill();
+  await untilNoWorkerBooks(databaseUrl);
+  await slowBooking(databaseUrl, 0);
+  const booked = (await cursor(databaseUrl)).seq;
+  const lost = head - booked;
+  assert.ok(lost > 0, "there is a lag");
+  const answers = [...lagging.heard];
+
+  await redis.cli("FLUSHALL");
+  await untilUnarmed(api);
+  await worker.restart();
+  await api.ready();
+  const arming = worker.logged("shard armed").at(-1);
+  note(`head ${head}, booked ${booked}: the rebuild reports ${arming?.lost} lost`);
+  assert.equal(arming?.lost, lost);
+  assert.equal((await position(redis)).seq, head, "a lost number is never issued again");
+
+  // A client who asks again learns the truth: what was booked stands, what was lost is decided anew.
+  const again = season.again(lagging);
+  await again.rush();
+  const kept = again.heard.filter((heard) => heard.kind === "accepted" && heard.replayed);
+  const sold = answers.filter((heard) => heard.kind === "accepted");
+  assert.equal(sold.length - kept.length, lost);
+  const stands = (heard: unknown) => answers.some((answer) => sameAnswer(answer, heard));
+  assert.ok(kept.every(stands), "what was booked has its first answer");
+  const { jumps } = await season.audit();
+  assert.deepEqual(jumps, [{ shard: 0, from_seq: booked, to_seq: head }]);
+});
+
+Deno.test("a worker frozen in the middle of a rebuild changes nothing once another one has armed the shard", async () => {
+  await using scene = await openScene();
+  const { redis, databaseUrl, season, stack: { api, worker } } = scene;
+  await season.sell(100);
+  await season.booked();
+  await worker.kill();
+  await addOldLines(databaseUrl);
+  await redis.cli("FLUSHALL");
+  await worker.restart();
+  await waitFor(async () => Number(await redis.cli("HLEN", "{inventory:0}:orders:0")) > 0, {
+    deadlineMs: STEP_DEADLINE_MS,
+    what: "a rebuild that writes lines",
+  });
+  worker.freeze();
+  const token = await redis.cli("HGET", "{inventory:0}:meta", "token");
+  const frozenAt = Number(await redis.cli("HLEN", "{inventory:0}:orders:0"));
+  note(`frozen after ${frozenAt} of ${OLD_LINES} lines`);
+  assert.notEqual(token, "", "the rebuild was over before the freeze");
+
+  await using other = await Service.start("worker", { ...worker.env, REDIS_URL: redis.url });
+  await api.ready(2 * STEP_DEADLINE_MS).catch((error) => {
+    throw new Error(`${error.message}\n${other.output()}`, { cause: error });
+  });
+  assert.ok(other.logged("shard armed").length > 0);
+  await season.sell(200);
+  await season.booked();
+  await untilTold(redis);
+  const before = await digest(redis);
+  worker.thaw();
+  await waitFor(() => worker.logged("shard interrupted").length > 0, {
+    deadlineMs: STEP_DEADLINE_MS,
+    what: "a thawed worker that notices",
+  });
+  assert.equal(await digest(redis), before);
+  await season.sell(200);
+  const lines = await remembered(redis);
+  assert.ok(lines > OLD_LINES, `${lines} remembered lines`);
+  await other.kill();
+  await season.sell(100); // the thawed one takes over, and books this
+  const { cursors, deadLetters } = await season.booked();
+  assert.equal(cursors[0]?.seq, (await position(redis)).seq);
+  assert.equal(deadLetters, 0);
+});
+
+Deno.test("a whole Redis whose log is gone before it was booked is refused, not filled from the ledger", async () => {
+  await using scene = await openScene();
+  const { redis, databaseUrl, season, stack: { api, worker } } = scene;
+  await season.sell(100);
+  await season.booked();
+  await worker.kill();
+  await season.sell(100); // the log alone knows these, beside Redis itself
+  const [stock, lines] = [await redis.cli("HGETALL", "{inventory:0}:stock"), await remembered(redis)];
+  const { seq } = await cursor(databaseUrl);
+  assert.ok((await position(redis)).seq > seq, "there is something that is not booked");
+  await redis.cli("XTRIM", "{inventory:0}:events", "MAXLEN", "0");
+  await redis.kill();
+  await redis.start();
+  await worker.restart();
+  await waitFor(() => worker.logged("shard refused").length > 0, {
+    deadlineMs: STEP_DEADLINE_MS,
+    what: "a refusal",
+  });
+  const [refusal] = worker.logged("shard refused");
+  assert.match(String(refusal?.reason), /^Cannot arm shard 0 as the log ends before \d+$/);
+  await untilUnarmed(api);
+  assert.equal(await redis.cli("HGETALL", "{inventory:0}:stock"), stock);
+  assert.equal(await remembered(redis), lines);
+  assert.equal((await cursor(databaseUrl)).seq, seq);
+  const crowd = season.act(20);
+  await crowd.rush();
+  assert.equal(crowd.count("unarmed"), 20);
+});
+
+function sameAnswer(one: unknown, other: unknown): boolean {
+  const plain = (heard: unknown) => JSON.stringify({ ...heard as object, replayed: false });
+  return plain(one) === plain(other);
+}
+
+async function cursor(databaseUrl: string): Promise<{ seq: number; noted: number }> {
+  return await withConnection(databaseUrl, async (sql) => {
+    const [row] = await sql`select seq::int, noted_head::int as noted from inventory.log_cursor`;
+    return { seq: Number(row?.seq), noted: Number(row?.noted) };
+  });
+}
+
+/** Makes every transaction of the worker take this long; 0 = as fast as it is. */
+async function slowBooking(databaseUrl: string, seconds: number): Promise<void> {
+  await withConnection(databaseUrl, async (sql) => {
+    await sql.unsafe("drop trigger if exists slow on inventory.order_lines");
+    if (seconds === 0) return;
+    await sql.unsafe(`create or replace function inventory.wait_a_while() returns trigger language plpgsql as
+      $$ begin perform pg_sleep(${seconds}); return null; end $$`);
+    await sql.unsafe(`create trigger slow after insert on inventory.order_lines
+      for each statement execute function inventory.wait_a_while()`);
+  });
+}
+
+/** A transaction that was on its way when its worker was killed may still commit. */
+async function untilNoWorkerBooks(databaseUrl: string): Promise<void> {
+  await withConnection(databaseUrl, async (sql) => {
+    await waitFor(async () => {
+      const [row] = await sql`
+        select count(*)::int as count from pg_stat_activity
+        where datname = current_database() and application_name = 'inventory-worker'`;
+      return row?.count === 0;
+    }, { deadlineMs: STEP_DEADLINE_MS, what: "the end of the worker's sessions" });
+  });
+}
+
+/** Copies of a line, of orders that nobody in this test sends again: they only have to be remembered. */
+async function addOldLines(databaseUrl: string): Promise<void> {
+  await withConnection(databaseUrl, async (sql) => {
+    await sql`
+      insert into inventory.order_lines
+      select copy.* from (select * from inventory.order_lines order by seq limit 1) as sample,
+        generate_series(1, ${OLD_LINES}::int) as n,
+        lateral jsonb_populate_record(null::inventory.order_lines,
+          to_jsonb(sample) || jsonb_build_object('order_id', 'old-' || n, 'line', n)) as copy`;
+    await sql`analyze inventory.order_lines`; // as autovacuum does while a real table grows
+  });
+}

@@ -1,0 +1,180 @@
+/**
+ * The address of a Redis leads to another server, which is armed in its own right: a master that was left
+ * behind by a failover and never knew, or the Redis of somebody else.
+ */
+import assert from "node:assert/strict";
+import { withConnection } from "../servers/database.ts";
+import { type RedisServer, startRedis } from "../servers/redis.ts";
+import { sharedPostgres } from "../servers/shared.ts";
+import { waitFor } from "../servers/wait.ts";
+import { Service, type Stack, startStack } from "../system/stack.ts";
+import { startForwarder } from "./forwarder.ts";
+import { clientsNamed, digest, DIGESTIBLE, untilTold } from "./redis_state.ts";
+import { note, Season, SEASON_ENV } from "./season.ts";
+
+const ORDERS_AN_ACT = 200;
+const PROBES = 64;
+const STEP_DEADLINE_MS = 8_000;
+const SELLING_AGAIN_MAX_MS = 4_000;
+/** Connections of one worker: to verify and visit, to give back, and to read the log. */
+const WORKER_CONNECTIONS = 3;
+
+for (const fresh of [undefined, "worker"] as const) {
+  const who = fresh ? ", with a fresh worker" : "";
+  Deno.test(`a master that was left behind does not sell what its successor has sold${who}`, async () => {
+    await using first = await startRedis({ args: DIGESTIBLE });
+    await using second = await startRedis({
+      args: [...DIGESTIBLE, "--replicaof", "127.0.0.1", String(first.port)],
+    });
+    await using forwarder = startForwarder(first.port);
+    const databaseUrl = await sharedPostgres().freshDatabase();
+    await using stack = await startStack({ redisUrl: forwarder.url, databaseUrl, env: SEASON_ENV });
+    const season = await Season.open({ api: stack.api, databaseUrl, orders: 2_000 });
+    await season.sell(ORDERS_AN_ACT);
+    await season.booked();
+    await waitFor(async () => await digest(first) === await digest(second), {
+      deadlineMs: STEP_DEADLINE_MS,
+      what: "a replica in sync",
+    });
+
+    // Promoted while the master is only out of sight: it stays a master, armed as it was.
+    await second.cli("REPLICAOF", "NO", "ONE");
+    forwarder.redirect(second.port);
+    await season.untilSold();
+    await season.sell(ORDERS_AN_ACT);
+    await season.booked();
+    const leftBehind = await digest(first);
+
+    if (fresh) await stack.worker.kill();
+    forwarder.redirect(first.port);
+    if (fresh) {
+      const crowd = season.act(PROBES);
+      await crowd.rush();
+      assert.equal(await digest(first), leftBehind, "it sold though its successor was armed after it");
+      await stack.worker.restart();
+      await crowd.settle();
+    }
+    const ms = await season.untilSold();
+    note(`sold again after ${ms} ms`);
+    assert.ok(ms < SELLING_AGAIN_MAX_MS, `${ms} ms until the next sale`);
+    await season.sell(ORDERS_AN_ACT);
+    await season.audit();
+    assert.notEqual(await digest(first), leftBehind, "nothing was sold from it: it was not struck");
+  });
+}
+
+/** Two deployments with the same names; only the second's Redis and books are looked at from outside. */
+interface Neighbours extends AsyncDisposable {
+  readonly mine: Stack;
+  readonly redis: RedisServer;
+  readonly theirs: Stack;
+  readonly theirRedis: RedisServer;
+  readonly databaseUrl: string;
+  redirect(server: RedisServer): void;
+}
+
+async function startNeighbours(): Promise<Neighbours> {
+  await using started = new AsyncDisposableStack();
+  const redis = started.use(await startRedis({ args: DIGESTIBLE }));
+  const theirRedis = started.use(await startRedis({ args: DIGESTIBLE }));
+  const forwarder = started.use(startForwarder(redis.port));
+  const databaseUrl = await sharedPostgres().freshDatabase();
+  const theirDatabase = await sharedPostgres().freshDatabase();
+  const env = { ...SEASON_ENV, DATABASE_URL: databaseUrl };
+  const mine = started.use(await startStack({ redisUrl: forwarder.url, databaseUrl, env }));
+  const theirs = started.use(
+    await startStack({
+      redisUrl: theirRedis.url,
+      databaseUrl: theirDatabase,
+      env: { ...SEASON_ENV, DATABASE_URL: theirDatabase },
+    }),
+  );
+  const owned = started.move();
+  return {
+    mine,
+    redis,
+    theirs,
+    theirRedis,
+    databaseUrl,
+    redirect: (server) => forwarder.redirect(server.port),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+Deno.test("somebody else's Redis, armed and selling, is neither sold from nor changed", async () => {
+  await using all = await startNeighbours();
+  const { mine, theirs, theirRedis, databaseUrl } = all;
+  const season = await Season.open({ api: mine.api, databaseUrl, orders: 2_000 });
+  await season.sell(ORDERS_AN_ACT);
+  await season.booked();
+  await theirs.api.post("/api/v1/inventory/plenty/adjustments", { adjustment_id: "theirs", delta: 500 });
+  await untilTold(theirRedis);
+  const before = await digest(theirRedis);
+
+  all.redirect(theirRedis);
+  await refusedAsForeign(mine.worker);
+  const crowd = season.act(PROBES);
+  await crowd.rush();
+  assert.equal(crowd.count("unknown"), PROBES, JSON.stringify(crowd.heard.slice(0, 3)));
+  assert.equal(await digest(theirRedis), before, "their state has changed");
+
+  all.redirect(all.redis);
+  const ms = await season.untilSold();
+  note(`sold again after ${ms} ms`);
+  assert.ok(ms < SELLING_AGAIN_MAX_MS, `${ms} ms until the next sale`);
+  await crowd.settle();
+  await season.audit();
+});
+
+Deno.test("a worker that was booking while the address changed does not touch somebody else's log", async () => {
+  await using all = await startNeighbours();
+  const { mine, theirs, theirRedis, databaseUrl } = all;
+  const season = await Season.open({ api: mine.api, databaseUrl, orders: 2_000 });
+  await season.sell(ORDERS_AN_ACT);
+  await season.booked();
+  await theirs.api.post("/api/v1/inventory/plenty/adjustments", { adjustment_id: "theirs", delta: 500 });
+  await untilTold(theirRedis);
+  const before = await digest(theirRedis);
+
+  await withConnection(databaseUrl, async (sql) => {
+    await sql.begin(async (locked) => {
+      await locked`lock table inventory.movements in access exclusive mode`;
+      await season.sell(1); // the worker waits for the lock with it
+      await waitFor(async () => (await waitingForLocks(databaseUrl)) > 0, {
+        deadlineMs: STEP_DEADLINE_MS,
+        what: "a worker that waits in the middle of booking",
+      });
+      all.redirect(theirRedis);
+      await waitFor(
+        async () => (await clientsNamed(theirRedis, "inventory-worker")) >= 2 * WORKER_CONNECTIONS,
+        {
+          deadlineMs: STEP_DEADLINE_MS,
+          what: "a worker that is connected to somebody else's Redis",
+        },
+      );
+    });
+  });
+  const noticed = await refusedAsForeign(mine.worker).catch((error: Error) => error);
+  assert.equal(await digest(theirRedis), before, "their state has changed");
+  assert.equal(noticed, undefined);
+  all.redirect(all.redis);
+  await season.untilSold();
+  await season.audit();
+});
+
+async function refusedAsForeign(worker: Service): Promise<void> {
+  await waitFor(
+    () => worker.logged("shard refused").some(({ reason }) => /another deployment/.test(String(reason))),
+    { deadlineMs: STEP_DEADLINE_MS, what: "a refusal of somebody else's Redis" },
+  );
+}
+
+/** Sessions of this database that wait for a lock. */
+async function waitingForLocks(databaseUrl: string): Promise<number> {
+  return await withConnection(databaseUrl, async (sql) => {
+    const [row] = await sql`
+      select count(*)::int as count from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    return Number(row?.count);
+  });
+}

@@ -1,0 +1,153 @@
+/**
+ * The main promise while everything dies: a rush on too little stock, and every process of the system killed
+ * with -9 and frozen in turn in the middle of it.
+ */
+import assert from "node:assert/strict";
+import { startPostgres } from "../servers/postgres.ts";
+import { startRedis } from "../servers/redis.ts";
+import { waitFor } from "../servers/wait.ts";
+import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "../system/books.ts";
+import { Crowd } from "../system/crowd.ts";
+import { type Order, planOrders, runSeed, wanted } from "../system/plan.ts";
+import { startStack } from "../system/stack.ts";
+import { note } from "./season.ts";
+
+const ORDERS = 90_000;
+const CONNECTIONS = 16;
+const REQUEST_TIMEOUT_MS = 1_000;
+/** Longer than a request may wait, shorter than a lease may be silent (3 s). */
+const FREEZE_MS = 1_200;
+const STEP_DEADLINE_MS = 15_000;
+const SETTLE_DEADLINE_MS = 60_000;
+/** Sold between two faults, so that each strikes a system that sells. */
+const SOLD_BETWEEN = 500;
+const SKUS = ["hot", "warm-1", "warm-2", "warm-3"];
+/** What is sold out while the faults strike; the rest lasts until after the last of them. */
+const STOCK_SHARES: readonly [string, number][] = [["hot", 0.75], ["warm-1", 0.05], ["warm-2", 0.75], [
+  "warm-3",
+  0.6,
+]];
+
+/**
+ * How buyers notice: their orders get no definite answer (`lost`), or none while it lasts (`late`), or they
+ * notice nothing and selling goes on (`unnoticed`).
+ */
+type Effect = "lost" | "late" | "unnoticed";
+
+/** A process or a server of several. */
+interface Mortal {
+  kill(): Promise<void>;
+  freeze(): Promise<void> | void;
+  thaw(): Promise<void> | void;
+}
+
+/** One thing that happens to one of them. */
+interface Fault {
+  readonly what: string;
+  readonly effect: Effect;
+  readonly strike: () => Promise<void> | void;
+  /** How long it lasts; when left out, until it has had an effect. */
+  readonly lastsMs?: number;
+  readonly heal: () => Promise<void> | void;
+}
+
+function killed(what: string, effect: Effect, mortal: Mortal, revive: () => Promise<void>): Fault {
+  return { what: `${what} killed`, effect, strike: () => mortal.kill(), heal: revive };
+}
+
+function frozen(what: string, effect: Effect, mortal: Mortal): Fault {
+  const strike = () => mortal.freeze();
+  return { what: `${what} frozen`, effect, strike, lastsMs: FREEZE_MS, heal: () => mortal.thaw() };
+}
+
+Deno.test("a rush of 90,000 orders while worker, API, Redis and PostgreSQL are killed and frozen in turn", async () => {
+  const seed = runSeed();
+  note(`seed ${seed}`);
+  await using redis = await startRedis();
+  await using postgres = await startPostgres();
+  const databaseUrl = await postgres.freshDatabase();
+  const env = { USER_LIMIT_MS: "0", REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS) };
+  await using stack = await startStack({ redisUrl: redis.url, databaseUrl, env });
+  const { api, worker } = stack;
+
+  const orders = mostlyHot(planOrders({ seed, orders: ORDERS, skus: SKUS, users: 8000 }));
+  const initial = new Map(STOCK_SHARES.map(([sku, share]) => [sku, Math.floor(wanted(orders, sku) * share)]));
+  await stockUp(api, initial);
+  await using crowd = new Crowd({
+    orders,
+    urls: [api.url],
+    connections: CONNECTIONS,
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+  });
+  const rush = crowd.rush();
+  const struck: string[] = [];
+  const faults = [
+    killed("worker", "unnoticed", worker, () => worker.restart()),
+    frozen("worker", "unnoticed", worker),
+    killed("redis", "lost", redis, () => redis.start()),
+    frozen("redis", "lost", redis),
+    killed("api", "lost", api, () => api.restart()),
+    frozen("api", "late", api),
+    killed("postgres", "unnoticed", postgres, () => postgres.start()),
+    frozen("postgres", "unnoticed", postgres),
+  ];
+  for (const fault of faults) {
+    await sold(crowd, SOLD_BETWEEN);
+    struck.push(`${fault.what}: ${await strike(fault, crowd)}`);
+  }
+  await sold(crowd, SOLD_BETWEEN);
+  assert.ok(crowd.answered < ORDERS, "the rush ended before the last fault had struck");
+  await rush;
+  const settled = await crowd.settle(SETTLE_DEADLINE_MS);
+
+  const stock = await stockOf(api, SKUS);
+  const books = await readBooks({ databaseUrl }, stock, STEP_DEADLINE_MS).catch((error) => {
+    throw new Error(`${error.message}; the worker says:\n${worker.output()}`, { cause: error });
+  });
+  note(`${crowd.ordersPerSecond} orders/s; orders struck or sold meanwhile:`, struck);
+  note(`${crowd.count("accepted")} accepted, ${crowd.count("insufficient_stock")} sold out`, settled);
+  assertBooks({ orders, heard: crowd.heard, initial, left: unitsOf(stock) }, books);
+  assert.equal(crowd.heard.length, ORDERS);
+  assert.deepEqual([...new Set(unitsOf(stock).values())], [0], "the last units were sold too");
+  assert.deepEqual(books.jumps, [], "no number was lost");
+  assert.ok(crowd.count("insufficient_stock") > ORDERS / 10, "the stock was too little");
+  assert.ok(settled.hadTakenEffect > 0, "an answer was lost whose order had been accepted");
+});
+
+/** Strikes once. Returns how many orders felt its effect. */
+async function strike({ what, effect, strike, lastsMs, heal }: Fault, crowd: Crowd): Promise<number> {
+  const felt = () => crowd.count(effect === "unnoticed" ? "accepted" : "unknown");
+  const [feltBefore, unknownBefore] = [felt(), crowd.count("unknown")];
+  await strike();
+  const answered = crowd.answered;
+  if (lastsMs !== undefined) await elapsed(lastsMs);
+  else {
+    await waitFor(() => felt() > feltBefore, { deadlineMs: STEP_DEADLINE_MS, what: `a strike of '${what}'` });
+  }
+  // What was on the wire already may still arrive: an answer for each buyer.
+  const isSilent = crowd.answered - answered <= CONNECTIONS;
+  const strikes = effect === "late" ? (isSilent ? crowd.inFlight : 0) : felt() - feltBefore;
+  assert.ok(strikes > 0, `'${what}' has struck nothing`);
+  if (effect === "unnoticed") assert.equal(crowd.count("unknown"), unknownBefore, `buyers felt '${what}'`);
+  await heal();
+  return strikes;
+}
+
+/** Waits until so many more orders have been accepted. */
+async function sold(crowd: Crowd, count: number): Promise<void> {
+  const before = crowd.count("accepted");
+  await waitFor(() => crowd.count("accepted") >= before + count, {
+    deadlineMs: STEP_DEADLINE_MS,
+    what: `${count} more sales`,
+  });
+}
+
+/** How long a fault lasts is the fault: this waits for nothing else. */
+function elapsed(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Four of five orders want the same. */
+function mostlyHot(orders: readonly Order[]): Order[] {
+  return orders.map((order, index) => index % 5 === 0 ? order : { ...order, sku: "hot" });
+}
