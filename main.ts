@@ -117,10 +117,10 @@ async function refuseForeign(store: StockStore, deployment: Deployment | undefin
 
 /** The ledger was away, or not made yet, when this process started. */
 async function learnDeployment(ledger: Ledger, store: RedisStore): Promise<void> {
-  for (let found: Deployment | undefined; !found;) {
+  for (;;) {
     await sleep(world, 100);
-    found = await ledger.deployment().catch(() => undefined);
-    if (found) store.belongsTo(found.id);
+    const found = await ledger.deployment().catch(() => undefined);
+    if (found) return store.belongsTo(found.id);
   }
 }
 
