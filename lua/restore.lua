@@ -7,7 +7,7 @@
     "begin"  ARGV[3] instance seen, ARGV[4] epoch seen, ARGV[5] seq seen,
              ARGV[6] deployment, ARGV[7] shards, ARGV[8] seq to go on from: empties the shard
     "stock"  ARGV[3..] SKU, "<available> <reserved>[ <policy>]", ...          at most 4000 arguments
-    "lines"  ARGV[3] JSON array of [key, line] with lines as in lua/state.lua,
+    "lines"  ARGV[3] JSON array of [key, line], 1 to 2000 of them, with lines as in lua/state.lua,
              ARGV[4] user limit in ms: what was bought that recently counts again
     "quotas" ARGV[3..] user \31 SKU, "<units bought> <policy's sale>", ...  at most 4000 arguments
   Reply   1 done; 0 overtaken (another token, or the shard is not what was seen): nothing was done
@@ -46,13 +46,17 @@ elseif step == "lines" then
   local rows, user_limit_ms = cjson.decode(ARGV[3]), tonumber(ARGV[4])
   local keys, lines = {}, {}
   for _, row in ipairs(rows) do
+    if not lines[row[1]] then
+      lines[row[1]] = {}
+      keys[#keys + 1] = row[1]
+    end
+  end
+  for i, packed in ipairs(redis.call("HMGET", ORDERS, unpack(keys))) do
+    if packed then lines[keys[i]] = cmsgpack.unpack(packed) end
+  end
+  for _, row in ipairs(rows) do
     local key, line = row[1], row[2]
     local sku, at, user, state, expires = line[1], line[7], line[8], line[9], line[12]
-    if not lines[key] then
-      local packed = redis.call("HGET", ORDERS, key)
-      lines[key] = packed and cmsgpack.unpack(packed) or {}
-      keys[#keys + 1] = key
-    end
     local list = lines[key]
     list[#list + 1] = line
     if state and now - at < user_limit_ms then
@@ -60,8 +64,10 @@ elseif step == "lines" then
     end
     if state == "held" then redis.call("ZADD", EXPIRY, string.format("%.0f", expires), key) end
   end
-  for _, key in ipairs(keys) do
-    redis.call("HSET", ORDERS, key, cmsgpack.pack(lines[key]))
+  local flat = {}
+  for i, key in ipairs(keys) do
+    flat[2 * i - 1], flat[2 * i] = key, cmsgpack.pack(lines[key])
   end
+  redis.call("HSET", ORDERS, unpack(flat))
 end
 return 1

@@ -116,7 +116,7 @@ export class Booking {
     for (const step of followUps) await this.#stepByHalves(step, "order line not changed");
     if (returned > 0) await this.#judgeReturnedLines();
     await this.#setStraysAside();
-    const [differences] = await Promise.all([this.#moveStock(), this.#moveCursor()]);
+    const [differences] = await together([this.#moveStock(), this.#moveCursor()]);
     return this.#booked(differences);
   }
 

@@ -37,5 +37,7 @@ export function createLogger(
 /** An error as one line: its message and its causes', without a stack. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message}: ${describeError(error.cause)}`;
+  const cause = error.cause === undefined ? "" : describeError(error.cause);
+  // A driver's error in the words of a port has the same message twice.
+  return cause === "" || cause === error.message ? error.message : `${error.message}: ${cause}`;
 }

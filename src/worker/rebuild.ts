@@ -4,7 +4,7 @@
  * @module
  */
 import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
-import type { Deployment, QuotaRow, ShardLedger } from "../ledger/ledger.ts";
+import type { Deployment, LinePage, QuotaRow, ShardLedger } from "../ledger/ledger.ts";
 import type { World } from "../world.ts";
 
 /** SKUs or lines a chunk: a script of 1000 rows holds Redis for a few ms. */
@@ -74,12 +74,14 @@ export async function rebuild(seen: ShardView, parts: RebuildParts): Promise<Reb
 
   let lines = 0;
   const since = world.now() - parts.idempotencyWindowMs;
-  for (let after: { seq: number; line: number } | undefined = { seq: 0, line: 0 }; after;) {
-    const page = await ledger.lines(since, after, chunkRows);
-    await control.restoreLines(shard, token, page.rows);
-    await ledger.beat();
-    lines += page.rows.length;
-    after = page.next;
+  let next: Promise<LinePage> | undefined = ledger.lines(since, { seq: 0, line: 0 }, chunkRows);
+  while (next) {
+    const { rows, next: after }: LinePage = await next;
+    // PostgreSQL reads the next page while Redis writes this one; asking for it keeps the lease alive.
+    next = after && ledger.lines(since, after, chunkRows);
+    next?.catch(() => {}); // awaited in the next round, unless the write fails first
+    await control.restoreLines(shard, token, rows);
+    lines += rows.length;
   }
   return { token, seq, lost: seq - cursor.seq, skus, lines };
 }
