@@ -59,10 +59,13 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
     await control.disarm(shard, deployment.id);
     return refused(`Cannot arm shard ${shard} as the ledger went back: ${wentBack}`);
   }
-  // Verified by the worker before this one, and still the same server: it sells, and its log goes on. A master
-  // that was left behind may be armed too, but not under the epoch that was issued last.
-  if (view.armed && view.position.epoch === before.issuedEpoch) {
-    return { kind: "armed", epoch: view.position.epoch, rebuilt: "", lost: 0 };
+  if (view.armed) {
+    // Verified by the worker before this one, and still the same server: it sells, and its log goes on.
+    const { epoch } = view.position;
+    if (epoch === before.issuedEpoch) return { kind: "armed", epoch, rebuilt: "", lost: 0 };
+    // A master that was left behind, or two workers at once. What still sells cannot be verified: stop it first.
+    await control.disarm(shard, deployment.id);
+    return { kind: "changed" };
   }
 
   const gap = await bookTheRest(view, parts);
