@@ -113,14 +113,20 @@ function longestMatch(path: string): readonly [string, readonly string[]] | unde
   return matches.toSorted(([a], [b]) => b.length - a.length)[0];
 }
 
-/** What asks the world itself, and the one file that may. */
-const asksTheWorld: readonly (readonly [what: RegExp, owner: string])[] = [
+/**
+ * The time and chance of the client: it runs in other people's programs, without a world of ours. It waits and
+ * spreads its waits, but reads no clock and makes no ids.
+ */
+const clientsOwn = "src/client/defaults.ts";
+
+/** What asks the world itself, and the files that may. */
+const asksTheWorld: readonly (readonly [what: RegExp, ...owners: string[]])[] = [
   [/\bDeno\.env\b/g, "src/config.ts"],
   [/\bDate\.now\b|\bnew Date\(\s*\)/g, "src/world.ts"],
   [/\bperformance\.now\b/g, "src/world.ts"],
   // As functions of their own: a socket's `setTimeout` bounds its silence and is the driver's affair.
-  [/(?<![.\w])set(?:Timeout|Interval|Immediate)\b|\bAbortSignal\.timeout\b/g, "src/world.ts"],
-  [/\bMath\.random\b/g, "src/world.ts"],
+  [/(?<![.\w])set(?:Timeout|Interval|Immediate)\b|\bAbortSignal\.timeout\b/g, "src/world.ts", clientsOwn],
+  [/\bMath\.random\b/g, "src/world.ts", clientsOwn],
   [/\brandomUUID\b|\bgetRandomValues\b|\brandomBytes\b/g, "src/world.ts"],
 ];
 
@@ -128,7 +134,7 @@ const asksTheWorld: readonly (readonly [what: RegExp, owner: string])[] = [
 export function askingTheWorld({ path, text }: SourceFile): string[] {
   if (!path.endsWith(".ts") || isTestCode(path)) return [];
   const code = withoutComments(text);
-  return asksTheWorld.filter(([, owner]) => owner !== path).flatMap(([what, owner]) =>
-    [...code.matchAll(what)].map(([found]) => `${path} asks ${found}: only ${owner} may`)
+  return asksTheWorld.filter(([, ...owners]) => !owners.includes(path)).flatMap(([what, ...owners]) =>
+    [...code.matchAll(what)].map(([found]) => `${path} asks ${found}: only ${owners.join(" and ")} may`)
   );
 }

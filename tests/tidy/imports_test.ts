@@ -62,12 +62,17 @@ Deno.test("asking the world past its owner is found", () => {
       file("src/world.ts", "Date.now(); setTimeout(f, 1); Math.random()"),
       file("src/a.ts", "// Date.now()\nnew Date(ms); socket.setTimeout(0); world.now()"),
       file("tests/a.ts", "Date.now()"),
+      file("src/client/defaults.ts", "setTimeout(f, 1); Math.random()"),
     ],
     broken: [
       ...asking.map((code) => file("src/inventory/lane.ts", code)),
       file("main.ts", "Deno.env.get(name)"),
       file("src/world.ts", "Deno.env.get(name)"),
       file("src/config.ts", "Date.now()"),
+      file("src/client/defaults.ts", "Date.now()"),
+      file("src/client/defaults.ts", "crypto.randomUUID()"),
+      file("src/client/client.ts", "setTimeout(f, 1)"),
+      file("src/client/retry.ts", "Math.random()"),
     ],
   });
 });

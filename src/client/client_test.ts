@@ -1,0 +1,337 @@
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { adjust, armEmpty, decide } from "../../tests/contract/store_suite.ts";
+import { makeMemoryStore } from "../../tests/contract/stores.ts";
+import { loadConfig } from "../config.ts";
+import { createApp } from "../http/app.ts";
+import { InventoryService } from "../inventory/service.ts";
+import { realWorld } from "../world.ts";
+import { type Client, type ClientOptions, createClient } from "./client.ts";
+import { realSleep } from "./defaults.ts";
+
+const timeoutMs = 5000;
+const order = { sku: "S", userId: "u", orderId: "o", amount: 1 };
+const sold = { success: true, new_stock: 4, order_id: "o", sku: "S", amount: 1, seq: 2 };
+const accepted = {
+  kind: "accepted",
+  orderId: "o",
+  seq: 2,
+  sku: "S",
+  amount: 1,
+  newStock: 4,
+  replayed: false,
+};
+
+type Step = (init: RequestInit) => Response | Promise<Response>;
+
+interface Sent {
+  readonly url: string;
+  readonly method: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: unknown;
+}
+
+/** A client whose server follows a script, one step a try, and whose waits are written down and skipped. */
+function scripted(steps: readonly Step[], options: Partial<ClientOptions> = {}) {
+  const left = [...steps];
+  const sent: Sent[] = [];
+  const waitsMs: number[] = [];
+  const client = createClient({
+    baseUrl: "http://shop.test",
+    random: () => 0.5,
+    // A wait with a signal bounds a try: it lasts until the try is done, unless a test says otherwise.
+    sleep: (ms, signal) => {
+      if (signal) return realSleep(60_000, signal);
+      waitsMs.push(ms);
+      return Promise.resolve();
+    },
+    fetch: async (url, init) => {
+      const { method, headers, body } = init;
+      sent.push({ url, method, headers: headers as Record<string, string>, body });
+      const step = left.shift();
+      if (step === undefined) throw new Error("the script has no step for this try");
+      return await step(init);
+    },
+    ...options,
+  });
+  return { client, sent, waitsMs, stepsLeft: () => left.length };
+}
+
+const json = (status: number, body: unknown, headers: Record<string, string> = {}): Step => () =>
+  new Response(JSON.stringify(body), { status, headers });
+const refuse = (status: number, code: string, members = {}, headers = {}): Step =>
+  json(status, { code, status, detail: `because ${code}`, ...members }, headers);
+const at = (second: number) => `2026-11-22T12:00:0${second}.000Z`;
+const busy = (second = 0) => refuse(503, "overloaded", { order_id: "o", deadline: at(second) });
+const lost: Step = () => Promise.reject(new TypeError("connection reset"));
+const ok = json(200, sold);
+
+Deno.test("a deduct is one POST with the server's spelling, and its answer is typed", async () => {
+  const { client, sent } = scripted([ok], { baseUrl: "http://shop.test/eu/", token: "secret" });
+  deepEqual(await client.deduct({ ...order, purchaseToken: "ticket" }), accepted);
+  deepEqual(sent, [{
+    url: "http://shop.test/eu/api/v1/inventory/deduct",
+    method: "POST",
+    headers: {
+      accept: "application/json",
+      authorization: "Bearer secret",
+      "content-type": "application/json",
+      "purchase-token": "ticket",
+      "order-attempt": "1",
+    },
+    body: '{"sku":"S","user_id":"u","order_id":"o","amount":1}',
+  }]);
+});
+
+const undecided: readonly (readonly [name: string, step: Step])[] = [
+  ["503 overloaded", busy()],
+  ["503 backlog_full", refuse(503, "backlog_full", { deadline: at(0) })],
+  ["503 unarmed", refuse(503, "unarmed", { deadline: at(0) })],
+  ["503 store_unavailable", refuse(503, "store_unavailable", { deadline: at(0) })],
+  ["503 outcome_unknown", refuse(503, "outcome_unknown", { deadline: at(2) })],
+  ["a 503 of something in between", () => new Response("<h1>Sorry</h1>", { status: 503 })],
+  ["502", () => new Response("", { status: 502 })],
+  ["500", refuse(500, "internal_error")],
+  ["a lost connection", lost],
+  ["a success that is not the server's", () => new Response("<h1>Log in to the hotel's network</h1>")],
+  [
+    "an answer that was cut",
+    () => new Response(new ReadableStream({ pull: (stream) => stream.error(new TypeError("cut")) })),
+  ],
+];
+
+for (const [name, step] of undecided) {
+  Deno.test(`${name} is tried again: same bytes, and no longer a first attempt`, async () => {
+    const { client, sent } = scripted([step, step, ok]);
+    deepEqual(await client.deduct(order), accepted);
+    deepEqual(sent.map(({ headers }) => headers["order-attempt"]), ["1", undefined, undefined]);
+    equal(new Set(sent.map(({ url, method, body }) => `${method} ${url} ${body}`)).size, 1);
+  });
+}
+
+Deno.test("a try that takes too long is aborted and sent again", async () => {
+  const boundsMs: number[] = [];
+  const hang: Step = ({ signal }) =>
+    new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+  const { client, sent } = scripted([hang, ok], {
+    sleep: (ms, signal) => {
+      if (signal) boundsMs.push(ms);
+      // The first try's time is up at once, the second's never.
+      return signal && boundsMs.length === 2 ? realSleep(60_000, signal) : Promise.resolve();
+    },
+  });
+  deepEqual(await client.deduct(order), accepted);
+  equal(sent.length, 2);
+  deepEqual(boundsMs, [timeoutMs, timeoutMs]);
+});
+
+Deno.test("an order that was sent before is never declared a first attempt", async () => {
+  const { client, sent } = scripted([busy(), ok]);
+  await client.deduct({ ...order, sentBefore: true });
+  deepEqual(sent.map(({ headers }) => "order-attempt" in headers), [false, false]);
+});
+
+for (const status of [400, 401, 403, 404, 408, 409, 413, 422, 425, 429]) {
+  Deno.test(`${status} is never tried again`, async () => {
+    const { client, stepsLeft, waitsMs } = scripted([
+      refuse(status, "blocked", {}, { "retry-after": "1" }),
+      ok,
+    ]);
+    deepEqual(await client.deduct(order), {
+      kind: "refused",
+      code: "blocked",
+      status,
+      detail: "because blocked",
+      retryAfterMs: 1000,
+      afterUnknown: false,
+    });
+    equal(stepsLeft(), 1);
+    deepEqual(waitsMs, []);
+  });
+}
+
+Deno.test("waits double up to 5 s, each spread over its whole length", async () => {
+  const half = scripted(Array(9).fill(busy()), { attemptsMax: 9 });
+  await half.client.deduct(order);
+  deepEqual(half.waitsMs, [50, 100, 200, 400, 800, 1600, 2500, 2500]);
+  const none = scripted(Array(3).fill(busy()), { attemptsMax: 3, random: () => 0 });
+  await none.client.deduct(order);
+  deepEqual(none.waitsMs, [0, 0]);
+});
+
+Deno.test("Retry-After is waited for, with the spread on top; a date is not read", async () => {
+  const asks = (value: string) => refuse(503, "unarmed", { deadline: at(0) }, { "retry-after": value });
+  const { client, waitsMs } = scripted([asks("2"), asks("30"), asks("Sun, 22 Nov 2026 12:00:00 GMT"), ok]);
+  deepEqual(await client.deduct(order), accepted);
+  deepEqual(waitsMs, [2050, 30_100, 200]);
+});
+
+Deno.test("nobody waits longer than 30 s: a server that asks for more gets no further try", async () => {
+  const { client, sent } = scripted([
+    refuse(503, "unarmed", { deadline: at(3) }, { "retry-after": "31" }),
+    ok,
+  ]);
+  deepEqual(await client.deduct(order), { kind: "unknown", orderId: "o", deadline: at(3) });
+  equal(sent.length, 1);
+});
+
+Deno.test("after the last try the end is unknown, until the latest deadline that was named", async () => {
+  const steps = [busy(1), refuse(503, "outcome_unknown", { deadline: at(7) }), busy(4), busy(5), busy(6), ok];
+  const { client, stepsLeft, waitsMs } = scripted(steps);
+  deepEqual(await client.deduct(order), { kind: "unknown", orderId: "o", deadline: at(7) });
+  equal(stepsLeft(), 1);
+  equal(waitsMs.length, 4);
+});
+
+Deno.test("a try without an answer leaves no deadline to rely on", async () => {
+  const { client } = scripted([lost, busy(4)], { attemptsMax: 2 });
+  deepEqual(await client.deduct(order), { kind: "unknown", orderId: "o", deadline: null });
+});
+
+Deno.test("a refusal says whether an earlier try was left in doubt", async () => {
+  const soldOut = refuse(409, "insufficient_stock", { sku: "S", available: 0 });
+  for (const [before, afterUnknown] of [[busy(), false], [lost, true]] as const) {
+    const { client } = scripted([before, soldOut]);
+    deepEqual(await client.deduct(order), {
+      kind: "refused",
+      code: "insufficient_stock",
+      status: 409,
+      detail: "because insufficient_stock",
+      retryAfterMs: null,
+      afterUnknown,
+      sku: "S",
+      available: 0,
+    });
+  }
+});
+
+Deno.test("a refusal's members come with its code", async () => {
+  const cases = [
+    ["not_open", { sku: "S", opens_at: at(1) }, { sku: "S", opensAt: at(1) }],
+    ["sale_closed", { sku: "S", closes_at: at(1) }, { sku: "S", closesAt: at(1) }],
+    ["quota_exceeded", { sku: "S", quota: 2, left: 1 }, { sku: "S", quota: 2, left: 1 }],
+    ["return_exceeds_sold", { sku: "S", units: 1 }, { sku: "S", units: 1 }],
+    ["order_conflict", { order_id: "o", sku: "S" }, { sku: "S" }],
+    ["invalid_request", { errors: [{ pointer: "/sku", detail: "is missing" }] }, {
+      errors: [{ pointer: "/sku", detail: "is missing" }],
+    }],
+  ] as const;
+  for (const [code, members, expected] of cases) {
+    const refused = await scripted([refuse(409, code, members)]).client.deduct(order);
+    const common = { kind: "refused", status: 409, detail: `because ${code}`, retryAfterMs: null };
+    deepEqual(refused, { ...common, afterUnknown: false, code, ...expected });
+  }
+});
+
+Deno.test("a refusal that the client does not know is still a refusal", async () => {
+  const cases = [
+    [refuse(409, "moon_phase"), "moon_phase"],
+    [refuse(409, "insufficient_stock"), "insufficient_stock"], // without its members
+    [() => new Response("<h1>Not found</h1>", { status: 404 }), ""],
+  ] as const;
+  for (const [step, name] of cases) {
+    const refused = await scripted([step]).client.deduct(order);
+    equal(refused.kind, "refused");
+    deepEqual(refused.kind === "refused" && refused.code === "unrecognized" && refused.name, name);
+  }
+});
+
+Deno.test("questions are asked again, too, and end as unavailable", async () => {
+  const { client, sent } = scripted([lost, busy(), lost, lost], { attemptsMax: 2 });
+  deepEqual(await client.stock("a/b"), { kind: "unavailable" });
+  deepEqual(await client.findOrder("o 1"), { kind: "unavailable" });
+  deepEqual(
+    sent.map(({ method, url, body }) => [method, url.slice("http://shop.test/api/v1".length), body]),
+    [
+      ["GET", "/inventory/a%2Fb", null],
+      ["GET", "/inventory/a%2Fb", null],
+      ["GET", "/orders/o%201", null],
+      ["GET", "/orders/o%201", null],
+    ],
+  );
+});
+
+Deno.test("a client without bounds is not made", () => {
+  for (const wrong of [{ attemptsMax: 0 }, { attemptsMax: 1.5 }, { timeoutMs: 0 }, { timeoutMs: Infinity }]) {
+    throws(() => createClient({ baseUrl: "http://shop.test", ...wrong }), RangeError);
+  }
+});
+
+/** The real app on a store in memory that has ten units each of A and B. */
+async function withRealApp(use: (client: Client) => Promise<void>): Promise<void> {
+  await using parts = await makeMemoryStore();
+  await armEmpty(parts.control);
+  await decide(parts.store, adjust("a", "A", 10), adjust("b", "B", 10));
+  const broken: unknown[] = [];
+  const inventory = new InventoryService(parts.store, realWorld, {
+    shards: 1,
+    batchMax: 256,
+    callsMax: 2,
+    queueMax: 100,
+    requestTimeoutMs: 2000,
+    promisesOff: [],
+    archive: null,
+    onBroken: (error) => broken.push(error),
+  });
+  const reportError = (error: unknown) => broken.push(error);
+  const app = createApp({ inventory, config: loadConfig({}), world: realWorld, reportError });
+  await use(createClient({
+    baseUrl: "http://127.0.0.1:8080",
+    fetch: async (url, init) => await app.fetch(new Request(url, init)),
+  }));
+  await inventory.drained();
+  deepEqual(broken, []);
+}
+
+Deno.test("every call is understood by the real app, and its answer by the client", async () => {
+  await withRealApp(async (client) => {
+    const one = { orderId: "o-1", userId: "u", sku: "A", amount: 2 };
+    const bought = { kind: "accepted", orderId: "o-1", seq: 3, sku: "A", amount: 2, newStock: 8 };
+    deepEqual(await client.deduct(one), { ...bought, replayed: false });
+    deepEqual(await client.deduct({ ...one, sentBefore: true }), { ...bought, replayed: true });
+    const soldOut = await client.deduct({ ...one, orderId: "o-2", amount: 9 });
+    equal(soldOut.kind === "refused" && soldOut.code === "insufficient_stock" && soldOut.available, 8);
+
+    const lines = [{ sku: "A", amount: 1 }, { sku: "B", amount: 1 }];
+    const basket = await client.order({ orderId: "o-3", userId: "u", lines });
+    deepEqual(basket.kind === "accepted" && basket.lines.map(({ newStock }) => newStock), [7, 9]);
+    const returned = await client.giveBack("o-3", { returnId: "r-1", lines: [{ sku: "B", amount: 1 }] });
+    deepEqual(returned.kind === "accepted" && [returned.returnId, returned.lines], [
+      "r-1",
+      [{ sku: "B", amount: 1, newStock: 10 }],
+    ]);
+
+    const held = await client.reserve({ orderId: "o-4", userId: "u", lines, ttlSeconds: 60 });
+    const extended = await client.extend("o-4", 90);
+    equal(
+      held.kind === "accepted" && extended.kind === "extended" &&
+        Date.parse(extended.expiresAt) - Date.parse(held.expiresAt),
+      30_000,
+    );
+    const confirmed = await client.confirm("o-4", [{ sku: "A", amount: 1 }]);
+    deepEqual(confirmed.kind === "settled" && [confirmed.state, confirmed.lines], ["confirmed", [
+      { sku: "A", confirmed: 1, newStock: 6 },
+      { sku: "B", confirmed: 0, newStock: 10 },
+    ]]);
+    await client.reserve({ orderId: "o-5", userId: "u", lines });
+    const cancelled = await client.cancel("o-5");
+    equal(cancelled.kind === "settled" && cancelled.state, "cancelled");
+    const late = await client.confirm("o-5");
+    equal(late.kind === "refused" && late.code, "already_cancelled");
+
+    const found = await client.findOrder("o-3");
+    deepEqual(
+      found.kind === "found" && found.lines.map(({ sku, units, returned }) => [sku, units, returned]),
+      [
+        ["A", 1, 0],
+        ["B", 0, 1],
+      ],
+    );
+    const nobody = await client.findOrder("o-2");
+    equal(nobody.kind === "refused" && nobody.code, "unknown_order");
+    deepEqual(await client.stock("A"), { kind: "stock", sku: "A", available: 6, reserved: 0, paused: false });
+    const wrong = await client.deduct({ ...one, orderId: "o-6", amount: 0 });
+    deepEqual(wrong.kind === "refused" && wrong.code === "invalid_request" && wrong.errors, [
+      { pointer: "/amount", detail: "must be an integer from 1 to 1000000" },
+    ]);
+  });
+});

@@ -1,0 +1,8 @@
+/**
+ * The client, all of it that callers need.
+ *
+ * @module
+ */
+export * from "./client.ts";
+export type { Random, Sleep } from "./defaults.ts";
+export type * from "./outcome.ts";

@@ -1,0 +1,189 @@
+/**
+ * From the server's JSON to the client's values. A member that is not what the server sends throws.
+ *
+ * @module
+ */
+import {
+  type DeductAccepted,
+  type Extended,
+  type FieldError,
+  type FoundLine,
+  type LineAfter,
+  type OrderAccepted,
+  type OrderFound,
+  plainCodes,
+  type Reason,
+  type Refused,
+  type ReserveAccepted,
+  type ReturnAccepted,
+  type Settled,
+  skuCodes,
+  type Stock,
+  stockCodes,
+  unitCodes,
+} from "./outcome.ts";
+import { type Answer, retryAfterMs } from "./retry.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Reads the answer to a deduct. */
+export function readDeduct(answer: Answer): DeductAccepted {
+  return { kind: "accepted", ...effect(answer.body), ...lineAfter(answer.body), replayed: replayed(answer) };
+}
+
+/** Reads the answer to a basket. */
+export function readOrder(answer: Answer): OrderAccepted {
+  const { body } = answer;
+  return {
+    kind: "accepted",
+    ...effect(body),
+    lines: list(body, "lines").map(lineAfter),
+    replayed: replayed(answer),
+  };
+}
+
+/** Reads the answer to a reservation. */
+export function readReserve(answer: Answer): ReserveAccepted {
+  return { ...readOrder(answer), expiresAt: text(answer.body, "expires_at") };
+}
+
+/** Reads the answer to a return. */
+export function readReturn(answer: Answer): ReturnAccepted {
+  return { ...readOrder(answer), returnId: text(answer.body, "return_id") };
+}
+
+/** Reads the answer to a confirmation or a cancellation. */
+export function readSettled(answer: Answer): Settled {
+  const { body } = answer;
+  const state = text(body, "state");
+  if (state !== "confirmed" && state !== "cancelled") throw wrong("state", "a state that is settled", state);
+  const lines = list(body, "lines").map((line) => ({
+    sku: text(line, "sku"),
+    confirmed: integer(line, "confirmed"),
+    newStock: integer(line, "new_stock"),
+  }));
+  return { kind: "settled", ...effect(body), state, lines, replayed: replayed(answer) };
+}
+
+/** Reads the answer to an extension. */
+export function readExtended({ body }: Answer): Extended {
+  return { kind: "extended", ...effect(body), expiresAt: text(body, "expires_at") };
+}
+
+/** Reads an order. */
+export function readFound({ body }: Answer): OrderFound {
+  return { kind: "found", orderId: text(body, "order_id"), lines: list(body, "lines").map(foundLine) };
+}
+
+/** Reads what is known of a SKU. */
+export function readStock({ body }: Answer): Stock {
+  return {
+    kind: "stock",
+    sku: text(body, "sku"),
+    available: integer(body, "available"),
+    reserved: integer(body, "reserved"),
+    paused: body.paused === true,
+  };
+}
+
+/** Reads a refusal; what it does not know becomes `unrecognized`, and nothing throws. */
+export function readRefused({ status, headers, body }: Answer, afterUnknown = false): Refused {
+  const detail = typeof body.detail === "string" ? body.detail : "";
+  const common = {
+    kind: "refused",
+    status,
+    detail,
+    retryAfterMs: retryAfterMs(headers),
+    afterUnknown,
+  } as const;
+  const name = typeof body.code === "string" ? body.code : "";
+  try {
+    return { ...common, ...reason(name, body) };
+  } catch {
+    return { ...common, code: "unrecognized", name };
+  }
+}
+
+function reason(name: string, body: Json): Reason {
+  if (isOneOf(plainCodes, name)) return { code: name };
+  if (name === "invalid_request") return { code: name, errors: list(body, "errors").map(fieldError) };
+  if (isOneOf(skuCodes, name)) return { code: name, sku: text(body, "sku") };
+  if (isOneOf(unitCodes, name)) {
+    return { code: name, sku: text(body, "sku"), units: integer(body, "units") };
+  }
+  if (isOneOf(stockCodes, name)) {
+    return { code: name, sku: text(body, "sku"), available: integer(body, "available") };
+  }
+  switch (name) {
+    case "not_open":
+      return { code: name, sku: text(body, "sku"), opensAt: text(body, "opens_at") };
+    case "sale_closed":
+      return { code: name, sku: text(body, "sku"), closesAt: text(body, "closes_at") };
+    case "quota_exceeded": {
+      const [quota, left] = [integer(body, "quota"), integer(body, "left")];
+      return { code: name, sku: text(body, "sku"), quota, left };
+    }
+    default:
+      return { code: "unrecognized", name };
+  }
+}
+
+function isOneOf<Name extends string>(names: readonly Name[], name: string): name is Name {
+  return (names as readonly string[]).includes(name);
+}
+
+function fieldError(error: Json): FieldError {
+  return { pointer: text(error, "pointer"), detail: text(error, "detail") };
+}
+
+function foundLine(line: Json): FoundLine {
+  return {
+    ...lineAfter(line),
+    userId: text(line, "user_id"),
+    kind: text(line, "kind"),
+    state: text(line, "state"),
+    units: integer(line, "units"),
+    returned: integer(line, "returned"),
+    acceptedAt: text(line, "accepted_at"),
+    expiresAt: line.expires_at === null ? null : text(line, "expires_at"),
+  };
+}
+
+function lineAfter(line: Json): LineAfter {
+  return { sku: text(line, "sku"), amount: integer(line, "amount"), newStock: integer(line, "new_stock") };
+}
+
+function effect(body: Json) {
+  return { orderId: text(body, "order_id"), seq: integer(body, "seq") };
+}
+
+function replayed({ headers }: Answer): boolean {
+  return headers.get("idempotency-replayed") === "true";
+}
+
+function text(from: Json, name: string): string {
+  const value = from[name];
+  if (typeof value !== "string") throw wrong(name, "a text", value);
+  return value;
+}
+
+function integer(from: Json, name: string): number {
+  const value = from[name];
+  if (typeof value !== "number" || !Number.isSafeInteger(value)) throw wrong(name, "an integer", value);
+  return value;
+}
+
+function list(from: Json, name: string): readonly Json[] {
+  const value = from[name];
+  if (!Array.isArray(value)) throw wrong(name, "a list", value);
+  return value.map((element: unknown) => {
+    if (typeof element !== "object" || element === null) throw wrong(name, "a list of objects", element);
+    return element as Json;
+  });
+}
+
+function wrong(name: string, wanted: string, value: unknown): TypeError {
+  return new TypeError(
+    `Cannot read ${name}: it must be ${wanted}, current value is ${JSON.stringify(value)}`,
+  );
+}
