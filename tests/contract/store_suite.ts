@@ -22,7 +22,8 @@ export type MakeStore = (limits?: Partial<DecisionLimits>) => Promise<StoreUnder
 /** Far enough away for every clock. */
 export const farDeadlineMs = 9_000_000_000_000;
 
-const deployment = "00000000-0000-4000-8000-000000000001";
+/** Whose stock the tests' stores hold. */
+export const deployment = "00000000-0000-4000-8000-000000000001";
 
 /** A deduct of one line. */
 export function deduct(orderId: string, sku: string, amount = 1, userId = "user-1"): Sale {
@@ -55,12 +56,21 @@ export async function armEmpty(control: ShardControl, epoch = 1): Promise<void> 
   assert.ok(await control.arm(0, arming));
 }
 
+/** Lets a shard that lost its right sell on, as it is. */
+export async function armAgain(control: ShardControl, epoch: number): Promise<void> {
+  const seen = await control.inspect(0);
+  const arming = { seen, epoch, deployment, shards: 1, applied: seen.applied, token: "" };
+  assert.ok(await control.arm(0, arming));
+}
+
+/** A command with all the time in the world. */
+export function inTime(command: Command): { command: Command; deadlineMs: number } {
+  return { command, deadlineMs: farDeadlineMs };
+}
+
 /** Decides one batch in shard 0. */
 export async function decide(store: StockStore, ...commands: Command[]): Promise<readonly Outcome[]> {
-  const result = await store.decide(
-    0,
-    commands.map((command) => ({ command, deadlineMs: farDeadlineMs })),
-  );
+  const result = await store.decide(0, commands.map(inTime));
   assert.equal(result.kind, "decided");
   return result.kind === "decided" ? result.outcomes : [];
 }
