@@ -21,6 +21,8 @@ import { issuePurchaseToken } from "./purchase_token_routes.ts";
 import { PurchaseTokens } from "./purchase_tokens.ts";
 import { rawPath } from "./request.ts";
 import { cancel, confirm, extend, reserve } from "./reservation_routes.ts";
+import { docsPage } from "./openapi/docs_page.ts";
+import { openApiJson } from "./openapi/openapi_route.ts";
 import { adjustStock, pauseSale, readStock, setRules, setStock } from "./stock_routes.ts";
 
 /** What the edge is made of. */
@@ -39,6 +41,8 @@ export interface AppParts {
 export interface App {
   /** Answers one request; never rejects. `connection` is what `Deno.serve` tells beside it. */
   readonly fetch: (request: Request, connection?: Connection) => Response | Promise<Response>;
+  /** Every route, its path as the router has it: held against the document by a test. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[];
 }
 
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
@@ -74,6 +78,8 @@ export function createApp({ inventory, config, world, reportError }: AppParts): 
 
   app.get("/livez", on(livez()));
   app.get("/readyz", on(readyz(edge)));
+  app.get("/openapi.json", on(openApiJson()));
+  app.get("/docs", on(docsPage()));
 
   app.notFound((c) =>
     unrouted(methods.filter((method) => app.router.match(method, c.req.path)[0].length > 0))
@@ -84,7 +90,8 @@ export function createApp({ inventory, config, world, reportError }: AppParts): 
   });
   const fetch: Route = (request, connection) => app.fetch(request, connection);
   const outer = config.corsOrigins === null ? fetch : withCors(config.corsOrigins, fetch);
-  return { fetch: (request, connection = {}) => outer(request, connection) };
+  const routes = app.routes.map(({ method, path }) => ({ method, path }));
+  return { fetch: (request, connection = {}) => outer(request, connection), routes };
 }
 
 function createEdge(inventory: Inventory, config: Config, world: World): Edge {

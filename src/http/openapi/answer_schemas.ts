@@ -1,0 +1,144 @@
+/**
+ * What clients get when all is well.
+ *
+ * @module
+ */
+import { limits } from "../../inventory/command.ts";
+import { problems } from "../problem.ts";
+import { integer, list, moment, object, orNull, ref, type Schema, seq, units } from "./json_schema.ts";
+import { problemMembers } from "./problem_schemas.ts";
+
+const text: Schema = { type: "string" };
+const sku: Schema = { ...text, description: "The SKU." };
+const success: Schema = { const: true, type: "boolean" };
+const message: Schema = { const: "success", type: "string" };
+const orderId: Schema = { ...text, description: "The order." };
+const newStock = units("Available units right after it: the same in every repetition of the answer.");
+const amount = integer(1, limits.amountMax, "Units.");
+const expiresAt = moment("When the hold lapses.");
+const shard = integer(0, 16_383, "The shard that owns the SKU.");
+
+const rules = {
+  opens_at: orNull(moment("Sold from then on; null: from ever.")),
+  closes_at: orNull(moment("Sold until then; null: for ever.")),
+  quota: orNull(integer(1, limits.amountMax, "Units that a user may buy within the window; null: any.")),
+  purchase_token: { type: "boolean", description: "A sale needs a purchase token." },
+} as const;
+
+const sold = { success, message, order_id: orderId, seq };
+const soldLines = list(ref("SoldLine"), 1, limits.orderLinesMax);
+const stockChange = { success, message, sku, available: units("Available units after it."), seq };
+
+const orderLine = object({
+  sku,
+  user_id: { ...text, description: "Who bought." },
+  kind: { enum: ["deduct", "order", "reserve"], description: "How the units were taken." },
+  amount: integer(1, limits.amountMax, "Units that were taken."),
+  state: {
+    enum: ["accepted", "held", "confirmed", "cancelled", "expired"],
+    description: "What became of them; `accepted` is a sale without a reservation.",
+  },
+  units: units("Units that are still sold or held."),
+  returned: units("Units that were sold and came back."),
+  new_stock: newStock,
+  seq,
+  accepted_at: moment("When it was decided, by the store's clock."),
+  expires_at: orNull(moment("When a hold lapses, or lapsed; null: never held.")),
+  settled: {
+    oneOf: [
+      { type: "null" },
+      object({ seq, confirmed: units("Units that became a sale."), new_stock: newStock }),
+    ],
+    description: "A reservation's confirmation or cancellation.",
+  },
+});
+
+const batchItemSold = object({
+  success,
+  status: { const: 200 },
+  code: { const: "accepted" },
+  replayed: { type: "boolean", description: "As the header Idempotency-Replayed." },
+  new_stock: newStock,
+  message,
+  order_id: orderId,
+  sku,
+  amount,
+  seq,
+});
+
+const batchItemRefused = object(problemMembers(Object.keys(problems)), {
+  errors: list(ref("FieldError"), 1, 200),
+  sku,
+  order_id: orderId,
+  available: units("Available units."),
+  opens_at: moment("When the sale opens."),
+  closes_at: moment("When the sale closed."),
+  retry_after_ms: integer(0, Number.MAX_SAFE_INTEGER, "When to try again, milliseconds."),
+  retry_after: integer(1, Number.MAX_SAFE_INTEGER, "As the header Retry-After, seconds."),
+  quota: integer(1, limits.amountMax, "Units that a user may buy."),
+  left: units("Units that this user may still buy."),
+  limit: integer(1, limits.quantityMax, "The bound."),
+  deadline: moment("Until when the item may still take effect."),
+});
+
+/** Every body of a success, by its name among the components. */
+export const answerSchemas: Readonly<Record<string, Schema>> = {
+  Deducted: object({ ...sold, new_stock: newStock, sku, amount }),
+  SoldLine: object({
+    sku,
+    amount: integer(1, limits.amountMax, "Units, lines of the same SKU summed."),
+    new_stock: newStock,
+  }),
+  BasketSold: object({ ...sold, lines: soldLines }),
+  BatchItemSold: batchItemSold,
+  BatchItemRefused: batchItemRefused,
+  BatchDecided: object({
+    items: list({ oneOf: [ref("BatchItemSold"), ref("BatchItemRefused")] }, 1, 1000),
+  }),
+  Reserved: object({ ...sold, lines: soldLines, expires_at: expiresAt }),
+  SettledLine: object({
+    sku,
+    confirmed: units("Units that became a sale; the rest of the line returned."),
+    new_stock: newStock,
+  }),
+  Settled: object({
+    ...sold,
+    state: { enum: ["confirmed", "cancelled"] },
+    lines: list(ref("SettledLine"), 1, limits.orderLinesMax),
+  }),
+  Extended: object({ ...sold, expires_at: expiresAt }),
+  Returned: object({ ...sold, return_id: { ...text, description: "The return." }, lines: soldLines }),
+  OrderLine: orderLine,
+  Order: object({ order_id: orderId, lines: list(ref("OrderLine"), 1, limits.orderLinesMax) }),
+  Stock: object({
+    sku,
+    available: units("Units that can be sold now."),
+    reserved: units("Units that are held."),
+    paused: { type: "boolean", description: "Not sold until it is resumed." },
+    ...rules,
+    shard,
+    seq: { ...seq, description: "Head of the shard's log when it was read." },
+  }),
+  Adjusted: object({
+    ...stockChange,
+    adjustment_id: text,
+    delta: integer(-limits.quantityMax, limits.quantityMax, "Units that were added."),
+  }),
+  StockSet: object({ ...stockChange, adjustment_id: text }),
+  PauseSet: object({ success, message, sku, paused: { type: "boolean" }, seq }),
+  RulesSet: object({ success, message, sku, ...rules, seq }),
+  PurchaseToken: object({
+    success,
+    message,
+    purchase_token: { ...text, description: "To be sent as header Purchase-Token." },
+    order_id: orderId,
+    user_id: text,
+    expires_at: moment("From then on it is of no use."),
+  }),
+  Live: object({ live: { const: true } }),
+  Readiness: object({
+    ready: { type: "boolean", description: "Orders can be decided now." },
+    missing: { ...list(text, 0, 16_384), description: "What is not ready, in words." },
+    promises_off: { ...list(text, 0, 100), description: "Promises that this deployment does not keep." },
+  }),
+};

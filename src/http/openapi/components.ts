@@ -1,0 +1,88 @@
+/**
+ * What operations refer to beside schemas: parameters, headers, the security scheme.
+ *
+ * @module
+ */
+import type { Part } from "./json_schema.ts";
+import { idSchemas } from "./request_schemas.ts";
+import { problemResponse } from "./operation.ts";
+
+/** Parameters, by their name among the components. */
+export const parameters: Readonly<Record<string, Part>> = {
+  sku: {
+    name: "sku",
+    in: "path",
+    required: true,
+    schema: idSchemas.sku,
+    description: "The SKU, percent-encoded.",
+  },
+  order_id: {
+    name: "order_id",
+    in: "path",
+    required: true,
+    schema: idSchemas.orderId,
+    description: "The order, percent-encoded.",
+  },
+  OrderAttempt: {
+    name: "Order-Attempt",
+    in: "header",
+    required: false,
+    schema: { type: "string", enum: ["1"] },
+    description:
+      "`1` says that this order was never sent before; then a SKU that was sold out a moment ago may be refused " +
+      "without asking the store. Never send it with a retry.",
+  },
+  PurchaseToken: {
+    name: "Purchase-Token",
+    in: "header",
+    required: false,
+    schema: { type: "string", maxLength: 2600 },
+    description: "A token for this order and user, for SKUs that are sold with one only.",
+  },
+  Traceparent: {
+    name: "traceparent",
+    in: "header",
+    required: false,
+    schema: { type: "string" },
+    description: "W3C Trace Context. One that is not valid is ignored.",
+  },
+};
+
+/** Headers of answers, by their name among the components. */
+export const headers: Readonly<Record<string, Part>> = {
+  IdempotencyReplayed: {
+    schema: { type: "string", enum: ["true"] },
+    description: "This took effect before: the body is the first answer again. Left out otherwise.",
+  },
+  RetryAfter: {
+    schema: { type: "integer", minimum: 1 },
+    description: "When to try again, seconds. Left out where time alone does not help.",
+  },
+  RateLimit: {
+    schema: { type: "string" },
+    description: 'What this buyer has left, e.g. `"buyer";r=4;t=2`. Only where the server limits buyers.',
+  },
+  RateLimitPolicy: {
+    schema: { type: "string" },
+    description: 'How often a buyer may ask, e.g. `"buyer";q=5;w=10`. Only where the server limits buyers.',
+  },
+  WwwAuthenticate: { schema: { type: "string" }, description: "How to authenticate (RFC 6750)." },
+  Allow: { schema: { type: "string" }, description: "The methods of this path." },
+  CacheControl: { schema: { const: "no-store" }, description: "The answer is stale as soon as it is sent." },
+};
+
+/** Answers that belong to no operation. */
+export const responses: Readonly<Record<string, Part>> = {
+  NotFound: problemResponse(["not_found"]),
+};
+
+/** How callers say who they are. */
+export const securitySchemes: Readonly<Record<string, Part>> = {
+  bearer: {
+    type: "http",
+    scheme: "bearer",
+    description:
+      "A token of the setting API_TOKENS, with the scope that the operation names: `deduct`, `read` or `admin`. A " +
+      "server without tokens listens on loopback only, and is open to whoever reaches it.",
+  },
+};

@@ -1,0 +1,34 @@
+/**
+ * `GET /docs`: the document for people. One page without scripts, fonts or images, so it works offline and under the
+ * strictest policy; the style is in the page, and the policy names its digest.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { Route } from "../edge.ts";
+import { securityHeaders } from "../response.ts";
+import { renderPage } from "./docs_html.ts";
+import { docsStyle } from "./docs_style.ts";
+import { openApiDocument } from "./document.ts";
+
+const styleDigest = createHash("sha256").update(docsStyle).digest("base64");
+
+const headers = {
+  ...securityHeaders,
+  "content-type": "text/html; charset=utf-8",
+  "cache-control": "no-cache",
+  "content-security-policy": [
+    "default-src 'none'",
+    `style-src 'sha256-${styleDigest}'`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join("; "),
+  "referrer-policy": "no-referrer",
+};
+
+/** Serves the page. It is rendered once. */
+export function docsPage(): Route {
+  const page = renderPage(openApiDocument(), docsStyle);
+  return () => new Response(page, { headers });
+}

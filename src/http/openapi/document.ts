@@ -1,0 +1,68 @@
+/**
+ * The API as OpenAPI 3.1 describes it. `tests/contract/openapi_test.ts` holds it and the behaviour against each
+ * other.
+ *
+ * @module
+ */
+import { bodyBytesMax } from "../request.ts";
+import { answerSchemas } from "./answer_schemas.ts";
+import { headers, parameters, responses, securitySchemes } from "./components.ts";
+import type { Part } from "./json_schema.ts";
+import { orderPaths } from "./paths_orders.ts";
+import { reservationPaths } from "./paths_reservations.ts";
+import { sellPaths } from "./paths_sell.ts";
+import { serverPaths } from "./paths_server.ts";
+import { stockPaths } from "./paths_stock.ts";
+import { problemSchemas } from "./problem_schemas.ts";
+import { requestSchemas } from "./request_schemas.ts";
+
+const description = [
+  "Sells every unit of a scarce stock at most once.",
+  "Every refusal and error is `application/problem+json` (RFC 9457). Branch on its `code`: a code never changes its " +
+  "meaning, and there may be new ones.",
+  `Unknown members of a body are refused, and bodies over ${bodyBytesMax} bytes; everything that is wrong is named at ` +
+  "once. A path that is not here is 404 `not_found`, wherever a path allows GET it allows HEAD.",
+  "After a 503, a broken connection or a timeout it is not known whether a request took effect: send it again, " +
+  "unchanged, under the same id, without Order-Attempt.",
+].join("\n\n");
+
+const tags = [
+  { name: "Sell", description: "Units of one SKU." },
+  { name: "Orders", description: "Baskets, lookups, returns." },
+  { name: "Reservations", description: "Holds with an end, then a sale or not." },
+  { name: "Stock", description: "Stock keeping while selling." },
+  { name: "Server", description: "The process and its documents." },
+];
+
+const document = deepFreeze({
+  openapi: "3.1.1",
+  info: {
+    title: "Holdfast",
+    version: "1.0.0",
+    summary: "Inventory deduction for flash sales.",
+    description,
+  },
+  servers: [{ url: "/", description: "The server that this document came from." }],
+  tags,
+  security: [{ bearer: [] }],
+  paths: { ...sellPaths, ...orderPaths, ...reservationPaths, ...stockPaths, ...serverPaths },
+  components: {
+    schemas: { ...requestSchemas, ...answerSchemas, ...problemSchemas },
+    parameters,
+    headers,
+    responses,
+    securitySchemes,
+  },
+});
+
+/** The document: always the same one, frozen. */
+export function openApiDocument(): Part {
+  return document;
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) {
+    if (typeof inner === "object" && inner !== null && !Object.isFrozen(inner)) deepFreeze(inner);
+  }
+  return Object.freeze(value);
+}

@@ -1,0 +1,15 @@
+/**
+ * `GET /openapi.json`: the document for machines; open to all, as it says nothing about anybody's stock.
+ *
+ * @module
+ */
+import type { Route } from "../edge.ts";
+import { jsonHeaders, securityHeaders } from "../response.ts";
+import { openApiDocument } from "./document.ts";
+
+/** Serves the document. It is written out once, because it is large and never changes. */
+export function openApiJson(): Route {
+  const text = JSON.stringify(openApiDocument());
+  const headers = { ...jsonHeaders, ...securityHeaders, "cache-control": "no-cache" };
+  return () => new Response(text, { headers });
+}

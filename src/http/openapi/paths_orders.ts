@@ -1,0 +1,114 @@
+/**
+ * Baskets, lookups and returns.
+ *
+ * @module
+ */
+import type { Part } from "./json_schema.ts";
+import { operation, rateLimitHeaders, undecidedCodes } from "./operation.ts";
+import { saleCodes } from "./paths_sell.ts";
+
+const lines = [{ sku: "{tour}ticket", amount: 2 }, { sku: "{tour}parking", amount: 1 }];
+
+const soldLines = [
+  { sku: "{tour}ticket", amount: 2, new_stock: 498 },
+  { sku: "{tour}parking", amount: 1, new_stock: 79 },
+];
+
+const orderLine = {
+  sku: "SKU_123",
+  user_id: "user-7",
+  kind: "deduct",
+  amount: 1,
+  state: "accepted",
+  units: 1,
+  returned: 0,
+  new_stock: 999,
+  seq: 42,
+  accepted_at: "2026-11-22T12:00:00.000Z",
+  expires_at: null,
+  settled: null,
+};
+
+/** The paths. */
+export const orderPaths: Readonly<Record<string, Part>> = {
+  "/api/v1/orders": {
+    post: operation({
+      operationId: "placeOrder",
+      tag: "Orders",
+      summary: "A basket: all lines or none",
+      description:
+        "Its SKUs must live in one shard: SKUs with the same `{tag}` in their names do. A refusal names the SKU.",
+      scope: "deduct",
+      parameters: ["OrderAttempt", "PurchaseToken", "Traceparent"],
+      request: { schemas: ["BasketRequest"], example: { order_id: "order-1002", user_id: "user-7", lines } },
+      successes: [{
+        status: 200,
+        description: "All lines are sold.",
+        body: "BasketSold",
+        example: { success: true, order_id: "order-1002", lines: soldLines, seq: 43, message: "success" },
+        headers: ["IdempotencyReplayed", ...rateLimitHeaders],
+      }],
+      problems: [...saleCodes, "cross_shard_basket"],
+    }),
+  },
+  "/api/v1/orders/{order_id}": {
+    get: operation({
+      operationId: "findOrder",
+      tag: "Orders",
+      summary: "What became of an order",
+      description:
+        "For a client that lost the answer. All shards are asked, and the ledger past the idempotency window. " +
+        "`unknown_order` is final once the deadline has passed that the 503 named.",
+      scope: "read",
+      parameters: ["order_id"],
+      successes: [{
+        status: 200,
+        description: "Its lines.",
+        body: "Order",
+        example: { order_id: "order-1001", lines: [orderLine] },
+        headers: ["CacheControl"],
+      }],
+      problems: ["unknown_order", ...undecidedCodes],
+    }),
+  },
+  "/api/v1/orders/{order_id}/return": {
+    post: operation({
+      operationId: "returnUnits",
+      tag: "Orders",
+      summary: "Give sold units back",
+      description:
+        "All or part of what was accepted or confirmed, never more; the user's quota comes back as well. Idempotent by " +
+        "return id.",
+      scope: "deduct",
+      parameters: ["order_id", "Traceparent"],
+      request: {
+        schemas: ["ReturnRequest"],
+        example: { return_id: "return-5", lines: [{ sku: "SKU_123", amount: 1 }], reason: "too small" },
+      },
+      successes: [{
+        status: 200,
+        description: "The units are back.",
+        body: "Returned",
+        example: {
+          success: true,
+          order_id: "order-1001",
+          return_id: "return-5",
+          lines: [{ sku: "SKU_123", amount: 1, new_stock: 1000 }],
+          seq: 44,
+          message: "success",
+        },
+        headers: ["IdempotencyReplayed"],
+      }],
+      problems: [
+        "unknown_order",
+        "unknown_sku",
+        "return_exceeds_sold",
+        "stock_limit",
+        "return_conflict",
+        "cross_shard_basket",
+        "order_too_large",
+        ...undecidedCodes,
+      ],
+    }),
+  },
+};

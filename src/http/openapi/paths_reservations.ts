@@ -1,0 +1,133 @@
+/**
+ * Reservations: hold units for a while, then make a sale of them or let them go.
+ *
+ * @module
+ */
+import type { Part } from "./json_schema.ts";
+import type { ProblemCode } from "../problem.ts";
+import { operation, rateLimitHeaders, undecidedCodes } from "./operation.ts";
+import { saleCodes } from "./paths_sell.ts";
+
+const settleCodes: readonly ProblemCode[] = [
+  "unknown_reservation",
+  "already_confirmed",
+  "already_cancelled",
+  "reservation_expired",
+  ...undecidedCodes,
+];
+
+const expires_at = "2026-11-22T12:10:00.000Z";
+
+function settledExample(state: "confirmed" | "cancelled", confirmed: number): Part {
+  const lines = [{ sku: "SKU_123", confirmed, new_stock: 998 }];
+  return { success: true, order_id: "order-1003", state, lines, seq: 46, message: "success" };
+}
+
+/** The paths. */
+export const reservationPaths: Readonly<Record<string, Part>> = {
+  "/api/v1/reservations": {
+    post: operation({
+      operationId: "reserve",
+      tag: "Reservations",
+      summary: "Hold units for a while",
+      description:
+        "All lines or none. The units cannot be sold to others until the hold lapses, 10 minutes later unless it says " +
+        "otherwise. Counts as a purchase for the user's limit and quota.",
+      scope: "deduct",
+      parameters: ["OrderAttempt", "PurchaseToken", "Traceparent"],
+      request: {
+        schemas: ["ReservationRequest"],
+        example: {
+          order_id: "order-1003",
+          user_id: "user-7",
+          lines: [{ sku: "SKU_123", amount: 2 }],
+          ttl_seconds: 600,
+        },
+      },
+      successes: [{
+        status: 201,
+        description: "The units are held.",
+        body: "Reserved",
+        example: {
+          success: true,
+          order_id: "order-1003",
+          lines: [{ sku: "SKU_123", amount: 2, new_stock: 997 }],
+          expires_at,
+          seq: 45,
+          message: "success",
+        },
+        headers: ["IdempotencyReplayed", ...rateLimitHeaders],
+      }],
+      problems: [...saleCodes, "cross_shard_basket"],
+    }),
+  },
+  "/api/v1/reservations/{order_id}/confirm": {
+    post: operation({
+      operationId: "confirm",
+      tag: "Reservations",
+      summary: "Make a sale of what is held",
+      description:
+        "All of it, or the units of `lines`: the rest returns at once. Repeating it gives the first answer again.",
+      scope: "deduct",
+      parameters: ["order_id", "Traceparent"],
+      request: {
+        schemas: ["ConfirmRequest"],
+        optional: true,
+        example: { lines: [{ sku: "SKU_123", amount: 1 }] },
+      },
+      successes: [{
+        status: 200,
+        description: "It is a sale.",
+        body: "Settled",
+        example: settledExample("confirmed", 1),
+        headers: ["IdempotencyReplayed"],
+      }],
+      problems: [...settleCodes, "confirm_exceeds_held"],
+    }),
+  },
+  "/api/v1/reservations/{order_id}/cancel": {
+    post: operation({
+      operationId: "cancel",
+      tag: "Reservations",
+      summary: "Let go what is held",
+      description: "The units can be sold again at once. Repeating it gives the first answer again.",
+      scope: "deduct",
+      parameters: ["order_id", "Traceparent"],
+      request: { schemas: ["CancelRequest"], optional: true, example: {} },
+      successes: [{
+        status: 200,
+        description: "The units are back.",
+        body: "Settled",
+        example: settledExample("cancelled", 0),
+        headers: ["IdempotencyReplayed"],
+      }],
+      problems: settleCodes.filter((code) => code !== "already_cancelled"),
+    }),
+  },
+  "/api/v1/reservations/{order_id}/extend": {
+    post: operation({
+      operationId: "extend",
+      tag: "Reservations",
+      summary: "Hold them longer",
+      description:
+        "Until `ttl_seconds` after the reservation was made, four hours at most; never shorter than before, so repeating " +
+        "it changes nothing.",
+      scope: "deduct",
+      parameters: ["order_id", "Traceparent"],
+      request: { schemas: ["ExtendRequest"], example: { ttl_seconds: 1200 } },
+      successes: [{
+        status: 200,
+        description: "The units are held until then.",
+        body: "Extended",
+        example: {
+          success: true,
+          order_id: "order-1003",
+          expires_at: "2026-11-22T12:20:00.000Z",
+          seq: 47,
+          message: "success",
+        },
+      }],
+      problems: settleCodes,
+    }),
+  },
+};

@@ -1,0 +1,120 @@
+/**
+ * Deducts, one and many, and the tokens that some of them take.
+ *
+ * @module
+ */
+import type { Part } from "./json_schema.ts";
+import type { ProblemCode } from "../problem.ts";
+import { operation, rateLimitHeaders, undecidedCodes } from "./operation.ts";
+import { problemExample } from "./problem_schemas.ts";
+
+/** What any sale may be refused for. */
+export const saleCodes: readonly ProblemCode[] = [
+  "blocked",
+  "purchase_token_required",
+  "purchase_token_invalid",
+  "unknown_sku",
+  "insufficient_stock",
+  "sku_paused",
+  "not_open",
+  "sale_closed",
+  "order_conflict",
+  "order_too_large",
+  "rate_limited",
+  "quota_exceeded",
+  "too_many_requests",
+  "backlog_full",
+  ...undecidedCodes,
+];
+
+const deductExample = { sku: "SKU_123", user_id: "user-7", order_id: "order-1001", amount: 1 };
+
+const deductedExample = {
+  success: true,
+  new_stock: 999,
+  message: "success",
+  order_id: "order-1001",
+  sku: "SKU_123",
+  amount: 1,
+  seq: 42,
+};
+
+const itemsExample = [
+  { ...deductedExample, status: 200, code: "accepted", replayed: false },
+  problemExample("insufficient_stock"),
+];
+
+/** The paths. */
+export const sellPaths: Readonly<Record<string, Part>> = {
+  "/api/v1/inventory/deduct": {
+    post: operation({
+      operationId: "deduct",
+      tag: "Sell",
+      summary: "Sell units of one SKU",
+      description:
+        "Takes effect at most once for an order id and SKU: sending it again is safe, and gives the first answer again " +
+        "with the header Idempotency-Replayed. After the idempotency window (a day by default) an order id must not " +
+        "be used again. After a 503, send the same body again.",
+      scope: "deduct",
+      parameters: ["OrderAttempt", "PurchaseToken", "Traceparent"],
+      request: { schemas: ["DeductRequest", "DeductRequestPascal"], example: deductExample },
+      successes: [{
+        status: 200,
+        description: "The units are sold.",
+        body: "Deducted",
+        example: deductedExample,
+        headers: ["IdempotencyReplayed", ...rateLimitHeaders],
+      }],
+      problems: saleCodes,
+    }),
+  },
+  "/api/v1/inventory/deduct/batch": {
+    post: operation({
+      operationId: "deductBatch",
+      tag: "Sell",
+      summary: "Up to 1000 deducts, each decided on its own",
+      description:
+        "One result an item, in order; not atomic. An item that is refused is what the single deduct would have been " +
+        "told, with its Retry-After among the members. Items cannot carry purchase tokens.",
+      scope: "deduct",
+      parameters: ["OrderAttempt", "Traceparent"],
+      request: { schemas: ["BatchRequest"], example: { items: [deductExample] } },
+      successes: [{
+        status: 200,
+        description: "Every item has its result.",
+        body: "BatchDecided",
+        example: { items: itemsExample },
+      }],
+      problems: [],
+    }),
+  },
+  "/api/v1/purchase-tokens": {
+    post: operation({
+      operationId: "issuePurchaseToken",
+      tag: "Sell",
+      summary: "A token for one order of one user",
+      description:
+        "For a waiting room or a captcha, which hands it out. A SKU whose rules say so is sold with a token only.",
+      scope: "admin",
+      request: {
+        schemas: ["PurchaseTokenRequest"],
+        example: { order_id: "order-1001", user_id: "user-7", ttl_seconds: 300 },
+      },
+      successes: [{
+        status: 200,
+        description: "The token.",
+        body: "PurchaseToken",
+        example: {
+          success: true,
+          purchase_token: "eyJvcmRlcl9pZCI6Im9yZGVyLTEwMDEifQ.bWFj",
+          order_id: "order-1001",
+          user_id: "user-7",
+          expires_at: "2026-11-22T12:05:00.000Z",
+          message: "success",
+        },
+        headers: ["CacheControl"],
+      }],
+      problems: ["purchase_tokens_off"],
+    }),
+  },
+};

@@ -1,0 +1,80 @@
+/**
+ * The process: its health and its documents.
+ *
+ * @module
+ */
+import type { Part } from "./json_schema.ts";
+import { operation, problemResponse } from "./operation.ts";
+
+/** An operation whose answer is a document, not an answer of the API. */
+function documentOperation(operationId: string, summary: string, description: string, content: Part): Part {
+  return {
+    operationId,
+    tags: ["Server"],
+    summary,
+    description,
+    security: [],
+    responses: {
+      200: { description: summary, content },
+      405: problemResponse(["method_not_allowed"]),
+      500: problemResponse(["internal_error"]),
+    },
+  };
+}
+
+/** The paths. */
+export const serverPaths: Readonly<Record<string, Part>> = {
+  "/livez": {
+    get: operation({
+      operationId: "livez",
+      tag: "Server",
+      summary: "The process answers",
+      description: "Asks nobody: a lost server must not get healthy processes killed.",
+      scope: null,
+      successes: [{
+        status: 200,
+        description: "It lives.",
+        body: "Live",
+        example: { live: true },
+        headers: ["CacheControl"],
+      }],
+      problems: [],
+    }),
+  },
+  "/readyz": {
+    get: operation({
+      operationId: "readyz",
+      tag: "Server",
+      summary: "Orders can be decided now",
+      description: "Runs the real decision on a canary in every shard, and writes nothing.",
+      scope: null,
+      successes: [
+        {
+          status: 200,
+          description: "Ready.",
+          body: "Readiness",
+          example: { ready: true, missing: [], promises_off: [] },
+          headers: ["CacheControl"],
+        },
+        {
+          status: 503,
+          description: "Not ready.",
+          body: "Readiness",
+          example: { ready: false, missing: ["shard 0: unarmed"], promises_off: [] },
+          headers: ["CacheControl"],
+        },
+      ],
+      problems: [],
+    }),
+  },
+  "/openapi.json": {
+    get: documentOperation("openapi", "This document", "OpenAPI 3.1.", {
+      "application/json": { schema: { type: "object" } },
+    }),
+  },
+  "/docs": {
+    get: documentOperation("docs", "This document, for people", "One page without scripts; works offline.", {
+      "text/html": { schema: { type: "string" } },
+    }),
+  },
+};

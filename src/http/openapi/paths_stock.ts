@@ -1,0 +1,169 @@
+/**
+ * Stock keeping while selling.
+ *
+ * @module
+ */
+import type { Part } from "./json_schema.ts";
+import type { ProblemCode } from "../problem.ts";
+import { operation, undecidedCodes } from "./operation.ts";
+
+const ruleMembers = {
+  opens_at: "2026-11-22T12:00:00.000Z",
+  closes_at: "2026-11-22T13:00:00.000Z",
+  quota: 2,
+  purchase_token: false,
+};
+
+const changeCodes: readonly ProblemCode[] = ["unknown_sku", ...undecidedCodes];
+
+function changed(more: Part): Part {
+  return { success: true, sku: "SKU_123", available: 1000, ...more, seq: 41, message: "success" };
+}
+
+const adjusted = changed({ delta: 1000, adjustment_id: "delivery-88" });
+const stockSet = changed({ adjustment_id: "count-3" });
+
+function pausing(operationId: "pause" | "resume", summary: string): Part {
+  return operation({
+    operationId,
+    tag: "Stock",
+    summary,
+    description: "With the next decision. Repeating it changes nothing.",
+    scope: "admin",
+    parameters: ["sku", "Traceparent"],
+    request: { schemas: ["PauseRequest"], optional: true, example: { reason: "price is wrong" } },
+    successes: [{
+      status: 200,
+      description: "From now on.",
+      body: "PauseSet",
+      example: {
+        success: true,
+        sku: "SKU_123",
+        paused: operationId === "pause",
+        seq: 48,
+        message: "success",
+      },
+    }],
+    problems: changeCodes,
+  });
+}
+
+/** The paths. */
+export const stockPaths: Readonly<Record<string, Part>> = {
+  "/api/v1/inventory/{sku}": {
+    get: operation({
+      operationId: "readStock",
+      tag: "Stock",
+      summary: "How much there is of a SKU, and how it is sold",
+      description: "Answered by a verified store or not at all.",
+      scope: "read",
+      parameters: ["sku"],
+      successes: [{
+        status: 200,
+        description: "The stock.",
+        body: "Stock",
+        example: {
+          sku: "SKU_123",
+          available: 999,
+          reserved: 0,
+          paused: false,
+          ...ruleMembers,
+          shard: 0,
+          seq: 42,
+        },
+        headers: ["CacheControl"],
+      }],
+      problems: changeCodes,
+    }),
+    put: operation({
+      operationId: "setStock",
+      tag: "Stock",
+      summary: "Set the stock if it is what you think (compare-and-set)",
+      description:
+        "`expected` is what must be available now; null means that there is no such SKU, and creates it. Idempotent by " +
+        "adjustment id.",
+      scope: "admin",
+      parameters: ["sku", "Traceparent"],
+      request: {
+        schemas: ["SetRequest"],
+        example: { adjustment_id: "count-3", available: 1000, expected: 990, reason: "counted" },
+      },
+      successes: [
+        {
+          status: 200,
+          description: "The stock is set.",
+          body: "StockSet",
+          example: stockSet,
+          headers: ["IdempotencyReplayed"],
+        },
+        {
+          status: 201,
+          description: "The SKU was created.",
+          body: "StockSet",
+          example: stockSet,
+          headers: ["IdempotencyReplayed"],
+        },
+      ],
+      problems: [...changeCodes, "stale", "stock_limit", "adjustment_conflict", "order_too_large"],
+    }),
+  },
+  "/api/v1/inventory/{sku}/adjustments": {
+    post: operation({
+      operationId: "adjustStock",
+      tag: "Stock",
+      summary: "Add units, or take them away",
+      description: "Creates the SKU when `delta` is not negative. Idempotent by adjustment id.",
+      scope: "admin",
+      parameters: ["sku", "Traceparent"],
+      request: {
+        schemas: ["AdjustmentRequest"],
+        example: { adjustment_id: "delivery-88", delta: 1000, reason: "delivery", reference: "DN-88" },
+      },
+      successes: [
+        {
+          status: 200,
+          description: "The stock has changed.",
+          body: "Adjusted",
+          example: adjusted,
+          headers: ["IdempotencyReplayed"],
+        },
+        {
+          status: 201,
+          description: "The SKU was created.",
+          body: "Adjusted",
+          example: adjusted,
+          headers: ["IdempotencyReplayed"],
+        },
+      ],
+      problems: [
+        ...changeCodes,
+        "insufficient_stock",
+        "stock_limit",
+        "adjustment_conflict",
+        "order_too_large",
+      ],
+    }),
+  },
+  "/api/v1/inventory/{sku}/pause": { post: pausing("pause", "Stop selling a SKU") },
+  "/api/v1/inventory/{sku}/resume": { post: pausing("resume", "Sell a SKU again") },
+  "/api/v1/inventory/{sku}/rules": {
+    put: operation({
+      operationId: "setRules",
+      tag: "Stock",
+      summary: "The rules of a SKU's sale",
+      description:
+        "Replaces all rules but the pause. A new window or a new quota starts a new count. Moments are decided on the " +
+        "store's clock.",
+      scope: "admin",
+      parameters: ["sku", "Traceparent"],
+      request: { schemas: ["RulesRequest"], example: ruleMembers },
+      successes: [{
+        status: 200,
+        description: "They hold from now on.",
+        body: "RulesSet",
+        example: { success: true, sku: "SKU_123", ...ruleMembers, seq: 49, message: "success" },
+      }],
+      problems: [...changeCodes, "purchase_tokens_off"],
+    }),
+  },
+};

@@ -1,0 +1,356 @@
+/**
+ * The document and the behaviour, held against each other: what is documented works, what happens is documented.
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import { openApiDocument } from "../../src/http/openapi/document.ts";
+import { problems } from "../../src/http/problem.ts";
+import { say } from "../../src/lifecycle.ts";
+import { type AppUnderTest, startApp, startUnarmedApp } from "./armed_app.ts";
+import { runSeed } from "./commands.ts";
+import {
+  type Answer,
+  bodySchemas,
+  codesOf,
+  judge,
+  type Operation,
+  operations,
+  schemas,
+} from "./documented.ts";
+import { allowed, forbidden, type Generated } from "./generated_requests.ts";
+import { violations } from "./json_schema.ts";
+
+const base = "http://127.0.0.1:8080";
+const adminToken = "a".repeat(40);
+const buyerToken = "b".repeat(40);
+
+/** Every switch is on: tokens, limits, blocks. */
+const everythingOn = {
+  API_TOKENS: JSON.stringify({ [adminToken]: ["admin", "read", "deduct"], [buyerToken]: ["deduct"] }),
+  RATE_LIMIT: "6/60",
+  RATE_LIMIT_BY: "user_id",
+  BLOCKED: "user:user-7-1",
+  PURCHASE_TOKEN_KEY: "k".repeat(40),
+  USER_LIMIT_MS: "1000",
+};
+
+async function send({ app }: AppUnderTest, path: string, init: RequestInit): Promise<Response> {
+  return await app.fetch(new Request(`${base}${path}`, init));
+}
+
+function bearer(init: RequestInit, token: string): RequestInit {
+  const headers = new Headers(init.headers);
+  headers.set("authorization", `Bearer ${token}`);
+  return { ...init, headers };
+}
+
+function operationOf(operationId: string): Operation {
+  return operations.find((one) => one.operationId === operationId) ?? assert.fail(operationId);
+}
+
+/** Rules that the language of schemas has no words for. */
+const beyondSchemas = /must be after opens_at|units of .* in all/;
+
+/** Holds an answer to a generated request against the document. */
+async function judgeGenerated(api: AppUnderTest, request: Generated, init: RequestInit): Promise<Answer> {
+  const answer = await judge(request.operation, await send(api, request.path, init));
+  const at = `${request.operation.operationId} ${request.path} ${request.broken} ${
+    JSON.stringify(answer.body)
+  }`;
+  assert.ok(answer.status < 500, at);
+  if (request.status !== null) assert.equal(answer.status, request.status, at);
+  const isBeyond = beyondSchemas.test(String(answer.body.detail));
+  if (request.broken === null && !isBeyond) {
+    assert.ok(![400, 405, 413, 415].includes(answer.status), `the document allows it: ${at}`);
+    assert.notEqual(answer.code, "not_found", at);
+  }
+  return answer;
+}
+
+Deno.test("every route is in the document, and nothing else is", async () => {
+  await using api = await startApp();
+  const routes = api.app.routes.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
+  const documented = operations.map(({ method, path }) => `${method} ${path}`);
+  assert.deepEqual(routes.toSorted(), documented.toSorted());
+});
+
+Deno.test("every reference of the document leads somewhere, and every operation has a name of its own", () => {
+  const document = openApiDocument();
+  const references = [...JSON.stringify(document).matchAll(/"(#\/[^"]+)"/g)].map(([, path = ""]) => path);
+  assert.ok(references.length > 100);
+  for (const reference of references) {
+    let found: unknown = document;
+    for (const part of reference.slice(2).split("/")) found = (found as Record<string, unknown>)[part];
+    assert.ok(found, reference);
+  }
+  const names = operations.map(({ operationId }) => operationId);
+  assert.equal(new Set(names).size, names.length);
+});
+
+Deno.test("nobody can change the document", () => {
+  const paths = openApiDocument().paths as Record<string, Record<string, Record<string, unknown>>>;
+  assert.throws(() => paths["/livez"] = {}, TypeError);
+  assert.throws(() => Object.assign(paths["/livez"]?.get ?? {}, { summary: "no" }), TypeError);
+});
+
+Deno.test("every example of the document fits its schema", () => {
+  let examples = 0;
+  for (const { operationId, requestBody, responses } of operations) {
+    const contents = [requestBody?.content ?? {}, ...Object.values(responses).map(({ content }) => content)];
+    for (const { schema, example, examples: more = {} } of contents.flatMap((one) => Object.values(one))) {
+      const values = example === undefined ? Object.values(more).map(({ value }) => value) : [example];
+      examples += values.length;
+      for (const value of values) assert.deepEqual(violations(schema, value, schemas), [], operationId);
+    }
+  }
+  assert.ok(examples > 100, `only ${examples} examples`);
+});
+
+Deno.test("every problem code is documented at some operation", () => {
+  const documented = new Set(operations.flatMap(codesOf));
+  assert.deepEqual(Object.keys(problems).filter((code) => !documented.has(code)), []);
+});
+
+Deno.test("what the document allows is never refused as invalid, and every answer is documented", async () => {
+  const seed = runSeed();
+  say(`seed ${seed}`);
+  await using open = await startApp({ USER_LIMIT_MS: "0" });
+  await using strict = await startApp(everythingOn);
+  await fillShelves(open);
+  await fillShelves(strict);
+  const seen = new Map<string, number>();
+  const request = fc.oneof(...operations.map(allowed));
+  await fc.assert(
+    fc.asyncProperty(request, fc.boolean(), async (request, isOpen) => {
+      const init = isOpen ? request.init : bearer(request.init, adminToken);
+      const { code } = await judgeGenerated(isOpen ? open : strict, request, init);
+      const key = `${request.operation.operationId} ${code}`;
+      seen.set(key, (seen.get(key) ?? 0) + 1);
+    }),
+    { seed, numRuns: 4000 },
+  );
+  assert.deepEqual([open.broken, strict.broken], [[], []]);
+  const answered = new Set([...seen.keys()].map((key) => key.split(" ")[0]));
+  assert.equal(answered.size, operations.length);
+  assert.ok(seen.size > 50, `only ${seen.size} kinds of answers`);
+});
+
+async function fillShelves(api: AppUnderTest): Promise<void> {
+  const { requestBody } = operationOf("adjustStock");
+  const example = requestBody?.content["application/json"]?.example;
+  for (const sku of ["SKU_123", "SKU_123-1"]) {
+    const path = `/api/v1/inventory/${sku}/adjustments`;
+    const response = await send(api, path, bearer(posted(example), adminToken));
+    assert.equal((await judge(operationOf("adjustStock"), response)).status, 201);
+  }
+}
+
+Deno.test("whatever breaks one rule of the document is refused as it says", async () => {
+  await using open = await startApp();
+  await using strict = await startApp(everythingOn);
+  let requests = 0;
+  for (const operation of operations) {
+    const example = operation.requestBody?.content["application/json"]?.example;
+    for (const [api, token] of [[open, undefined], [strict, adminToken]] as const) {
+      for (const request of forbidden(operation, (example ?? {}) as Record<string, unknown>, token)) {
+        requests++;
+        await judgeGenerated(api, request, request.init);
+      }
+    }
+  }
+  assert.deepEqual([open.broken, strict.broken], [[], []]);
+  assert.ok(requests > 1000, `only ${requests} requests`);
+});
+
+Deno.test("without a token, or with one that does not allow it, every operation says so", async () => {
+  await using api = await startApp(everythingOn);
+  for (const operation of operations) {
+    const path = operation.path.replaceAll(/\{\w+\}/g, "x");
+    const isOpen = !codesOf(operation).includes("unauthorized");
+    const body = bodySchemas(operation).length === 0 ? {} : posted({});
+    const init = { ...body, method: operation.method };
+    const none = await judge(operation, await send(api, path, init));
+    const bad = await judge(operation, await send(api, path, bearer(init, "unknown")));
+    const weak = await judge(operation, await send(api, path, bearer(init, buyerToken)));
+    if (isOpen) continue;
+    assert.deepEqual([none.code, bad.code], ["unauthorized", "unauthorized"], operation.operationId);
+    const security = JSON.stringify((operation as unknown as { security: unknown }).security);
+    assert.equal(weak.code === "forbidden", security !== '[{"bearer":["deduct"]}]', operation.operationId);
+  }
+});
+
+Deno.test("a store that is not armed is a documented 503 everywhere, with the time to wait", async () => {
+  await using api = await startUnarmedApp();
+  for (const operation of operations) {
+    if (!codesOf(operation).includes("unarmed")) continue;
+    const answer = await judge(operation, await send(api, ...example(operation)));
+    assert.deepEqual([answer.status, answer.code], [503, "unarmed"], operation.operationId);
+  }
+  assert.equal((await judge(operationOf("readyz"), await send(api, "/readyz", {}))).status, 503);
+});
+
+function posted(body: unknown, headers: Record<string, string> = {}): RequestInit {
+  const contents = { "content-type": "application/json", ...headers };
+  return { method: "POST", headers: contents, body: JSON.stringify(body) };
+}
+
+function example(operation: Operation): [path: string, init: RequestInit] {
+  const path = operation.path.replace("{sku}", "SKU_123").replace("{order_id}", "order-1001");
+  const body = operation.requestBody?.content["application/json"]?.example;
+  if (body === undefined) return [path, { method: operation.method }];
+  return [path, { ...posted(body), method: operation.method }];
+}
+
+type Step = readonly [operationId: string, id: string, body: unknown, expected: string];
+
+const line = (sku: string, amount: number) => ({ sku, amount });
+const sale = (order_id: string, sku: string, amount = 1, user_id = "u") => ({
+  order_id,
+  user_id,
+  sku,
+  amount,
+});
+const hold = (order_id: string, amount = 2) => ({ order_id, user_id: "h", lines: [line("A", amount)] });
+const change = (adjustment_id: string, delta: number) => ({ adjustment_id, delta });
+const rules = { opens_at: null, closes_at: null, quota: null, purchase_token: false };
+
+/** One walk through the API that meets every success and what it can be refused for, in this order. */
+const walk: readonly Step[] = [
+  ["adjustStock", "A", change("a1", 100), "201 accepted"],
+  ["adjustStock", "A", change("a2", 10), "200 accepted"],
+  ["adjustStock", "A", change("a2", 11), "422 adjustment_conflict"],
+  ["adjustStock", "A", change("a3", -1000), "409 insufficient_stock"],
+  ["adjustStock", "A", change("a4", 1_000_000_000_000), "409 stock_limit"],
+  ["adjustStock", "none", change("a5", -1), "404 unknown_sku"],
+  ["setStock", "B", { adjustment_id: "s1", available: 5, expected: null }, "201 accepted"],
+  ["setStock", "B", { adjustment_id: "s2", available: 50, expected: 5 }, "200 accepted"],
+  ["setStock", "B", { adjustment_id: "s3", available: 50, expected: 5 }, "409 stale"],
+  ["setStock", "B", { adjustment_id: "s2", available: 51, expected: 5 }, "422 adjustment_conflict"],
+  ["setStock", "none", { adjustment_id: "s4", available: 1, expected: 1 }, "404 unknown_sku"],
+  ["readStock", "A", undefined, "200 accepted"],
+  ["readStock", "none", undefined, "404 unknown_sku"],
+  ["deduct", "", sale("o1", "A"), "200 accepted"],
+  ["deduct", "", sale("o1", "A"), "200 accepted"],
+  ["deduct", "", sale("o1", "A", 2), "422 order_conflict"],
+  ["deduct", "", sale("o2", "A"), "429 rate_limited"],
+  ["deduct", "", sale("o3", "none"), "404 unknown_sku"],
+  ["deduct", "", sale("o3", "B", 51), "409 insufficient_stock"],
+  ["deductBatch", "", { items: [sale("b1", "B", 1, "v"), sale("b2", "none"), {}] }, "200 accepted"],
+  ["placeOrder", "", { order_id: "o4", user_id: "w", lines: [line("A", 1), line("B", 1)] }, "200 accepted"],
+  [
+    "placeOrder",
+    "",
+    { order_id: "o5", user_id: "x", lines: [line("A", 1), line("none", 1)] },
+    "404 unknown_sku",
+  ],
+  ["findOrder", "o4", undefined, "200 accepted"],
+  ["findOrder", "none", undefined, "404 unknown_order"],
+  ["returnUnits", "o4", { return_id: "r1", lines: [line("A", 1)] }, "200 accepted"],
+  ["returnUnits", "o4", { return_id: "r1", lines: [line("A", 2)] }, "422 return_conflict"],
+  ["returnUnits", "o4", { return_id: "r2", lines: [line("A", 1)] }, "409 return_exceeds_sold"],
+  ["returnUnits", "none", { return_id: "r1", lines: [line("A", 1)] }, "404 unknown_order"],
+  ["reserve", "", hold("h1"), "201 accepted"],
+  ["reserve", "", hold("h1"), "201 accepted"],
+  ["findOrder", "h1", undefined, "200 accepted"],
+  ["extend", "h1", { ttl_seconds: 1200 }, "200 accepted"],
+  ["extend", "none", { ttl_seconds: 1200 }, "404 unknown_reservation"],
+  ["confirm", "h1", { lines: [line("A", 3)] }, "409 confirm_exceeds_held"],
+  ["confirm", "h1", { lines: [line("A", 1)] }, "200 accepted"],
+  ["confirm", "h1", { lines: [line("A", 1)] }, "200 accepted"],
+  ["confirm", "h1", {}, "409 already_confirmed"],
+  ["cancel", "h1", {}, "409 already_confirmed"],
+  ["extend", "h1", { ttl_seconds: 1200 }, "409 already_confirmed"],
+  ["reserve", "", { ...hold("h2"), user_id: "i" }, "201 accepted"],
+  ["cancel", "h2", {}, "200 accepted"],
+  ["cancel", "h2", {}, "200 accepted"],
+  ["confirm", "h2", {}, "409 already_cancelled"],
+  ["cancel", "none", {}, "404 unknown_reservation"],
+  ["pause", "A", { reason: "price" }, "200 accepted"],
+  ["deduct", "", sale("o6", "A", 1, "p"), "409 sku_paused"],
+  ["resume", "A", {}, "200 accepted"],
+  ["pause", "none", {}, "404 unknown_sku"],
+  ["setRules", "A", { ...rules, opens_at: "2900-01-01T00:00:00Z" }, "200 accepted"],
+  ["deduct", "", sale("o6", "A", 1, "p"), "409 not_open"],
+  ["setRules", "A", { ...rules, closes_at: "2020-01-01T00:00:00Z" }, "200 accepted"],
+  ["deduct", "", sale("o6", "A", 1, "p"), "409 sale_closed"],
+  ["setRules", "A", { ...rules, quota: 1 }, "200 accepted"],
+  ["deduct", "", sale("o6", "A", 2, "p"), "429 quota_exceeded"],
+  ["setRules", "A", { ...rules, purchase_token: true }, "200 accepted"],
+  ["deduct", "", sale("o6", "A", 1, "p"), "403 purchase_token_required"],
+  ["setRules", "none", rules, "404 unknown_sku"],
+  ["issuePurchaseToken", "", { order_id: "o6", user_id: "p" }, "200 accepted"],
+  ["deduct", "", sale("o7", "B", 1, "user-7-1"), "403 blocked"],
+  ["livez", "", undefined, "200 accepted"],
+  ["readyz", "", undefined, "200 accepted"],
+  ["openapi", "", undefined, "200 accepted"],
+  ["docs", "", undefined, "200 accepted"],
+];
+
+Deno.test("one walk meets every success that is documented", async () => {
+  await using api = await startApp({ ...everythingOn, RATE_LIMIT: "100/60" });
+  const met = new Set<string>();
+  for (const [operationId, id, body, expected] of walk) {
+    const operation = operationOf(operationId);
+    const path = operation.path.replace(/\{\w+\}/, id);
+    const init = body === undefined ? {} : posted(body);
+    const response = await send(api, path, bearer({ ...init, method: operation.method }, adminToken));
+    const { status, code } = await judge(operation, response);
+    assert.equal(`${status} ${code}`, expected, `${operationId} ${id} ${JSON.stringify(body)}`);
+    met.add(`${operationId} ${status}`);
+  }
+  const documented = operations.flatMap(({ operationId, responses }) =>
+    Object.keys(responses).filter((status) => status < "300").map((status) => `${operationId} ${status}`)
+  );
+  assert.deepEqual(documented.filter((success) => !met.has(success)), []);
+  assert.deepEqual(api.broken, []);
+});
+
+Deno.test("where buyers are limited, the last one too many is told when to come back", async () => {
+  await using api = await startApp({ ...everythingOn, RATE_LIMIT: "2/60" });
+  const operation = operationOf("deduct");
+  const buy = async () =>
+    await judge(operation, await send(api, operation.path, bearer(posted(sale("o", "none")), adminToken)));
+  const answers = [await buy(), await buy(), await buy()];
+  assert.deepEqual(answers.map(({ code }) => code), ["unknown_sku", "unknown_sku", "too_many_requests"]);
+  for (const { headers } of answers) assert.match(headers.get("ratelimit") ?? "", /^"buyer";r=\d+;t=\d+$/);
+});
+
+Deno.test("an adjustment id is good for as many SKUs as an order has lines", async () => {
+  await using api = await startApp();
+  const operation = operationOf("adjustStock");
+  const codes: string[] = [];
+  for (let i = 0; i <= 100; i++) {
+    const response = await send(api, `/api/v1/inventory/S${i}/adjustments`, posted(change("one", 1)));
+    codes.push((await judge(operation, response)).code);
+  }
+  assert.deepEqual([codes.indexOf("order_too_large"), codes.length], [100, 101]);
+});
+
+Deno.test("without a key for purchase tokens, both places that need one say so", async () => {
+  await using api = await startApp();
+  const tokens = await judge(
+    operationOf("issuePurchaseToken"),
+    await send(api, "/api/v1/purchase-tokens", posted({ order_id: "o", user_id: "u" })),
+  );
+  const init = { ...posted({ ...rules, purchase_token: true }), method: "PUT" };
+  const ruled = await judge(operationOf("setRules"), await send(api, "/api/v1/inventory/A/rules", init));
+  assert.deepEqual([tokens.code, ruled.code], ["purchase_tokens_off", "purchase_tokens_off"]);
+});
+
+Deno.test("the document is served as it is, and the page for it runs nothing and loads nothing", async () => {
+  await using api = await startApp();
+  assert.deepEqual(await (await send(api, "/openapi.json", {})).json(), openApiDocument());
+  const response = await send(api, "/docs", {});
+  const page = await response.text();
+  const policy = response.headers.get("content-security-policy") ?? "";
+  const [, style = ""] = /<style>([^]*)<\/style>/.exec(page) ?? [];
+  const digest = createHash("sha256").update(style).digest("base64");
+  assert.ok(policy.startsWith("default-src 'none'; "), policy);
+  assert.ok(policy.includes(`style-src 'sha256-${digest}'`), policy);
+  assert.doesNotMatch(policy, /unsafe|\*|https?:/);
+  assert.doesNotMatch(page, /<script|<link|<img|<iframe|javascript:|\bon\w+="|style="|src="|https?:[/]{2}/);
+  for (const { path, operationId } of operations) {
+    assert.ok(page.includes(`id="${operationId}"`) && page.includes(`<code>${path}</code>`), path);
+  }
+});
