@@ -139,7 +139,7 @@ Deno.test("a worker that was booking while the address changed does not touch so
   await withConnection(databaseUrl, async (sql) => {
     await sql.begin(async (locked) => {
       await locked`lock table inventory.movements in access exclusive mode`;
-      await season.sell(1); // the worker waits for the lock with it
+      await season.untilSold(); // the worker waits for the lock with it
       await waitFor(async () => (await waitingForLocks(databaseUrl)) > 0, {
         deadlineMs: STEP_DEADLINE_MS,
         what: "a worker that waits in the middle of booking",
