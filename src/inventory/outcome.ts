@@ -35,7 +35,7 @@ export interface RememberedLine {
   readonly holdMs: number;
   /** A reservation: when it lapses or lapsed, ms since 1970; else 0. */
   readonly expiresAtMs: number;
-  /** A reservation that was confirmed or cancelled: number of that event; else 0. */
+  /** A reservation that was confirmed or cancelled, or lapsed: number of that event; else 0. */
   readonly settledSeq: number;
   /** Fingerprint of the confirmation; else empty. */
   readonly settledFingerprint: string;
