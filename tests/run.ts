@@ -1,7 +1,9 @@
 /**
- * `deno task test` and `deno task bench`: gets real servers, runs every test on them, stops them.
+ * `deno task test`, `deno task test:backends` and `deno task bench`: gets real servers, runs every test on them,
+ * stops them.
  *
  *     deno task test [file…] [--filter name]      ends with the line "N passed, N failed"
+ *     deno task test:backends [--filter name]     the same on real telemetry backends, which it builds once
  *     deno task bench [file…] [--filter name]
  *
  * TEST_REDIS_URL, TEST_VALKEY_URL and TEST_DATABASE_URL choose other servers, which must be empty.
@@ -9,6 +11,7 @@
  * @module
  */
 // deno-lint-ignore-file no-console -- this is the command that prints for the user
+import { installBackends } from "./backends/install.ts";
 import { readReport } from "./report.ts";
 import { installServers } from "./servers/install.ts";
 import { cleanDatabases, cleanRedis, refuseUsedDatabase, refuseUsedRedis } from "./servers/outside.ts";
@@ -17,7 +20,7 @@ import { startRedis } from "./servers/redis.ts";
 import { openRun, type Run, track, untrack } from "./servers/run_folder.ts";
 import { SHARED_VARIABLES } from "./servers/shared.ts";
 
-type Mode = "test" | "bench";
+type Mode = "test" | "backends" | "bench";
 type SharedServer = keyof typeof SHARED_VARIABLES;
 
 /** How a run ended, and why when the output above does not say it. Benchmarks count nothing. */
@@ -26,6 +29,9 @@ interface Result {
   readonly reasons: readonly string[];
   readonly counts?: { readonly passed: number; readonly failed: number };
 }
+
+// Their programs take minutes to build on a new machine, so they have a task of their own.
+const BACKEND_TESTS = "tests/backends/";
 
 // The longest honest run takes a few minutes; this one hangs.
 const RUN_DEADLINE_MS = 30 * 60_000;
@@ -51,9 +57,9 @@ const CLEAN: Record<SharedServer, (url: string) => Promise<void>> = {
 };
 
 async function main(args: readonly string[]): Promise<number> {
-  const [mode, rest]: [Mode, readonly string[]] = args[0] === "bench"
-    ? ["bench", args.slice(1)]
-    : ["test", args];
+  const [first] = args;
+  const mode = first === "bench" || first === "backends" ? first : "test";
+  const rest = mode === "test" ? args : args.slice(1);
   const stopped = stopRequest();
   const run = await openRun();
   const outside = sharedServers().filter((server) => Deno.env.has(SHARED_VARIABLES[server]));
@@ -89,14 +95,19 @@ async function runOnServers(
   await Promise.all(ours.map(async (server) => {
     Deno.env.set(SHARED_VARIABLES[server], (await START[server]()).url);
   }));
+  if (mode === "bench") return await runBenchmarks(args);
+  if (mode === "backends") await installBackends(console.log);
   const junitFile = `${run.dir}/junit.xml`;
-  const report = mode === "test" ? [`--junit-path=${junitFile}`] : [];
-  const code = await runDeno([mode, "--allow-all", ...report, ...args]);
+  const which = mode === "backends" ? [BACKEND_TESTS] : [`--ignore=${BACKEND_TESTS}`];
+  const code = await runDeno(["test", "--allow-all", `--junit-path=${junitFile}`, ...which, ...args]);
+  return judge(code, await Deno.readTextFile(junitFile).catch(() => ""));
+}
+
+async function runBenchmarks(args: readonly string[]): Promise<Result> {
+  const code = await runDeno(["bench", "--allow-all", ...args]);
   // What Redis itself spends is no time of ours: a report beside the benchmarks.
-  if (mode === "bench" && args.length === 0) await runDeno(["run", "--allow-all", "bench/script_cost.ts"]);
-  return mode === "test"
-    ? judge(code, await Deno.readTextFile(junitFile).catch(() => ""))
-    : { code, reasons: [] };
+  if (args.length === 0) await runDeno(["run", "--allow-all", "bench/script_cost.ts"]);
+  return { code, reasons: [] };
 }
 
 async function runDeno(args: readonly string[]): Promise<number> {
