@@ -138,6 +138,7 @@ async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Pr
     world,
     logger,
     idempotencyWindowMs: limits.idempotencyWindowMs,
+    retentionMs: config.retentionDays * 86_400_000,
     onBooked: (shard, seq) => watermark.advance(shard, seq),
     onFailure: fatal, // an order that cannot be booked must not be answered
   });

@@ -43,7 +43,17 @@ const store = new RedisStore(connect(), { ...place, deployment: deployment.id },
   backlogMax: config.backlogMax,
 });
 const log = new RedisStream(place, connect);
-const worker = startWorker({ ledger, deployment, log, control, store, world, logger, idempotencyWindowMs });
+const worker = startWorker({
+  ledger,
+  deployment,
+  log,
+  control,
+  store,
+  world,
+  logger,
+  idempotencyWindowMs,
+  retentionMs: config.retentionDays * 86_400_000,
+});
 
 say(`Holdfast worker runs (pid ${Deno.pid}, deployment ${deployment.id}, ${shards} shards)`);
 stopOnSignal(world, logger, config.drainTimeoutMs, [

@@ -62,6 +62,8 @@ export interface Config {
   readonly userLimitMs: number;
   /** How long an order id is remembered at least, seconds. */
   readonly idempotencyWindowS: number;
+  /** Order lines older than this may be deleted, days. */
+  readonly retentionDays: number;
   /** Commands in one call to the store. */
   readonly batchMax: number;
   /** Requests that wait in one process. */
@@ -107,6 +109,11 @@ const relations: readonly { of: readonly [Key, Key]; rule: string; holds: (value
     of: ["drainTimeoutMs", "requestTimeoutMs"],
     rule: "at least REQUEST_TIMEOUT_MS, because draining waits for requests on their way",
     holds: ({ drainTimeoutMs, requestTimeoutMs }) => drainTimeoutMs >= requestTimeoutMs,
+  },
+  {
+    of: ["retentionDays", "idempotencyWindowS"],
+    rule: "at least IDEMPOTENCY_WINDOW_S, because a rebuild fills the store's memory from the ledger's lines",
+    holds: ({ retentionDays, idempotencyWindowS }) => retentionDays * 86_400 >= idempotencyWindowS,
   },
   {
     of: ["userLimitMs", "idempotencyWindowS"],

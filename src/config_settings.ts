@@ -80,6 +80,12 @@ export const settings = {
     meaning: "how long an order id is remembered at least",
     format: integer(60, 2_592_000),
   },
+  retentionDays: {
+    name: "RETENTION_DAYS",
+    default: "400",
+    meaning: "order lines older than this may be deleted, never inside the window",
+    format: integer(1, 36_500),
+  },
   batchMax: {
     name: "BATCH_MAX",
     default: "256",

@@ -35,6 +35,7 @@ Deno.test("loadConfig() without settings is the embedded default on loopback, op
     access: { kind: "open" },
     userLimitMs: 1000,
     idempotencyWindowS: 86_400,
+    retentionDays: 400,
     batchMax: 256,
     queueMax: 10_000,
     backlogMax: 1_000_000,
@@ -77,6 +78,7 @@ Deno.test("loadConfig() keeps integers within their bounds, both included", () =
     ["SHARDS", 1, 1024, {}],
     ["USER_LIMIT_MS", 0, 86_400_000, {}],
     ["IDEMPOTENCY_WINDOW_S", 60, 2_592_000, {}],
+    ["RETENTION_DAYS", 1, 36_500, {}],
     ["BATCH_MAX", 1, 512, {}],
     ["QUEUE_MAX", 1, 1_000_000, { BATCH_MAX: "1" }],
     ["BACKLOG_MAX", 1, 100_000_000, {}],
@@ -214,6 +216,11 @@ Deno.test("loadConfig() holds settings against one another and says why", () => 
   const cases: readonly (readonly [Env, string, RegExp])[] = [
     [{ DATABASE_URL: "postgres://db/x" }, "DATABASE_URL", /unset without REDIS_URL, because/],
     [{ QUEUE_MAX: "100" }, "QUEUE_MAX", /at least BATCH_MAX, because/],
+    [
+      { RETENTION_DAYS: "1", IDEMPOTENCY_WINDOW_S: "86401" },
+      "RETENTION_DAYS",
+      /at least IDEMPOTENCY_WINDOW_S, because/,
+    ],
     [{ REQUEST_TIMEOUT_MS: "4001" }, "DRAIN_TIMEOUT_MS", /at least REQUEST_TIMEOUT_MS, because/],
     [
       { IDEMPOTENCY_WINDOW_S: "60", USER_LIMIT_MS: "60001" },

@@ -147,6 +147,17 @@ export interface ShardLedger {
   compensations(limit: number): Promise<Compensation[]>;
   /** Notes that the store has taken the units back. */
   closeCompensation(compensation: Compensation): Promise<void>;
+  /**
+   * Deletes order lines accepted more than `ageMs` before the newest one, out of the `limit` after (`seq`, `line`).
+   * What is held or counts for a quota stays at any age; movements always do.
+   *
+   * @returns how many, and where the next page starts; undefined when nothing old is left after that place
+   */
+  forgetLines(
+    ageMs: number,
+    after: { seq: number; line: number },
+    limit: number,
+  ): Promise<Forgotten | undefined>;
   /** Notes the highest number seen issued, never backwards. */
   noteHead(head: number): Promise<void>;
   /**
@@ -164,6 +175,14 @@ export interface ShardLedger {
   beat(): Promise<void>;
   /** Gives the lease back. */
   release(): Promise<void>;
+}
+
+/** What was deleted out of a page of order lines. */
+export interface Forgotten {
+  /** How many. */
+  readonly lines: number;
+  /** The page's last line, deleted or not. */
+  readonly last: { readonly seq: number; readonly line: number };
 }
 
 /** A page of remembered lines, and where the next one starts. */

@@ -10,6 +10,7 @@ import type {
   Applied,
   Compensation,
   Cursor,
+  Forgotten,
   LinePage,
   LineRow,
   QuotaRow,
@@ -126,6 +127,12 @@ export class SqlShardLedger implements ShardLedger {
 
   async closeCompensation({ seq, sku }: Compensation): Promise<void> {
     await this.#session.query(this.#sql.close_compensation, [this.shard, seq, sku]);
+  }
+
+  async forgetLines(ageMs: number, after: Place, limit: number): Promise<Forgotten | undefined> {
+    const params = [this.shard, after.seq, after.line, ageMs, limit];
+    const [page] = await this.#pageOf<Place & { lines: number }>(this.#sql.forget_lines, params);
+    return page && { lines: page.lines, last: { seq: page.seq, line: page.line } };
   }
 
   async noteHead(head: number): Promise<void> {

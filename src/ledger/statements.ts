@@ -19,6 +19,7 @@ export const statementNames = [
   "find_returned_lines",
   "find_schema",
   "find_strays",
+  "forget_lines",
   "insert_compensations",
   "insert_dead_letter",
   "insert_movements",

@@ -14,6 +14,7 @@ import { describeError, type Logger } from "../telemetry/logger.ts";
 import { sleep, type World } from "../world.ts";
 import { apply, LedgerMismatch, whyNotBooked } from "./apply.ts";
 import { compensate } from "./compensate.ts";
+import { Retention } from "./retention.ts";
 import { arm, type ArmingParts, describe } from "./arming.ts";
 
 /** What a shard's worker needs. */
@@ -22,6 +23,8 @@ export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
   readonly ledger: Ledger;
   /** Where the worker's own adjustments are decided. */
   readonly store: StockStore;
+  /** Order lines older than this are deleted, ms; at least the idempotency window. */
+  readonly retentionMs: number;
   /** Told of every change: lease, arming, refusal, loss. */
   readonly logger: Logger;
   /** Told after each commit: everything up to `seq` is in the ledger. */
@@ -92,6 +95,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
   let position = { epoch, seq: (await ledger.cursor()).seq };
   parts.onBooked?.(shard, position.seq);
   await giveBackDue(ledger, parts);
+  const retention = new Retention(ledger, world, parts.retentionMs);
   let noted = { head: position.seq, atMs: world.elapsedMs() };
   try {
     while (!signal.aborted) {
@@ -124,6 +128,8 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         noted = { head: visit.head, atMs: nowMs };
         await ledger.noteHead(noted.head);
       }
+      const forgotten = await retention.step();
+      if (forgotten > 0) logger.info("old order lines deleted", { shard, lines: forgotten });
     }
   } catch (error) {
     if (error instanceof LedgerMismatch) await control.disarm(shard, parts.deployment.id);

@@ -109,6 +109,58 @@ export function registerOrderLives({ test }: Registrar): void {
     ]);
   });
 
+  const dayMs = 86_400_000;
+
+  test("order lines are forgotten by age, page by page; what is held or counts for a quota stays", async (books) => {
+    const { shard, rows } = books;
+    const shelf = new Shelf();
+    const rules = (sku: string, sale: number) =>
+      shelf.next("rules", "", [[sku, 0, 0]], { data: { policy: { quota: 5, sale } } });
+    const sold = (id: string, sku: string, atDay: number) =>
+      shelf.next("deduct", id, [[sku, -1, 0]], { atMs: atMs + atDay * dayMs });
+    const events = [
+      sold("old-1", "SKU-1", 0),
+      shelf.reserve("held", ["SKU-1", 1]),
+      shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], { userId: "" }),
+      rules("SKU-2", 5),
+      sold("counts", "SKU-2", 0),
+      sold("old-2", "SKU-1", 1),
+      sold("old-3", "SKU-1", 1),
+      sold("young", "SKU-1", 3),
+      sold("newest", "SKU-1", 12),
+    ];
+    assert.equal(applied(await shard.apply([entry(1, ...events)])).deadLetters, 0);
+    const movements = await rows("select * from movements order by seq");
+
+    const first = await shard.forgetLines(10 * dayMs, { seq: 0, line: -1 }, 3);
+    assert.deepEqual(first, { lines: 1, last: { seq: 6, line: 0 } });
+    assert.deepEqual(await shard.forgetLines(10 * dayMs, first.last, 2), {
+      lines: 2,
+      last: { seq: 8, line: 0 },
+    });
+    assert.equal(await shard.forgetLines(10 * dayMs, { seq: 8, line: 0 }, 2), undefined);
+    const left = await rows("select order_id from order_lines order by seq");
+    assert.deepEqual(left.map((row) => row.order_id), ["held", "counts", "young", "newest"]);
+    assert.deepEqual(await rows("select * from movements order by seq"), movements);
+
+    applied(await shard.apply([entry(1, rules("SKU-2", 11))]));
+    await shard.forgetLines(10 * dayMs, { seq: 0, line: -1 }, 10);
+    const after = await rows("select order_id from order_lines order by seq");
+    assert.deepEqual(after.map((row) => row.order_id), ["held", "young", "newest"]);
+  });
+
+  test("no line is forgotten by a store's clock that ran ahead, nor before there are any", async (books) => {
+    const { shard, rows } = books;
+    assert.equal(await shard.forgetLines(dayMs, { seq: 0, line: -1 }, 10), undefined);
+    const now = Date.now();
+    const shelf = new Shelf();
+    const today = shelf.next("deduct", "today", [["SKU-1", -1, 0]], { atMs: now });
+    const ahead = shelf.next("deduct", "ahead", [["SKU-1", -1, 0]], { atMs: now + 500 * dayMs });
+    applied(await shard.apply([entry(1, today, ahead)]));
+    assert.equal(await shard.forgetLines(dayMs, { seq: 0, line: -1 }, 10), undefined);
+    assert.equal((await rows("select order_id from order_lines")).length, 2);
+  });
+
   test("a replay of an order's life changes nothing", async ({ shard, rows }) => {
     const shelf = new Shelf();
     const batch = [

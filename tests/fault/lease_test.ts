@@ -154,7 +154,11 @@ async function startGreedyWorker(redisUrl: string, databaseUrl: string) {
   let commits = 0;
   const onBooked = () => void commits++;
   const parts = { ledger, deployment, log, control, store, world, logger, onBooked };
-  const worker = startWorker({ ...parts, idempotencyWindowMs: limits.idempotencyWindowMs });
+  const worker = startWorker({
+    ...parts,
+    idempotencyWindowMs: limits.idempotencyWindowMs,
+    retentionMs: 400 * 86_400_000,
+  });
   return {
     count: (message: string) => messages.filter((said) => said === message).length,
     commits: () => commits,
