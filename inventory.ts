@@ -23,14 +23,16 @@ import { runCli } from "./src/ops/cli/program.ts";
 import type { Reach, RedisCall } from "./src/ops/cli/reach.ts";
 import { Connection } from "./src/redis/connection.ts";
 import { allShardKeys } from "./src/redis/keys.ts";
+import { Links } from "./src/redis/links.ts";
 import { list } from "./src/redis/reply.ts";
+import { Servers } from "./src/redis/servers.ts";
 import { describeError } from "./src/telemetry/logger.ts";
 import { realWorld as world } from "./src/world.ts";
 
 const connectTimeoutMs = 5000;
 
 /** Opens a part when it is first asked for, and remembers how to close it. */
-class Servers {
+class Parts {
   readonly #opened = new Map<string, Promise<unknown>>();
   readonly #closers: (() => Promise<unknown>)[] = [];
 
@@ -49,18 +51,14 @@ class Servers {
     for (const close of this.#closers.toReversed()) await close();
   }
 
-  get redisUrl(): string {
+  get redisUrls(): readonly string[] {
     const { store } = this.config;
-    if (store.kind === "embedded") {
-      throw new Failure(
-        "Cannot use the embedded default from outside as its folder belongs to the running process: " +
-          "set REDIS_URL, or use --api <url> with the verbs that keep stock",
-        "usage",
-      );
-    }
-    const [url, ...others] = store.redisUrls;
-    if (url !== undefined && others.length === 0) return url;
-    throw new Failure("Cannot use several servers in REDIS_URL: Redis Cluster is not supported yet", "usage");
+    if (store.kind === "redis") return store.redisUrls;
+    throw new Failure(
+      "Cannot use the embedded default from outside as its folder belongs to the running process: " +
+        "set REDIS_URL, or use --api <url> with the verbs that keep stock",
+      "usage",
+    );
   }
 
   get databaseUrl(): string {
@@ -82,9 +80,25 @@ class Servers {
     }
   }
 
-  redis(): Promise<Connection> {
-    const { redisUrl } = this;
-    return this.once("redis", () => this.connect(redisUrl, "REDIS_URL"), (redis) => redis.close());
+  servers(): Promise<Servers> {
+    const { redisUrls } = this;
+    const { namespace, shards } = this.config;
+    const options = { name: `${namespace}-cli`, world, onError() {} };
+    const open = async () => {
+      const servers = new Servers(redisUrls, { namespace, shards }, options);
+      await servers.whenKnown(connectTimeoutMs).catch(async (error) => {
+        await servers.close();
+        throw new Failure(`Cannot reach REDIS_URL: ${describeError(error)}`);
+      });
+      return servers;
+    };
+    return this.once("servers", open, (servers) => servers.close());
+  }
+
+  /** For what waits nowhere; the log has connections of its own. */
+  links(): Promise<Links> {
+    const open = async () => new Links(await this.servers(), "server");
+    return this.once("links", open, (links) => links.close());
   }
 
   database(): Promise<Database> {
@@ -101,7 +115,7 @@ class Servers {
 }
 
 function openReach(config: Config): Reach {
-  const servers = new Servers(config);
+  const parts = new Parts(config);
   const { shards, namespace } = config;
   const actor = `cli:${userInfo().username}`;
   const place = { namespace, shards };
@@ -109,7 +123,7 @@ function openReach(config: Config): Reach {
   const call = (connection: Connection): RedisCall => (command, ...args) => connection.call(command, ...args);
 
   async function deployment() {
-    const found = await (await servers.ledger()).deployment();
+    const found = await (await parts.ledger()).deployment();
     if (!found) throw new Failure("Cannot use the ledger as no worker has made it yet");
     if (found.shards !== shards) {
       throw new Failure(`Cannot use SHARDS=${shards} as the books were made for ${found.shards}`, "usage");
@@ -118,9 +132,9 @@ function openReach(config: Config): Reach {
   }
 
   async function store(userLimitMs: number): Promise<StockStore> {
-    const connection = await servers.redis();
+    const links = await parts.links();
     const id = hasLedger ? (await deployment()).id : "";
-    return new RedisStore(connection, { ...place, deployment: id }, {
+    return new RedisStore(links, { ...place, deployment: id }, {
       userLimitMs,
       idempotencyWindowMs: config.idempotencyWindowS * 1000,
       backlogMax: config.backlogMax,
@@ -136,7 +150,7 @@ function openReach(config: Config): Reach {
       queueMax: config.queueMax,
       requestTimeoutMs: config.requestTimeoutMs,
       promisesOff: [],
-      archive: hasLedger ? await servers.ledger() : null,
+      archive: hasLedger ? await parts.ledger() : null,
       onBroken: reportError,
     });
     const token = world.uuid();
@@ -160,33 +174,35 @@ function openReach(config: Config): Reach {
     api,
     store,
     deployment,
-    redis: async () => call(await servers.redis()),
-    otherRedis: async (url) =>
-      call(await servers.once(url, () => servers.connect(url, "the other Redis"), (redis) => redis.close())),
-    control: async () =>
-      new RedisControl(await servers.redis(), { ...place, userLimitMs: config.userLimitMs }),
-    log: () => {
-      const connect = () =>
-        new Connection(servers.redisUrl, { name: `${namespace}-cli`, world, onError: () => {} });
-      return servers.once("log", async () => await new RedisStream(place, connect), (log) => log.close());
+    async redis(shard) {
+      const links = await parts.links();
+      return (command, ...args) => links.call(shard, command, ...args);
     },
-    ledger: () => servers.ledger(),
-    books: () => servers.database(),
+    otherRedis: async (url) =>
+      call(await parts.once(url, () => parts.connect(url, "the other Redis"), (redis) => redis.close())),
+    control: async () => new RedisControl(await parts.links(), { ...place, userLimitMs: config.userLimitMs }),
+    log: () => {
+      const open = async () => new RedisStream(new Links(await parts.servers(), "shard"), place);
+      return parts.once("log", open, (log) => log.close());
+    },
+    ledger: () => parts.ledger(),
+    books: () => parts.database(),
     async markForRebuild(shard) {
-      const redis = await servers.redis();
+      const links = await parts.links();
       const meta = allShardKeys(place)[shard]?.[0];
       if (meta === undefined) throw new RangeError(`Cannot use shard ${shard} as there are ${shards}`);
       // Sent in one turn on one connection, so nothing comes between. An epoch of 0 is what an interrupted restore
       // leaves behind: whoever arms the shard next must fill it from the ledger first.
-      const replies = await Promise.all([
-        redis.call("MULTI"),
-        redis.call("HDEL", meta, "armed"),
-        redis.call("HSET", meta, "epoch", 0),
-        redis.call("EXEC"),
-      ]);
+      const replies = await links.run(shard, (redis) =>
+        Promise.all([
+          redis.call("MULTI"),
+          redis.call("HDEL", meta, "armed"),
+          redis.call("HSET", meta, "epoch", 0),
+          redis.call("EXEC"),
+        ]));
       list(replies.at(-1));
     },
-    close: () => servers.close(),
+    close: () => parts.close(),
   };
 }
 

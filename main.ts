@@ -14,19 +14,11 @@ import type { Deployment, Ledger } from "./src/ledger/ledger.ts";
 import { openPglite } from "./src/ledger/pglite.ts";
 import { openPostgres } from "./src/ledger/postgres.ts";
 import { openLedger } from "./src/ledger/sql_ledger.ts";
-import {
-  configOrExit,
-  die,
-  exitCodes,
-  onlyUrl,
-  orExit,
-  say,
-  stopOnSignal,
-  type StopStep,
-} from "./src/lifecycle.ts";
+import { configOrExit, die, exitCodes, orExit, say, stopOnSignal, type StopStep } from "./src/lifecycle.ts";
 import { banner } from "./src/ops/banner.ts";
 import { stockDemo } from "./src/ops/demo.ts";
-import { Connection } from "./src/redis/connection.ts";
+import { Links } from "./src/redis/links.ts";
+import { Servers } from "./src/redis/servers.ts";
 import { createLogger, describeError } from "./src/telemetry/logger.ts";
 import { startWorker } from "./src/worker/worker.ts";
 import { realWorld as world, sleep } from "./src/world.ts";
@@ -42,7 +34,7 @@ const limits = {
 const fatal = (error: unknown) => die(`Stopped: ${describeError(error)}`, exitCodes.failed);
 
 const { store, archive, stop, demoStock } = config.store.kind === "redis"
-  ? await openRedis(onlyUrl(config.store.redisUrls), config.store.databaseUrl)
+  ? await openRedis(config.store.redisUrls, config.store.databaseUrl)
   : await orExit(openEmbedded(config.store));
 
 const inventory = new InventoryService(store, world, {
@@ -85,23 +77,30 @@ interface OpenStore {
   readonly demoStock: boolean;
 }
 
-async function openRedis(url: string, databaseUrl: string | null): Promise<OpenStore> {
+async function openRedis(urls: readonly string[], databaseUrl: string | null): Promise<OpenStore> {
   await Deno.permissions.revoke({ name: "write" }); // only the embedded default has files
-  const connection = new Connection(url, {
+  const place = { namespace, shards };
+  const servers = new Servers(urls, place, {
     name: `${namespace}-api`,
     world,
     onError: (error) => logger.warn("redis", { error: describeError(error) }),
   });
-  await connection.whenReady(2000).catch(() => logger.warn("redis is away: orders get 503 until it is back"));
+  const links = new Links(servers, "shard");
+  await orExit(
+    links.whenReady(0, 2000).catch((error) => {
+      if (error instanceof RangeError) throw error;
+      logger.warn("redis is away: orders get 503 until it is back");
+    }),
+  );
   const applicationName = `${namespace}-api`;
   const ledger = databaseUrl === null
     ? null
     : await openLedger(openPostgres({ url: databaseUrl, namespace, applicationName, world }), world);
   const deployment = await ledger?.deployment().catch(() => undefined);
-  const store = new RedisStore(connection, { namespace, shards, deployment: deployment?.id ?? "" }, limits);
+  const store = new RedisStore(links, { ...place, deployment: deployment?.id ?? "" }, limits);
   await orExit(refuseForeign(store, deployment));
   if (ledger && !deployment) void learnDeployment(ledger, store);
-  const stop = [() => store.close(), async () => await ledger?.close()];
+  const stop = [() => store.close(), () => servers.close(), async () => await ledger?.close()];
   return { store, archive: ledger, stop, demoStock: false };
 }
 

@@ -7,9 +7,10 @@ import { RedisControl } from "./src/inventory/redis/control.ts";
 import { RedisStore } from "./src/inventory/redis/store.ts";
 import { openPostgres } from "./src/ledger/postgres.ts";
 import { openLedger } from "./src/ledger/sql_ledger.ts";
-import { configOrExit, die, exitCodes, onlyUrl, say, stopOnSignal } from "./src/lifecycle.ts";
+import { configOrExit, die, exitCodes, orExit, say, stopOnSignal } from "./src/lifecycle.ts";
 import { RedisStream } from "./src/log/redis_stream.ts";
-import { Connection } from "./src/redis/connection.ts";
+import { Links } from "./src/redis/links.ts";
+import { Servers } from "./src/redis/servers.ts";
 import { createLogger, describeError } from "./src/telemetry/logger.ts";
 import { startWorker } from "./src/worker/worker.ts";
 import { realWorld as world, sleep } from "./src/world.ts";
@@ -19,8 +20,7 @@ const { shards, namespace, userLimitMs } = config;
 if (config.store.kind === "embedded" || config.store.databaseUrl === null) {
   die("Cannot start the worker as REDIS_URL and DATABASE_URL must be set", exitCodes.badSettings);
 }
-const { databaseUrl } = config.store;
-const redisUrl = onlyUrl(config.store.redisUrls);
+const { databaseUrl, redisUrls } = config.store;
 const logger = createLogger(world, config.logLevel);
 
 const name = `${namespace}-worker`;
@@ -28,21 +28,26 @@ const database = openPostgres({ url: databaseUrl, namespace, applicationName: na
 const ledger = await openLedger(database, world);
 const deployment = await prepare();
 
-const connect = () =>
-  new Connection(redisUrl, {
-    name,
-    world,
-    onError: (error) => logger.warn("redis", { error: describeError(error) }),
-  });
-const idempotencyWindowMs = config.idempotencyWindowS * 1000;
 const place = { namespace, shards };
-const control = new RedisControl(connect(), { ...place, userLimitMs });
-const store = new RedisStore(connect(), { ...place, deployment: deployment.id }, {
+const servers = new Servers(redisUrls, place, {
+  name,
+  world,
+  onError: (error) => logger.warn("redis", { error: describeError(error) }),
+});
+await orExit(
+  servers.whenKnown(2000).catch((error) => {
+    if (error instanceof RangeError) throw error;
+    logger.warn("redis is away: nothing is armed until it is back");
+  }),
+);
+const idempotencyWindowMs = config.idempotencyWindowS * 1000;
+const control = new RedisControl(new Links(servers, "server"), { ...place, userLimitMs });
+const store = new RedisStore(new Links(servers, "server"), { ...place, deployment: deployment.id }, {
   userLimitMs,
   idempotencyWindowMs,
   backlogMax: config.backlogMax,
 });
-const log = new RedisStream(place, connect);
+const log = new RedisStream(new Links(servers, "shard"), place);
 const worker = startWorker({
   ledger,
   deployment,
@@ -58,7 +63,7 @@ const worker = startWorker({
 say(`Holdfast worker runs (pid ${Deno.pid}, deployment ${deployment.id}, ${shards} shards)`);
 stopOnSignal(world, logger, config.drainTimeoutMs, [
   () => worker.stop(),
-  () => Promise.all([log.close(), control.close(), store.close(), ledger.close()]),
+  () => Promise.all([log.close(), control.close(), store.close(), servers.close(), ledger.close()]),
 ]);
 
 /** A ledger that is away is waited for; one that belongs to other settings is not. */

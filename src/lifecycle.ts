@@ -36,16 +36,6 @@ export function configOrExit(): Config {
   }
 }
 
-/** The one Redis there is; a Redis Cluster cannot be used yet, and half of one must not be. */
-export function onlyUrl(urls: readonly string[]): string {
-  const [url, ...others] = urls;
-  if (url !== undefined && others.length === 0) return url;
-  die(
-    "Cannot start as REDIS_URL must name one server: Redis Cluster is not supported yet",
-    exitCodes.badSettings,
-  );
-}
-
 /** Runs a part of the start; when it fails, the process ends with the reason. */
 export async function orExit<T>(start: Promise<T>): Promise<T> {
   try {

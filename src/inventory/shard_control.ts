@@ -61,8 +61,8 @@ export class RestoreOvertaken extends Error {
 
 /** Verifies, fills and arms shards. One worker a shard uses it, but an overtaken one does no harm. */
 export interface ShardControl {
-  /** Why these servers must not be used at all, in words; empty when they may. */
-  refusals(): Promise<string[]>;
+  /** Why the shard's server must not be used at all, in words; empty when it may. */
+  refusals(shard: number): Promise<string[]>;
   /** Loads what the API needs to decide, and reads the shard. */
   inspect(shard: number): Promise<ShardView>;
   /** Stock in pages, for comparison. `cursor` starts with "0" and ends when `next` is null. */

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Connection } from "../redis/connection.ts";
 import { allShardKeys, type RedisPlace } from "../redis/keys.ts";
+import type { Links } from "../redis/links.ts";
 import { list, text } from "../redis/reply.ts";
 import { decodeEntry, entryField } from "./codec.ts";
 import { type LogEntry, parsePosition, type Position } from "./event.ts";
@@ -13,15 +13,16 @@ import type { EventLog, ReadOptions } from "./log.ts";
 
 /** Reads streams. A waiting read blocks its connection, so each shard's reader has one of its own. */
 export class RedisStream implements EventLog {
-  readonly #connections = new Map<number, Connection>();
+  readonly #links: Links;
   readonly #keys: string[];
 
   /**
    * Connects a shard's reader at its first read.
    *
-   * @param connect opens the connection of a shard's reader
+   * @param links with a connection a shard; {@link close} closes them
    */
-  constructor(place: RedisPlace, readonly connect: (shard: number) => Connection) {
+  constructor(links: Links, place: RedisPlace) {
+    this.#links = links;
     this.#keys = allShardKeys(place).map((keys) => keys.at(-1) ?? "");
   }
 
@@ -33,28 +34,17 @@ export class RedisStream implements EventLog {
   async read(shard: number, after: Position, options: ReadOptions): Promise<LogEntry[]> {
     if (options.signal.aborted) return [];
     const key = this.#keys[shard] ?? "";
-    const connection = this.#connection(shard);
-    await connection.whenReady(options.waitMs + 1000);
+    await this.#links.whenReady(shard, options.waitMs + 1000);
     const start = `${after.epoch}-${after.seq}`;
     const block = options.waitMs > 0 ? ["BLOCK", Math.ceil(options.waitMs)] : []; // BLOCK 0 is for ever
     const limits = ["COUNT", options.entriesMax, ...block];
-    const reply = await connection.call("XREAD", ...limits, "STREAMS", key, start);
+    const reply = await this.#links.call(shard, "XREAD", ...limits, "STREAMS", key, start);
     return reply === null ? [] : decodeReply(reply);
   }
 
   /** Closes the connection of every reader; a read that waits rejects. */
-  async close(): Promise<void> {
-    await Promise.all([...this.#connections.values()].map((connection) => connection.close()));
-    this.#connections.clear();
-  }
-
-  #connection(shard: number): Connection {
-    let connection = this.#connections.get(shard);
-    if (!connection) {
-      connection = this.connect(shard);
-      this.#connections.set(shard, connection);
-    }
-    return connection;
+  close(): Promise<void> {
+    return this.#links.close();
   }
 }
 

@@ -8,7 +8,7 @@
  * @module
  */
 import { Redis } from "ioredis";
-import type { World } from "../world.ts";
+import { sleep, type World } from "../world.ts";
 import { StoreError } from "../inventory/store.ts";
 
 /** How a connection behaves; the rest is fixed below. */
@@ -19,19 +19,24 @@ export interface ConnectionOptions {
   readonly world: World;
   /** Told about each failure to connect; may be many in a row. */
   readonly onError: (error: Error) => void;
+  /** Told each time the connection is lost, and of every attempt that failed. */
+  readonly onClose?: () => void;
 }
 
 const reconnectMinMs = 50;
 const reconnectMaxMs = 1000;
+/** A frozen server never closes its side; then the socket is destroyed. */
+const disconnectTimeoutMs = 200;
 
 /** One connection to one Redis server. */
 export class Connection {
   readonly #redis: Redis;
   readonly #world: World;
   readonly #inFlight = new Set<(error: StoreError) => void>();
+  #isNew = true;
 
   /** Begins to connect and goes on trying until {@link close}; {@link whenReady} waits for it. */
-  constructor(url: string, options: ConnectionOptions) {
+  constructor(readonly url: string, options: ConnectionOptions) {
     this.#world = options.world;
     this.#redis = new Redis(url, {
       protocol: 2, // one shape of replies on every server
@@ -45,6 +50,7 @@ export class Connection {
       enableReadyCheck: true,
       reconnectOnError: null,
       connectTimeout: 2000,
+      disconnectTimeout: disconnectTimeoutMs,
       keepAlive: 5000,
       noDelay: true,
       // Exponential with full jitter, so that a crowd of processes does not come back as one.
@@ -52,7 +58,17 @@ export class Connection {
         reconnectMinMs + options.world.random() * Math.min(reconnectMaxMs, reconnectMinMs * 2 ** times),
     });
     this.#redis.on("error", options.onError);
-    this.#redis.on("close", () => this.#lose());
+    this.#redis.on("ready", () => this.#isNew = false);
+    this.#redis.on("close", () => {
+      this.#isNew = false;
+      this.#lose();
+      options.onClose?.();
+    });
+  }
+
+  /** Whether the first attempt to connect is still on its way. */
+  get isNew(): boolean {
+    return this.#isNew;
   }
 
   /** Whether commands can be sent now. */
@@ -96,9 +112,12 @@ export class Connection {
   /** Closes; calls in flight reject at once. Resolves when the socket is gone. */
   async close(): Promise<void> {
     this.#lose();
-    // Between two attempts there is no socket, and ioredis would not say when it has ended.
-    const hasSocket = this.#redis.status !== "end" && this.#redis.status !== "reconnecting";
-    if (!hasSocket) return this.#redis.disconnect();
+    if (this.#redis.status === "end") return;
+    // Between two attempts there is no socket, and ioredis does not say that it has ended; its timer goes on.
+    if (this.#redis.status === "reconnecting") {
+      this.#redis.disconnect();
+      return await sleep(this.#world, disconnectTimeoutMs);
+    }
     const ended = new Promise<void>((resolve) => this.#redis.once("end", () => resolve()));
     this.#redis.disconnect();
     await ended;

@@ -45,6 +45,11 @@ export function hashTag(namespace: string, shard: number, shards: number): strin
   }
 }
 
+/** The slot of every shard, which all of its keys are in. */
+export function allShardSlots({ namespace, shards }: RedisPlace): number[] {
+  return Array.from({ length: shards }, (_, shard) => slotOf(hashTag(namespace, shard, shards)));
+}
+
 /** The keys of every shard of a deployment, each list in the order of {@link keyNames}. */
 export function allShardKeys({ namespace, shards }: RedisPlace): string[][] {
   return Array.from({ length: shards }, (_, shard) => {

@@ -46,7 +46,7 @@ export type Verdict =
 export async function arm(parts: ArmingParts): Promise<Verdict> {
   const { control, ledger, deployment } = parts;
   const { shard } = ledger;
-  const refusals = await control.refusals();
+  const refusals = await control.refusals(shard);
   if (refusals.length > 0) return refused(refusals.join("; "));
 
   const view = await control.inspect(shard);

@@ -6,7 +6,8 @@ import { RedisStore } from "../../src/inventory/redis/store.ts";
 import type { DecisionLimits } from "../../src/inventory/store.ts";
 import { MemoryStore } from "../../src/inventory/memory/store.ts";
 import { RedisStream } from "../../src/log/redis_stream.ts";
-import { Connection } from "../../src/redis/connection.ts";
+import { Links } from "../../src/redis/links.ts";
+import { Servers } from "../../src/redis/servers.ts";
 import { realWorld } from "../../src/world.ts";
 import type { StoreUnderTest } from "./store_suite.ts";
 
@@ -19,26 +20,26 @@ export function makeMemoryStore(limits: Partial<DecisionLimits> = {}): Promise<S
   return Promise.resolve({ ...parts, [Symbol.asyncDispose]: () => store.close() });
 }
 
-/** A store in the Redis at `url`, in a namespace of its own. */
+/** A store in the Redis at `url`, or in the cluster of several, in a namespace of its own. */
 export async function makeRedisStore(
-  url: string,
+  url: string | readonly string[],
   limits: Partial<DecisionLimits> = {},
 ): Promise<StoreUnderTest> {
   const place = { namespace: `t${crypto.randomUUID().slice(0, 8)}`, shards: 1 };
   const all = { ...defaults, ...limits };
-  const connect = () => new Connection(url, { name: "test", world: realWorld, onError: () => {} });
-  const [forStore, forControl] = [connect(), connect()];
-  await Promise.all([forStore.whenReady(5000), forControl.whenReady(5000)]);
-  const store = new RedisStore(forStore, { ...place, deployment: "" }, all);
-  const control = new RedisControl(forControl, { ...place, userLimitMs: all.userLimitMs });
+  const servers = new Servers([url].flat(), place, { name: "test", world: realWorld, onError() {} });
+  const links = { store: new Links(servers, "shard"), control: new Links(servers, "server") };
+  await Promise.all(Object.values(links).map((each) => each.whenReady(0, 5000)));
+  const store = new RedisStore(links.store, { ...place, deployment: "" }, all);
+  const control = new RedisControl(links.control, { ...place, userLimitMs: all.userLimitMs });
   await control.inspect(0); // loads the scripts
-  const log = new RedisStream(place, connect);
+  const log = new RedisStream(new Links(servers, "shard"), place);
   return {
     store,
     control,
     log,
     async [Symbol.asyncDispose]() {
-      await Promise.all([store.close(), control.close(), log.close()]);
+      await Promise.all([store.close(), control.close(), log.close(), servers.close()]);
     },
   };
 }

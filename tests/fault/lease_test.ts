@@ -9,7 +9,8 @@ import type { Database } from "../../src/ledger/database.ts";
 import { openPostgres } from "../../src/ledger/postgres.ts";
 import { openLedger } from "../../src/ledger/sql_ledger.ts";
 import { RedisStream } from "../../src/log/redis_stream.ts";
-import { Connection } from "../../src/redis/connection.ts";
+import { Links } from "../../src/redis/links.ts";
+import { Servers } from "../../src/redis/servers.ts";
 import type { Logger } from "../../src/telemetry/logger.ts";
 import { startWorker } from "../../src/worker/worker.ts";
 import { realWorld as world } from "../../src/world.ts";
@@ -136,7 +137,7 @@ function withoutLocks(database: Database): Database {
 async function startGreedyWorker(redisUrl: string, databaseUrl: string) {
   const place = { namespace: "inventory", shards: 1 };
   const limits = { userLimitMs: 1000, idempotencyWindowMs: 86_400_000, backlogMax: 1_000_000 };
-  const connect = () => new Connection(redisUrl, { name: "greedy", world, onError() {} });
+  const servers = new Servers([redisUrl], place, { name: "greedy", world, onError() {} });
   const database = openPostgres({
     url: databaseUrl,
     namespace: "inventory",
@@ -145,9 +146,12 @@ async function startGreedyWorker(redisUrl: string, databaseUrl: string) {
   });
   const ledger = await openLedger(withoutLocks(database), world);
   const deployment = await ledger.prepare(1);
-  const log = new RedisStream(place, connect);
-  const control = new RedisControl(connect(), { ...place, userLimitMs: limits.userLimitMs });
-  const store = new RedisStore(connect(), { ...place, deployment: deployment.id }, limits);
+  const log = new RedisStream(new Links(servers, "shard"), place);
+  const control = new RedisControl(new Links(servers, "server"), {
+    ...place,
+    userLimitMs: limits.userLimitMs,
+  });
+  const store = new RedisStore(new Links(servers, "server"), { ...place, deployment: deployment.id }, limits);
   const messages: string[] = [];
   const note = (message: string) => void messages.push(message);
   const logger: Logger = { debug: note, info: note, warn: note, error: note };
@@ -164,7 +168,7 @@ async function startGreedyWorker(redisUrl: string, databaseUrl: string) {
     commits: () => commits,
     async [Symbol.asyncDispose]() {
       await worker.stop();
-      await Promise.all([log.close(), control.close(), store.close(), ledger.close()]);
+      await Promise.all([log.close(), control.close(), store.close(), servers.close(), ledger.close()]);
     },
   };
 }

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
 import { RedisStore } from "../../src/inventory/redis/store.ts";
-import { Connection } from "../../src/redis/connection.ts";
+import { Links } from "../../src/redis/links.ts";
+import { Servers } from "../../src/redis/servers.ts";
 import { realWorld as world } from "../../src/world.ts";
 import { decide, deduct } from "../contract/store_suite.ts";
 import { runCommand } from "../servers/command.ts";
@@ -277,14 +278,14 @@ async function assertStopped(api: Service): Promise<void> {
 Deno.test("ledger: an event that PostgreSQL cannot take is set aside beside its movement, and the others are booked", async () => {
   await using shop = await startShop();
   const { redis, databaseUrl, api } = shop;
-  const connection = new Connection(redis.url, { name: "test", world, onError() {} });
+  const place = { namespace: "inventory", shards: 1 };
+  const servers = new Servers([redis.url], place, { name: "test", world, onError() {} });
   const limits = { userLimitMs: 0, idempotencyWindowMs: 86_400_000, backlogMax: 1000 };
-  const store = new RedisStore(connection, { namespace: "inventory", shards: 1, deployment: "" }, limits);
-  await connection.whenReady(2000);
+  const store = new RedisStore(new Links(servers, "shard"), { ...place, deployment: "" }, limits);
   // The edge refuses NUL; a program of somebody else's that writes past it does not.
   const orders = ["good-1", "bad\0order", "good-2", "good-3"];
   const outcomes = await decide(store, ...orders.map((id) => deduct(id, "sku", 2, `user of ${id}`)));
-  await store.close();
+  await Promise.all([store.close(), servers.close()]);
   assert.deepEqual(outcomes.map(({ kind }) => kind), Array(4).fill("accepted"));
   await drained(redis);
 

@@ -15,8 +15,8 @@ import {
 } from "../shard_control.ts";
 import { pairKey, rememberedKey } from "../remembered.ts";
 import { encodeLine } from "./wire_lines.ts";
-import type { Connection } from "../../redis/connection.ts";
 import { allShardKeys, type RedisPlace } from "../../redis/keys.ts";
+import type { Links } from "../../redis/links.ts";
 import { readScript, type Script } from "../../redis/script.ts";
 import { integer, list, text } from "../../redis/reply.ts";
 import { refusalsOf } from "../../redis/fitness.ts";
@@ -33,7 +33,7 @@ const scanCount = 2000;
 
 /** Verifies, restores and arms shards in Redis. */
 export class RedisControl implements ShardControl {
-  readonly #connection: Connection;
+  readonly #links: Links;
   readonly #keys: string[][];
   readonly #options: ControlOptions;
   readonly #decide = readScript("inventory");
@@ -43,23 +43,23 @@ export class RedisControl implements ShardControl {
   readonly #disarm = readScript("disarm");
   readonly #restore = readScript("restore");
 
-  /** Reads its scripts from `lua/` and sends nothing yet. {@link close} closes `connection`. */
-  constructor(connection: Connection, options: ControlOptions) {
-    this.#connection = connection;
+  /** Reads its scripts from `lua/` and sends nothing yet. {@link close} closes `links`. */
+  constructor(links: Links, options: ControlOptions) {
+    this.#links = links;
     this.#options = options;
     this.#keys = allShardKeys(options);
   }
 
   /** One `INFO`, judged by `redis/fitness.ts`. */
-  async refusals(): Promise<string[]> {
-    return refusalsOf(text(await this.#connection.call("INFO")));
+  async refusals(shard: number): Promise<string[]> {
+    return refusalsOf(text(await this.#links.call(shard, "INFO")));
   }
 
   /** Loads every script, the one of the API among them, then reads the shard in one call. */
   async inspect(shard: number): Promise<ShardView> {
     // The API may not load scripts (its user needs no `script`), so a shard is armed with its script.
     for (const script of this.#scripts()) {
-      await this.#connection.call("SCRIPT", "LOAD", script.source);
+      await this.#links.call(shard, "SCRIPT", "LOAD", script.source);
     }
     const view = JSON.parse(text(await this.#run(this.#inspect, shard)));
     const [first, last] = [parsePosition(view.first), parsePosition(view.last)];
@@ -78,7 +78,7 @@ export class RedisControl implements ShardControl {
 
   /** One `HSCAN`: about 2000 SKUs. A SKU may come twice; one that stays is never missed. */
   async stock(shard: number, cursor: string): Promise<{ rows: StockRow[]; next: string | null }> {
-    const reply = await this.#connection.call("HSCAN", this.#key(shard, 1), cursor, "COUNT", scanCount);
+    const reply = await this.#links.call(shard, "HSCAN", this.#key(shard, 1), cursor, "COUNT", scanCount);
     const [next, flat] = list(reply);
     const fields = list(flat).map(text);
     const rows: StockRow[] = [];
@@ -152,9 +152,9 @@ export class RedisControl implements ShardControl {
     return { kind: kind === "armed" ? "armed" : "lost", head: integer(head) };
   }
 
-  /** Closes the connection; calls on their way reject. */
+  /** Closes the connections; calls on their way reject. */
   close(): Promise<void> {
-    return this.#connection.close();
+    return this.#links.close();
   }
 
   async #step(shard: number, args: (string | number)[]): Promise<void> {
@@ -164,7 +164,7 @@ export class RedisControl implements ShardControl {
 
   #run(script: Script, shard: number, ...args: (string | number)[]): Promise<unknown> {
     const keys = this.#shardKeys(shard);
-    return this.#connection.call("EVALSHA", script.sha, keys.length, ...keys, ...args);
+    return this.#links.call(shard, "EVALSHA", script.sha, keys.length, ...keys, ...args);
   }
 
   #scripts(): Script[] {

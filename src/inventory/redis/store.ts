@@ -4,8 +4,8 @@
  * @module
  */
 import { type BatchResult, type DecisionLimits, type StockStore, StoreError, type Timed } from "../store.ts";
-import type { Connection } from "../../redis/connection.ts";
 import { allShardKeys, type RedisPlace } from "../../redis/keys.ts";
+import type { Links } from "../../redis/links.ts";
 import { readScript } from "../../redis/script.ts";
 import { type BatchReply, decodeBatch, encodeBatch } from "./wire.ts";
 
@@ -17,7 +17,7 @@ export interface CallerPlace extends RedisPlace {
 
 /** The API's side of Redis. It can only run what the worker has loaded: `EVALSHA`, never `EVAL`. */
 export class RedisStore implements StockStore {
-  readonly #connection: Connection;
+  readonly #links: Links;
   readonly #keys: string[][];
   readonly #script = readScript("inventory");
   /** What every call says of limits and caller: `ARGV[3]` to `ARGV[7]`. */
@@ -25,9 +25,9 @@ export class RedisStore implements StockStore {
   /** Epoch of each shard as this process last heard it; 0 = not yet. */
   readonly #epochs: number[];
 
-  /** Reads its script from `lua/` and sends nothing yet. {@link close} closes `connection`. */
-  constructor(connection: Connection, place: CallerPlace, limits: DecisionLimits) {
-    this.#connection = connection;
+  /** Reads its script from `lua/` and sends nothing yet. {@link close} closes `links`. */
+  constructor(links: Links, place: CallerPlace, limits: DecisionLimits) {
+    this.#links = links;
     this.#keys = allShardKeys(place);
     this.#epochs = new Array(place.shards).fill(0);
     const { userLimitMs, idempotencyWindowMs, backlogMax } = limits;
@@ -76,9 +76,9 @@ export class RedisStore implements StockStore {
     throw new StoreError("stale_epoch", "none", `Cannot use shard ${shard} as its epoch keeps changing`);
   }
 
-  /** Closes the connection; calls on their way reject with an unknown effect. */
+  /** Closes the connections; calls on their way reject with an unknown effect. */
   close(): Promise<void> {
-    return this.#connection.close();
+    return this.#links.close();
   }
 
   async #run(shard: number, commands: string): Promise<BatchReply | "not_loaded"> {
@@ -86,7 +86,7 @@ export class RedisStore implements StockStore {
     if (!keys) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#keys.length}`);
     const args = [...keys, commands, this.#epochs[shard] ?? 0, ...this.#terms];
     try {
-      const reply = await this.#connection.call("EVALSHA", this.#script.sha, keys.length, ...args);
+      const reply = await this.#links.call(shard, "EVALSHA", this.#script.sha, keys.length, ...args);
       return decodeBatch(reply);
     } catch (error) {
       // The worker loads the script when it arms, so a server without it has not been armed by this version.

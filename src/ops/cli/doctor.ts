@@ -23,7 +23,7 @@ const postgresMin = 140_000;
 
 /** Prints all findings. Returns 1 when any is `bad`. */
 export async function doctor(reach: Reach, terminal: Terminal): Promise<number> {
-  const redis = await reach.redis();
+  const redis = await reach.redis(0);
   const findings = [
     ...await redisFindings(reach, redis),
     ...await shardFindings(reach),
@@ -41,11 +41,13 @@ async function redisFindings(reach: Reach, redis: RedisCall): Promise<Finding[]>
   const version = field("valkey_version")
     ? `Valkey ${field("valkey_version")}`
     : `Redis ${field("redis_version")}`;
-  const refusals = await (await reach.control()).refusals();
+  const control = await reach.control();
+  const refusals = await Promise.all(allShards(reach).map((shard) => control.refusals(shard)));
+  const refused = new Set(refusals.flat());
   const replicas = Number(field("connected_slaves"));
   const isAof = field("aof_enabled") === "1";
   return [
-    { check: "redis", verdict: refusals.length > 0 ? "bad" : "ok", found: [version, ...refusals].join("; ") },
+    { check: "redis", verdict: refused.size > 0 ? "bad" : "ok", found: [version, ...refused].join("; ") },
     await clockFinding(reach, redis),
     {
       check: "appendonly",

@@ -28,8 +28,8 @@ export interface Reach {
   api(): Promise<(asked: Asked) => Promise<Response>>;
   /** Decides batches. `userLimitMs` is what counts for them, whatever the settings say. */
   store(userLimitMs: number): Promise<StockStore>;
-  /** The Redis of the settings. */
-  redis(): Promise<RedisCall>;
+  /** The Redis server that has a shard. */
+  redis(shard: number): Promise<RedisCall>;
   /** Another Redis, for an import. */
   otherRedis(url: string): Promise<RedisCall>;
   /** Looks at shards; restores and arms them. */
