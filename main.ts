@@ -19,13 +19,20 @@ import { banner } from "./src/ops/banner.ts";
 import { stockDemo } from "./src/ops/demo.ts";
 import { Links } from "./src/redis/links.ts";
 import { Servers } from "./src/redis/servers.ts";
-import { createLogger, describeError } from "./src/telemetry/logger.ts";
+import { createLogger, describeError, traceIds } from "./src/telemetry/logger.ts";
+import { startTelemetry } from "./src/telemetry/telemetry.ts";
 import { startWorker } from "./src/worker/worker.ts";
 import { realWorld as world, sleep } from "./src/world.ts";
 
 const config = configOrExit();
 const { shards, namespace, userLimitMs } = config;
 const logger = createLogger(world, config.logLevel);
+const telemetry = await startTelemetry(
+  config.telemetry,
+  { namespace, program: "api" },
+  world,
+  (signal, why) => logger.warn("telemetry not sent", { signal, why }),
+);
 const limits = {
   userLimitMs,
   idempotencyWindowMs: config.idempotencyWindowS * 1000,
@@ -46,17 +53,26 @@ const inventory = new InventoryService(store, world, {
   promisesOff: archive === null ? ["orders past the idempotency window: DATABASE_URL is not set"] : [],
   archive,
   onBroken: (error) => logger.error("broken store", { error: describeError(error) }),
+  ...telemetry && { onCall: telemetry.onStoreCall },
 });
+telemetry?.watchInventory(inventory);
 if (demoStock) await stockDemo(inventory);
 
-const reportError = (error: unknown) => logger.error("broken request", { error: describeError(error) });
-const app = createApp({ inventory, config, world, reportError });
+const app = createApp({
+  inventory,
+  config,
+  world,
+  reportError: (error, traceparent) =>
+    logger.error("broken request", { error: describeError(error), ...traceIds(traceparent) }),
+  watch: telemetry?.requests(config.store.kind === "redis" ? "redis" : "memory") ?? null,
+});
 const server = await orExit(listen());
 say(banner(config, server.addr.port, Deno.pid, world));
 stopOnSignal(world, logger, config.drainTimeoutMs, [
   () => server.shutdown(),
   () => inventory.drained(),
   ...stop,
+  async () => await telemetry?.stop(),
 ]);
 
 // deno-lint-ignore require-await -- a port that is taken must reject, not throw
@@ -84,6 +100,7 @@ async function openRedis(urls: readonly string[], databaseUrl: string | null): P
     name: `${namespace}-api`,
     world,
     onError: (error) => logger.warn("redis", { error: describeError(error) }),
+    ...telemetry && { onCall: telemetry.onClientCall },
   });
   const links = new Links(servers, "shard");
   await orExit(

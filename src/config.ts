@@ -44,6 +44,20 @@ export interface FairPlayConfig {
   readonly purchaseTokenKeys: readonly string[] | null;
 }
 
+/** What is told of the process, and where; which traces are kept. */
+export interface TelemetryConfig {
+  /** Base URL of an OTLP/HTTP receiver; null = Deno's own OpenTelemetry takes it. May hold a password. */
+  readonly endpoint: string | null;
+  /** Share of the traces that begin here and are kept, 0..1. */
+  readonly traceRatio: number;
+  /** A request that takes longer is kept in any case. */
+  readonly traceSlowMs: number;
+  /** Who samples: this process, or a Collector that gets all. */
+  readonly traceSampling: "head" | "collector";
+  /** Every trace is kept for `forS` seconds of each `everyS`; null = never. */
+  readonly traceFull: { readonly everyS: number; readonly forS: number } | null;
+}
+
 /** One process's settings. */
 export interface Config {
   /** Listen address; an IPv6 address without brackets. */
@@ -76,6 +90,8 @@ export interface Config {
   readonly drainTimeoutMs: number;
   /** The least severe line that is logged. */
   readonly logLevel: LogLevel;
+  /** What is told of the process; null = nothing. */
+  readonly telemetry: TelemetryConfig | null;
   /** What keeps a sale fair. */
   readonly fairPlay: FairPlayConfig;
   /** Web origins whose pages may call the API; null = off. */
@@ -119,6 +135,14 @@ const relations: readonly { of: readonly [Key, Key]; rule: string; holds: (value
     of: ["userLimitMs", "idempotencyWindowS"],
     rule: "at most IDEMPOTENCY_WINDOW_S, because a rebuild knows no older purchases",
     holds: ({ userLimitMs, idempotencyWindowS }) => userLimitMs <= idempotencyWindowS * 1000,
+  },
+  {
+    of: ["traceFullFor", "traceFullEvery"],
+    rule: "set together with TRACE_FULL_EVERY and shorter, or be unset with it",
+    holds: ({ traceFullFor, traceFullEvery }) =>
+      traceFullFor === null || traceFullEvery === null
+        ? traceFullFor === traceFullEvery
+        : traceFullFor < traceFullEvery,
   },
 ];
 
@@ -194,9 +218,23 @@ function written(
 
 function toConfig(values: Values): Config {
   const { redisUrls, databaseUrl, dataDir, demoStock, tokens, ...others } = values;
-  const { rateLimit, rateLimitBy, trustProxy, blocked, purchaseTokenKeys, ...rest } = others;
+  const { rateLimit, rateLimitBy, trustProxy, blocked, purchaseTokenKeys, ...more } = others;
+  const { otlpEndpoint, otelEndpoint, denoOtel, denoDeploy, ...traces } = more;
+  const { traceRatio, traceSlowMs, traceSampling, traceFullEvery, traceFullFor, ...rest } = traces;
+  // Deno would refuse a second SDK beside its own.
+  const isDenos = denoOtel === "true" || denoDeploy !== null;
+  const endpoint = isDenos ? null : otlpEndpoint ?? otelEndpoint;
   return {
     ...rest,
+    telemetry: endpoint === null && !isDenos ? null : {
+      endpoint,
+      traceRatio,
+      traceSlowMs,
+      traceSampling,
+      traceFull: traceFullEvery === null || traceFullFor === null
+        ? null
+        : { everyS: traceFullEvery, forS: traceFullFor },
+    },
     fairPlay: {
       rateLimit: rateLimit === null ? null : { ...rateLimit, by: rateLimitBy },
       trustedProxies: trustProxy,

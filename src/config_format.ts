@@ -71,6 +71,17 @@ export function integer(min: number, max: number): Format<number> {
   };
 }
 
+/** A share of a whole. */
+export function ratio(): Format<number> {
+  return {
+    rule: "a number from 0 to 1, such as 0.01",
+    parse(text) {
+      const value = /^\d(?:\.\d{1,9})?$/.test(text) ? Number(text) : NaN;
+      return value <= 1 ? value : undefined;
+    },
+  };
+}
+
 /** One of a few words. */
 export function oneOf<T extends string>(words: readonly T[]): Format<T> {
   return { rule: `one of ${words.join(", ")}`, parse: (text) => words.find((word) => word === text) };
@@ -119,6 +130,22 @@ export function redisUrls(): Format<readonly string[]> {
       return alike && urls.length <= redisUrlsMax ? urls : undefined;
     },
   };
+}
+
+/** Where telemetry goes: paths such as `/v1/traces` are appended. */
+export function httpUrl(): Format<string> {
+  return {
+    rule: "http://host:port or https://…, without query",
+    parse(text) {
+      const url = parseUrl(text, ["http:", "https:"]);
+      return url?.search === "" && url.hash === "" ? text.replace(/\/+$/, "") : undefined;
+    },
+  };
+}
+
+/** Anything: for variables of others of which only a value counts, or that they are there. */
+export function anyText(): Format<string> {
+  return { rule: "any text", parse: (text) => text };
 }
 
 /** A PostgreSQL database. */

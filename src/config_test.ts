@@ -43,6 +43,7 @@ Deno.test("loadConfig() without settings is the embedded default on loopback, op
     drainTimeoutMs: 4000,
     logLevel: "info",
     fairPlay: { rateLimit: null, trustedProxies: 0, blocked: null, purchaseTokenKeys: null },
+    telemetry: null,
     corsOrigins: null,
   });
 });

@@ -21,7 +21,7 @@ const batchRequest = { scope: "deduct", id: noId, body: parseBatch } as const;
  */
 export function deductBatch(edge: Edge): Route {
   return async (request, connection) => {
-    const received = await receive(edge.access, request, batchRequest);
+    const received = await receive(edge.access, request, connection, batchRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { body, origin } = received.value;
     const attempt = { ...attemptOf(edge, request, connection, origin), purchaseToken: null };

@@ -4,13 +4,17 @@
  * @module
  */
 
+import type { Journey } from "./journey.ts";
+
 /** What the server knows of a request beyond the request, as `Deno.serve` tells it. */
 export interface Connection {
   /** The other end; left out where there is no socket, as in tests. */
   readonly remoteAddr?: {
     /** Its address; left out for sockets without one. */
     readonly hostname?: string;
-  };
+  } | undefined;
+  /** What is noted of the request; left out when nobody watches. */
+  readonly journey?: Journey;
 }
 
 /** Some proxies write the port as well: `203.0.113.7:4711`, `[2001:db8::7]:4711`. */

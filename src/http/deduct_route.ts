@@ -6,7 +6,7 @@
 import { answerDeduct } from "./answer.ts";
 import type { Edge, Route } from "./edge.ts";
 import { type DeductBody, parseDeduct } from "./parse.ts";
-import { readJson, traceparentOf } from "./request.ts";
+import { readJson, spanOf } from "./request.ts";
 import { type Answer, respond } from "./response.ts";
 import { type Attempt, attemptOf, sell } from "./sell.ts";
 
@@ -19,7 +19,7 @@ export function deduct(edge: Edge): Route {
     if (json.kind === "refused") return respond(json.answer);
     const asked = parseDeduct(json.value);
     if (asked.kind === "refused") return respond(asked.answer);
-    const origin = { actor: caller.value.name, traceparent: traceparentOf(request) };
+    const origin = { actor: caller.value.name, traceparent: spanOf(request, connection) };
     return respond(await sellOne(edge, asked.value, attemptOf(edge, request, connection, origin)));
   };
 }

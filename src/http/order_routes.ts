@@ -9,6 +9,7 @@ import type { OrderOutcome, Outcome } from "../inventory/outcome.ts";
 import { answerBasket, answerOrder, answerReturn } from "./answer.ts";
 import type { Edge, Route } from "./edge.ts";
 import { fingerprint } from "./fingerprint.ts";
+import { ask, type Journey } from "./journey.ts";
 import { parseOrderId } from "./parse.ts";
 import { parseBasket, parseReturn } from "./parse_order.ts";
 import { noId, receive } from "./receive.ts";
@@ -22,7 +23,7 @@ const returnRequest = { scope: "deduct", id: parseOrderId, body: parseReturn } a
 /** `POST /api/v1/orders`: all lines or none. */
 export function placeOrder(edge: Edge): Route {
   return async (request, connection) => {
-    const received = await receive(edge.access, request, basketRequest);
+    const received = await receive(edge.access, request, connection, basketRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { body, origin } = received.value;
     const { orderId, lines } = body;
@@ -51,11 +52,11 @@ export function readOrder({ inventory, access, world }: Edge): Route {
 
 /** `POST /api/v1/orders/:order_id/return`. */
 export function returnUnits({ inventory, access, world }: Edge): Route {
-  return async (request) => {
-    const received = await receive(access, request, returnRequest);
+  return async (request, connection) => {
+    const received = await receive(access, request, connection, returnRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, body, origin } = received.value;
-    const outcome = await giveBack(inventory, {
+    const outcome = await giveBack(inventory, connection.journey, {
       kind: "return",
       orderId,
       returnId: body.returnId,
@@ -71,10 +72,14 @@ export function returnUnits({ inventory, access, world }: Edge): Route {
 }
 
 /** A store forgets orders after the window, but units come back later than that: the ledger knows them. */
-async function giveBack(inventory: Inventory, asked: Return): Promise<Outcome> {
-  const outcome = await inventory.submit(asked);
+async function giveBack(
+  inventory: Inventory,
+  journey: Journey | undefined,
+  asked: Return,
+): Promise<Outcome> {
+  const outcome = await ask(inventory, asked, journey);
   if (outcome.kind !== "unknown_order") return outcome;
   const found: OrderOutcome = await inventory.findOrder(asked.orderId);
   if (found.kind !== "order_found") return found;
-  return found.lines.length === 0 ? outcome : await inventory.submit({ ...asked, sold: found.lines });
+  return found.lines.length === 0 ? outcome : await ask(inventory, { ...asked, sold: found.lines }, journey);
 }

@@ -36,8 +36,8 @@ const tokenRequest = { scope: "admin", id: noId, body: parseToken } as const;
 
 /** Issues a token for one order of one user. */
 export function issuePurchaseToken({ access, purchaseTokens }: Edge): Route {
-  return async (request) => {
-    const received = await receive(access, request, tokenRequest);
+  return async (request, connection) => {
+    const received = await receive(access, request, connection, tokenRequest);
     if (received.kind === "refused") return respond(received.answer);
     if (purchaseTokens === null) return respond(tokensOff);
     const { orderId, userId, ttlS } = received.value.body;

@@ -7,7 +7,8 @@
 import type { Scope } from "../config.ts";
 import type { Origin } from "../inventory/command.ts";
 import type { Access } from "./access.ts";
-import { idSegment, readJson, traceparentOf } from "./request.ts";
+import type { Connection } from "./connection.ts";
+import { idSegment, readJson, spanOf } from "./request.ts";
 import { type Checked, valid } from "./response.ts";
 
 /** What a route takes. */
@@ -36,6 +37,7 @@ export interface Received<Body> {
 export async function receive<Body>(
   access: Access,
   request: Request,
+  connection: Connection,
   { scope, id: checkId, read = readJson, body: checkBody }: Expected<Body>,
 ): Promise<Checked<Received<Body>>> {
   const caller = access.admit(request, scope);
@@ -46,7 +48,7 @@ export async function receive<Body>(
   if (json.kind === "refused") return json;
   const body = checkBody(json.value);
   if (body.kind === "refused") return body;
-  const origin = { actor: caller.value.name, traceparent: traceparentOf(request) };
+  const origin = { actor: caller.value.name, traceparent: spanOf(request, connection) };
   return valid({ id: id.value, body: body.value, origin });
 }
 

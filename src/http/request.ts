@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Connection } from "./connection.ts";
 import { invalidRequest, problem } from "./problem.ts";
 import { type Checked, refused, valid } from "./response.ts";
 
@@ -80,10 +81,15 @@ async function readCounted(body: ReadableStream<Uint8Array> | null): Promise<str
   return text + decoder.decode();
 }
 
-/** The request's `traceparent` (W3C Trace Context), or an empty string when there is none to go on with. */
+/** The caller's `traceparent` (W3C Trace Context), or an empty string when there is none to go on with. */
 export function traceparentOf(request: Request): string {
   const header = request.headers.get("traceparent");
   return header !== null && traceparentSyntax.test(header) ? header : "";
+}
+
+/** The `traceparent` that goes into the log: of our own span when somebody watches, else the caller's. */
+export function spanOf(request: Request, { journey }: Connection): string {
+  return journey === undefined ? traceparentOf(request) : journey.traceparent;
 }
 
 /**

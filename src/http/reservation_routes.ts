@@ -6,6 +6,7 @@
 import { answerExtend, answerReserve, answerSettle } from "./answer.ts";
 import type { Edge, Route } from "./edge.ts";
 import { fingerprint } from "./fingerprint.ts";
+import { ask } from "./journey.ts";
 import { parseOrderId } from "./parse.ts";
 import { parseCancel, parseConfirm, parseExtend, parseReserve } from "./parse_order.ts";
 import { noId, receive } from "./receive.ts";
@@ -31,7 +32,7 @@ const extendRequest = { scope: "deduct", id: parseOrderId, body: parseExtend } a
 /** `POST /api/v1/reservations`. */
 export function reserve(edge: Edge): Route {
   return async (request, connection) => {
-    const received = await receive(edge.access, request, reserveRequest);
+    const received = await receive(edge.access, request, connection, reserveRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { body, origin } = received.value;
     const { orderId, lines } = body;
@@ -48,40 +49,40 @@ export function reserve(edge: Edge): Route {
 
 /** `POST /api/v1/reservations/:order_id/confirm`. */
 export function confirm({ inventory, access, world }: Edge): Route {
-  return async (request) => {
-    const received = await receive(access, request, confirmRequest);
+  return async (request, connection) => {
+    const received = await receive(access, request, connection, confirmRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, body: { lines }, origin } = received.value;
-    const outcome = await inventory.submit({
+    const outcome = await ask(inventory, {
       kind: "confirm",
       orderId,
       lines,
       // No lines are everything: a list of them is never empty.
       fingerprint: fingerprint("confirm", "", lines ?? []),
       ...origin,
-    });
+    }, connection.journey);
     return respond(answerSettle(outcome, "confirm", orderId, world.now()));
   };
 }
 
 /** `POST /api/v1/reservations/:order_id/cancel`. */
 export function cancel({ inventory, access, world }: Edge): Route {
-  return async (request) => {
-    const received = await receive(access, request, cancelRequest);
+  return async (request, connection) => {
+    const received = await receive(access, request, connection, cancelRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, origin } = received.value;
-    const outcome = await inventory.submit({ kind: "cancel", orderId, ...origin });
+    const outcome = await ask(inventory, { kind: "cancel", orderId, ...origin }, connection.journey);
     return respond(answerSettle(outcome, "cancel", orderId, world.now()));
   };
 }
 
 /** `POST /api/v1/reservations/:order_id/extend`: counted from when the reservation was made. */
 export function extend({ inventory, access, world }: Edge): Route {
-  return async (request) => {
-    const received = await receive(access, request, extendRequest);
+  return async (request, connection) => {
+    const received = await receive(access, request, connection, extendRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, body: { holdMs }, origin } = received.value;
-    const outcome = await inventory.submit({ kind: "extend", orderId, holdMs, ...origin });
+    const outcome = await ask(inventory, { kind: "extend", orderId, holdMs, ...origin }, connection.journey);
     return respond(answerExtend(outcome, orderId, world.now()));
   };
 }

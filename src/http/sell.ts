@@ -5,9 +5,11 @@
  */
 import type { Origin, Sale } from "../inventory/command.ts";
 import type { Outcome } from "../inventory/outcome.ts";
+import { Passage } from "../inventory/passage.ts";
 import type { SaleContext } from "./answer.ts";
 import { clientAddress, type Connection } from "./connection.ts";
 import type { Edge } from "./edge.ts";
+import { type Journey, resultOf } from "./journey.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { type Answer, withHeaders } from "./response.ts";
 
@@ -20,6 +22,8 @@ export interface Attempt extends Origin {
   readonly address: string;
   /** The client never sent this before. */
   readonly firstAttempt: boolean;
+  /** What is noted of the request; undefined when nobody watches. */
+  readonly journey: Journey | undefined;
   /** The header `Purchase-Token`; null = none, or nobody asks for it. */
   readonly purchaseToken: string | null;
 }
@@ -32,6 +36,7 @@ export function attemptOf(edge: Edge, request: Request, connection: Connection, 
     traceparent: origin.traceparent,
     address: edge.fairPlay === null ? "" : clientAddress(headers, connection, edge.trustedProxies),
     firstAttempt: headers.get("order-attempt") === "1",
+    journey: connection.journey,
     purchaseToken: edge.purchaseTokens === null ? null : headers.get("purchase-token"),
   };
 }
@@ -49,13 +54,25 @@ export async function sell(
   answer: (outcome: Outcome, context: SaleContext) => Answer,
 ): Promise<Answer> {
   const { orderId, userId } = wanted;
+  const { journey } = attempt;
   const turn = fairPlay === null ? null : fairPlay.judge(userId, attempt.address);
-  if (turn?.kind === "refused") return turn.answer;
+  if (turn?.kind === "refused") {
+    journey?.turnAway(String(turn.answer.body.code));
+    return turn.answer;
+  }
   const token = purchaseTokens === null
     ? "none"
     : purchaseTokens.judge(attempt.purchaseToken, orderId, userId);
-  const outcome = await inventory.submit(toSale(wanted, attempt, token === "valid"));
+  const sale = toSale(wanted, attempt, token === "valid");
+  const passage = journey && new Passage(sale);
+  if (passage) journey.note(passage);
+  const outcome = await inventory.submit(sale, passage);
   const answered = answer(outcome, { nowMs: world.now(), token });
+  if (passage) {
+    passage.outcome = outcome;
+    passage.result = resultOf(outcome, answered);
+    passage.failed = answered.status >= 500;
+  }
   return turn === null ? answered : withHeaders(answered, turn.value);
 }
 

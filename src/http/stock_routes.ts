@@ -6,6 +6,7 @@
 import { answerAdjust, answerPause, answerRules, answerSet, answerStock } from "./answer_stock.ts";
 import type { Edge, Route } from "./edge.ts";
 import { fingerprint } from "./fingerprint.ts";
+import { ask } from "./journey.ts";
 import { parseSku } from "./parse.ts";
 import { parseAdjust, parsePause, parseRules, parseSet } from "./parse_stock.ts";
 import { tokensOff } from "./purchase_token_routes.ts";
@@ -20,71 +21,71 @@ const rulesRequest = { scope: "admin", id: parseSku, body: parseRules } as const
 
 /** `GET /api/v1/inventory/:sku`. */
 export function readStock({ inventory, access, world }: Edge): Route {
-  return async (request) => {
+  return async (request, connection) => {
     const caller = access.admit(request, "read");
     if (caller.kind === "refused") return respond(caller.answer);
     const sku = parseSku(idSegment(request));
     if (sku.kind === "refused") return respond(sku.answer);
-    const outcome = await inventory.submit({ kind: "stock", sku: sku.value });
+    const outcome = await ask(inventory, { kind: "stock", sku: sku.value }, connection.journey);
     return respond(answerStock(outcome, inventory.shardOf(sku.value), world.now()));
   };
 }
 
 /** `POST /api/v1/inventory/:sku/adjustments`. */
 export function adjustStock({ inventory, access, world }: Edge): Route {
-  return async (request) => {
-    const received = await receive(access, request, adjustRequest);
+  return async (request, connection) => {
+    const received = await receive(access, request, connection, adjustRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: sku, body, origin } = received.value;
-    const outcome = await inventory.submit({
+    const outcome = await ask(inventory, {
       kind: "adjust",
       sku,
       ...body,
       // Reason and reference are not part of it: a retry may word them anew.
       fingerprint: fingerprint("adjust", "", [{ sku, amount: body.delta }]),
       ...origin,
-    });
+    }, connection.journey);
     return respond(answerAdjust(outcome, sku, body, world.now()));
   };
 }
 
 /** `PUT /api/v1/inventory/:sku`: compare-and-set. */
 export function setStock({ inventory, access, world }: Edge): Route {
-  return async (request) => {
-    const received = await receive(access, request, setRequest);
+  return async (request, connection) => {
+    const received = await receive(access, request, connection, setRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: sku, body, origin } = received.value;
-    const outcome = await inventory.submit({
+    const outcome = await ask(inventory, {
       kind: "set",
       sku,
       ...body,
       fingerprint: fingerprint("set", String(body.expected), [{ sku, amount: body.available }]),
       ...origin,
-    });
+    }, connection.journey);
     return respond(answerSet(outcome, sku, body, world.now()));
   };
 }
 
 /** `POST /api/v1/inventory/:sku/pause` and `/resume`. */
 export function pauseSale({ inventory, access, world }: Edge, kind: "pause" | "resume"): Route {
-  return async (request) => {
-    const received = await receive(access, request, pauseRequest);
+  return async (request, connection) => {
+    const received = await receive(access, request, connection, pauseRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: sku, body: { reason }, origin } = received.value;
-    const outcome = await inventory.submit({ kind, sku, reason, ...origin });
+    const outcome = await ask(inventory, { kind, sku, reason, ...origin }, connection.journey);
     return respond(answerPause(outcome, kind, sku, world.now()));
   };
 }
 
 /** `PUT /api/v1/inventory/:sku/rules`. */
 export function setRules({ inventory, access, purchaseTokens, world }: Edge): Route {
-  return async (request) => {
-    const received = await receive(access, request, rulesRequest);
+  return async (request, connection) => {
+    const received = await receive(access, request, connection, rulesRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: sku, body, origin } = received.value;
     // Nobody could buy the SKU any more.
     if (body.tokenRequired && purchaseTokens === null) return respond(tokensOff);
-    const outcome = await inventory.submit({ kind: "rules", sku, ...body, ...origin });
+    const outcome = await ask(inventory, { kind: "rules", sku, ...body, ...origin }, connection.journey);
     return respond(answerRules(outcome, sku, body, world.now()));
   };
 }

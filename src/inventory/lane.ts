@@ -14,6 +14,7 @@
 import type { Cancel, World } from "../world.ts";
 import { type Command, weight } from "./command.ts";
 import type { Outcome } from "./outcome.ts";
+import type { Passage, StoreCall } from "./passage.ts";
 import { type BatchResult, type StockStore, StoreError, type Timed } from "./store.ts";
 
 /** Bounds of a lane. */
@@ -26,14 +27,20 @@ export interface LaneOptions {
   readonly callsMax: number;
   /** Told about an error that no store should throw. */
   readonly onBroken: (error: unknown) => void;
+  /** Told of every call to the store when it has ended. */
+  readonly onCall?: (call: StoreCall) => void;
 }
 
 interface Waiting extends Timed {
   /** The same deadline on this process's monotonic clock. */
   readonly expiresAtMs: number;
   readonly weight: number;
+  readonly passage: Passage | undefined;
   settle: ((outcome: Outcome) => void) | undefined;
 }
+
+/** Counts the calls of all lanes. */
+let calls = 0;
 
 /** Batches the commands of one shard. */
 export class Lane {
@@ -43,6 +50,7 @@ export class Lane {
   #scheduled = false;
   /** The call that asks for the time, while it is on its way: never more than one. */
   #probe: Promise<BatchResult> | undefined;
+  #unarmed = false;
   /** Store's clock minus this process's monotonic clock, ms; undefined until the first answer. */
   #clockOffsetMs: number | undefined;
 
@@ -59,8 +67,13 @@ export class Lane {
     return this.#queue.length;
   }
 
+  /** Whether the shard refused to sell when it was last asked. */
+  get unarmed(): boolean {
+    return this.#unarmed;
+  }
+
   /** Decides one command. Settles at the latest at its deadline; never rejects. */
-  async submit(command: Command): Promise<Outcome> {
+  async submit(command: Command, passage?: Passage): Promise<Outcome> {
     if (this.#clockOffsetMs === undefined) {
       const failure = await this.#learnClock();
       if (failure) return failure;
@@ -69,8 +82,9 @@ export class Lane {
     const expiresAtMs = nowMs + this.options.requestTimeoutMs;
     // A reply's time is read before the reply arrives, so the estimate is early: the safe side.
     const deadlineMs = Math.floor(expiresAtMs + (this.#clockOffsetMs ?? 0));
+    if (passage) passage.queuedAtMs = nowMs;
     return new Promise((settle) => {
-      this.#queue.push({ command, deadlineMs, expiresAtMs, weight: weight(command), settle });
+      this.#queue.push({ command, deadlineMs, expiresAtMs, weight: weight(command), passage, settle });
       this.#schedule();
       this.#armSweep();
     });
@@ -105,8 +119,9 @@ export class Lane {
     try {
       const result = await Promise.race([this.#probe, promise]);
       if (result === "late") return { kind: "store_unavailable", reason: "no answer in time" };
+      this.#unarmed = result.kind === "unarmed";
       if (result.timeMs === 0) return { kind: "unarmed" };
-      this.#setClock(result);
+      this.#setClock(result, this.world.elapsedMs());
       return undefined;
     } catch (error) {
       return this.#outcomeOf(error);
@@ -115,8 +130,8 @@ export class Lane {
     }
   }
 
-  #setClock(result: BatchResult): void {
-    if (result.timeMs > 0) this.#clockOffsetMs = result.timeMs - this.world.elapsedMs();
+  #setClock(result: BatchResult, nowMs: number): void {
+    if (result.timeMs > 0) this.#clockOffsetMs = result.timeMs - nowMs;
   }
 
   #schedule(): void {
@@ -151,19 +166,40 @@ export class Lane {
 
   async #call(batch: readonly Waiting[]): Promise<void> {
     this.#calls.add(batch);
+    const call = this.#noteCall(batch);
     try {
       const result = await this.store.decide(this.shard, batch);
-      this.#setClock(result);
+      this.#unarmed = result.kind === "unarmed";
+      call.answeredAtMs = this.world.elapsedMs();
+      this.options.onCall?.(call);
+      this.#setClock(result, call.answeredAtMs);
       batch.forEach((waiting, i) => {
         const outcome: Outcome | undefined = result.kind === "decided" ? result.outcomes[i] : result;
-        settle(waiting, outcome ?? { kind: "store_unavailable", reason: "reply is short" });
+        settle(
+          waiting,
+          outcome ?? { kind: "store_unavailable", reason: "reply is short" },
+          call.answeredAtMs,
+        );
       });
     } catch (error) {
+      call.answeredAtMs = this.world.elapsedMs();
+      call.error = error instanceof StoreError ? error.code : "broken";
+      this.options.onCall?.(call);
       await this.#failed(batch, error);
     } finally {
       this.#calls.delete(batch);
       if (this.#queue.length > 0) this.#schedule();
     }
+  }
+
+  #noteCall(batch: readonly Waiting[]): StoreCall {
+    const { shard } = this;
+    const sentAtMs = this.world.elapsedMs();
+    const call = { id: ++calls, shard, size: batch.length, sentAtMs, answeredAtMs: 0, error: "" };
+    for (const { passage } of batch) {
+      if (passage) passage.call = call;
+    }
+    return call;
   }
 
   /** A command that no script can decide must not take its batch with it: each goes alone. */
@@ -174,7 +210,8 @@ export class Lane {
       }
       return;
     }
-    for (const waiting of batch) settle(waiting, this.#outcomeOf(error, waiting.deadlineMs));
+    const nowMs = this.world.elapsedMs();
+    for (const waiting of batch) settle(waiting, this.#outcomeOf(error, waiting.deadlineMs), nowMs);
   }
 
   /** One timer a lane, for whatever expires next: deadlines rise in the order of arrival. */
@@ -203,14 +240,14 @@ export class Lane {
     for (const call of this.#calls) {
       for (const waiting of call) {
         if (waiting.expiresAtMs > nowMs) continue;
-        settle(waiting, { kind: "outcome_unknown", deadlineMs: waiting.deadlineMs });
+        settle(waiting, { kind: "outcome_unknown", deadlineMs: waiting.deadlineMs }, nowMs);
       }
     }
     // What never left took no effect, and now never will.
     const expired = this.#queue.findIndex((waiting) => waiting.expiresAtMs > nowMs);
     const gone = expired < 0 ? this.#queue : this.#queue.slice(0, expired);
     if (gone.length === 0) return;
-    for (const waiting of gone) settle(waiting, { kind: "overloaded" });
+    for (const waiting of gone) settle(waiting, { kind: "overloaded" }, nowMs);
     this.#queue = this.#queue.slice(gone.length);
   }
 
@@ -222,7 +259,8 @@ export class Lane {
   }
 }
 
-function settle(waiting: Waiting, outcome: Outcome): void {
+function settle(waiting: Waiting, outcome: Outcome, nowMs: number): void {
+  if (waiting.settle && waiting.passage) waiting.passage.settledAtMs = nowMs;
   waiting.settle?.(outcome);
   waiting.settle = undefined;
 }

@@ -8,6 +8,7 @@ import { type Broadcast, isBroadcast, merge, shareOf } from "./broadcast.ts";
 import { type Command, routingSkus } from "./command.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
 import type { OrderOutcome, Outcome, RememberedLine } from "./outcome.ts";
+import type { Passage } from "./passage.ts";
 import { Router } from "./route.ts";
 import { SoldOutCache } from "./sold_out_cache.ts";
 import type { StockStore } from "./store.ts";
@@ -24,8 +25,12 @@ export interface Readiness {
 
 /** Decides commands; every answer is a value, a rejection means broken code. */
 export interface Inventory {
-  /** Decides one command. Settles at the latest when its deadline has passed. */
-  submit(command: Command): Promise<Outcome>;
+  /**
+   * Decides one command. Settles at the latest when its deadline has passed.
+   *
+   * @param passage where it is noted how the command goes
+   */
+  submit(command: Command, passage?: Passage): Promise<Outcome>;
   /** What became of an order: all shards are asked, and the ledger when they remember nothing. */
   findOrder(orderId: string): Promise<OrderOutcome>;
   /** Runs the real decision on a canary in every shard; writes nothing. */
@@ -87,23 +92,37 @@ export class InventoryService implements Inventory {
   }
 
   /** Asks the sold-out cache, then the shard's lane; `overloaded` when `queueMax` are on their way. */
-  async submit(command: Command): Promise<Outcome> {
+  async submit(command: Command, passage?: Passage): Promise<Outcome> {
+    const askedAtMs = this.#world.elapsedMs();
     const known = this.soldOut.check(command);
+    if (passage) {
+      passage.askedAtMs = askedAtMs;
+      if (this.soldOut.answers(command)) passage.cache = known ? "hit" : "miss";
+    }
     if (known) return known;
     if (this.#pending >= this.#options.queueMax) return { kind: "overloaded" };
     this.#pending++;
-    const askedAtMs = this.#world.elapsedMs();
     try {
-      if (isBroadcast(command)) return await this.#broadcast(command);
+      if (isBroadcast(command)) return await this.#broadcast(command, passage);
       const shard = this.#router.routeAll(routingSkus(command));
       if (shard === undefined) return { kind: "cross_shard" };
-      const outcome = await this.#lane(shard).submit(command);
+      const outcome = await this.#lane(shard).submit(command, passage);
       this.soldOut.learn(command, outcome, askedAtMs);
       return outcome;
     } finally {
       this.#pending--;
       if (this.#pending === 0) this.#idle?.();
     }
+  }
+
+  /** Commands that wait for a call, in all lanes. */
+  get waiting(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.waiting, 0);
+  }
+
+  /** Shards that refused to sell when they were last asked. */
+  get unarmedShards(): number {
+    return this.#lanes.filter((lane) => lane.unarmed).length;
   }
 
   /** By SKU alone, so every process of a deployment agrees. */
@@ -142,9 +161,9 @@ export class InventoryService implements Inventory {
     }
   }
 
-  async #broadcast(command: Broadcast): Promise<Outcome> {
+  async #broadcast(command: Broadcast, passage: Passage | undefined): Promise<Outcome> {
     const outcomes = this.#lanes.map((lane, shard) =>
-      lane.submit(shareOf(command, (sku) => this.shardOf(sku) === shard))
+      lane.submit(shareOf(command, (sku) => this.shardOf(sku) === shard), passage)
     );
     return merge(await Promise.all(outcomes));
   }

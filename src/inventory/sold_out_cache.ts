@@ -41,6 +41,11 @@ export class SoldOutCache {
     this.#world = world;
   }
 
+  /** Whether it may answer a command at all. */
+  answers(command: Command): boolean {
+    return command.kind === "stock" || isSale(command) && command.firstAttempt;
+  }
+
   /** The answer, if it can be given without the store. */
   check(command: Command): Decided | undefined {
     if (command.kind === "stock") {

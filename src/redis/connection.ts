@@ -21,6 +21,8 @@ export interface ConnectionOptions {
   readonly onError: (error: Error) => void;
   /** Told each time the connection is lost, and of every attempt that failed. */
   readonly onClose?: () => void;
+  /** Told of every command when it has ended; `error` is one word, empty when it went well. */
+  readonly onCall?: (system: "redis", command: string, ms: number, error: string) => void;
 }
 
 const reconnectMinMs = 50;
@@ -32,12 +34,14 @@ const disconnectTimeoutMs = 200;
 export class Connection {
   readonly #redis: Redis;
   readonly #world: World;
+  readonly #onCall: ConnectionOptions["onCall"];
   readonly #inFlight = new Set<(error: StoreError) => void>();
   #isNew = true;
 
   /** Begins to connect and goes on trying until {@link close}; {@link whenReady} waits for it. */
   constructor(readonly url: string, options: ConnectionOptions) {
     this.#world = options.world;
+    this.#onCall = options.onCall;
     this.#redis = new Redis(url, {
       protocol: 2, // one shape of replies on every server
       connectionName: options.name,
@@ -85,11 +89,13 @@ export class Connection {
     if (!this.ready) {
       return Promise.reject(new StoreError("not_connected", "none", "Cannot reach Redis: not connected"));
     }
-    return new Promise((resolve, reject) => {
+    const answer = new Promise((resolve, reject) => {
       this.#inFlight.add(reject);
       this.#redis.call(command, ...args).then(resolve, (error) => reject(asStoreError(error)))
         .finally(() => this.#inFlight.delete(reject));
     });
+    if (this.#onCall) this.#time(command, answer);
+    return answer;
   }
 
   /** Resolves when the connection can be used, or rejects after `timeoutMs`. */
@@ -121,6 +127,13 @@ export class Connection {
     const ended = new Promise<void>((resolve) => this.#redis.once("end", () => resolve()));
     this.#redis.disconnect();
     await ended;
+  }
+
+  #time(command: string, answer: Promise<unknown>): void {
+    const sentAtMs = this.#world.elapsedMs();
+    const report = (error: string) =>
+      this.#onCall?.("redis", command, this.#world.elapsedMs() - sentAtMs, error);
+    answer.then(() => report(""), (error) => report(error instanceof StoreError ? error.code : "broken"));
   }
 
   #lose(): void {

@@ -34,6 +34,12 @@ export function createLogger(
   return Object.freeze({ debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") });
 }
 
+/** The ids of a `traceparent`, under the names by which log stores know them; nothing of an empty one. */
+export function traceIds(traceparent: string): LogFields {
+  const [, traceId, spanId] = traceparent.split("-");
+  return traceId === undefined ? {} : { trace_id: traceId, span_id: spanId };
+}
+
 /** An error as one line: its message and its causes', without a stack. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

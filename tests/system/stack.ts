@@ -28,7 +28,10 @@ const PROGRAMS = {
 } as const satisfies Record<Program, { args: readonly string[]; readyLine: RegExp }>;
 
 /** No setting of whoever runs the tests reaches a process under test; empty counts as unset. */
-const UNSET: Env = Object.fromEntries(Object.values(settings).map(({ name }) => [name, ""]));
+const UNSET: Env = {
+  ...Object.fromEntries(Object.values(settings).map(({ name }) => [name, ""])),
+  OTEL_DENO: "false", // Deno reads it too, and warns about an empty one
+};
 
 /** How a process ended by itself. */
 export interface Ended {

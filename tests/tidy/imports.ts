@@ -19,7 +19,14 @@ const mayImport: readonly (readonly [folder: string, others: readonly string[]])
   ["src/ledger/", ["src/log/", "src/inventory/outcome.ts", "src/world.ts"]],
   ["src/worker/", ["src/inventory/", "src/log/", "src/ledger/", "src/telemetry/", "src/world.ts"]],
   ["src/redis/", ["src/inventory/store.ts", "src/world.ts"]],
-  ["src/telemetry/", ["src/config.ts", "src/world.ts"]],
+  // Telemetry implements the ports of those whom it watches.
+  ["src/telemetry/", [
+    "src/http/connection.ts",
+    "src/http/journey.ts",
+    "src/inventory/",
+    "src/config.ts",
+    "src/world.ts",
+  ]],
   ["src/ops/", ["src/inventory/", "src/config.ts", "src/world.ts"]],
   // The operator's command line speaks to everything, through the ports.
   ["src/ops/cli/", [
@@ -62,6 +69,11 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   "cluster-key-slot": ["src/redis/keys.ts"],
 };
 
+/** As {@link owners}, for all packages of a publisher: by what their names begin with. */
+const publishers: readonly (readonly [name: string, owner: string])[] = [
+  ["@opentelemetry/", "src/telemetry/"],
+];
+
 /** Imports that the rule forbids. */
 export function forbiddenImports(file: SourceFile): string[] {
   const { path } = file;
@@ -74,6 +86,8 @@ export function forbiddenImports(file: SourceFile): string[] {
 
 function brokenRule(path: string, target: string): string | undefined {
   if (!isOurs(target)) {
+    const publisher = publishers.find(([name]) => target.startsWith(name));
+    if (publisher && !path.startsWith(publisher[1])) return "the package has another owner";
     const allowed = owners[target];
     return allowed === undefined || allowed.includes(path) ? undefined : "the package has another owner";
   }

@@ -1,0 +1,64 @@
+/**
+ * What is noted of a request while it is on its way: references, and two readings of the clock.
+ *
+ * @module
+ */
+import type { Connection } from "../http/connection.ts";
+import type { Journey } from "../http/journey.ts";
+import type { Passage } from "../inventory/passage.ts";
+import { type TraceContext, traceparentOfSpan } from "./trace_context.ts";
+
+/** Numbers of the spans of a request's place: the request itself, and what it asks of the inventory. */
+export const requestSpan = 0;
+/** See {@link requestSpan}: this one goes into the log. */
+export const operationSpan = 1;
+/** See {@link requestSpan}: from here on, whatever else is made. */
+export const firstFreeSpan = 2;
+
+/** One request, see {@link Journey}. */
+export class RequestJourney implements Journey {
+  route = "";
+  /** When its answer was about to be sent; 0 = not yet. */
+  endMs = 0;
+  /** HTTP status of the answer. */
+  status = 0;
+  /** The first command that it led to, which is the only one but for batches. */
+  passage: Passage | undefined;
+  /** All others. */
+  others: Passage[] | undefined;
+  /** Why sales of it were turned away. */
+  turnedAway: string[] | undefined;
+  #traceparent = "";
+
+  /** Begins. */
+  constructor(
+    readonly request: Request,
+    readonly connection: Connection,
+    readonly place: TraceContext,
+    readonly startMs: number,
+  ) {}
+
+  get traceparent(): string {
+    return this.#traceparent ||= traceparentOfSpan(this.place, operationSpan);
+  }
+
+  note(passage: Passage): void {
+    if (this.passage === undefined) this.passage = passage;
+    else (this.others ??= []).push(passage);
+  }
+
+  turnAway(code: string): void {
+    (this.turnedAway ??= []).push(code);
+  }
+
+  /** Every command that it led to. */
+  get passages(): readonly Passage[] {
+    return this.passage === undefined ? [] : [this.passage, ...this.others ?? []];
+  }
+
+  /** Whether something of it was an error of ours. */
+  get failed(): boolean {
+    if (this.status >= 500) return true;
+    return this.others !== undefined && this.passages.some(({ failed }) => failed);
+  }
+}

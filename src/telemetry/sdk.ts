@@ -1,0 +1,82 @@
+/**
+ * The OpenTelemetry SDK, put together. Imported only when it is wanted: it takes 100 ms to load.
+ *
+ * @module
+ */
+import { diag, DiagLogLevel } from "@opentelemetry/api";
+import { setGlobalErrorHandler } from "@opentelemetry/core";
+import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-proto";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import { sleep, type World } from "../world.ts";
+import { instruments } from "./instruments.ts";
+import { Outbox, type Signal } from "./outbox.ts";
+import type { Backend } from "./backend.ts";
+import type { Places } from "./trace_context.ts";
+import { SdkMeter } from "./sdk_meter.ts";
+import { SdkSpans, spanBounds } from "./sdk_spans.ts";
+
+/** An export that takes longer is given up, ms: a Collector that hangs must not keep memory. */
+const exportTimeoutMs = 2000;
+/** What a process that stops has for telemetry, ms. */
+const stopTimeoutMs = 1500;
+
+/** What the SDK must know. */
+export interface SdkOptions {
+  /** Base URL of an OTLP/HTTP receiver. */
+  readonly endpoint: string;
+  /** Attributes of the resource: which process this is. */
+  readonly resource: Readonly<Record<string, string>>;
+  /** Tells the time. */
+  readonly world: World;
+  /** Finds places in traces. */
+  readonly places: Places;
+  /** Told in words what was lost. */
+  readonly onFailure: (signal: Signal, why: string) => void;
+}
+
+/** Starts sending. */
+export function startSdk({ endpoint, resource: attributes, world, places, onFailure }: SdkOptions): Backend {
+  // Both would write to the console; what counts is counted, and told to `onFailure`.
+  diag.disable();
+  diag.setLogger({ error() {}, warn() {}, info() {}, debug() {}, verbose() {} }, DiagLogLevel.NONE);
+  setGlobalErrorHandler(() => {});
+
+  const resource = resourceFromAttributes(attributes);
+  const outboxes = {
+    spans: new Outbox("spans", spanBounds.queueMax, onFailure),
+    metrics: new Outbox("metrics", 1, onFailure),
+  };
+  const options = (path: string) => ({ url: `${endpoint}${path}`, timeoutMillis: exportTimeoutMs });
+  const spanExporter = outboxes.spans.watch(
+    new OTLPTraceExporter(options("/v1/traces")),
+    (batch: ReadableSpan[]) => batch.length,
+  );
+  const metricExporter = outboxes.metrics.watch(
+    new OTLPMetricExporter(options("/v1/metrics")),
+    (_: ResourceMetrics) => 1,
+  );
+  const spans = new SdkSpans(resource, spanExporter, outboxes.spans, exportTimeoutMs, world);
+  const meter = new SdkMeter(resource, metricExporter, exportTimeoutMs);
+  meter.observe(
+    instruments.dropped,
+    () => Object.values(outboxes).map(({ signal, dropped }) => ({ value: dropped, labels: { signal } })),
+  );
+
+  return {
+    spans,
+    meter,
+    places,
+    async stop() {
+      const stopped = new AbortController();
+      // What a Collector does not take in this time is lost; the process must end.
+      await Promise.race([
+        Promise.allSettled([spans.shutdown(), meter.shutdown()]),
+        sleep(world, stopTimeoutMs, stopped.signal),
+      ]);
+      stopped.abort();
+    },
+  };
+}

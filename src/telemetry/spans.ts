@@ -1,0 +1,59 @@
+/**
+ * Spans as values, and the port to whoever takes them. They are made when the work is done, from times taken on the
+ * way, and only of what is worth keeping.
+ *
+ * @module
+ */
+
+/** What a span says beside its name. */
+export type Attributes = Readonly<Record<string, string | number | boolean | string[] | undefined>>;
+
+/** Another span, in whatever trace. */
+export interface SpanRef {
+  /** 32 hexadecimal digits. */
+  readonly traceId: string;
+  /** 16 hexadecimal digits. */
+  readonly spanId: string;
+  /** Whether its trace was kept from the start. */
+  readonly sampled: boolean;
+}
+
+/** One span, complete. */
+export interface SpanData {
+  /** What was done. */
+  readonly name: string;
+  /** Its part in a conversation between processes. */
+  readonly kind: "server" | "client" | "consumer" | "internal";
+  /** 16 hexadecimal digits. */
+  readonly spanId: string;
+  /** Of the span that it is part of; empty for the first of a trace. */
+  readonly parentSpanId: string;
+  /** When it began and ended, {@link World.elapsedMs}. */
+  readonly startMs: number;
+  /** Not before `startMs`. */
+  readonly endMs: number;
+  /** Values that are undefined are left out. */
+  readonly attributes: Attributes;
+  /** What went wrong, in words; empty when nothing did. */
+  readonly error: string;
+  /** Spans that led to this one. */
+  readonly links?: readonly SpanRef[];
+}
+
+/** The part of one trace that happened here: the first span is the root, parents come before their children. */
+export interface LocalTrace {
+  /** 32 hexadecimal digits. */
+  readonly traceId: string;
+  /** The header `tracestate` of the caller; empty without one. */
+  readonly tracestate: string;
+  /** Whether the root's parent is in another process. */
+  readonly hasRemoteParent: boolean;
+  /** At least one. */
+  readonly spans: readonly SpanData[];
+}
+
+/** Takes spans. It must not wait: buyers do. */
+export interface SpanSink {
+  /** Takes all spans of a trace that happened here. */
+  take(trace: LocalTrace): void;
+}

@@ -1,0 +1,102 @@
+/**
+ * What a process tells about itself. Without a receiver there is nothing of all this: no SDK is loaded, nobody watches.
+ *
+ * @module
+ */
+import type { TelemetryConfig } from "../config.ts";
+import type { RequestWatch } from "../http/journey.ts";
+import type { StoreCall } from "../inventory/passage.ts";
+import type { World } from "../world.ts";
+import type { Backend } from "./backend.ts";
+import { instruments } from "./instruments.ts";
+import { figure } from "./meter.ts";
+import { watchProcess } from "./process_metrics.ts";
+import type { StoreSystem } from "./request_spans.ts";
+import { Requests } from "./requests.ts";
+import { StoreCalls } from "./store_calls.ts";
+import { Tracing } from "./trace_context.ts";
+
+/** Which process this is. */
+export interface ProcessIdentity {
+  /** The deployment's: begins the service's name. */
+  readonly namespace: string;
+  /** Ends it. */
+  readonly program: "api" | "worker";
+}
+
+/** What is told of the inventory beside its requests. */
+export interface InventoryFigures {
+  /** Commands that wait for a call. */
+  readonly waiting: number;
+  /** Shards that refused to sell when they were last asked. */
+  readonly unarmedShards: number;
+  /** What this process has heard to be sold out. */
+  readonly soldOut: { readonly hits: number; readonly misses: number };
+}
+
+/** What a process tells about itself. */
+export interface Telemetry {
+  /** Watches requests to a store of this kind. */
+  requests(system: StoreSystem): RequestWatch;
+  /** Told of every call of a lane. */
+  readonly onStoreCall: (call: StoreCall) => void;
+  /** Told of every operation of a client of Redis or PostgreSQL. */
+  readonly onClientCall: (system: string, operation: string, ms: number, error: string) => void;
+  /** Reports on the inventory from now on. */
+  watchInventory(figures: InventoryFigures): void;
+  /** Sends what waits, within 2 s. Never rejects. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts it.
+ *
+ * @param config null = nothing is told, and this returns null
+ * @param onFailure told in words what could not be sent
+ */
+export async function startTelemetry(
+  config: TelemetryConfig | null,
+  identity: ProcessIdentity,
+  world: World,
+  onFailure: (signal: string, why: string) => void,
+): Promise<Telemetry | null> {
+  if (config === null) return null;
+  const backend = await openBackend(config, identity, world, onFailure);
+  const { meter, spans, places } = backend;
+  const calls = new StoreCalls(meter);
+  const stopProcess = watchProcess(world, meter);
+  return {
+    requests: (system) => new Requests({ world, config, places, spans, meter, system }),
+    onStoreCall: (call) => calls.lane(call),
+    onClientCall: (system, operation, ms, error) => calls.client(system, operation, ms, error),
+    watchInventory(figures) {
+      meter.observe(instruments.queueDepth, () => figure(figures.waiting));
+      meter.observe(instruments.unarmed, () => figure(figures.unarmedShards));
+      meter.observe(instruments.cacheHits, () => figure(figures.soldOut.hits));
+      meter.observe(instruments.cacheMisses, () => figure(figures.soldOut.misses));
+    },
+    async stop() {
+      await backend.stop();
+      stopProcess();
+    },
+  };
+}
+
+async function openBackend(
+  config: TelemetryConfig,
+  { namespace, program }: ProcessIdentity,
+  world: World,
+  onFailure: (signal: string, why: string) => void,
+): Promise<Backend> {
+  const resource = {
+    "service.name": `${namespace}-${program}`,
+    "service.namespace": namespace,
+    // Two processes that are one to a receiver would overwrite each other's figures.
+    "service.instance.id": world.uuid(),
+  };
+  const { endpoint } = config;
+  const places = new Tracing(world, config);
+  // Each is loaded only where it is wanted: the SDK takes 100 ms.
+  if (endpoint === null) return (await import("./builtin.ts")).startBuiltin(world, places);
+  return (await import("./sdk.ts")).startSdk({ endpoint, resource, world, places, onFailure });
+}
