@@ -24,7 +24,9 @@ const { databaseUrl, redisUrls } = config.store;
 const logger = createLogger(world, config.logLevel);
 
 const name = `${namespace}-worker`;
-const database = openPostgres({ url: databaseUrl, namespace, applicationName: name, world });
+// With the process id, so that `status` tells which of several workers has a shard.
+const applicationName = `${name}:${Deno.pid}`;
+const database = openPostgres({ url: databaseUrl, namespace, applicationName, world });
 const ledger = await openLedger(database, world);
 const deployment = await prepare();
 

@@ -33,8 +33,16 @@ export interface Transaction extends Queries {
 export interface Session extends Queries {
   /** Commits when `run` resolves, rolls back when it rejects. Calls from outside wait until it has ended. */
   transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T>;
-  /** Takes the lock of a shard until the session ends. Returns whether it was free. */
-  tryLock(shard: number): Promise<boolean>;
+  /**
+   * Takes a lock until it is given back or the session ends. Returns whether it was free.
+   *
+   * @param key a 32-bit integer: a shard, or a worker's place, below 0
+   */
+  tryLock(key: number): Promise<boolean>;
+  /** Gives back a lock that this session took. */
+  unlock(key: number): Promise<void>;
+  /** Keys of the locks that are taken in this schema, by whomever. */
+  locks(): Promise<number[]>;
   /** Shows that the session lives, and keeps it alive. */
   ping(): Promise<void>;
   /** Ends the session and frees what it holds. Never rejects. */

@@ -173,7 +173,7 @@ export interface ShardLedger {
    * @throws {LeaseLost}
    */
   beat(): Promise<void>;
-  /** Gives the lease back. */
+  /** Gives the lease back; every later call rejects with {@link LeaseLost}. */
   release(): Promise<void>;
 }
 
@@ -199,6 +199,29 @@ export interface OrderLineRow extends LineRow {
   readonly shard: number;
 }
 
+/** What a worker sees when it looks around. */
+export interface Crew {
+  /** Workers that are counted, and this one in any case. */
+  readonly workers: number;
+  /** How many of them come before this one: the elder ones, or all when this one is not counted. */
+  readonly rank: number;
+  /** Shards that have a lease, whoever has it. */
+  readonly leased: readonly number[];
+}
+
+/** A worker's place among the workers of a deployment. It ends with its connection, as a lease does. */
+export interface Membership {
+  /**
+   * Looks around, and is counted by the others from now on, or not. Call it at least once a second: one that is silent
+   * for 3 s loses its place.
+   *
+   * @throws {LeaseLost}
+   */
+  look(isCounted: boolean): Promise<Crew>;
+  /** Gives the place back. */
+  leave(): Promise<void>;
+}
+
 /** The books. */
 export interface Ledger {
   /**
@@ -209,6 +232,8 @@ export interface Ledger {
   prepare(shards: number): Promise<Deployment>;
   /** Takes the lease of a shard, or returns undefined while another worker has it. */
   lease(shard: number): Promise<ShardLedger | undefined>;
+  /** Takes part in the sharing out of the shards; not counted before the first look. */
+  join(): Promise<Membership>;
   /** Whose books these are; undefined before they are prepared. */
   deployment(): Promise<Deployment | undefined>;
   /** Every line of an order, in all shards. */

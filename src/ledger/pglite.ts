@@ -88,7 +88,7 @@ function ignoreMissing(error: unknown): undefined {
 class PgliteDatabase implements Database {
   readonly #engine: PGlite;
   readonly #lock: FolderLock;
-  /** Shards whose lease is out. In memory: no other process can be here. */
+  /** Keys of the locks that are taken. In memory: no other process can be here. */
   readonly #locked = new Set<number>();
   #closed = false;
 
@@ -148,14 +148,26 @@ class PgliteSession implements Session {
     ) as T;
   }
 
-  tryLock(shard: number): Promise<boolean> {
+  tryLock(key: number): Promise<boolean> {
     this.#mustLive();
-    const free = !this.#locked.has(shard);
+    const free = !this.#locked.has(key);
     if (free) {
-      this.#locked.add(shard);
-      this.#mine.add(shard);
+      this.#locked.add(key);
+      this.#mine.add(key);
     }
     return Promise.resolve(free);
+  }
+
+  // deno-lint-ignore require-await -- async, so that a lost lease rejects and does not throw
+  async unlock(key: number): Promise<void> {
+    this.#mustLive();
+    if (this.#mine.delete(key)) this.#locked.delete(key);
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async locks(): Promise<number[]> {
+    this.#mustLive();
+    return [...this.#locked];
   }
 
   // deno-lint-ignore require-await -- async, so that a lost lease rejects and does not throw
@@ -165,7 +177,7 @@ class PgliteSession implements Session {
 
   close(): Promise<void> {
     this.#ended = true;
-    for (const shard of this.#mine) this.#locked.delete(shard);
+    for (const key of this.#mine) this.#locked.delete(key);
     this.#mine.clear();
     return Promise.resolve();
   }

@@ -88,12 +88,21 @@ export class PostgresSession implements Session {
     });
   }
 
-  async tryLock(shard: number): Promise<boolean> {
-    const [row] = await this.query<{ locked: boolean | null }>(await readSql("try_lock.sql"), [shard]);
+  async tryLock(key: number): Promise<boolean> {
+    const [row] = await this.query<{ locked: boolean | null }>(await readSql("try_lock.sql"), [key]);
     if (typeof row?.locked !== "boolean") {
-      throw new Error(`Cannot lease shard ${shard} as the books have no schema yet: prepare them first`);
+      throw new Error(`Cannot take lock ${key} as the books have no schema yet: prepare them first`);
     }
     return row.locked;
+  }
+
+  async unlock(key: number): Promise<void> {
+    await this.query(await readSql("unlock.sql"), [key]);
+  }
+
+  async locks(): Promise<number[]> {
+    const rows = await this.query<{ key: number }>(await readSql("read_locks.sql"));
+    return rows.map(({ key }) => key);
   }
 
   async ping(): Promise<void> {

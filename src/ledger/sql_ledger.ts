@@ -5,7 +5,9 @@
  */
 import type { World } from "../world.ts";
 import { type Database, SqlError } from "./database.ts";
-import type { Deployment, Ledger, OrderLineRow, ShardLedger } from "./ledger.ts";
+import { LeaseSessions } from "./lease_sessions.ts";
+import type { Deployment, Ledger, Membership, OrderLineRow, ShardLedger } from "./ledger.ts";
+import { SqlMembership } from "./membership.ts";
 import { prepareSchema } from "./schema.ts";
 import { SqlShardLedger } from "./sql_shard_ledger.ts";
 import { loadStatements, type Statements } from "./statements.ts";
@@ -22,11 +24,13 @@ class SqlLedger implements Ledger {
   readonly #database: Database;
   readonly #sql: Statements;
   readonly #world: World;
+  readonly #leases: LeaseSessions;
 
   constructor(database: Database, sql: Statements, world: World) {
     this.#database = database;
     this.#sql = sql;
     this.#world = world;
+    this.#leases = new LeaseSessions(database);
   }
 
   prepare(shards: number): Promise<Deployment> {
@@ -44,14 +48,12 @@ class SqlLedger implements Ledger {
   }
 
   async lease(shard: number): Promise<ShardLedger | undefined> {
-    const session = await this.#database.session();
-    let locked = false;
-    try {
-      locked = await session.tryLock(shard);
-      return locked ? new SqlShardLedger(shard, session, this.#sql) : undefined;
-    } finally {
-      if (!locked) await session.close();
-    }
+    const lease = await this.#leases.take(shard);
+    return lease && new SqlShardLedger(shard, lease, this.#sql);
+  }
+
+  async join(): Promise<Membership> {
+    return new SqlMembership(await this.#database.session());
   }
 
   findOrder(orderId: string): Promise<OrderLineRow[]> {

@@ -6,16 +6,18 @@
 import type { LogEntry, Position } from "../log/event.ts";
 import { type Booked, Booking } from "./booking.ts";
 import type { Param, Session, Transaction } from "./database.ts";
-import type {
-  Applied,
-  Compensation,
-  Cursor,
-  Forgotten,
-  LinePage,
-  LineRow,
-  QuotaRow,
-  ShardLedger,
-  StockRow,
+import type { Lease } from "./lease_sessions.ts";
+import {
+  type Applied,
+  type Compensation,
+  type Cursor,
+  type Forgotten,
+  LeaseLost,
+  type LinePage,
+  type LineRow,
+  type QuotaRow,
+  type ShardLedger,
+  type StockRow,
 } from "./ledger.ts";
 import { planBatch } from "./movements.ts";
 import { remedyFor } from "./sqlstate.ts";
@@ -36,19 +38,28 @@ interface Window {
   readonly start: Place;
 }
 
+/** What a lease that was given back is written through. */
+const noSession: Pick<Session, "query" | "transaction" | "ping"> = {
+  query: () => Promise.reject(new LeaseLost("it was released")),
+  transaction: () => Promise.reject(new LeaseLost("it was released")),
+  ping: () => Promise.reject(new LeaseLost("it was released")),
+};
+
 /** See {@link ShardLedger}. */
 export class SqlShardLedger implements ShardLedger {
-  readonly #session: Session;
+  readonly #lease: Lease;
+  #session: Pick<Session, "query" | "transaction" | "ping">;
   readonly #sql: Statements;
   #window: Window | undefined;
 
   /**
-   * Takes a session over.
+   * Takes a lease over.
    *
-   * @param session holds the lock of `shard`, and is this ledger's alone
+   * @param lease of `shard`
    */
-  constructor(readonly shard: number, session: Session, sql: Statements) {
-    this.#session = session;
+  constructor(readonly shard: number, lease: Lease, sql: Statements) {
+    this.#lease = lease;
+    this.#session = lease.session;
     this.#sql = sql;
   }
 
@@ -158,8 +169,10 @@ export class SqlShardLedger implements ShardLedger {
     return this.#session.ping();
   }
 
-  release(): Promise<void> {
-    return this.#session.close();
+  async release(): Promise<void> {
+    if (this.#session === noSession) return;
+    this.#session = noSession;
+    await this.#lease.release();
   }
 
   /**

@@ -50,15 +50,19 @@ export type StatementName = typeof statementNames[number];
 /** Every statement's text. */
 export type Statements = Readonly<Record<StatementName, string>>;
 
-/** Reads a file of `sql/`. Not a text import: Deno 2.5, which Deploy runs, does not know them. */
-export function readSql(file: string): Promise<string> {
-  return Deno.readTextFile(new URL(`sql/${file}`, import.meta.url));
+const texts = new Map<string, string>();
+
+/** Reads a file of `sql/`, once. Not a text import: Deno 2.5, which Deploy runs, does not know them. */
+export async function readSql(file: string): Promise<string> {
+  const text = texts.get(file) ?? await Deno.readTextFile(new URL(`sql/${file}`, import.meta.url));
+  texts.set(file, text);
+  return text;
 }
 
 /** Reads all statements. */
 export async function loadStatements(): Promise<Statements> {
-  const texts = await Promise.all(
+  const pairs = await Promise.all(
     statementNames.map(async (name) => [name, await readSql(`${name}.sql`)] as const),
   );
-  return Object.freeze(Object.fromEntries(texts) as Record<StatementName, string>);
+  return Object.freeze(Object.fromEntries(pairs) as Record<StatementName, string>);
 }

@@ -9,6 +9,8 @@ import type { World } from "../world.ts";
 
 /** Rows looked at in one transaction: 10 to 20 ms. */
 const pageRows = 1000;
+/** Whoever has just taken a shard has a log to catch up with first. */
+const firstWalkMs = 60_000;
 /** Between two pages. 5000 lines a second is 430 million a day, more than a shard sells. */
 const nextPageMs = 200;
 /** Between two walks through the lines. */
@@ -17,18 +19,18 @@ const start = { seq: 0, line: -1 };
 
 /** Walks through a shard's oldest lines, again every hour. */
 export class Retention {
-  readonly #ledger: ShardLedger;
+  readonly #ledger: Pick<ShardLedger, "forgetLines">;
   readonly #world: World;
   readonly #retentionMs: number;
   #after = start;
   #dueMs: number;
 
-  /** The first page is due at once. */
-  constructor(ledger: ShardLedger, world: World, retentionMs: number) {
+  /** The first page is due in a minute. */
+  constructor(ledger: Pick<ShardLedger, "forgetLines">, world: World, retentionMs: number) {
     this.#ledger = ledger;
     this.#world = world;
     this.#retentionMs = retentionMs;
-    this.#dueMs = world.elapsedMs();
+    this.#dueMs = world.elapsedMs() + firstWalkMs;
   }
 
   /** Deletes out of one page, when one is due. Returns how many lines. */

@@ -1,15 +1,15 @@
 /**
- * The worker's life with one shard:
+ * The worker's life with one shard, from the lease to its end:
  *
- *     lease ──▶ arm ──▶ follow ──┐
- *       ▲        ▲               │ the store lost its right to sell: arm again
- *       │        └───────────────┤
- *       └────────────────────────┘ the lease or the ledger is gone: wait, take the lease again
+ *     arm ──▶ follow ──┐
+ *      ▲               │ the store lost its right to sell: arm again
+ *      └───────────────┤
+ *                      └──▶ the shard is given back; or the lease, the store or the ledger is gone
  *
  * @module
  */
 import type { StockStore } from "../inventory/store.ts";
-import type { Ledger, ShardLedger } from "../ledger/ledger.ts";
+import { LeaseLost, type Ledger, type ShardLedger } from "../ledger/ledger.ts";
 import { describeError, type Logger } from "../telemetry/logger.ts";
 import { sleep, type World } from "../world.ts";
 import { apply, LedgerMismatch, whyNotBooked } from "./apply.ts";
@@ -19,7 +19,7 @@ import { arm, type ArmingParts, describe } from "./arming.ts";
 
 /** What a shard's worker needs. */
 export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
-  /** Leases the shard's books, again after each loss. */
+  /** Leases shards' books. */
   readonly ledger: Ledger;
   /** Where the worker's own adjustments are decided. */
   readonly store: StockStore;
@@ -35,32 +35,38 @@ export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
 
 /** An idle shard is visited this often, so a store that restarted is found within it. */
 const visitEveryMs = 200;
-/** Between two attempts at a lease, an arming or a broken ledger. */
+/** Between two attempts at an arming. */
 const retryEveryMs = 250;
 /** A refusal is for a person to lift: no need to ask the servers four times a second. */
 const refusedRetryMs = 1000;
 /** Entries a transaction: at most 64 batches of the store. */
 const entriesMax = 64;
 
-/** Keeps one shard until `parts.signal` aborts. */
-export async function keepShard(shard: number, parts: ShardWorkerParts): Promise<void> {
-  const { signal, world, logger } = parts;
-  while (!signal.aborted) {
-    let lease: ShardLedger | undefined;
-    try {
-      lease = await parts.ledger.lease(shard);
-      if (lease) {
-        logger.debug("lease taken", { shard });
-        await hold(lease, parts);
-      }
-    } catch (error) {
-      if (signal.aborted) break;
-      parts.onFailure?.(error);
-      logger.warn("shard interrupted", { shard, error: describeError(error) });
-    } finally {
-      await lease?.release().catch(() => {}); // the lease ends with its connection in any case
-    }
-    await sleep(world, retryEveryMs, signal);
+/** How a shard came to be kept no longer. */
+export type Ending =
+  /** As asked: it was stopped, and the lease given back. */
+  | "stopped"
+  /** Another worker may have it by now. */
+  | "lost"
+  /** The lease was good, and something else was not. */
+  | "failed";
+
+/** Keeps a shard whose lease was just taken, until `parts.signal` aborts or it cannot go on. Gives the lease back. */
+export async function keepShard(ledger: ShardLedger, parts: ShardWorkerParts): Promise<Ending> {
+  const { signal, logger } = parts;
+  const { shard } = ledger;
+  try {
+    logger.debug("lease taken", { shard });
+    await hold(ledger, parts);
+    return "stopped";
+  } catch (error) {
+    if (signal.aborted) return "stopped";
+    parts.onFailure?.(error);
+    logger.warn("shard interrupted", { shard, error: describeError(error) });
+    return error instanceof LeaseLost ? "lost" : "failed";
+  } finally {
+    await ledger.release().catch(() => {}); // the lease ends with its connection in any case
+    logger.debug("lease given back", { shard });
   }
 }
 

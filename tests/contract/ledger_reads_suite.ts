@@ -50,6 +50,52 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
     await assert.rejects(shard.beat(), LeaseLost);
   });
 
+  test("a crew: places are taken in the order of age, and end with their worker", async ({ ledger }) => {
+    const [elder, younger] = [await ledger.join(), await ledger.join()];
+    const leased = [0]; // by the test itself
+    assert.deepEqual(await elder.look(true), { workers: 1, rank: 0, leased });
+    assert.deepEqual(await younger.look(true), { workers: 2, rank: 1, leased });
+    assert.deepEqual(await elder.look(true), { workers: 2, rank: 0, leased });
+    // Whoever is not counted is the last in its own eyes, and nobody in the others'.
+    assert.deepEqual(await elder.look(false), { workers: 2, rank: 1, leased });
+    assert.deepEqual(await younger.look(true), { workers: 1, rank: 0, leased });
+    assert.deepEqual(await elder.look(true), { workers: 2, rank: 1, leased });
+    await younger.leave();
+    assert.deepEqual(await elder.look(true), { workers: 1, rank: 0, leased });
+    await elder.leave();
+    await assert.rejects(elder.look(true), LeaseLost);
+  });
+
+  testDatabases("more shards than sessions are leased, booked and given back one by one", async (open) => {
+    const ledger = await openLedger(await open("inventory"), realWorld);
+    try {
+      const shards = Array.from({ length: 20 }, (_, shard) => shard);
+      await ledger.prepare(shards.length);
+      const leases = await Promise.all(shards.map((shard) => leased(ledger, shard)));
+      const membership = await ledger.join();
+      const taken = async () => (await membership.look(true)).leased.toSorted((a, b) => a - b);
+      assert.deepEqual(await taken(), shards);
+      await Promise.all(leases.map((lease) => lease.apply([entry(1, opening(1, "SKU-1", 10))])));
+      assert.deepEqual(
+        (await Promise.all(leases.map((lease) => lease.cursor()))).map(({ seq }) => seq),
+        shards.map(() => 1),
+      );
+
+      const [first, second, ...others] = leases;
+      assert.ok(first && second);
+      await Promise.all([first.release(), first.release()]);
+      assert.deepEqual(await taken(), shards.slice(1));
+      await assert.rejects(first.cursor(), LeaseLost);
+      assert.equal((await second.cursor()).seq, 1);
+      const again = await leased(ledger, 0);
+      assert.equal((await again.cursor()).seq, 1);
+      await Promise.all([again, second, ...others].map((lease) => lease.release()));
+      assert.deepEqual(await taken(), []);
+    } finally {
+      await ledger.close();
+    }
+  });
+
   test("two batches at once are booked one after the other", async ({ shard }) => {
     const [first, second, cursor] = await Promise.all([
       shard.apply([entry(1, sale(2, "SKU-1", 9))]),

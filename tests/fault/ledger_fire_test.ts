@@ -209,7 +209,9 @@ Deno.test("ledger: a PostgreSQL that turns the worker away is asked again until 
   await using fire = await startFire(seed);
   const { worker, crowd, databaseUrl } = fire;
   const turnedAway = () =>
-    worker.logged("shard interrupted").filter(({ error }) => /not currently accepting/.test(String(error)))
+    worker.logged("other workers out of sight").filter(({ error }) =>
+      /not currently accepting/.test(String(error))
+    )
       .length;
   const name = new URL(databaseUrl).pathname.slice(1);
   const server = new URL("/postgres", databaseUrl).href;
@@ -234,7 +236,7 @@ async function endLease(sql: Sql): Promise<void> {
   await waitFor(async () => {
     const ended = await sql`
       select pg_terminate_backend(pid) from pg_locks
-      where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`;
+      where locktype = 'advisory' and objid = 0 and database = (select oid from pg_database where datname = current_database())`;
     return ended.length === 1;
   }, { deadlineMs: STRIKE_DEADLINE_MS, what: "a session to end" });
 }

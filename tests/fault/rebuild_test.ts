@@ -212,7 +212,7 @@ async function untilNoWorkerBooks(databaseUrl: string): Promise<void> {
     await waitFor(async () => {
       const [row] = await sql`
         select count(*)::int as count from pg_stat_activity
-        where datname = current_database() and application_name = 'inventory-worker'`;
+        where datname = current_database() and application_name like 'inventory-worker:%'`;
       return row?.count === 0;
     }, { deadlineMs: STEP_DEADLINE_MS, what: "the end of the worker's sessions" });
   });

@@ -137,7 +137,7 @@ async function ledgerFindings(reach: Reach): Promise<Finding[]> {
     select current_setting('server_version') as version, current_setting('server_version_num') as number,
       current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit,
       (select count(distinct objid) from pg_locks
-       where locktype = 'advisory' and granted
+       where locktype = 'advisory' and granted and objid < 2147483648 -- from there on: places of workers
          and database = (select oid from pg_database where datname = current_database())
          and classid = (select oid from pg_namespace where nspname = current_schema())) as leases`);
   const { version = "", number = "0", fsync = "", commit = "", leases = 0 } = row ?? {};

@@ -22,7 +22,7 @@ const bookedSql = `
     c.shard, c.seq,
     (select count(*) from dead_letters d where d.shard = c.shard) as "deadLetters",
     (select count(*) from compensations o where o.shard = c.shard and o.done_at is null) as compensations,
-    (select a.application_name || ' (pid ' || a.pid || ')'
+    (select a.application_name
      from pg_locks l join pg_stat_activity a using (pid)
      where l.locktype = 'advisory' and l.granted and l.objid = c.shard::oid
        and l.database = (select oid from pg_database where datname = current_database())
