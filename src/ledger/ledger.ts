@@ -209,15 +209,18 @@ export interface Crew {
   readonly leased: readonly number[];
 }
 
+/** Whether the others count on a worker to take its share. */
+export type Standing = "counted" | "uncounted";
+
 /** A worker's place among the workers of a deployment. It ends with its connection, as a lease does. */
 export interface Membership {
   /**
-   * Looks around, and is counted by the others from now on, or not. Call it at least once a second: one that is silent
+   * Looks around, and is counted by the others from now on, or not (`standing`). Call it at least once a second: one that is silent
    * for 3 s loses its place.
    *
    * @throws {LeaseLost}
    */
-  look(isCounted: boolean): Promise<Crew>;
+  look(standing: Standing): Promise<Crew>;
   /** Gives the place back. */
   leave(): Promise<void>;
 }

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Session } from "./database.ts";
-import type { Crew, Membership } from "./ledger.ts";
+import type { Crew, Membership, Standing } from "./ledger.ts";
 
 /** Keys from 0 are shards; the first place is -1, the one after it -2. */
 const noPlace = 0;
@@ -25,14 +25,14 @@ export class SqlMembership implements Membership {
     this.#session = session;
   }
 
-  async look(isCounted: boolean): Promise<Crew> {
-    if (!isCounted && this.#place !== noPlace) {
+  async look(standing: Standing): Promise<Crew> {
+    if (standing === "uncounted" && this.#place !== noPlace) {
       await this.#session.unlock(this.#place);
       this.#place = noPlace;
     }
     const keys = await this.#session.locks();
     const places = keys.filter((key) => key < 0);
-    if (isCounted && this.#place === noPlace) {
+    if (standing === "counted" && this.#place === noPlace) {
       const next = Math.min(noPlace, ...places) - 1;
       // Not taken when another worker was faster: then this one is counted from the next look on.
       if (await this.#session.tryLock(next)) places.push(this.#place = next);

@@ -83,12 +83,10 @@ class Balancer {
     const { world, logger, deployment: { shards } } = this.#parts;
     let last = "";
     while (!this.#signal.aborted) {
-      const isCounted = world.elapsedMs() - this.#failedAtMs >= uncountedMs;
-      const crew = await membership.look(isCounted);
+      const standing = world.elapsedMs() - this.#failedAtMs < uncountedMs ? "uncounted" : "counted";
+      const crew = await membership.look(standing);
       const share = shareOf(shards, crew);
-      const seen = `${share} of ${shards} shards, ${crew.workers} workers${
-        isCounted ? "" : ", this one uncounted"
-      }`;
+      const seen = `${share} of ${shards} shards, ${crew.workers} workers, ${standing}`;
       if (seen !== last) logger.info("share", { share: seen });
       last = seen;
 

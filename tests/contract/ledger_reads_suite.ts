@@ -53,17 +53,17 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
   test("a crew: places are taken in the order of age, and end with their worker", async ({ ledger }) => {
     const [elder, younger] = [await ledger.join(), await ledger.join()];
     const leased = [0]; // by the test itself
-    assert.deepEqual(await elder.look(true), { workers: 1, rank: 0, leased });
-    assert.deepEqual(await younger.look(true), { workers: 2, rank: 1, leased });
-    assert.deepEqual(await elder.look(true), { workers: 2, rank: 0, leased });
+    assert.deepEqual(await elder.look("counted"), { workers: 1, rank: 0, leased });
+    assert.deepEqual(await younger.look("counted"), { workers: 2, rank: 1, leased });
+    assert.deepEqual(await elder.look("counted"), { workers: 2, rank: 0, leased });
     // Whoever is not counted is the last in its own eyes, and nobody in the others'.
-    assert.deepEqual(await elder.look(false), { workers: 2, rank: 1, leased });
-    assert.deepEqual(await younger.look(true), { workers: 1, rank: 0, leased });
-    assert.deepEqual(await elder.look(true), { workers: 2, rank: 1, leased });
+    assert.deepEqual(await elder.look("uncounted"), { workers: 2, rank: 1, leased });
+    assert.deepEqual(await younger.look("counted"), { workers: 1, rank: 0, leased });
+    assert.deepEqual(await elder.look("counted"), { workers: 2, rank: 1, leased });
     await younger.leave();
-    assert.deepEqual(await elder.look(true), { workers: 1, rank: 0, leased });
+    assert.deepEqual(await elder.look("counted"), { workers: 1, rank: 0, leased });
     await elder.leave();
-    await assert.rejects(elder.look(true), LeaseLost);
+    await assert.rejects(elder.look("counted"), LeaseLost);
   });
 
   testDatabases("more shards than sessions are leased, booked and given back one by one", async (open) => {
@@ -73,7 +73,7 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
       await ledger.prepare(shards.length);
       const leases = await Promise.all(shards.map((shard) => leased(ledger, shard)));
       const membership = await ledger.join();
-      const taken = async () => (await membership.look(true)).leased.toSorted((a, b) => a - b);
+      const taken = async () => (await membership.look("counted")).leased.toSorted((a, b) => a - b);
       assert.deepEqual(await taken(), shards);
       await Promise.all(leases.map((lease) => lease.apply([entry(1, opening(1, "SKU-1", 10))])));
       assert.deepEqual(
