@@ -16,7 +16,10 @@ import type { Ledger } from "./src/ledger/ledger.ts";
 import { openPostgres } from "./src/ledger/postgres.ts";
 import { openLedger } from "./src/ledger/sql_ledger.ts";
 import { configOrExit } from "./src/lifecycle.ts";
+import { KafkaTopic } from "./src/log/kafka/topic.ts";
+import type { EventLog } from "./src/log/log.ts";
 import { RedisStream } from "./src/log/redis_stream.ts";
+import { RelayedLog } from "./src/log/relayed_log.ts";
 import { askHere } from "./src/ops/cli/stock_verbs.ts";
 import { Failure } from "./src/ops/cli/failure.ts";
 import { runCli } from "./src/ops/cli/program.ts";
@@ -167,6 +170,15 @@ function openReach(config: Config): Reach {
     return askHere(async (request) => await app.fetch(request), token);
   }
 
+  /** The worker's way: what goes past the topic into the books, readers of the topic never see. */
+  async function openLog(): Promise<EventLog> {
+    const stream = new RedisStream(new Links(await parts.servers(), "shard"), place);
+    const brokers = config.store.kind === "redis" ? config.store.kafkaBrokers : null;
+    if (brokers === null) return stream;
+    const topic = new KafkaTopic({ brokers, namespace, shards, onLog: () => {} });
+    return new RelayedLog({ stream, topic, deployment: (await deployment()).id, world, onEvent: () => {} });
+  }
+
   return {
     config,
     world,
@@ -181,10 +193,7 @@ function openReach(config: Config): Reach {
     otherRedis: async (url) =>
       call(await parts.once(url, () => parts.connect(url, "the other Redis"), (redis) => redis.close())),
     control: async () => new RedisControl(await parts.links(), { ...place, userLimitMs: config.userLimitMs }),
-    log: () => {
-      const open = async () => new RedisStream(new Links(await parts.servers(), "shard"), place);
-      return parts.once("log", open, (log) => log.close());
-    },
+    log: () => parts.once("log", openLog, (log) => log.close()),
     ledger: () => parts.ledger(),
     books: () => parts.database(),
     async markForRebuild(shard) {

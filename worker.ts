@@ -8,10 +8,13 @@ import { RedisStore } from "./src/inventory/redis/store.ts";
 import { openPostgres } from "./src/ledger/postgres.ts";
 import { openLedger } from "./src/ledger/sql_ledger.ts";
 import { configOrExit, die, exitCodes, orExit, say, stopOnSignal } from "./src/lifecycle.ts";
+import { KafkaTopic } from "./src/log/kafka/topic.ts";
 import { RedisStream } from "./src/log/redis_stream.ts";
+import { RelayedLog } from "./src/log/relayed_log.ts";
 import { Links } from "./src/redis/links.ts";
 import { Servers } from "./src/redis/servers.ts";
 import { createLogger, describeError } from "./src/telemetry/logger.ts";
+import { reportTopic, tellRelay } from "./src/worker/relay_report.ts";
 import { startWorker } from "./src/worker/worker.ts";
 import { realWorld as world, sleep } from "./src/world.ts";
 
@@ -20,7 +23,7 @@ const { shards, namespace, userLimitMs } = config;
 if (config.store.kind === "embedded" || config.store.databaseUrl === null) {
   die("Cannot start the worker as REDIS_URL and DATABASE_URL must be set", exitCodes.badSettings);
 }
-const { databaseUrl, redisUrls } = config.store;
+const { databaseUrl, redisUrls, kafkaBrokers } = config.store;
 const logger = createLogger(world, config.logLevel);
 
 const name = `${namespace}-worker`;
@@ -49,7 +52,8 @@ const store = new RedisStore(new Links(servers, "server"), { ...place, deploymen
   idempotencyWindowMs,
   backlogMax: config.backlogMax,
 });
-const log = new RedisStream(new Links(servers, "shard"), place);
+const stream = new RedisStream(new Links(servers, "shard"), place);
+const log = kafkaBrokers === null ? stream : await relayed(kafkaBrokers);
 const worker = startWorker({
   ledger,
   deployment,
@@ -67,6 +71,18 @@ stopOnSignal(world, logger, config.drainTimeoutMs, [
   () => worker.stop(),
   () => Promise.all([log.close(), control.close(), store.close(), servers.close(), ledger.close()]),
 ]);
+
+/** By way of the topic. Kafka that is away is not waited for; a topic that belongs to other settings is refused. */
+async function relayed(brokers: readonly string[]) {
+  const topic = new KafkaTopic({
+    brokers,
+    namespace,
+    shards,
+    onLog: (message, fields) => logger.debug("kafka", { message, ...fields }),
+  });
+  await orExit(reportTopic(topic, logger));
+  return new RelayedLog({ stream, topic, deployment: deployment.id, world, onEvent: tellRelay(logger) });
+}
 
 /** A ledger that is away is waited for; one that belongs to other settings is not. */
 async function prepare() {

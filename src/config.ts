@@ -30,7 +30,13 @@ export type AccessConfig =
 export type StoreConfig =
   | { readonly kind: "embedded"; readonly dataDir: string; readonly demoStock: boolean }
   /** URLs may hold passwords: never log them. Several Redis URLs are nodes of one Redis Cluster. */
-  | { readonly kind: "redis"; readonly redisUrls: readonly string[]; readonly databaseUrl: string | null };
+  | {
+    readonly kind: "redis";
+    readonly redisUrls: readonly string[];
+    readonly databaseUrl: string | null;
+    /** `host:port` each; null = the log goes from Redis to the ledger straight. */
+    readonly kafkaBrokers: readonly string[] | null;
+  };
 
 /** What keeps a sale fair beyond the limits that the store decides. All of it is off by default. */
 export interface FairPlayConfig {
@@ -68,7 +74,7 @@ export interface Config {
   readonly store: StoreConfig;
   /** Fixed for a deployment. */
   readonly shards: number;
-  /** Names keys and schema. */
+  /** Names keys, schema and topic. */
   readonly namespace: string;
   /** Who may ask. */
   readonly access: AccessConfig;
@@ -110,6 +116,11 @@ const relations: readonly { of: readonly [Key, Key]; rule: string; holds: (value
     of: ["databaseUrl", "redisUrls"],
     rule: "unset without REDIS_URL, because the embedded default keeps its ledger in DATA_DIR",
     holds: ({ databaseUrl, redisUrls }) => databaseUrl === null || redisUrls !== null,
+  },
+  {
+    of: ["kafkaBrokers", "redisUrls"],
+    rule: "unset without REDIS_URL, because the embedded default has nothing to relay between",
+    holds: ({ kafkaBrokers, redisUrls }) => kafkaBrokers === null || redisUrls !== null,
   },
   {
     of: ["host", "tokens"],
@@ -217,7 +228,7 @@ function written(
 }
 
 function toConfig(values: Values): Config {
-  const { redisUrls, databaseUrl, dataDir, demoStock, tokens, ...others } = values;
+  const { redisUrls, databaseUrl, kafkaBrokers, dataDir, demoStock, tokens, ...others } = values;
   const { rateLimit, rateLimitBy, trustProxy, blocked, purchaseTokenKeys, ...more } = others;
   const { otlpEndpoint, otelEndpoint, denoOtel, denoDeploy, ...traces } = more;
   const { traceRatio, traceSlowMs, traceSampling, traceFullEvery, traceFullFor, ...rest } = traces;
@@ -243,7 +254,7 @@ function toConfig(values: Values): Config {
     },
     store: redisUrls === null
       ? { kind: "embedded", dataDir, demoStock: demoStock === "1" }
-      : { kind: "redis", redisUrls, databaseUrl },
+      : { kind: "redis", redisUrls, databaseUrl, kafkaBrokers },
     access: tokens === null ? { kind: "open" } : { kind: "tokens", tokens },
   };
 }

@@ -52,6 +52,7 @@ export interface TokenConfig {
 /** Every request with a token is compared with all of them. */
 const tokensMax = 100;
 const redisUrlsMax = 100;
+const kafkaBrokersMax = 100;
 /** Two are enough to change a key while tokens of the old one, 10 min old at most, are on their way. */
 const signingKeysMax = 4;
 const originsMax = 100;
@@ -153,6 +154,18 @@ export function databaseUrl(): Format<string> {
   return {
     rule: "postgres://user:password@host:port/database",
     parse: (text) => parseUrl(text, ["postgres:", "postgresql:"]) === undefined ? undefined : text,
+  };
+}
+
+/** Some brokers of one Kafka cluster. */
+export function kafkaBrokers(): Format<readonly string[]> {
+  return {
+    rule: `1 to ${kafkaBrokersMax} of host:port, comma-separated`,
+    parse(text) {
+      const brokers = text.split(",").map((broker) => broker.trim());
+      const isBroker = (broker: string) => /^(?:[\w.-]{1,253}|\[[\da-f:.]+\]):\d{1,5}$/i.test(broker);
+      return brokers.length <= kafkaBrokersMax && brokers.every(isBroker) ? brokers : undefined;
+    },
   };
 }
 

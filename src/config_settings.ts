@@ -14,6 +14,7 @@ import {
   httpUrl,
   identifier,
   integer,
+  kafkaBrokers,
   type LogLevel,
   oneOf,
   origins,
@@ -57,11 +58,18 @@ export const settings = {
     format: databaseUrl(),
     secret: true,
   },
+  kafkaBrokers: {
+    name: "KAFKA_BROKERS",
+    default: null,
+    meaning:
+      "worker: log by way of the topic `<NAMESPACE>.events`, `host:port`, comma-separated; unset = without",
+    format: kafkaBrokers(),
+  },
   shards: { name: "SHARDS", default: "1", meaning: "fixed for a deployment", format: integer(1, 1024) },
   namespace: {
     name: "NAMESPACE",
     default: "inventory",
-    meaning: "names keys and schema",
+    meaning: "names keys, schema and topic",
     format: identifier(),
   },
   tokens: {

@@ -121,11 +121,13 @@ Deno.test("loadConfig() takes one Redis, or several as a cluster, with a databas
     kind: "redis",
     redisUrls: ["redis://r:6379/2"],
     databaseUrl,
+    kafkaBrokers: null,
   });
   deepEqual(loadConfig({ REDIS_URL: "rediss://a, rediss://b:7/0,rediss://c/" }).store, {
     kind: "redis",
     redisUrls: ["rediss://a", "rediss://b:7/0", "rediss://c/"],
     databaseUrl: null,
+    kafkaBrokers: null,
   });
   const wrong = [
     "localhost:6379",
@@ -162,6 +164,16 @@ Deno.test("loadConfig() knows tokens by their digests and keeps none of them", (
       { name: "office", scopes: ["admin"], sha256: sha256("office-secret") },
     ],
   });
+});
+
+Deno.test("loadConfig() takes brokers as host:port, and only beside a REDIS_URL", () => {
+  const beside = { REDIS_URL: "redis://a" };
+  const { store } = loadConfig({ ...beside, KAFKA_BROKERS: "kafka-1:9092, 10.0.0.7:9092,[::1]:9092" });
+  deepEqual(store.kind === "redis" && store.kafkaBrokers, ["kafka-1:9092", "10.0.0.7:9092", "[::1]:9092"]);
+  for (const brokers of ["kafka-1", "kafka-1:9092,", "kafka://kafka-1:9092", "a b:9092", ":9092"]) {
+    deepEqual(namesOf({ ...beside, KAFKA_BROKERS: brokers }), ["KAFKA_BROKERS"], brokers);
+  }
+  deepEqual(namesOf({ KAFKA_BROKERS: "kafka-1:9092" }), ["KAFKA_BROKERS"]);
 });
 
 Deno.test("loadConfig() refuses tokens that are not as they must be", () => {

@@ -9,7 +9,10 @@ import type { LogEntry, Position } from "./event.ts";
 export interface ReadOptions {
   /** Most entries to return (an entry is one batch of the store). */
   readonly entriesMax: number;
-  /** How long to wait for a first entry, ms; 0 = not at all. */
+  /**
+   * How long to wait for a first entry, ms; 0 = not at all: then no entry says that the log ends there, and a log that
+   * cannot know rejects.
+   */
   readonly waitMs: number;
   /** Ends the wait; a call to a server that already waits may run out its `waitMs`. */
   readonly signal: AbortSignal;
@@ -18,7 +21,8 @@ export interface ReadOptions {
 /**
  * Reads a shard's log in the order of its numbers.
  *
- * Guarantees: entries come in order, each whole, none skipped among those that the log still has.
+ * Guarantees: entries come in order, each whole, none skipped among those that the log still has, none before `after`
+ * in the order of positions: what an epoch that is over leaves behind late is not read.
  * Does not guarantee that the log still has what follows `after`: the ledger finds the gap by the
  * numbers. Keeps no position of its own; the cursor lives in the ledger.
  */

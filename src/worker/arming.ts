@@ -6,7 +6,7 @@
  * right to sell is gone. Then, here:
  *
  *   1. refuse the wrong server, and somebody else's store; go on with one that is still armed;
- *   2. book what its log still has;
+ *   2. book what the log still has: a topic also has what the store lost;
  *   3. if its numbers reach as far as any ever seen, compare the stock; else rebuild it from the ledger
  *      (a store that is whole but whose log is not is refused: only a person can know what was sold);
  *   4. commit the next epoch in the ledger, and arm the store if it is still exactly what was seen.
@@ -15,6 +15,7 @@
  */
 import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
 import type { Cursor, Difference } from "../ledger/ledger.ts";
+import type { LogEntry, Position } from "../log/event.ts";
 import type { EventLog } from "../log/log.ts";
 import { apply, whyNotBooked } from "./apply.ts";
 import { rebuild, type RebuildParts } from "./rebuild.ts";
@@ -71,12 +72,13 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
   const gap = await bookTheRest(view, parts);
   const cursor = await ledger.cursor();
 
-  const loss = whyRebuild(view, Math.max(cursor.seq, cursor.notedHead));
+  const highest = Math.max(cursor.seq, cursor.notedHead, gap?.last.seq ?? 0);
+  const loss = whyRebuild(view, highest);
   // The store has the sales and only its log has lost them: filling it from the ledger would sell them again.
   if (!loss && cursor.seq < view.position.seq) {
-    return refused(`Cannot arm shard ${shard} as ${gap ?? `the log ends before ${view.position.seq}`}`);
+    return refused(`Cannot arm shard ${shard} as ${gap?.why ?? `the log ends before ${view.position.seq}`}`);
   }
-  const rebuilt = loss ? await rebuild(view, parts) : undefined;
+  const rebuilt = loss ? await rebuild(view, await lastNumber(highest, gap, parts), parts) : undefined;
   if (!rebuilt) {
     const differences = await compareStock(view, parts);
     if (differences.length > 0) return refused(describe(differences, shard));
@@ -129,17 +131,53 @@ function whyForeign(view: ShardView, { deployment, ledger }: ArmingParts): strin
   return undefined;
 }
 
-/** Books what the log has and the ledger has not. Returns why that cannot be done, if it cannot. */
-async function bookTheRest(view: ShardView, parts: ArmingParts): Promise<string | undefined> {
-  const { log, ledger, signal } = parts;
-  for (;;) {
-    const cursor = await ledger.cursor();
-    if (!view.log || cursor.seq >= view.log.last.seq) return undefined;
-    const entries = await log.read(ledger.shard, cursor, { entriesMax: 64, waitMs: 0, signal });
-    if (entries.length === 0) return `the log's entries after ${cursor.seq} are gone`;
+/** What the log has beyond the books and cannot be booked. */
+interface Gap {
+  readonly why: string;
+  /** Where the entries end that were read; there may be more. */
+  readonly last: Position;
+}
+
+/** Books what the log has and the ledger has not. Returns what cannot be booked, if there is anything. */
+async function bookTheRest(view: ShardView, parts: ArmingParts): Promise<Gap | undefined> {
+  const { ledger } = parts;
+  for (let after = whereTheRestBegins(view, await ledger.cursor());;) {
+    const entries = await readOn(after, parts);
+    const last = entries.at(-1);
+    if (!last) {
+      const ends = view.log && after.seq < view.log.last.seq;
+      return ends ? { why: `the log's entries after ${after.seq} are gone`, last: after } : undefined;
+    }
     const applied = await apply(ledger, entries);
-    if (applied.kind !== "applied") return whyNotBooked(applied);
+    if (applied.kind !== "applied") return { why: whyNotBooked(applied), last: last.position };
+    after = last.position;
   }
+}
+
+/**
+ * Everything that was written under an epoch is booked before the next one is issued. What a topic has of older epochs
+ * beyond the books, a relay that was left behind has appended since. But a store that has numbers beyond them may be one
+ * that never saw the next epoch: its own counts.
+ */
+function whereTheRestBegins({ position }: ShardView, cursor: Cursor): Position {
+  const epoch = position.seq > cursor.seq ? position.epoch : cursor.issuedEpoch;
+  return { epoch: Math.max(cursor.epoch, epoch), seq: cursor.seq };
+}
+
+/** The highest number that the log has, which is more than `highest` only behind a gap. */
+async function lastNumber(highest: number, gap: Gap | undefined, parts: ArmingParts): Promise<number> {
+  let last = highest;
+  for (let after = gap?.last; after;) {
+    last = Math.max(last, after.seq);
+    after = (await readOn(after, parts)).at(-1)?.position;
+    await parts.ledger.beat();
+  }
+  return last;
+}
+
+/** An answer without entries says that the log ends here. */
+function readOn(after: Position, { log, ledger, signal }: ArmingParts): Promise<LogEntry[]> {
+  return log.read(ledger.shard, after, { entriesMax: 64, waitMs: 0, signal });
 }
 
 /** `highest`: the highest number known to have been issued. */

@@ -45,13 +45,15 @@ export interface Rebuilt {
  * Empties the shard and writes stock and remembered lines into it. It is left unarmed.
  *
  * Numbers go on from the highest ever seen, so one that was issued and lost is never issued again.
+ *
+ * @param highest of the books, of the heads that were noted in them, and of the log
  */
-export async function rebuild(seen: ShardView, parts: RebuildParts): Promise<Rebuilt> {
+export async function rebuild(seen: ShardView, highest: number, parts: RebuildParts): Promise<Rebuilt> {
   const { control, ledger, deployment, world } = parts;
   const { shard } = ledger;
   const token = world.uuid();
   const cursor = await ledger.cursor();
-  const seq = Math.max(cursor.seq, cursor.notedHead, seen.position.seq);
+  const seq = Math.max(highest, seen.position.seq);
   await control.beginRestore(shard, token, seen, { ...deployment, deployment: deployment.id, seq });
 
   let skus = 0;

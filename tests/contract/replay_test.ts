@@ -60,7 +60,11 @@ Deno.test("a store filled from the ledger goes on as the one whose log the ledge
 
       const { deployment } = books;
       const parts = { control: second.control, ledger: books.shard, deployment, world, idempotencyWindowMs };
-      const { seq, token, ...rebuilt } = await rebuild(await second.control.inspect(0), parts);
+      const { seq, token, ...rebuilt } = await rebuild(
+        await second.control.inspect(0),
+        applied.cursor.seq,
+        parts,
+      );
       lines += rebuilt.lines;
       assert.equal(rebuilt.lost, 0);
       const armed = await second.control.arm(0, {

@@ -5,11 +5,13 @@ import { RedisControl } from "../../src/inventory/redis/control.ts";
 import { RedisStore } from "../../src/inventory/redis/store.ts";
 import type { DecisionLimits } from "../../src/inventory/store.ts";
 import { MemoryStore } from "../../src/inventory/memory/store.ts";
+import { KafkaTopic } from "../../src/log/kafka/topic.ts";
 import { RedisStream } from "../../src/log/redis_stream.ts";
+import { RelayedLog } from "../../src/log/relayed_log.ts";
 import { Links } from "../../src/redis/links.ts";
 import { Servers } from "../../src/redis/servers.ts";
 import { realWorld } from "../../src/world.ts";
-import type { StoreUnderTest } from "./store_suite.ts";
+import { deployment, type StoreUnderTest } from "./store_suite.ts";
 
 const defaults: DecisionLimits = { userLimitMs: 0, idempotencyWindowMs: 86_400_000, backlogMax: 1_000_000 };
 
@@ -20,11 +22,35 @@ export function makeMemoryStore(limits: Partial<DecisionLimits> = {}): Promise<S
   return Promise.resolve({ ...parts, [Symbol.asyncDispose]: () => store.close() });
 }
 
+/** A store in the Redis at `url`, in a namespace of its own, whose log is read by way of a topic. */
+export async function makeRelayedStore(
+  url: string,
+  broker: string,
+  limits: Partial<DecisionLimits> = {},
+): Promise<StoreUnderTest> {
+  const under = await makeRedisStore(url, limits);
+  const topic = new KafkaTopic({
+    brokers: [broker],
+    namespace: under.namespace,
+    shards: 1,
+    onLog() {},
+  });
+  const log = new RelayedLog({ stream: under.log, topic, deployment, world: realWorld, onEvent() {} });
+  return {
+    ...under,
+    log,
+    async [Symbol.asyncDispose]() {
+      await log.close();
+      await under[Symbol.asyncDispose]();
+    },
+  };
+}
+
 /** A store in the Redis at `url`, or in the cluster of several, in a namespace of its own. */
 export async function makeRedisStore(
   url: string | readonly string[],
   limits: Partial<DecisionLimits> = {},
-): Promise<StoreUnderTest> {
+): Promise<StoreUnderTest & { readonly namespace: string }> {
   const place = { namespace: `t${crypto.randomUUID().slice(0, 8)}`, shards: 1 };
   const all = { ...defaults, ...limits };
   const servers = new Servers([url].flat(), place, { name: "test", world: realWorld, onError() {} });
@@ -35,6 +61,7 @@ export async function makeRedisStore(
   await control.inspect(0); // loads the scripts
   const log = new RedisStream(new Links(servers, "shard"), place);
   return {
+    namespace: place.namespace,
     store,
     control,
     log,

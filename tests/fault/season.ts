@@ -97,9 +97,9 @@ export class Season {
   }
 
   /** Waits until the ledger has all that was sold, and reads it. */
-  async booked(): Promise<Books> {
+  async booked(deadlineMs?: number): Promise<Books> {
     const { api, databaseUrl } = this.#options;
-    return await readBooks({ databaseUrl }, await stockOf(api, this.#initial.keys()));
+    return await readBooks({ databaseUrl }, await stockOf(api, this.#initial.keys()), deadlineMs);
   }
 
   /** Units of each SKU, as the API says. */

@@ -8,9 +8,10 @@
  */
 import { dirname, join } from "node:path";
 import { runCommand } from "./command.ts";
+import { installKafka, KAFKA_BY_HAND, KAFKA_FOLDERS, KAFKA_JAR } from "./install_kafka.ts";
 
 /** The servers that tests can ask for. */
-export type ServerName = "redis" | "valkey" | "postgres";
+export type ServerName = "redis" | "valkey" | "postgres" | "kafka";
 
 /** How one server is found and installed. */
 interface Recipe {
@@ -46,6 +47,12 @@ const RECIPES: Record<ServerName, Recipe> = {
     folders: () => newestFirst(subfolders("/usr/lib/postgresql")).map((folder) => join(folder, "bin")),
     install: () => installPackages(["postgresql"]),
     byHand: "sudo apt-get install -y postgresql",
+  },
+  kafka: {
+    programs: [KAFKA_JAR],
+    folders: KAFKA_FOLDERS,
+    install: () => installKafka(installPackages),
+    byHand: KAFKA_BY_HAND,
   },
   valkey: {
     programs: ["valkey-server"],

@@ -52,6 +52,7 @@ const mayImport: readonly (readonly [folder: string, others: readonly string[]])
 const adapters: readonly (readonly string[])[] = [
   ["src/inventory/redis/", "src/log/redis_stream.ts", "src/redis/"],
   ["src/inventory/memory/"],
+  ["src/log/kafka/"],
   ["src/ledger/postgres.ts", "src/ledger/postgres_session.ts", "src/ledger/postgres_options.ts"],
   ["src/ledger/pglite.ts", "src/ledger/folder_lock.ts"],
 ];
@@ -64,6 +65,10 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   hono: ["src/http/app.ts"],
   commander: ["src/ops/cli/program.ts"],
   ioredis: ["src/redis/connection.ts"],
+  kafkajs: ["src/log/kafka/client.ts"],
+  "kafkajs/src/cluster/index.js": ["src/log/kafka/client.ts"],
+  "kafkajs/src/loggers/index.js": ["src/log/kafka/client.ts"],
+  "kafkajs/src/network/socketFactory.js": ["src/log/kafka/client.ts"],
   postgres: ["src/ledger/postgres.ts", "src/ledger/postgres_options.ts", "src/ledger/postgres_session.ts"],
   "@electric-sql/pglite": ["src/ledger/pglite.ts"],
   "cluster-key-slot": ["src/redis/keys.ts"],

@@ -1,0 +1,50 @@
+/**
+ * What Kafka adds between Redis and the books: the same log, read straight from the stream and by way of a topic.
+ * Everything is on one machine, so the broker's own work is in it.
+ *
+ *     deno task bench bench/relay_cost.ts                 64,000 orders in batches of 64, and of 4
+ */
+// deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
+import type { Position } from "../src/log/event.ts";
+import type { EventLog } from "../src/log/log.ts";
+import { decide, deduct } from "../tests/contract/store_suite.ts";
+import { Scene } from "../tests/kafka/scene.ts";
+import { startKafka } from "../tests/servers/kafka.ts";
+
+const orders = 64_000;
+const batchSizes = [64, 4];
+/** As the worker reads. */
+const options = { entriesMax: 64, waitMs: 0, signal: new AbortController().signal };
+
+/** Reads a whole log. Returns µs an order. */
+async function readThrough(log: EventLog): Promise<number> {
+  const startMs = performance.now();
+  let read = 0;
+  for (let after: Position | undefined = { epoch: 0, seq: 0 }; after;) {
+    const entries = await log.read(0, after, options);
+    read += entries.reduce((sum, { events }) => sum + events.length, 0);
+    after = entries.at(-1)?.position;
+  }
+  return (performance.now() - startMs) * 1000 / read;
+}
+
+await using kafka = await startKafka();
+for (const size of batchSizes) {
+  await using scene = await Scene.open(kafka);
+  for (let batch = 0; batch < orders / size; batch++) {
+    await decide(
+      scene.store,
+      ...Array.from({ length: size }, (_, i) => deduct(`order-${batch}-${i}`, "S", 1, `user-${i}`)),
+    );
+  }
+  const straight = await readThrough(scene.stream());
+  const { log } = scene.way();
+  const relayed = await readThrough(log);
+  const again = await readThrough(scene.way().log); // what is in the topic already
+  console.log(
+    `batches of ${size}: ${straight.toFixed(1)} µs an order from the stream, ${
+      relayed.toFixed(1)
+    } relayed and read ` +
+      `back, ${again.toFixed(1)} read from the topic`,
+  );
+}

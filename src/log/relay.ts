@@ -1,0 +1,228 @@
+/**
+ * One shard's way from the stream through the topic to the books:
+ *
+ *     stream ──▶ relayed ── append ──▶ topic ──▶ offset ──▶ position ──▶ books
+ *
+ * One rule heals whatever goes wrong in between, be it a message that was acknowledged and never written, or a topic
+ * that was truncated, made anew, or forgot records before they were read:
+ *
+ *   When the topic is read to its end and still lacks what was relayed, it is relayed again from `position`, the books'
+ *   own place. What comes a second time is skipped by its number.
+ *
+ * What the topic has beyond a gap is passed over meanwhile: it comes again behind what fills the gap. It is handed on
+ * only when the stream cannot fill the gap, so that the books see it and the worker acts on it.
+ *
+ * Two relays at once do no harm: both copy the same log, in order. Nor does one that an older epoch left behind: what it
+ * appends comes before `position`, in the order of epochs.
+ *
+ * @module
+ */
+import { comparePositions, type LogEntry, type Position } from "./event.ts";
+import type { EventLog, ReadOptions } from "./log.ts";
+import { decodeMessage, encodeMessages, type MessageOrigin } from "./message.ts";
+import { type Topic, TopicAway, type TopicRecord } from "./topic.ts";
+
+/** What a relay works between. */
+export interface RelayParts {
+  /** What the store writes. */
+  readonly stream: EventLog;
+  /** What the books and other systems read. */
+  readonly topic: Topic;
+  /** Whose log it is. */
+  readonly origin: MessageOrigin;
+  /** Monotonic ms. */
+  readonly elapsedMs: () => number;
+  /** The topic was missing, and was made. */
+  readonly onCreated: () => void;
+  /** The topic lacks what follows `after`: it is relayed again. */
+  readonly onGap: (after: Position) => void;
+  /** A record is not of our schema: it is passed over. */
+  readonly onUnreadable: (offset: number, error: unknown) => void;
+}
+
+/** How far the parts of the way are. */
+export interface RelayProgress {
+  /** Last event that was handed to the books. */
+  readonly position: Position;
+  /** Last event that was appended to the topic. */
+  readonly relayed: Position;
+  /** Records of the topic that are still to be read: Kafka's own lag. */
+  readonly unread: number;
+}
+
+/** Where an open relay is. */
+interface Way {
+  position: Position;
+  relayed: Position;
+  /** Records that were fetched, and which of them is next: a read is bounded by entries. */
+  page: readonly TopicRecord[];
+  next: number;
+  /** What to fetch behind them, and where the topic ends as far as is known. */
+  offset: number;
+  end: number;
+  /** Where the first record lies that does not follow on `position`. */
+  gapAt: number | undefined;
+  /** The gap cannot be filled: the next record is handed on as it is. */
+  asFound: boolean;
+}
+
+/** Characters of JSON a message: four of them fit into a batch as Kafka bounds it by default. */
+const messageCharsMax = 200_000;
+/** The place is for displays, and to start from: a worker that takes over skips what was read since. */
+const commitEveryMs = 1000;
+/** What was relayed, acknowledged and lost so often in a row is no accident. */
+const roundsMax = 4;
+
+/** See the head of this file. One call at a time. */
+export class Relay {
+  readonly #parts: RelayParts;
+  #way: Way | undefined;
+  #committedAtMs = -Infinity;
+
+  /** Connects to nothing yet. */
+  constructor(parts: RelayParts) {
+    this.#parts = parts;
+  }
+
+  /** Undefined before the first step, and after a failed one. */
+  get progress(): RelayProgress | undefined {
+    const way = this.#way;
+    if (!way) return undefined;
+    const { position, relayed, end, offset, page, next } = way;
+    return { position, relayed, unread: Math.max(0, end - offset) + page.length - next };
+  }
+
+  /**
+   * Relays what the stream has, at most `entriesMax`, and reads what the topic has after `after`. That means, too, that
+   * everything before `after` is booked.
+   *
+   * @returns entries that follow on `after`; others only if neither stream nor topic has those between
+   * @throws {TopicAway | RangeError} and what reading the stream throws; the next call starts over
+   */
+  async step(after: Position, options: ReadOptions): Promise<LogEntry[]> {
+    const known = this.#way;
+    this.#way = undefined; // until this went well
+    const goesOn = known !== undefined && comparePositions(known.position, after) === 0;
+    const way = goesOn ? known : await this.#open(after);
+    if (goesOn && options.waitMs > 0) this.#commit(way); // who looks for the end may book nothing of it
+    for (let round = 0; round < roundsMax; round++) {
+      const hole = await this.#relay(way, options);
+      if (hole) return hole;
+      const entries = await this.#read(way, options.entriesMax);
+      if (entries.length > 0 || !this.#again(way)) {
+        this.#way = way;
+        return entries;
+      }
+    }
+    throw new TopicAway(
+      `Cannot go on behind ${after.epoch}-${after.seq} as the topic loses what it acknowledges`,
+    );
+  }
+
+  /** For a new reader, and for one that is not where it was: others had the shard, or what it read was not booked. */
+  async #open(after: Position): Promise<Way> {
+    const { topic, origin: { shard }, onCreated } = this.#parts;
+    const { created } = await topic.prepare();
+    if (created) onCreated();
+    const [{ first, end }, committed] = await Promise.all([topic.bounds(shard), topic.committed(shard)]);
+    // What the worker before this one relayed is in the topic already.
+    const last = end > first ? (await topic.read(shard, end - 1)).records.at(-1) : undefined;
+    const tail = last && this.#decode(last)?.position;
+    const relayed = tail && comparePositions(tail, after) > 0 ? tail : after;
+    const offset = Math.min(Math.max(first, committed ?? first), end);
+    return { position: after, relayed, page: [], next: 0, offset, end, gapAt: undefined, asFound: false };
+  }
+
+  /** @returns what the stream has instead of what follows on the books: nothing can fill that hole */
+  async #relay(way: Way, options: ReadOptions): Promise<LogEntry[] | undefined> {
+    const { stream, topic, origin } = this.#parts;
+    const isUnread = way.next < way.page.length || way.offset < way.end;
+    const waitMs = isUnread || way.gapAt !== undefined ? 0 : options.waitMs;
+    const entries = await stream.read(origin.shard, way.relayed, { ...options, waitMs });
+    const isAllHandedOn = !isUnread && comparePositions(way.relayed, way.position) === 0;
+    const last = entries.at(-1);
+    if (!last) {
+      way.asFound = isAllHandedOn && way.gapAt !== undefined;
+      return undefined;
+    }
+    if (firstSeq(entries[0]) > way.relayed.seq + 1) return isAllHandedOn ? entries : undefined;
+    await topic.append(
+      origin.shard,
+      entries.flatMap((entry) => encodeMessages(entry, origin, messageCharsMax)),
+    );
+    way.relayed = last.position;
+    way.end = Math.max(way.end, way.offset + 1); // how far it really goes, the next page says
+    return undefined;
+  }
+
+  /** Reads until there is something to hand on, or to the end. */
+  async #read(way: Way, entriesMax: number): Promise<LogEntry[]> {
+    if (way.asFound && way.gapAt !== undefined) {
+      Object.assign(way, { page: [], next: 0, offset: way.gapAt, end: Infinity });
+    }
+    const entries: LogEntry[] = [];
+    while (entries.length < entriesMax) {
+      const record = way.page[way.next];
+      if (record) {
+        way.next++;
+        const entry = this.#following(way, record);
+        if (entry) entries.push(entry);
+      } else {
+        if (entries.length > 0 || way.offset >= way.end) break;
+        const { records, next, end } = await this.#parts.topic.read(this.#parts.origin.shard, way.offset);
+        const isStuck = next === way.offset;
+        Object.assign(way, { page: records, next: 0, offset: next, end });
+        if (isStuck) break;
+      }
+    }
+    return entries;
+  }
+
+  /** @returns the record's entry if it is the next to hand on */
+  #following(way: Way, record: TopicRecord): LogEntry | undefined {
+    const entry = this.#decode(record);
+    if (!entry || comparePositions(entry.position, way.position) <= 0) return undefined;
+    if (firstSeq(entry) > way.position.seq + 1 && !way.asFound) {
+      way.gapAt ??= record.offset;
+      return undefined;
+    }
+    Object.assign(way, { position: entry.position, gapAt: undefined, asFound: false });
+    if (comparePositions(way.relayed, way.position) < 0) way.relayed = way.position; // another relay's
+    return entry;
+  }
+
+  /** At the end of the topic, with nothing to hand on: whether there is a reason to look once more. */
+  #again(way: Way): boolean {
+    if (comparePositions(way.relayed, way.position) > 0) {
+      this.#parts.onGap(way.position);
+      way.relayed = way.position;
+      return true;
+    }
+    return way.gapAt !== undefined;
+  }
+
+  #decode(record: TopicRecord): LogEntry | undefined {
+    try {
+      return decodeMessage(record, this.#parts.origin);
+    } catch (error) {
+      if (error instanceof RangeError) throw error;
+      this.#parts.onUnreadable(record.offset, error);
+      return undefined;
+    }
+  }
+
+  /** Everything that was handed on is booked by now. That the place could not be noted is no failure. */
+  #commit(way: Way): void {
+    const { topic, origin, elapsedMs } = this.#parts;
+    const nowMs = elapsedMs();
+    if (nowMs - this.#committedAtMs < commitEveryMs) return;
+    this.#committedAtMs = nowMs;
+    const { epoch, seq } = way.position;
+    const offset = way.page[way.next]?.offset ?? way.offset;
+    topic.commit(origin.shard, offset, `${epoch}-${seq}`).catch(() => {});
+  }
+}
+
+function firstSeq(entry: LogEntry | undefined): number {
+  return entry?.events[0]?.seq ?? 0;
+}

@@ -1,0 +1,178 @@
+/**
+ * The log by way of a topic: reading it relays it. Who holds a shard's lease is who reads its log, so the same process
+ * relays and reads, and neither goes on without the other.
+ *
+ * A reader that waits is not held up by a topic that is away: it gets nothing, keeps its lease, and selling goes on
+ * while the stream holds the log. A reader that does not wait wants to know where the log ends: it is refused.
+ *
+ * @module
+ */
+import { sleep, type World } from "../world.ts";
+import { comparePositions, type LogEntry, type Position } from "./event.ts";
+import type { EventLog, ReadOptions } from "./log.ts";
+import { Relay, type RelayProgress } from "./relay.ts";
+import { type Topic, TopicAway } from "./topic.ts";
+
+/** What is worth telling. */
+export type RelayEvent =
+  /** The topic lacked what follows `after`; it was relayed again. */
+  | { readonly kind: "gap"; readonly shard: number; readonly after: Position }
+  /** Said once, until it is back. */
+  | { readonly kind: "away"; readonly shard: number; readonly error: unknown }
+  /** The topic works again after `awayMs`. */
+  | { readonly kind: "back"; readonly shard: number; readonly awayMs: number }
+  /** The topic was missing, and was made: for a shard that had none, or because somebody deleted it. */
+  | { readonly kind: "created"; readonly shard: number }
+  /** A record that is not of our schema was passed over. */
+  | { readonly kind: "unreadable"; readonly shard: number; readonly offset: number; readonly error: unknown };
+
+/** What a relayed log works with. */
+export interface RelayedLogParts {
+  /** What the store writes; closed with this log. */
+  readonly stream: EventLog;
+  /** Closed with this log. */
+  readonly topic: Topic;
+  /** Id of the deployment whose log this is. */
+  readonly deployment: string;
+  /** Its clock and timers. */
+  readonly world: World;
+  /** Told what went wrong, and that it is right again. */
+  readonly onEvent: (event: RelayEvent) => void;
+  /** Told after every read that went well, for metrics. */
+  readonly onProgress?: (shard: number, progress: RelayProgress) => void;
+}
+
+/** Beyond a read's own wait, how long a reader waits for the topic before it gets nothing. A lease may be silent for 3 s. */
+const graceMs = 500;
+/** For a reader that wants to know where the log ends. */
+const endWithinMs = 2000;
+
+/** Sockets close at once; the rest of DRAIN_TIMEOUT_MS is for others. */
+const closeWithinMs = 1000;
+
+/** A step that is under way; a reader that could not wait for it finds it at its next read. */
+interface Flight {
+  readonly after: Position;
+  readonly landing: Promise<Landing>;
+}
+
+type Landing =
+  | { readonly kind: "read"; readonly entries: LogEntry[] }
+  | { readonly kind: "failed"; readonly error: unknown };
+
+interface Lane {
+  readonly relay: Relay;
+  flight: Flight | undefined;
+  /** When the topic was found away; undefined while it is not. */
+  awaySinceMs: number | undefined;
+}
+
+/** See the head of this file. */
+export class RelayedLog implements EventLog {
+  readonly #parts: RelayedLogParts;
+  readonly #lanes = new Map<number, Lane>();
+
+  /** Connects to nothing yet. */
+  constructor(parts: RelayedLogParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Relays and reads.
+   *
+   * @throws {TopicAway} when a read that does not wait cannot be answered
+   * @throws {RangeError} when the topic cannot be used as it is
+   */
+  async read(shard: number, after: Position, options: ReadOptions): Promise<LogEntry[]> {
+    const { world } = this.#parts;
+    const lane = this.#lane(shard);
+    const untilMs = world.elapsedMs() + (options.waitMs > 0 ? options.waitMs + graceMs : endWithinMs);
+    while (!options.signal.aborted) {
+      const flight = lane.flight ??= this.#start(lane, after, options);
+      const landing = await this.#within(untilMs - world.elapsedMs(), flight, options.signal);
+      if (!landing) {
+        if (options.waitMs > 0 || options.signal.aborted) return [];
+        throw new TopicAway(
+          `Cannot tell where the log of shard ${shard} ends as Kafka took over ${endWithinMs} ms`,
+        );
+      }
+      lane.flight = undefined;
+      if (comparePositions(flight.after, after) !== 0) continue; // the answer to an older question
+      if (landing.kind === "read") {
+        this.#found(shard, lane);
+        return landing.entries;
+      }
+      if (!(landing.error instanceof TopicAway) || options.waitMs === 0) throw landing.error;
+      this.#lost(shard, lane, landing.error);
+      await sleep(world, options.waitMs, options.signal);
+      return [];
+    }
+    return [];
+  }
+
+  /** Closes stream and topic; what does not answer is not waited for, as it would hold up the end of a process. */
+  async close(): Promise<void> {
+    const { stream, topic, world } = this.#parts;
+    const flights = [...this.#lanes.values()].map((lane) => lane.flight?.landing);
+    const closed = new AbortController();
+    const closing = Promise.all([stream.close(), topic.close(), ...flights]).finally(() => closed.abort());
+    await Promise.race([closing, sleep(world, closeWithinMs, closed.signal)]);
+  }
+
+  #lane(shard: number): Lane {
+    let lane = this.#lanes.get(shard);
+    if (!lane) {
+      const { stream, topic, deployment, world, onEvent } = this.#parts;
+      const relay = new Relay({
+        stream,
+        topic,
+        origin: { shard, deployment },
+        elapsedMs: () => world.elapsedMs(),
+        onCreated: () => onEvent({ kind: "created", shard }),
+        onGap: (after) => onEvent({ kind: "gap", shard, after }),
+        onUnreadable: (offset, error) => onEvent({ kind: "unreadable", shard, offset, error }),
+      });
+      this.#lanes.set(shard, lane = { relay, flight: undefined, awaySinceMs: undefined });
+    }
+    return lane;
+  }
+
+  #start({ relay }: Lane, after: Position, options: ReadOptions): Flight {
+    const landing = relay.step(after, options).then(
+      (entries): Landing => ({ kind: "read", entries }),
+      (error): Landing => ({ kind: "failed", error }),
+    );
+    return { after, landing };
+  }
+
+  /** The landing, or undefined when it takes longer than `ms` or `signal` aborts. */
+  async #within(ms: number, { landing }: Flight, signal: AbortSignal): Promise<Landing | undefined> {
+    const enough = new AbortController();
+    try {
+      return await Promise.race([
+        landing,
+        sleep(this.#parts.world, Math.max(0, ms), AbortSignal.any([signal, enough.signal])).then(() =>
+          undefined
+        ),
+      ]);
+    } finally {
+      enough.abort();
+    }
+  }
+
+  #lost(shard: number, lane: Lane, error: unknown): void {
+    if (lane.awaySinceMs !== undefined) return;
+    lane.awaySinceMs = this.#parts.world.elapsedMs();
+    this.#parts.onEvent({ kind: "away", shard, error });
+  }
+
+  #found(shard: number, lane: Lane): void {
+    const { world, onEvent, onProgress } = this.#parts;
+    if (lane.awaySinceMs !== undefined) {
+      onEvent({ kind: "back", shard, awayMs: Math.round(world.elapsedMs() - lane.awaySinceMs) });
+      lane.awaySinceMs = undefined;
+    }
+    const progress = lane.relay.progress;
+    if (progress) onProgress?.(shard, progress);
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * What is worth telling of the topic between stream and books, as log lines.
+ *
+ * @module
+ */
+import type { RelayEvent } from "../log/relayed_log.ts";
+import { type Topic, TopicAway } from "../log/topic.ts";
+import { describeError, type Logger } from "../telemetry/logger.ts";
+
+/** Writes a line an event. */
+export function tellRelay(logger: Logger): (event: RelayEvent) => void {
+  return (event) => {
+    const { shard } = event;
+    switch (event.kind) {
+      case "gap":
+        return logger.warn("topic has a gap, relayed again", { shard, after: event.after.seq });
+      case "away":
+        return logger.warn("topic is away, the stream holds the log", {
+          shard,
+          error: describeError(event.error),
+        });
+      case "back":
+        return logger.info("topic is back", { shard, awayMs: event.awayMs });
+      case "created":
+        return logger.warn("topic was missing, made anew", { shard });
+      case "unreadable":
+        return logger.warn("record is not ours, passed over", {
+          shard,
+          offset: event.offset,
+          error: describeError(event.error),
+        });
+    }
+  };
+}
+
+/**
+ * Prepares the topic and says what it promises. One that is away is prepared when it is first read.
+ *
+ * @throws {RangeError} when it cannot be used as it is
+ */
+export async function reportTopic(topic: Topic, logger: Logger): Promise<void> {
+  try {
+    const facts = await topic.prepare();
+    logger.info("topic", { ...facts });
+    if (facts.minInsyncReplicas < 2) {
+      logger.warn("topic has messages on one broker only when it acknowledges them", { topic: facts.topic });
+    }
+  } catch (error) {
+    if (!(error instanceof TopicAway)) throw error;
+    logger.warn("topic is away", { error: describeError(error) });
+  }
+}

@@ -1,0 +1,340 @@
+/**
+ * The way stream → topic → books loses nothing and gives nothing twice, whatever happens to the topic.
+ */
+import assert from "node:assert/strict";
+import type { LogEntry, Position } from "../../src/log/event.ts";
+import type { EventLog } from "../../src/log/log.ts";
+import { encodeMessages, type TopicMessage } from "../../src/log/message.ts";
+import { type Topic, TopicAway } from "../../src/log/topic.ts";
+import { armAgain, deployment } from "../contract/store_suite.ts";
+import { type Proxy, startProxy } from "../proxy.ts";
+import { type KafkaServer, startKafka } from "../servers/kafka.ts";
+import { waitFor } from "../servers/wait.ts";
+import { numbersOf, Scene, upTo } from "./scene.ts";
+
+const NEVER = new AbortController().signal;
+const BACK_DEADLINE_MS = 60_000;
+/** As a worker reads: 64 entries, 200 ms. */
+const FOLLOWING = { entriesMax: 64, waitMs: 200, signal: NEVER };
+const START: Position = { epoch: 0, seq: 0 };
+const ORIGIN = { shard: 0, deployment };
+
+let kafka: KafkaServer;
+Deno.test.beforeAll(async () => {
+  kafka = await startKafka();
+});
+Deno.test.afterAll(() => kafka[Symbol.asyncDispose]());
+
+/** A client that throws some of what it acknowledges away, as kafkajs can. */
+function losing(topic: Topic, isLost: (message: TopicMessage) => boolean): Topic {
+  return {
+    prepare: () => topic.prepare(),
+    bounds: (shard) => topic.bounds(shard),
+    read: (shard, offset) => topic.read(shard, offset),
+    committed: (shard) => topic.committed(shard),
+    commit: (shard, offset, note) => topic.commit(shard, offset, note),
+    close: () => topic.close(),
+    append: (shard, messages) => topic.append(shard, messages.filter((message) => !isLost(message))),
+  };
+}
+
+Deno.test("a gap in the topic, in its middle or at its end, is filled by relaying again", async () => {
+  await using scene = await Scene.open(kafka);
+  const toLose = new Set(["1-4", "1-5", "1-20"]);
+  const topic = losing(scene.topic(), ({ key }) => toLose.delete(key)); // each is lost once
+  const way = scene.way(topic);
+  await scene.sell(29);
+  const read = await scene.readAll(way);
+  assert.deepEqual(numbersOf(read), upTo(30));
+  await scene.sell(2);
+  toLose.add("1-31").add("1-32");
+  assert.deepEqual(numbersOf(await scene.readAll(way, read.at(-1)?.position)), [31, 32]);
+  assert.equal(toLose.size, 0, "every loss has struck");
+  const gaps = way.told.flatMap((event) => event.kind === "gap" ? [event.after.seq] : []);
+  assert.deepEqual(gaps, [3, 30], "what came behind the first gap was relayed again with it");
+});
+
+Deno.test("an answer cut after the broker wrote: what is sent next is written too, though kafkajs would lose it", async () => {
+  let proxy: Proxy | undefined;
+  await using kafka = await startKafka({ advertise: (port) => (proxy = startProxy(port)).port });
+  assert.ok(proxy);
+  await using cutting = proxy;
+  await using scene = await Scene.open(kafka);
+  const [entry] = await scene.readAll({ log: scene.stream() });
+  const topic = scene.topic();
+  await topic.prepare();
+  // As long as one another: only then does the broker take one for the other.
+  const append = (seq: number) =>
+    topic.append(
+      0,
+      encodeMessages({ events: entry?.events ?? [], position: { epoch: 1, seq } }, ORIGIN, 1e6),
+    );
+  await append(1);
+  cutting.cutReplies(Infinity, { containing: scene.namespace });
+  await assert.rejects(append(2), TopicAway);
+  assert.ok(cutting.strikes > 0, "an answer was cut");
+  cutting.cutReplies(0);
+  for (const seq of [3, 4, 5]) await append(seq);
+  const { records } = await topic.read(0, 0);
+  assert.deepEqual([...new Set(records.map(({ key }) => key))], ["1-1", "1-2", "1-3", "1-4", "1-5"]);
+});
+
+Deno.test("a topic that loses all that it acknowledges is away, not at its end", async () => {
+  await using scene = await Scene.open(kafka);
+  const way = scene.way(losing(scene.topic(), () => true));
+  await assert.rejects(scene.readAll(way), TopicAway);
+  assert.deepEqual(await way.log.read(0, START, FOLLOWING), []);
+  assert.equal(way.told.at(-1)?.kind, "away");
+});
+
+Deno.test("a topic truncated behind the reader, under it and beyond what was relayed", async () => {
+  await using scene = await Scene.open(kafka);
+  const way = scene.way();
+  await scene.sell(19);
+  const booked = (await scene.readAll(way)).at(-1)?.position;
+  assert.equal(booked?.seq, 20);
+  await scene.sell(10);
+  const other = scene.way(); // in the topic by another worker, and not read by this one
+  assert.deepEqual(numbersOf(await scene.readAll(other, booked)), upTo(30, 21));
+  await scene.truncate(-1);
+  assert.deepEqual(numbersOf(await scene.readAll(way, booked)), upTo(30, 21));
+});
+
+Deno.test("a topic deleted under way is made anew, and nothing is missing in it", async () => {
+  await using scene = await Scene.open(kafka);
+  const way = scene.way();
+  await scene.sell(9);
+  const booked = (await scene.readAll(way)).at(-1)?.position ?? START;
+  await scene.admin((admin, topic) => admin.deleteTopics({ topics: [topic] }));
+  await scene.sell(10);
+  assert.deepEqual(numbersOf(await following(way.log, booked, 10)), upTo(20, 11));
+  assert.equal(way.told.filter(({ kind }) => kind === "created").length, 2, "at first, and anew");
+  const { end } = await scene.topic().bounds(0);
+  assert.ok(end >= 10, `the topic has ${end} records`);
+});
+
+Deno.test("retention shorter than an outage: what the topic forgot comes from the stream again", async () => {
+  await using scene = await Scene.open(kafka);
+  await scene.sell(9);
+  assert.equal(numbersOf(await scene.readAll(scene.way())).length, 10); // a worker that died before it booked
+  await scene.truncate(6);
+  assert.deepEqual(numbersOf(await scene.readAll(scene.way())), upTo(10));
+});
+
+Deno.test("two relays at once: each reader gets every number once", async () => {
+  await using scene = await Scene.open(kafka);
+  const ways = [scene.way(), scene.way()];
+  await Promise.all(ways.map((way) => way.log.read(0, START, FOLLOWING)));
+  const selling = scene.sell(150);
+  const read = await Promise.all(ways.map((way) => following(way.log, START, 151)));
+  await selling;
+  for (const entries of read) assert.deepEqual(numbersOf(entries), upTo(151));
+});
+
+Deno.test("a relay that an older epoch left behind appends what nobody reads", async () => {
+  await using scene = await Scene.open(kafka);
+  const way = scene.way();
+  await scene.sell(4);
+  const booked = (await scene.readAll(way)).at(-1)?.position;
+  assert.equal(booked?.seq, 5);
+  await scene.control.disarm(0, deployment);
+  await armAgain(scene.control, 2);
+  const armed = { epoch: 2, seq: 5 };
+  // As the last life of the store had it: other sales under the numbers that are issued anew.
+  const [stale] = await scene.readAll(way);
+  assert.ok(stale);
+  for (const seq of [5, 6, 7]) {
+    const entry = {
+      position: { epoch: 1, seq },
+      events: stale.events.map((event) => ({ ...event, seq, id: "stale" })),
+    };
+    await scene.topic().append(0, encodeMessages(entry, ORIGIN, 1e6));
+  }
+  await scene.sell(3);
+  const entries = await following(way.log, armed, 3);
+  assert.deepEqual(entries.map(({ position }) => position), [6, 7, 8].map((seq) => ({ epoch: 2, seq })));
+  assert.ok(entries.every(({ events }) => events.every(({ id }) => id !== "stale")));
+});
+
+Deno.test("what the store lost and the topic has is read, and behind a gap it is read as it is", async () => {
+  await using scene = await Scene.open(kafka);
+  await scene.sell(19);
+  const topic = losing(scene.topic(), ({ key }) => key === "1-9" || key === "1-10");
+  // The store is lost while the relay has not noticed yet what its client did.
+  await scene.topic().prepare();
+  const entries = await scene.readAll({ log: scene.stream() });
+  await topic.append(0, entries.flatMap((entry) => encodeMessages(entry, ORIGIN, 1e6)));
+  await scene.control.beginRestore(0, "token", await scene.control.inspect(0), {
+    deployment,
+    shards: 1,
+    seq: 20,
+  });
+  assert.deepEqual(numbersOf(await scene.readAll(scene.way(topic))), [...upTo(8), ...upTo(20, 11)]);
+});
+
+Deno.test("a frozen broker: a reader that waits gets nothing in time, one that asks for the end is refused", async () => {
+  await using scene = await Scene.open(kafka);
+  const way = scene.way();
+  const booked = (await scene.readAll(way)).at(-1)?.position ?? START;
+  kafka.freeze();
+  try {
+    await scene.sell(3);
+    const startMs = performance.now();
+    assert.deepEqual(await way.log.read(0, booked, FOLLOWING), []);
+    assert.ok(performance.now() - startMs < 2500, "a lease may be silent for 3 s");
+    await assert.rejects(way.log.read(0, booked, { ...FOLLOWING, waitMs: 0 }), TopicAway);
+    await following(way.log, booked, 0, () => way.told.some(({ kind }) => kind === "away"));
+  } finally {
+    kafka.thaw();
+  }
+  assert.deepEqual(numbersOf(await following(way.log, booked, 3)), [2, 3, 4]);
+  assert.deepEqual(way.told.map(({ kind }) => kind), ["created", "away", "back"]);
+});
+
+Deno.test("a broker killed in the middle of sending, and away for a while", async () => {
+  await using kafka = await startKafka();
+  await using scene = await Scene.open(kafka);
+  const way = scene.way();
+  let read: LogEntry[] = [];
+  const reading = following(way.log, START, 401).then((entries) => read = entries);
+  const selling = scene.sell(400);
+  await waitFor(async () => (await scene.topic().bounds(0)).end > 20, {
+    deadlineMs: 30_000,
+    what: "a start",
+  });
+  await kafka.kill();
+  await selling;
+  await waitFor(() => way.told.some(({ kind }) => kind === "away"), {
+    deadlineMs: 30_000,
+    what: "a failure",
+  });
+  await kafka.start();
+  await reading;
+  assert.deepEqual(numbersOf(read), upTo(401));
+  assert.ok(way.told.some(({ kind }) => kind === "back"));
+});
+
+Deno.test("strangers: a record that is not ours is passed over, a member of our group changes nothing", async () => {
+  await using scene = await Scene.open(kafka);
+  const way = scene.way();
+  await scene.sell(4);
+  const booked = (await scene.readAll(way)).at(-1)?.position ?? START;
+  const producer = scene.client().producer();
+  await producer.connect();
+  await producer.send({ topic: `${scene.namespace}.events`, messages: [{ partition: 0, value: "hello" }] });
+  await producer.disconnect();
+  const consumer = scene.client().consumer({ groupId: `${scene.namespace}-ledger` });
+  await consumer.connect();
+  await consumer.subscribe({ topic: `${scene.namespace}.events`, fromBeginning: true });
+  let seen = 0;
+  await consumer.run({
+    autoCommit: false,
+    eachBatch: ({ batch }) => (seen += batch.messages.length, Promise.resolve()),
+  });
+  await waitFor(() => seen > 0, { deadlineMs: 30_000, what: "a stranger that reads" });
+  await scene.sell(3);
+  assert.deepEqual(numbersOf(await following(way.log, booked, 3)), [6, 7, 8]);
+  assert.deepEqual(way.told.map(({ kind }) => kind), ["created", "unreadable"]);
+  // A reader that starts over meets it.
+  const other = scene.way();
+  assert.deepEqual(numbersOf(await scene.readAll(other)), upTo(8));
+  assert.ok(other.told.some(({ kind }) => kind === "unreadable"));
+  await consumer.disconnect();
+});
+
+Deno.test("Kafka knows how far the books are, for its own displays of lag", async () => {
+  await using scene = await Scene.open(kafka);
+  const way = scene.way();
+  await scene.sell(9);
+  const read = await following(way.log, START, 10);
+  const booked = read.at(-1)?.position ?? START;
+  await waitFor(async () => {
+    await way.log.read(0, booked, FOLLOWING);
+    return await scene.topic().committed(0) === 10;
+  }, { deadlineMs: 20_000, what: "a committed offset" });
+  const [offsets] = await scene.admin((admin, topic) =>
+    admin.fetchOffsets({ groupId: `${scene.namespace}-ledger`, topics: [topic] })
+  );
+  assert.deepEqual(offsets?.partitions, [{ partition: 0, offset: "10", metadata: "1-10" }]);
+});
+
+Deno.test("a topic is made with a partition a shard, and one that does not fit is refused by name", async () => {
+  await using scene = await Scene.open(kafka);
+  const facts = await scene.topic(3).prepare();
+  assert.deepEqual(facts, {
+    topic: `${scene.namespace}.events`,
+    partitions: 3,
+    replicationFactor: 1,
+    minInsyncReplicas: 1,
+    retentionMs: 604_800_000,
+    maxMessageBytes: 1_048_588,
+    created: true,
+  });
+  assert.ok(!(await scene.topic(3).prepare()).created);
+  await assert.rejects(scene.topic(2).prepare(), /a partition a shard: it has 3, SHARDS is 2/);
+  const set = (name: string, value: string) =>
+    scene.admin((admin, topic) =>
+      admin.alterConfigs({
+        validateOnly: false,
+        resources: [{ type: 2, name: topic, configEntries: [{ name, value }] }],
+      })
+    );
+  await set("cleanup.policy", "compact");
+  await assert.rejects(
+    scene.topic(3).prepare(),
+    /cleanup.policy must be 'delete': current value is 'compact'/,
+  );
+  await set("max.message.bytes", "50000");
+  await assert.rejects(scene.topic(3).prepare(), /max.message.bytes must be at least 100000/);
+});
+
+Deno.test("a topic of another deployment is refused", async () => {
+  await using scene = await Scene.open(kafka);
+  const [entry] = await scene.readAll({ log: scene.stream() });
+  assert.ok(entry);
+  await scene.topic().prepare();
+  await scene.topic().append(0, encodeMessages(entry, { shard: 0, deployment: "somebody-else" }, 1e6));
+  await assert.rejects(scene.readAll(scene.way()), /another deployment wrote it: somebody-else/);
+});
+
+Deno.test("long entries: batches stay under max.message.bytes, and an entry that does not fit is cut", async () => {
+  await using scene = await Scene.open(kafka);
+  await scene.admin(async (admin, topic) => {
+    await scene.topic().prepare();
+    const configEntries = [{ name: "max.message.bytes", value: "100000" }];
+    await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries }] });
+  });
+  const topic = scene.topic();
+  await topic.prepare();
+  const [stock] = await scene.readAll({ log: scene.stream() });
+  const first = stock?.events[0];
+  assert.ok(first);
+  const noise = () => Array.from({ length: 400 }, () => crypto.randomUUID()).join(""); // does not compress
+  const events = upTo(12).map((seq) => ({ ...first, seq, reason: noise() }));
+  const entry: LogEntry = { position: { epoch: 1, seq: 12 }, events };
+  const messages = encodeMessages(entry, ORIGIN, 60_000);
+  assert.ok(messages.length > 1, "cut");
+  await topic.append(0, messages);
+  const { records } = await topic.read(0, 0);
+  assert.ok(records.length > 0);
+  const { end } = await topic.bounds(0);
+  assert.equal(end, messages.length);
+});
+
+/** What a worker would book, in order, until there are so many numbers, or `enough` says so. */
+async function following(
+  log: EventLog,
+  after: Position,
+  count: number,
+  enough: () => boolean = () => true,
+): Promise<LogEntry[]> {
+  const entries: LogEntry[] = [];
+  let position = after;
+  await waitFor(async () => {
+    const page = await log.read(0, position, FOLLOWING);
+    entries.push(...page);
+    position = page.at(-1)?.position ?? position;
+    return numbersOf(entries).length >= count && enough();
+  }, { deadlineMs: BACK_DEADLINE_MS, what: `${count} numbers` });
+  return entries;
+}

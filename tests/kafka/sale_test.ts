@@ -1,0 +1,235 @@
+/**
+ * The main promise with Kafka between Redis and PostgreSQL, while each of them fails.
+ */
+import assert from "node:assert/strict";
+import kafkajs from "kafkajs";
+import type { LogEntry, Position } from "../../src/log/event.ts";
+import { KafkaTopic } from "../../src/log/kafka/topic.ts";
+import { encodeMessages, type TopicMessage } from "../../src/log/message.ts";
+import { RedisStream } from "../../src/log/redis_stream.ts";
+import { Links } from "../../src/redis/links.ts";
+import { Servers } from "../../src/redis/servers.ts";
+import { realWorld } from "../../src/world.ts";
+import { withConnection } from "../servers/database.ts";
+import { type KafkaServer, startKafka } from "../servers/kafka.ts";
+import { type RedisServer, startRedis } from "../servers/redis.ts";
+import { sharedPostgres, sharedRedis } from "../servers/shared.ts";
+import { waitFor } from "../servers/wait.ts";
+import { runToEnd, type Stack, startStack } from "../system/stack.ts";
+import { note, Season, SEASON_ENV, untilUnarmed } from "../fault/season.ts";
+import { position } from "../fault/redis_state.ts";
+
+const STEP_DEADLINE_MS = 60_000;
+const ORDERS_A_FAULT = 3_000;
+/** Sold before a fault strikes, and again while it lasts. */
+const SOLD_BETWEEN = 300;
+const TOPIC = "inventory.events";
+
+/** Everything that one test needs. */
+interface Scene extends AsyncDisposable {
+  readonly kafka: KafkaServer;
+  readonly redis: RedisServer;
+  readonly databaseUrl: string;
+  readonly stack: Stack;
+  readonly season: Season;
+}
+
+/** One thing that happens in the middle of a rush. */
+interface Fault {
+  readonly what: string;
+  readonly strike: (scene: Scene) => Promise<void> | void;
+  readonly heal: (scene: Scene) => Promise<void> | void;
+}
+
+async function openScene(orders: number): Promise<Scene> {
+  await using started = new AsyncDisposableStack();
+  const kafka = started.use(await startKafka());
+  const redis = started.use(await startRedis());
+  const databaseUrl = await sharedPostgres().freshDatabase();
+  const env = { ...SEASON_ENV, KAFKA_BROKERS: kafka.broker };
+  const stack = started.use(await startStack({ redisUrl: redis.url, databaseUrl, env }));
+  const season = await Season.open({ api: stack.api, databaseUrl, orders });
+  const owned = started.move();
+  return { kafka, redis, databaseUrl, stack, season, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+Deno.test("a rush by way of Kafka while broker and worker are killed, the broker frozen and the topic truncated", async () => {
+  const faults: readonly Fault[] = [
+    {
+      what: "broker killed and away",
+      strike: ({ kafka }) => kafka.kill(),
+      heal: ({ kafka }) => kafka.start(),
+    },
+    {
+      what: "worker killed",
+      strike: ({ stack: { worker } }) => worker.kill(),
+      heal: ({ stack: { worker } }) => worker.restart(),
+    },
+    {
+      what: "broker and worker killed, the worker back first",
+      async strike({ kafka, stack: { worker } }) {
+        await kafka.kill();
+        await worker.kill();
+      },
+      async heal({ kafka, stack: { worker } }) {
+        await worker.restart();
+        await kafka.start();
+      },
+    },
+    {
+      what: "broker frozen",
+      strike: ({ kafka }) => kafka.freeze(),
+      heal: ({ kafka }) => kafka.thaw(),
+    },
+    { what: "topic truncated", strike: ({ kafka }) => truncate(kafka), heal: () => {} },
+  ];
+  await using scene = await openScene(ORDERS_A_FAULT * faults.length);
+  for (const { what, strike, heal } of faults) {
+    const crowd = scene.season.act(ORDERS_A_FAULT);
+    const rush = crowd.rush();
+    await sold(crowd, SOLD_BETWEEN);
+    const before = crowd.count("accepted");
+    await strike(scene);
+    await sold(crowd, SOLD_BETWEEN);
+    const meanwhile = crowd.count("accepted") - before;
+    await heal(scene);
+    await rush;
+    assert.equal(crowd.count("unknown"), 0, `buyers felt '${what}'`);
+    const startMs = performance.now();
+    await scene.season.booked(STEP_DEADLINE_MS);
+    note(
+      `${what}: ${meanwhile} sold meanwhile, booked ${
+        Math.round(performance.now() - startMs)
+      } ms after the rush`,
+    );
+  }
+  const { jumps } = await scene.season.audit();
+  assert.deepEqual(jumps, [], "no number was lost");
+  scene.kafka.freeze();
+  const { code } = await scene.stack.worker.stop();
+  scene.kafka.thaw();
+  assert.equal(code, 0, "a worker stops in time while the broker does not answer");
+});
+
+Deno.test("a Redis flushed while the books lag: what Kafka has is booked first, and nothing is lost", async () => {
+  await using scene = await openScene(2_000);
+  const { redis, season, stack: { api, worker } } = scene;
+  await season.sell(100);
+  await season.booked();
+  await worker.kill();
+  const lagging = season.again(season.act(200)); // one after the other: an entry each
+  await lagging.rush();
+  const { seq: head } = await position(redis);
+  await relay(scene, () => false);
+
+  await redis.cli("FLUSHALL");
+  await untilUnarmed(api);
+  await worker.restart();
+  await api.ready();
+  const arming = worker.logged("shard armed").at(-1);
+  assert.deepEqual([arming?.rebuilt, arming?.lost], ["the store is empty", 0]);
+  assert.equal((await position(redis)).seq, head, "numbers go on behind the last one");
+  const { replays } = await lagging.settle();
+  assert.ok(replays > 0, "first answers came again");
+  await season.sell(100);
+  const { jumps } = await season.audit();
+  assert.deepEqual(jumps, []);
+});
+
+Deno.test("a Redis flushed while books and topic lag: lost is what neither has, and no number is issued again", async () => {
+  await using scene = await openScene(2_000);
+  const { redis, season, stack: { api, worker } } = scene;
+  await season.sell(100);
+  await season.booked();
+  await worker.kill();
+  const lagging = season.again(season.act(200));
+  await lagging.rush();
+  const { seq: head } = await position(redis);
+  // Acknowledged and never written, and the relay died before it noticed.
+  const lost = head - 99;
+  await relay(scene, ({ key }) => key.endsWith(`-${lost}`));
+
+  await redis.cli("FLUSHALL");
+  await untilUnarmed(api);
+  await worker.restart();
+  await api.ready();
+  const arming = worker.logged("shard armed").at(-1);
+  assert.equal(arming?.lost, 100, "behind the gap nothing can be booked");
+  assert.equal((await position(redis)).seq, head, "a lost number is never issued again");
+  const again = season.again(lagging);
+  await again.rush();
+  const { jumps } = await season.audit();
+  assert.deepEqual(jumps, [{ shard: 0, from_seq: lost - 1, to_seq: head }]);
+});
+
+Deno.test("a topic of another number of partitions: the worker refuses to start, with the reason", async () => {
+  await using kafka = await startKafka();
+  const topic = new KafkaTopic({
+    brokers: [kafka.broker],
+    namespace: "inventory",
+    shards: 3,
+    onLog: () => {},
+  });
+  await topic.prepare();
+  await topic.close();
+  const { code, said } = await runToEnd("worker", {
+    REDIS_URL: sharedRedis().url,
+    DATABASE_URL: await sharedPostgres().freshDatabase(),
+    KAFKA_BROKERS: kafka.broker,
+  });
+  assert.equal(code, 2);
+  assert.match(
+    said,
+    /^Cannot use topic 'inventory.events' as it must have a partition a shard: it has 3, SHARDS is 1$/m,
+  );
+});
+
+/** As a worker's relay: reads everything behind the books by way of the topic, and books nothing of it. */
+async function relay(
+  { kafka, redis, databaseUrl }: Scene,
+  isLost: (message: TopicMessage) => boolean,
+): Promise<void> {
+  const [{ deployment, epoch, seq }] = await withConnection(
+    databaseUrl,
+    (sql) =>
+      sql<[{ deployment: string; epoch: number; seq: number }]>`
+      select id::text as deployment, epoch::int, seq::int from inventory.deployment, inventory.log_cursor`,
+  );
+  const place = { namespace: "inventory", shards: 1 };
+  const topic = new KafkaTopic({ ...place, brokers: [kafka.broker], onLog: () => {} });
+  const servers = new Servers([redis.url], place, { name: "relay", world: realWorld, onError() {} });
+  const stream = new RedisStream(new Links(servers, "shard"), place);
+  try {
+    for (let after: Position | undefined = { epoch, seq }; after;) {
+      const entries: LogEntry[] = await stream.read(0, after, {
+        entriesMax: 64,
+        waitMs: 0,
+        signal: new AbortController().signal,
+      });
+      const messages = entries.flatMap((entry) => encodeMessages(entry, { shard: 0, deployment }, 1e6));
+      if (messages.length > 0) await topic.append(0, messages.filter((message) => !isLost(message)));
+      after = entries.at(-1)?.position;
+    }
+  } finally {
+    await Promise.all([stream.close(), topic.close()]);
+    await servers.close();
+  }
+}
+
+/** Waits until so many more orders have been accepted. */
+async function sold(crowd: { count(what: string): number }, count: number): Promise<void> {
+  const before = crowd.count("accepted");
+  await waitFor(() => crowd.count("accepted") >= before + count, {
+    deadlineMs: STEP_DEADLINE_MS,
+    what: `${count} more sales`,
+  });
+}
+
+/** Cuts off all that the topic has now. */
+async function truncate(kafka: KafkaServer): Promise<void> {
+  const admin = new kafkajs.Kafka({ brokers: [kafka.broker], logLevel: kafkajs.logLevel.NOTHING }).admin();
+  await admin.connect();
+  await admin.fetchTopicOffsets(TOPIC); // kafkajs must have heard of the topic
+  await admin.deleteTopicRecords({ topic: TOPIC, partitions: [{ partition: 0, offset: "-1" }] });
+  await admin.disconnect();
+}

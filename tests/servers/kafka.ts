@@ -1,0 +1,149 @@
+/**
+ * A real Kafka of one node for one test, which may kill, freeze and restart it.
+ *
+ * @module
+ */
+import { dirname, join } from "node:path";
+import { runCommand } from "./command.ts";
+import { programOf } from "./install.ts";
+import { KAFKA_JAR } from "./install_kafka.ts";
+import { freePort } from "./port.ts";
+import { type RunningProcess, startProcess } from "./process.ts";
+import { dataDir } from "./run_folder.ts";
+
+// 4 s on a machine of two cores, 3 s when it is warm.
+const READY_DEADLINE_MS = 90_000;
+const FORMAT_DEADLINE_MS = 60_000;
+
+// Small and quick to start; only the first compiler, as a test ends before the second pays.
+const JVM_FLAGS = [
+  "-Xms128m",
+  "-Xmx512m",
+  "-XX:+UseSerialGC",
+  "-XX:TieredStopAtLevel=1",
+  "-XX:+ExitOnOutOfMemoryError",
+];
+const LOG_FLAGS = [
+  "defaultLogLevel=warn",
+  "log.kafka.server.KafkaRaftServer=info", // it says when it has started
+  "logFile=System.out",
+].map((setting) => `-Dorg.slf4j.simpleLogger.${setting}`);
+const CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qk";
+
+/** How clients reach it. */
+export interface KafkaOptions {
+  /** Given the broker's port, the port that it tells clients: one of a proxy in front. Its own when left out. */
+  readonly advertise?: (port: number) => number;
+}
+
+/** Starts a broker with a data folder of its own; returns when it answers. */
+export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServer> {
+  const server = new KafkaServer(await dataDir("kafka"), options);
+  await server.start();
+  return server;
+}
+
+/** A broker on a port and folder that stay the same over {@link KafkaServer.kill} and a new start. */
+export class KafkaServer implements AsyncDisposable {
+  /** On 127.0.0.1, without a password. */
+  readonly port: number = freePort();
+  /** Its address for clients. */
+  readonly broker: string;
+  /** Where its logs lie. */
+  readonly dir: string;
+  readonly #controllerPort = freePort();
+  #process: RunningProcess | undefined;
+
+  /** Use {@link startKafka}. */
+  constructor(dir: string, { advertise = (port) => port }: KafkaOptions) {
+    this.dir = dir;
+    this.broker = `127.0.0.1:${advertise(this.port)}`;
+  }
+
+  /** Starts it, the first time or again; returns when it answers. */
+  async start(): Promise<void> {
+    if (this.#process) throw new Error(`Cannot start the Kafka on port ${this.port} as it is running`);
+    const properties = join(this.dir, "server.properties");
+    const java = [...JVM_FLAGS, ...LOG_FLAGS, "-cp", join(dirname(programOf("kafka", KAFKA_JAR)), "*")];
+    if (!await exists(properties)) {
+      await Deno.writeTextFile(properties, this.#properties());
+      await runCommand("java", [
+        ...java,
+        "kafka.tools.StorageTool",
+        "format",
+        "-t",
+        CLUSTER_ID,
+        "-c",
+        properties,
+      ], {
+        deadlineMs: FORMAT_DEADLINE_MS,
+      });
+    }
+    this.#process = await startProcess({
+      command: "java",
+      args: [...java, "kafka.Kafka", properties],
+      readyLine: /Kafka Server started/,
+      readyDeadlineMs: READY_DEADLINE_MS,
+    });
+  }
+
+  /** kill -9, and waits until it is gone. The folder stays for the next {@link KafkaServer.start}. */
+  async kill(): Promise<void> {
+    await this.#running().kill();
+    this.#process = undefined;
+  }
+
+  /** Stops its process where it is; connections stay open and nothing answers. */
+  freeze(): void {
+    this.#running().freeze();
+  }
+
+  /** Lets it go on. */
+  thaw(): void {
+    this.#running().thaw();
+  }
+
+  /** What the broker has printed since its last start. */
+  output(): string {
+    return this.#running().output();
+  }
+
+  /** Ends it and removes its folder. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process?.kill();
+    this.#process = undefined;
+    await Deno.remove(this.dir, { recursive: true });
+  }
+
+  #running(): RunningProcess {
+    if (this.#process) return this.#process;
+    throw new Error(`Cannot use the Kafka on port ${this.port} as it was killed`);
+  }
+
+  #properties(): string {
+    return Object.entries({
+      "process.roles": "broker,controller",
+      "node.id": 1,
+      "listeners": `PLAINTEXT://127.0.0.1:${this.port},CONTROLLER://127.0.0.1:${this.#controllerPort}`,
+      "advertised.listeners": `PLAINTEXT://${this.broker}`,
+      "controller.listener.names": "CONTROLLER",
+      "controller.quorum.voters": `1@127.0.0.1:${this.#controllerPort}`,
+      "log.dirs": join(this.dir, "data"),
+      "auto.create.topics.enable": false,
+      "offsets.topic.replication.factor": 1,
+      "offsets.topic.num.partitions": 2,
+      "transaction.state.log.replication.factor": 1,
+      "transaction.state.log.min.isr": 1,
+      "transaction.state.log.num.partitions": 2,
+      "group.initial.rebalance.delay.ms": 0,
+      // A broker that was killed is believed dead for as long: 9 s by default.
+      "broker.session.timeout.ms": 3000,
+      "broker.heartbeat.interval.ms": 500,
+      "log.cleaner.dedupe.buffer.size": 16_777_216,
+    }).map(([name, value]) => `${name}=${value}\n`).join("");
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
