@@ -20,19 +20,20 @@ import { stockDemo } from "./src/ops/demo.ts";
 import { Links } from "./src/redis/links.ts";
 import { Servers } from "./src/redis/servers.ts";
 import { createLogger, describeError, traceIds } from "./src/telemetry/logger.ts";
-import { startTelemetry } from "./src/telemetry/telemetry.ts";
+import { notSent, startTelemetry } from "./src/telemetry/telemetry.ts";
 import { startWorker } from "./src/worker/worker.ts";
 import { realWorld as world, sleep } from "./src/world.ts";
 
 const config = configOrExit();
 const { shards, namespace, userLimitMs } = config;
-const logger = createLogger(world, config.logLevel);
 const telemetry = await startTelemetry(
   config.telemetry,
   { namespace, program: "api" },
   world,
-  (signal, why) => logger.warn("telemetry not sent", { signal, why }),
+  (signal, why) => logger.warn(notSent, { signal, why }),
 );
+const logger = createLogger(world, config.logLevel, telemetry?.log);
+const onCall = telemetry && { onCall: telemetry.onClientCall };
 const limits = {
   userLimitMs,
   idempotencyWindowMs: config.idempotencyWindowS * 1000,
@@ -100,7 +101,7 @@ async function openRedis(urls: readonly string[], databaseUrl: string | null): P
     name: `${namespace}-api`,
     world,
     onError: (error) => logger.warn("redis", { error: describeError(error) }),
-    ...telemetry && { onCall: telemetry.onClientCall },
+    ...onCall,
   });
   const links = new Links(servers, "shard");
   await orExit(
@@ -110,9 +111,10 @@ async function openRedis(urls: readonly string[], databaseUrl: string | null): P
     }),
   );
   const applicationName = `${namespace}-api`;
-  const ledger = databaseUrl === null
-    ? null
-    : await openLedger(openPostgres({ url: databaseUrl, namespace, applicationName, world }), world);
+  const ledger = databaseUrl === null ? null : await openLedger(
+    openPostgres({ url: databaseUrl, namespace, applicationName, world, ...onCall }),
+    world,
+  );
   const deployment = await ledger?.deployment().catch(() => undefined);
   const store = new RedisStore(links, { ...place, deployment: deployment?.id ?? "" }, limits);
   await orExit(refuseForeign(store, deployment));
@@ -155,6 +157,7 @@ async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Pr
     logger,
     idempotencyWindowMs: limits.idempotencyWindowMs,
     retentionMs: config.retentionDays * 86_400_000,
+    ...telemetry && { watch: telemetry.worker },
     onBooked: (shard, seq) => watermark.advance(shard, seq),
     onFailure: fatal, // an order that cannot be booked must not be answered
   });

@@ -14,6 +14,7 @@ import { RelayedLog } from "./src/log/relayed_log.ts";
 import { Links } from "./src/redis/links.ts";
 import { Servers } from "./src/redis/servers.ts";
 import { createLogger, describeError } from "./src/telemetry/logger.ts";
+import { notSent, startTelemetry } from "./src/telemetry/telemetry.ts";
 import { reportTopic, tellRelay } from "./src/worker/relay_report.ts";
 import { startWorker } from "./src/worker/worker.ts";
 import { realWorld as world, sleep } from "./src/world.ts";
@@ -24,12 +25,20 @@ if (config.store.kind === "embedded" || config.store.databaseUrl === null) {
   die("Cannot start the worker as REDIS_URL and DATABASE_URL must be set", exitCodes.badSettings);
 }
 const { databaseUrl, redisUrls, kafkaBrokers } = config.store;
-const logger = createLogger(world, config.logLevel);
+
+const telemetry = await startTelemetry(
+  config.telemetry,
+  { namespace, program: "worker" },
+  world,
+  (signal, why) => logger.warn(notSent, { signal, why }),
+);
+const logger = createLogger(world, config.logLevel, telemetry?.log);
+const onCall = telemetry && { onCall: telemetry.onClientCall };
 
 const name = `${namespace}-worker`;
 // With the process id, so that `status` tells which of several workers has a shard.
 const applicationName = `${name}:${Deno.pid}`;
-const database = openPostgres({ url: databaseUrl, namespace, applicationName, world });
+const database = openPostgres({ url: databaseUrl, namespace, applicationName, world, ...onCall });
 const ledger = await openLedger(database, world);
 const deployment = await prepare();
 
@@ -38,6 +47,7 @@ const servers = new Servers(redisUrls, place, {
   name,
   world,
   onError: (error) => logger.warn("redis", { error: describeError(error) }),
+  ...onCall,
 });
 await orExit(
   servers.whenKnown(2000).catch((error) => {
@@ -64,12 +74,14 @@ const worker = startWorker({
   logger,
   idempotencyWindowMs,
   retentionMs: config.retentionDays * 86_400_000,
+  ...telemetry && { watch: telemetry.worker },
 });
 
 say(`Holdfast worker runs (pid ${Deno.pid}, deployment ${deployment.id}, ${shards} shards)`);
 stopOnSignal(world, logger, config.drainTimeoutMs, [
   () => worker.stop(),
   () => Promise.all([log.close(), control.close(), store.close(), servers.close(), ledger.close()]),
+  async () => await telemetry?.stop(),
 ]);
 
 /** By way of the topic. Kafka that is away is not waited for; a topic that belongs to other settings is refused. */

@@ -15,15 +15,12 @@
  */
 // deno-lint-ignore-file no-console -- this is the command that prints for the user
 import { parseArgs } from "node:util";
-import { runCommand } from "../tests/servers/command.ts";
 import { withConnection } from "../tests/servers/database.ts";
 import { dataDir, openRun } from "../tests/servers/run_folder.ts";
 import { waitFor } from "../tests/servers/wait.ts";
 import { Service } from "../tests/system/stack.ts";
+import { cpuMs, runOha, writeBodies } from "./oha.ts";
 
-/** Bodies a request: with 4, one in nine orders is drawn a second time. */
-const bodiesPerOrder = 4;
-const runDeadlineMs = 30 * 60_000;
 const bookedDeadlineMs = 60_000;
 
 const { values } = parseArgs({
@@ -130,51 +127,6 @@ async function eachSku(visit: (sku: string) => Promise<void>): Promise<void> {
   }
 }
 
-async function writeBodies(file: string): Promise<void> {
-  const total = orders * bodiesPerOrder;
-  for (let first = 0; first < total; first += 10_000) {
-    const lines = Array.from({ length: Math.min(10_000, total - first) }, (_, i) => {
-      const n = first + i;
-      return `{"sku":"${skus[n % skus.length]}","user_id":"user-${n}","order_id":"${run}-${n}","amount":1}\n`;
-    });
-    await Deno.writeTextFile(file, lines.join(""), { append: true });
-  }
-}
-
-/** What of oha's report is used. */
-interface OhaReport {
-  readonly summary: { readonly total: number; readonly requestsPerSec: number };
-  readonly metrics: {
-    readonly latency_ms: Readonly<Record<"p50" | "p95" | "p99" | "max", number>>;
-  };
-  readonly statusCodeDistribution: Readonly<Record<string, number>>;
-  readonly errorDistribution: Readonly<Record<string, number>>;
-}
-
-async function runOha(url: string, bodies: string): Promise<OhaReport> {
-  const head = Object.entries(headers).filter(([name]) => name !== "content-type");
-  const args = [
-    ...["--no-tui", "--output-format", "json", "-n", String(orders), "-c", String(connections)],
-    ...["-m", "POST", "-T", "application/json", "-Z", bodies],
-    ...head.flatMap(([name, value]) => ["-H", `${name}: ${value}`]),
-    `${url}/api/v1/inventory/deduct`,
-  ];
-  try {
-    return JSON.parse(await runCommand("oha", args, { deadlineMs: runDeadlineMs }));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    console.error("Cannot find oha: install it with\n  cargo install oha --locked");
-    Deno.exit(1);
-  }
-}
-
-/** User and system time of a process, ms; undefined where there is no /proc, which Deno reads for nobody. */
-async function cpuMs(pid: number): Promise<number | undefined> {
-  const stat = await runCommand("cat", [`/proc/${pid}/stat`], { deadlineMs: 5_000 }).catch(() => undefined);
-  const fields = stat?.replace(/^.*\) /, "").split(" ");
-  return fields && (Number(fields[11]) + Number(fields[12])) * 10; // fields 14 and 15 of proc(5), ticks of 10 ms
-}
-
 /** Answers whose status code is wanted, or all of them. */
 function sum(counts: Readonly<Record<string, number>>, wanted = (_code: number) => true): number {
   return Object.entries(counts).reduce((n, [code, some]) => wanted(Number(code)) ? n + some : n, 0);
@@ -186,11 +138,12 @@ try {
   await using system = await startSystem();
   await stockUp(system.url);
   const bodies = `${folder.dir}/bodies`;
-  await writeBodies(bodies);
+  await writeBodies(bodies, { run, orders, skus });
   const before = await Promise.all(
     Object.entries(system.processes).map(async ([name, pid]) => [name, pid, await cpuMs(pid)] as const),
   );
-  const report = await runOha(system.url, bodies);
+  const { "content-type": _, ...others } = headers;
+  const report = await runOha({ url: system.url, orders, connections, bodies, headers: others });
   const { statusCodeDistribution: codes, errorDistribution: errors, metrics, summary } = report;
   const accepted = sum(codes, (code) => code === 200);
   const refused = sum(codes, (code) => code >= 400 && code < 500);

@@ -5,7 +5,7 @@
   already_confirmed, already_cancelled, reservation_expired.
 
   Event   [kind, order id, user id, fingerprint, actor, traceparent, [line, ...], "", "", data]
-  kind    "confirm", "cancel", "expire", "extend"; data of extend: {"expires"} in ms ]=]
+  kind    "confirm", "cancel", "expire", "extend"; data of expire and extend: {"expires"} in ms ]=]
 
 local function held_lines(order)
   local held = {}
@@ -105,6 +105,11 @@ local function lapse(due)
   for _, order in ipairs(due) do
     local held = held_lines(order)
     dirty_expiry[order] = false
-    if #held > 0 then settle("expire", "expired", order, held, EMPTY, "", "", "") end
+    if #held > 0 then
+      local expires = 0
+      for _, line in ipairs(held) do expires = math.max(expires, line[EXPIRES]) end
+      settle("expire", "expired", order, held, EMPTY, "", "", "")
+      events[#events][10] = { expires = expires }
+    end
   end
 end

@@ -139,6 +139,10 @@ export interface ShardLedger {
   stock(afterSku: string, limit: number): Promise<StockRow[]>;
   /** How many SKUs this shard has. */
   countSkus(): Promise<number>;
+  /** How many events of this shard wait for a person. */
+  countDeadLetters(): Promise<number>;
+  /** SKUs with fewer units than `below`, at most `limit`; those that are nearly gone before those that are gone. */
+  lowStock(below: number, limit: number): Promise<Pick<StockRow, "sku" | "available">[]>;
   /** Lines accepted since `sinceMs`, by number, `limit` rows after (`seq`, `line`). */
   lines(sinceMs: number, after: { seq: number; line: number }, limit: number): Promise<LinePage>;
   /** What users have bought of SKUs with a quota, within their windows; `limit` rows after (`userId`, `sku`). */

@@ -8,7 +8,13 @@
  */
 import postgres from "postgres";
 import type { Database, Param, Session } from "./database.ts";
-import { driverOptions, postgresBounds, type PostgresOptions, toSqlError } from "./postgres_options.ts";
+import {
+  driverOptions,
+  postgresBounds,
+  type PostgresOptions,
+  timed,
+  toSqlError,
+} from "./postgres_options.ts";
 import { PostgresSession } from "./postgres_session.ts";
 
 export type { PostgresOptions } from "./postgres_options.ts";
@@ -38,11 +44,13 @@ class PostgresDatabase implements Database {
   }
 
   async query<Row extends object>(statement: string, params: readonly Param[] = []): Promise<Row[]> {
-    try {
-      return Array.from(await this.#pool.unsafe<Row[]>(statement, [...params], { prepare: true }));
-    } catch (error) {
-      throw toSqlError(error);
-    }
+    return await timed(this.#options, statement, async () => {
+      try {
+        return Array.from(await this.#pool.unsafe<Row[]>(statement, [...params], { prepare: true }));
+      } catch (error) {
+        throw toSqlError(error);
+      }
+    });
   }
 
   async script(statements: string): Promise<void> {

@@ -17,6 +17,33 @@ export interface PostgresOptions {
   readonly applicationName: string;
   /** Timers and dice. */
   readonly world: World;
+  /** Told of every statement and transaction when it has ended; `error` is one word, empty when it went well. */
+  readonly onCall?: (system: "postgresql", operation: string, ms: number, error: string) => void;
+}
+
+/** Runs an operation, and tells how long it took when somebody wants to know. */
+export async function timed<T>(
+  { onCall, world }: PostgresOptions,
+  statement: string,
+  run: () => Promise<T>,
+): Promise<T> {
+  if (!onCall) return await run();
+  const startMs = world.elapsedMs();
+  const report = (error: string) =>
+    onCall("postgresql", operationOf(statement), world.elapsedMs() - startMs, error);
+  try {
+    const result = await run();
+    report("");
+    return result;
+  } catch (error) {
+    report(error instanceof SqlError ? error.sqlstate : error instanceof Error ? error.name : "broken");
+    throw error;
+  }
+}
+
+/** The first word of a statement, past comments. */
+function operationOf(statement: string): string {
+  return /^(?:\s|--.*\n)*(\w+)/.exec(statement)?.[1]?.toUpperCase() ?? "QUERY";
 }
 
 /** Bounds on the server's side and on ours. */

@@ -9,13 +9,20 @@ import postgres from "postgres";
 import type { World } from "../world.ts";
 import type { Param, Session, Transaction } from "./database.ts";
 import { LeaseLost } from "./ledger.ts";
-import { driverOptions, postgresBounds, type PostgresOptions, toSqlError } from "./postgres_options.ts";
+import {
+  driverOptions,
+  postgresBounds,
+  type PostgresOptions,
+  timed,
+  toSqlError,
+} from "./postgres_options.ts";
 import { readSql } from "./statements.ts";
 
 type Reject = (reason: unknown) => void;
 
 /** See {@link Session}. Calls run in turn; those inside a transaction are pipelined. */
 export class PostgresSession implements Session {
+  readonly #options: PostgresOptions;
   readonly #world: World;
   readonly #onEnd: () => void;
   readonly #client: postgres.Sql<{ bigint: number }>;
@@ -26,6 +33,7 @@ export class PostgresSession implements Session {
   #lost: LeaseLost | undefined;
 
   private constructor(options: PostgresOptions, onEnd: () => void) {
+    this.#options = options;
     this.#world = options.world;
     this.#onEnd = onEnd;
     const settings = {
@@ -58,7 +66,7 @@ export class PostgresSession implements Session {
   }
 
   query<Row extends object>(statement: string, params?: readonly Param[]): Promise<Row[]> {
-    return this.#inTurn(() => this.#send<Row>(statement, params));
+    return this.#inTurn(() => timed(this.#options, statement, () => this.#send<Row>(statement, params)));
   }
 
   script(statements: string): Promise<void> {
@@ -66,26 +74,28 @@ export class PostgresSession implements Session {
   }
 
   transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#inTurn(async () => {
-      let open = true;
-      const tx: Transaction = {
-        query: (statement, params) => this.#send(statement, params),
-        script: (statements) => this.#sendScript(statements),
-        rollback: async () => {
-          open = false;
-          await this.#sendScript("rollback");
-        },
-      };
-      try {
-        // The first statements of `run` leave together with "begin".
-        const [, result] = await Promise.all([this.#sendScript("begin"), run(tx)]);
-        if (open) await this.#sendScript("commit");
-        return result;
-      } catch (error) {
-        if (open) await this.#sendScript("rollback").catch((cause) => this.#lose("rollback failed", cause));
-        throw error;
-      }
-    });
+    return this.#inTurn(() => timed(this.#options, "transaction", () => this.#transact(run)));
+  }
+
+  async #transact<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {
+    let open = true;
+    const tx: Transaction = {
+      query: (statement, params) => this.#send(statement, params),
+      script: (statements) => this.#sendScript(statements),
+      rollback: async () => {
+        open = false;
+        await this.#sendScript("rollback");
+      },
+    };
+    try {
+      // The first statements of `run` leave together with "begin".
+      const [, result] = await Promise.all([this.#sendScript("begin"), run(tx)]);
+      if (open) await this.#sendScript("commit");
+      return result;
+    } catch (error) {
+      if (open) await this.#sendScript("rollback").catch((cause) => this.#lose("rollback failed", cause));
+      throw error;
+    }
   }
 
   async tryLock(key: number): Promise<boolean> {

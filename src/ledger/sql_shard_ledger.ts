@@ -113,6 +113,16 @@ export class SqlShardLedger implements ShardLedger {
     return count?.skus ?? 0;
   }
 
+  async countDeadLetters(): Promise<number> {
+    const params = [this.shard];
+    const [count] = await this.#session.query<{ deadLetters: number }>(this.#sql.count_dead_letters, params);
+    return count?.deadLetters ?? 0;
+  }
+
+  lowStock(below: number, limit: number): Promise<Pick<StockRow, "sku" | "available">[]> {
+    return this.#session.query(this.#sql.find_low_stock, [this.shard, below, limit]);
+  }
+
   async lines(sinceMs: number, after: Place, limit: number): Promise<LinePage> {
     const { start } = await this.#windowOf(sinceMs, after);
     const from = after.seq < start.seq ? start : after;

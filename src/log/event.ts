@@ -20,7 +20,7 @@ export interface EventLine {
 
 /** What only some kinds of event have. */
 export interface EventData {
-  /** `reserve`, `extend`: when the hold lapses, ms since 1970. */
+  /** `reserve`, `extend`, `expire`: when the hold lapses or lapsed, ms since 1970. */
   readonly expires?: number;
   /** `reserve`: how long it was made for, ms. */
   readonly hold?: number;

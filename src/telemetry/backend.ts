@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { LogSink } from "./logger.ts";
 import type { Meter } from "./meter.ts";
 import type { SpanSink } from "./spans.ts";
 import type { Places } from "./trace_context.ts";
@@ -13,6 +14,8 @@ export interface Backend {
   readonly spans: SpanSink;
   /** Takes metrics. */
   readonly meter: Meter;
+  /** Takes lines of the log. */
+  readonly log: LogSink;
   /** Finds places in traces. */
   readonly places: Places;
   /** Sends what waits, within 2 s, whatever the receiver does. Never rejects. */

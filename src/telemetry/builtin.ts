@@ -33,6 +33,7 @@ export function startBuiltin(world: World, elsewhere: Places): Backend {
   return {
     spans: new DenoSpans(world),
     meter: new DenoMeter(),
+    log() {}, // Deno sends what goes to the console, and the log does not
     places: new DenoPlaces(elsewhere),
     stop: () => Promise.resolve(), // Deno sends the rest when the process ends
   };

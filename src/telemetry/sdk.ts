@@ -5,9 +5,11 @@
  */
 import { diag, DiagLogLevel } from "@opentelemetry/api";
 import { setGlobalErrorHandler } from "@opentelemetry/core";
+import { OTLPLogExporter } from "@opentelemetry/exporter-logs-otlp-proto";
 import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-proto";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { resourceFromAttributes } from "@opentelemetry/resources";
+import type { ReadableLogRecord } from "@opentelemetry/sdk-logs";
 import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import { sleep, type World } from "../world.ts";
@@ -15,6 +17,7 @@ import { instruments } from "./instruments.ts";
 import { Outbox, type Signal } from "./outbox.ts";
 import type { Backend } from "./backend.ts";
 import type { Places } from "./trace_context.ts";
+import { logBounds, SdkLogs } from "./sdk_logs.ts";
 import { SdkMeter } from "./sdk_meter.ts";
 import { SdkSpans, spanBounds } from "./sdk_spans.ts";
 
@@ -47,6 +50,7 @@ export function startSdk({ endpoint, resource: attributes, world, places, onFail
   const resource = resourceFromAttributes(attributes);
   const outboxes = {
     spans: new Outbox("spans", spanBounds.queueMax, onFailure),
+    logs: new Outbox("logs", logBounds.queueMax, onFailure),
     metrics: new Outbox("metrics", 1, onFailure),
   };
   const options = (path: string) => ({ url: `${endpoint}${path}`, timeoutMillis: exportTimeoutMs });
@@ -54,11 +58,16 @@ export function startSdk({ endpoint, resource: attributes, world, places, onFail
     new OTLPTraceExporter(options("/v1/traces")),
     (batch: ReadableSpan[]) => batch.length,
   );
+  const logExporter = outboxes.logs.watch(
+    new OTLPLogExporter(options("/v1/logs")),
+    (batch: ReadableLogRecord[]) => batch.length,
+  );
   const metricExporter = outboxes.metrics.watch(
     new OTLPMetricExporter(options("/v1/metrics")),
     (_: ResourceMetrics) => 1,
   );
   const spans = new SdkSpans(resource, spanExporter, outboxes.spans, exportTimeoutMs, world);
+  const logs = new SdkLogs(resource, logExporter, outboxes.logs, exportTimeoutMs);
   const meter = new SdkMeter(resource, metricExporter, exportTimeoutMs);
   meter.observe(
     instruments.dropped,
@@ -68,12 +77,13 @@ export function startSdk({ endpoint, resource: attributes, world, places, onFail
   return {
     spans,
     meter,
+    log: (line) => logs.take(line),
     places,
     async stop() {
       const stopped = new AbortController();
       // What a Collector does not take in this time is lost; the process must end.
       await Promise.race([
-        Promise.allSettled([spans.shutdown(), meter.shutdown()]),
+        Promise.allSettled([spans.shutdown(), logs.shutdown(), meter.shutdown()]),
         sleep(world, stopTimeoutMs, stopped.signal),
       ]);
       stopped.abort();

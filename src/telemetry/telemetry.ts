@@ -6,15 +6,21 @@
 import type { TelemetryConfig } from "../config.ts";
 import type { RequestWatch } from "../http/journey.ts";
 import type { StoreCall } from "../inventory/passage.ts";
+import type { WorkerWatch } from "../worker/watch.ts";
 import type { World } from "../world.ts";
 import type { Backend } from "./backend.ts";
 import { instruments } from "./instruments.ts";
+import type { LogLine, LogSink } from "./logger.ts";
 import { figure } from "./meter.ts";
 import { watchProcess } from "./process_metrics.ts";
 import type { StoreSystem } from "./request_spans.ts";
 import { Requests } from "./requests.ts";
+import { Shards } from "./shards.ts";
 import { StoreCalls } from "./store_calls.ts";
 import { Tracing } from "./trace_context.ts";
+
+/** The line about what could not be sent. It is written, and not sent. */
+export const notSent = "telemetry not sent";
 
 /** Which process this is. */
 export interface ProcessIdentity {
@@ -42,6 +48,10 @@ export interface Telemetry {
   readonly onStoreCall: (call: StoreCall) => void;
   /** Told of every operation of a client of Redis or PostgreSQL. */
   readonly onClientCall: (system: string, operation: string, ms: number, error: string) => void;
+  /** Watches a worker's shards. */
+  readonly worker: WorkerWatch;
+  /** Takes lines of the log. */
+  readonly log: LogSink;
   /** Reports on the inventory from now on. */
   watchInventory(figures: InventoryFigures): void;
   /** Sends what waits, within 2 s. Never rejects. */
@@ -65,13 +75,26 @@ export async function startTelemetry(
   const { meter, spans, places } = backend;
   const calls = new StoreCalls(meter);
   const stopProcess = watchProcess(world, meter);
+  let shards: Shards | undefined;
+  let inventory: InventoryFigures | undefined;
+  // In the embedded default both are in one process, and both know.
+  meter.observe(
+    instruments.unarmed,
+    () => figure(Math.max(shards?.unarmed ?? 0, inventory?.unarmedShards ?? 0)),
+  );
   return {
     requests: (system) => new Requests({ world, config, places, spans, meter, system }),
+    log: (line) => {
+      if (!isAboutSending(line)) backend.log(line);
+    },
     onStoreCall: (call) => calls.lane(call),
     onClientCall: (system, operation, ms, error) => calls.client(system, operation, ms, error),
+    get worker() {
+      return shards ??= new Shards({ world, config, places, spans, meter });
+    },
     watchInventory(figures) {
+      inventory = figures;
       meter.observe(instruments.queueDepth, () => figure(figures.waiting));
-      meter.observe(instruments.unarmed, () => figure(figures.unarmedShards));
       meter.observe(instruments.cacheHits, () => figure(figures.soldOut.hits));
       meter.observe(instruments.cacheMisses, () => figure(figures.soldOut.misses));
     },
@@ -80,6 +103,11 @@ export async function startTelemetry(
       stopProcess();
     },
   };
+}
+
+/** That logs cannot be sent must not become a log that cannot be sent. */
+function isAboutSending({ message }: LogLine): boolean {
+  return message === notSent;
 }
 
 async function openBackend(

@@ -39,7 +39,12 @@ export type Verdict =
     readonly lost: number;
   }
   /** The shard must not sell, and only a person can change that. */
-  | { readonly kind: "refused"; readonly reason: string }
+  | {
+    readonly kind: "refused";
+    readonly reason: string;
+    /** Units by which store and ledger differ; 0 when they do not, or were not compared. */
+    readonly driftUnits: number;
+  }
   /** Something changed while it was verified: verify again. */
   | { readonly kind: "changed" };
 
@@ -81,7 +86,7 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
   const rebuilt = loss ? await rebuild(view, await lastNumber(highest, gap, parts), parts) : undefined;
   if (!rebuilt) {
     const differences = await compareStock(view, parts);
-    if (differences.length > 0) return refused(describe(differences, shard));
+    if (differences.length > 0) return refused(describe(differences, shard), driftOf(differences));
   }
 
   const epoch = await ledger.issueEpoch(cursor.issuedEpoch);
@@ -100,8 +105,8 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
   return { kind: "armed", epoch, rebuilt: loss ?? "", lost: rebuilt?.lost ?? 0 };
 }
 
-function refused(reason: string): Verdict {
-  return { kind: "refused", reason };
+function refused(reason: string, driftUnits = 0): Verdict {
+  return { kind: "refused", reason, driftUnits };
 }
 
 /** PostgreSQL was restored from an older copy, or failed over to a standby that lost commits. */
@@ -221,6 +226,15 @@ async function compareStock(view: ShardView, { control, ledger }: ArmingParts): 
     if (!seen.has(sku)) differences.push({ sku, ledger: book, store: undefined });
   }
   return differences;
+}
+
+/** By how many units store and ledger differ: at least 1, as a SKU that only one of them knows is a difference too. */
+export function driftOf(differences: readonly Difference[]): number {
+  const units = (side: Difference["ledger"]) => side ? side.available + side.reserved : 0;
+  return differences.reduce(
+    (sum, { ledger, store }) => sum + Math.max(1, Math.abs(units(ledger) - units(store))),
+    0,
+  );
 }
 
 /** The first few differences in words. */

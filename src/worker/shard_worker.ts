@@ -10,12 +10,14 @@
  */
 import type { StockStore } from "../inventory/store.ts";
 import { LeaseLost, type Ledger, type ShardLedger } from "../ledger/ledger.ts";
-import { describeError, type Logger } from "../telemetry/logger.ts";
+import { describeError, type Logger, traceIds } from "../telemetry/logger.ts";
 import { sleep, type World } from "../world.ts";
 import { apply, LedgerMismatch, whyNotBooked } from "./apply.ts";
 import { compensate } from "./compensate.ts";
 import { Retention } from "./retention.ts";
-import { arm, type ArmingParts, describe } from "./arming.ts";
+import { unwatched, type WorkerWatch } from "./watch.ts";
+import { arm, type ArmingParts, describe, driftOf } from "./arming.ts";
+import { Figures } from "./figures.ts";
 
 /** What a shard's worker needs. */
 export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
@@ -27,6 +29,8 @@ export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
   readonly retentionMs: number;
   /** Told of every change: lease, arming, refusal, loss. */
   readonly logger: Logger;
+  /** Watches what becomes of the shard; left out = nobody does. */
+  readonly watch?: WorkerWatch;
   /** Told after each commit: everything up to `seq` is in the ledger. */
   readonly onBooked?: (shard: number, seq: number) => void;
   /** Told of a failure before the next attempt; may end the process instead. */
@@ -57,6 +61,7 @@ export async function keepShard(ledger: ShardLedger, parts: ShardWorkerParts): P
   const { shard } = ledger;
   try {
     logger.debug("lease taken", { shard });
+    parts.watch?.leased(shard);
     await hold(ledger, parts);
     return "stopped";
   } catch (error) {
@@ -65,22 +70,27 @@ export async function keepShard(ledger: ShardLedger, parts: ShardWorkerParts): P
     logger.warn("shard interrupted", { shard, error: describeError(error) });
     return error instanceof LeaseLost ? "lost" : "failed";
   } finally {
+    parts.watch?.released(shard);
     await ledger.release().catch(() => {}); // the lease ends with its connection in any case
     logger.debug("lease given back", { shard });
   }
 }
 
 async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void> {
+  const { watch = unwatched } = parts;
   let lastRefusal = "";
   while (!parts.signal.aborted) {
     const verdict = await arm({ ...parts, ledger }).catch((error) => refuseOnMismatch(error, ledger));
     switch (verdict.kind) {
       case "armed":
         lastRefusal = "";
+        watch.verified(ledger.shard, verdict.rebuilt === "" ? "armed" : "rebuilt", 0);
         parts.logger.info("shard armed", { shard: ledger.shard, ...verdict });
         await follow(ledger, verdict.epoch, parts);
+        watch.disarmed(ledger.shard);
         break;
       case "refused":
+        watch.verified(ledger.shard, "refused", verdict.driftUnits);
         if (verdict.reason !== lastRefusal) {
           parts.logger.error("shard refused", { shard: ledger.shard, reason: verdict.reason });
           parts.onFailure?.(new Error(verdict.reason));
@@ -89,6 +99,7 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
         await pause(parts.world, refusedRetryMs, ledger, parts.signal);
         break;
       case "changed":
+        watch.verified(ledger.shard, "changed", 0);
         await pause(parts.world, retryEveryMs, ledger, parts.signal);
     }
   }
@@ -96,25 +107,32 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
 
 /** Books the log and visits the store until the store is no longer the one that was armed. */
 async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerParts): Promise<void> {
-  const { log, control, signal, logger, world } = parts;
+  const { log, control, signal, logger, world, watch = unwatched } = parts;
   const { shard } = ledger;
   let position = { epoch, seq: (await ledger.cursor()).seq };
   parts.onBooked?.(shard, position.seq);
   await giveBackDue(ledger, parts);
   const retention = new Retention(ledger, world, parts.retentionMs);
+  const figures = parts.watch && new Figures(ledger, world, parts.watch);
   let noted = { head: position.seq, atMs: world.elapsedMs() };
   try {
     while (!signal.aborted) {
       const entries = await log.read(shard, position, { entriesMax, waitMs: visitEveryMs, signal });
       if (entries.length > 0) {
-        const applied = await apply(ledger, entries);
+        const booking = watch.booking(shard, entries);
+        const applied = await apply(ledger, entries).catch((error) => {
+          booking.failed(error);
+          throw error;
+        });
+        booking.ended(applied);
+        const trace = traceIds(booking.traceparent);
         if (applied.kind !== "applied") {
-          logger.error("log cannot be booked", { shard, why: whyNotBooked(applied) });
+          logger.error("log cannot be booked", { shard, why: whyNotBooked(applied), ...trace });
           await control.disarm(shard, parts.deployment.id);
           return;
         }
         const { deadLetters, compensations } = applied;
-        if (deadLetters > 0) logger.error("dead letters", { shard, deadLetters });
+        if (deadLetters > 0) logger.error("dead letters", { shard, deadLetters, ...trace });
         if (compensations > 0) await giveBackDue(ledger, parts);
         position = applied.cursor;
         parts.onBooked?.(shard, position.seq);
@@ -128,12 +146,14 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         logger.warn("store lost its right to sell", { shard });
         return;
       }
+      watch.visited(shard, visit.head, position.seq);
       // A commit of its own, so once a tick: what is booked by then the cursor knows.
       const nowMs = world.elapsedMs();
       if (visit.head > Math.max(noted.head, position.seq) && nowMs - noted.atMs >= visitEveryMs) {
         noted = { head: visit.head, atMs: nowMs };
         await ledger.noteHead(noted.head);
       }
+      await figures?.step();
       const forgotten = await retention.step();
       if (forgotten > 0) logger.info("old order lines deleted", { shard, lines: forgotten });
     }
@@ -154,7 +174,8 @@ async function giveBackDue(ledger: ShardLedger, { store, logger }: ShardWorkerPa
 
 function refuseOnMismatch(error: unknown, { shard }: ShardLedger) {
   if (!(error instanceof LedgerMismatch)) throw error;
-  return { kind: "refused", reason: describe(error.differences, shard) } as const;
+  const { differences } = error;
+  return { kind: "refused", reason: describe(differences, shard), driftUnits: driftOf(differences) } as const;
 }
 
 /** Waits, and keeps the lease meanwhile: an idle session is ended by the ledger. */

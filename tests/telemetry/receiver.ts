@@ -17,6 +17,8 @@ export interface Receiver extends AsyncDisposable {
   /** All that arrived, oldest first: a metric once for each report. */
   readonly metrics: Metric[];
   mood: Mood;
+  /** Requests that it does not answer. */
+  readonly hanging: number;
   /** The last report of a metric, of all its series, from each process. */
   latest(name: string): Metric[];
   /** Spans of a trace. */
@@ -26,13 +28,17 @@ export interface Receiver extends AsyncDisposable {
 /** Starts one on a free loopback port. */
 export function startReceiver(): Receiver {
   const [spans, logs, metrics]: [Span[], LogRecord[], Metric[]] = [[], [], []];
-  const hanging = new AbortController();
+  const ending = new AbortController();
+  let hanging = 0;
   const answer = async (request: Request): Promise<Response> => {
     const body = await request.bytes();
     if (receiver.mood === "hangs") {
-      await new Promise<void>((resolve) => hanging.signal.addEventListener("abort", () => resolve()));
+      hanging++;
+      await new Promise<void>((resolve) => ending.signal.addEventListener("abort", () => resolve()));
+      hanging--;
+      return new Response(null, { status: 503 });
     }
-    if (receiver.mood !== "takes") return new Response("full", { status: 503 });
+    if (receiver.mood === "refuses") return new Response("full", { status: 503 });
     const path = new URL(request.url).pathname;
     if (path === "/v1/traces") spans.push(...readSpans(body));
     else if (path === "/v1/metrics") metrics.push(...readMetrics(body));
@@ -47,6 +53,9 @@ export function startReceiver(): Receiver {
     logs,
     metrics,
     mood: "takes",
+    get hanging() {
+      return hanging;
+    },
     latest(name) {
       const byProcess = new Map<string, Metric>();
       for (const metric of metrics) if (metric.name === name) byProcess.set(metric.instance, metric);
@@ -54,7 +63,7 @@ export function startReceiver(): Receiver {
     },
     trace: (traceId) => spans.filter((span) => span.traceId === traceId),
     async [Symbol.asyncDispose]() {
-      hanging.abort();
+      ending.abort();
       await server.shutdown();
     },
   };

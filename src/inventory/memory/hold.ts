@@ -4,6 +4,7 @@
  * @module
  */
 import type { Cancel, Confirm, Extend, Origin } from "../command.ts";
+import type { EventData } from "../../log/event.ts";
 import type { Decided, LineState, RememberedLine } from "../outcome.ts";
 import type { ShardState } from "./state.ts";
 
@@ -60,7 +61,9 @@ export function lapse(state: ShardState): void {
   for (const [orderId] of due) {
     state.expiry.delete(orderId);
     const held = heldLines(state, orderId);
-    if (held.length > 0) settle(state, "expire", "expired", orderId, held, new Map(), "", nobody);
+    if (held.length === 0) continue;
+    const data = { expires: Math.max(...held.map((line) => line.expiresAtMs)) };
+    settle(state, "expire", "expired", orderId, held, new Map(), "", nobody, data);
   }
 }
 
@@ -102,6 +105,7 @@ function settle(
   keep: ReadonlyMap<string, number>,
   fingerprint: string,
   origin: Origin,
+  data?: EventData,
 ): Decided {
   const seq = ++state.seq;
   const facts = held.map((line) => {
@@ -121,7 +125,8 @@ function settle(
     return fact;
   });
   state.expiry.delete(orderId);
-  state.write(kind, { id: orderId, userId: held[0]?.userId ?? "", fingerprint, origin, lines: facts });
+  const userId = held[0]?.userId ?? "";
+  state.write(kind, { id: orderId, userId, fingerprint, origin, lines: facts, ...data && { data } });
   const lines = facts.map(({ sku, available }) => ({ sku, amount: keep.get(sku) ?? 0, available }));
   return {
     kind: "settled",
