@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { isLoopback } from "./src/config_format.ts";
 import { createApp } from "./src/http/app.ts";
 import { DurableStore, Watermark } from "./src/inventory/durable_store.ts";
 import { MemoryStore } from "./src/inventory/memory/store.ts";
@@ -68,22 +69,29 @@ const app = createApp({
   watch: telemetry?.requests(config.store.kind === "redis" ? "redis" : "memory") ?? null,
 });
 const server = await orExit(listen());
-say(banner(config, server.addr.port, Deno.pid, world));
+// Only the embedded default has files. After listening: a platform may want a socket in a folder.
+if (config.store.kind === "redis") await Deno.permissions.revoke({ name: "write" });
 stopOnSignal(world, logger, config.drainTimeoutMs, [
   () => server.shutdown(),
   () => inventory.drained(),
   ...stop,
   async () => await telemetry?.stop(),
 ]);
+say(banner(config, server.addr, Deno.pid, world));
 
-// deno-lint-ignore require-await -- a port that is taken must reject, not throw
-async function listen(): Promise<Deno.HttpServer<Deno.NetAddr>> {
-  const { host: hostname, port } = config;
+async function listen(): Promise<Deno.HttpServer<Deno.Addr>> {
+  const { host: hostname, port, access } = config;
+  let server: Deno.HttpServer<Deno.Addr>;
   try {
-    return Deno.serve({ hostname, port, onListen() {} }, app.fetch);
+    server = Deno.serve({ hostname, port, onListen() {} }, app.fetch);
   } catch (cause) {
     throw new Error(`Cannot listen on ${hostname}:${port}`, { cause });
   }
+  const { addr } = server;
+  if (access.kind === "tokens" || "hostname" in addr && isLoopback(addr.hostname)) return server;
+  // DENO_SERVE_ADDRESS, which Deno reads, overrules HOST.
+  await server.shutdown();
+  throw new RangeError("Cannot listen beyond this machine without API_TOKENS, as DENO_SERVE_ADDRESS wants");
 }
 
 interface OpenStore {
@@ -95,7 +103,6 @@ interface OpenStore {
 }
 
 async function openRedis(urls: readonly string[], databaseUrl: string | null): Promise<OpenStore> {
-  await Deno.permissions.revoke({ name: "write" }); // only the embedded default has files
   const place = { namespace, shards };
   const servers = new Servers(urls, place, {
     name: `${namespace}-api`,

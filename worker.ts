@@ -77,12 +77,12 @@ const worker = startWorker({
   ...telemetry && { watch: telemetry.worker },
 });
 
-say(`Holdfast worker runs (pid ${Deno.pid}, deployment ${deployment.id}, ${shards} shards)`);
 stopOnSignal(world, logger, config.drainTimeoutMs, [
   () => worker.stop(),
   () => Promise.all([log.close(), control.close(), store.close(), servers.close(), ledger.close()]),
   async () => await telemetry?.stop(),
 ]);
+say(`Holdfast worker runs (pid ${Deno.pid}, deployment ${deployment.id}, ${shards} shards)`);
 
 /** By way of the topic. Kafka that is away is not waited for; a topic that belongs to other settings is refused. */
 async function relayed(brokers: readonly string[]) {

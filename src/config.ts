@@ -115,7 +115,21 @@ const relations: readonly { of: readonly [Key, Key]; rule: string; holds: (value
   {
     of: ["databaseUrl", "redisUrls"],
     rule: "unset without REDIS_URL, because the embedded default keeps its ledger in DATA_DIR",
-    holds: ({ databaseUrl, redisUrls }) => databaseUrl === null || redisUrls !== null,
+    // Deno Deploy gives every app a DATABASE_URL; what it lacks there is REDIS_URL, see below.
+    holds: ({ databaseUrl, redisUrls, denoDeploy }) =>
+      databaseUrl === null || redisUrls !== null || denoDeploy !== null,
+  },
+  {
+    of: ["redisUrls", "denoDeploy"],
+    rule:
+      "set on Deno Deploy, because its instances share no memory and keep no files: each would sell the same stock",
+    holds: ({ redisUrls, denoDeploy }) => redisUrls !== null || denoDeploy === null,
+  },
+  {
+    of: ["tokens", "denoDeploy"],
+    rule:
+      "set on Deno Deploy, because it chooses the address itself and everything would be open to everybody",
+    holds: ({ tokens, denoDeploy }) => tokens !== null || denoDeploy === null,
   },
   {
     of: ["kafkaBrokers", "redisUrls"],
@@ -136,6 +150,11 @@ const relations: readonly { of: readonly [Key, Key]; rule: string; holds: (value
     of: ["drainTimeoutMs", "requestTimeoutMs"],
     rule: "at least REQUEST_TIMEOUT_MS, because draining waits for requests on their way",
     holds: ({ drainTimeoutMs, requestTimeoutMs }) => drainTimeoutMs >= requestTimeoutMs,
+  },
+  {
+    of: ["drainTimeoutMs", "denoDeploy"],
+    rule: "below 5000 on Deno Deploy, because it kills what has not stopped 5 s after it was told to",
+    holds: ({ drainTimeoutMs, denoDeploy }) => drainTimeoutMs < 5000 || denoDeploy === null,
   },
   {
     of: ["retentionDays", "idempotencyWindowS"],
@@ -163,8 +182,8 @@ export interface SettingProblem {
   readonly name: string;
   /** Reads on after "must be". */
   readonly rule: string;
-  /** The value as it may be printed; null when it must not be. */
-  readonly value: string | null;
+  /** The value as it may be printed; null when it is unset, undefined when it must not be printed. */
+  readonly value: string | null | undefined;
 }
 
 /** The environment is not usable; says all that is wrong with it. */
@@ -179,7 +198,11 @@ export class ConfigError extends Error {
    */
   constructor(readonly problems: readonly SettingProblem[]) {
     const lines = problems.map(({ name, rule, value }) =>
-      `  ${name} must be ${rule}: current value is ${value === null ? "not shown" : JSON.stringify(value)}`
+      `  ${name} must be ${rule}: ${
+        value === null
+          ? "it is unset"
+          : `current value is ${value === undefined ? "not shown" : JSON.stringify(value)}`
+      }`
     );
     super(`Cannot start as the settings are not usable:\n${lines.join("\n")}`);
   }
@@ -201,7 +224,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   const blame = (key: Key, rule: string) => {
     const setting: Setting<unknown> = settings[key];
     bad.add(key);
-    problems.push({ name: setting.name, rule, value: setting.secret ? null : written(env, setting) });
+    const text = written(env, setting);
+    problems.push({ name: setting.name, rule, value: setting.secret && text !== null ? undefined : text });
   };
 
   const parsed: Partial<Record<Key, unknown>> = {};
@@ -231,12 +255,14 @@ function toConfig(values: Values): Config {
   const { redisUrls, databaseUrl, kafkaBrokers, dataDir, demoStock, tokens, ...others } = values;
   const { rateLimit, rateLimitBy, trustProxy, blocked, purchaseTokenKeys, ...more } = others;
   const { otlpEndpoint, otelEndpoint, denoOtel, denoDeploy, ...traces } = more;
-  const { traceRatio, traceSlowMs, traceSampling, traceFullEvery, traceFullFor, ...rest } = traces;
+  const { traceRatio, traceSlowMs, traceSampling, traceFullEvery, traceFullFor, host, ...rest } = traces;
   // Deno would refuse a second SDK beside its own.
   const isDenos = denoOtel === "true" || denoDeploy !== null;
   const endpoint = isDenos ? null : otlpEndpoint ?? otelEndpoint;
   return {
     ...rest,
+    // There HOST says nothing: whoever may come in has come through Deploy's own front already.
+    host: denoDeploy === null ? host : "0.0.0.0",
     telemetry: endpoint === null && !isDenos ? null : {
       endpoint,
       traceRatio,

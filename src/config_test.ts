@@ -248,6 +248,24 @@ Deno.test("loadConfig() holds settings against one another and says why", () => 
   }
 });
 
+Deno.test("on Deno Deploy the embedded default, open access and a late end are refused, with the reasons", () => {
+  const usual = { DENO_DEPLOY: "true", REDIS_URL: "rediss://redis", API_TOKENS: '{"t":["deduct"]}' };
+  equal(loadConfig(usual).host, "0.0.0.0");
+  deepEqual(namesOf({ ...usual, DATABASE_URL: "postgres://db/x" }), []);
+  deepEqual(namesOf({ DENO_DEPLOY: "true" }), ["REDIS_URL", "API_TOKENS"]);
+  deepEqual(namesOf({ ...usual, DRAIN_TIMEOUT_MS: "5000" }), ["DRAIN_TIMEOUT_MS"]);
+  throws(
+    () => loadConfig({ ...usual, REDIS_URL: "", DATABASE_URL: "postgres://db/x" }),
+    (error: ConfigError) => {
+      ok(
+        error.message.includes("REDIS_URL must be set on Deno Deploy, because its instances share no memory"),
+      );
+      ok(error.message.endsWith("would sell the same stock: it is unset"));
+      return true;
+    },
+  );
+});
+
 Deno.test("a ConfigError names everything that is wrong, with rule and value, but no secret", () => {
   const env = {
     PORT: "http",
@@ -260,9 +278,9 @@ Deno.test("a ConfigError names everything that is wrong, with rule and value, bu
   throws(() => loadConfig(env), (error: ConfigError) => {
     deepEqual(error.problems.map(({ name, value }) => [name, value]), [
       ["PORT", "http"],
-      ["REDIS_URL", null],
-      ["DATABASE_URL", null],
-      ["API_TOKENS", null],
+      ["REDIS_URL", undefined],
+      ["DATABASE_URL", undefined],
+      ["API_TOKENS", undefined],
       ["BATCH_MAX", "0"],
       ["QUEUE_MAX", "-1"],
     ]);

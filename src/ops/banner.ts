@@ -10,9 +10,11 @@ import type { World } from "../world.ts";
 export const demo = { sku: "SKU_123", units: 1000 } as const;
 
 /** Lines for the person who started the process. The `curl` lines work as they stand, once each. */
-export function banner(config: Config, port: number, pid: number, world: World): string {
+export function banner(config: Config, addr: Deno.Addr, pid: number, world: World): string {
+  const start = (where: string) => `Holdfast listens on ${where} (pid ${pid}, ${config.store.kind})`;
+  if (!("hostname" in addr)) return start(`a ${addr.transport} socket`);
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
-  const base = `http://${host}:${port}`;
+  const base = `http://${host}:${addr.port}`;
   const fresh = world.uuid().slice(0, 8);
   const access = config.access.kind === "tokens" ? ` -H "authorization: Bearer $TOKEN"` : "";
   const post = (path: string, body: unknown) =>
@@ -21,7 +23,7 @@ export function banner(config: Config, port: number, pid: number, world: World):
   const adjust = { adjustment_id: `first-${fresh}`, delta: demo.units, reason: "first delivery" };
   const hasStock = config.store.kind === "embedded" && config.store.demoStock;
   return [
-    `Holdfast listens on ${base} (pid ${pid}, ${config.store.kind})`,
+    start(base),
     ...hasStock ? [] : [post(`/api/v1/inventory/${demo.sku}/adjustments`, adjust)],
     post("/api/v1/inventory/deduct", deduct),
   ].join("\n");

@@ -13,8 +13,8 @@ import { waitFor } from "../servers/wait.ts";
 /** Settings of a process under test, by the names of its variables. */
 export type Env = Readonly<Record<string, string>>;
 
-/** The two programs. */
-export type Program = "api" | "worker";
+/** The two programs; `deploy` is the API as Deno Deploy runs it, and may do no more than it needs there. */
+export type Program = "api" | "worker" | "deploy";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 // PGlite makes its files in 3 s on a quiet machine; the tests that measure it have bounds of their own.
@@ -25,6 +25,10 @@ const EXIT_DEADLINE_MS = 10_000;
 const PROGRAMS = {
   api: { args: ["run", "-P=api", "main.ts"], readyLine: /Holdfast listens on (http:\S+) \(pid (\d+)/ },
   worker: { args: ["run", "-P=worker", "worker.ts"], readyLine: /Holdfast worker runs \(pid (\d+)/ },
+  deploy: {
+    args: ["run", "--allow-all", "--deny-run", "--deny-write", "--deny-ffi", "main.ts"],
+    readyLine: /Holdfast listens on/,
+  },
 } as const satisfies Record<Program, { args: readonly string[]; readyLine: RegExp }>;
 
 /** No setting of whoever runs the tests reaches a process under test; empty counts as unset. */
@@ -50,17 +54,21 @@ export class Service implements AsyncDisposable {
   readonly url: string;
   /** How long its last start took, until it said that it runs. */
   startMs = 0;
+  readonly #deno: string;
   #process: RunningProcess | undefined;
 
-  private constructor(program: Program, env: Env, port: number) {
+  private constructor(program: Program, env: Env, port: number, deno: string) {
     this.program = program;
-    this.env = { ...UNSET, PORT: String(port), ...env };
+    this.#deno = deno;
+    // Deploy chooses the address; here it must stay on loopback.
+    const chosen = program === "deploy" ? { DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}` } : {};
+    this.env = { ...UNSET, PORT: String(port), ...chosen, ...env };
     this.url = `http://127.0.0.1:${port}`;
   }
 
   /** Starts a process; returns when it printed that it runs, which is not yet that it is ready to sell. */
-  static async start(program: Program, env: Env): Promise<Service> {
-    const service = new Service(program, env, freePort());
+  static async start(program: Program, env: Env, deno: string = Deno.execPath()): Promise<Service> {
+    const service = new Service(program, env, freePort(), deno);
     await service.restart();
     return service;
   }
@@ -76,6 +84,7 @@ export class Service implements AsyncDisposable {
     const startedMs = performance.now();
     const { args, readyLine } = PROGRAMS[this.program];
     this.#process = await startProcess({
+      command: this.#deno,
       args,
       env: this.env,
       cwd: REPOSITORY,
@@ -114,9 +123,9 @@ export class Service implements AsyncDisposable {
     return ended;
   }
 
-  /** SIGTERM, and the way it ended. */
-  stop(): Promise<Ended> {
-    this.signal("SIGTERM");
+  /** SIGTERM, or another signal, and the way it ended. */
+  stop(signal: Deno.Signal = "SIGTERM"): Promise<Ended> {
+    this.signal(signal);
     return this.ended();
   }
 
@@ -133,7 +142,7 @@ export class Service implements AsyncDisposable {
 
   /** `GET`, whatever the status. */
   async get(path: string): Promise<{ status: number; body: Record<string, unknown> }> {
-    const response = await fetch(this.url + path);
+    const response = await fetch(this.url + path, { headers: this.#access() });
     return { status: response.status, body: await response.json() };
   }
 
@@ -141,7 +150,7 @@ export class Service implements AsyncDisposable {
   async post(path: string, body: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
     const response = await fetch(this.url + path, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...this.#access() },
       body: JSON.stringify(body),
     });
     return { status: response.status, body: await response.json() };
@@ -163,6 +172,12 @@ export class Service implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process?.kill();
     this.#process = undefined;
+  }
+
+  /** The first of its tokens. */
+  #access(): Record<string, string> {
+    const [token] = Object.keys(JSON.parse(this.env.API_TOKENS || "{}"));
+    return token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
   #running(): RunningProcess {
