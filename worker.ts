@@ -93,7 +93,14 @@ async function relayed(brokers: readonly string[]) {
     onLog: (message, fields) => logger.debug("kafka", { message, ...fields }),
   });
   await orExit(reportTopic(topic, logger));
-  return new RelayedLog({ stream, topic, deployment: deployment.id, world, onEvent: tellRelay(logger) });
+  return new RelayedLog({
+    stream,
+    topic,
+    deployment: deployment.id,
+    world,
+    onEvent: tellRelay(logger),
+    onProgress: (shard, { unread }) => telemetry?.worker.topicRead(shard, unread),
+  });
 }
 
 /** A ledger that is away is waited for; one that belongs to other settings is not. */

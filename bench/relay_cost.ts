@@ -13,7 +13,7 @@ import { startKafka } from "../tests/servers/kafka.ts";
 
 const orders = 64_000;
 const batchSizes = [64, 4];
-/** As the worker reads. */
+/** As the worker reads when it does not wait: what is relayed while the books commit is not in it. */
 const options = { entriesMax: 64, waitMs: 0, signal: new AbortController().signal };
 
 /** Reads a whole log. Returns µs an order. */

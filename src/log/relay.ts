@@ -70,6 +70,8 @@ interface Way {
 const messageCharsMax = 200_000;
 /** The place is for displays, and to start from: a worker that takes over skips what was read since. */
 const commitEveryMs = 1000;
+/** What the books have, and what they are being given. */
+const handedMax = 2;
 /** What was relayed, acknowledged and lost so often in a row is no accident. */
 const roundsMax = 4;
 
@@ -77,7 +79,9 @@ const roundsMax = 4;
 export class Relay {
   readonly #parts: RelayParts;
   #way: Way | undefined;
-  #committedAtMs = -Infinity;
+  /** Where the topic goes on behind what was handed on last. */
+  #handed: readonly { readonly position: Position; readonly offset: number }[] = [];
+  #committed = { offset: -1, atMs: -Infinity };
 
   /** Connects to nothing yet. */
   constructor(parts: RelayParts) {
@@ -92,9 +96,20 @@ export class Relay {
     return { position, relayed, unread: Math.max(0, end - offset) + page.length - next };
   }
 
+  /** Everything up to `position` is booked: notes the place. That it could not be noted is no failure. */
+  booked(position: Position): void {
+    const { topic, origin, elapsedMs } = this.#parts;
+    const place = this.#handed.find((handed) => comparePositions(handed.position, position) === 0);
+    const nowMs = elapsedMs();
+    if (!place || place.offset === this.#committed.offset || nowMs - this.#committed.atMs < commitEveryMs) {
+      return;
+    }
+    this.#committed = { offset: place.offset, atMs: nowMs };
+    topic.commit(origin.shard, place.offset, `${position.epoch}-${position.seq}`).catch(() => {});
+  }
+
   /**
-   * Relays what the stream has, at most `entriesMax`, and reads what the topic has after `after`. That means, too, that
-   * everything before `after` is booked.
+   * Relays what the stream has, at most `entriesMax`, and reads what the topic has after `after`.
    *
    * @returns entries that follow on `after`; others only if neither stream nor topic has those between
    * @throws {TopicAway | RangeError} and what reading the stream throws; the next call starts over
@@ -104,13 +119,13 @@ export class Relay {
     this.#way = undefined; // until this went well
     const goesOn = known !== undefined && comparePositions(known.position, after) === 0;
     const way = goesOn ? known : await this.#open(after);
-    if (goesOn && options.waitMs > 0) this.#commit(way); // who looks for the end may book nothing of it
     for (let round = 0; round < roundsMax; round++) {
       const hole = await this.#relay(way, options);
       if (hole) return hole;
       const entries = await this.#read(way, options.entriesMax);
       if (entries.length > 0 || !this.#again(way)) {
         this.#way = way;
+        this.#note(way);
         return entries;
       }
     }
@@ -211,15 +226,10 @@ export class Relay {
     }
   }
 
-  /** Everything that was handed on is booked by now. That the place could not be noted is no failure. */
-  #commit(way: Way): void {
-    const { topic, origin, elapsedMs } = this.#parts;
-    const nowMs = elapsedMs();
-    if (nowMs - this.#committedAtMs < commitEveryMs) return;
-    this.#committedAtMs = nowMs;
-    const { epoch, seq } = way.position;
-    const offset = way.page[way.next]?.offset ?? way.offset;
-    topic.commit(origin.shard, offset, `${epoch}-${seq}`).catch(() => {});
+  #note({ position, page, next, offset }: Way): void {
+    const others = this.#handed.filter((handed) => comparePositions(handed.position, position) !== 0);
+    const place = { position, offset: page[next]?.offset ?? offset };
+    this.#handed = [...others, place].slice(-handedMax);
   }
 }
 

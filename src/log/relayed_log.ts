@@ -1,5 +1,5 @@
 /**
- * The log by way of a topic: reading it relays it. Who holds a shard's lease is who reads its log, so the same process
+ * The log by way of a topic: reading it relays it. While the books take what was read, what comes next is on its way. Who holds a shard's lease is who reads its log, so the same process
  * relays and reads, and neither goes on without the other.
  *
  * A reader that waits is not held up by a topic that is away: it gets nothing, keeps its lease, and selling goes on
@@ -86,6 +86,8 @@ export class RelayedLog implements EventLog {
   async read(shard: number, after: Position, options: ReadOptions): Promise<LogEntry[]> {
     const { world } = this.#parts;
     const lane = this.#lane(shard);
+    // Who looks for the end of the log may book nothing of it.
+    if (options.waitMs > 0) lane.relay.booked(after);
     const untilMs = world.elapsedMs() + (options.waitMs > 0 ? options.waitMs + graceMs : endWithinMs);
     while (!options.signal.aborted) {
       const flight = lane.flight ??= this.#start(lane, after, options);
@@ -100,6 +102,9 @@ export class RelayedLog implements EventLog {
       if (comparePositions(flight.after, after) !== 0) continue; // the answer to an older question
       if (landing.kind === "read") {
         this.#found(shard, lane);
+        const last = landing.entries.at(-1);
+        // Of 70 to 95 µs an order, 50 to 60 are this process's; gzip, broker and PostgreSQL have other cores.
+        if (last && options.waitMs > 0) lane.flight = this.#start(lane, last.position, options);
         return landing.entries;
       }
       if (!(landing.error instanceof TopicAway) || options.waitMs === 0) throw landing.error;

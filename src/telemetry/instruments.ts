@@ -164,6 +164,13 @@ export const instruments = {
     description: "Events that are not in the ledger yet.",
     ...perShard,
   },
+  kafkaLag: {
+    name: "inventory.kafka.lag",
+    kind: "gauge",
+    unit: "{message}",
+    description: "Messages of the topic that the ledger has not read yet; not told without Kafka.",
+    ...perShard,
+  },
   logAge: {
     name: "inventory.log.oldest_age",
     kind: "gauge",

@@ -34,6 +34,8 @@ export interface ShardsParts {
 interface Shard {
   isArmed: boolean;
   lag: number;
+  /** Messages of the topic; undefined without one. */
+  unread: number | undefined;
   /** Of the oldest event that is not booked, by the store's clock; 0 = all are. */
   oldestAtMs: number;
   driftUnits: number;
@@ -61,6 +63,7 @@ export class Shards implements WorkerWatch {
     meter.observe(instruments.ledgerEvents, () => figure(this.#events));
     meter.observe(instruments.stock, () => this.#stock.readings());
     meter.observe(instruments.logLag, () => this.#each(({ lag }) => lag));
+    meter.observe(instruments.kafkaLag, () => this.#each(({ unread }) => unread));
     meter.observe(instruments.logAge, () => this.#each((shard) => this.#ageS(shard)));
     meter.observe(instruments.drift, () => this.#each(({ driftUnits }) => driftUnits));
     meter.observe(instruments.deadLetters, () => this.#each(({ deadLetters }) => deadLetters));
@@ -72,7 +75,14 @@ export class Shards implements WorkerWatch {
   }
 
   leased(shard: number): void {
-    this.#shards.set(shard, { isArmed: false, lag: 0, oldestAtMs: 0, driftUnits: 0, deadLetters: 0 });
+    this.#shards.set(shard, {
+      isArmed: false,
+      lag: 0,
+      unread: undefined,
+      oldestAtMs: 0,
+      driftUnits: 0,
+      deadLetters: 0,
+    });
   }
 
   released(shard: number): void {
@@ -113,6 +123,11 @@ export class Shards implements WorkerWatch {
     if (known.lag === 0) known.oldestAtMs = 0;
   }
 
+  topicRead(shard: number, unread: number): void {
+    const known = this.#shards.get(shard);
+    if (known) known.unread = unread;
+  }
+
   figures(shard: number, { deadLetters, lowStock }: ShardFigures): void {
     const known = this.#shards.get(shard);
     if (known) known.deadLetters = deadLetters;
@@ -142,7 +157,10 @@ export class Shards implements WorkerWatch {
     return oldestAtMs === 0 ? 0 : Math.max(0, this.#parts.world.now() - oldestAtMs) / 1000;
   }
 
-  #each(read: (shard: Shard) => number): Reading[] {
-    return [...this.#shards].map(([shard, known]) => ({ value: read(known), labels: { shard } }));
+  #each(read: (shard: Shard) => number | undefined): Reading[] {
+    return [...this.#shards].flatMap(([shard, known]) => {
+      const value = read(known);
+      return value === undefined ? [] : [{ value, labels: { shard } }];
+    });
   }
 }

@@ -41,6 +41,8 @@ export interface WorkerWatch {
   booking(shard: number, entries: readonly LogEntry[]): BookingWatch;
   /** A look at the store: the last number issued, and the last one booked. */
   visited(shard: number, head: number, booked: number): void;
+  /** A topic was read, in which so many messages are still to be read. */
+  topicRead(shard: number, unread: number): void;
   /** Figures were asked for. */
   figures(shard: number, figures: ShardFigures): void;
 }
@@ -53,5 +55,6 @@ export const unwatched: WorkerWatch = {
   disarmed() {},
   booking: () => ({ traceparent: "", ended() {}, failed() {} }),
   visited() {},
+  topicRead() {},
   figures() {},
 };
