@@ -70,6 +70,8 @@ interface Way {
 const messageCharsMax = 200_000;
 /** The place is for displays, and to start from: a worker that takes over skips what was read since. */
 const commitEveryMs = 1000;
+/** Kafka forgets a place that nobody has committed for a week. */
+const keepEveryMs = 3_600_000;
 /** What the books have, and what they are being given. */
 const handedMax = 2;
 /** What was relayed, acknowledged and lost so often in a row is no accident. */
@@ -100,10 +102,10 @@ export class Relay {
   booked(position: Position): void {
     const { topic, origin, elapsedMs } = this.#parts;
     const place = this.#handed.find((handed) => comparePositions(handed.position, position) === 0);
+    if (!place) return;
     const nowMs = elapsedMs();
-    if (!place || place.offset === this.#committed.offset || nowMs - this.#committed.atMs < commitEveryMs) {
-      return;
-    }
+    const everyMs = place.offset === this.#committed.offset ? keepEveryMs : commitEveryMs;
+    if (nowMs - this.#committed.atMs < everyMs) return;
     this.#committed = { offset: place.offset, atMs: nowMs };
     topic.commit(origin.shard, place.offset, `${position.epoch}-${position.seq}`).catch(() => {});
   }

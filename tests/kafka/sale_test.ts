@@ -17,12 +17,15 @@ import { sharedPostgres, sharedRedis } from "../servers/shared.ts";
 import { waitFor } from "../servers/wait.ts";
 import { runToEnd, type Stack, startStack } from "../system/stack.ts";
 import { note, Season, SEASON_ENV, untilUnarmed } from "../fault/season.ts";
+import { cursorOf, headOf } from "../fault/b_watch.ts";
 import { position } from "../fault/redis_state.ts";
 
 const STEP_DEADLINE_MS = 60_000;
 const ORDERS_A_FAULT = 3_000;
 /** Sold before a fault strikes, and again while it lasts. */
 const SOLD_BETWEEN = 300;
+/** What is promised: 3 s until the ledger ends a silent session, and the rest. */
+const TAKEOVER_MAX_MS = 5_000;
 const TOPIC = "inventory.events";
 
 /** Everything that one test needs. */
@@ -41,13 +44,13 @@ interface Fault {
   readonly heal: (scene: Scene) => Promise<void> | void;
 }
 
-async function openScene(orders: number): Promise<Scene> {
+async function openScene(orders: number, workers: number = 1): Promise<Scene> {
   await using started = new AsyncDisposableStack();
   const kafka = started.use(await startKafka());
   const redis = started.use(await startRedis());
   const databaseUrl = await sharedPostgres().freshDatabase();
   const env = { ...SEASON_ENV, KAFKA_BROKERS: kafka.broker };
-  const stack = started.use(await startStack({ redisUrl: redis.url, databaseUrl, env }));
+  const stack = started.use(await startStack({ redisUrl: redis.url, databaseUrl, workers, env }));
   const season = await Season.open({ api: stack.api, databaseUrl, orders });
   const owned = started.move();
   return { kafka, redis, databaseUrl, stack, season, [Symbol.asyncDispose]: () => owned.disposeAsync() };
@@ -160,6 +163,43 @@ Deno.test("a Redis flushed while books and topic lag: lost is what neither has, 
   await again.rush();
   const { jumps } = await season.audit();
   assert.deepEqual(jumps, [{ shard: 0, from_seq: lost - 1, to_seq: head }]);
+});
+
+Deno.test("by way of Kafka, too, another worker takes over within 5 s of a freeze, and the thawed one does no harm", async () => {
+  await using scene = await openScene(30_000, 2);
+  const { redis, databaseUrl, season, stack: { workers } } = scene;
+  await using crowd = season.act(30_000);
+  const rush = crowd.rush();
+  await sold(crowd, SOLD_BETWEEN);
+  const ms = await withConnection(databaseUrl, async (sql) => {
+    const [lease] = await sql<{ name: string }[]>`
+      select application_name as name from pg_locks join pg_stat_activity using (pid)
+      where locktype = 'advisory' and granted and objsubid = 2 and objid = 0 and datname = current_database()`;
+    const holder = workers.find(({ pid }) => lease?.name === `inventory-worker:${pid}`);
+    assert.ok(holder, `nobody is called ${lease?.name}`);
+    const startMs = performance.now();
+    holder.freeze();
+    const reached = await cursorOf(sql);
+    await waitFor(async () => await headOf(redis) > reached + SOLD_BETWEEN, {
+      deadlineMs: STEP_DEADLINE_MS,
+      what: "sales after it",
+    });
+    const head = await headOf(redis);
+    await waitFor(async () => await cursorOf(sql) >= head, {
+      deadlineMs: STEP_DEADLINE_MS,
+      what: "another worker to book",
+    });
+    const ms = Math.round(performance.now() - startMs);
+    holder.thaw();
+    return ms;
+  });
+  note(`taken over ${ms} ms after a freeze`);
+  assert.ok(ms <= TAKEOVER_MAX_MS, `${ms} ms`);
+  crowd.stop();
+  await rush;
+  await crowd.settle();
+  const { jumps } = await season.audit();
+  assert.deepEqual(jumps, []);
 });
 
 Deno.test("a topic of another number of partitions: the worker refuses to start, with the reason", async () => {
