@@ -189,8 +189,19 @@ Deno.test("a try without an answer leaves no deadline to rely on", async () => {
 
 Deno.test("a refusal says whether an earlier try was left in doubt", async () => {
   const soldOut = refuse(409, "insufficient_stock", { sku: "S", available: 0 });
-  for (const [before, afterUnknown] of [[busy(), false], [lost, true]] as const) {
-    const { client } = scripted([before, soldOut]);
+  const afterProxyRetry = json(
+    409,
+    { code: "insufficient_stock", detail: "because insufficient_stock", sku: "S", available: 0 },
+    { "order-attempt": "2" },
+  );
+  for (
+    const [steps, afterUnknown] of [
+      [[busy(), soldOut], false],
+      [[lost, soldOut], true],
+      [[afterProxyRetry], true],
+    ] as const
+  ) {
+    const { client } = scripted(steps);
     deepEqual(await client.deduct(order), {
       kind: "refused",
       code: "insufficient_stock",

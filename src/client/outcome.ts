@@ -139,7 +139,7 @@ export interface RefusedCommon {
   /** How long the server asks to stay away, ms; null = it does not say. */
   readonly retryAfterMs: number | null;
   /**
-   * True = an earlier try of this call ended without a decision and, in theory, may still take effect. Ask
+   * True = an earlier try of this call, or of a proxy, ended without a decision and, in theory, may still take effect. Ask
    * `findOrder` before telling a buyer that nothing was bought.
    */
   readonly afterUnknown: boolean;

@@ -74,7 +74,7 @@ export async function send<Value>(
   for (let attempt = 1;; attempt++) {
     const answer = await tryOnce(call, attempt, options);
     if (answer !== null && answer.status >= 400 && answer.status < 500) {
-      return { kind: "refused", answer, afterUnknown: doubt.mayTakeEffect };
+      return { kind: "refused", answer, afterUnknown: doubt.mayTakeEffect || isOfRetry(answer.headers) };
     }
     const value = answer !== null && answer.status < 300 ? readOrNull(answer, read) : null;
     if (value !== null) return { kind: "decided", value };
@@ -105,6 +105,11 @@ class Doubt {
   get deadline(): string | null {
     return this.#unanswered ? null : this.#latest;
   }
+}
+
+/** A proxy had to send it twice: what became of the first time, it does not know either. */
+function isOfRetry(headers: Headers): boolean {
+  return headers.has("order-attempt");
 }
 
 /** One try; null = no answer in time, or none at all, or one that was cut. */

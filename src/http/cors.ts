@@ -19,7 +19,7 @@ const preflightHeaders = {
 };
 
 /** Headers that a page may read beside those that it always may. */
-const exposed = "idempotency-replayed, ratelimit, ratelimit-policy, retry-after";
+const exposed = "idempotency-replayed, order-attempt, ratelimit, ratelimit-policy, retry-after";
 
 /** Lets pages of `origins` read what `fetch` answers, and answers their preflights. */
 export function withCors(origins: readonly string[], fetch: Route): Route {

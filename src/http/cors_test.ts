@@ -39,13 +39,15 @@ Deno.test("a page of an allowed origin is told before that it may, and reads the
     "access-control-allow-headers":
       "authorization, baggage, content-type, order-attempt, purchase-token, traceparent, tracestate",
     "access-control-max-age": "7200",
-    "access-control-expose-headers": "idempotency-replayed, ratelimit, ratelimit-policy, retry-after",
+    "access-control-expose-headers":
+      "idempotency-replayed, order-attempt, ratelimit, ratelimit-policy, retry-after",
   });
   const bought = await send(path, jsonPost(order, { origin: "http://localhost:3000" }));
   equal(bought.status, 200);
   deepEqual(corsHeaders(bought), {
     "access-control-allow-origin": "http://localhost:3000",
-    "access-control-expose-headers": "idempotency-replayed, ratelimit, ratelimit-policy, retry-after",
+    "access-control-expose-headers":
+      "idempotency-replayed, order-attempt, ratelimit, ratelimit-policy, retry-after",
   });
   equal(bought.headers.get("vary"), "origin");
 });

@@ -11,7 +11,7 @@ import { runCommand } from "./command.ts";
 import { installKafka, KAFKA_BY_HAND, KAFKA_FOLDERS, KAFKA_JAR } from "./install_kafka.ts";
 
 /** The servers that tests can ask for. */
-export type ServerName = "redis" | "valkey" | "postgres" | "kafka";
+export type ServerName = "redis" | "valkey" | "postgres" | "kafka" | "nginx";
 
 /** How one server is found and installed. */
 interface Recipe {
@@ -53,6 +53,12 @@ const RECIPES: Record<ServerName, Recipe> = {
     folders: KAFKA_FOLDERS,
     install: () => installKafka(installPackages),
     byHand: KAFKA_BY_HAND,
+  },
+  nginx: {
+    programs: ["nginx"],
+    folders: () => ["/usr/sbin", "/usr/local/sbin"], // not in everybody's PATH
+    install: () => installPackages(["nginx"]),
+    byHand: "sudo apt-get install -y nginx",
   },
   valkey: {
     programs: ["valkey-server"],

@@ -26,6 +26,8 @@ export interface CrowdOptions {
   readonly connections: number;
   /** REQUEST_TIMEOUT_MS of the APIs: how long an order without an answer may still take effect. */
   readonly requestTimeoutMs?: number;
+  /** Whether each order's first attempt is declared as one (`Order-Attempt: 1`); not when left out. */
+  readonly declaresFirst?: boolean;
 }
 
 /** What settling found out. */
@@ -37,6 +39,8 @@ export interface Settled {
   /** Accepted orders that were sent again and got their first answer again. */
   readonly replays: number;
 }
+
+type Headers = Readonly<Record<string, string>>;
 
 const PATH = "/api/v1/inventory/deduct";
 // A frozen server must not hold the test: well above REQUEST_TIMEOUT_MS (2000), when a 503 must have come.
@@ -57,6 +61,7 @@ export class Crowd implements AsyncDisposable {
   readonly #urls: readonly string[];
   readonly #connections: number;
   readonly #requestTimeoutMs: number;
+  readonly #firstHeaders: Headers;
   #next = 0;
   #answered = 0;
   #stopped = false;
@@ -67,11 +72,14 @@ export class Crowd implements AsyncDisposable {
    */
   #mayActUntilMs = 0;
 
-  constructor({ orders, urls, connections, requestTimeoutMs = REQUEST_TIMEOUT_MS }: CrowdOptions) {
+  constructor(options: CrowdOptions) {
+    const { orders, urls, connections, requestTimeoutMs = REQUEST_TIMEOUT_MS, declaresFirst = false } =
+      options;
     this.orders = orders;
     this.#urls = urls;
     this.#connections = connections;
     this.#requestTimeoutMs = requestTimeoutMs;
+    this.#firstHeaders = declaresFirst ? { "order-attempt": "1" } : {};
   }
 
   /** Orders that were sent and answered, or lost. */
@@ -158,7 +166,7 @@ export class Crowd implements AsyncDisposable {
       const index = this.#next;
       if (this.#stopped || index >= this.orders.length) return;
       this.#next++;
-      const heard = await client.send(this.#order(index));
+      const heard = await client.send(this.#order(index), this.#firstHeaders);
       this.heard[index] = heard;
       this.#answered++;
       if (heard.kind === "unknown") await this.#afterLoss();
@@ -240,11 +248,12 @@ class Client implements Disposable {
     }
   }
 
-  async send({ orderId, userId, sku, amount }: Order): Promise<Heard> {
+  async send({ orderId, userId, sku, amount }: Order, headers: Headers = {}): Promise<Heard> {
     const connection = this.#connection;
     assert.ok(connection, "not connected");
     try {
-      return toHeard(await connection.post(PATH, { order_id: orderId, user_id: userId, sku, amount }));
+      const order = { order_id: orderId, user_id: userId, sku, amount };
+      return toHeard(await connection.post(PATH, order, headers));
     } catch (error) {
       if (!(error instanceof ConnectionLost)) throw error;
       return { kind: "unknown", code: "connection_lost" };

@@ -64,10 +64,16 @@ export class HttpConnection {
   }
 
   /** @throws {ConnectionLost} and the connection is closed */
-  async post(path: string, body: unknown): Promise<HttpAnswer> {
+  async post(
+    path: string,
+    body: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<HttpAnswer> {
     const text = JSON.stringify(body);
     const length = encoder.encode(text).length;
-    const request = `POST ${path} HTTP/1.1\r\nhost: ${this.#host}\r\ncontent-type: application/json\r\n` +
+    const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    const request =
+      `POST ${path} HTTP/1.1\r\nhost: ${this.#host}\r\ncontent-type: application/json\r\n${more}` +
       `content-length: ${length}${HEAD_END}${text}`;
     const timer = setTimeout(() => this.close(), this.#answerDeadlineMs);
     try {
