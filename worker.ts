@@ -93,13 +93,17 @@ async function relayed(brokers: readonly string[]) {
     onLog: (message, fields) => logger.debug("kafka", { message, ...fields }),
   });
   await orExit(reportTopic(topic, logger));
+  const watch = telemetry?.worker;
   return new RelayedLog({
     stream,
     topic,
     deployment: deployment.id,
     world,
     onEvent: tellRelay(logger),
-    onProgress: (shard, { unread }) => telemetry?.worker.topicRead(shard, unread),
+    ...watch && {
+      onAppended: (...appended) => watch.appended(...appended),
+      onProgress: (shard, { unread }) => watch.topicRead(shard, unread),
+    },
   });
 }
 

@@ -32,6 +32,8 @@ export interface RelayParts {
   readonly origin: MessageOrigin;
   /** Monotonic ms. */
   readonly elapsedMs: () => number;
+  /** Entries were appended to the topic, between two readings of {@link RelayParts.elapsedMs}. */
+  readonly onAppended?: (entries: readonly LogEntry[], startMs: number, endMs: number) => void;
   /** The topic was missing, and was made. */
   readonly onCreated: () => void;
   /** The topic lacks what follows `after`: it is relayed again. */
@@ -152,7 +154,7 @@ export class Relay {
 
   /** @returns what the stream has instead of what follows on the books: nothing can fill that hole */
   async #relay(way: Way, options: ReadOptions): Promise<LogEntry[] | undefined> {
-    const { stream, topic, origin } = this.#parts;
+    const { stream, topic, origin, elapsedMs, onAppended } = this.#parts;
     const isUnread = way.next < way.page.length || way.offset < way.end;
     const waitMs = isUnread || way.gapAt !== undefined ? 0 : options.waitMs;
     const entries = await stream.read(origin.shard, way.relayed, { ...options, waitMs });
@@ -163,10 +165,12 @@ export class Relay {
       return undefined;
     }
     if (firstSeq(entries[0]) > way.relayed.seq + 1) return isAllHandedOn ? entries : undefined;
+    const startMs = elapsedMs();
     await topic.append(
       origin.shard,
       entries.flatMap((entry) => encodeMessages(entry, origin, messageCharsMax)),
     );
+    onAppended?.(entries, startMs, elapsedMs());
     way.relayed = last.position;
     way.end = Math.max(way.end, way.offset + 1); // how far it really goes, the next page says
     return undefined;

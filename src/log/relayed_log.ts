@@ -38,6 +38,8 @@ export interface RelayedLogParts {
   readonly world: World;
   /** Told what went wrong, and that it is right again. */
   readonly onEvent: (event: RelayEvent) => void;
+  /** Told what was appended to the topic, and when that began and ended (monotonic ms), for traces. */
+  readonly onAppended?: (shard: number, entries: readonly LogEntry[], startMs: number, endMs: number) => void;
   /** Told after every read that went well, for metrics. */
   readonly onProgress?: (shard: number, progress: RelayProgress) => void;
 }
@@ -127,12 +129,15 @@ export class RelayedLog implements EventLog {
   #lane(shard: number): Lane {
     let lane = this.#lanes.get(shard);
     if (!lane) {
-      const { stream, topic, deployment, world, onEvent } = this.#parts;
+      const { stream, topic, deployment, world, onEvent, onAppended } = this.#parts;
       const relay = new Relay({
         stream,
         topic,
         origin: { shard, deployment },
         elapsedMs: () => world.elapsedMs(),
+        ...onAppended && {
+          onAppended: (entries, startMs, endMs) => onAppended(shard, entries, startMs, endMs),
+        },
         onCreated: () => onEvent({ kind: "created", shard }),
         onGap: (after) => onEvent({ kind: "gap", shard, after }),
         onUnreadable: (offset, error) => onEvent({ kind: "unreadable", shard, offset, error }),

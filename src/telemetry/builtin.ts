@@ -23,6 +23,7 @@ import type { Places, TraceContext } from "./trace_context.ts";
 const kinds = {
   server: SpanKind.SERVER,
   client: SpanKind.CLIENT,
+  producer: SpanKind.PRODUCER,
   consumer: SpanKind.CONSUMER,
   internal: SpanKind.INTERNAL,
 } as const;

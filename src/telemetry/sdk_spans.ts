@@ -22,6 +22,7 @@ import type { LocalTrace, SpanData, SpanRef, SpanSink } from "./spans.ts";
 const kinds = {
   server: SpanKind.SERVER,
   client: SpanKind.CLIENT,
+  producer: SpanKind.PRODUCER,
   consumer: SpanKind.CONSUMER,
   internal: SpanKind.INTERNAL,
 } as const;

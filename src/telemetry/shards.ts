@@ -13,7 +13,7 @@ import { instruments } from "./instruments.ts";
 import { Counts, figure, type Meter, type Reading, type Series } from "./meter.ts";
 import type { SpanSink } from "./spans.ts";
 import { StockBoard } from "./stock_board.ts";
-import { Sync } from "./sync.ts";
+import { Sync, takeRelay } from "./sync.ts";
 import type { Places } from "./trace_context.ts";
 
 /** What watching needs. */
@@ -40,6 +40,8 @@ interface Shard {
   oldestAtMs: number;
   driftUnits: number;
   deadLetters: number;
+  /** Records of the topic that are to be read; undefined without a topic. */
+  unread?: number;
 }
 
 /** See {@link WorkerWatch}. */
@@ -121,6 +123,10 @@ export class Shards implements WorkerWatch {
     if (!known) return;
     known.lag = Math.max(0, head - booked);
     if (known.lag === 0) known.oldestAtMs = 0;
+  }
+
+  appended(shard: number, entries: readonly LogEntry[], startMs: number, endMs: number): void {
+    takeRelay(this.#parts, shard, entries, startMs, endMs);
   }
 
   topicRead(shard: number, unread: number): void {

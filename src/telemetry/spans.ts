@@ -23,7 +23,7 @@ export interface SpanData {
   /** What was done. */
   readonly name: string;
   /** Its part in a conversation between processes. */
-  readonly kind: "server" | "client" | "consumer" | "internal";
+  readonly kind: "server" | "client" | "producer" | "consumer" | "internal";
   /** 16 hexadecimal digits. */
   readonly spanId: string;
   /** Of the span that it is part of; empty for the first of a trace. */

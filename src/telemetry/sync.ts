@@ -1,12 +1,13 @@
 /**
- * One batch of the log on its way into the books, as the span `db.sync`.
+ * Batches of the log on their way, as spans of their own that are linked to the orders in them: `db.sync` into the
+ * books, `kafka.relay` into the topic.
  *
  * @module
  */
 import type { LogEntry } from "../log/event.ts";
 import type { Booked } from "../worker/apply.ts";
 import type { ShardsParts } from "./shards.ts";
-import type { Attributes, SpanRef } from "./spans.ts";
+import type { Attributes, SpanData, SpanRef } from "./spans.ts";
 import { isSampled, spanIdOf, spanRefOf, type TraceContext, traceparentOfSpan } from "./trace_context.ts";
 
 /**
@@ -15,7 +16,7 @@ import { isSampled, spanIdOf, spanRefOf, type TraceContext, traceparentOfSpan } 
  */
 const linksMax = 256;
 
-/** See the module. */
+/** One batch on its way into the books. */
 export class Sync {
   /** Of the span. */
   readonly traceparent: string;
@@ -52,44 +53,73 @@ export class Sync {
   }
 
   #end(endMs: number, error: string, counts: Attributes): void {
-    const { config, spans } = this.#parts;
-    const { links, orders, isKept } = linksOf(this.#entries);
     const first = this.#entries[0]?.events[0];
-    const last = this.#entries.at(-1)?.position;
-    // There are few of them, 12 to 300 a second, and an order that turns out to be slow or broken needs its own: so all
-    // are kept, unless nobody wants traces.
-    if (config.traceRatio === 0 && !isKept && error === "" && endMs - this.#startMs <= config.traceSlowMs) {
-      return;
-    }
-    spans.take({
-      traceId: this.#place.traceId,
-      tracestate: "",
-      hasRemoteParent: false,
-      spans: [{
-        name: "db.sync",
-        kind: "consumer",
-        spanId: spanIdOf(this.#place, 0),
-        parentSpanId: "",
-        startMs: this.#startMs,
-        endMs,
-        attributes: {
-          "messaging.operation.type": "process",
-          "messaging.batch.message_count": orders,
-          "db.system.name": "postgresql",
-          "inventory.shard": this.#shard,
-          "inventory.log.entries": this.#entries.length,
-          "inventory.log.epoch": last?.epoch,
-          "inventory.log.seq.first": first?.seq,
-          "inventory.log.seq.last": last?.seq,
-          "inventory.log.age_ms": first && Math.max(0, this.#parts.world.now() - first.atMs),
-          "error.type": error || undefined,
-          ...counts,
-        },
-        error,
-        links,
-      }],
-    });
+    const attributes = {
+      "messaging.operation.type": "process",
+      "db.system.name": "postgresql",
+      "inventory.log.age_ms": first && Math.max(0, this.#parts.world.now() - first.atMs),
+      "error.type": error || undefined,
+      ...counts,
+    };
+    const span = {
+      name: "db.sync",
+      kind: "consumer",
+      startMs: this.#startMs,
+      endMs,
+      attributes,
+      error,
+    } as const;
+    takeBatch(this.#parts, this.#place, { shard: this.#shard, entries: this.#entries, span });
   }
+}
+
+/** Takes the span of a batch that was appended to a topic. */
+export function takeRelay(
+  parts: ShardsParts,
+  shard: number,
+  entries: readonly LogEntry[],
+  startMs: number,
+  endMs: number,
+): void {
+  const attributes = { "messaging.system": "kafka", "messaging.operation.type": "send" };
+  const span = { name: "kafka.relay", kind: "producer", startMs, endMs, attributes, error: "" } as const;
+  takeBatch(parts, parts.places.place(""), { shard, entries, span });
+}
+
+interface Batch {
+  readonly shard: number;
+  readonly entries: readonly LogEntry[];
+  readonly span: Omit<SpanData, "spanId" | "parentSpanId" | "links">;
+}
+
+/**
+ * There are few batches, 12 to 300 a second, and an order that turns out to be slow or broken needs its own: so all are
+ * kept, unless nobody wants traces.
+ */
+function takeBatch(
+  { config, spans }: ShardsParts,
+  place: TraceContext,
+  { shard, entries, span }: Batch,
+): void {
+  const { links, orders, isKept } = linksOf(entries);
+  const isSlow = span.endMs - span.startMs > config.traceSlowMs;
+  if (config.traceRatio === 0 && !isKept && !isSlow && span.error === "") return;
+  const last = entries.at(-1)?.position;
+  const attributes = {
+    ...span.attributes,
+    "messaging.batch.message_count": orders,
+    "inventory.shard": shard,
+    "inventory.log.entries": entries.length,
+    "inventory.log.epoch": last?.epoch,
+    "inventory.log.seq.first": entries[0]?.events[0]?.seq,
+    "inventory.log.seq.last": last?.seq,
+  };
+  spans.take({
+    traceId: place.traceId,
+    tracestate: "",
+    hasRemoteParent: false,
+    spans: [{ ...span, attributes, links, spanId: spanIdOf(place, 0), parentSpanId: "" }],
+  });
 }
 
 /** Spans that led to entries, each once; `isKept`: the trace of one of them is. */

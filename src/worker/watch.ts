@@ -41,6 +41,8 @@ export interface WorkerWatch {
   booking(shard: number, entries: readonly LogEntry[]): BookingWatch;
   /** A look at the store: the last number issued, and the last one booked. */
   visited(shard: number, head: number, booked: number): void;
+  /** Entries were appended to the topic, between two readings of the monotonic clock. */
+  appended(shard: number, entries: readonly LogEntry[], startMs: number, endMs: number): void;
   /** A topic was read, in which so many messages are still to be read. */
   topicRead(shard: number, unread: number): void;
   /** Figures were asked for. */
@@ -55,6 +57,7 @@ export const unwatched: WorkerWatch = {
   disarmed() {},
   booking: () => ({ traceparent: "", ended() {}, failed() {} }),
   visited() {},
+  appended() {},
   topicRead() {},
   figures() {},
 };
