@@ -6,13 +6,13 @@
 import type { Connection } from "../http/connection.ts";
 import type { Journey } from "../http/journey.ts";
 import type { Passage } from "../inventory/passage.ts";
-import { type TraceContext, traceparentOfSpan } from "./trace_context.ts";
+import { type TraceContext, traceparentOf } from "./trace_context.ts";
 
-/** Numbers of the spans of a request's place: the request itself, and what it asks of the inventory. */
-export const requestSpan = 0;
-/** See {@link requestSpan}: this one goes into the log. */
-export const operationSpan = 1;
-/** See {@link requestSpan}: from here on, whatever else is made. */
+/** Numbers of the spans of a request's place: what it asks of the inventory, which goes into the log. */
+export const operationSpan = 0;
+/** See {@link operationSpan}: the request itself. */
+export const requestSpan = 1;
+/** See {@link operationSpan}: from here on, whatever else is made. */
 export const firstFreeSpan = 2;
 
 /** One request, see {@link Journey}. */
@@ -28,8 +28,6 @@ export class RequestJourney implements Journey {
   others: Passage[] | undefined;
   /** Why sales of it were turned away. */
   turnedAway: string[] | undefined;
-  #traceparent = "";
-
   /** Begins. */
   constructor(
     readonly request: Request,
@@ -39,7 +37,7 @@ export class RequestJourney implements Journey {
   ) {}
 
   get traceparent(): string {
-    return this.#traceparent ||= traceparentOfSpan(this.place, operationSpan);
+    return traceparentOf(this.place);
   }
 
   note(passage: Passage): void {

@@ -65,23 +65,27 @@ const applied = {
   compensations: 0,
 } as const;
 
-Deno.test("a batch has one span, linked to its orders: each trace once, at most 256, those that are kept first", () => {
+Deno.test("a batch has one span, linked to the orders whose traces are kept, and to a few others; each trace once", () => {
   const { watch, spans } = watchUnderTest();
   const orders = Array.from(
-    { length: 500 },
+    { length: 2000 },
     (_, i) => ({ traceparent: traceparent(i, i % 5 === 4 ? "01" : "00") }),
   );
-  const batch = { traceparent: traceparent(1, "00") };
-  watch.booking(0, [entryOf(1, orders), entryOf(501, [batch, {}])]).ended({ ...applied, events: 502 });
-  const [span, ...others] = spans;
+  const batch = { traceparent: traceparent(4, "01") };
+  watch.booking(0, [entryOf(1, orders), entryOf(2001, [batch, {}])]).ended({ ...applied, events: 2002 });
+  watch.booking(0, [entryOf(2003, [{ traceparent: traceparent(9, "00") }])]).ended(applied);
+  const [rush, quiet, ...others] = spans;
   assert.equal(others.length, 0);
-  assert.equal(span?.name, "db.sync");
-  assert.equal(span?.links?.length, 256);
-  assert.ok(span?.links?.slice(0, 100).every(({ sampled }) => sampled));
-  assert.equal(new Set(span?.links?.map(({ traceId }) => traceId)).size, 256);
-  assert.equal(span?.attributes["messaging.batch.message_count"], 502);
-  assert.equal(span?.attributes["inventory.log.seq.first"], 1);
-  assert.equal(span?.attributes["inventory.log.seq.last"], 502);
+  assert.equal(rush?.name, "db.sync");
+  assert.deepEqual(rush?.links?.map(({ sampled }) => sampled), [
+    ...new Array(256).fill(true),
+    ...new Array(4).fill(false),
+  ]);
+  assert.equal(new Set(rush?.links?.map(({ traceId }) => traceId)).size, 260);
+  assert.equal(rush?.attributes["messaging.batch.message_count"], 2002);
+  assert.equal(rush?.attributes["inventory.log.seq.first"], 1);
+  assert.equal(rush?.attributes["inventory.log.seq.last"], 2002);
+  assert.equal(quiet?.links?.length, 1);
 });
 
 Deno.test("with TRACE_RATIO=0 a batch is kept for an order whose trace is, and when it failed or was slow", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../config.ts";
 import { realWorld } from "../world.ts";
-import { spanIdOf, spanRefOf, traceparentOfSpan, Tracing } from "./trace_context.ts";
+import { spanIdOf, spanRefOf, traceparentOf, Tracing } from "./trace_context.ts";
 
 function tracing(env: Record<string, string> = {}, random = realWorld.random, now = realWorld.now): Tracing {
   const { telemetry } = loadConfig({ OTLP_ENDPOINT: "http://127.0.0.1:4318", ...env });
@@ -13,22 +13,21 @@ Deno.test("ids are as W3C Trace Context wants them, and no two alike", () => {
   const places = tracing();
   const seen = new Set<string>();
   for (let i = 0; i < 10_000; i++) {
-    const text = traceparentOfSpan(places.place(""), 1);
+    const text = traceparentOf(places.place(""));
     assert.match(text, /^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
     seen.add(text.slice(3, 52));
   }
   assert.equal(seen.size, 10_000);
 });
 
-Deno.test("spans of a place have ids of one row, which goes round and never is zero", () => {
-  const place = { traceId: "", parentSpanId: "", sampled: false, idHigh: "00000000", idLow: 2 ** 32 - 1 };
-  assert.equal(spanIdOf(place, 0), "00000000ffffffff");
-  assert.equal(spanIdOf(place, 1), "0000000000000001");
-  assert.equal(
-    spanIdOf(place, 2),
-    "0000000000000001",
-    "the one id that comes twice is not worth a check more",
-  );
+Deno.test("spans of a place have ids of one row, which goes round", () => {
+  const row = { idHigh: "1234abcd", idLow: 2 ** 32 - 1, lowDigits: "ffffffff" };
+  const place = { traceId: "", parentSpanId: "", sampled: false, ...row };
+  assert.deepEqual([0, 1, 2].map((n) => spanIdOf(place, n)), [
+    "1234abcdffffffff",
+    "1234abcd00000000",
+    "1234abcd00000001",
+  ]);
 });
 
 Deno.test("the ratio decides about traces that begin here, the caller about others", () => {
@@ -46,6 +45,9 @@ Deno.test("the ratio decides about traces that begin here, the caller about othe
     sampled: true,
   });
   assert.equal(spanRefOf(""), undefined);
+  const flags = ["00", "01", "02", "09", "0a", "0b", "0e", "0f"];
+  const sampled = flags.filter((digits) => spanRefOf(`${caller}${digits}`)?.sampled);
+  assert.deepEqual(sampled, ["01", "09", "0b", "0f"]);
 });
 
 Deno.test("a window of full sampling opens for a while and closes again", () => {
