@@ -1,4 +1,4 @@
-import { deepEqual } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { ConfigError, loadConfig, type SettingProblem } from "./config.ts";
 
 function problemsOf(env: Record<string, string>): readonly SettingProblem[] {
@@ -56,5 +56,18 @@ Deno.test("loadConfig() takes origins exactly as browsers send them", () => {
   const wrong = ["*", "null", "shop.example", "https://shop.example/", "https://Shop.example", "ftp://a"];
   for (const value of [...wrong, "https://a:443", "https://a,"]) {
     deepEqual(namesOf({ CORS_ORIGINS: value }), ["CORS_ORIGINS"], value);
+  }
+});
+
+Deno.test("loadConfig() takes a ratio as a plain number from 0 to 1, and a receiver's base address", () => {
+  const OTLP_ENDPOINT = "http://127.0.0.1:4318";
+  for (const [text, ratio] of [["0", 0], ["1", 1], ["0.01", 0.01], ["1.0", 1]] as const) {
+    equal(loadConfig({ OTLP_ENDPOINT, TRACE_RATIO: text }).telemetry?.traceRatio, ratio);
+  }
+  for (const text of ["1.1", "-0", ".5", "1 %", "1e-2", "0,5"]) {
+    deepEqual(namesOf({ TRACE_RATIO: text }), ["TRACE_RATIO"], text);
+  }
+  for (const url of ["127.0.0.1:4318", "grpc://a", "http://a?x=1", "http://a#x", "http://"]) {
+    deepEqual(namesOf({ OTLP_ENDPOINT: url }), ["OTLP_ENDPOINT"], url);
   }
 });

@@ -64,6 +64,28 @@ Deno.test("loadConfig() takes every setting, ignores what it does not know, and 
   deepEqual(config.store, { kind: "embedded", dataDir: "./data", demoStock: false });
 });
 
+Deno.test("loadConfig() tells nothing without a receiver, and takes either name of it", () => {
+  equal(loadConfig({ TRACE_RATIO: "1" }).telemetry, null);
+  deepEqual(loadConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318/" }).telemetry, {
+    endpoint: "http://collector:4318",
+    traceRatio: 0.01,
+    traceSlowMs: 250,
+    traceSampling: "head",
+    traceFull: null,
+  });
+  const both = { OTLP_ENDPOINT: "https://a/otlp", OTEL_EXPORTER_OTLP_ENDPOINT: "http://b" };
+  equal(loadConfig(both).telemetry?.endpoint, "https://a/otlp");
+  const window = { TRACE_FULL_EVERY: "3600", TRACE_FULL_FOR: "60" };
+  deepEqual(loadConfig({ ...both, ...window }).telemetry?.traceFull, { everyS: 3600, forS: 60 });
+});
+
+Deno.test("loadConfig() leaves telemetry to Deno where it has its own", () => {
+  const receiver = { OTLP_ENDPOINT: "http://127.0.0.1:4318" };
+  equal(loadConfig({ ...receiver, OTEL_DENO: "true" }).telemetry?.endpoint, null);
+  equal(loadConfig({ DENO_DEPLOY: "1" }).telemetry?.endpoint, null);
+  equal(loadConfig({ ...receiver, OTEL_DENO: "false" }).telemetry?.endpoint, receiver.OTLP_ENDPOINT);
+});
+
 Deno.test("loadConfig() freezes all of it", () => {
   const config = loadConfig({ API_TOKENS: '{"t":["read"]}', REDIS_URL: "redis://a" });
   const isFrozen = (value: unknown): boolean =>
@@ -86,6 +108,9 @@ Deno.test("loadConfig() keeps integers within their bounds, both included", () =
     ["REQUEST_TIMEOUT_MS", 50, 30_000, { DRAIN_TIMEOUT_MS: "30000" }],
     ["DRAIN_TIMEOUT_MS", 100, 60_000, { REQUEST_TIMEOUT_MS: "50" }],
     ["TRUST_PROXY", 0, 8, {}],
+    ["TRACE_SLOW_MS", 1, 60_000, {}],
+    ["TRACE_FULL_EVERY", 2, 86_400, { TRACE_FULL_FOR: "1" }],
+    ["TRACE_FULL_FOR", 1, 86_399, { TRACE_FULL_EVERY: "86400" }],
   ];
   for (const [name, min, max, beside] of bounds) {
     for (const value of [min, max]) {
@@ -240,6 +265,9 @@ Deno.test("loadConfig() holds settings against one another and says why", () => 
       "USER_LIMIT_MS",
       /IDEMPOTENCY_WINDOW_S, because/,
     ],
+    [{ TRACE_FULL_FOR: "60" }, "TRACE_FULL_FOR", /set together with TRACE_FULL_EVERY/],
+    [{ TRACE_FULL_EVERY: "60" }, "TRACE_FULL_FOR", /or be unset with it/],
+    [{ TRACE_FULL_EVERY: "60", TRACE_FULL_FOR: "60" }, "TRACE_FULL_FOR", /shorter/],
   ];
   for (const [env, name, rule] of cases) {
     const [problem, ...others] = problemsOf(env);

@@ -50,6 +50,12 @@ export class Outbox {
     return true;
   }
 
+  /** Counts items that are gone, and says why. */
+  lost(items: number, why: string): void {
+    this.dropped += items;
+    this.onFailure(this.signal, why);
+  }
+
   /** Counts what `exporter` is given and what it loses; `sizeOf` a batch is in items. */
   watch<Batch, E extends Exporter<Batch>>(exporter: E, sizeOf: (batch: Batch) => number): E {
     const send = exporter.export.bind(exporter);
@@ -58,8 +64,7 @@ export class Outbox {
       this.#waiting = Math.max(0, this.#waiting - items);
       send(batch, (result) => {
         if (result.code !== ExportResultCode.SUCCESS) {
-          this.dropped += items;
-          this.onFailure(this.signal, result.error?.message || "the receiver refused");
+          this.lost(items, result.error?.message || "the receiver refused");
         }
         done(result);
       });

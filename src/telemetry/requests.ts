@@ -13,7 +13,7 @@ import { instruments } from "./instruments.ts";
 import { Cells, Counts, figure, type Labels, type Meter, overflowLabels, type Series } from "./meter.ts";
 import { RequestJourney } from "./request_journey.ts";
 import { spansOf, type StoreSystem } from "./request_spans.ts";
-import type { SpanSink } from "./spans.ts";
+import { keep, type SpanSink } from "./spans.ts";
 import type { Places } from "./trace_context.ts";
 
 const knownMethods: ReadonlySet<string> = new Set([
@@ -79,7 +79,7 @@ export class Requests implements RequestWatch {
     journey.status = status;
     this.#count(journey);
     const why = this.#whyKept(journey);
-    if (why !== "") spans.take(spansOf(journey, system, why));
+    if (why !== "") keep(spans, () => spansOf(journey, system, why));
   }
 
   #count(journey: RequestJourney): void {

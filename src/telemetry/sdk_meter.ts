@@ -64,11 +64,6 @@ export class SdkMeter implements Meter {
     return this.#histograms.series(instrument, labels);
   }
 
-  /** Sends what there is. */
-  flush(): Promise<void> {
-    return this.#provider.forceFlush();
-  }
-
   /** Sends what there is, and nothing afterwards. */
   shutdown(): Promise<void> {
     return this.#provider.shutdown();

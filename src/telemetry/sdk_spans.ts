@@ -15,6 +15,7 @@ import type { HrTime } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from "@opentelemetry/sdk-trace-base";
 import type { World } from "../world.ts";
+import { describeError } from "./logger.ts";
 import type { Outbox } from "./outbox.ts";
 import { scope } from "./sdk_meter.ts";
 import type { LocalTrace, SpanData, SpanRef, SpanSink } from "./spans.ts";
@@ -76,9 +77,8 @@ export class SdkSpans implements SpanSink {
     });
   }
 
-  /** Sends what waits. */
-  flush(): Promise<void> {
-    return this.#processor.forceFlush();
+  broken(error: unknown): void {
+    this.#outbox.lost(1, describeError(error));
   }
 
   /** Sends what waits, and takes nothing afterwards. */

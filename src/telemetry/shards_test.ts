@@ -25,7 +25,7 @@ function watchUnderTest(env: Record<string, string> = {}) {
     world,
     config,
     places: new Tracing(world, config),
-    spans: { take: (trace) => spans.push(...trace.spans) },
+    spans: { take: (trace) => spans.push(...trace.spans), broken: (error) => assert.fail(String(error)) },
     meter,
   });
   const read = (name: string) =>

@@ -56,4 +56,15 @@ export interface LocalTrace {
 export interface SpanSink {
   /** Takes all spans of a trace that happened here. */
   take(trace: LocalTrace): void;
+  /** Told that a trace could not be made. */
+  broken(error: unknown): void;
+}
+
+/** Makes a trace and hands it on. An order that was accepted must not fail because its trace cannot be made. */
+export function keep(sink: SpanSink, make: () => LocalTrace): void {
+  try {
+    sink.take(make());
+  } catch (error) {
+    sink.broken(error);
+  }
 }

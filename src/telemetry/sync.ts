@@ -7,7 +7,7 @@
 import type { LogEntry } from "../log/event.ts";
 import type { Booked } from "../worker/apply.ts";
 import type { ShardsParts } from "./shards.ts";
-import type { Attributes, SpanData, SpanRef } from "./spans.ts";
+import { type Attributes, keep, type SpanData, type SpanRef } from "./spans.ts";
 import { isSampled, spanIdOf, spanRefOf, type TraceContext, traceparentOf } from "./trace_context.ts";
 
 /** Links to traces that are kept: of 16,384 orders in a batch at 1 %, more are rare. */
@@ -116,12 +116,12 @@ function takeBatch(
     "inventory.log.seq.first": entries[0]?.events[0]?.seq,
     "inventory.log.seq.last": last?.seq,
   };
-  spans.take({
+  keep(spans, () => ({
     traceId: place.traceId,
     tracestate: "",
     hasRemoteParent: false,
     spans: [{ ...span, attributes, links, spanId: spanIdOf(place, 0), parentSpanId: "" }],
-  });
+  }));
 }
 
 /** Spans that led to entries, each once; `isKept`: the trace of one of them is. */
