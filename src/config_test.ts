@@ -82,7 +82,8 @@ Deno.test("loadConfig() tells nothing without a receiver, and takes either name 
 Deno.test("loadConfig() leaves telemetry to Deno where it has its own", () => {
   const receiver = { OTLP_ENDPOINT: "http://127.0.0.1:4318" };
   equal(loadConfig({ ...receiver, OTEL_DENO: "true" }).telemetry?.endpoint, null);
-  equal(loadConfig({ DENO_DEPLOY: "1" }).telemetry?.endpoint, null);
+  const deployed = { DENO_DEPLOY: "1", REDIS_URL: "redis://a", API_TOKENS: '{"t":["read"]}' };
+  equal(loadConfig({ ...receiver, ...deployed }).telemetry?.endpoint, null);
   equal(loadConfig({ ...receiver, OTEL_DENO: "false" }).telemetry?.endpoint, receiver.OTLP_ENDPOINT);
 });
 

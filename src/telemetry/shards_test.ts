@@ -77,10 +77,7 @@ Deno.test("a batch has one span, linked to the orders whose traces are kept, and
   const [rush, quiet, ...others] = spans;
   assert.equal(others.length, 0);
   assert.equal(rush?.name, "db.sync");
-  assert.deepEqual(rush?.links?.map(({ sampled }) => sampled), [
-    ...new Array(256).fill(true),
-    ...new Array(4).fill(false),
-  ]);
+  assert.equal(rush?.links?.filter(({ sampled }) => sampled).length, 256);
   assert.equal(new Set(rush?.links?.map(({ traceId }) => traceId)).size, 260);
   assert.equal(rush?.attributes["messaging.batch.message_count"], 2002);
   assert.equal(rush?.attributes["inventory.log.seq.first"], 1);

@@ -20,8 +20,9 @@ export interface TraceContext {
   readonly sampled: boolean;
   /** The first 8 digits of the ids of this place. */
   readonly idHigh: string;
-  /** Their last 8 digits, of the first: as a number, and as digits. */
+  /** The last 8 digits of the first of them, as a number. */
   readonly idLow: number;
+  /** The same as digits. */
   readonly lowDigits: string;
   /** What goes into the log, where somebody else makes the ids; else it follows from them. */
   readonly traceparent?: string;
