@@ -40,8 +40,6 @@ interface Shard {
   oldestAtMs: number;
   driftUnits: number;
   deadLetters: number;
-  /** Records of the topic that are to be read; undefined without a topic. */
-  unread?: number;
 }
 
 /** See {@link WorkerWatch}. */

@@ -111,7 +111,7 @@ Deno.test("lag and age are those of the oldest event that is not booked, and a l
   watch.visited(3, 8, 8);
   assert.deepEqual(read("inventory.log.oldest_age"), [[{ shard: 3 }, 0]]);
   assert.deepEqual(read("inventory.kafka.lag"), [], "there is no topic");
-  watch.relayed(3, 5);
+  watch.topicRead(3, 5);
   assert.deepEqual(read("inventory.kafka.lag"), [[{ shard: 3 }, 5]]);
   assert.deepEqual(read("inventory.stock.current"), [[{ sku: "SKU", shard: 3 }, 99]]);
   watch.verified(3, "refused", 12);
