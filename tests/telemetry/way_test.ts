@@ -153,6 +153,14 @@ Deno.test("an order's trace goes from the request to the ledger, and every metri
     }
   });
 
+  await t.step("the log arrives, and no line has an order or a user in it", () => {
+    const armed = receiver.logs.filter(({ body }) => body === "shard armed");
+    assert.deepEqual(armed.map(({ service }) => service), [`${namespace}-worker`]);
+    for (const { body, attributes } of receiver.logs) {
+      assert.ok(!/order_id|user_id/.test(JSON.stringify({ body, attributes })), String(body));
+    }
+  });
+
   await t.step("stock is told by the worker, and of what is nearly gone", () => {
     const reports = receiver.metrics.filter(({ name }) => name === "inventory.stock.current");
     assert.ok(reports.every(({ service }) => service === `${namespace}-worker`));

@@ -1,0 +1,45 @@
+/**
+ * The log over OTLP.
+ */
+import assert from "node:assert/strict";
+import { createLoggerTo, jsonOf, traceIds } from "../../src/telemetry/logger.ts";
+import { notSent } from "../../src/telemetry/telemetry.ts";
+import { realWorld } from "../../src/world.ts";
+import { startReceiver } from "./receiver.ts";
+import { startWatchedApp } from "./watched_app.ts";
+
+Deno.test("lines arrive with their level and the ids of their trace, but for those about sending", async () => {
+  await using receiver = startReceiver();
+  const written: string[] = [];
+  {
+    await using shop = await startWatchedApp({ OTLP_ENDPOINT: receiver.url });
+    const logger = createLoggerTo(realWorld, "info", (line) => {
+      written.push(jsonOf(line));
+      shop.telemetry.log(line);
+    });
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    logger.error("broken request", { error: "out of paper", shard: 3, ...traceIds(traceparent) });
+    logger.info("stopped", { ms: 12 });
+    logger.debug("not this");
+    logger.warn(notSent, { signal: "logs" });
+  }
+  assert.equal(written.length, 3);
+  assert.deepEqual(receiver.logs, [
+    {
+      service: "inventory-api",
+      severity: "error",
+      body: "broken request",
+      attributes: { error: "out of paper", shard: 3 },
+      traceId: "0af7651916cd43dd8448eb211c80319c",
+      spanId: "b7ad6b7169203331",
+    },
+    {
+      service: "inventory-api",
+      severity: "info",
+      body: "stopped",
+      attributes: { ms: 12 },
+      traceId: "",
+      spanId: "",
+    },
+  ]);
+});
