@@ -129,3 +129,18 @@ Deno.test("what a hold kept beyond its time is counted when it is released", () 
   watch.booking(0, [entryOf(1, [lapsed], 1250)]).ended(applied);
   assert.deepEqual(recorded.get("inventory.hold.release.lag"), [0.25]);
 });
+
+Deno.test("what is appended to a topic has a span of its own, linked as the ledger's is", () => {
+  const { watch, spans } = watchUnderTest();
+  watch.appended(2, [entryOf(7, [{ traceparent: traceparent(1, "01") }, {}])], 100, 130);
+  const [span] = spans;
+  assert.deepEqual([span?.name, span?.kind, span?.startMs, span?.endMs], [
+    "kafka.relay",
+    "producer",
+    100,
+    130,
+  ]);
+  assert.equal(span?.links?.length, 1);
+  assert.equal(span?.attributes["messaging.system"], "kafka");
+  assert.deepEqual([span?.attributes["inventory.shard"], span?.attributes["inventory.log.seq.last"]], [2, 8]);
+});
