@@ -163,6 +163,7 @@ async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Pr
     world,
     logger,
     idempotencyWindowMs: limits.idempotencyWindowMs,
+    durability: config.durability,
     retentionMs: config.retentionDays * 86_400_000,
     ...telemetry && { watch: telemetry.worker },
     onBooked: (shard, seq) => watermark.advance(shard, seq),

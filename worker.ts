@@ -56,7 +56,7 @@ await orExit(
   }),
 );
 const idempotencyWindowMs = config.idempotencyWindowS * 1000;
-const control = new RedisControl(new Links(servers, "server"), { ...place, userLimitMs });
+const control = new RedisControl(new Links(servers, "server"), { ...place, userLimitMs, world });
 const store = new RedisStore(new Links(servers, "server"), { ...place, deployment: deployment.id }, {
   userLimitMs,
   idempotencyWindowMs,
@@ -73,6 +73,7 @@ const worker = startWorker({
   world,
   logger,
   idempotencyWindowMs,
+  durability: config.durability,
   retentionMs: config.retentionDays * 86_400_000,
   ...telemetry && { watch: telemetry.worker },
 });

@@ -16,6 +16,10 @@ class EchoStore implements StockStore {
     return { kind: "decided", timeMs: realWorld.now(), head: 0, outcomes };
   }
 
+  promisesOff(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

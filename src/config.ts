@@ -94,6 +94,8 @@ export interface Config {
   readonly requestTimeoutMs: number;
   /** How long a stopping process waits for its requests. */
   readonly drainTimeoutMs: number;
+  /** What to do when the servers cannot keep every promise. */
+  readonly durability: "report" | "strict";
   /** The least severe line that is logged. */
   readonly logLevel: LogLevel;
   /** What is told of the process; null = nothing. */

@@ -127,6 +127,12 @@ export const settings = {
     meaning: "how long a stopping process waits for its requests",
     format: integer(100, 60_000),
   },
+  durability: {
+    name: "DURABILITY",
+    default: "report",
+    meaning: "when the servers cannot keep every promise: `report` it and sell, or `strict`: sell nothing",
+    format: oneOf<"report" | "strict">(["report", "strict"]),
+  },
   logLevel: {
     name: "LOG_LEVEL",
     default: "info",

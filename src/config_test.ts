@@ -41,6 +41,7 @@ Deno.test("loadConfig() without settings is the embedded default on loopback, op
     backlogMax: 1_000_000,
     requestTimeoutMs: 2000,
     drainTimeoutMs: 4000,
+    durability: "report",
     logLevel: "info",
     fairPlay: { rateLimit: null, trustedProxies: 0, blocked: null, purchaseTokenKeys: null },
     telemetry: null,
@@ -127,6 +128,7 @@ Deno.test("loadConfig() takes words by the letter", () => {
     equal(loadConfig({ LOG_LEVEL: level }).logLevel, level);
   }
   for (const level of ["INFO", "trace", "info "]) deepEqual(namesOf({ LOG_LEVEL: level }), ["LOG_LEVEL"]);
+  deepEqual(namesOf({ DURABILITY: "STRICT" }), ["DURABILITY"]);
   for (const value of ["true", "2", "yes"]) deepEqual(namesOf({ DEMO_STOCK: value }), ["DEMO_STOCK"]);
 });
 

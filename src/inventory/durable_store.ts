@@ -48,6 +48,11 @@ export class DurableStore implements StockStore {
     return result;
   }
 
+  /** As the inner store has them. */
+  promisesOff(shard: number): Promise<readonly string[]> {
+    return this.store.promisesOff(shard);
+  }
+
   /** Closes the inner store. Answers that wait for the ledger go on waiting. */
   close(): Promise<void> {
     return this.store.close();

@@ -33,6 +33,10 @@ class HeldStore implements StockStore {
     return this.calls[index] ?? assert.fail(`no call ${index}`);
   }
 
+  promisesOff(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

@@ -76,6 +76,7 @@ export class InventoryService implements Inventory {
   readonly #router: Router;
   readonly #lanes: Lane[];
   readonly #options: ServiceOptions;
+  readonly #store: StockStore;
   readonly #world: World;
   /** What this process has just heard to be sold out; counts its hits and misses. */
   readonly soldOut: SoldOutCache;
@@ -87,6 +88,7 @@ export class InventoryService implements Inventory {
     this.#router = new Router(options.shards);
     this.#lanes = this.#router.all().map((shard) => new Lane(shard, store, world, options));
     this.#options = options;
+    this.#store = store;
     this.#world = world;
     this.soldOut = new SoldOutCache(world);
   }
@@ -134,7 +136,19 @@ export class InventoryService implements Inventory {
   async readiness(): Promise<Readiness> {
     const answers = await Promise.all(this.#lanes.map((lane) => lane.probe(canary)));
     const missing = answers.flatMap((answer, shard) => answer ? [`shard ${shard}: ${answer}`] : []);
-    return { ready: missing.length === 0, missing, promisesOff: this.#options.promisesOff };
+    // A shard that has not answered would be waited for again.
+    const asked = this.#router.all().filter((shard) => !answers[shard]);
+    const noted = await Promise.all(asked.map((shard) => this.#promisesOff(shard)));
+    const promisesOff = [...new Set([...this.#options.promisesOff, ...noted.flat()])];
+    return { ready: missing.length === 0, missing, promisesOff };
+  }
+
+  /** What the worker noted; nothing when that cannot be read in time. */
+  #promisesOff(shard: number): Promise<readonly string[]> {
+    return new Promise((resolve) => {
+      const cancel = this.#world.after(this.#options.requestTimeoutMs, () => resolve([]));
+      this.#store.promisesOff(shard).catch(() => []).then(resolve).finally(cancel);
+    });
   }
 
   /** Resolves when nothing is on its way: within the request timeout, if nothing new arrives. */

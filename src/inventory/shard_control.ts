@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Finding } from "../finding.ts";
 import type { LineRow, QuotaRow, StockRow } from "../ledger/ledger.ts";
 import type { Position } from "../log/event.ts";
 
@@ -61,8 +62,10 @@ export class RestoreOvertaken extends Error {
 
 /** Verifies, fills and arms shards. One worker a shard uses it, but an overtaken one does no harm. */
 export interface ShardControl {
-  /** Why the shard's server must not be used at all, in words; empty when it may. */
-  refusals(shard: number): Promise<string[]>;
+  /** What the shard's server says of itself, judged. */
+  findings(shard: number): Promise<Finding[]>;
+  /** Notes beside the shard which promises are off, for those who ask whether it is ready. */
+  note(shard: number, deployment: string, off: readonly string[]): Promise<void>;
   /** Loads what the API needs to decide, and reads the shard. */
   inspect(shard: number): Promise<ShardView>;
   /** Stock in pages, for comparison. `cursor` starts with "0" and ends when `next` is null. */

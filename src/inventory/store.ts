@@ -52,6 +52,13 @@ export interface StockStore {
    * @throws {StoreError}
    */
   decide(shard: number, batch: readonly Timed[]): Promise<BatchResult>;
+  /**
+   * Promises that the shard's servers do not keep, in words, as the shard's worker noted them last; empty when it has
+   * noted nothing.
+   *
+   * @throws {StoreError}
+   */
+  promisesOff(shard: number): Promise<readonly string[]>;
   /** Closes connections. Calls still on their way reject. */
   close(): Promise<void>;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Finding } from "../finding.ts";
 import type { LogEntry, Position, StoredPolicy } from "../log/event.ts";
 import type { RememberedLine } from "../inventory/outcome.ts";
 
@@ -119,6 +120,8 @@ export interface LineRow extends RememberedLine {
 export interface ShardLedger {
   /** Whose rows. */
   readonly shard: number;
+  /** What the books' server says of itself, judged. */
+  findings(): Promise<Finding[]>;
   /** Where the books are. */
   cursor(): Promise<Cursor>;
   /**
@@ -243,6 +246,8 @@ export interface Ledger {
   join(): Promise<Membership>;
   /** Whose books these are; undefined before they are prepared. */
   deployment(): Promise<Deployment | undefined>;
+  /** What the books' server says of itself, judged. */
+  findings(): Promise<Finding[]>;
   /** Every line of an order, in all shards. */
   findOrder(orderId: string): Promise<OrderLineRow[]>;
   /** Closes connections; leases end with them. */

@@ -3,8 +3,10 @@
  *
  * @module
  */
+import type { Finding } from "../finding.ts";
 import type { World } from "../world.ts";
 import { type Database, SqlError } from "./database.ts";
+import { judgeLedger } from "./fitness.ts";
 import { LeaseSessions } from "./lease_sessions.ts";
 import type { Deployment, Ledger, Membership, OrderLineRow, ShardLedger } from "./ledger.ts";
 import { SqlMembership } from "./membership.ts";
@@ -49,11 +51,15 @@ class SqlLedger implements Ledger {
 
   async lease(shard: number): Promise<ShardLedger | undefined> {
     const lease = await this.#leases.take(shard);
-    return lease && new SqlShardLedger(shard, lease, this.#sql);
+    return lease && new SqlShardLedger(shard, lease, this.#sql, this.#world);
   }
 
   async join(): Promise<Membership> {
     return new SqlMembership(await this.#database.session());
+  }
+
+  findings(): Promise<Finding[]> {
+    return judgeLedger(this.#database, this.#sql.read_server, this.#world);
   }
 
   findOrder(orderId: string): Promise<OrderLineRow[]> {

@@ -4,8 +4,11 @@
  * @module
  */
 import type { LogEntry, Position } from "../log/event.ts";
+import type { Finding } from "../finding.ts";
+import type { World } from "../world.ts";
 import { type Booked, Booking } from "./booking.ts";
 import type { Param, Session, Transaction } from "./database.ts";
+import { judgeLedger } from "./fitness.ts";
 import type { Lease } from "./lease_sessions.ts";
 import {
   type Applied,
@@ -50,17 +53,24 @@ export class SqlShardLedger implements ShardLedger {
   readonly #lease: Lease;
   #session: Pick<Session, "query" | "transaction" | "ping">;
   readonly #sql: Statements;
+  readonly #world: World;
   #window: Window | undefined;
 
   /**
    * Takes a lease over.
    *
    * @param lease of `shard`
+   * @param world its clock is the one that the server's is held against
    */
-  constructor(readonly shard: number, lease: Lease, sql: Statements) {
+  constructor(readonly shard: number, lease: Lease, sql: Statements, world: World) {
     this.#lease = lease;
     this.#session = lease.session;
     this.#sql = sql;
+    this.#world = world;
+  }
+
+  findings(): Promise<Finding[]> {
+    return judgeLedger(this.#session, this.#sql.read_server, this.#world);
   }
 
   async cursor(): Promise<Cursor> {

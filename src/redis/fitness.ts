@@ -1,32 +1,99 @@
 /**
- * Whether a server can be used at all.
+ * What a server can keep, judged by what it says of itself.
+ *
+ * A managed server may refuse `CONFIG`. Then `INFO` has to do, which knows all but `appendfsync`: what cannot be told is
+ * said to be so.
  *
  * @module
  */
+import { type Finding, judgeClock } from "../finding.ts";
+
+/** What a server says of itself. */
+export interface ServerFacts {
+  /** Its reply to `INFO`. */
+  readonly info: string;
+  /** Its settings by name; null when it refuses `CONFIG GET`. */
+  readonly settings: ReadonlyMap<string, string> | null;
+  /** How far its clock is ahead of this machine's, ms. */
+  readonly aheadMs: number;
+}
+
+/** Settings that `CONFIG GET` is asked for. */
+export const settingsAsked = ["appendfsync", "min-replicas-to-write"] as const;
 
 /** Redis 7.0 and Valkey 7.2 are the first that run a `#!lua` script with `INFO` in it and refuse it whole. */
 const redisMin = [7, 0] as const;
 const valkeyMin = [7, 2] as const;
 
-/** Reads `INFO`: why this server must not be used, in words; empty when it may. */
-export function refusalsOf(info: string): string[] {
-  const field = (name: string) => info.match(new RegExp(`^${name}:(.*?)\r?$`, "m"))?.[1] ?? "";
-  const refusals: string[] = [];
-  const valkey = field("valkey_version");
-  const [name, version, min] = valkey
-    ? ["Valkey", valkey, valkeyMin] as const
-    : ["Redis", field("redis_version"), redisMin] as const;
-  if (isBelow(version, min)) {
-    refusals.push(`Cannot use this server as ${name} must be at least ${min.join(".")}: it is ${version}`);
+/** Judges a server that has, or may get, the right to sell. */
+export function judgeServer({ info, settings, aheadMs }: ServerFacts): Finding[] {
+  const field = (name: string) => info.match(new RegExp(`^${name}:(.*?)\r?$`, "m"))?.[1];
+  return [
+    versionFinding(field("redis_version") ?? "", field("valkey_version")),
+    evictionFinding(field("maxmemory_policy")),
+    fileFinding(field("aof_enabled"), field("aof_last_write_status")),
+    fsyncFinding(settings?.get("appendfsync")),
+    replicasFinding(Number(field("connected_slaves") ?? 0)),
+    minReplicasFinding(settings?.get("min-replicas-to-write"), field("min_slaves_good_slaves")),
+    judgeClock("Redis", aheadMs),
+  ];
+}
+
+function versionFinding(redis: string, valkey: string | undefined): Finding {
+  const [name, version, min] = valkey === undefined
+    ? ["Redis", redis, redisMin] as const
+    : ["Valkey", valkey, valkeyMin] as const;
+  const isOld = isBelow(version, min);
+  const found = isOld ? `must be at least ${name} ${min.join(".")}: it is ${version}` : `${name} ${version}`;
+  return { check: "version", verdict: isOld ? "bad" : "ok", found, promise: "once" };
+}
+
+function evictionFinding(policy: string | undefined): Finding {
+  const about = { check: "maxmemory-policy", promise: "once" } as const;
+  if (policy === undefined) return { ...about, verdict: "unknown", found: "is not shown by this server" };
+  if (policy === "noeviction") return { ...about, verdict: "ok", found: policy };
+  return { ...about, verdict: "bad", found: `must be noeviction, or it forgets sales: it is ${policy}` };
+}
+
+function fileFinding(enabled: string | undefined, lastWrite: string | undefined): Finding {
+  const about = { check: "appendonly", promise: "powerCut" } as const;
+  if (enabled === undefined) return { ...about, verdict: "unknown", found: "is not shown by this server" };
+  if (enabled !== "1") {
+    return { ...about, verdict: "off", found: "is no: a restart forgets what the ledger does not have yet" };
   }
-  const policy = field("maxmemory_policy");
-  if (policy !== "noeviction") {
-    refusals.push(
-      `Cannot use this server as 'maxmemory-policy' must be 'noeviction', or it forgets sales: ` +
-        `current value is '${policy}'`,
-    );
+  if (lastWrite !== undefined && lastWrite !== "ok") {
+    return { ...about, verdict: "off", found: `is yes, and the last write to the file failed: ${lastWrite}` };
   }
-  return refusals;
+  return { ...about, verdict: "ok", found: "yes" };
+}
+
+function fsyncFinding(value: string | undefined): Finding {
+  const about = { check: "appendfsync", promise: "powerCut" } as const;
+  if (value === undefined) {
+    return { ...about, verdict: "unknown", found: "is not shown by this server, which refuses CONFIG GET" };
+  }
+  if (value === "always") return { ...about, verdict: "ok", found: value };
+  return {
+    ...about,
+    verdict: "off",
+    found: `is ${value}: answered sales of the last second or more may be lost`,
+  };
+}
+
+function replicasFinding(count: number): Finding {
+  const found = count > 0
+    ? String(count)
+    : "there are none: its disk has the only copy of what the ledger lacks";
+  return { check: "replicas", verdict: count > 0 ? "ok" : "off", found, promise: "serverLoss" };
+}
+
+/** `INFO` shows how many replicas are good only where a minimum is set. */
+function minReplicasFinding(minimum: string | undefined, good: string | undefined): Finding {
+  const isSet = minimum === undefined ? good !== undefined : minimum !== "0";
+  const found = isSet
+    ? minimum ?? "set"
+    : "is 0: a master that is cut off from its replicas goes on writing what its successor lacks";
+  return { check: "min-replicas-to-write", verdict: isSet ? "ok" : "off", found, promise: "serverLoss" };
 }
 
 function isBelow(version: string, [major, minor]: readonly [number, number]): boolean {

@@ -13,15 +13,17 @@
  *
  * @module
  */
+import { refusalsOf } from "../finding.ts";
 import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
 import type { Cursor, Difference } from "../ledger/ledger.ts";
 import type { LogEntry, Position } from "../log/event.ts";
 import type { EventLog } from "../log/log.ts";
 import { apply, whyNotBooked } from "./apply.ts";
+import { type FitnessParts, look } from "./fitness.ts";
 import { rebuild, type RebuildParts } from "./rebuild.ts";
 
 /** What verification needs. */
-export interface ArmingParts extends RebuildParts {
+export interface ArmingParts extends RebuildParts, FitnessParts {
   /** Has the entries that the books may still lack. */
   readonly log: EventLog;
   /** Ends reads of the log. */
@@ -52,8 +54,12 @@ export type Verdict =
 export async function arm(parts: ArmingParts): Promise<Verdict> {
   const { control, ledger, deployment } = parts;
   const { shard } = ledger;
-  const refusals = await control.refusals(shard);
-  if (refusals.length > 0) return refused(refusals.join("; "));
+  const refusals = refusalsOf(await look(parts), parts.durability);
+  if (refusals.length > 0) {
+    // It may have been armed before somebody changed a setting. A server without the script was not armed by this program.
+    await control.disarm(shard, deployment.id).catch(() => {});
+    return refused(refusals.join("; "));
+  }
 
   const view = await control.inspect(shard);
   const foreign = whyForeign(view, parts);

@@ -14,6 +14,7 @@ import { describeError, type Logger, traceIds } from "../telemetry/logger.ts";
 import { sleep, type World } from "../world.ts";
 import { apply, LedgerMismatch, whyNotBooked } from "./apply.ts";
 import { compensate } from "./compensate.ts";
+import { FitnessWatch } from "./fitness.ts";
 import { Retention } from "./retention.ts";
 import { unwatched, type WorkerWatch } from "./watch.ts";
 import { arm, type ArmingParts, describe, driftOf } from "./arming.ts";
@@ -112,6 +113,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
   let position = { epoch, seq: (await ledger.cursor()).seq };
   parts.onBooked?.(shard, position.seq);
   await giveBackDue(ledger, parts);
+  const fitness = new FitnessWatch({ ...parts, ledger });
   const retention = new Retention(ledger, world, parts.retentionMs);
   const figures = parts.watch && new Figures(ledger, world, parts.watch);
   let noted = { head: position.seq, atMs: world.elapsedMs() };
@@ -154,6 +156,12 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         await ledger.noteHead(noted.head);
       }
       await figures?.step();
+      const unfit = await fitness.step();
+      if (unfit.length > 0) {
+        logger.error("servers must not be sold on any more", { shard, why: unfit });
+        await control.disarm(shard, parts.deployment.id);
+        return;
+      }
       const forgotten = await retention.step();
       if (forgotten > 0) logger.info("old order lines deleted", { shard, lines: forgotten });
     }

@@ -57,7 +57,11 @@ export async function makeRedisStore(
   const links = { store: new Links(servers, "shard"), control: new Links(servers, "server") };
   await Promise.all(Object.values(links).map((each) => each.whenReady(0, 5000)));
   const store = new RedisStore(links.store, { ...place, deployment: "" }, all);
-  const control = new RedisControl(links.control, { ...place, userLimitMs: all.userLimitMs });
+  const control = new RedisControl(links.control, {
+    ...place,
+    userLimitMs: all.userLimitMs,
+    world: realWorld,
+  });
   await control.inspect(0); // loads the scripts
   const log = new RedisStream(new Links(servers, "shard"), place);
   return {

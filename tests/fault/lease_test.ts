@@ -150,6 +150,7 @@ async function startGreedyWorker(redisUrl: string, databaseUrl: string) {
   const control = new RedisControl(new Links(servers, "server"), {
     ...place,
     userLimitMs: limits.userLimitMs,
+    world,
   });
   const store = new RedisStore(new Links(servers, "server"), { ...place, deployment: deployment.id }, limits);
   const messages: string[] = [];
@@ -161,6 +162,7 @@ async function startGreedyWorker(redisUrl: string, databaseUrl: string) {
   const worker = startWorker({
     ...parts,
     idempotencyWindowMs: limits.idempotencyWindowMs,
+    durability: "report",
     retentionMs: 400 * 86_400_000,
   });
   return {

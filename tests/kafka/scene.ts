@@ -40,7 +40,9 @@ export class Scene implements AsyncDisposable {
   private constructor(readonly kafka: KafkaServer) {
     const options = { name: "test", world: realWorld, onError() {} };
     this.#servers = this.#closing(new Servers([sharedRedis().url], this.#place, options));
-    this.control = this.#closing(new RedisControl(this.#links(), { ...this.#place, userLimitMs: 0 }));
+    this.control = this.#closing(
+      new RedisControl(this.#links(), { ...this.#place, userLimitMs: 0, world: realWorld }),
+    );
     this.store = this.#closing(
       new RedisStore(this.#links(), { ...this.#place, deployment: "" }, {
         userLimitMs: 0,

@@ -329,7 +329,7 @@ Deno.test("doctor says which promises are kept; dead letters are listed and show
   const healthy = await json(env, 0, "doctor") as { findings: { check: string; verdict: string }[] };
   const verdicts = Object.fromEntries(healthy.findings.map(({ check, verdict }) => [check, verdict]));
   assert.equal(verdicts.appendfsync, "ok");
-  assert.equal(verdicts.replicas, "warn");
+  assert.equal(verdicts.replicas, "off");
   assert.equal(verdicts.leases, "ok");
 
   assert.deepEqual(await json(env, 0, "dead-letters"), { dead_letters: [] });
@@ -352,4 +352,36 @@ Deno.test("doctor says which promises are kept; dead letters are listed and show
     return code === 1;
   }, { deadlineMs: 20_000, what: "a doctor who sees that no worker is there" });
   assert.equal(ill?.findings.find(({ check }) => check === "leases")?.verdict, "bad");
+});
+
+Deno.test("doctor says of a managed server, which refuses CONFIG, what it can tell and what it cannot", async () => {
+  await using redis = await startRedis({ args: ["--rename-command", "CONFIG", "", "--appendonly", "no"] });
+  const databaseUrl = await sharedPostgres().freshDatabase();
+  await using _stack = await startStack({ redisUrl: redis.url, databaseUrl, env: { SHARDS: "2" } });
+  const env: Env = { REDIS_URL: redis.url, DATABASE_URL: databaseUrl, SHARDS: "2" };
+  const { findings, promises } = await json(env, 0, "doctor") as {
+    findings: { check: string; verdict: string; found: string }[];
+    promises: string[];
+  };
+  const verdicts = Object.fromEntries(findings.map(({ check, verdict }) => [check, verdict]));
+  assert.partialDeepStrictEqual(verdicts, {
+    version: "ok",
+    "maxmemory-policy": "ok",
+    appendonly: "off",
+    appendfsync: "unknown",
+    replicas: "off",
+    fsync: "ok",
+    leases: "ok",
+  });
+  assert.equal(findings.filter(({ check }) => check === "appendfsync").length, 1, "one row for both shards");
+  const said = Object.fromEntries(promises.map((line) => [line.slice(13), line.slice(0, 13).trim()]));
+  assert.deepEqual(said, {
+    "no unit is sold twice, and no order counts twice within the window": "kept",
+    "an answered sale survives a power cut of Redis": "OFF",
+    "an answered sale survives the loss of a Redis server": "OFF",
+    "what the ledger has survives a power cut of its server": "kept",
+    "every sale reaches the ledger, and a lost store is rebuilt from it": "kept",
+    "limits, windows and opening times go by one time": "kept",
+  });
+  assert.match((await inventory(env, "doctor")).out, /appendfsync +unknown +is not shown by this server/);
 });

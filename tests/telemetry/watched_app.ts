@@ -90,6 +90,7 @@ function failing(store: StockStore): StockStore {
       if (fails) throw new StoreError("connection_lost", "none", "as the test wants it");
       return await store.decide(shard, batch);
     },
+    promisesOff: (shard) => store.promisesOff(shard),
     close: () => store.close(),
   };
 }

@@ -12,13 +12,27 @@ import { isTestCode, type SourceFile, withoutComments } from "./files.ts";
 const mayImport: readonly (readonly [folder: string, others: readonly string[]])[] = [
   ["src/http/", ["src/inventory/", "src/config.ts", "src/address.ts", "src/world.ts"]],
   // A store's ports speak of rows to restore and of places in the log: values of the ports beyond them.
-  ["src/inventory/", ["src/log/", "src/ledger/", "src/world.ts"]],
-  ["src/inventory/redis/", ["src/inventory/", "src/log/", "src/ledger/", "src/redis/", "src/world.ts"]],
-  ["src/inventory/memory/", ["src/inventory/", "src/log/", "src/ledger/", "src/world.ts"]],
+  ["src/inventory/", ["src/finding.ts", "src/log/", "src/ledger/", "src/world.ts"]],
+  ["src/inventory/redis/", [
+    "src/finding.ts",
+    "src/inventory/",
+    "src/log/",
+    "src/ledger/",
+    "src/redis/",
+    "src/world.ts",
+  ]],
+  ["src/inventory/memory/", ["src/finding.ts", "src/inventory/", "src/log/", "src/ledger/", "src/world.ts"]],
   ["src/log/", ["src/redis/", "src/world.ts"]],
-  ["src/ledger/", ["src/log/", "src/inventory/outcome.ts", "src/world.ts"]],
-  ["src/worker/", ["src/inventory/", "src/log/", "src/ledger/", "src/telemetry/", "src/world.ts"]],
-  ["src/redis/", ["src/inventory/store.ts", "src/world.ts"]],
+  ["src/ledger/", ["src/finding.ts", "src/log/", "src/inventory/outcome.ts", "src/world.ts"]],
+  ["src/worker/", [
+    "src/finding.ts",
+    "src/inventory/",
+    "src/log/",
+    "src/ledger/",
+    "src/telemetry/",
+    "src/world.ts",
+  ]],
+  ["src/redis/", ["src/finding.ts", "src/inventory/store.ts", "src/world.ts"]],
   // Telemetry implements the ports of those whom it watches.
   ["src/telemetry/", [
     "src/http/connection.ts",
@@ -33,6 +47,7 @@ const mayImport: readonly (readonly [folder: string, others: readonly string[]])
   ["src/ops/", ["src/inventory/", "src/config.ts", "src/world.ts"]],
   // The operator's command line speaks to everything, through the ports.
   ["src/ops/cli/", [
+    "src/finding.ts",
     "src/http/",
     "src/inventory/",
     "src/ledger/",
@@ -48,6 +63,7 @@ const mayImport: readonly (readonly [folder: string, others: readonly string[]])
   ["src/address.ts", []],
   ["src/client/", []],
   ["src/lifecycle.ts", ["src/config.ts", "src/telemetry/", "src/world.ts"]],
+  ["src/finding.ts", []],
   ["src/world.ts", []],
 ];
 

@@ -8,6 +8,7 @@ import { sleep, type World } from "../../world.ts";
 import type { LogEntry, Position } from "../../log/event.ts";
 import { comparePositions } from "../../log/event.ts";
 import type { EventLog, ReadOptions } from "../../log/log.ts";
+import type { Finding } from "../../finding.ts";
 import type { LineRow, QuotaRow, StockRow } from "../../ledger/ledger.ts";
 import type { BatchResult, DecisionLimits, StockStore, Timed } from "../store.ts";
 import {
@@ -28,6 +29,7 @@ interface Slot {
   epoch: number;
   token: string;
   log: LogEntry[];
+  promisesOff: readonly string[];
   /** Wakes a reader that waits for the next entry. */
   wake: () => void;
 }
@@ -53,6 +55,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
       epoch: 0,
       token: "",
       log: [],
+      promisesOff: [],
       wake: nothing,
     }));
   }
@@ -97,9 +100,20 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     });
   }
 
-  /** Nothing to refuse: this process is the server. */
-  refusals(): Promise<string[]> {
+  /** Nothing to find: this process is the server. */
+  findings(): Promise<Finding[]> {
     return Promise.resolve([]);
+  }
+
+  /** Kept as long as the process. */
+  note(shard: number, _deployment: string, off: readonly string[]): Promise<void> {
+    this.#slot(shard).promisesOff = off;
+    return Promise.resolve();
+  }
+
+  /** What was noted. */
+  promisesOff(shard: number): Promise<readonly string[]> {
+    return Promise.resolve(this.#slot(shard).promisesOff);
   }
 
   /** `instance` is new with every store, so no arming outlives the memory that it was given to. */

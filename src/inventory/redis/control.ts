@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Finding } from "../../finding.ts";
 import type { LineRow, QuotaRow, StockRow } from "../../ledger/ledger.ts";
 import { parsePosition, type Position } from "../../log/event.ts";
 import {
@@ -13,18 +14,22 @@ import {
   type ShardView,
   type Visit,
 } from "../shard_control.ts";
+import { StoreError } from "../store.ts";
 import { pairKey, rememberedKey } from "../remembered.ts";
 import { encodeLine } from "./wire_lines.ts";
 import { allShardKeys, type RedisPlace } from "../../redis/keys.ts";
 import type { Links } from "../../redis/links.ts";
 import { readScript, type Script } from "../../redis/script.ts";
 import { integer, list, text } from "../../redis/reply.ts";
-import { refusalsOf } from "../../redis/fitness.ts";
+import { judgeServer, settingsAsked } from "../../redis/fitness.ts";
+import type { World } from "../../world.ts";
 
 /** What the worker needs to know beside the place. */
 export interface ControlOptions extends RedisPlace {
   /** What a user bought within this time counts again after a restore, ms. */
   readonly userLimitMs: number;
+  /** Its clock is the one that the server's is held against. */
+  readonly world: World;
 }
 
 /** Entries kept behind the ledger's position, for an operator who wants to look: 10,000 events. */
@@ -42,6 +47,7 @@ export class RedisControl implements ShardControl {
   readonly #visit = readScript("visit");
   readonly #disarm = readScript("disarm");
   readonly #restore = readScript("restore");
+  readonly #note = readScript("note");
 
   /** Reads its scripts from `lua/` and sends nothing yet. {@link close} closes `links`. */
   constructor(links: Links, options: ControlOptions) {
@@ -50,9 +56,33 @@ export class RedisControl implements ShardControl {
     this.#keys = allShardKeys(options);
   }
 
-  /** One `INFO`, judged by `redis/fitness.ts`. */
-  async refusals(shard: number): Promise<string[]> {
-    return refusalsOf(text(await this.#links.call(shard, "INFO")));
+  /** `INFO`, `CONFIG GET` and `TIME`, judged by `redis/fitness.ts`. A server that refuses the second is no error. */
+  async findings(shard: number): Promise<Finding[]> {
+    const { world } = this.#options;
+    const info = text(await this.#links.call(shard, "INFO"));
+    const settings = await this.#settings(shard);
+    const askedMs = world.now();
+    const [seconds, micros] = list(await this.#links.call(shard, "TIME")).map(Number);
+    const serverMs = (seconds ?? NaN) * 1000 + (micros ?? NaN) / 1000;
+    return judgeServer({ info, settings, aheadMs: serverMs - (askedMs + world.now()) / 2 });
+  }
+
+  async #settings(shard: number): Promise<Map<string, string> | null> {
+    try {
+      const flat = list(await this.#links.call(shard, "CONFIG", "GET", ...settingsAsked)).map(text);
+      return new Map(settingsAsked.map((name) => [name, flat[flat.indexOf(name) + 1] ?? ""]));
+    } catch (error) {
+      // A managed server does not know the command, or allows nobody to use it.
+      if (error instanceof StoreError && error.effect !== "unknown" && error.code !== "not_connected") {
+        return null;
+      }
+      throw error;
+    }
+  }
+
+  /** One `HSET`, if the shard is this deployment's. */
+  async note(shard: number, deployment: string, off: readonly string[]): Promise<void> {
+    await this.#run(this.#note, shard, deployment, JSON.stringify(off));
   }
 
   /** Loads every script, the one of the API among them, then reads the shard in one call. */
@@ -168,7 +198,7 @@ export class RedisControl implements ShardControl {
   }
 
   #scripts(): Script[] {
-    return [this.#decide, this.#inspect, this.#arm, this.#visit, this.#disarm, this.#restore];
+    return [this.#decide, this.#inspect, this.#arm, this.#visit, this.#disarm, this.#restore, this.#note];
   }
 
   #key(shard: number, index: number): string {

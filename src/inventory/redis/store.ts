@@ -6,6 +6,7 @@
 import { type BatchResult, type DecisionLimits, type StockStore, StoreError, type Timed } from "../store.ts";
 import { allShardKeys, type RedisPlace } from "../../redis/keys.ts";
 import type { Links } from "../../redis/links.ts";
+import { list, text } from "../../redis/reply.ts";
 import { readScript } from "../../redis/script.ts";
 import { type BatchReply, decodeBatch, encodeBatch } from "./wire.ts";
 
@@ -76,14 +77,20 @@ export class RedisStore implements StockStore {
     throw new StoreError("stale_epoch", "none", `Cannot use shard ${shard} as its epoch keeps changing`);
   }
 
+  /** One `HGET`: nothing that an order waits for. */
+  async promisesOff(shard: number): Promise<readonly string[]> {
+    const [meta = ""] = this.#shardKeys(shard);
+    const noted = await this.#links.call(shard, "HGET", meta, "promises_off");
+    return noted === null ? [] : list(JSON.parse(text(noted))).map(text);
+  }
+
   /** Closes the connections; calls on their way reject with an unknown effect. */
   close(): Promise<void> {
     return this.#links.close();
   }
 
   async #run(shard: number, commands: string): Promise<BatchReply | "not_loaded"> {
-    const keys = this.#keys[shard];
-    if (!keys) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#keys.length}`);
+    const keys = this.#shardKeys(shard);
     const args = [...keys, commands, this.#epochs[shard] ?? 0, ...this.#terms];
     try {
       const reply = await this.#links.call(shard, "EVALSHA", this.#script.sha, keys.length, ...args);
@@ -93,5 +100,11 @@ export class RedisStore implements StockStore {
       if (error instanceof StoreError && error.code === "NOSCRIPT") return "not_loaded";
       throw error;
     }
+  }
+
+  #shardKeys(shard: number): string[] {
+    const keys = this.#keys[shard];
+    if (!keys) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#keys.length}`);
+    return keys;
   }
 }

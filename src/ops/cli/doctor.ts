@@ -3,100 +3,50 @@
  *
  * @module
  */
-import { StoreError } from "../../inventory/store.ts";
+import { type Finding, type PromiseName, promises } from "../../finding.ts";
 import { exits } from "./failure.ts";
-import { allShards, type Reach, type RedisCall } from "./reach.ts";
+import { allShards, type Reach } from "./reach.ts";
 import { table, type Terminal } from "./terminal.ts";
 
-/** One thing that was looked at. */
-interface Finding {
-  /** What was looked at. */
-  readonly check: string;
-  /** `bad`: it cannot sell like this; `warn`: a promise is off; `unknown`: it could not be looked at. */
-  readonly verdict: "ok" | "warn" | "bad" | "unknown";
-  /** What was found, and what it means. */
-  readonly found: string;
-}
-
-const clockDifferenceMaxMs = 1000;
-const postgresMin = 140_000;
+/** A finding about the deployment itself rests on its processes, and no promise of the servers on it. */
+type Look = Omit<Finding, "promise"> & { readonly promise: PromiseName | null };
 
 /** Prints all findings. Returns 1 when any is `bad`. */
 export async function doctor(reach: Reach, terminal: Terminal): Promise<number> {
-  const redis = await reach.redis(0);
-  const findings = [
-    ...await redisFindings(reach, redis),
+  const looks = [
+    ...await storeFindings(reach),
     ...await shardFindings(reach),
     ...await ledgerFindings(reach),
   ];
-  const promises = promisesOf(findings);
-  const text = [table(findings.map((finding) => ({ ...finding }))), "", ...promises].join("\n");
-  terminal.result({ findings, promises }, text);
-  return findings.some(({ verdict }) => verdict === "bad") ? exits.failed : exits.ok;
+  const findings = looks.map(({ check, verdict, found }) => ({ check, verdict, found }));
+  const sentences = Object.keys(promises).map((name) => sentenceOf(name as PromiseName, looks));
+  terminal.result({ findings, promises: sentences }, [table(findings), "", ...sentences].join("\n"));
+  return looks.some(({ verdict }) => verdict === "bad") ? exits.failed : exits.ok;
 }
 
-async function redisFindings(reach: Reach, redis: RedisCall): Promise<Finding[]> {
-  const info = String(await redis("INFO"));
-  const field = (name: string) => info.match(new RegExp(`^${name}:(.*?)\r?$`, "m"))?.[1] ?? "";
-  const version = field("valkey_version")
-    ? `Valkey ${field("valkey_version")}`
-    : `Redis ${field("redis_version")}`;
+/** What the shards' servers say of themselves. What differs among shards is said with the shards. */
+async function storeFindings(reach: Reach): Promise<Look[]> {
   const control = await reach.control();
-  const refusals = await Promise.all(allShards(reach).map((shard) => control.refusals(shard)));
-  const refused = new Set(refusals.flat());
-  const replicas = Number(field("connected_slaves"));
-  const isAof = field("aof_enabled") === "1";
-  return [
-    { check: "redis", verdict: refused.size > 0 ? "bad" : "ok", found: [version, ...refused].join("; ") },
-    await clockFinding(reach, redis),
-    {
-      check: "appendonly",
-      verdict: isAof ? "ok" : "warn",
-      found: isAof ? "yes" : "no: a restart forgets all sales that the ledger does not have yet",
-    },
-    await fsyncFinding(redis),
-    {
-      check: "replicas",
-      verdict: replicas > 0 ? "ok" : "warn",
-      found: replicas > 0 ? String(replicas) : "none: nothing is sold while this server is away",
-    },
-  ];
+  const shards = allShards(reach);
+  const found = await Promise.all(shards.map((shard) => control.findings(shard)));
+  const groups = new Map<string, { finding: Finding; shards: number[] }>();
+  found.forEach((findings, shard) => {
+    for (const finding of findings) {
+      // What is as it should be may say so in other figures in each shard.
+      const key = [finding.check, finding.verdict, finding.verdict === "ok" ? "" : finding.found].join("\n");
+      const group = groups.get(key) ?? { finding, shards: [] };
+      groups.set(key, group);
+      group.shards.push(shard);
+    }
+  });
+  return [...groups.values()].map(({ finding, shards: those }) =>
+    those.length === shards.length
+      ? finding
+      : { ...finding, found: `${finding.found} (shard ${those.join(", ")})` }
+  );
 }
 
-async function clockFinding({ world }: Reach, redis: RedisCall): Promise<Finding> {
-  const sentMs = world.now();
-  const reply = await redis("TIME");
-  const [seconds, micros] = Array.isArray(reply) ? reply.map(Number) : [];
-  const middleMs = (sentMs + world.now()) / 2;
-  const differenceMs = Math.round((seconds ?? NaN) * 1000 + (micros ?? NaN) / 1000 - middleMs);
-  const isFar = !(Math.abs(differenceMs) <= clockDifferenceMaxMs);
-  return {
-    check: "clock",
-    verdict: isFar ? "warn" : "ok",
-    found: `Redis is ${differenceMs} ms ahead of this machine${
-      isFar ? ": opening times go by Redis's clock" : ""
-    }`,
-  };
-}
-
-async function fsyncFinding(redis: RedisCall): Promise<Finding> {
-  try {
-    const reply = await redis("CONFIG", "GET", "appendfsync");
-    const value = Array.isArray(reply) ? String(reply[1] ?? "") : "";
-    if (value === "always") return { check: "appendfsync", verdict: "ok", found: value };
-    const found = `${value || "unknown"}: a power cut loses answered sales of the last second or more`;
-    return { check: "appendfsync", verdict: value === "" ? "unknown" : "warn", found };
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    return {
-      check: "appendfsync",
-      verdict: "unknown",
-      found: `CONFIG GET is refused here: ${error.message}`,
-    };
-  }
-}
-
-async function shardFindings(reach: Reach): Promise<Finding[]> {
+async function shardFindings(reach: Reach): Promise<Look[]> {
   const control = await reach.control();
   const views = await Promise.all(allShards(reach).map((shard) => control.inspect(shard)));
   const unarmed = views.flatMap(({ armed }, shard) => armed ? [] : [shard]);
@@ -110,6 +60,7 @@ async function shardFindings(reach: Reach): Promise<Finding[]> {
       found: unarmed.length > 0
         ? `not armed, so not selling: ${unarmed.join(", ")}; the worker's log says why`
         : `${views.length} armed`,
+      promise: null,
     },
     {
       check: "SHARDS",
@@ -117,68 +68,59 @@ async function shardFindings(reach: Reach): Promise<Finding[]> {
       found: other.length > 0
         ? `shard ${other.join(", ")} was made for another number`
         : String(views.length),
+      promise: null,
     },
   ];
 }
 
-async function ledgerFindings(reach: Reach): Promise<Finding[]> {
-  const { store } = reach.config;
+async function ledgerFindings(reach: Reach): Promise<Look[]> {
+  const { store, shards } = reach.config;
   if (store.kind === "redis" && store.databaseUrl === null) {
-    return [{
-      check: "ledger",
-      verdict: "warn",
-      found: "DATABASE_URL is not set: orders past the window are unknown here",
-    }];
+    const found = "DATABASE_URL is not set: nothing can be said of it here";
+    return [
+      { check: "ledger", verdict: "unknown", found, promise: "ledger" },
+      { check: "leases", verdict: "unknown", found, promise: "booked" },
+    ];
   }
-  const books = await reach.books();
-  const [row] = await books.query<
-    { version: string; number: string; fsync: string; commit: string; leases: number }
-  >(`
-    select current_setting('server_version') as version, current_setting('server_version_num') as number,
-      current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit,
-      (select count(distinct objid) from pg_locks
-       where locktype = 'advisory' and granted and objid < 2147483648 -- from there on: places of workers
-         and database = (select oid from pg_database where datname = current_database())
-         and classid = (select oid from pg_namespace where nspname = current_schema())) as leases`);
-  const { version = "", number = "0", fsync = "", commit = "", leases = 0 } = row ?? {};
-  const deployment = await (await reach.ledger()).deployment();
-  const isDurable = fsync === "on" && commit !== "off";
+  const ledger = await reach.ledger();
+  const deployment = await ledger.deployment();
+  const leases = await countLeases(reach);
   return [
-    {
-      check: "postgresql",
-      verdict: Number(number) >= postgresMin ? "ok" : "bad",
-      found: Number(number) >= postgresMin ? version : `${version}: must be at least 14`,
-    },
-    {
-      check: "commits",
-      verdict: isDurable ? "ok" : "warn",
-      found: `fsync ${fsync}, synchronous_commit ${commit}${isDurable ? "" : ": a crash loses booked sales"}`,
-    },
+    ...await ledger.findings(),
     {
       check: "books",
-      verdict: deployment?.shards === reach.config.shards ? "ok" : "bad",
+      verdict: deployment?.shards === shards ? "ok" : "bad",
       found: deployment
         ? `deployment ${deployment.id}, made for SHARDS=${deployment.shards}`
         : "none: no worker has made them yet",
+      promise: null,
     },
     {
       check: "leases",
-      verdict: leases === reach.config.shards ? "ok" : "bad",
-      found: `${leases} of ${reach.config.shards} shards have a worker`,
+      verdict: leases === shards ? "ok" : "bad",
+      found: `${leases} of ${shards} shards have a worker`,
+      promise: "booked",
     },
   ];
 }
 
-/** What follows from the findings, as sentences. */
-function promisesOf(findings: readonly Finding[]): string[] {
-  const isOk = (...checks: string[]) =>
-    checks.every((check) => findings.some((finding) => finding.check === check && finding.verdict === "ok"));
-  const say = (kept: boolean, promise: string) => `${kept ? "kept" : "OFF "}  ${promise}`;
-  return [
-    say(isOk("redis"), "no unit is sold twice, and no order counts twice within the window"),
-    say(isOk("appendonly", "appendfsync"), "an answered sale survives a power cut of Redis"),
-    say(isOk("replicas"), "selling goes on when the Redis server is lost"),
-    say(isOk("commits"), "what the ledger has survives a power cut of PostgreSQL"),
-    say(isOk("leases"), "every sale reaches the ledger, and a lost store is rebuilt from it"),
-  ];
+/** A lease is an advisory lock: first key the schema's oid, second the shard; places of workers are below zero. */
+async function countLeases(reach: Reach): Promise<number> {
+  const [row] = await (await reach.books()).query<{ leases: number }>(`
+    select count(distinct objid) as leases from pg_locks
+    where locktype = 'advisory' and granted and objid < 2147483648
+      and database = (select oid from pg_database where datname = current_database())
+      and classid = (select oid from pg_namespace where nspname = current_schema())`);
+  return row?.leases ?? 0;
+}
+
+/** Kept, off, or nobody can tell. */
+function sentenceOf(name: PromiseName, looks: readonly Look[]): string {
+  const verdicts = looks.filter(({ promise }) => promise === name).map(({ verdict }) => verdict);
+  const word = verdicts.some((verdict) => verdict === "off" || verdict === "bad")
+    ? "OFF"
+    : verdicts.includes("unknown")
+    ? "CANNOT TELL"
+    : "kept";
+  return `${word.padEnd(11)}  ${promises[name]}`;
 }

@@ -107,6 +107,7 @@ export async function rebuildShard(reach: Reach, shard: number): Promise<Rebuilt
       log: await reach.log(),
       deployment: await reach.deployment(),
       world: reach.world,
+      durability: reach.config.durability,
       idempotencyWindowMs: reach.config.idempotencyWindowS * 1000,
       signal: neverAborted,
     });

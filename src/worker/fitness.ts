@@ -1,0 +1,61 @@
+/**
+ * Whether a shard may sell on the servers that it has: looked at when it is armed, and again while it sells, because a
+ * setting can be changed under way.
+ *
+ * @module
+ */
+import { type Durability, type Finding, promisesOff, refusalsOf } from "../finding.ts";
+import type { ShardControl } from "../inventory/shard_control.ts";
+import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { World } from "../world.ts";
+
+/** Whose servers, and what is asked of them. */
+export interface FitnessParts {
+  /** The store's side. */
+  readonly control: ShardControl;
+  /** The shard's books. */
+  readonly ledger: ShardLedger;
+  /** What to do when a promise is off. */
+  readonly durability: Durability;
+}
+
+/** Looks at the store's server and the ledger's. */
+export async function look({ control, ledger }: FitnessParts): Promise<Finding[]> {
+  const found = await Promise.all([control.findings(ledger.shard), ledger.findings()]);
+  return found.flat();
+}
+
+/** `INFO` and `CONFIG GET` take Redis 0.1 ms; whoever changes a setting reads of it within this. */
+const lookEveryMs = 3000;
+
+/** Watches one shard's servers, from its arming to the end of the lease. */
+export class FitnessWatch {
+  readonly #parts: FitnessParts & { deployment: Deployment; logger: Logger; world: World };
+  #noted = "";
+  #dueMs: number;
+
+  /** The first look is due at once: it notes beside the shard what is off. */
+  constructor(parts: FitnessParts & { deployment: Deployment; logger: Logger; world: World }) {
+    this.#parts = parts;
+    this.#dueMs = parts.world.elapsedMs();
+  }
+
+  /** Looks, when that is due. Returns why the shard may not go on selling, in words; empty when it may. */
+  async step(): Promise<string[]> {
+    const { world, control, ledger: { shard }, deployment, logger, durability } = this.#parts;
+    const nowMs = world.elapsedMs();
+    if (nowMs < this.#dueMs) return [];
+    this.#dueMs = nowMs + lookEveryMs;
+    const findings = await look(this.#parts);
+    const off = promisesOff(findings);
+    const noted = JSON.stringify(off);
+    if (noted !== this.#noted) {
+      if (off.length > 0) logger.warn("promises off", { shard, off });
+      else if (this.#noted !== "") logger.info("all promises kept again", { shard });
+      await control.note(shard, deployment.id, off);
+      this.#noted = noted;
+    }
+    return refusalsOf(findings, durability);
+  }
+}

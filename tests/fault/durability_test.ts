@@ -1,0 +1,147 @@
+/**
+ * What servers can keep: said where it is less than promised, and noticed when it changes under way.
+ */
+import assert from "node:assert/strict";
+import { withConnection } from "../servers/database.ts";
+import { type RedisServer, startRedis } from "../servers/redis.ts";
+import { sharedPostgres } from "../servers/shared.ts";
+import { waitFor } from "../servers/wait.ts";
+import { stockUp } from "../system/books.ts";
+import { runToEnd, Service, startStack } from "../system/stack.ts";
+import { refusalOf, saying } from "./b_watch.ts";
+
+/** The worker looks every 3 s. */
+const LOOK_DEADLINE_MS = 20_000;
+
+/** Waits until `/readyz` says exactly this of promises, in the order of their names. */
+async function promisesOff(api: Service, expected: readonly RegExp[]): Promise<void> {
+  let off: string[] = [];
+  await waitFor(async () => {
+    off = (await api.get("/readyz")).body.promises_off as string[];
+    return off.length === expected.length && expected.every((words, i) => words.test(off[i] ?? ""));
+  }, { deadlineMs: LOOK_DEADLINE_MS, what: `${expected}` }).catch((error) => {
+    throw new Error(`${error.message}: ${JSON.stringify(off)}`, { cause: error });
+  });
+}
+
+async function isReady(api: Service): Promise<boolean> {
+  return (await api.get("/readyz")).status === 200;
+}
+
+/** Waits until no order can be decided, and returns why. */
+async function untilUnready(api: Service): Promise<unknown> {
+  await waitFor(async () => !await isReady(api), {
+    deadlineMs: LOOK_DEADLINE_MS,
+    what: "a shard without its right",
+  });
+  return (await api.get("/readyz")).body.missing;
+}
+
+/** A server with a replica that it waits for, as every promise needs it. */
+async function startPair(): Promise<{ master: RedisServer } & AsyncDisposable> {
+  await using owned = new AsyncDisposableStack();
+  const master = owned.use(
+    await startRedis({ args: ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "10"] }),
+  );
+  owned.use(await startRedis({ args: ["--replicaof", "127.0.0.1", String(master.port)] }));
+  await waitFor(async () => (await master.cli("INFO", "replication")).includes("min_slaves_good_slaves:1"), {
+    deadlineMs: LOOK_DEADLINE_MS,
+    what: "a good replica",
+  });
+  const all = owned.move();
+  return { master, [Symbol.asyncDispose]: () => all.disposeAsync() };
+}
+
+const noReplicas = [/loss of a Redis server: replicas/, /loss of a Redis server: min-replicas-to-write/];
+const noLedgerUrl = /^orders past the idempotency window: DATABASE_URL is not set$/;
+
+Deno.test("durability: a setting that is changed while selling is noticed, said by readyz, and gone when it is right again", async () => {
+  await using redis = await startRedis();
+  const databaseUrl = await sharedPostgres().freshDatabase();
+  await using stack = await startStack({ redisUrl: redis.url, databaseUrl });
+  const { api, worker } = stack;
+  await promisesOff(api, [noLedgerUrl, ...noReplicas]);
+  await redis.cli("CONFIG", "SET", "appendfsync", "everysec");
+  await promisesOff(api, [noLedgerUrl, /power cut of Redis: appendfsync is everysec/, ...noReplicas]);
+  await redis.cli("CONFIG", "SET", "appendonly", "no");
+  await promisesOff(api, [noLedgerUrl, /appendonly is no/, /appendfsync is everysec/, ...noReplicas]);
+  assert.ok(await isReady(api), "DURABILITY=report sells on");
+  await redis.cli("CONFIG", "SET", "appendonly", "yes");
+  await redis.cli("CONFIG", "SET", "appendfsync", "always");
+  await promisesOff(api, [noLedgerUrl, ...noReplicas]);
+
+  // A server that forgets sales is no question of promises.
+  await stockUp(api, new Map([["sku", 10]]));
+  await redis.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+  assert.deepEqual(await untilUnready(api), ["shard 0: unarmed"]);
+  assert.match(await refusalOf(worker), /maxmemory-policy must be noeviction/);
+  await redis.cli("CONFIG", "SET", "maxmemory-policy", "noeviction");
+  await api.ready(LOOK_DEADLINE_MS);
+  assert.equal((await api.get("/api/v1/inventory/sku")).body.available, 10);
+});
+
+Deno.test("durability: strict arms on servers that keep every promise, and stops selling when one no longer does", async () => {
+  await using pair = await startPair();
+  const { master } = pair;
+  const databaseUrl = await sharedPostgres().freshDatabase();
+  await using stack = await startStack({ redisUrl: master.url, databaseUrl, env: { DURABILITY: "strict" } });
+  const { api, worker } = stack;
+  await promisesOff(api, [noLedgerUrl]);
+  await stockUp(api, new Map([["sku", 10]]));
+  await master.cli("CONFIG", "SET", "appendfsync", "everysec");
+  assert.deepEqual(await untilUnready(api), ["shard 0: unarmed"]);
+  assert.match(
+    await refusalOf(worker),
+    /DURABILITY is strict: an answered sale survives a power cut .* everysec/,
+  );
+  await master.cli("CONFIG", "SET", "appendfsync", "always");
+  await api.ready(LOOK_DEADLINE_MS);
+  assert.equal((await api.get("/api/v1/inventory/sku")).body.available, 10);
+});
+
+Deno.test("durability: strict refuses a server without replicas, one that shows too little, and a ledger that loses commits", async () => {
+  const databaseUrl = await sharedPostgres().freshDatabase();
+  await withConnection(databaseUrl, async (sql) => {
+    const [row] = await sql<{ name: string }[]>`select current_database() as name`;
+    await sql.unsafe(`alter database ${row?.name} set synchronous_commit = off`);
+  });
+  await using redis = await startRedis({ args: ["--rename-command", "CONFIG", ""] });
+  const env = { REDIS_URL: redis.url, DATABASE_URL: databaseUrl, DURABILITY: "strict" };
+  await using worker = await Service.start("worker", env);
+  const refusal = await refusalOf(worker);
+  assert.match(refusal, /loss of a Redis server: replicas there are none/);
+  assert.match(refusal, /cannot tell whether an answered sale survives a power cut of Redis: appendfsync/);
+  assert.match(refusal, /what the ledger has survives a power cut of its server: synchronous_commit is off/);
+  await using api = await Service.start("api", { REDIS_URL: redis.url });
+  assert.deepEqual((await api.get("/readyz")).body.missing, ["shard 0: unarmed"]);
+
+  // The same servers are sold on by whoever takes what they can keep, and it is said.
+  await worker.stop();
+  await using modest = await Service.start("worker", { ...env, DURABILITY: "report" });
+  await api.ready(LOOK_DEADLINE_MS);
+  await promisesOff(api, [
+    noLedgerUrl,
+    /^cannot tell whether .* power cut of Redis: appendfsync/,
+    ...noReplicas,
+    /survives a power cut of its server: synchronous_commit is off/,
+  ]);
+  await saying(modest, "which promises are off", () => modest.logged("promises off").length > 0);
+});
+
+Deno.test("durability: the embedded default says that it does not survive a power cut, and strict does not start it", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "holdfast-durability-" });
+  try {
+    await using api = await Service.start("api", { DATA_DIR: folder });
+    await api.ready(30_000);
+    await promisesOff(api, [/survives a power cut of its server: fsync is off/]);
+    await api.stop();
+    const { code, said } = await runToEnd("api", { DATA_DIR: folder, DURABILITY: "strict" });
+    assert.equal(code, 1);
+    assert.match(
+      said,
+      /DURABILITY is strict: what the ledger has survives a power cut of its server: fsync is off/,
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
