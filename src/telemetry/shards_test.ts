@@ -65,7 +65,7 @@ const applied = {
   compensations: 0,
 } as const;
 
-Deno.test("a batch has one span, linked to the orders whose traces are kept, and to a few others; each trace once", () => {
+Deno.test("a batch has one span, linked to the orders whose traces are kept, in a quiet time to all; to each once", () => {
   const { watch, spans } = watchUnderTest();
   const orders = Array.from(
     { length: 2000 },
@@ -77,8 +77,8 @@ Deno.test("a batch has one span, linked to the orders whose traces are kept, and
   const [rush, quiet, ...others] = spans;
   assert.equal(others.length, 0);
   assert.equal(rush?.name, "db.sync");
-  assert.equal(rush?.links?.filter(({ sampled }) => sampled).length, 256);
-  assert.equal(new Set(rush?.links?.map(({ traceId }) => traceId)).size, 260);
+  assert.ok(rush?.links?.every(({ sampled }) => sampled));
+  assert.equal(new Set(rush?.links?.map(({ traceId }) => traceId)).size, 256);
   assert.equal(rush?.attributes["messaging.batch.message_count"], 2002);
   assert.equal(rush?.attributes["inventory.log.seq.first"], 1);
   assert.equal(rush?.attributes["inventory.log.seq.last"], 2002);

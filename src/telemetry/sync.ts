@@ -13,10 +13,10 @@ import { isSampled, spanIdOf, spanRefOf, type TraceContext, traceparentOf } from
 /** Links to traces that are kept: of 16,384 orders in a batch at 1 %, more are rare. */
 const keptMax = 256;
 /**
- * Links to other traces. Of those a failed or a slow one turns out to be kept now and then, so a quiet batch names all
- * of its orders; in a rush 250 links a batch cost the worker 40 % more CPU, and shard and numbers find the order too.
+ * A batch of a quiet time links all of its orders: one whose trace turns out to be kept, because it failed or was slow,
+ * may be among them. In a rush that cost the worker 40 % more CPU, and shard and numbers of the span find it too.
  */
-const othersMax = 4;
+const quietMax = 8;
 
 /** One batch on its way into the books. */
 export class Sync {
@@ -126,18 +126,16 @@ function takeBatch(
 
 /** Spans that led to entries, each once; `isKept`: the trace of one of them is. */
 function linksOf(entries: readonly LogEntry[]): { links: SpanRef[]; orders: number; isKept: boolean } {
-  const kept = new Set<string>();
-  const others = new Set<string>();
-  let orders = 0;
+  const orders = entries.reduce((sum, { events }) => sum + events.length, 0);
+  const linked = new Set<string>();
+  let isKept = false;
   for (const { events } of entries) {
     for (const { traceparent } of events) {
-      orders++;
       if (traceparent === "") continue;
-      if (isSampled(traceparent)) {
-        if (kept.size < keptMax) kept.add(traceparent);
-      } else if (others.size < othersMax) others.add(traceparent);
+      const sampled = isSampled(traceparent);
+      isKept ||= sampled;
+      if ((sampled && linked.size < keptMax) || orders <= quietMax) linked.add(traceparent);
     }
   }
-  const links = [...kept, ...others].flatMap((traceparent) => spanRefOf(traceparent) ?? []);
-  return { links, orders, isKept: kept.size > 0 };
+  return { links: [...linked].flatMap((traceparent) => spanRefOf(traceparent) ?? []), orders, isKept };
 }
