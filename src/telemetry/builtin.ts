@@ -48,13 +48,13 @@ class DenoPlaces implements Places {
     this.#elsewhere = elsewhere;
   }
 
-  place(traceparent: string): TraceContext {
-    const own = this.#elsewhere.place(traceparent);
+  place(caller: string): TraceContext {
+    const own = this.#elsewhere.place(caller);
     const active = trace.getActiveSpan()?.spanContext();
     if (active === undefined) return own;
     const { traceId, spanId, traceFlags } = active;
     const sampled = (traceFlags & 1) === 1;
-    return { ...own, traceId, sampled, traceparent: `00-${traceId}-${spanId}-${sampled ? "01" : "00"}` };
+    return { ...own, sampled, traceparent: `00-${traceId}-${spanId}-${sampled ? "01" : "00"}` };
   }
 }
 

@@ -6,7 +6,7 @@
 import type { Connection } from "../http/connection.ts";
 import type { Journey } from "../http/journey.ts";
 import type { Passage } from "../inventory/passage.ts";
-import { type TraceContext, traceparentOf } from "./trace_context.ts";
+import type { TraceContext } from "./trace_context.ts";
 
 /** Numbers of the spans of a request's place: what it asks of the inventory, which goes into the log. */
 export const operationSpan = 0;
@@ -37,7 +37,7 @@ export class RequestJourney implements Journey {
   ) {}
 
   get traceparent(): string {
-    return traceparentOf(this.place);
+    return this.place.traceparent;
   }
 
   note(passage: Passage): void {

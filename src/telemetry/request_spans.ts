@@ -13,7 +13,7 @@ import type { Passage, StoreCall } from "../inventory/passage.ts";
 import { baggageOf } from "./baggage.ts";
 import { firstFreeSpan, operationSpan, type RequestJourney, requestSpan } from "./request_journey.ts";
 import type { Attributes, LocalTrace, SpanData } from "./spans.ts";
-import { spanIdOf } from "./trace_context.ts";
+import { spanIdOf, traceIdOf } from "./trace_context.ts";
 
 /** A batch has up to 1000 items; more than these are no help to a reader. What failed comes first. */
 const itemsMax = 100;
@@ -39,7 +39,7 @@ export function spansOf(journey: RequestJourney, system: StoreSystem, why: strin
     spans.push(...batchSpans(journey, system, ids));
   }
   return {
-    traceId: place.traceId,
+    traceId: traceIdOf(place),
     tracestate: request.headers.get("tracestate") ?? "",
     hasRemoteParent: place.parentSpanId !== "",
     spans,

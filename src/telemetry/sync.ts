@@ -8,7 +8,7 @@ import type { LogEntry } from "../log/event.ts";
 import type { Booked } from "../worker/apply.ts";
 import type { ShardsParts } from "./shards.ts";
 import { type Attributes, keep, type SpanData, type SpanRef } from "./spans.ts";
-import { isSampled, spanIdOf, spanRefOf, type TraceContext, traceparentOf } from "./trace_context.ts";
+import { isSampled, spanIdOf, spanRefOf, type TraceContext, traceIdOf } from "./trace_context.ts";
 
 /** Links to traces that are kept: of 16,384 orders in a batch at 1 %, more are rare. */
 const keptMax = 256;
@@ -35,7 +35,7 @@ export class Sync {
     this.#parts = parts;
     // Many orders led here, so none of their traces is this one's.
     this.#place = parts.places.place("");
-    this.traceparent = traceparentOf(this.#place);
+    this.traceparent = this.#place.traceparent;
     this.#startMs = parts.world.elapsedMs();
   }
 
@@ -117,7 +117,7 @@ function takeBatch(
     "inventory.log.seq.last": last?.seq,
   };
   keep(spans, () => ({
-    traceId: place.traceId,
+    traceId: traceIdOf(place),
     tracestate: "",
     hasRemoteParent: false,
     spans: [{ ...span, attributes, links, spanId: spanIdOf(place, 0), parentSpanId: "" }],

@@ -10,28 +10,26 @@ import type { SpanRef } from "./spans.ts";
 
 const words = 2 ** 32;
 
-/** A place in a trace. Spans that happen here have ids of one row, so that only its start is kept. */
+/** A place in a trace. Spans that happen here have ids of one row, so that only the first is made. */
 export interface TraceContext {
-  /** 32 hexadecimal digits. */
-  readonly traceId: string;
+  /** W3C `traceparent` of the first span: goes into the log. */
+  readonly traceparent: string;
   /** The caller's span; empty when the trace begins here. */
   readonly parentSpanId: string;
   /** Whether it is kept whatever happens. */
   readonly sampled: boolean;
-  /** The first 8 digits of the ids of this place. */
-  readonly idHigh: string;
-  /** The last 8 digits of the first of them, as a number. */
+  /** Its id's last 8 digits as a number: those of the others follow. */
   readonly idLow: number;
-  /** The same as digits. */
-  readonly lowDigits: string;
-  /** What goes into the log, where somebody else makes the ids; else it follows from them. */
-  readonly traceparent?: string;
 }
 
 /** Finds places in traces. */
 export interface Places {
-  /** A place under the caller's span, or at the start of a new trace without one. */
-  place(traceparent: string): TraceContext;
+  /**
+   * A place under the caller's span, or at the start of a new trace.
+   *
+   * @param caller its `traceparent`; empty without one
+   */
+  place(caller: string): TraceContext;
 }
 
 /**
@@ -42,11 +40,10 @@ export interface Places {
 export class Tracing implements Places {
   readonly #world: World;
   readonly #config: TelemetryConfig;
-  /** Digits of a trace's id before the word. */
-  readonly #before: string;
-  /** And behind it. The last 56 bits of an id are where samplers look for chance: they begin with the word. */
-  readonly #behind: string;
-  readonly #idHigh: string;
+  /** What is before the word in a trace's id, behind it, and before it in a span's id, as a `traceparent` has them. */
+  readonly #start: string;
+  readonly #middle: string;
+  readonly #spanStart: string;
   #word: number;
 
   /** Decides as `config` says. */
@@ -55,32 +52,26 @@ export class Tracing implements Places {
     this.#config = config;
     const drawn = () => hex8(Math.floor(world.random() * words));
     const fixed = drawn() + drawn() + drawn();
-    this.#before = fixed.slice(0, 18);
-    this.#behind = fixed.slice(18);
-    this.#idHigh = drawn();
+    this.#spanStart = `-${drawn()}`;
+    // Samplers look for chance in the last 56 bits of a trace's id: they begin with the word.
+    this.#start = `00-${fixed.slice(0, 18)}`;
+    this.#middle = fixed.slice(18) + this.#spanStart;
     this.#word = Math.floor(world.random() * words);
   }
 
-  place(traceparent: string): TraceContext {
+  place(caller: string): TraceContext {
     // A step of the golden ratio of 2^32, which is odd: every value comes once, and neighbours are far apart.
     const idLow = this.#word = (this.#word + 0x9e3779b1) >>> 0;
-    const lowDigits = hex8(idLow);
-    const idHigh = this.#idHigh;
-    if (traceparent !== "") {
-      const sampled = isSampled(traceparent) || this.#keepsAll();
-      const traceId = traceparent.slice(3, 35);
-      return { traceId, parentSpanId: traceparent.slice(36, 52), sampled, idHigh, idLow, lowDigits };
+    const digits = hex8(idLow);
+    if (caller !== "") {
+      const sampled = isSampled(caller) || this.#keepsAll();
+      const traceparent = caller.slice(0, 35) + this.#spanStart + digits + flagsOf(sampled);
+      return { traceparent, parentSpanId: caller.slice(36, 52), sampled, idLow };
     }
     // The largest values, as the specification has it: others who sample by the same ratio decide alike.
     const sampled = idLow >= words * (1 - this.#config.traceRatio) || this.#keepsAll();
-    return {
-      traceId: this.#before + lowDigits + this.#behind,
-      parentSpanId: "",
-      sampled,
-      idHigh,
-      idLow,
-      lowDigits,
-    };
+    const traceparent = this.#start + digits + this.#middle + digits + flagsOf(sampled);
+    return { traceparent, parentSpanId: "", sampled, idLow };
   }
 
   #keepsAll(): boolean {
@@ -91,15 +82,18 @@ export class Tracing implements Places {
   }
 }
 
-/** The id of the `n`th span of a place, from 0. */
-export function spanIdOf({ idHigh, idLow, lowDigits }: TraceContext, n: number): string {
-  return idHigh + (n === 0 ? lowDigits : hex8((idLow + n) % words));
+function flagsOf(sampled: boolean): string {
+  return sampled ? "-01" : "-00";
 }
 
-/** The header `traceparent` of the first span of a place. */
-export function traceparentOf(place: TraceContext): string {
-  const { traceparent, traceId, idHigh, lowDigits, sampled } = place;
-  return traceparent ?? `00-${traceId}-${idHigh}${lowDigits}-${sampled ? "01" : "00"}`;
+/** The id of a place's trace. */
+export function traceIdOf({ traceparent }: TraceContext): string {
+  return traceparent.slice(3, 35);
+}
+
+/** The id of the `n`th span of a place, from 0. */
+export function spanIdOf({ traceparent, idLow }: TraceContext, n: number): string {
+  return n === 0 ? traceparent.slice(36, 52) : traceparent.slice(36, 44) + hex8((idLow + n) % words);
 }
 
 /** The span that a `traceparent` means; undefined when it is none. */
@@ -121,8 +115,8 @@ export function isSampled(traceparent: string): boolean {
 }
 
 /** A byte as digits: to print a word by them takes half as long as `toString`. */
-const digits = Array.from({ length: 256 }, (_, n) => n.toString(16).padStart(2, "0"));
+const bytes = Array.from({ length: 256 }, (_, n) => n.toString(16).padStart(2, "0"));
 
 function hex8(word: number): string {
-  return `${digits[word >>> 24]}${digits[word >>> 16 & 255]}${digits[word >>> 8 & 255]}${digits[word & 255]}`;
+  return `${bytes[word >>> 24]}${bytes[word >>> 16 & 255]}${bytes[word >>> 8 & 255]}${bytes[word & 255]}`;
 }

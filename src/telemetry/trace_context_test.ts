@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../config.ts";
 import { realWorld } from "../world.ts";
-import { spanIdOf, spanRefOf, traceparentOf, Tracing } from "./trace_context.ts";
+import { spanIdOf, spanRefOf, traceIdOf, Tracing } from "./trace_context.ts";
 
 function tracing(env: Record<string, string> = {}, random = realWorld.random, now = realWorld.now): Tracing {
   const { telemetry } = loadConfig({ OTLP_ENDPOINT: "http://127.0.0.1:4318", ...env });
@@ -13,7 +13,7 @@ Deno.test("ids are as W3C Trace Context wants them, and no two alike", () => {
   const places = tracing();
   const seen = new Set<string>();
   for (let i = 0; i < 10_000; i++) {
-    const text = traceparentOf(places.place(""));
+    const text = places.place("").traceparent;
     assert.match(text, /^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
     seen.add(text.slice(3, 52));
   }
@@ -21,8 +21,9 @@ Deno.test("ids are as W3C Trace Context wants them, and no two alike", () => {
 });
 
 Deno.test("spans of a place have ids of one row, which goes round", () => {
-  const row = { idHigh: "1234abcd", idLow: 2 ** 32 - 1, lowDigits: "ffffffff" };
-  const place = { traceId: "", parentSpanId: "", sampled: false, ...row };
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-1234abcdffffffff-00";
+  const place = { traceparent, parentSpanId: "", sampled: false, idLow: 2 ** 32 - 1 };
+  assert.equal(traceIdOf(place), "0af7651916cd43dd8448eb211c80319c");
   assert.deepEqual([0, 1, 2].map((n) => spanIdOf(place, n)), [
     "1234abcdffffffff",
     "1234abcd00000000",
@@ -39,6 +40,7 @@ Deno.test("the ratio decides about traces that begin here, the caller about othe
   assert.ok(!places.place(`${caller}00`).sampled);
   const joined = places.place(`${caller}01`);
   assert.deepEqual([joined.sampled, joined.parentSpanId], [true, "b7ad6b7169203331"]);
+  assert.match(joined.traceparent, /^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01$/);
   assert.deepEqual(spanRefOf(`${caller}03`), {
     traceId: "0af7651916cd43dd8448eb211c80319c",
     spanId: "b7ad6b7169203331",
