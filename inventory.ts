@@ -33,6 +33,7 @@ import { describeError } from "./src/telemetry/logger.ts";
 import { realWorld as world } from "./src/world.ts";
 
 const connectTimeoutMs = 5000;
+const replicaTimeoutMs = 1000;
 
 /** Opens a part when it is first asked for, and remembers how to close it. */
 class Parts {
@@ -141,6 +142,7 @@ function openReach(config: Config): Reach {
       userLimitMs,
       idempotencyWindowMs: config.idempotencyWindowS * 1000,
       backlogMax: config.backlogMax,
+      replicaTimeoutMs,
     });
   }
 

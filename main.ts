@@ -123,7 +123,10 @@ async function openRedis(urls: readonly string[], databaseUrl: string | null): P
     world,
   );
   const deployment = await ledger?.deployment().catch(() => undefined);
-  const store = new RedisStore(links, { ...place, deployment: deployment?.id ?? "" }, limits);
+  const store = new RedisStore(links, { ...place, deployment: deployment?.id ?? "" }, {
+    ...limits,
+    replicaTimeoutMs: Math.floor(config.requestTimeoutMs / 2),
+  });
   await orExit(refuseForeign(store, deployment));
   if (ledger && !deployment) void learnDeployment(ledger, store);
   const stop = [() => store.close(), () => servers.close(), async () => await ledger?.close()];

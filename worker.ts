@@ -61,6 +61,7 @@ const store = new RedisStore(new Links(servers, "server"), { ...place, deploymen
   userLimitMs,
   idempotencyWindowMs,
   backlogMax: config.backlogMax,
+  replicaTimeoutMs: Math.floor(config.requestTimeoutMs / 2),
 });
 const stream = new RedisStream(new Links(servers, "shard"), place);
 const log = kafkaBrokers === null ? stream : await relayed(kafkaBrokers);

@@ -8,6 +8,7 @@
   ARGV[5] deployment   ARGV[6] shards
   ARGV[7] applied      last number in the ledger
   ARGV[8] token        of the restore that filled the shard, or ""
+  ARGV[9] replicas     that its answers wait for   ARGV[10] disk: 1 until it is on their disks, 0 in their memory
   Reply   1 armed; 0 something changed since it was verified: nothing was done
   Cost    O(1) ]=]
 
@@ -28,6 +29,7 @@ if not meta[5] then
   redis.call("HSET", META, "orders_gen", 0, "orders_since", now, "limits_gen", 0, "limits_since", now)
 end
 redis.call("HSET", META, "epoch", ARGV[4], "seq", ARGV[3], "deployment", ARGV[5], "shards", ARGV[6],
-  "applied", string.format("%.0f", math.max(tonumber(ARGV[7]), tonumber(meta[6] or "0"))), "armed", instance)
+  "applied", string.format("%.0f", math.max(tonumber(ARGV[7]), tonumber(meta[6] or "0"))), "armed", instance,
+  "replicas", ARGV[9], "on_disk", ARGV[10])
 redis.call("HDEL", META, "token")
 return 1

@@ -3,7 +3,8 @@
   the log: all of it or nothing.
 
   KEYS[1] meta      {inventory:<shard>}:meta       hash: deployment, shards, armed, epoch, seq, applied,
-                                                   orders_gen, orders_since, limits_gen, limits_since
+                                                   orders_gen, orders_since, limits_gen, limits_since,
+                                                   replicas, on_disk
   KEYS[2] stock     {inventory:<shard>}:stock      hash: SKU -> "<available> <reserved>[ <policy as JSON>]"
   KEYS[3] orders:0  {inventory:<shard>}:orders:0   hash: order id -> its lines (msgpack); \1 and an adjustment id,
                                                    or \2, an order id, \31 and a return id -> the same
@@ -43,11 +44,12 @@
     opens, closes   ms since 1970
 
   Reply   JSON, one of
-    ["decided", now in ms, head of the log, [reply, ...]]   one reply a command, in order
+    ["decided", now in ms, head of the log, [reply, ...], replicas, disk]   one reply a command, in order
     ["unarmed", now in ms]                                  not verified since this server changed: nothing done
     ["stale_epoch", now in ms, current epoch]               nothing done, ask again under that epoch
     ["stale_server", now in ms, epoch here]                 the caller has seen a newer epoch: nothing done
     ["foreign", now in ms, what]                            armed for another deployment, or another number of shards
+    replicas   that must have this, in memory or (disk = 1) on disk, before anybody may hear the replies
   Replies of commands
     ["accepted", seq, [available, ...], expires]   done; one figure a line; expires in ms, 0 = never
     ["created", seq, [available], 0]               an adjustment that made the SKU
@@ -94,8 +96,9 @@
 -- @include "stock.lua"
 
 local meta = redis.call("HMGET", META, "armed", "epoch", "seq", "applied",
-  "orders_gen", "orders_since", "limits_gen", "limits_since", "shards", "deployment")
-local server = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
+  "orders_gen", "orders_since", "limits_gen", "limits_since", "shards", "deployment", "replicas", "on_disk")
+local replication = redis.call("INFO", "replication")
+local server = string.match(replication, "master_replid:(%x+)")
 if not meta[1] or meta[1] ~= server then
   return cjson.encode({ "unarmed", now })
 end
@@ -142,8 +145,16 @@ for i = 1, #commands do
   end
 end
 
-commit(epoch)
+-- The worker says how many replicas could take this server's place. One that has acknowledged something since
+-- counts from then on, unless it has been silent for 10 s.
+local replicas, heard = tonumber(meta[11] or "0"), 0
+for lag in string.gmatch(replication, "state=online,offset=[1-9]%d*,lag=(%d+)") do
+  if tonumber(lag) <= 10 then heard = heard + 1 end
+end
+replicas = math.max(replicas, heard)
+
+commit(epoch, replicas)
 
 -- An empty table encodes as {}, so an empty batch is spelled out.
 local body = #replies > 0 and cjson.encode(replies) or "[]"
-return string.format('["decided",%.0f,%.0f,%s]', now, seq, body)
+return string.format('["decided",%.0f,%.0f,%s,%d,%d]', now, seq, body, replicas, tonumber(meta[12] or "0"))

@@ -48,7 +48,7 @@ local function turn(generations, current, since, window)
   return 1 - current, now
 end
 
-local function commit(epoch)
+local function commit(epoch, replicas)
   local open, closed = expiry_args()
   if #events == 0 then
     write_flat("ZREM", EXPIRY, closed) -- reservations that had nothing held any more
@@ -70,7 +70,7 @@ local function commit(epoch)
   write_flat("HSET", QUOTA, quota_args)
   write_flat("ZADD", EXPIRY, open)
   write_flat("ZREM", EXPIRY, closed)
-  redis.call("HSET", META, "seq", string.format("%.0f", seq),
+  redis.call("HSET", META, "seq", string.format("%.0f", seq), "replicas", replicas,
     "orders_gen", orders_gen, "orders_since", string.format("%.0f", orders_since),
     "limits_gen", limits_gen, "limits_since", string.format("%.0f", limits_since))
 end

@@ -23,6 +23,7 @@ const doubtful = new Set([
   "MASTERDOWN",
   "READONLY",
   "NOREPLICAS",
+  "not_replicated",
   "connection_lost",
   "not_connected",
 ]);

@@ -13,7 +13,11 @@ import { Servers } from "../../src/redis/servers.ts";
 import { realWorld } from "../../src/world.ts";
 import { deployment, type StoreUnderTest } from "./store_suite.ts";
 
-const defaults: DecisionLimits = { userLimitMs: 0, idempotencyWindowMs: 86_400_000, backlogMax: 1_000_000 };
+const defaults: DecisionLimits = {
+  userLimitMs: 0,
+  idempotencyWindowMs: 86_400_000,
+  backlogMax: 1_000_000,
+};
 
 /** A store in memory. */
 export function makeMemoryStore(limits: Partial<DecisionLimits> = {}): Promise<StoreUnderTest> {
@@ -56,7 +60,7 @@ export async function makeRedisStore(
   const servers = new Servers([url].flat(), place, { name: "test", world: realWorld, onError() {} });
   const links = { store: new Links(servers, "shard"), control: new Links(servers, "server") };
   await Promise.all(Object.values(links).map((each) => each.whenReady(0, 5000)));
-  const store = new RedisStore(links.store, { ...place, deployment: "" }, all);
+  const store = new RedisStore(links.store, { ...place, deployment: "" }, { ...all, replicaTimeoutMs: 1000 });
   const control = new RedisControl(links.control, {
     ...place,
     userLimitMs: all.userLimitMs,

@@ -19,7 +19,7 @@ import { runToEnd } from "../system/stack.ts";
 const FAILOVER_DEADLINE_MS = 30_000;
 const place = { namespace: "routes", shards: 1 };
 const [slot = -1] = allShardSlots(place);
-const limits = { userLimitMs: 0, idempotencyWindowMs: 86_400_000, backlogMax: 1000 };
+const limits = { userLimitMs: 0, idempotencyWindowMs: 86_400_000, backlogMax: 1000, replicaTimeoutMs: 1000 };
 const options = { name: "test", world, onError() {} };
 
 /** API's and worker's side of one shard. */

@@ -136,7 +136,12 @@ function withoutLocks(database: Database): Database {
 /** A worker in this process that takes the lease whether or not it is free; counts what it books and arms. */
 async function startGreedyWorker(redisUrl: string, databaseUrl: string) {
   const place = { namespace: "inventory", shards: 1 };
-  const limits = { userLimitMs: 1000, idempotencyWindowMs: 86_400_000, backlogMax: 1_000_000 };
+  const limits = {
+    userLimitMs: 1000,
+    idempotencyWindowMs: 86_400_000,
+    backlogMax: 1_000_000,
+    replicaTimeoutMs: 1000,
+  };
   const servers = new Servers([redisUrl], place, { name: "greedy", world, onError() {} });
   const database = openPostgres({
     url: databaseUrl,

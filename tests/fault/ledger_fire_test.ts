@@ -282,7 +282,12 @@ Deno.test("ledger: an event that PostgreSQL cannot take is set aside beside its 
   const { redis, databaseUrl, api } = shop;
   const place = { namespace: "inventory", shards: 1 };
   const servers = new Servers([redis.url], place, { name: "test", world, onError() {} });
-  const limits = { userLimitMs: 0, idempotencyWindowMs: 86_400_000, backlogMax: 1000 };
+  const limits = {
+    userLimitMs: 0,
+    idempotencyWindowMs: 86_400_000,
+    backlogMax: 1000,
+    replicaTimeoutMs: 1000,
+  };
   const store = new RedisStore(new Links(servers, "shard"), { ...place, deployment: "" }, limits);
   // The edge refuses NUL; a program of somebody else's that writes past it does not.
   const orders = ["good-1", "bad\0order", "good-2", "good-3"];

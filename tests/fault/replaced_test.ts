@@ -16,8 +16,10 @@ const ORDERS_AN_ACT = 200;
 const PROBES = 64;
 const STEP_DEADLINE_MS = 8_000;
 const SELLING_AGAIN_MAX_MS = 4_000;
-/** Connections of one worker: to verify and visit, to give back, and to read the log. */
-const WORKER_CONNECTIONS = 3;
+/** Connections of a worker that books: to verify and visit, and to read the log. */
+const BOOKING_CONNECTIONS = 2;
+/** One that was idle has given back what lapsed, too. */
+const IDLE_CONNECTIONS = 3;
 
 for (const fresh of [undefined, "worker"] as const) {
   const who = fresh ? ", with a fresh worker" : "";
@@ -134,6 +136,10 @@ Deno.test("a worker that was booking while the address changed does not touch so
   await season.booked();
   await theirs.api.post("/api/v1/inventory/plenty/adjustments", { adjustment_id: "theirs", delta: 500 });
   await untilTold(theirRedis);
+  await waitFor(async () => await clientsNamed(theirRedis, "inventory-worker") === IDLE_CONNECTIONS, {
+    deadlineMs: STEP_DEADLINE_MS,
+    what: "their worker to be idle",
+  });
   const before = await digest(theirRedis);
 
   await withConnection(databaseUrl, async (sql) => {
@@ -146,7 +152,8 @@ Deno.test("a worker that was booking while the address changed does not touch so
       });
       all.redirect(theirRedis);
       await waitFor(
-        async () => (await clientsNamed(theirRedis, "inventory-worker")) >= 2 * WORKER_CONNECTIONS,
+        async () =>
+          await clientsNamed(theirRedis, "inventory-worker") >= IDLE_CONNECTIONS + BOOKING_CONNECTIONS,
         {
           deadlineMs: STEP_DEADLINE_MS,
           what: "a worker that is connected to somebody else's Redis",

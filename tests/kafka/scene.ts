@@ -48,6 +48,7 @@ export class Scene implements AsyncDisposable {
         userLimitMs: 0,
         idempotencyWindowMs: 86_400_000,
         backlogMax: 1_000_000,
+        replicaTimeoutMs: 1000,
       }),
     );
   }

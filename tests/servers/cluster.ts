@@ -13,12 +13,14 @@ const SLOTS = 16384;
 const NODE_TIMEOUT_MS = 2000;
 const FORMED_DEADLINE_MS = 30_000;
 
-/** Which server, and settings of every node beside the defaults. */
+/** Which server, how many nodes, and settings of every node beside the defaults. */
 export interface ClusterOptions {
   /** Redis when left out. */
   readonly flavour?: RedisFlavour;
   /** Appended to every command line. */
   readonly args?: readonly string[];
+  /** Of each master: 1 when left out. */
+  readonly replicas?: 0 | 1;
 }
 
 /** A node's line of `CLUSTER NODES`, as far as tests read it. */
@@ -32,14 +34,14 @@ export interface ClusterNode {
   readonly ranges: readonly (readonly [number, number])[];
 }
 
-/** Starts six nodes; returns when every one of them sees all others, and every replica its master. */
+/** Starts the nodes; returns when every one of them sees all others, and every replica its master. */
 export async function startCluster(
-  { flavour = "redis", args = [] }: ClusterOptions = {},
+  { flavour = "redis", args = [], replicas = 1 }: ClusterOptions = {},
 ): Promise<RedisCluster> {
   await using started = new AsyncDisposableStack();
   const nodeArgs = ["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS), ...args];
   const nodes: RedisServer[] = [];
-  for (let i = 0; i < 2 * MASTERS; i++) {
+  for (let i = 0; i < MASTERS * (1 + replicas); i++) {
     nodes.push(started.use(await startRedis({ flavour, args: nodeArgs })));
   }
   const cluster = new RedisCluster(nodes, started.move());
@@ -50,7 +52,7 @@ export async function startCluster(
   return cluster;
 }
 
-/** Six nodes: the first three begin as masters, each of the others as the replica of the one three before it. */
+/** The first three nodes begin as masters, each of the others as the replica of the one three before it. */
 export class RedisCluster implements AsyncDisposable {
   readonly nodes: readonly RedisServer[];
   readonly #owned: AsyncDisposableStack;
@@ -84,8 +86,7 @@ export class RedisCluster implements AsyncDisposable {
       const [first, next] = [i, i + 1].map((at) => Math.floor(at * SLOTS / MASTERS));
       await this.node(i).cli("CLUSTER", "ADDSLOTSRANGE", String(first), String((next ?? SLOTS) - 1));
     }
-    for (let i = 0; i < MASTERS; i++) {
-      const replica = this.node(MASTERS + i);
+    for (const [i, replica] of this.nodes.slice(MASTERS).entries()) {
       await waitFor(async () => await replica.cli("CLUSTER", "REPLICATE", ids[i] ?? "") === "OK", {
         deadlineMs: FORMED_DEADLINE_MS,
         what: "a replica that knows its master",
@@ -96,6 +97,7 @@ export class RedisCluster implements AsyncDisposable {
 
   /** Waits until all nodes are up, agree, and every replica follows its master. */
   async whole(deadlineMs: number = FORMED_DEADLINE_MS): Promise<void> {
+    const replicas = this.nodes.length - MASTERS;
     await waitFor(async () => {
       for (const node of this.nodes) {
         const [info, replication, view] = await Promise.all([
@@ -103,11 +105,11 @@ export class RedisCluster implements AsyncDisposable {
           node.cli("INFO", "replication"),
           this.view(node),
         ]);
-        const isReplica = replication.includes("role:slave");
-        const followed = isReplica ? "master_link_status:up" : "state=online";
-        if (!info.includes("cluster_state:ok") || !replication.includes(followed)) return false;
+        const followed = replication.includes("role:slave") ? "master_link_status:up" : "state=online";
+        const isFollowed = replicas === 0 || replication.includes(followed);
+        if (!info.includes("cluster_state:ok") || !isFollowed) return false;
         const isSettled = view.every(({ flags }) => !/fail|handshake|noaddr/.test(flags.join()));
-        if (!isSettled || view.filter(({ masterId }) => masterId !== "-").length !== MASTERS) return false;
+        if (!isSettled || view.filter(({ masterId }) => masterId !== "-").length !== replicas) return false;
       }
       return true;
     }, { deadlineMs, what: "a whole cluster" });

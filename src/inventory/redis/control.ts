@@ -20,6 +20,7 @@ import { encodeLine } from "./wire_lines.ts";
 import { allShardKeys, type RedisPlace } from "../../redis/keys.ts";
 import type { Links } from "../../redis/links.ts";
 import { readScript, type Script } from "../../redis/script.ts";
+import { FollowerWatch, type FoundFollowers } from "../../redis/followers.ts";
 import { integer, list, text } from "../../redis/reply.ts";
 import { judgeServer, settingsAsked } from "../../redis/fitness.ts";
 import type { World } from "../../world.ts";
@@ -28,7 +29,7 @@ import type { World } from "../../world.ts";
 export interface ControlOptions extends RedisPlace {
   /** What a user bought within this time counts again after a restore, ms. */
   readonly userLimitMs: number;
-  /** Its clock is the one that the server's is held against. */
+  /** Its clock is the one that the server's is held against, and says when to look at the replicas again. */
   readonly world: World;
 }
 
@@ -41,6 +42,7 @@ export class RedisControl implements ShardControl {
   readonly #links: Links;
   readonly #keys: string[][];
   readonly #options: ControlOptions;
+  readonly #followers: FollowerWatch;
   readonly #decide = readScript("inventory");
   readonly #inspect = readScript("inspect");
   readonly #arm = readScript("arm");
@@ -53,6 +55,7 @@ export class RedisControl implements ShardControl {
   constructor(links: Links, options: ControlOptions) {
     this.#links = links;
     this.#options = options;
+    this.#followers = new FollowerWatch(options.world);
     this.#keys = allShardKeys(options);
   }
 
@@ -171,13 +174,28 @@ export class RedisControl implements ShardControl {
   async arm(shard: number, arming: Arming): Promise<boolean> {
     const { seen, epoch, deployment, shards, applied, token } = arming;
     const verified = [seen.instance, seen.position.epoch, seen.position.seq];
-    return await this.#run(this.#arm, shard, ...verified, epoch, deployment, shards, applied, token) === 1;
+    const { replicas, onDisk } = await this.#followersOf(shard);
+    const what = [epoch, deployment, shards, applied, token, replicas, Number(onDisk)];
+    const armed = await this.#run(this.#arm, shard, ...verified, ...what) === 1;
+    // A replica that never got anything before this acknowledges it now: it counts from the next visit on.
+    await this.#links.run(shard, async (connection) => await this.#followers.forget(connection));
+    return armed;
   }
 
-  /** Trims 10,000 numbers behind `applied`, in whole nodes of the stream: a few more may stay. */
+  /**
+   * Trims 10,000 numbers behind `applied`, in whole nodes of the stream: a few more may stay. Notes for which
+   * replicas answers wait.
+   */
   async visit(shard: number, applied: Position, deployment: string): Promise<Visit> {
     const keep = Math.max(0, applied.seq - trimMargin);
-    const reply = await this.#run(this.#visit, shard, applied.seq, applied.epoch, keep, deployment);
+    const { replicas, onDisk, isCertain } = await this.#followersOf(shard);
+    const followers = [replicas, Number(onDisk), Number(isCertain)];
+    const reply = await this.#run(
+      this.#visit,
+      shard,
+      ...[applied.seq, applied.epoch, keep, deployment],
+      ...followers,
+    );
     const [kind, head] = list(JSON.parse(text(reply)));
     return { kind: kind === "armed" ? "armed" : "lost", head: integer(head) };
   }
@@ -185,6 +203,10 @@ export class RedisControl implements ShardControl {
   /** Closes the connections; calls on their way reject. */
   close(): Promise<void> {
     return this.#links.close();
+  }
+
+  #followersOf(shard: number): Promise<FoundFollowers> {
+    return this.#links.run(shard, (connection) => this.#followers.of(connection));
   }
 
   async #step(shard: number, args: (string | number)[]): Promise<void> {

@@ -5,6 +5,7 @@
  */
 import { type BatchResult, type DecisionLimits, type StockStore, StoreError, type Timed } from "../store.ts";
 import { allShardKeys, type RedisPlace } from "../../redis/keys.ts";
+import { acknowledged, type Followers, noFollowers } from "../../redis/followers.ts";
 import type { Links } from "../../redis/links.ts";
 import { list, text } from "../../redis/reply.ts";
 import { readScript } from "../../redis/script.ts";
@@ -16,6 +17,12 @@ export interface CallerPlace extends RedisPlace {
   readonly deployment: string;
 }
 
+/** What a caller may ask of the servers beside what it decides by. */
+export interface RedisLimits extends DecisionLimits {
+  /** How long an answer waits for the replicas, ms: well below REQUEST_TIMEOUT_MS, or nobody hears it. */
+  readonly replicaTimeoutMs: number;
+}
+
 /** The API's side of Redis. It can only run what the worker has loaded: `EVALSHA`, never `EVAL`. */
 export class RedisStore implements StockStore {
   readonly #links: Links;
@@ -25,12 +32,17 @@ export class RedisStore implements StockStore {
   #terms: readonly (number | string)[];
   /** Epoch of each shard as this process last heard it; 0 = not yet. */
   readonly #epochs: number[];
+  /** Which replicas each shard's answers wait for, as this process last heard it. */
+  readonly #followers: (Followers | undefined)[];
+  readonly #replicaTimeoutMs: number;
 
   /** Reads its script from `lua/` and sends nothing yet. {@link close} closes `links`. */
-  constructor(links: Links, place: CallerPlace, limits: DecisionLimits) {
+  constructor(links: Links, place: CallerPlace, limits: RedisLimits) {
     this.#links = links;
     this.#keys = allShardKeys(place);
     this.#epochs = new Array(place.shards).fill(0);
+    this.#followers = new Array(place.shards).fill(undefined);
+    this.#replicaTimeoutMs = limits.replicaTimeoutMs;
     const { userLimitMs, idempotencyWindowMs, backlogMax } = limits;
     this.#terms = [userLimitMs, idempotencyWindowMs, backlogMax, place.shards, place.deployment];
   }
@@ -41,16 +53,18 @@ export class RedisStore implements StockStore {
   }
 
   /**
-   * Decides a batch in one `EVALSHA`, in two when the shard's epoch was news. A server that lacks the script
-   * counts as unarmed, at time 0.
+   * Decides a batch in one `EVALSHA`, in two when the shard's epoch was news, and waits until the replicas
+   * have what its answers rest on. A server that lacks the script counts as unarmed, at time 0.
    *
-   * @throws {StoreError} also `foreign`, `stale_server` and `stale_epoch`, which have no effect
+   * @throws {StoreError} also `foreign`, `stale_server` and `stale_epoch`, which have no effect, and
+   *   `not_replicated`, whose effect is unknown: what was decided is in the log, which a failover may lose
    */
   async decide(shard: number, batch: readonly Timed[]): Promise<BatchResult> {
     const commands = encodeBatch(batch);
+    const isWaiting = batch.length > 0; // nothing rests on a probe
     // Twice at most: the epoch can be news once; if it is again, the shard is being armed over and over.
     for (let attempt = 0; attempt < 2; attempt++) {
-      const reply = await this.#run(shard, commands);
+      const reply = await this.#run(shard, commands, isWaiting);
       if (reply === "not_loaded") return { kind: "unarmed", timeMs: 0 };
       switch (reply.kind) {
         case "decided":
@@ -89,12 +103,28 @@ export class RedisStore implements StockStore {
     return this.#links.close();
   }
 
-  async #run(shard: number, commands: string): Promise<BatchReply | "not_loaded"> {
+  async #run(shard: number, commands: string, isWaiting: boolean): Promise<BatchReply | "not_loaded"> {
     const keys = this.#shardKeys(shard);
     const args = [...keys, commands, this.#epochs[shard] ?? 0, ...this.#terms];
+    const asked = isWaiting && this.#followers[shard] || noFollowers;
     try {
-      const reply = await this.#links.call(shard, "EVALSHA", this.#script.sha, keys.length, ...args);
-      return decodeBatch(reply);
+      return await this.#links.run(shard, async (connection) => {
+        const deciding = connection.call("EVALSHA", this.#script.sha, keys.length, ...args);
+        const waiting = acknowledged(connection, asked, this.#replicaTimeoutMs);
+        waiting.catch(() => {}); // it counts only for what was decided
+        const reply = decodeBatch(await deciding);
+        if (reply.kind !== "decided") return reply;
+        const { followers } = reply;
+        this.#followers[shard] = followers;
+        if (!isWaiting) return reply;
+        // When the number is news: the connection has just answered, so it waits there for the same.
+        const isNews = followers.replicas > asked.replicas;
+        const all = waiting.then((found) =>
+          isNews ? acknowledged(connection, followers, this.#replicaTimeoutMs) : found
+        );
+        await assertReplicated(shard, followers, all);
+        return reply;
+      });
     } catch (error) {
       // The worker loads the script when it arms, so a server without it has not been armed by this version.
       if (error instanceof StoreError && error.code === "NOSCRIPT") return "not_loaded";
@@ -107,4 +137,21 @@ export class RedisStore implements StockStore {
     if (!keys) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#keys.length}`);
     return keys;
   }
+}
+
+/** What too few replicas have is in the log, and nobody may rely on it. */
+async function assertReplicated(
+  shard: number,
+  wanted: Followers,
+  acknowledging: Promise<number>,
+): Promise<void> {
+  const found = await acknowledging.catch((cause) => {
+    throw new StoreError("not_replicated", "unknown", "Cannot hear from the replicas", { cause });
+  });
+  if (found >= wanted.replicas) return;
+  throw new StoreError(
+    "not_replicated",
+    "unknown",
+    `Cannot answer for shard ${shard} as ${found} of ${wanted.replicas} replicas have it`,
+  );
 }

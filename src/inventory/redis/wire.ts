@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Followers } from "../../redis/followers.ts";
 import { integer, list, text } from "../../redis/reply.ts";
 import type { Command } from "../command.ts";
 import type { Decided } from "../outcome.ts";
@@ -60,7 +61,7 @@ export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = 
 
 /** A reply of the script to a whole batch. */
 export type BatchReply =
-  | { kind: "decided"; timeMs: number; head: number; outcomes: Decided[] }
+  | { kind: "decided"; timeMs: number; head: number; outcomes: Decided[]; followers: Followers }
   | { kind: "unarmed"; timeMs: number }
   | { kind: "stale_epoch" | "stale_server"; timeMs: number; epoch: number }
   | { kind: "foreign"; timeMs: number; what: string };
@@ -120,11 +121,17 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
  * @throws {TypeError} when the reply is not one that the script's header names
  */
 export function decodeBatch(reply: unknown): BatchReply {
-  const [kind, time, number, replies] = list(JSON.parse(text(reply)));
+  const [kind, time, number, replies, replicas, disk] = list(JSON.parse(text(reply)));
   const timeMs = integer(time);
   switch (kind) {
     case "decided":
-      return { kind, timeMs, head: integer(number), outcomes: list(replies).map(decodeOne) };
+      return {
+        kind,
+        timeMs,
+        head: integer(number),
+        outcomes: list(replies).map(decodeOne),
+        followers: { replicas: integer(replicas), onDisk: integer(disk) === 1 },
+      };
     case "unarmed":
       return { kind, timeMs };
     case "stale_epoch":
