@@ -26,6 +26,8 @@ export interface CrowdOptions {
   readonly connections: number;
   /** REQUEST_TIMEOUT_MS of the APIs: how long an order without an answer may still take effect. */
   readonly requestTimeoutMs?: number;
+  /** A pace at which faults strike within the rush on a fast machine too; no limit when left out. */
+  readonly ordersPerSecondMax?: number;
   /** Whether each order's first attempt is declared as one (`Order-Attempt: 1`); not when left out. */
   readonly declaresFirst?: boolean;
 }
@@ -61,6 +63,7 @@ export class Crowd implements AsyncDisposable {
   readonly #urls: readonly string[];
   readonly #connections: number;
   readonly #requestTimeoutMs: number;
+  readonly #ordersPerSecondMax: number;
   readonly #firstHeaders: Headers;
   #next = 0;
   #answered = 0;
@@ -79,6 +82,7 @@ export class Crowd implements AsyncDisposable {
     this.#urls = urls;
     this.#connections = connections;
     this.#requestTimeoutMs = requestTimeoutMs;
+    this.#ordersPerSecondMax = options.ordersPerSecondMax ?? Infinity;
     this.#firstHeaders = declaresFirst ? { "order-attempt": "1" } : {};
   }
 
@@ -159,8 +163,11 @@ export class Crowd implements AsyncDisposable {
 
   async #buy(buyer: number): Promise<void> {
     using client = new Client(this.#urls, buyer);
-    const untilMs = performance.now() + RUN_DEADLINE_MS;
+    const startedMs = performance.now();
+    const untilMs = startedMs + RUN_DEADLINE_MS;
     for (;;) {
+      const earlyMs = this.#next * 1000 / this.#ordersPerSecondMax - (performance.now() - startedMs);
+      if (earlyMs > 0) await sleep(earlyMs);
       // Connected first: an order is taken only by a buyer who can send it.
       await client.connect(untilMs, () => this.#stopped || this.#next >= this.orders.length);
       const index = this.#next;
