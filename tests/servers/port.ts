@@ -12,11 +12,19 @@ const PORT_MAX = 21_999;
 const BUS_OFFSET = 10_000;
 const ATTEMPTS_MAX = 50;
 
-/** A port of 127.0.0.1 on which nothing listens now, nor on its bus. Random, so that runs side by side rarely meet. */
+/** Ports that were given out: a server that was told its port does not listen there yet. */
+const given = new Set<number>();
+
+/**
+ * A port of 127.0.0.1 on which nothing listens now, nor on its bus, and which was not given out before. Random, so
+ * that runs side by side rarely meet.
+ */
 export function freePort(): number {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN + 1));
-    if (isFree(port) && isFree(port + BUS_OFFSET)) return port;
+    if (given.has(port) || !isFree(port) || !isFree(port + BUS_OFFSET)) continue;
+    given.add(port);
+    return port;
   }
   throw new Error(`Cannot find a free port in ${PORT_MIN}..${PORT_MAX}: ${ATTEMPTS_MAX} attempts were taken`);
 }
