@@ -66,7 +66,11 @@ const app = createApp({
   world,
   reportError: (error, traceparent) =>
     logger.error("broken request", { error: describeError(error), ...traceIds(traceparent) }),
-  watch: telemetry?.requests(config.store.kind === "redis" ? "redis" : "memory") ?? null,
+  watch: telemetry?.requests(
+    config.store.kind === "redis" ? "redis" : "memory",
+    ({ route, status, passage, traceparent }) =>
+      logger.warn("request failed", { route, status, code: passage?.result, ...traceIds(traceparent) }),
+  ) ?? null,
 });
 const server = await orExit(listen());
 // Only the embedded default has files. After listening: a platform may want a socket in a folder.

@@ -36,6 +36,8 @@ export interface RequestsParts {
   readonly meter: Meter;
   /** What decides. */
   readonly system: StoreSystem;
+  /** Told of each request that got 5xx, or an item of which did; not of a probe. */
+  readonly onFailed: (journey: RequestJourney) => void;
 }
 
 /** See {@link RequestWatch}. */
@@ -73,11 +75,13 @@ export class Requests implements RequestWatch {
   }
 
   end(journey: RequestJourney, status: number): void {
-    const { world, spans, system } = this.#parts;
+    const { world, spans, system, onFailed } = this.#parts;
     this.#active--;
     journey.endMs = world.elapsedMs();
     journey.status = status;
     this.#count(journey);
+    if (probes.has(journey.route)) return;
+    if (journey.failed) onFailed(journey);
     const why = this.#whyKept(journey);
     if (why !== "") keep(spans, () => spansOf(journey, system, why));
   }
@@ -105,7 +109,6 @@ export class Requests implements RequestWatch {
 
   /** Why a request is kept: in one word; empty when it is not. */
   #whyKept(journey: RequestJourney): string {
-    if (probes.has(journey.route)) return "";
     if (journey.place.sampled) return "sampled";
     if (journey.failed) return "failed";
     return journey.endMs - journey.startMs > this.#parts.config.traceSlowMs ? "slow" : "";

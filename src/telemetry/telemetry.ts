@@ -13,6 +13,7 @@ import { instruments } from "./instruments.ts";
 import type { LogLine, LogSink } from "./logger.ts";
 import { figure } from "./meter.ts";
 import { watchProcess } from "./process_metrics.ts";
+import type { RequestJourney } from "./request_journey.ts";
 import type { StoreSystem } from "./request_spans.ts";
 import { Requests } from "./requests.ts";
 import { Shards } from "./shards.ts";
@@ -42,8 +43,8 @@ export interface InventoryFigures {
 
 /** What a process tells about itself. */
 export interface Telemetry {
-  /** Watches requests to a store of this kind. */
-  requests(system: StoreSystem): RequestWatch;
+  /** Watches requests to a store of this kind; `onFailed` is told of each that got 5xx, or an item of which did. */
+  requests(system: StoreSystem, onFailed: (journey: RequestJourney) => void): RequestWatch;
   /** Told of every call of a lane. */
   readonly onStoreCall: (call: StoreCall) => void;
   /** Told of every operation of a client of Redis or PostgreSQL. */
@@ -83,7 +84,7 @@ export async function startTelemetry(
     () => figure(Math.max(shards?.unarmed ?? 0, inventory?.unarmedShards ?? 0)),
   );
   return {
-    requests: (system) => new Requests({ world, config, places, spans, meter, system }),
+    requests: (system, onFailed) => new Requests({ world, config, places, spans, meter, system, onFailed }),
     log: (line) => {
       if (!isAboutSending(line)) backend.log(line);
     },
