@@ -24,8 +24,14 @@ export interface Backends extends AsyncDisposable {
 // Loki takes 12 s on a quiet machine.
 const READY_DEADLINE_MS = 90_000;
 
+/** How the Collector samples. */
+export interface BackendsOptions {
+  /** Variables of `deploy/otel-collector/tail-sampling.yaml`; left out = it passes on what it gets. */
+  readonly tailSampling?: Readonly<Record<"DECISION_WAIT" | "SLOW_MS" | "SAMPLE_PERCENT", string>>;
+}
+
 /** Starts all four; returns when each says that it is ready. */
-export async function startBackends(): Promise<Backends> {
+export async function startBackends({ tailSampling }: BackendsOptions = {}): Promise<Backends> {
   await using started = new AsyncDisposableStack();
   const start = async (
     name: "otelcol" | "jaeger" | "prometheus" | "loki",
@@ -41,6 +47,8 @@ export async function startBackends(): Promise<Backends> {
   const local = () => `127.0.0.1:${freePort()}`;
   const [otlp, jaeger, jaegerOtlp, prometheus, loki] = [local(), local(), local(), local(), local()] as const;
   const collector = { OTLP_HTTP_LISTEN: otlp, OTLP_GRPC_LISTEN: local(), HEALTH_LISTEN: local() };
+  const collectorConfigs = ["config.yaml", ...tailSampling ? ["tail-sampling.yaml"] : []]
+    .map((file) => `${DEPLOY}/otel-collector/${file}`);
   await Promise.all([
     start("jaeger", /Everything is ready/, ["--config", `${DEPLOY}/jaeger/config.yaml`], {
       JAEGER_OTLP_LISTEN: jaegerOtlp,
@@ -56,13 +64,18 @@ export async function startBackends(): Promise<Backends> {
       "--web.enable-otlp-receiver",
       "--query.lookback-delta=45s",
     ], {}),
-    start("loki", /Loki started/, [`-config.file=${DEPLOY}/loki/loki.yaml`, "-config.expand-env=true"], {
+    start("loki", /Loki started/, [
+      `-config.file=${DEPLOY}/loki/loki.yaml`,
+      "-config.expand-env=true",
+      "-log.level=info", // or it does not say that it has started
+    ], {
       LOKI_HOST: "127.0.0.1",
       LOKI_PORT: loki.split(":")[1] ?? "",
       LOKI_DATA: `${folder}/loki`,
     }),
-    start("otelcol", /Everything is ready/, ["--config", `${DEPLOY}/otel-collector/config.yaml`], {
+    start("otelcol", /Everything is ready/, collectorConfigs.flatMap((file) => ["--config", file]), {
       ...collector,
+      ...tailSampling,
       SELF_METRICS_HOST: "127.0.0.1",
       SELF_METRICS_PORT: String(freePort()),
       JAEGER_ENDPOINT: jaegerOtlp,
