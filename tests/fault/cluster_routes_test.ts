@@ -11,6 +11,7 @@ import { Servers } from "../../src/redis/servers.ts";
 import { realWorld as world } from "../../src/world.ts";
 import { adjust, armAgain, armEmpty, decide, deduct, inTime } from "../contract/store_suite.ts";
 import { type RedisCluster, startCluster } from "../servers/cluster.ts";
+import { startRedis } from "../servers/redis.ts";
 import { sharedRedis } from "../servers/shared.ts";
 import { waitFor } from "../servers/wait.ts";
 import { runToEnd } from "../system/stack.ts";
@@ -120,6 +121,39 @@ for (const what of ["killed", "frozen"] as const) {
     if (what === "frozen") master.thaw();
   });
 }
+
+Deno.test("cluster: a slot without an owner, owners that point at each other and a replica are refused by name", async () => {
+  const args = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"];
+  await using one = await startRedis({ args });
+  await using other = await startRedis({ args });
+  await using replica = await startRedis({ args: ["--replicaof", "127.0.0.1 1"] });
+  const refusalOf = async (store: RedisStore) => {
+    const { code, effect } = await failureOf(store.decide(0, [inTime(deduct("order", "sku"))]));
+    return `${code} ${effect}`;
+  };
+  {
+    await using shop = await open([one.url]);
+    assert.equal(await refusalOf(shop.store), "CLUSTERDOWN none");
+  }
+  await one.cli("CLUSTER", "MEET", "127.0.0.1", String(other.port));
+  const ids = await Promise.all([one.cli("CLUSTER", "MYID"), other.cli("CLUSTER", "MYID")]);
+  // Each says that the slot is the other's.
+  for (const [node, id = ""] of [[one, ids[1]], [other, ids[0]]] as const) {
+    await waitFor(async () => {
+      await node.cli("CLUSTER", "SETSLOT", String(slot), "NODE", id);
+      return (await node.cli("CLUSTER", "INFO")).includes("cluster_state:ok");
+    }, { deadlineMs: FAILOVER_DEADLINE_MS, what: "a cluster of two" });
+  }
+  {
+    await using shop = await open([one.url]);
+    assert.equal(await refusalOf(shop.store), "MOVED none");
+  }
+  {
+    await using shop = await open([replica.url]);
+    assert.equal((await failureOf(shop.control.inspect(0))).code, "READONLY"); // but the scripts are loaded
+    assert.equal(await refusalOf(shop.store), "READONLY none");
+  }
+});
 
 Deno.test("several addresses that are no Redis Cluster are refused at the start", async () => {
   const { url } = sharedRedis();
