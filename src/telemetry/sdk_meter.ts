@@ -96,7 +96,9 @@ class Histograms implements MetricProducer {
 
   collect(): Promise<CollectionResult> {
     const endTime = hrTime();
-    const metrics = [...this.#series].map(([instrument, series]): HistogramMetricData => ({
+    // A metric without a figure is no news, and Prometheus warns of it at each report.
+    const told = [...this.#series].filter(([, series]) => series.some(({ count }) => count > 0));
+    const metrics = told.map(([instrument, series]): HistogramMetricData => ({
       descriptor: {
         name: instrument.name,
         description: instrument.description,
