@@ -42,6 +42,11 @@ export function backendProgram(name: BackendProgram): string {
   return join(cacheFolder(), `${name}-${RECIPES[name].version}`);
 }
 
+/** Whether nothing would have to be built. */
+export function backendsAreBuilt(): boolean {
+  return (Object.keys(RECIPES) as BackendProgram[]).every((name) => exists(backendProgram(name)));
+}
+
 /** Builds what is missing; says so through `report`, because it takes minutes. */
 export async function installBackends(report: (line: string) => void): Promise<void> {
   const missing = (Object.keys(RECIPES) as BackendProgram[]).filter((name) => !exists(backendProgram(name)));

@@ -16,6 +16,8 @@ export interface NginxOptions {
   readonly apis: readonly string[];
   /** Whether the tests' own address is limited as a stranger's is. */
   readonly limited?: boolean;
+  /** Where it listens for plain HTTP; a free port when left out. */
+  readonly port?: number;
 }
 
 /** An nginx that answers; disposing of it ends it. */
@@ -35,10 +37,10 @@ const STOP_GRACE_MS = 5_000;
 const OPENSSL_DEADLINE_MS = 20_000;
 
 /** Starts nginx on free ports, in a folder of its own; returns when it listens. */
-export async function startNginx({ apis, limited = false }: NginxOptions): Promise<Nginx> {
+export async function startNginx({ apis, limited = false, port = freePort() }: NginxOptions): Promise<Nginx> {
   const folder = await dataDir("nginx");
   await Deno.chmod(folder, 0o711); // its workers run as nobody when the tests run as root
-  const [port, tlsPort] = [freePort(), freePort()];
+  const tlsPort = freePort();
   const certificate = await makeCertificate(folder);
   const shippedListen = await Deno.readTextFile(`${SHIPPED}/listen.conf`);
   const shippedApis = await Deno.readTextFile(`${SHIPPED}/apis.conf`);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { basename } from "node:path";
 import { track, untrack } from "./run_folder.ts";
 import { signalPid } from "./pid.ts";
 
@@ -52,11 +53,22 @@ export interface RunningProcess extends AsyncDisposable {
   thaw(): void;
 }
 
+/** Hears each line that a process prints; `name` is that of its program, or of its script. */
+export type LineListener = (name: string, pid: number, line: string) => void;
+
+let listener: LineListener | undefined;
+
+/** From now on `hear` hears every process that is started, for whoever wants to look on. */
+export function listenToProcesses(hear: LineListener): void {
+  listener = hear;
+}
+
 /** Starts a process and returns when it is ready; one that is not ready in time is killed. */
 export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
   const { command = Deno.execPath(), readyLine, readyDeadlineMs = READY_DEADLINE_MS } = options;
   const title = [command, ...options.args].join(" ");
-  const output = new Output(readyLine);
+  const name = basename(options.args.find((arg) => arg.endsWith(".ts")) ?? command);
+  const output = new Output(readyLine, (line) => listener?.(name, child.pid, line));
   const child = spawn(command, options, title);
   const exited = endOf(child, output);
   const timer = new AbortController();
@@ -152,9 +164,11 @@ class Output {
   text = "";
   readonly ready: Promise<RegExpExecArray>;
   readonly #readyLine: RegExp;
+  readonly #hear: (line: string) => void;
   readonly #resolveReady: (match: RegExpExecArray) => void;
 
-  constructor(readyLine: RegExp) {
+  constructor(readyLine: RegExp, hear: (line: string) => void) {
+    this.#hear = hear;
     const { promise, resolve } = Promise.withResolvers<RegExpExecArray>();
     this.ready = promise;
     this.#resolveReady = resolve;
@@ -173,6 +187,7 @@ class Output {
 
   #add(line: string): void {
     this.text = `${this.text}${line}\n`.slice(-OUTPUT_CHARS_MAX);
+    this.#hear(line);
     const match = this.#readyLine.exec(line);
     if (match) this.#resolveReady(match);
   }
