@@ -11,8 +11,10 @@ import { RelayedLog } from "../../src/log/relayed_log.ts";
 import { Links } from "../../src/redis/links.ts";
 import { Servers } from "../../src/redis/servers.ts";
 import { realWorld } from "../../src/world.ts";
+import { waitFor } from "../servers/wait.ts";
 import { deployment, type StoreUnderTest } from "./store_suite.ts";
 
+const BROKER_DEADLINE_MS = 20_000;
 const defaults: DecisionLimits = {
   userLimitMs: 0,
   idempotencyWindowMs: 86_400_000,
@@ -39,6 +41,12 @@ export async function makeRelayedStore(
     shards: 1,
     onLog() {},
   });
+  // A broker that has just started loads its offsets when it is first asked for them, and refuses meanwhile.
+  await waitFor(async () => {
+    await topic.prepare();
+    await topic.committed(0);
+    return true;
+  }, { deadlineMs: BROKER_DEADLINE_MS, what: "a broker that knows its offsets" });
   const log = new RelayedLog({ stream: under.log, topic, deployment, world: realWorld, onEvent() {} });
   return {
     ...under,

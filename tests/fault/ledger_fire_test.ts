@@ -104,7 +104,12 @@ Deno.test("ledger: the connection is cut before every message of the transaction
   console.log(`seed ${seed}: cut before ${struck.length} messages, ${crowd.count("accepted")} accepted`);
   assert.equal(proxy.strikes, struck.length);
   assert.deepEqual(STEPS.filter((step) => !struck.some(({ statement }) => step.test(statement))), []);
-  assert.ok(worker.logged("shard interrupted").length >= struck.length, "every cut was felt");
+  // What repeats within a second is one line with a count.
+  const felt = worker.logged("shard interrupted").reduce(
+    (sum, { repeated }) => sum + Number(repeated ?? 1),
+    0,
+  );
+  assert.ok(felt >= struck.length, "every cut was felt");
   assert.equal(books.lines.length, crowd.count("accepted"));
 });
 
