@@ -22,6 +22,7 @@ import {
   type MakeStore,
   readAll,
   type StoreUnderTest,
+  type SuiteOptions,
 } from "./store_suite.ts";
 
 const origin = { actor: "till", traceparent: "" } as const;
@@ -70,9 +71,9 @@ function figures(outcome: Outcome | undefined): [available: number, reserved: nu
 }
 
 /** Registers the suite for one adapter. */
-export function orderLifeSuite(name: string, make: MakeStore): void {
+export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOptions = {}): void {
   const test = (title: string, body: (parts: StoreUnderTest) => Promise<void>) =>
-    Deno.test(`${name}: ${title}`, async () => {
+    Deno.test(`${name}: ${title}`, options, async () => {
       await using parts = await make({ userLimitMs: 0 });
       await armEmpty(parts.control);
       await decide(parts.store, adjust("a", "S", 10), adjust("a", "T", 10));

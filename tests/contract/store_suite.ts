@@ -88,14 +88,20 @@ export async function readAll(log: EventLog): Promise<LogEntry[]> {
   }
 }
 
+/** How the tests of a suite are run. */
+export interface SuiteOptions {
+  /** False where servers are started by the tests' own file: they print when they like, and their output is read. */
+  readonly sanitizeOps?: boolean;
+}
+
 /** Registers the suite for one adapter. */
-export function storeSuite(name: string, make: MakeStore): void {
+export function storeSuite(name: string, make: MakeStore, options: SuiteOptions = {}): void {
   const test = (
     title: string,
     body: (parts: StoreUnderTest) => Promise<void>,
     limits?: Partial<DecisionLimits>,
   ) =>
-    Deno.test(`${name}: ${title}`, async () => {
+    Deno.test(`${name}: ${title}`, options, async () => {
       await using parts = await make({ userLimitMs: 0, ...limits });
       await body(parts);
     });

@@ -19,6 +19,8 @@ const FOLLOWING = { entriesMax: 64, waitMs: 200, signal: NEVER };
 const START: Position = { epoch: 0, seq: 0 };
 const ORIGIN = { shard: 0, deployment };
 
+/** The broker that the tests share prints when it likes, and its output is read all the while. */
+const sharing = { sanitizeOps: false };
 let kafka: KafkaServer;
 Deno.test.beforeAll(async () => {
   kafka = await startKafka();
@@ -38,48 +40,56 @@ function losing(topic: Topic, isLost: (message: TopicMessage) => boolean): Topic
   };
 }
 
-Deno.test("a gap in the topic, in its middle or at its end, is filled by relaying again", async () => {
-  await using scene = await Scene.open(kafka);
-  const toLose = new Set(["1-4", "1-5", "1-20"]);
-  const topic = losing(scene.topic(), ({ key }) => toLose.delete(key)); // each is lost once
-  const way = scene.way(topic);
-  await scene.sell(29);
-  const read = await scene.readAll(way);
-  assert.deepEqual(numbersOf(read), upTo(30));
-  await scene.sell(2);
-  toLose.add("1-31").add("1-32");
-  assert.deepEqual(numbersOf(await scene.readAll(way, read.at(-1)?.position)), [31, 32]);
-  assert.equal(toLose.size, 0, "every loss has struck");
-  const gaps = way.told.flatMap((event) => event.kind === "gap" ? [event.after.seq] : []);
-  assert.deepEqual(gaps, [3, 30], "what came behind the first gap was relayed again with it");
-});
+Deno.test(
+  "a gap in the topic, in its middle or at its end, is filled by relaying again",
+  sharing,
+  async () => {
+    await using scene = await Scene.open(kafka);
+    const toLose = new Set(["1-4", "1-5", "1-20"]);
+    const topic = losing(scene.topic(), ({ key }) => toLose.delete(key)); // each is lost once
+    const way = scene.way(topic);
+    await scene.sell(29);
+    const read = await scene.readAll(way);
+    assert.deepEqual(numbersOf(read), upTo(30));
+    await scene.sell(2);
+    toLose.add("1-31").add("1-32");
+    assert.deepEqual(numbersOf(await scene.readAll(way, read.at(-1)?.position)), [31, 32]);
+    assert.equal(toLose.size, 0, "every loss has struck");
+    const gaps = way.told.flatMap((event) => event.kind === "gap" ? [event.after.seq] : []);
+    assert.deepEqual(gaps, [3, 30], "what came behind the first gap was relayed again with it");
+  },
+);
 
-Deno.test("an answer cut after the broker wrote: what is sent next is written too, though kafkajs would lose it", async () => {
-  let proxy: Proxy | undefined;
-  await using kafka = await startKafka({ advertise: (port) => (proxy = startProxy(port)).port });
-  assert.ok(proxy);
-  await using cutting = proxy;
-  await using scene = await Scene.open(kafka);
-  const [entry] = await scene.readAll({ log: scene.stream() });
-  const topic = scene.topic();
-  await topic.prepare();
-  // As long as one another: only then does the broker take one for the other.
-  const append = (seq: number) =>
-    topic.append(
-      0,
-      encodeMessages({ events: entry?.events ?? [], position: { epoch: 1, seq } }, ORIGIN, 1e6),
-    );
-  await append(1);
-  cutting.cutReplies(Infinity, { containing: scene.namespace });
-  await assert.rejects(append(2), TopicAway);
-  assert.ok(cutting.strikes > 0, "an answer was cut");
-  cutting.cutReplies(0);
-  for (const seq of [3, 4, 5]) await append(seq);
-  const { records } = await topic.read(0, 0);
-  assert.deepEqual([...new Set(records.map(({ key }) => key))], ["1-1", "1-2", "1-3", "1-4", "1-5"]);
-});
+Deno.test(
+  "an answer cut after the broker wrote: what is sent next is written too, though kafkajs would lose it",
+  sharing,
+  async () => {
+    let proxy: Proxy | undefined;
+    await using kafka = await startKafka({ advertise: (port) => (proxy = startProxy(port)).port });
+    assert.ok(proxy);
+    await using cutting = proxy;
+    await using scene = await Scene.open(kafka);
+    const [entry] = await scene.readAll({ log: scene.stream() });
+    const topic = scene.topic();
+    await topic.prepare();
+    // As long as one another: only then does the broker take one for the other.
+    const append = (seq: number) =>
+      topic.append(
+        0,
+        encodeMessages({ events: entry?.events ?? [], position: { epoch: 1, seq } }, ORIGIN, 1e6),
+      );
+    await append(1);
+    cutting.cutReplies(Infinity, { containing: scene.namespace });
+    await assert.rejects(append(2), TopicAway);
+    assert.ok(cutting.strikes > 0, "an answer was cut");
+    cutting.cutReplies(0);
+    for (const seq of [3, 4, 5]) await append(seq);
+    const { records } = await topic.read(0, 0);
+    assert.deepEqual([...new Set(records.map(({ key }) => key))], ["1-1", "1-2", "1-3", "1-4", "1-5"]);
+  },
+);
 
-Deno.test("a topic that loses all that it acknowledges is away, not at its end", async () => {
+Deno.test("a topic that loses all that it acknowledges is away, not at its end", sharing, async () => {
   await using scene = await Scene.open(kafka);
   const way = scene.way(losing(scene.topic(), () => true));
   await assert.rejects(scene.readAll(way), TopicAway);
@@ -87,7 +97,7 @@ Deno.test("a topic that loses all that it acknowledges is away, not at its end",
   assert.equal(way.told.at(-1)?.kind, "away");
 });
 
-Deno.test("a topic truncated behind the reader, under it and beyond what was relayed", async () => {
+Deno.test("a topic truncated behind the reader, under it and beyond what was relayed", sharing, async () => {
   await using scene = await Scene.open(kafka);
   const way = scene.way();
   await scene.sell(19);
@@ -100,7 +110,7 @@ Deno.test("a topic truncated behind the reader, under it and beyond what was rel
   assert.deepEqual(numbersOf(await scene.readAll(way, booked)), upTo(30, 21));
 });
 
-Deno.test("a topic deleted under way is made anew, and nothing is missing in it", async () => {
+Deno.test("a topic deleted under way is made anew, and nothing is missing in it", sharing, async () => {
   await using scene = await Scene.open(kafka);
   const way = scene.way();
   await scene.sell(9);
@@ -113,15 +123,19 @@ Deno.test("a topic deleted under way is made anew, and nothing is missing in it"
   assert.ok(end >= 10, `the topic has ${end} records`);
 });
 
-Deno.test("retention shorter than an outage: what the topic forgot comes from the stream again", async () => {
-  await using scene = await Scene.open(kafka);
-  await scene.sell(9);
-  assert.equal(numbersOf(await scene.readAll(scene.way())).length, 10); // a worker that died before it booked
-  await scene.truncate(6);
-  assert.deepEqual(numbersOf(await scene.readAll(scene.way())), upTo(10));
-});
+Deno.test(
+  "retention shorter than an outage: what the topic forgot comes from the stream again",
+  sharing,
+  async () => {
+    await using scene = await Scene.open(kafka);
+    await scene.sell(9);
+    assert.equal(numbersOf(await scene.readAll(scene.way())).length, 10); // a worker that died before it booked
+    await scene.truncate(6);
+    assert.deepEqual(numbersOf(await scene.readAll(scene.way())), upTo(10));
+  },
+);
 
-Deno.test("two relays at once: each reader gets every number once", async () => {
+Deno.test("two relays at once: each reader gets every number once", sharing, async () => {
   await using scene = await Scene.open(kafka);
   const ways = [scene.way(), scene.way()];
   await Promise.all(ways.map((way) => way.log.read(0, START, FOLLOWING)));
@@ -131,7 +145,7 @@ Deno.test("two relays at once: each reader gets every number once", async () => 
   for (const entries of read) assert.deepEqual(numbersOf(entries), upTo(151));
 });
 
-Deno.test("a relay that an older epoch left behind appends what nobody reads", async () => {
+Deno.test("a relay that an older epoch left behind appends what nobody reads", sharing, async () => {
   await using scene = await Scene.open(kafka);
   const way = scene.way();
   await scene.sell(4);
@@ -156,42 +170,50 @@ Deno.test("a relay that an older epoch left behind appends what nobody reads", a
   assert.ok(entries.every(({ events }) => events.every(({ id }) => id !== "stale")));
 });
 
-Deno.test("what the store lost and the topic has is read, and behind a gap it is read as it is", async () => {
-  await using scene = await Scene.open(kafka);
-  await scene.sell(19);
-  const topic = losing(scene.topic(), ({ key }) => key === "1-9" || key === "1-10");
-  // The store is lost while the relay has not noticed yet what its client did.
-  await scene.topic().prepare();
-  const entries = await scene.readAll({ log: scene.stream() });
-  await topic.append(0, entries.flatMap((entry) => encodeMessages(entry, ORIGIN, 1e6)));
-  await scene.control.beginRestore(0, "token", await scene.control.inspect(0), {
-    deployment,
-    shards: 1,
-    seq: 20,
-  });
-  assert.deepEqual(numbersOf(await scene.readAll(scene.way(topic))), [...upTo(8), ...upTo(20, 11)]);
-});
+Deno.test(
+  "what the store lost and the topic has is read, and behind a gap it is read as it is",
+  sharing,
+  async () => {
+    await using scene = await Scene.open(kafka);
+    await scene.sell(19);
+    const topic = losing(scene.topic(), ({ key }) => key === "1-9" || key === "1-10");
+    // The store is lost while the relay has not noticed yet what its client did.
+    await scene.topic().prepare();
+    const entries = await scene.readAll({ log: scene.stream() });
+    await topic.append(0, entries.flatMap((entry) => encodeMessages(entry, ORIGIN, 1e6)));
+    await scene.control.beginRestore(0, "token", await scene.control.inspect(0), {
+      deployment,
+      shards: 1,
+      seq: 20,
+    });
+    assert.deepEqual(numbersOf(await scene.readAll(scene.way(topic))), [...upTo(8), ...upTo(20, 11)]);
+  },
+);
 
-Deno.test("a frozen broker: a reader that waits gets nothing in time, one that asks for the end is refused", async () => {
-  await using scene = await Scene.open(kafka);
-  const way = scene.way();
-  const booked = (await scene.readAll(way)).at(-1)?.position ?? START;
-  kafka.freeze();
-  try {
-    await scene.sell(3);
-    const startMs = performance.now();
-    assert.deepEqual(await way.log.read(0, booked, FOLLOWING), []);
-    assert.ok(performance.now() - startMs < 2500, "a lease may be silent for 3 s");
-    await assert.rejects(way.log.read(0, booked, { ...FOLLOWING, waitMs: 0 }), TopicAway);
-    await following(way.log, booked, 0, () => way.told.some(({ kind }) => kind === "away"));
-  } finally {
-    kafka.thaw();
-  }
-  assert.deepEqual(numbersOf(await following(way.log, booked, 3)), [2, 3, 4]);
-  assert.deepEqual(way.told.map(({ kind }) => kind), ["created", "away", "back"]);
-});
+Deno.test(
+  "a frozen broker: a reader that waits gets nothing in time, one that asks for the end is refused",
+  sharing,
+  async () => {
+    await using scene = await Scene.open(kafka);
+    const way = scene.way();
+    const booked = (await scene.readAll(way)).at(-1)?.position ?? START;
+    kafka.freeze();
+    try {
+      await scene.sell(3);
+      const startMs = performance.now();
+      assert.deepEqual(await way.log.read(0, booked, FOLLOWING), []);
+      assert.ok(performance.now() - startMs < 2500, "a lease may be silent for 3 s");
+      await assert.rejects(way.log.read(0, booked, { ...FOLLOWING, waitMs: 0 }), TopicAway);
+      await following(way.log, booked, 0, () => way.told.some(({ kind }) => kind === "away"));
+    } finally {
+      kafka.thaw();
+    }
+    assert.deepEqual(numbersOf(await following(way.log, booked, 3)), [2, 3, 4]);
+    assert.deepEqual(way.told.map(({ kind }) => kind), ["created", "away", "back"]);
+  },
+);
 
-Deno.test("a broker killed in the middle of sending, and away for a while", async () => {
+Deno.test("a broker killed in the middle of sending, and away for a while", sharing, async () => {
   await using kafka = await startKafka();
   await using scene = await Scene.open(kafka);
   const way = scene.way();
@@ -214,35 +236,39 @@ Deno.test("a broker killed in the middle of sending, and away for a while", asyn
   assert.ok(way.told.some(({ kind }) => kind === "back"));
 });
 
-Deno.test("strangers: a record that is not ours is passed over, a member of our group changes nothing", async () => {
-  await using scene = await Scene.open(kafka);
-  const way = scene.way();
-  await scene.sell(4);
-  const booked = (await scene.readAll(way)).at(-1)?.position ?? START;
-  const producer = scene.client().producer();
-  await producer.connect();
-  await producer.send({ topic: `${scene.namespace}.events`, messages: [{ partition: 0, value: "hello" }] });
-  await producer.disconnect();
-  const consumer = scene.client().consumer({ groupId: `${scene.namespace}-ledger` });
-  await consumer.connect();
-  await consumer.subscribe({ topic: `${scene.namespace}.events`, fromBeginning: true });
-  let seen = 0;
-  await consumer.run({
-    autoCommit: false,
-    eachBatch: ({ batch }) => (seen += batch.messages.length, Promise.resolve()),
-  });
-  await waitFor(() => seen > 0, { deadlineMs: 30_000, what: "a stranger that reads" });
-  await scene.sell(3);
-  assert.deepEqual(numbersOf(await following(way.log, booked, 3)), [6, 7, 8]);
-  assert.deepEqual(way.told.map(({ kind }) => kind), ["created", "unreadable"]);
-  // A reader that starts over meets it.
-  const other = scene.way();
-  assert.deepEqual(numbersOf(await scene.readAll(other)), upTo(8));
-  assert.ok(other.told.some(({ kind }) => kind === "unreadable"));
-  await consumer.disconnect();
-});
+Deno.test(
+  "strangers: a record that is not ours is passed over, a member of our group changes nothing",
+  sharing,
+  async () => {
+    await using scene = await Scene.open(kafka);
+    const way = scene.way();
+    await scene.sell(4);
+    const booked = (await scene.readAll(way)).at(-1)?.position ?? START;
+    const producer = scene.client().producer();
+    await producer.connect();
+    await producer.send({ topic: `${scene.namespace}.events`, messages: [{ partition: 0, value: "hello" }] });
+    await producer.disconnect();
+    const consumer = scene.client().consumer({ groupId: `${scene.namespace}-ledger` });
+    await consumer.connect();
+    await consumer.subscribe({ topic: `${scene.namespace}.events`, fromBeginning: true });
+    let seen = 0;
+    await consumer.run({
+      autoCommit: false,
+      eachBatch: ({ batch }) => (seen += batch.messages.length, Promise.resolve()),
+    });
+    await waitFor(() => seen > 0, { deadlineMs: 30_000, what: "a stranger that reads" });
+    await scene.sell(3);
+    assert.deepEqual(numbersOf(await following(way.log, booked, 3)), [6, 7, 8]);
+    assert.deepEqual(way.told.map(({ kind }) => kind), ["created", "unreadable"]);
+    // A reader that starts over meets it.
+    const other = scene.way();
+    assert.deepEqual(numbersOf(await scene.readAll(other)), upTo(8));
+    assert.ok(other.told.some(({ kind }) => kind === "unreadable"));
+    await consumer.disconnect();
+  },
+);
 
-Deno.test("Kafka knows how far the books are, and not how far was read ahead of them", async () => {
+Deno.test("Kafka knows how far the books are, and not how far was read ahead of them", sharing, async () => {
   await using scene = await Scene.open(kafka);
   const { log } = scene.way();
   const topic = scene.topic();
@@ -270,37 +296,41 @@ Deno.test("Kafka knows how far the books are, and not how far was read ahead of 
   assert.deepEqual(offsets?.partitions, [{ partition: 0, offset: "15", metadata: "1-15" }]);
 });
 
-Deno.test("a topic is made with a partition a shard, and one that does not fit is refused by name", async () => {
-  await using scene = await Scene.open(kafka);
-  const facts = await scene.topic(3).prepare();
-  assert.deepEqual(facts, {
-    topic: `${scene.namespace}.events`,
-    partitions: 3,
-    replicationFactor: 1,
-    minInsyncReplicas: 1,
-    retentionMs: 604_800_000,
-    maxMessageBytes: 1_048_588,
-    created: true,
-  });
-  assert.ok(!(await scene.topic(3).prepare()).created);
-  await assert.rejects(scene.topic(2).prepare(), /a partition a shard: it has 3, SHARDS is 2/);
-  const set = (name: string, value: string) =>
-    scene.admin((admin, topic) =>
-      admin.alterConfigs({
-        validateOnly: false,
-        resources: [{ type: 2, name: topic, configEntries: [{ name, value }] }],
-      })
+Deno.test(
+  "a topic is made with a partition a shard, and one that does not fit is refused by name",
+  sharing,
+  async () => {
+    await using scene = await Scene.open(kafka);
+    const facts = await scene.topic(3).prepare();
+    assert.deepEqual(facts, {
+      topic: `${scene.namespace}.events`,
+      partitions: 3,
+      replicationFactor: 1,
+      minInsyncReplicas: 1,
+      retentionMs: 604_800_000,
+      maxMessageBytes: 1_048_588,
+      created: true,
+    });
+    assert.ok(!(await scene.topic(3).prepare()).created);
+    await assert.rejects(scene.topic(2).prepare(), /a partition a shard: it has 3, SHARDS is 2/);
+    const set = (name: string, value: string) =>
+      scene.admin((admin, topic) =>
+        admin.alterConfigs({
+          validateOnly: false,
+          resources: [{ type: 2, name: topic, configEntries: [{ name, value }] }],
+        })
+      );
+    await set("cleanup.policy", "compact");
+    await assert.rejects(
+      scene.topic(3).prepare(),
+      /cleanup.policy must be 'delete': current value is 'compact'/,
     );
-  await set("cleanup.policy", "compact");
-  await assert.rejects(
-    scene.topic(3).prepare(),
-    /cleanup.policy must be 'delete': current value is 'compact'/,
-  );
-  await set("max.message.bytes", "50000");
-  await assert.rejects(scene.topic(3).prepare(), /max.message.bytes must be at least 100000/);
-});
+    await set("max.message.bytes", "50000");
+    await assert.rejects(scene.topic(3).prepare(), /max.message.bytes must be at least 100000/);
+  },
+);
 
-Deno.test("a topic of another deployment is refused", async () => {
+Deno.test("a topic of another deployment is refused", sharing, async () => {
   await using scene = await Scene.open(kafka);
   const [entry] = await scene.readAll({ log: scene.stream() });
   assert.ok(entry);
@@ -309,29 +339,33 @@ Deno.test("a topic of another deployment is refused", async () => {
   await assert.rejects(scene.readAll(scene.way()), /another deployment wrote it: somebody-else/);
 });
 
-Deno.test("long entries: batches stay under max.message.bytes, and an entry that does not fit is cut", async () => {
-  await using scene = await Scene.open(kafka);
-  await scene.admin(async (admin, topic) => {
-    await scene.topic().prepare();
-    const configEntries = [{ name: "max.message.bytes", value: "100000" }];
-    await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries }] });
-  });
-  const topic = scene.topic();
-  await topic.prepare();
-  const [stock] = await scene.readAll({ log: scene.stream() });
-  const first = stock?.events[0];
-  assert.ok(first);
-  const noise = () => Array.from({ length: 400 }, () => crypto.randomUUID()).join(""); // does not compress
-  const events = upTo(12).map((seq) => ({ ...first, seq, reason: noise() }));
-  const entry: LogEntry = { position: { epoch: 1, seq: 12 }, events };
-  const messages = encodeMessages(entry, ORIGIN, 60_000);
-  assert.ok(messages.length > 1, "cut");
-  await topic.append(0, messages);
-  const { records } = await topic.read(0, 0);
-  assert.ok(records.length > 0);
-  const { end } = await topic.bounds(0);
-  assert.equal(end, messages.length);
-});
+Deno.test(
+  "long entries: batches stay under max.message.bytes, and an entry that does not fit is cut",
+  sharing,
+  async () => {
+    await using scene = await Scene.open(kafka);
+    await scene.admin(async (admin, topic) => {
+      await scene.topic().prepare();
+      const configEntries = [{ name: "max.message.bytes", value: "100000" }];
+      await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries }] });
+    });
+    const topic = scene.topic();
+    await topic.prepare();
+    const [stock] = await scene.readAll({ log: scene.stream() });
+    const first = stock?.events[0];
+    assert.ok(first);
+    const noise = () => Array.from({ length: 400 }, () => crypto.randomUUID()).join(""); // does not compress
+    const events = upTo(12).map((seq) => ({ ...first, seq, reason: noise() }));
+    const entry: LogEntry = { position: { epoch: 1, seq: 12 }, events };
+    const messages = encodeMessages(entry, ORIGIN, 60_000);
+    assert.ok(messages.length > 1, "cut");
+    await topic.append(0, messages);
+    const { records } = await topic.read(0, 0);
+    assert.ok(records.length > 0);
+    const { end } = await topic.bounds(0);
+    assert.equal(end, messages.length);
+  },
+);
 
 /** What a worker would book, in order, until there are so many numbers, or `enough` says so. */
 async function following(
