@@ -91,7 +91,7 @@ async function runOnServers(
 ): Promise<Result> {
   for (const server of outside) await REFUSE_USED[server](SHARED_VARIABLES[server], urlOf(server));
   // All of them even when one is given: tests of faults start servers of their own.
-  await installServers(["redis", "valkey", "postgres", "kafka", "nginx"], console.log);
+  await installServers(["redis", "valkey", "postgres", "openssl", "kafka", "nginx"], console.log);
   await Promise.all(ours.map(async (server) => {
     Deno.env.set(SHARED_VARIABLES[server], (await START[server]()).url);
   }));

@@ -11,7 +11,7 @@ import { runCommand } from "./command.ts";
 import { installKafka, KAFKA_BY_HAND, KAFKA_FOLDERS, KAFKA_JAR } from "./install_kafka.ts";
 
 /** The servers that tests can ask for. */
-export type ServerName = "redis" | "valkey" | "postgres" | "kafka" | "nginx";
+export type ServerName = "redis" | "valkey" | "postgres" | "kafka" | "nginx" | "openssl";
 
 /** How one server is found and installed. */
 interface Recipe {
@@ -59,6 +59,12 @@ const RECIPES: Record<ServerName, Recipe> = {
     folders: () => ["/usr/sbin", "/usr/local/sbin"], // not in everybody's PATH
     install: () => installPackages(["nginx"]),
     byHand: "sudo apt-get install -y nginx",
+  },
+  openssl: {
+    programs: ["openssl"],
+    folders: () => [],
+    install: () => installPackages(["openssl"]),
+    byHand: "sudo apt-get install -y openssl",
   },
   valkey: {
     programs: ["valkey-server"],
