@@ -9,7 +9,7 @@ import { createApp } from "./src/http/app.ts";
 import { DurableStore, Watermark } from "./src/inventory/durable_store.ts";
 import { MemoryStore } from "./src/inventory/memory/store.ts";
 import { RedisStore } from "./src/inventory/redis/store.ts";
-import { InventoryService, type OrderArchive } from "./src/inventory/service.ts";
+import { InventoryService } from "./src/inventory/service.ts";
 import { type StockStore, StoreError } from "./src/inventory/store.ts";
 import type { Deployment, Ledger } from "./src/ledger/ledger.ts";
 import { openPglite } from "./src/ledger/pglite.ts";
@@ -42,7 +42,7 @@ const limits = {
 };
 const fatal = (error: unknown) => die(`Stopped: ${describeError(error)}`, exitCodes.failed);
 
-const { store, archive, stop, demoStock } = config.store.kind === "redis"
+const { store, books, stop, demoStock } = config.store.kind === "redis"
   ? await openRedis(config.store.redisUrls, config.store.databaseUrl)
   : await orExit(openEmbedded(config.store));
 
@@ -52,8 +52,8 @@ const inventory = new InventoryService(store, world, {
   callsMax: 2,
   queueMax: config.queueMax,
   requestTimeoutMs: config.requestTimeoutMs,
-  promisesOff: archive === null ? ["orders past the idempotency window: DATABASE_URL is not set"] : [],
-  archive,
+  promisesOff: books === null ? ["orders past the idempotency window: DATABASE_URL is not set"] : [],
+  archive: books,
   onBroken: (error) => logger.error("broken store", { error: describeError(error) }),
   ...telemetry && { onCall: telemetry.onStoreCall },
 });
@@ -66,6 +66,7 @@ const app = createApp({
   world,
   reportError: (error, traceparent) =>
     logger.error("broken request", { error: describeError(error), ...traceIds(traceparent) }),
+  books,
   watch: telemetry?.requests(
     config.store.kind === "redis" ? "redis" : "memory",
     ({ route, status, passage, traceparent }) =>
@@ -76,7 +77,10 @@ const server = await orExit(listen());
 // Only the embedded default has files. After listening: a platform may want a socket in a folder.
 if (config.store.kind === "redis") await Deno.permissions.revoke({ name: "write" });
 stopOnSignal(world, logger, config.drainTimeoutMs, [
-  () => server.shutdown(),
+  () => {
+    app.endStreams();
+    return server.shutdown();
+  },
   () => inventory.drained(),
   ...stop,
   async () => await telemetry?.stop(),
@@ -100,7 +104,7 @@ async function listen(): Promise<Deno.HttpServer<Deno.Addr>> {
 
 interface OpenStore {
   readonly store: StockStore;
-  readonly archive: OrderArchive | null;
+  readonly books: Ledger | null;
   readonly stop: StopStep[];
   /** Nothing was ever sold here, and the demo is wanted. */
   readonly demoStock: boolean;
@@ -134,7 +138,7 @@ async function openRedis(urls: readonly string[], databaseUrl: string | null): P
   await orExit(refuseForeign(store, deployment));
   if (ledger && !deployment) void learnDeployment(ledger, store);
   const stop = [() => store.close(), () => servers.close(), async () => await ledger?.close()];
-  return { store, archive: ledger, stop, demoStock: false };
+  return { store, books: ledger, stop, demoStock: false };
 }
 
 /** A Redis that is away is waited for; one that is armed for other settings is not. */
@@ -180,7 +184,7 @@ async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Pr
   await Promise.all(all.map((shard) => watermark.reached(shard, 0)));
   return {
     store: new DurableStore(memory, watermark),
-    archive: ledger,
+    books: ledger,
     stop: [() => worker.stop(), () => memory.close(), () => ledger.close()],
     demoStock: wanted.demoStock && all.every((shard) => watermark.at(shard) === 0),
   };

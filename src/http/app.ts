@@ -6,6 +6,8 @@
 import { type Handler, Hono } from "hono";
 import type { Config } from "../config.ts";
 import type { Inventory } from "../inventory/service.ts";
+import { Board } from "../ops/live/board.ts";
+import type { Books } from "../ops/live/books.ts";
 import type { World } from "../world.ts";
 import { createAccess } from "./access.ts";
 import { deductBatch } from "./batch_route.ts";
@@ -18,6 +20,8 @@ import { internalError, unrouted } from "./fallback.ts";
 import { type RequestWatch, WatchedConnection } from "./journey.ts";
 import { livez, readyz } from "./health_routes.ts";
 import { placeOrder, readOrder, returnUnits } from "./order_routes.ts";
+import { opsPage, opsStream } from "./ops_routes.ts";
+import { OpsWatch } from "./ops_watch.ts";
 import { issuePurchaseToken } from "./purchase_token_routes.ts";
 import { PurchaseTokens } from "./purchase_tokens.ts";
 import { rawPath, traceparentOf } from "./request.ts";
@@ -41,6 +45,8 @@ export interface AppParts {
   readonly reportError: (error: unknown, traceparent: string) => void;
   /** Watches requests; null = nobody does. */
   readonly watch?: RequestWatch | null;
+  /** Says how far the books are; null = this process has none to ask. */
+  readonly books?: Books | null;
 }
 
 /** The API. */
@@ -49,6 +55,8 @@ export interface App {
   readonly fetch: (request: Request, connection?: Connection) => Response | Promise<Response>;
   /** Every route, its path as the router has it: held against the document by a test. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
+  /** Ends the streams, which have no end of their own: a server that waits for its answers would wait for ever. */
+  readonly endStreams: () => void;
 }
 
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
@@ -57,7 +65,9 @@ const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
  * Puts the routes together. None has middleware in front of it: Hono's for 405 costs every order 1.3 µs,
  * its limit for bodies 6.5 µs more, and a whole deduct takes 7 µs here. Each check is a line of its route.
  */
-export function createApp({ inventory, config, world, reportError, watch = null }: AppParts): App {
+export function createApp(parts: AppParts): App {
+  const { inventory, config, world, reportError, watch = null, books = null } = parts;
+  const board = new Board({ inventory, books, shards: config.shards, world });
   const app = new Hono<{ Bindings: Connection }>({ getPath: rawPath });
   const edge = createEdge(inventory, config, world);
   const get = (path: string, route: Route) => app.get(path, on(`GET ${path}`, route));
@@ -89,6 +99,8 @@ export function createApp({ inventory, config, world, reportError, watch = null 
   get("/readyz", readyz(edge));
   get("/openapi.json", openApiJson());
   get("/docs", docsPage());
+  get("/ops", opsPage());
+  get("/ops/stream", opsStream(edge, board));
 
   app.notFound((c) =>
     unrouted(methods.filter((method) => app.router.match(method, c.req.path)[0].length > 0))
@@ -99,9 +111,15 @@ export function createApp({ inventory, config, world, reportError, watch = null 
   });
   const fetch: Route = (request, connection) => app.fetch(request, connection);
   const watched = watch === null ? fetch : watching(watch, fetch);
-  const outer = config.corsOrigins === null ? watched : withCors(config.corsOrigins, watched);
+  const shown = watching(new OpsWatch(board, watch, inventory, world), fetch);
+  const chosen: Route = (request, connection) => (board.isWatched ? shown : watched)(request, connection);
+  const outer = config.corsOrigins === null ? chosen : withCors(config.corsOrigins, chosen);
   const routes = app.routes.map(({ method, path }) => ({ method, path }));
-  return { fetch: (request, connection = {}) => outer(request, connection), routes };
+  return {
+    fetch: (request, connection = {}) => outer(request, connection),
+    routes,
+    endStreams: () => board.close(),
+  };
 }
 
 function createEdge(inventory: Inventory, config: Config, world: World): Edge {

@@ -30,7 +30,7 @@ function edge(env: Record<string, string>) {
   return createApp({ inventory, config: loadConfig(env), world: realWorld, reportError: () => {} });
 }
 
-async function deduct(app: App, extra: Record<string, string> = {}) {
+async function deduct(app: Pick<App, "fetch">, extra: Record<string, string> = {}) {
   const response = await app.fetch(
     new Request(url, { method: "POST", headers: { ...headers, ...extra }, body }),
   );

@@ -42,6 +42,7 @@ export const problems = {
   too_many_requests: [429, "This buyer asks too often"],
   internal_error: [500, "Something is broken in the server"],
   overloaded: [503, "The server is overloaded"],
+  too_many_streams: [503, "No other stream can be opened now"],
   backlog_full: [503, "Too many sales wait to be booked"],
   unarmed: [503, "The stock is being verified"],
   store_unavailable: [503, "The store cannot be reached"],

@@ -58,6 +58,13 @@ export class ScriptedInventory implements Inventory {
     return 3;
   }
 
+  /** Nothing ever waits. */
+  readonly waiting = 0;
+  /** All sell. */
+  readonly unarmedShards = 0;
+  /** Never asked. */
+  readonly soldOut = { hits: 0, misses: 0 };
+
   /** Answers {@link ScriptedInventory.state}. */
   readiness(): Promise<Readiness> {
     return Promise.resolve(this.state);

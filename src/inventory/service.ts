@@ -37,6 +37,12 @@ export interface Inventory {
   readiness(): Promise<Readiness>;
   /** The shard that owns a SKU. */
   shardOf(sku: string): number;
+  /** Commands that wait for a call. */
+  readonly waiting: number;
+  /** Shards that refused to sell when they were last asked. */
+  readonly unarmedShards: number;
+  /** How often the memory of what is sold out could answer, and how often not, since the start. */
+  readonly soldOut: { readonly hits: number; readonly misses: number };
 }
 
 /** What is older than the idempotency window. */

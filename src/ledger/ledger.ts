@@ -232,6 +232,18 @@ export interface Membership {
   leave(): Promise<void>;
 }
 
+/** How far the books of one shard are, as everybody may ask. */
+export interface Progress {
+  /** Which. */
+  readonly shard: number;
+  /** Number of the last event in the books. */
+  readonly seq: number;
+  /** Highest number that a worker has seen issued. */
+  readonly notedHead: number;
+  /** Events that wait for a person. */
+  readonly deadLetters: number;
+}
+
 /** The books. */
 export interface Ledger {
   /**
@@ -250,6 +262,8 @@ export interface Ledger {
   findings(): Promise<Finding[]>;
   /** Every line of an order, in all shards. */
   findOrder(orderId: string): Promise<OrderLineRow[]>;
+  /** How far the books of every shard are, by number. Takes no lease. */
+  progress(): Promise<Progress[]>;
   /** Closes connections; leases end with them. */
   close(): Promise<void>;
 }

@@ -8,7 +8,7 @@ import type { World } from "../world.ts";
 import { type Database, SqlError } from "./database.ts";
 import { judgeLedger } from "./fitness.ts";
 import { LeaseSessions } from "./lease_sessions.ts";
-import type { Deployment, Ledger, Membership, OrderLineRow, ShardLedger } from "./ledger.ts";
+import type { Deployment, Ledger, Membership, OrderLineRow, Progress, ShardLedger } from "./ledger.ts";
 import { SqlMembership } from "./membership.ts";
 import { prepareSchema } from "./schema.ts";
 import { SqlShardLedger } from "./sql_shard_ledger.ts";
@@ -64,6 +64,10 @@ class SqlLedger implements Ledger {
 
   findOrder(orderId: string): Promise<OrderLineRow[]> {
     return this.#database.query<OrderLineRow>(this.#sql.find_order, [orderId]);
+  }
+
+  progress(): Promise<Progress[]> {
+    return this.#database.query<Progress>(this.#sql.read_progress);
   }
 
   close(): Promise<void> {

@@ -40,6 +40,7 @@ export const statementNames = [
   "read_cursor",
   "read_deployment",
   "read_migrations",
+  "read_progress",
   "read_server",
   "remove_order_lines",
   "return_units",

@@ -76,10 +76,19 @@ export interface Answer {
   readonly headers: Headers;
 }
 
+/** The body; of a stream that does not end, its first event. */
+async function textOf(response: Response): Promise<string> {
+  if (response.headers.get("content-type") !== "text/event-stream") return await response.text();
+  const reader = response.body?.getReader();
+  const { value } = await reader?.read() ?? {};
+  await reader?.cancel();
+  return new TextDecoder().decode(value);
+}
+
 /** Holds an answer against the document. */
 export async function judge(operation: Operation, response: Response): Promise<Answer> {
   const { status, headers } = response;
-  const text = await response.text();
+  const text = await textOf(response);
   const at = `${operation.operationId} ${status} ${text.slice(0, 500)}`;
   const reply = operation.responses[String(status)] ?? assert.fail(`the status is not documented: ${at}`);
   const type = (headers.get("content-type") ?? "").split(";")[0] ?? "";

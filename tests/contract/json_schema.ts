@@ -95,6 +95,8 @@ export function isOf(type: string, value: unknown): boolean {
       return Array.isArray(value);
     case "object":
       return isObject(value);
+    case "number":
+      return typeof value === "number";
     case "integer":
       return Number.isInteger(value);
     case "string":

@@ -23,6 +23,16 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
     assert.equal((await shard.cursor()).notedHead, 40);
   });
 
+  test("everybody may ask how far the books are, without a lease", async ({ ledger, shard, rows }) => {
+    assert.deepEqual(await ledger.progress(), [{ shard: 0, seq: 1, notedHead: 0, deadLetters: 0 }]);
+    applied(await shard.apply([entry(1, sale(2, "SKU-1", 9))]));
+    await shard.noteHead(40);
+    await rows(
+      "insert into dead_letters (shard, seq, event, sqlstate, reason) values (0, 2, '{}', '22000', 'r')",
+    );
+    assert.deepEqual(await ledger.progress(), [{ shard: 0, seq: 2, notedHead: 40, deadLetters: 1 }]);
+  });
+
   test("a jump moves the cursor over lost numbers and counts them", async ({ shard, rows }) => {
     await shard.jump({ epoch: 4, seq: 11 });
     assert.deepEqual(await shard.cursor(), { epoch: 4, seq: 11, issuedEpoch: 4, notedHead: 0 });

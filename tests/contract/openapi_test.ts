@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { openApiDocument } from "../../src/http/openapi/document.ts";
 import { problems } from "../../src/http/problem.ts";
 import { say } from "../../src/lifecycle.ts";
+import { boardBounds } from "../../src/ops/live/board.ts";
 import { type AppUnderTest, startApp, startUnarmedApp } from "./armed_app.ts";
 import { runSeed } from "./commands.ts";
 import {
@@ -285,6 +286,8 @@ const walk: readonly Step[] = [
   ["readyz", "", undefined, "200 accepted"],
   ["openapi", "", undefined, "200 accepted"],
   ["docs", "", undefined, "200 accepted"],
+  ["opsPage", "", undefined, "200 accepted"],
+  ["opsStream", "", undefined, "200 accepted"],
 ];
 
 Deno.test("one walk meets every success that is documented", async () => {
@@ -336,6 +339,50 @@ Deno.test("without a key for purchase tokens, both places that need one say so",
   const init = { ...posted({ ...rules, purchase_token: true }), method: "PUT" };
   const ruled = await judge(operationOf("setRules"), await send(api, "/api/v1/inventory/A/rules", init));
   assert.deepEqual([tokens.code, ruled.code], ["purchase_tokens_off", "purchase_tokens_off"]);
+});
+
+Deno.test("what the stream tells is a snapshot as documented, before anything was sold and after", async () => {
+  await using api = await startApp();
+  await fillShelves(api);
+  const stream = await send(api, "/ops/stream", {});
+  assert.equal((await send(api, "/api/v1/inventory/deduct", posted(sale("o", "SKU_123")))).status, 200);
+  const events = (stream.body ?? assert.fail()).pipeThrough(new TextDecoderStream()).getReader();
+  for (const sold of [0, 1]) {
+    const { value = "" } = await events.read();
+    const snapshot = JSON.parse(value.replace(/^data: /, ""));
+    assert.deepEqual(violations({ $ref: "#/components/schemas/Snapshot" }, snapshot, schemas), []);
+    assert.equal(snapshot.top_skus.length, sold);
+  }
+  await events.cancel();
+});
+
+Deno.test("streams beyond the bound are a documented 503", async () => {
+  await using api = await startApp();
+  const streams: Response[] = [];
+  while (streams.length < boardBounds.streamsMax) streams.push(await send(api, "/ops/stream", {}));
+  const { status, code } = await judge(operationOf("opsStream"), await send(api, "/ops/stream", {}));
+  assert.deepEqual([status, code], [503, "too_many_streams"]);
+  await streams[0]?.body?.cancel();
+  assert.equal((await judge(operationOf("opsStream"), await send(api, "/ops/stream", {}))).status, 200);
+  api.app.endStreams();
+  assert.equal((await judge(operationOf("opsStream"), await send(api, "/ops/stream", {}))).status, 503);
+});
+
+Deno.test("the live page runs and looks as its policy says, and loads nothing", async () => {
+  await using api = await startApp();
+  const response = await send(api, "/ops", {});
+  const page = await response.text();
+  const policy = response.headers.get("content-security-policy") ?? "";
+  assert.ok(policy.startsWith("default-src 'none'; "), policy);
+  for (const [element, source] of [["script", "script-src"], ["style", "style-src"]] as const) {
+    const [, text = ""] = new RegExp(`<${element}>([^]*)</${element}>`).exec(page) ?? [];
+    const digest = createHash("sha256").update(text).digest("base64");
+    assert.ok(policy.includes(`${source} 'sha256-${digest}'`), policy);
+  }
+  assert.doesNotMatch(policy, /unsafe|\*|https?:/);
+  assert.doesNotMatch(page, /<link|<img|<iframe|javascript:|\bon\w+="|style="|src="|innerHTML|https?:[/]{2}/);
+  // Every element that the script fills in is there.
+  for (const [, id] of page.matchAll(/(?:put|element)\("(\w+)"/g)) assert.ok(page.includes(`id="${id}"`), id);
 });
 
 Deno.test("the document is served as it is, and the page for it runs nothing and loads nothing", async () => {

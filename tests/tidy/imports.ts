@@ -10,7 +10,7 @@ import { isTestCode, type SourceFile, withoutComments } from "./files.ts";
 
 /** What the files of a folder may import beside their own folder; the longest match counts. */
 const mayImport: readonly (readonly [folder: string, others: readonly string[]])[] = [
-  ["src/http/", ["src/inventory/", "src/config.ts", "src/address.ts", "src/world.ts"]],
+  ["src/http/", ["src/inventory/", "src/ops/live/", "src/config.ts", "src/address.ts", "src/world.ts"]],
   // A store's ports speak of rows to restore and of places in the log: values of the ports beyond them.
   ["src/inventory/", ["src/finding.ts", "src/log/", "src/ledger/", "src/world.ts"]],
   ["src/inventory/redis/", [
@@ -45,6 +45,8 @@ const mayImport: readonly (readonly [folder: string, others: readonly string[]])
     "src/world.ts",
   ]],
   ["src/ops/", ["src/inventory/", "src/config.ts", "src/world.ts"]],
+  // Figures of this process, for the edge to show.
+  ["src/ops/live/", ["src/inventory/", "src/telemetry/histogram.ts", "src/world.ts"]],
   // The operator's command line speaks to everything, through the ports.
   ["src/ops/cli/", [
     "src/finding.ts",
@@ -156,6 +158,8 @@ function longestMatch(path: string): readonly [string, readonly string[]] | unde
  * spreads its waits, but reads no clock and makes no ids.
  */
 const clientsOwn = "src/client/defaults.ts";
+/** Runs in a browser, which is a world of its own. */
+const livePagesOwn = "src/ops/live/script.ts";
 
 /** What asks the world itself, and the files that may. */
 const asksTheWorld: readonly (readonly [what: RegExp, ...owners: string[]])[] = [
@@ -163,7 +167,12 @@ const asksTheWorld: readonly (readonly [what: RegExp, ...owners: string[]])[] = 
   [/\bDate\.now\b|\bnew Date\(\s*\)/g, "src/world.ts"],
   [/\bperformance\.now\b/g, "src/world.ts"],
   // As functions of their own: a socket's `setTimeout` bounds its silence and is the driver's affair.
-  [/(?<![.\w])set(?:Timeout|Interval|Immediate)\b|\bAbortSignal\.timeout\b/g, "src/world.ts", clientsOwn],
+  [
+    /(?<![.\w])set(?:Timeout|Interval|Immediate)\b|\bAbortSignal\.timeout\b/g,
+    "src/world.ts",
+    clientsOwn,
+    livePagesOwn,
+  ],
   [/\bMath\.random\b/g, "src/world.ts", clientsOwn],
   [/\brandomUUID\b|\bgetRandomValues\b|\brandomBytes\b/g, "src/world.ts"],
 ];

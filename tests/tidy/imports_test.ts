@@ -63,6 +63,7 @@ Deno.test("asking the world past its owner is found", () => {
       file("src/a.ts", "// Date.now()\nnew Date(ms); socket.setTimeout(0); world.now()"),
       file("tests/a.ts", "Date.now()"),
       file("src/client/defaults.ts", "setTimeout(f, 1); Math.random()"),
+      file("src/ops/live/script.ts", "setTimeout(f, 1)"),
     ],
     broken: [
       ...asking.map((code) => file("src/inventory/lane.ts", code)),

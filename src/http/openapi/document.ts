@@ -8,6 +8,7 @@ import { bodyBytesMax } from "../request.ts";
 import { answerSchemas } from "./answer_schemas.ts";
 import { headers, parameters, responses, securitySchemes } from "./components.ts";
 import type { Part } from "./json_schema.ts";
+import { opsPaths, opsSchemas } from "./paths_ops.ts";
 import { orderPaths } from "./paths_orders.ts";
 import { reservationPaths } from "./paths_reservations.ts";
 import { sellPaths } from "./paths_sell.ts";
@@ -45,9 +46,9 @@ const document = deepFreeze({
   servers: [{ url: "/", description: "The server that this document came from." }],
   tags,
   security: [{ bearer: [] }],
-  paths: { ...sellPaths, ...orderPaths, ...reservationPaths, ...stockPaths, ...serverPaths },
+  paths: { ...sellPaths, ...orderPaths, ...reservationPaths, ...stockPaths, ...serverPaths, ...opsPaths },
   components: {
-    schemas: { ...requestSchemas, ...answerSchemas, ...problemSchemas },
+    schemas: { ...requestSchemas, ...answerSchemas, ...opsSchemas, ...problemSchemas },
     parameters,
     headers,
     responses,

@@ -72,6 +72,7 @@ const problemHeaders: Readonly<Partial<Record<ProblemCode, readonly string[]>>> 
   rate_limited: ["RetryAfter"],
   too_many_requests: ["RetryAfter"],
   backlog_full: ["RetryAfter"],
+  too_many_streams: ["RetryAfter"],
   ...Object.fromEntries(undecidedCodes.map((code) => [code, ["RetryAfter"]])),
 };
 

@@ -7,7 +7,12 @@ import type { Part } from "./json_schema.ts";
 import { operation, problemResponse } from "./operation.ts";
 
 /** An operation whose answer is a document, not an answer of the API. */
-function documentOperation(operationId: string, summary: string, description: string, content: Part): Part {
+export function documentOperation(
+  operationId: string,
+  summary: string,
+  description: string,
+  content: Part,
+): Part {
   return {
     operationId,
     tags: ["Server"],

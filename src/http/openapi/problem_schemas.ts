@@ -81,6 +81,7 @@ const ownMembers: Readonly<Record<ProblemCode, OwnMembers>> = {
   too_many_requests: { required: { retry_after_ms: retryAfterMs } },
   internal_error: {},
   overloaded: undecided,
+  too_many_streams: {},
   backlog_full: undecided,
   unarmed: undecided,
   store_unavailable: undecided,

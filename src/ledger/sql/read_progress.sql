@@ -1,0 +1,6 @@
+-- How far the books of every shard are, the highest number seen issued, and how many events wait for a person.
+select
+  c.shard, c.seq, c.noted_head as "notedHead",
+  (select count(*) from dead_letters d where d.shard = c.shard) as "deadLetters"
+from log_cursor c
+order by c.shard;
