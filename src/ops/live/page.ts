@@ -23,7 +23,7 @@ export const livePage: string = `<!doctype html>
 <body>
 <header>
 <h1>Holdfast, live</h1>
-<p id="state" role="status">connecting</p>
+<p><span id="state" role="status">connecting</span> <span id="at"></span></p>
 </header>
 <noscript><p>This page needs scripts. The same figures: <code>curl -N …/ops/stream</code></p></noscript>
 <form id="login" hidden>

@@ -15,7 +15,9 @@ const number = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
 const written = (value) => value === null ? "unknown" : number.format(value);
 const put = (id, value, tone = "") => {
   const place = element(id);
-  place.textContent = typeof value === "string" ? value : written(value);
+  const text = typeof value === "string" ? value : written(value);
+  // A status that is written again is read out again.
+  if (place.textContent !== text) place.textContent = text;
   place.classList.toggle("bad", tone === "bad");
   place.classList.toggle("good", tone === "good");
 };
@@ -36,7 +38,8 @@ function show(now) {
   put("cache", cache.hits);
   element("skus").replaceChildren(...now.top_skus.map(row));
   draw(sales.asked);
-  put("state", "live, " + new Date(now.at).toLocaleTimeString(), "good");
+  put("at", new Date(now.at).toLocaleTimeString());
+  put("state", "live", "good");
 }
 
 function row({ sku, units, refused, left }) {
