@@ -1,0 +1,21 @@
+# API, worker and command line in one image: they are one version of one program.
+#
+#   docker build -t holdfast .
+#   docker run holdfast                                     the API
+#   docker run holdfast run --cached-only -P=worker worker.ts
+#   docker run holdfast run --cached-only -P=cli inventory.ts status
+FROM denoland/deno:2.9.6
+
+WORKDIR /holdfast
+# Packages first: they change less often than the code. --frozen: what deno.lock does not name is not built.
+COPY deno.json deno.lock ./
+COPY main.ts worker.ts inventory.ts ./
+COPY lua ./lua
+COPY src ./src
+RUN deno install --frozen --entrypoint main.ts worker.ts inventory.ts
+
+# The image's own user, who owns nothing here: code and packages are read only.
+USER deno
+EXPOSE 8080
+# --cached-only: nothing is fetched at start. -P: a permission set of deno.json; none may start a process.
+CMD ["run", "--cached-only", "-P=api", "main.ts"]

