@@ -15,7 +15,8 @@ Deno.test("compose: the file is what the specification's schema and a linter tak
   ];
   const rules = Object.fromEntries(off.map((rule) => [rule, 0 as const]));
   const linter = new DCLinter({ rules, quiet: true, debug: false, exclude: [] });
-  const found = linter.lintFiles([`${ROOT}compose.yaml`], false);
+  const inSubfolders = false;
+  const found = linter.lintFiles([`${ROOT}compose.yaml`], inSubfolders);
   assert.deepEqual(found.flatMap(({ messages }) => messages.map(({ message }) => message)), []);
 });
 
@@ -152,4 +153,29 @@ Deno.test("compose: addresses, ports and folders are those of the configurations
     networks && "store" in networks ? `${networks.store?.ipv4_address}:6379` : ""
   );
   assert.equal(compose.services["redis-cluster"]?.environment?.NODES, nodes.join(" "));
+});
+
+Deno.test("compose: the Redis Cluster is set up as deploy/redis is, but for what needs more machines", () => {
+  const shipped = new Map(
+    [read("deploy/redis/redis.conf"), read("deploy/redis/cluster.conf")].flatMap((text) =>
+      [...text.matchAll(/^([\w-]+) (.+)$/gm)].map(([, name = "", value = ""]) => [name, value] as const)
+    ),
+  );
+  const [, ...args] = compose.services["redis-1"]?.command ?? [];
+  const ours = args.flatMap((name, i) =>
+    name.startsWith("--") ? [[name.slice(2), args[i + 1]] as const] : []
+  );
+  const local = ["requirepass", "masterauth", "maxmemory"];
+  for (const [name, value] of ours.filter(([name]) => !local.includes(name))) {
+    assert.equal(value, shipped.get(name)?.replace('""', ""), name);
+  }
+  // One replica each: a master that lost it would refuse every sale.
+  const left = [
+    "appendonly",
+    "appendfsync",
+    "maxmemory-policy",
+    "cluster-node-timeout",
+    "cluster-replica-validity-factor",
+  ];
+  for (const name of left) assert.ok(ours.some(([own]) => own === name), name);
 });
