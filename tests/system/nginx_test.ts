@@ -181,6 +181,22 @@ Deno.test("nginx: a POST without an id of its own is not sent twice", async () =
   assert.deepEqual([dying.asked, other.asked.length], [1, 0]);
 });
 
+Deno.test("nginx: an event of a stream that goes on is not kept back", async () => {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const events = writable.getWriter();
+  const headers = { "content-type": "text/event-stream", "x-accel-buffering": "no" }; // as /ops/stream has them
+  await using api = new Behind(() => new Response(readable, { headers }));
+  await using nginx = await startNginx({ apis: [api.url] });
+  const event = "data: 1\n\n";
+  const written = events.write(new TextEncoder().encode(event));
+  const response = await fetch(`${nginx.url}/ops/stream`);
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  assert.equal((await reader?.read())?.value, event);
+  await written;
+  await events.close();
+  assert.equal((await reader?.read())?.done, true);
+});
+
 Deno.test("nginx: a body over 1 MiB is refused in the API's words, and one of 1 MiB passes", async () => {
   await using api = new Behind(() => Response.json({}));
   await using nginx = await startNginx({ apis: [api.url] });
