@@ -3,7 +3,6 @@
  * failovers go there and back, slots are moved, and workers and an API process are killed and frozen.
  */
 import assert from "node:assert/strict";
-import { Router } from "../../src/inventory/route.ts";
 import { allShardSlots } from "../../src/redis/keys.ts";
 import { type RedisCluster, startCluster } from "../servers/cluster.ts";
 import type { RedisServer } from "../servers/redis.ts";
@@ -11,7 +10,7 @@ import { startPostgres } from "../servers/postgres.ts";
 import { waitFor } from "../servers/wait.ts";
 import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "../system/books.ts";
 import { Crowd } from "../system/crowd.ts";
-import { planOrders, runSeed, wanted } from "../system/plan.ts";
+import { oneSkuAShard, planOrders, runSeed, wanted } from "../system/plan.ts";
 import { type Service, startStack } from "../system/stack.ts";
 import { note } from "./season.ts";
 
@@ -61,7 +60,7 @@ Deno.test("cluster: 50,000 orders on 12 shards over 3 masters while masters, slo
   });
   const { apis: [api, otherApi], workers: [worker, otherWorker] } = stack;
   assert.ok(api && otherApi && worker && otherWorker);
-  const skus = oneSkuAShard();
+  const skus = oneSkuAShard(SHARDS);
   const orders = planOrders({ seed, orders: ORDERS, skus, users: ORDERS });
   // Every other SKU is sold out on the way; the rest lasts.
   const initial = new Map(skus.map((sku, i) => [sku, Math.floor(wanted(orders, sku) * (i % 2 ? 0.4 : 1.1))]));
@@ -99,10 +98,10 @@ Deno.test("cluster: 50,000 orders on 12 shards over 3 masters while masters, slo
   const rush = crowd.rush();
   const struck: string[] = [];
   for (const fault of faults) {
-    await sold(crowd, SOLD_BETWEEN);
+    await crowd.sells(SOLD_BETWEEN, STEP_DEADLINE_MS);
     struck.push(`${fault.what}: ${await strike(fault, crowd, api)}`);
   }
-  await sold(crowd, SOLD_BETWEEN);
+  await crowd.sells(SOLD_BETWEEN, STEP_DEADLINE_MS);
   assert.ok(crowd.answered < ORDERS, "the rush ended before the last fault had struck");
   await rush;
   const settled = await crowd.settle(SETTLE_DEADLINE_MS);
@@ -120,16 +119,6 @@ Deno.test("cluster: 50,000 orders on 12 shards over 3 masters while masters, slo
 });
 
 const slots = allShardSlots({ namespace: "inventory", shards: SHARDS });
-
-/** SKUs of which each shard has one. */
-function oneSkuAShard(): string[] {
-  const router = new Router(SHARDS);
-  const skus: string[] = [];
-  for (let i = 0; skus.filter((sku) => sku !== undefined).length < SHARDS; i++) {
-    skus[router.route(`sku-${i}`)] ??= `sku-${i}`;
-  }
-  return skus;
-}
 
 /** Strikes once. Returns how many orders felt it, and how long shards could not sell after it. */
 async function strike({ what, isHeard, strike, heal }: Fault, crowd: Crowd, api: Service): Promise<string> {
@@ -215,15 +204,6 @@ async function moveAway(cluster: RedisCluster, slot: number): Promise<void> {
   const to = cluster.nodes.find((node) => node.port === port);
   assert.ok(to, "another master");
   await cluster.moveSlot(slot, to);
-}
-
-/** Waits until so many more orders have been accepted. */
-async function sold(crowd: Crowd, count: number): Promise<void> {
-  const before = crowd.count("accepted");
-  await waitFor(() => crowd.count("accepted") >= before + count, {
-    deadlineMs: STEP_DEADLINE_MS,
-    what: `${count} more sales`,
-  });
 }
 
 /** How long a fault lasts is the fault: this waits for nothing else. */

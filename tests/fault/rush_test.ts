@@ -92,10 +92,10 @@ Deno.test("a rush of 90,000 orders while worker, API, Redis and PostgreSQL are k
     frozen("postgres", "unnoticed", postgres),
   ];
   for (const fault of faults) {
-    await sold(crowd, SOLD_BETWEEN);
+    await crowd.sells(SOLD_BETWEEN, STEP_DEADLINE_MS);
     struck.push(`${fault.what}: ${await strike(fault, crowd)}`);
   }
-  await sold(crowd, SOLD_BETWEEN);
+  await crowd.sells(SOLD_BETWEEN, STEP_DEADLINE_MS);
   assert.ok(crowd.answered < ORDERS, "the rush ended before the last fault had struck");
   await rush;
   const settled = await crowd.settle(SETTLE_DEADLINE_MS);
@@ -131,15 +131,6 @@ async function strike({ what, effect, strike, lastsMs, heal }: Fault, crowd: Cro
   if (effect === "unnoticed") assert.equal(crowd.count("unknown"), unknownBefore, `buyers felt '${what}'`);
   await heal();
   return strikes;
-}
-
-/** Waits until so many more orders have been accepted. */
-async function sold(crowd: Crowd, count: number): Promise<void> {
-  const before = crowd.count("accepted");
-  await waitFor(() => crowd.count("accepted") >= before + count, {
-    deadlineMs: STEP_DEADLINE_MS,
-    what: `${count} more sales`,
-  });
 }
 
 /** How long a fault lasts is the fault: this waits for nothing else. */

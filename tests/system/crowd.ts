@@ -107,6 +107,13 @@ export class Crowd implements AsyncDisposable {
     return waitFor(() => this.#answered >= count, { deadlineMs: RUN_DEADLINE_MS, what });
   }
 
+  /** Resolves when so many more orders have been accepted. */
+  sells(count: number, deadlineMs: number): Promise<void> {
+    const before = this.count("accepted");
+    const what = `${count} more sales`;
+    return waitFor(() => this.count("accepted") >= before + count, { deadlineMs, what });
+  }
+
   /** How many orders heard this: a kind, or the code of a refusal or of an unknown outcome. */
   count(what: Heard["kind"] | string): number {
     return this.heard.filter((heard) => heard.kind === what || ("code" in heard && heard.code === what))

@@ -3,14 +3,13 @@
  * back: what buyers heard, the store and the books agree to the unit.
  */
 import assert from "node:assert/strict";
-import { Router } from "../../src/inventory/route.ts";
 import { allShardSlots } from "../../src/redis/keys.ts";
 import type { RedisServer } from "../servers/redis.ts";
 import { waitFor } from "../servers/wait.ts";
 import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "./books.ts";
 import { Crowd } from "./crowd.ts";
 import { type Picture, startPicture } from "./picture.ts";
-import { planOrders, runSeed, wanted } from "./plan.ts";
+import { oneSkuAShard, planOrders, runSeed, wanted } from "./plan.ts";
 
 /** Undisturbed, and then with faults: of one plan. */
 const CALM_ORDERS = 10_000;
@@ -38,7 +37,7 @@ Deno.test("the whole picture: 50,000 orders while broker, master, worker, API an
     env: { USER_LIMIT_MS: "0", REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS) },
   });
   const { stack, nginx, databaseUrl } = picture;
-  const skus = oneSkuAShard();
+  const skus = oneSkuAShard(SHARDS);
   const orders = planOrders({ seed, orders: CALM_ORDERS + ORDERS, skus, users: CALM_ORDERS + ORDERS });
   // Every other SKU is sold out on the way; the rest lasts.
   const initial = new Map(skus.map((sku, i) => [sku, Math.floor(wanted(orders, sku) * (i % 2 ? 0.5 : 1.1))]));
@@ -153,16 +152,6 @@ function watchGap(crowd: Crowd): () => number {
     look();
     return Math.round(longestMs / 100) * 100;
   };
-}
-
-/** SKUs of which each shard has one. */
-function oneSkuAShard(): string[] {
-  const router = new Router(SHARDS);
-  const skus: string[] = [];
-  for (let i = 0; skus.filter((sku) => sku !== undefined).length < SHARDS; i++) {
-    skus[router.route(`sku-${i}`)] ??= `sku-${i}`;
-  }
-  return skus;
 }
 
 function report(

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Router } from "../../src/inventory/route.ts";
 
 /** One order of one line. */
 export interface Order {
@@ -39,6 +40,16 @@ export function planOrders({ seed, orders, skus, users }: PlanOptions): Order[] 
 /** Units that all orders together want of a SKU. */
 export function wanted(orders: readonly Order[], sku: string): number {
   return orders.filter((order) => order.sku === sku).reduce((sum, order) => sum + order.amount, 0);
+}
+
+/** SKUs of which each shard has one. */
+export function oneSkuAShard(shards: number): string[] {
+  const router = new Router(shards);
+  const skus: string[] = [];
+  for (let i = 0; skus.filter((sku) => sku !== undefined).length < shards; i++) {
+    skus[router.route(`sku-${i}`)] ??= `sku-${i}`;
+  }
+  return skus;
 }
 
 /** The seed of this run, which TEST_SEED repeats. */
