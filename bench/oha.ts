@@ -21,6 +21,8 @@ export interface Crowd {
   readonly bodies: string;
   /** Beside the content type. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of oha, beside those that every crowd has. */
+  readonly args?: readonly string[];
 }
 
 /** What of oha's report is used. */
@@ -49,11 +51,13 @@ export async function writeBodies(
 }
 
 /** Sends all of a crowd's orders. */
-export async function runOha({ url, orders, connections, bodies, headers = {} }: Crowd): Promise<OhaReport> {
+export async function runOha(crowd: Crowd): Promise<OhaReport> {
+  const { url, orders, connections, bodies, headers = {} } = crowd;
   const args = [
     ...["--no-tui", "--output-format", "json", "-n", String(orders), "-c", String(connections)],
     ...["-m", "POST", "-T", "application/json", "-Z", bodies],
     ...Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]),
+    ...crowd.args ?? [],
     `${url}/api/v1/inventory/deduct`,
   ];
   try {

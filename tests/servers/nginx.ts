@@ -28,6 +28,8 @@ export interface Nginx extends AsyncDisposable {
   readonly tlsUrl: string;
   /** The certificate, which is its own authority. */
   readonly certificate: string;
+  /** The processes that serve. */
+  readonly workerPids: readonly number[];
   /** Its access log and what it complained about. */
   output(): string;
 }
@@ -64,6 +66,7 @@ export async function startNginx({ apis, limited = false, port = freePort() }: N
     url: `http://127.0.0.1:${port}`,
     tlsUrl: `https://localhost:${tlsPort}`,
     certificate,
+    workerPids: [...nginx.output().matchAll(/start worker process (\d+)/g)].map(([, pid]) => Number(pid)),
     output: () => nginx.output(),
     // Its workers live in processes of their own, which its first process ends when it is asked to.
     [Symbol.asyncDispose]: async () => void await nginx.stop(STOP_GRACE_MS),
