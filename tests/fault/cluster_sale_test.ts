@@ -187,13 +187,18 @@ async function failOver(cluster: RedisCluster, slot: number): Promise<void> {
   }, { deadlineMs: STEP_DEADLINE_MS, what: "a failover" });
 }
 
+/** Waits for it: a master that was replaced is a replica a moment later. */
 async function replicaOf(cluster: RedisCluster, slot: number): Promise<RedisServer> {
-  const view = await cluster.view(cluster.node(0));
-  const master = view.find(({ ranges }) => ranges.some(([first, last]) => first <= slot && slot <= last));
-  const replica = view.find(({ masterId }) => masterId === master?.id);
-  const server = cluster.nodes.find(({ port }) => port === replica?.port);
-  assert.ok(server, "a replica of the slot's master");
-  return server;
+  let found: RedisServer | undefined;
+  await waitFor(async () => {
+    const view = await cluster.view(cluster.node(0));
+    const master = view.find(({ ranges }) => ranges.some(([first, last]) => first <= slot && slot <= last));
+    const replica = view.find(({ masterId }) => masterId === master?.id);
+    found = cluster.nodes.find(({ port }) => port === replica?.port);
+    return found !== undefined;
+  }, { deadlineMs: STEP_DEADLINE_MS, what: "a replica of the slot's master" });
+  assert.ok(found);
+  return found;
 }
 
 /** Moves a slot to another master. */

@@ -55,8 +55,11 @@ class Dying implements Disposable {
       let text = "";
       const [buffer, decoder] = [new Uint8Array(4096), new TextDecoder()];
       while (!text.endsWith("}")) {
-        text += decoder.decode(buffer.subarray(0, await connection.read(buffer) ?? 0));
+        const bytes = await connection.read(buffer).catch(() => null); // it fails when this one has ended
+        if (bytes === null) break;
+        text += decoder.decode(buffer.subarray(0, bytes));
       }
+      if (!text.endsWith("}")) continue;
       this.asked++;
       if (how === "dies") this.#close(connection);
     }
