@@ -24,6 +24,8 @@ const REQUEST_TIMEOUT_MS = 1_000;
 const FREEZE_MS = 4_000;
 const STEP_DEADLINE_MS = 60_000;
 const SETTLE_DEADLINE_MS = 60_000;
+/** A replica that follows its new master is in sync in a second or two. */
+const ANOTHER_AFTER_MS = 10_000;
 /** Redis gives up a failover after 5 s. */
 const FAILOVER_RETRY_MS = 6_000;
 /** Sold between two faults, so that each strikes a system that sells. */
@@ -163,7 +165,7 @@ function replicaKilled(cluster: RedisCluster, slot: number): Fault {
     what: "a replica is killed",
     isHeard: true,
     async strike() {
-      killed = await replicaOf(cluster, slot);
+      killed = (await replicaOf(cluster, slot)).successor;
       await killed.kill();
     },
     async heal() {
@@ -175,7 +177,7 @@ function replicaKilled(cluster: RedisCluster, slot: number): Fault {
 
 /** The replica of a slot's master takes over, with the master's consent: nothing that it has is lost. */
 async function failOver(cluster: RedisCluster, slot: number): Promise<void> {
-  const successor = await replicaOf(cluster, slot);
+  const { successor, owned } = await replicaOf(cluster, slot);
   // Masters vote for one successor of a master in two node timeouts; a failover that was refused is asked for again.
   let askedMs = -Infinity;
   await waitFor(async () => {
@@ -183,22 +185,38 @@ async function failOver(cluster: RedisCluster, slot: number): Promise<void> {
       askedMs = performance.now();
       await successor.cli("CLUSTER", "FAILOVER");
     }
-    return await cluster.ownerOf(slot, successor) === successor;
+    return await cluster.ownerOf(owned, successor) === successor;
   }, { deadlineMs: STEP_DEADLINE_MS, what: "a failover" });
 }
 
-/** Waits for it: a master that was replaced is a replica a moment later. */
-async function replicaOf(cluster: RedisCluster, slot: number): Promise<RedisServer> {
-  let found: RedisServer | undefined;
+/**
+ * A replica in sync of a slot's master, as the replica itself says, and a slot that its master owns. Redis may have
+ * moved that master's replica to another master meanwhile: after a while one of those is taken.
+ */
+async function replicaOf(
+  cluster: RedisCluster,
+  slot: number,
+): Promise<{ readonly successor: RedisServer; readonly owned: number }> {
+  const found: { successor: RedisServer; owned: number }[] = [];
+  const startMs = performance.now();
   await waitFor(async () => {
-    const view = await cluster.view(cluster.node(0));
-    const master = view.find(({ ranges }) => ranges.some(([first, last]) => first <= slot && slot <= last));
-    const replica = view.find(({ masterId }) => masterId === master?.id);
-    found = cluster.nodes.find(({ port }) => port === replica?.port);
-    return found !== undefined;
+    found.length = 0;
+    for (const node of cluster.nodes) {
+      if (!/role:slave[^]*master_link_status:up/.test(await node.cli("INFO", "replication"))) continue;
+      const view = await cluster.view(node);
+      const self = view.find(({ flags }) => flags.includes("myself"));
+      const { ranges = [] } = view.find(({ id }) => id === self?.masterId) ?? {};
+      const [[owned] = []] = ranges;
+      if (owned === undefined) continue;
+      const isWanted = ranges.some(([first, last]) => first <= slot && slot <= last);
+      if (isWanted) found.unshift({ successor: node, owned: slot });
+      else if (performance.now() - startMs > ANOTHER_AFTER_MS) found.push({ successor: node, owned });
+    }
+    return found.length > 0;
   }, { deadlineMs: STEP_DEADLINE_MS, what: "a replica of the slot's master" });
-  assert.ok(found);
-  return found;
+  const [best] = found;
+  assert.ok(best);
+  return best;
 }
 
 /** Moves a slot to another master. */
