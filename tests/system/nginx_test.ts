@@ -51,6 +51,10 @@ class Dying implements Disposable {
 
   async #serve(how: "dies" | "freezes"): Promise<void> {
     for await (const connection of this.#listener) {
+      if (this.#ended) { // this one was accepted in the moment of the end; the listener has no more
+        connection.close();
+        continue;
+      }
       this.#open.add(connection);
       let text = "";
       const [buffer, decoder] = [new Uint8Array(4096), new TextDecoder()];
