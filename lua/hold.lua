@@ -7,14 +7,6 @@
   Event   [kind, order id, user id, fingerprint, actor, traceparent, [line, ...], "", "", data]
   kind    "confirm", "cancel", "expire", "extend"; data of expire and extend: {"expires"} in ms ]=]
 
-local function held_lines(order)
-  local held = {}
-  for _, line in ipairs(orders[order] or EMPTY) do
-    if line[STATE] == "held" then held[#held + 1] = line end
-  end
-  return held
-end
-
 -- The answer to a call that finds nothing held. `want` is what it would have made of the reservation.
 local function settled_answer(order, want, fingerprint)
   local lines, last = {}, nil
@@ -84,8 +76,7 @@ local function extend(c)
   local order, hold = c[3], math.min(c[4], HOLD_MAX_MS)
   local held = held_lines(order)
   if #held == 0 then return settled_answer(order, "", "") end
-  local expires, latest = held[1][AT] + hold, 0
-  for _, line in ipairs(held) do latest = math.max(latest, line[EXPIRES]) end
+  local expires, latest = held[1][AT] + hold, latest_expiry(held)
   if expires <= latest then return { "extended", seq, latest } end
   seq = seq + 1
   local facts = {}
@@ -106,8 +97,7 @@ local function lapse(due)
     local held = held_lines(order)
     dirty_expiry[order] = false
     if #held > 0 then
-      local expires = 0
-      for _, line in ipairs(held) do expires = math.max(expires, line[EXPIRES]) end
+      local expires = latest_expiry(held)
       settle("expire", "expired", order, held, EMPTY, "", "", "")
       events[#events][10] = { expires = expires }
     end

@@ -1,6 +1,6 @@
 --[=[ read: all that a batch will look at, each field once, in a few HMGETs in chunks. ]=]
 
--- Lines of lapsed reservations that one call gives back; more wait for the next call.
+-- Orders whose reservations have lapsed that one call gives back; more wait for the next call.
 local DUE_MAX = 100
 
 -- Calls `take(field, value)` for each of `fields` that the hash has.
@@ -40,7 +40,9 @@ end
 
 -- Order ids of reservations that have lapsed, the first first.
 local function read_due()
-  return redis.call("ZRANGEBYSCORE", EXPIRY, "-inf", string.format("%.0f", now), "LIMIT", 0, DUE_MAX)
+  local due = redis.call("ZRANGEBYSCORE", EXPIRY, "-inf", string.format("%.0f", now), "LIMIT", 0, DUE_MAX)
+  more_due = #due == DUE_MAX
+  return due
 end
 
 -- What a command looks at.

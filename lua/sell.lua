@@ -98,7 +98,7 @@ local function sell(c)
       dirty_bought[user .. PAIR .. sku] = true
     end
   end
-  if held then dirty_expiry[order] = math.max(expires, dirty_expiry[order] or 0) end
+  if held then dirty_expiry[order] = latest_expiry(held_lines(order)) end
   local data = held and { expires = expires, hold = hold } or EMPTY
   events[#events + 1] = { kind, order, user, fingerprint, c[6], c[7], facts, "", "", data }
   return { "accepted", seq, left, expires }

@@ -43,6 +43,7 @@ local bought = {}              -- user and SKU -> ms
 local quotas = {}              -- user and SKU -> {units, sale}
 local dirty_stock, dirty_orders, dirty_bought, dirty_quotas, dirty_expiry = {}, {}, {}, {}, {}
 local events = {}
+local more_due = false         -- more reservations have lapsed than this call gives back
 
 local function begin(meta)
   seq, applied = tonumber(meta[3]), tonumber(meta[4])
@@ -70,6 +71,21 @@ local function remember(id, line)
   end
   lines[#lines + 1] = line
   dirty_orders[id] = true
+end
+
+local function held_lines(order)
+  local held = {}
+  for _, line in ipairs(orders[order] or EMPTY) do
+    if line[STATE] == "held" then held[#held + 1] = line end
+  end
+  return held
+end
+
+-- All lines of an order that are held go together: when the longest of their holds ends.
+local function latest_expiry(held)
+  local latest = 0
+  for _, line in ipairs(held) do latest = math.max(latest, line[EXPIRES]) end
+  return latest
 end
 
 -- Changes a SKU's figures. Returns the line of the event.

@@ -62,7 +62,10 @@ local function commit(epoch, replicas)
   local quota_args = flatten(dirty_quotas, pack_quota)
 
   redis.call("XADD", EVENTS, id, "v1", entry) -- first: nothing after it can be refused
-  orders_gen, orders_since = turn(ORDERS, orders_gen, orders_since, IDEMPOTENCY_WINDOW_MS)
+  -- A hold may last as long as its order is remembered: forgotten before it lapsed, its units would never be back.
+  if not more_due then
+    orders_gen, orders_since = turn(ORDERS, orders_gen, orders_since, IDEMPOTENCY_WINDOW_MS)
+  end
   limits_gen, limits_since = turn(LIMITS, limits_gen, limits_since, USER_LIMIT_MS)
   write_flat("HSET", STOCK, stock_args)
   write_flat("HSET", ORDERS[orders_gen], orders_args)

@@ -12,13 +12,17 @@ import type {
   Sale,
   SetRules,
 } from "../../src/inventory/command.ts";
-import type { Outcome, RememberedLine } from "../../src/inventory/outcome.ts";
+import { type Outcome, type RememberedLine, unsettled } from "../../src/inventory/outcome.ts";
+import type { DecisionLimits, StockStore } from "../../src/inventory/store.ts";
+import type { LineRow } from "../../src/ledger/ledger.ts";
+import { realWorld, sleep } from "../../src/world.ts";
 import { waitFor } from "../servers/wait.ts";
 import {
   adjust,
   armEmpty,
   decide,
   deduct,
+  deployment,
   type MakeStore,
   readAll,
   type StoreUnderTest,
@@ -70,11 +74,28 @@ function figures(outcome: Outcome | undefined): [available: number, reserved: nu
   return outcome?.kind === "stock" ? [outcome.available, outcome.reserved] : [-1, -1];
 }
 
+/** Waits by the store's clock, which an empty batch tells. */
+async function waitPast(store: StockStore, atMs: number): Promise<void> {
+  await waitFor(async () => (await store.decide(0, [])).timeMs >= atMs, {
+    deadlineMs: 10_000,
+    what: "the store's clock to pass a moment",
+  });
+}
+
+function expiryOf(outcome: Outcome | undefined): number {
+  assert.equal(outcome?.kind, "accepted");
+  return outcome?.kind === "accepted" ? outcome.expiresAtMs : -1;
+}
+
 /** Registers the suite for one adapter. */
 export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOptions = {}): void {
-  const test = (title: string, body: (parts: StoreUnderTest) => Promise<void>) =>
+  const test = (
+    title: string,
+    body: (parts: StoreUnderTest) => Promise<void>,
+    limits?: Partial<DecisionLimits>,
+  ) =>
     Deno.test(`${name}: ${title}`, options, async () => {
-      await using parts = await make({ userLimitMs: 0 });
+      await using parts = await make({ userLimitMs: 0, ...limits });
       await armEmpty(parts.control);
       await decide(parts.store, adjust("a", "S", 10), adjust("a", "T", 10));
       await body(parts);
@@ -149,18 +170,13 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
   test("a lapsed reservation stops counting in the very call that looks at the stock", async (parts) => {
     const { store, log } = parts;
     const [held] = await decide(store, reserve("r", { S: 10 }, 1000), deduct("o", "S"));
-    assert.ok(held?.kind === "accepted");
-    // The store's clock decides; an empty batch tells it.
-    await waitFor(async () => (await store.decide(0, [])).timeMs >= held.expiresAtMs, {
-      deadlineMs: 5000,
-      what: "the hold to lapse",
-    });
+    await waitPast(store, expiryOf(held));
     const [sold, late] = await decide(store, deduct("o", "S"), confirm("r"));
     assert.deepEqual(sold?.kind === "accepted" && sold.newStock, [9]);
     assert.deepEqual(late, { kind: "reservation_expired" });
     const events = (await readAll(log)).flatMap((entry) => entry.events);
     assert.deepEqual(events.slice(3).map(({ kind, id }) => [kind, id]), [["expire", "r"], ["deduct", "o"]]);
-    const lag = (events[3]?.atMs ?? 0) - held.expiresAtMs;
+    const lag = (events[3]?.atMs ?? 0) - expiryOf(held);
     assert.ok(lag >= 0 && lag <= 50, `released ${lag} ms late`);
   });
 
@@ -179,6 +195,56 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
     );
     assert.deepEqual(ends, [300_000, 300_000, 300_000, 13_800_000]);
   });
+
+  test("a second reservation under an order id does not end the first one early", async ({ store }) => {
+    await decide(store, reserve("r", { S: 1 }, 600_000));
+    const [brief] = await decide(store, reserve("r", { T: 1 }, 1000));
+    await waitPast(store, expiryOf(brief));
+    const [s, t, confirmed] = await decide(store, read("S"), read("T"), confirm("r"));
+    assert.deepEqual([figures(s), figures(t)], [[9, 1], [9, 1]]);
+    assert.equal(confirmed?.kind, "settled");
+  });
+
+  test("a restored order lasts as long as the longest of its holds", async ({ store, control }) => {
+    const seen = await control.inspect(0);
+    await control.beginRestore(0, "t", seen, { deployment, shards: 1, seq: 9 });
+    const stock = { available: 9, reserved: 1, policy: null };
+    await control.restoreStock(0, "t", [{ sku: "S", ...stock }, { sku: "T", ...stock }]);
+    const nowMs = Date.now();
+    const held: Omit<LineRow, "sku" | "expiresAtMs"> = {
+      ...unsettled,
+      ...{ id: "r", returnId: "", kind: "reserve", state: "held", userId: "user-1", fingerprint: "f" },
+      ...{ amount: 1, units: 1, newStock: 9, seq: 8, atMs: nowMs, holdMs: 1000 },
+    };
+    await control.restoreLines(0, "t", [
+      { ...held, sku: "S", expiresAtMs: nowMs + 600_000 },
+      { ...held, sku: "T", expiresAtMs: nowMs - 1000 },
+    ]);
+    const restored = { ...seen, position: { epoch: 0, seq: 9 } };
+    assert.ok(
+      await control.arm(0, { seen: restored, epoch: 2, deployment, shards: 1, applied: 9, token: "t" }),
+    );
+    const [s, t] = await decide(store, read("S"), read("T"));
+    assert.deepEqual([figures(s), figures(t)], [[9, 1], [9, 1]]);
+  });
+
+  test("what lapses is not forgotten before it is back, however much of it there is", async ({ store }) => {
+    const start = (await store.decide(0, [])).timeMs;
+    await decide(store, adjust("more", "S", 490));
+    await waitPast(store, start + 300);
+    const held = await decide(
+      store,
+      ...Array.from({ length: 250 }, (_, i) => reserve(`r-${i}`, { S: 1 }, 500)),
+    );
+    await waitPast(store, start + 550);
+    await decide(store, adjust("turn", "T", 1)); // the generation with the reservations is the older one now
+    await sleep(realWorld, start + 1150 - Date.now());
+    await waitPast(store, expiryOf(held.at(-1)));
+    await waitFor(async () => figures((await decide(store, read("S")))[0])[1] === 0, {
+      deadlineMs: 10_000,
+      what: "every reservation to be back",
+    });
+  }, { idempotencyWindowMs: 500 });
 
   test("returns give back what was sold, all or part, never more", async ({ store }) => {
     await decide(store, deduct("o", "S", 3), reserve("r", { S: 2 }), reserve("h", { S: 1 }));

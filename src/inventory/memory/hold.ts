@@ -47,17 +47,20 @@ export function extend(state: ShardState, command: Extend): Decided {
   const seq = ++state.seq;
   const lines = held.map((line) => state.move(line.sku, 0, 0));
   state.rewrite(orderId, (line) => line.state === "held" ? { ...line, expiresAtMs } : line);
-  state.expiry.set(orderId, expiresAtMs);
+  state.noteExpiry(orderId, expiresAtMs);
   const data = { expires: expiresAtMs };
   state.write("extend", { id: orderId, userId: first.userId, origin: command, lines, data });
   return { kind: "extended", seq, expiresAtMs };
 }
 
-/** Gives back what has lapsed, before anything looks at the stock; at most 100 orders a call. */
-export function lapse(state: ShardState): void {
-  if (state.expiry.size === 0) return;
+/** Orders that one call gives back; more wait for the next call. */
+const dueMax = 100;
+
+/** Gives back what has lapsed, before anything looks at the stock. Returns whether there may be more. */
+export function lapse(state: ShardState): boolean {
+  if (state.expiry.size === 0) return false;
   const due = [...state.expiry].filter(([, expiresAtMs]) => expiresAtMs <= state.nowMs)
-    .sort(([a, x], [b, y]) => x - y || compareBytes(a, b)).slice(0, 100);
+    .sort(([a, x], [b, y]) => x - y || compareBytes(a, b)).slice(0, dueMax);
   for (const [orderId] of due) {
     state.expiry.delete(orderId);
     const held = heldLines(state, orderId);
@@ -65,6 +68,7 @@ export function lapse(state: ShardState): void {
     const data = { expires: Math.max(...held.map((line) => line.expiresAtMs)) };
     settle(state, "expire", "expired", orderId, held, new Map(), "", nobody, data);
   }
+  return due.length === dueMax;
 }
 
 function heldLines(state: ShardState, orderId: string): readonly RememberedLine[] {

@@ -44,7 +44,7 @@ export function sell(state: ShardState, sale: Sale): Decided {
     if (state.limits.userLimitMs > 0) state.bought.set(pairKey(userId, sku), nowMs);
     return fact;
   });
-  if (held) state.expiry.set(orderId, Math.max(expiresAtMs, state.expiry.get(orderId) ?? 0));
+  if (held) state.noteExpiry(orderId, expiresAtMs);
   const data = held ? { expires: expiresAtMs, hold: holdMs } : {};
   state.write(kind, { id: orderId, userId, fingerprint, origin: sale, lines: facts, data });
   return { ...accepted(seq, facts.map((fact) => fact.available)), expiresAtMs };

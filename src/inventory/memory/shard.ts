@@ -69,7 +69,7 @@ export class MemoryShard {
     const { id, returnId: _, ...line } = row;
     this.#state.remember(rememberedKey(row), line);
     if (isSale(line)) this.#state.bought.set(pairKey(line.userId, line.sku), line.atMs);
-    if (line.state === "held") this.#state.expiry.set(id, line.expiresAtMs);
+    if (line.state === "held") this.#state.noteExpiry(id, line.expiresAtMs);
   }
 
   /** Decides a batch. Answers in order; events with consecutive numbers, the last is `seq`. */
@@ -77,13 +77,14 @@ export class MemoryShard {
     const state = this.#state;
     state.nowMs = nowMs;
     state.events = [];
-    lapse(state);
+    const isMoreDue = lapse(state);
     const outcomes = batch.map(({ command, deadlineMs }): Decided =>
       deadlineMs < nowMs ? { kind: "late" } : this.#decideOne(command)
     );
     if (state.events.length > 0) {
       const { idempotencyWindowMs, userLimitMs } = state.limits;
-      state.remembered.rotate(nowMs, idempotencyWindowMs);
+      // A hold may last as long as its order is remembered: forgotten before it lapsed, its units would never be back.
+      if (!isMoreDue) state.remembered.rotate(nowMs, idempotencyWindowMs);
       if (userLimitMs > 0) state.bought.rotate(nowMs, userLimitMs);
     }
     return { outcomes, events: state.events };

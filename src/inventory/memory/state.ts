@@ -103,6 +103,11 @@ export class ShardState {
     this.remembered.set(key, (this.remembered.get(key) ?? []).map(change));
   }
 
+  /** All lines of an order that are held go together: when the longest of their holds ends. */
+  noteExpiry(orderId: string, expiresAtMs: number): void {
+    this.expiry.set(orderId, Math.max(expiresAtMs, this.expiry.get(orderId) ?? 0));
+  }
+
   /** Changes a SKU's figures. Returns the line of the event. */
   move(sku: string, delta: number, reservedDelta: number): EventLine {
     const stock = this.known(sku);
