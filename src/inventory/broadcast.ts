@@ -27,17 +27,30 @@ const undecidedKinds: ReadonlySet<string> = new Set(
     "cross_shard",
     "store_unavailable",
     "outcome_unknown",
-  ] satisfies Undecided["kind"][],
+    "late",
+  ] satisfies (Undecided["kind"] | "late")[],
 );
 
 /**
  * One answer out of all shards'. As long as one of them has not decided, nobody knows, and the same call again
- * settles it: each shard repeats its first answer.
+ * settles it: each shard repeats its first answer. Only when no shard has done anything, or still may, is it certain
+ * that nothing happened.
+ *
+ * @param nowMs wall clock: until when the call may take effect, where some shards have done their part and the
+ *   others certainly nothing
  */
-export function merge(outcomes: readonly Outcome[]): Outcome {
-  const open = outcomes.find((outcome) => undecidedKinds.has(outcome.kind));
-  if (open) return open;
+export function merge(outcomes: readonly Outcome[], nowMs: number): Outcome {
+  const open = outcomes.filter((outcome) => undecidedKinds.has(outcome.kind));
   const done = outcomes.filter((outcome) => outcome.kind === "settled" || outcome.kind === "extended");
+  const deadlinesMs = open.flatMap((outcome) =>
+    outcome.kind === "outcome_unknown" ? [outcome.deadlineMs] : []
+  );
+  const [undecided] = open;
+  if (undecided) {
+    return done.length + deadlinesMs.length === 0
+      ? undecided
+      : { kind: "outcome_unknown", deadlineMs: Math.max(nowMs, ...deadlinesMs) };
+  }
   const [first] = done;
   if (first) return done.slice(1).reduce<typeof first>(join, first);
   return outcomes.find((outcome) => outcome.kind !== "unknown_reservation") ??

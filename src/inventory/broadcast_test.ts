@@ -9,21 +9,38 @@ const settled = (seq: number, sku: string): Outcome => {
 };
 const unknown: Outcome = { kind: "unknown_reservation" };
 
+/** When the answers are put together. */
+const nowMs = 1000;
+const mergeNow = (outcomes: readonly Outcome[]) => merge(outcomes, nowMs);
+
 Deno.test("broadcast: one shard has the reservation, the others do not know it", () => {
-  assert.deepEqual(merge([unknown, settled(7, "S"), unknown]), settled(7, "S"));
-  assert.deepEqual(merge([unknown, { kind: "already_cancelled" }]), { kind: "already_cancelled" });
-  assert.deepEqual(merge([unknown, unknown]), unknown);
+  assert.deepEqual(mergeNow([unknown, settled(7, "S"), unknown]), settled(7, "S"));
+  assert.deepEqual(mergeNow([unknown, { kind: "already_cancelled" }]), { kind: "already_cancelled" });
+  assert.deepEqual(mergeNow([unknown, unknown]), unknown);
 });
 
 Deno.test("broadcast: lines of several shards are one answer", () => {
-  const merged = merge([settled(7, "S"), settled(3, "T")]);
+  const merged = mergeNow([settled(7, "S"), settled(3, "T")]);
   assert.ok(merged.kind === "settled");
   assert.deepEqual([merged.seq, merged.lines.map((line) => line.sku)], [7, ["S", "T"]]);
 });
 
 Deno.test("broadcast: as long as one shard has not decided, nobody knows", () => {
-  const lost: Outcome = { kind: "outcome_unknown", deadlineMs: 1 };
-  assert.deepEqual(merge([settled(7, "S"), lost, unknown]), lost);
+  const lost: Outcome = { kind: "outcome_unknown", deadlineMs: nowMs + 5 };
+  assert.deepEqual(mergeNow([settled(7, "S"), lost, unknown]), lost);
+  assert.deepEqual(mergeNow([unknown, { kind: "unarmed" }]), { kind: "unarmed" });
+});
+
+Deno.test("broadcast: what one shard has done, or may do, is not certain to be undone because of another", () => {
+  const lost = (deadlineMs: number): Outcome => ({ kind: "outcome_unknown", deadlineMs });
+  const idle: Outcome[] = [{ kind: "unarmed" }, { kind: "late" }, {
+    kind: "store_unavailable",
+    reason: "LOADING",
+  }];
+  for (const none of idle) {
+    assert.deepEqual(mergeNow([settled(7, "S"), none]), lost(nowMs));
+    assert.deepEqual(mergeNow([none, lost(nowMs + 5), unknown, lost(nowMs + 3)]), lost(nowMs + 5));
+  }
 });
 
 Deno.test("broadcast: each shard confirms its own lines", () => {

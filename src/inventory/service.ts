@@ -185,7 +185,7 @@ export class InventoryService implements Inventory {
     const outcomes = this.#lanes.map((lane, shard) =>
       lane.submit(shareOf(command, (sku) => this.shardOf(sku) === shard), passage)
     );
-    return merge(await Promise.all(outcomes));
+    return merge(await Promise.all(outcomes), this.#world.now());
   }
 
   #lane(shard: number): Lane {
