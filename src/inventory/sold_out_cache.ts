@@ -78,6 +78,7 @@ export class SoldOutCache {
         if (!isSale(command) || outcome.replayed) return;
         command.lines.forEach(({ sku }, i) => {
           if (outcome.newStock[i] === 0) this.#remember(sku, 0, undefined, askedAtMs);
+          else this.#entries.delete(sku); // restocked by another process
         });
     }
   }

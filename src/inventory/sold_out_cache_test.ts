@@ -80,6 +80,15 @@ Deno.test("sold-out cache: a restock through this process shows at once", () => 
   assert.equal(cache.check(sale("S")), undefined);
 });
 
+Deno.test("sold-out cache: a sale that leaves units clears the SKU, whoever restocked it", () => {
+  const { world, cache } = setup();
+  cache.learn(sale("S"), insufficient("S"), world.elapsedMs());
+  cache.learn(sale("S"), { ...taken, newStock: [5], replayed: true }, world.elapsedMs());
+  assert.deepEqual(cache.check(sale("S")), insufficient("S"));
+  cache.learn(sale("S"), { ...taken, newStock: [5] }, world.elapsedMs());
+  assert.equal(cache.check(sale("S")), undefined);
+});
+
 Deno.test("sold-out cache: serves reads of what is sold out, as they were", async () => {
   const { world, cache } = setup();
   const stock: Outcome = { kind: "stock", sku: "S", available: 0, reserved: 2, seq: 9, ...open };
