@@ -154,6 +154,7 @@ function openReach(config: Config): Reach {
       callsMax: 2,
       queueMax: config.queueMax,
       requestTimeoutMs: config.requestTimeoutMs,
+      idempotencyWindowMs: config.idempotencyWindowS * 1000,
       promisesOff: [],
       archive: hasLedger ? await parts.ledger() : null,
       onBroken: reportError,

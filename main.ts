@@ -52,6 +52,7 @@ const inventory = new InventoryService(store, world, {
   callsMax: 2,
   queueMax: config.queueMax,
   requestTimeoutMs: config.requestTimeoutMs,
+  idempotencyWindowMs: limits.idempotencyWindowMs,
   promisesOff: books === null ? ["orders past the idempotency window: DATABASE_URL is not set"] : [],
   archive: books,
   onBroken: (error) => logger.error("broken store", { error: describeError(error) }),

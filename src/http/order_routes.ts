@@ -81,5 +81,10 @@ async function giveBack(
   if (outcome.kind !== "unknown_order") return outcome;
   const found: OrderOutcome = await inventory.findOrder(asked.orderId);
   if (found.kind !== "order_found") return found;
-  return found.lines.length === 0 ? outcome : await ask(inventory, { ...asked, sold: found.lines }, journey);
+  if (found.lines.length === 0) return outcome;
+  // The shard's own lines: it remembers what it is told, and another's would be found twice from then on.
+  const [first] = asked.lines;
+  const shard = first && inventory.shardOf(first.sku);
+  const sold = found.lines.filter(({ sku }) => inventory.shardOf(sku) === shard);
+  return await ask(inventory, { ...asked, sold }, journey);
 }

@@ -176,6 +176,19 @@ Deno.test("a return of an order that the store forgot is asked again with what t
   deepEqual([second, more], [{ ...first, sold: [line] }, []]);
 });
 
+Deno.test("a shard is told of its own lines only, or two shards would remember the same one", async () => {
+  const { send, inventory } = edgeUnderTest();
+  inventory.shardOf = (sku) => sku === "ELSEWHERE" ? 1 : 0;
+  inventory.order = { kind: "order_found", lines: [{ ...line, sku: "ELSEWHERE" }, line] };
+  inventory.decide = (command) =>
+    command.kind === "return" && command.sold === null
+      ? { kind: "unknown_order" }
+      : { kind: "exceeds", sku: "A", units: 0 };
+  await send("/api/v1/orders/o1/return", jsonPost(giveBack));
+  const [, second] = inventory.commands;
+  deepEqual(second?.kind === "return" && second.sold, [line]);
+});
+
 Deno.test("a return of an order that nobody knows is 404, and 503 when the ledger cannot be asked", async () => {
   const { send, inventory } = edgeUnderTest();
   inventory.decide = () => ({ kind: "unknown_order" });

@@ -31,7 +31,7 @@ export interface Inventory {
    * @param passage where it is noted how the command goes
    */
   submit(command: Command, passage?: Passage): Promise<Outcome>;
-  /** What became of an order: all shards are asked, and the ledger when they remember nothing. */
+  /** What became of an order: all shards are asked, and the ledger for what they may have forgotten. */
   findOrder(orderId: string): Promise<OrderOutcome>;
   /** Runs the real decision on a canary in every shard; writes nothing. */
   readiness(): Promise<Readiness>;
@@ -57,6 +57,8 @@ export interface ServiceOptions extends LaneOptions {
   readonly shards: number;
   /** Commands on their way in this process; beyond it `overloaded`, at once. */
   readonly queueMax: number;
+  /** How long a shard remembers an order at least, ms. */
+  readonly idempotencyWindowMs: number;
   /** Promises that this deployment does not keep, in words; repeated in every {@link Readiness}. */
   readonly promisesOff: readonly string[];
   /** Null when this process has no ledger to look into. */
@@ -166,19 +168,33 @@ export class InventoryService implements Inventory {
   /** Asks all shards at once. If one cannot answer, nobody knows: half an order would mislead. */
   async findOrder(orderId: string): Promise<OrderOutcome> {
     const outcomes = await Promise.all(this.#lanes.map((lane) => lane.submit({ kind: "lookup", orderId })));
-    const lines: RememberedLine[] = [];
+    const found: (readonly RememberedLine[])[] = [];
     for (const outcome of outcomes) {
       if (outcome.kind !== "order") return undecided(outcome);
-      lines.push(...outcome.lines);
+      found.push(outcome.lines);
     }
+    const lines = found.flat();
     const { archive } = this.#options;
-    if (lines.length > 0 || archive === null) return { kind: "order_found", lines };
+    if (archive === null || !this.#mayBeForgotten(found)) return { kind: "order_found", lines };
     try {
-      return { kind: "order_found", lines: await archive.findOrder(orderId) };
+      // A shard that remembers the order knows it better than the books, which come after it.
+      const forgotten = (await archive.findOrder(orderId))
+        .filter(({ sku }) => found[this.shardOf(sku)]?.length === 0);
+      return { kind: "order_found", lines: [...lines, ...forgotten] };
     } catch (error) {
       this.#options.onBroken(error);
       return { kind: "store_unavailable", reason: "ledger" };
     }
+  }
+
+  /**
+   * Whether a shard that remembers nothing of an order may have known it: each forgets at a moment of its own. Lines
+   * of an order are bought within half a window, so one that is younger than that says that none is forgotten.
+   */
+  #mayBeForgotten(found: readonly (readonly RememberedLine[])[]): boolean {
+    if (found.every((lines) => lines.length > 0)) return false;
+    const youngestMs = Math.max(0, ...found.flat().map(({ atMs }) => atMs));
+    return this.#world.now() - youngestMs > this.#options.idempotencyWindowMs / 2;
   }
 
   async #broadcast(command: Broadcast, passage: Passage | undefined): Promise<Outcome> {

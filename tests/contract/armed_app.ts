@@ -41,6 +41,7 @@ async function start(
     callsMax: 2,
     queueMax,
     requestTimeoutMs,
+    idempotencyWindowMs: config.idempotencyWindowS * 1000,
     promisesOff: [],
     archive: null,
     onBroken: (error) => broken.push(error),

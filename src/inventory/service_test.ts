@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { ManualWorld } from "../../tests/manual_world.ts";
+import type { Adjust, Command, Sale } from "./command.ts";
+import { MemoryStore } from "./memory/store.ts";
+import type { RememberedLine } from "./outcome.ts";
+import { Router } from "./route.ts";
+import { InventoryService } from "./service.ts";
+
+const shards = 2;
+const windowMs = 60_000;
+const origin = { actor: "", traceparent: "", fingerprint: "f" };
+
+/** One SKU in each shard. */
+const [inFirst = "", inSecond = ""] = [0, 1].map((shard) =>
+  ["A", "B", "C", "D"].find((sku) => new Router(shards).route(sku) === shard) ?? ""
+);
+
+function adjust(sku: string, adjustmentId: string): Adjust {
+  return { kind: "adjust", adjustmentId, sku, delta: 9, reason: "", reference: "", ...origin };
+}
+
+function deduct(orderId: string, sku: string): Sale {
+  const lines = [{ sku, amount: 1 }];
+  const rest = { firstAttempt: false, hasToken: false, holdMs: 0, ...origin };
+  return { kind: "deduct", orderId, userId: "u", lines, ...rest };
+}
+
+/** Two armed shards in memory, and books that have what `archived` says. */
+async function setup(archived: () => readonly RememberedLine[] | Error) {
+  const world = new ManualWorld();
+  const limits = { userLimitMs: 0, idempotencyWindowMs: windowMs, backlogMax: 1_000_000 };
+  const store = new MemoryStore(world, limits, shards);
+  for (let shard = 0; shard < shards; shard++) {
+    const seen = await store.inspect(shard);
+    await store.arm(shard, { seen, epoch: 1, deployment: "d", shards, applied: 0, token: "" });
+  }
+  let asked = 0;
+  const inventory = new InventoryService(store, world, {
+    shards,
+    batchMax: 256,
+    callsMax: 2,
+    queueMax: 1000,
+    requestTimeoutMs: 1000,
+    idempotencyWindowMs: windowMs,
+    promisesOff: [],
+    archive: {
+      findOrder() {
+        asked++;
+        const found = archived();
+        return found instanceof Error ? Promise.reject(found) : Promise.resolve(found);
+      },
+    },
+    onBroken() {},
+  });
+  const accept = async (...commands: Command[]) => {
+    for (const command of commands) assert.equal((await inventory.submit(command)).kind, "accepted");
+  };
+  await accept(adjust(inFirst, "1"), adjust(inSecond, "1"));
+  return { world, inventory, accept, asked: () => asked };
+}
+
+const skusOf = (lines: readonly RememberedLine[]) => lines.map(({ sku }) => sku);
+
+Deno.test("service: an order that one shard has forgotten and another has not is found whole", async () => {
+  let archived: readonly RememberedLine[] = [];
+  const { world, inventory, accept, asked } = await setup(() => archived);
+  await accept(deduct("o", inFirst), deduct("o", inSecond));
+  const before = await inventory.findOrder("o");
+  assert.ok(before.kind === "order_found");
+  assert.deepEqual(skusOf(before.lines), [inFirst, inSecond]);
+  assert.equal(asked(), 0);
+
+  archived = before.lines;
+  await world.advance(windowMs);
+  await accept(adjust(inSecond, "2")); // shards forget at moments of their own: this one turns twice, the other not
+  await world.advance(windowMs);
+  await accept(adjust(inSecond, "3"));
+  const after = await inventory.findOrder("o");
+  assert.ok(after.kind === "order_found");
+  assert.deepEqual(skusOf(after.lines), [inFirst, inSecond]);
+});
+
+Deno.test("service: half of an old order is not shown as all of it when the books cannot be asked", async () => {
+  let archived: readonly RememberedLine[] | Error = new Error("away");
+  const { world, inventory, accept } = await setup(() => archived);
+  await accept(deduct("o", inFirst));
+  assert.equal((await inventory.findOrder("o")).kind, "order_found");
+  await world.advance(windowMs);
+  assert.deepEqual(await inventory.findOrder("o"), { kind: "store_unavailable", reason: "ledger" });
+  archived = [];
+  assert.equal((await inventory.findOrder("o")).kind, "order_found");
+});
