@@ -132,7 +132,7 @@ export type Decided =
   | { readonly kind: "reservation_expired" }
   /** More than is held, or was sold: `units` is what there is. */
   | { readonly kind: "exceeds"; readonly sku: string; readonly units: number }
-  /** Compare-and-set: the stock is not what was expected. `available` is null for an unknown SKU. */
+  /** Compare-and-set: the stock is not what was expected. `available` is what it is. */
   | { readonly kind: "stale"; readonly sku: string; readonly available: number }
   | { readonly kind: "paused"; readonly sku: string }
   | { readonly kind: "not_open"; readonly sku: string; readonly opensAtMs: number }
