@@ -8,6 +8,7 @@ import { MemoryStore } from "../../src/inventory/memory/store.ts";
 import { KafkaTopic } from "../../src/log/kafka/topic.ts";
 import { RedisStream } from "../../src/log/redis_stream.ts";
 import { RelayedLog } from "../../src/log/relayed_log.ts";
+import { allShardKeys } from "../../src/redis/keys.ts";
 import { Links } from "../../src/redis/links.ts";
 import { Servers } from "../../src/redis/servers.ts";
 import { realWorld } from "../../src/world.ts";
@@ -20,6 +21,14 @@ const defaults: DecisionLimits = {
   idempotencyWindowMs: 86_400_000,
   backlogMax: 1_000_000,
 };
+
+/** A store in Redis, and what a test may want to know of it. */
+export interface RedisUnderTest extends StoreUnderTest {
+  /** Begins the names of its keys. */
+  readonly namespace: string;
+  /** Since when the generation lasts that takes new lines, by the server's clock. */
+  rememberingSince(): Promise<number>;
+}
 
 /** A store in memory. */
 export function makeMemoryStore(limits: Partial<DecisionLimits> = {}): Promise<StoreUnderTest> {
@@ -62,7 +71,7 @@ export async function makeRelayedStore(
 export async function makeRedisStore(
   url: string | readonly string[],
   limits: Partial<DecisionLimits> = {},
-): Promise<StoreUnderTest & { readonly namespace: string }> {
+): Promise<RedisUnderTest> {
   const place = { namespace: `t${crypto.randomUUID().slice(0, 8)}`, shards: 1 };
   const all = { ...defaults, ...limits };
   const servers = new Servers([url].flat(), place, { name: "test", world: realWorld, onError() {} });
@@ -81,6 +90,10 @@ export async function makeRedisStore(
     store,
     control,
     log,
+    async rememberingSince() {
+      const [meta = ""] = allShardKeys(place)[0] ?? [];
+      return Number(await links.control.call(0, "HGET", meta, "orders_since"));
+    },
     async [Symbol.asyncDispose]() {
       await Promise.all([store.close(), control.close(), log.close(), servers.close()]);
     },

@@ -8,6 +8,8 @@
 export class Generations<V> {
   #current = new Map<string, V>();
   #previous = new Map<string, V>();
+  /** Keys that the batch which is being decided has set. */
+  readonly #changed = new Set<string>();
   #sinceMs: number;
 
   /**
@@ -24,16 +26,31 @@ export class Generations<V> {
     return this.#current.get(key) ?? this.#previous.get(key);
   }
 
-  /** Remembers from now on. */
+  /** Remembers from this batch on. */
   set(key: string, value: V): void {
+    this.#current.set(key, value);
+    this.#changed.add(key);
+  }
+
+  /** Remembers what no batch has set: it comes from the ledger. */
+  load(key: string, value: V): void {
     this.#current.set(key, value);
   }
 
-  /** Starts a new generation when the current one is a window old. */
-  rotate(nowMs: number, windowMs: number): void {
-    if (nowMs - this.#sinceMs < windowMs) return;
-    this.#previous = this.#current;
-    this.#current = new Map();
-    this.#sinceMs = nowMs;
+  /**
+   * Ends a batch that left events. When the current generation is a window old a new one starts, with what the
+   * batch has set, as `turn` in `lua/write.lua` does it. `isKept`: none starts now, however old this one is.
+   */
+  endBatch(nowMs: number, windowMs: number, isKept = false): void {
+    if (!isKept && nowMs - this.#sinceMs >= windowMs) {
+      this.#previous = this.#current;
+      this.#current = new Map();
+      this.#sinceMs = nowMs;
+      for (const key of this.#changed) {
+        const value = this.#previous.get(key);
+        if (value !== undefined) this.#current.set(key, value);
+      }
+    }
+    this.#changed.clear();
   }
 }

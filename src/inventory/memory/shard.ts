@@ -67,8 +67,10 @@ export class MemoryShard {
   /** Takes over a line as the ledger remembers it. */
   restoreLine(row: LineRow): void {
     const { id, returnId: _, ...line } = row;
-    this.#state.remember(rememberedKey(row), line);
-    if (isSale(line)) this.#state.bought.set(pairKey(line.userId, line.sku), line.atMs);
+    const { remembered, bought } = this.#state;
+    const key = rememberedKey(row);
+    remembered.load(key, [...(remembered.get(key) ?? []), line]);
+    if (isSale(line)) bought.load(pairKey(line.userId, line.sku), line.atMs);
     if (line.state === "held") this.#state.noteExpiry(id, line.expiresAtMs);
   }
 
@@ -84,8 +86,8 @@ export class MemoryShard {
     if (state.events.length > 0) {
       const { idempotencyWindowMs, userLimitMs } = state.limits;
       // A hold may last as long as its order is remembered: forgotten before it lapsed, its units would never be back.
-      if (!isMoreDue) state.remembered.rotate(nowMs, idempotencyWindowMs);
-      if (userLimitMs > 0) state.bought.rotate(nowMs, userLimitMs);
+      state.remembered.endBatch(nowMs, idempotencyWindowMs, isMoreDue);
+      if (userLimitMs > 0) state.bought.endBatch(nowMs, userLimitMs);
     }
     return { outcomes, events: state.events };
   }
