@@ -13,6 +13,7 @@ import {
   namedTests,
   settingsDrift,
   unknownTasks,
+  untestedFailures,
 } from "./tidy/documents.ts";
 import { readRepository, type SourceFile } from "./tidy/files.ts";
 import { commentedOutCode, machinePaths, skippedTests, tooLong, untaggedNotes } from "./tidy/habits.ts";
@@ -162,10 +163,11 @@ Deno.test("Lua: the script gives the replies that its header lists", () => {
 Deno.test("README has the settings, word by word", () => {
   assert.deepEqual(settingsDrift(fileAt("README.md").text, Object.values(settings)), []);
 });
-Deno.test("ARCHITECTURE names tests that exist", () => {
-  const names = namedTests(fileAt("ARCHITECTURE.md").text, "If something dies");
-  assert.ok(names.length > 0, "the table names no test");
-  assert.deepEqual(missingTests(names, files), []);
+Deno.test("docs/failures.md names tests that exist, at least one a failure", () => {
+  const { text } = fileAt("docs/failures.md");
+  assert.ok(namedTests(text).length > 0, "the document names no test");
+  assert.deepEqual(missingTests(namedTests(text), files), []);
+  assert.deepEqual(untestedFailures(text), []);
 });
 Deno.test("documents lead to files and tasks that exist", () => {
   const paths = new Set(files.map(({ path }) => path));

@@ -37,11 +37,17 @@ export function settingsDrift(readme: string, settings: readonly DocumentedSetti
   ];
 }
 
-/** The tests that a table names, in the code spans of its last column. */
-export function namedTests(markdown: string, heading: string): string[] {
-  return tableRows(markdown, heading).flatMap((cells) =>
-    [...(cells.at(-1) ?? "").matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name)
-  );
+/** The tests that a document names: list items that are one code span, under a line "Tests:". */
+export function namedTests(markdown: string): string[] {
+  const lists = [...markdown.matchAll(/^Tests:\n\n((?:- .*\n?)+)/gm)].map(([, list = ""]) => list);
+  return lists.flatMap((list) => [...list.matchAll(/^- `([^`]+)`$/gm)].map(([, name = ""]) => name));
+}
+
+/** Headings of failures under which no test is named. */
+export function untestedFailures(markdown: string): string[] {
+  return markdown.split(/^## /m).slice(1)
+    .filter((section) => namedTests(section).length === 0)
+    .map((section) => `No test is named under '${section.split("\n", 1)[0]}'`);
 }
 
 /** Titles of the tests in a file, as patterns: what a template puts in may be anything. */
@@ -56,7 +62,7 @@ export function testTitles({ path, text }: SourceFile): RegExp[] {
   });
 }
 
-/** Tests that a table names and that do not exist. */
+/** Tests that a document names and that do not exist. */
 export function missingTests(names: readonly string[], files: readonly SourceFile[]): string[] {
   const titles = files.flatMap(testTitles);
   return names.filter((name) => !titles.some((title) => title.test(name)))

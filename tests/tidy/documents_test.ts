@@ -6,6 +6,7 @@ import {
   namedTests,
   settingsDrift,
   unknownTasks,
+  untestedFailures,
 } from "./documents.ts";
 import { file, judges } from "./judge.ts";
 
@@ -33,9 +34,10 @@ Deno.test("a settings table that drifted is found", () => {
 });
 
 Deno.test("a test that is named and missing is found", () => {
-  const architecture =
-    "## Faults\n\n| dies | then | test |\n|---|---|---|\n| `x` | y | `redis: it works`, `sells` |\n";
-  const names = namedTests(architecture, "Faults");
+  const failures =
+    "## Redis\n\nIt says `503`.\n\nTests:\n\n- `redis: it works`\n- `sells`\n\n## Power\n\nNone.\n";
+  const names = namedTests(failures);
+  assert.equal(untestedFailures(failures).length, 1, "a failure without a test");
   assert.deepEqual(names, ["redis: it works", "sells"]);
   const tests = [
     file("a_test.ts", "Deno.test(`${flavour}: it works`, run);"),
