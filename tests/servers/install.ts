@@ -9,6 +9,7 @@
 import { dirname, join } from "node:path";
 import { runCommand } from "./command.ts";
 import { installKafka, KAFKA_BY_HAND, KAFKA_FOLDERS, KAFKA_JAR } from "./install_kafka.ts";
+import { ensureRun } from "./run_folder.ts";
 
 /** The servers that tests can ask for. */
 export type ServerName = "redis" | "valkey" | "postgres" | "kafka" | "nginx" | "openssl";
@@ -76,6 +77,7 @@ const RECIPES: Record<ServerName, Recipe> = {
 
 /** The full path of a server's program, which must have been installed. */
 export function programOf(server: ServerName, program: string): string {
+  ensureRun();
   const folder = folderOf(server);
   if (folder !== undefined) return join(folder, program);
   throw new Error(`Cannot find ${program}: install it with\n  ${RECIPES[server].byHand}`);

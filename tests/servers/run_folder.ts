@@ -13,9 +13,26 @@ import { isGone, signalPid } from "./pid.ts";
 /** The environment variable that names the folder to `deno test` and its tests. */
 export const RUN_DIR_VARIABLE = "TEST_RUN_DIR";
 
+/** The environment variables that name the shared servers; set from outside, they choose other servers. */
+export const SHARED_VARIABLES = {
+  redis: "TEST_REDIS_URL",
+  valkey: "TEST_VALKEY_URL",
+  postgres: "TEST_DATABASE_URL",
+} as const;
+
+/** A server that all tests of a run share. */
+export type SharedServer = keyof typeof SHARED_VARIABLES;
+
+/** What `keeper.ts` answers: the variables of the run, or why it could not start. */
+export type KeeperAnswer =
+  | { readonly variables: Readonly<Record<string, string>> }
+  | { readonly error: string };
+
 // A polite stop lets PostgreSQL give back its shared memory; measured 40 to 120 ms.
 const STOP_GRACE_MS = 3_000;
 const POLL_MS = 20;
+// A new machine installs servers first: apt takes 30 s, Kafka's jars 11 s, and both may wait for a lock.
+const KEEPER_DEADLINE_MS = 15 * 60_000;
 
 /** A run, from the side of the runner that owns it. */
 export interface Run {
@@ -35,14 +52,47 @@ export async function openRun(): Promise<Run> {
   return { dir, close: () => closeRun(dir) };
 }
 
-/** The folder of the run that this process belongs to. */
+/** The folder of the run that this process belongs to; begins a run when there is none. */
 export function runDir(): string {
-  const dir = Deno.env.get(RUN_DIR_VARIABLE);
-  if (dir !== undefined) return dir;
-  throw new Error(
-    `Cannot start a server outside a test run: use "deno task test [file] [--filter name]", ` +
-      `which also stops whatever a test leaves behind`,
-  );
+  ensureRun();
+  return Deno.env.get(RUN_DIR_VARIABLE) ?? "";
+}
+
+/**
+ * Begins a run if the tests were started without `deno task`: starts `keeper.ts` and waits until the shared
+ * servers are up (2 s). Synchronous, so that any helper of a test may ask; does nothing inside a run.
+ */
+export function ensureRun(): void {
+  if (Deno.env.has(RUN_DIR_VARIABLE)) return;
+  const answerFile = Deno.makeTempFileSync({ prefix: "holdfast_keeper_" });
+  Deno.removeSync(answerFile);
+  const keeper = new URL("./keeper.ts", import.meta.url).pathname;
+  // The shell ends at once: no child process is left that the resource sanitizer of a test could find.
+  new Deno.Command("sh", {
+    args: ["-c", '"$@" &', "sh", Deno.execPath(), "run", "--allow-all", keeper, String(Deno.pid), answerFile],
+    stdin: "null",
+    stdout: "null",
+    stderr: "inherit",
+  }).outputSync();
+  const answer = JSON.parse(readWhenWritten(answerFile)) as KeeperAnswer;
+  if ("error" in answer) throw new Error(answer.error);
+  for (const [name, value] of Object.entries(answer.variables)) Deno.env.set(name, value);
+}
+
+function readWhenWritten(file: string): string {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  const deadlineMs = performance.now() + KEEPER_DEADLINE_MS;
+  while (performance.now() < deadlineMs) {
+    try {
+      const text = Deno.readTextFileSync(file);
+      Deno.removeSync(file);
+      return text;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      Atomics.wait(pause, 0, 0, POLL_MS);
+    }
+  }
+  throw new Error(`Cannot start the servers of the tests in ${KEEPER_DEADLINE_MS} ms`);
 }
 
 /** A name no other run has, for databases and namespaces on servers that outlive the run. */

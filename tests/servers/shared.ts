@@ -1,5 +1,5 @@
 /**
- * The servers that all tests of a run share: the runner starts them once and names them here.
+ * The servers that all tests of a run share: they are started once, when the first test asks for them.
  *
  * Each test takes a namespace or a database of its own, so that none needs a flush and their order does
  * not matter. A test that kills or freezes a server starts its own with `startRedis` or `startPostgres`.
@@ -8,13 +8,7 @@
  */
 import { createDatabase, runPrefix } from "./database.ts";
 import type { RedisFlavour } from "./redis.ts";
-
-/** The environment variables that name the shared servers; set from outside, they choose other servers. */
-export const SHARED_VARIABLES = {
-  redis: "TEST_REDIS_URL",
-  valkey: "TEST_VALKEY_URL",
-  postgres: "TEST_DATABASE_URL",
-} as const;
+import { ensureRun, SHARED_VARIABLES, type SharedServer } from "./run_folder.ts";
 
 /** The Redis or Valkey that tests share. Keys must carry a {@link freshNamespace}. */
 export function sharedRedis(flavour: RedisFlavour = "redis"): { readonly url: string } {
@@ -32,9 +26,10 @@ export function freshNamespace(): string {
   return `${runPrefix()}${crypto.randomUUID().slice(0, 8)}`;
 }
 
-function sharedUrl(server: keyof typeof SHARED_VARIABLES): string {
+function sharedUrl(server: SharedServer): string {
+  ensureRun();
   const variable = SHARED_VARIABLES[server];
   const url = Deno.env.get(variable);
-  if (url !== undefined) return url;
-  throw new Error(`Cannot find the tests' ${server} as ${variable} is not set: use "deno task test [file]"`);
+  if (url !== undefined && url !== "") return url;
+  throw new Error(`Cannot find the tests' ${server} as ${variable} is not set`);
 }
