@@ -133,11 +133,14 @@ export interface ShardLedger {
    */
   apply(entries: readonly LogEntry[]): Promise<Applied>;
   /**
-   * Issues the next epoch by compare-and-set and commits it.
+   * Issues the next epoch by compare-and-set and commits it. An epoch is never issued twice, also when these books were
+   * restored from an older copy: it is one more than `previous` and than `seen`.
    *
+   * @param previous the epoch issued last, as the caller read it
+   * @param seen highest epoch seen in the store, its log, the topic, or by an API; 0 = none
    * @returns the new epoch, or undefined when another worker issued one meanwhile
    */
-  issueEpoch(previous: number): Promise<number | undefined>;
+  issueEpoch(previous: number, seen: number): Promise<number | undefined>;
   /** Stock of this shard by SKU, `limit` rows after `afterSku` (empty string = from the start). */
   stock(afterSku: string, limit: number): Promise<StockRow[]>;
   /** How many SKUs this shard has. */

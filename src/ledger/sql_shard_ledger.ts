@@ -108,8 +108,8 @@ export class SqlShardLedger implements ShardLedger {
     });
   }
 
-  async issueEpoch(previous: number): Promise<number | undefined> {
-    const params = [this.shard, previous];
+  async issueEpoch(previous: number, seen: number): Promise<number | undefined> {
+    const params = [this.shard, previous, seen];
     const [issued] = await this.#session.query<{ issuedEpoch: number }>(this.#sql.issue_epoch, params);
     return issued?.issuedEpoch;
   }

@@ -95,7 +95,10 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
     if (differences.length > 0) return refused(describe(differences, shard), driftOf(differences));
   }
 
-  const epoch = await ledger.issueEpoch(cursor.issuedEpoch);
+  const epoch = await ledger.issueEpoch(
+    cursor.issuedEpoch,
+    Math.max(view.position.epoch, gap?.last.epoch ?? 0),
+  );
   if (epoch === undefined) return { kind: "changed" };
   const seq = rebuilt?.seq ?? cursor.seq;
   if (seq > cursor.seq) await ledger.jump({ epoch, seq });

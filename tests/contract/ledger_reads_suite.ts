@@ -11,9 +11,10 @@ import { applied, entry, leased, opening, plainLine, type Registrar, sale } from
 export function registerLeaseAndReads({ test, testDatabases }: Registrar): void {
   test("an epoch is issued once", async ({ shard }) => {
     assert.equal((await shard.cursor()).issuedEpoch, 1);
-    assert.equal(await shard.issueEpoch(1), 2);
-    assert.equal(await shard.issueEpoch(1), undefined);
-    assert.equal(await shard.issueEpoch(2), 3);
+    assert.equal(await shard.issueEpoch(1, 0), 2);
+    assert.equal(await shard.issueEpoch(1, 0), undefined);
+    assert.equal(await shard.issueEpoch(2, 2), 3);
+    assert.equal(await shard.issueEpoch(3, 7), 8, "books of an older copy do not issue an epoch again");
     assert.deepEqual(await shard.cursor(), { epoch: 1, seq: 1, issuedEpoch: 3, notedHead: 0 });
   });
 

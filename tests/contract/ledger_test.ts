@@ -110,7 +110,7 @@ Deno.test("PostgreSQL: a lease whose connection is gone stays lost and never rec
     const next = await untilFree(ledger);
     assert.equal((await next.cursor()).seq, 1);
     assert.equal((await next.apply([entry(1, sale(2, "SKU-1", 4))])).kind, "applied");
-    await assert.rejects(shard.issueEpoch(1), LeaseLost);
+    await assert.rejects(shard.issueEpoch(1, 0), LeaseLost);
     await shard.release();
   }));
 
