@@ -6,6 +6,7 @@
 import type { Finding } from "../finding.ts";
 import type { LogEntry, Position, StoredPolicy } from "../log/event.ts";
 import type { RememberedLine } from "../inventory/outcome.ts";
+import type { Correction, CorrectionNote } from "./corrections.ts";
 
 /** Who owns these books. A store that carries another id belongs to somebody else. */
 export interface Deployment {
@@ -267,6 +268,19 @@ export interface Ledger {
   findOrder(orderId: string): Promise<OrderLineRow[]>;
   /** How far the books of every shard are, by number. Takes no lease. */
   progress(): Promise<Progress[]>;
+  /**
+   * Books corrections of a shard in one transaction, behind the last number booked. Takes no lease: the cursor's row
+   * is locked meanwhile, as it is while a worker books.
+   *
+   * @param at where the caller saw the cursor
+   * @returns false when the worker has booked on since: nothing was booked
+   */
+  correct(
+    shard: number,
+    at: Position,
+    corrections: readonly Correction[],
+    note: CorrectionNote,
+  ): Promise<boolean>;
   /** Closes connections; leases end with them. */
   close(): Promise<void>;
 }

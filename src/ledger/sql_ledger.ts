@@ -5,6 +5,8 @@
  */
 import type { Finding } from "../finding.ts";
 import type { World } from "../world.ts";
+import type { Position } from "../log/event.ts";
+import { bookCorrections, type Correction, type CorrectionNote } from "./corrections.ts";
 import { type Database, SqlError } from "./database.ts";
 import { judgeLedger } from "./fitness.ts";
 import { LeaseSessions } from "./lease_sessions.ts";
@@ -68,6 +70,20 @@ class SqlLedger implements Ledger {
 
   progress(): Promise<Progress[]> {
     return this.#database.query<Progress>(this.#sql.read_progress);
+  }
+
+  async correct(
+    shard: number,
+    at: Position,
+    corrections: readonly Correction[],
+    note: CorrectionNote,
+  ): Promise<boolean> {
+    const session = await this.#database.session();
+    try {
+      return await session.transaction((tx) => bookCorrections(tx, this.#sql, shard, at, corrections, note));
+    } finally {
+      await session.close();
+    }
   }
 
   close(): Promise<void> {

@@ -23,6 +23,7 @@ export const statementNames = [
   "find_strays",
   "forget_lines",
   "insert_compensations",
+  "insert_corrections",
   "insert_dead_letter",
   "insert_movements",
   "insert_order_lines",
@@ -45,6 +46,7 @@ export const statementNames = [
   "remove_order_lines",
   "return_units",
   "set_policies",
+  "set_stock",
   "settle_lines",
 ] as const;
 

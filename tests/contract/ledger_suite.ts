@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { applied, entry, event, type MakeDatabases, opening, registrar, sale } from "./ledger_books.ts";
 import { registerLeaseAndReads } from "./ledger_reads_suite.ts";
+import { registerCorrections } from "./ledger_corrections_suite.ts";
 import { registerOrderLives } from "./ledger_orders_suite.ts";
 import { registerRebuildReads } from "./ledger_rebuild_suite.ts";
 
@@ -249,4 +250,5 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
   registerOrderLives(registrar(name, make));
   registerLeaseAndReads(registrar(name, make));
   registerRebuildReads(registrar(name, make));
+  registerCorrections(registrar(name, make));
 }

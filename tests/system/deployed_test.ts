@@ -257,6 +257,9 @@ Deno.test("deploy/postgres: worker and API do their work in their roles, auditor
     ["holdfast_worker", "create schema another"],
     ["holdfast_worker", "create table public.mine ()"],
     ["holdfast_worker", "create role another"],
+    ["holdfast_worker", "update inventory.movements set delta = 0"],
+    ["holdfast_worker", "delete from inventory.movements"],
+    ["holdfast_worker", "truncate inventory.movements"],
   ];
   for (const [role, statement] of forbidden) {
     await assert.rejects(

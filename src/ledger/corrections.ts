@@ -1,0 +1,59 @@
+/**
+ * Corrections: movements of kind `correction`, for a change of a figure that no event of the store explains.
+ *
+ * A correction has no number of its own, because the store issues the numbers. It stands behind the last number that
+ * is booked, so the running sums include it before the next event is audited.
+ *
+ * @module
+ */
+import type { Position } from "../log/event.ts";
+import type { Transaction } from "./database.ts";
+import type { Statements } from "./statements.ts";
+
+/** One SKU's correction. */
+export interface Correction {
+  /** Whose figures; a SKU that the ledger does not know is made. */
+  readonly sku: string;
+  /** What the movements lack of available units; may be negative, or 0 when only the stock row is wrong. */
+  readonly delta: number;
+  /** What the movements lack of reserved units. */
+  readonly reservedDelta: number;
+  /** Available units after it, 0 or more. The stock row gets this figure. */
+  readonly available: number;
+  /** Reserved units after it, 0 or more. */
+  readonly reserved: number;
+}
+
+/** Who corrects, and why: both are kept in the movement. */
+export interface CorrectionNote {
+  /** Who, e.g. `cli:alice`. */
+  readonly actor: string;
+  /** Why, for people. */
+  readonly reason: string;
+  /** What it is about, e.g. `dead letter 7`; may be empty. */
+  readonly reference: string;
+}
+
+/**
+ * Books corrections behind the cursor, in a transaction that the caller opened.
+ *
+ * @param at where the caller saw the cursor
+ * @returns false when the cursor is somewhere else by now: nothing was booked
+ */
+export async function bookCorrections(
+  tx: Transaction,
+  sql: Statements,
+  shard: number,
+  at: Position,
+  corrections: readonly Correction[],
+  { actor, reason, reference }: CorrectionNote,
+): Promise<boolean> {
+  const [cursor] = await tx.query<Position>(sql.lock_cursor, [shard]);
+  if (cursor?.seq !== at.seq || cursor.epoch !== at.epoch) return false;
+  const rows = JSON.stringify(corrections);
+  await Promise.all([
+    tx.query(sql.insert_corrections, [shard, actor, reason, reference, rows]),
+    tx.query(sql.set_stock, [shard, rows]),
+  ]);
+  return true;
+}
