@@ -10,7 +10,7 @@ import type { LogEntry } from "../log/event.ts";
 export class LedgerMismatch extends Error {
   /** What logs show; callers test with `instanceof`. */
   override name = "LedgerMismatch";
-  /** The message counts the differences; `describe` in `arming.ts` puts them into words. */
+  /** The message counts the differences; `describe` in `compare_stock.ts` puts them into words. */
   constructor(readonly shard: number, readonly differences: readonly Difference[]) {
     super(`Cannot book entries of shard ${shard} as ${differences.length} SKUs differ from the ledger`);
   }

@@ -17,7 +17,8 @@ import { compensate } from "./compensate.ts";
 import { FitnessWatch } from "./fitness.ts";
 import { Retention } from "./retention.ts";
 import { unwatched, type WorkerWatch } from "./watch.ts";
-import { arm, type ArmingParts, describe, driftOf } from "./arming.ts";
+import { arm, type ArmingParts } from "./arming.ts";
+import { describe, driftOf } from "./compare_stock.ts";
 import { Figures } from "./figures.ts";
 
 /** What a shard's worker needs. */

@@ -1,0 +1,73 @@
+/**
+ * Books what the log has and the ledger has not, before a shard is armed.
+ *
+ * @module
+ */
+import type { ShardView } from "../inventory/shard_control.ts";
+import type { Cursor, ShardLedger } from "../ledger/ledger.ts";
+import type { LogEntry, Position } from "../log/event.ts";
+import type { EventLog } from "../log/log.ts";
+import { apply, whyNotBooked } from "./apply.ts";
+
+/** What catching up needs. */
+export interface CatchUpParts {
+  /** The lease on the shard's books. */
+  readonly ledger: ShardLedger;
+  /** Has the entries that the books may still lack. */
+  readonly log: EventLog;
+  /** Ends reads of the log. */
+  readonly signal: AbortSignal;
+}
+
+/** What the log has beyond the books and cannot be booked. */
+export interface Gap {
+  readonly why: string;
+  /** Where the entries end that were read; there may be more. */
+  readonly last: Position;
+}
+
+/** Books what the log has and the ledger has not. Returns what cannot be booked, if there is anything. */
+export async function bookTheRest(view: ShardView, parts: CatchUpParts): Promise<Gap | undefined> {
+  const { ledger } = parts;
+  for (let after = whereTheRestBegins(view, await ledger.cursor());;) {
+    const entries = await readOn(after, parts);
+    const last = entries.at(-1);
+    if (!last) {
+      const ends = view.log && after.seq < view.log.last.seq;
+      return ends ? { why: `the log's entries after ${after.seq} are gone`, last: after } : undefined;
+    }
+    const applied = await apply(ledger, entries);
+    if (applied.kind !== "applied") return { why: whyNotBooked(applied), last: last.position };
+    after = last.position;
+  }
+}
+
+/**
+ * Everything that was written under an epoch is booked before the next one is issued. What a topic has of older epochs
+ * beyond the books, a relay that was left behind has appended since. But a store that has numbers beyond them may be one
+ * that never saw the next epoch: its own counts.
+ */
+function whereTheRestBegins({ position }: ShardView, cursor: Cursor): Position {
+  const epoch = position.seq > cursor.seq ? position.epoch : cursor.issuedEpoch;
+  return { epoch: Math.max(cursor.epoch, epoch), seq: cursor.seq };
+}
+
+/** The highest number that the log has, which is more than `highest` only behind a gap. */
+export async function lastNumber(
+  highest: number,
+  gap: Gap | undefined,
+  parts: CatchUpParts,
+): Promise<number> {
+  let last = highest;
+  for (let after = gap?.last; after;) {
+    last = Math.max(last, after.seq);
+    after = (await readOn(after, parts)).at(-1)?.position;
+    await parts.ledger.beat();
+  }
+  return last;
+}
+
+/** An answer without entries says that the log ends here. */
+function readOn(after: Position, { log, ledger, signal }: CatchUpParts): Promise<LogEntry[]> {
+  return log.read(ledger.shard, after, { entriesMax: 64, waitMs: 0, signal });
+}

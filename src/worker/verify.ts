@@ -1,0 +1,52 @@
+/**
+ * What a look at a shard's store means: whose it is, and whether store or ledger went back to an older state.
+ *
+ * @module
+ */
+import type { ShardView } from "../inventory/shard_control.ts";
+import type { Cursor, Deployment } from "../ledger/ledger.ts";
+
+/** Whose shard it must be. */
+export interface Owner {
+  /** Whose stock the ledger has. */
+  readonly deployment: Deployment;
+  /** Which shard. */
+  readonly shard: number;
+}
+
+/** PostgreSQL was restored from an older copy, or failed over to a standby that lost commits. */
+export function whyLedgerWentBack({ position, applied }: ShardView, cursor: Cursor): string | undefined {
+  if (position.epoch === 0) return undefined;
+  if (applied > cursor.seq) {
+    return `it ends at ${cursor.seq}, and the store was told that ${applied} is booked`;
+  }
+  if (position.epoch > cursor.issuedEpoch) {
+    return `it issued epoch ${cursor.issuedEpoch} last, and the store was armed under ${position.epoch}`;
+  }
+  return undefined;
+}
+
+/** A wrong address in a setting must not overwrite somebody's stock. */
+export function whyForeign(view: ShardView, { deployment, shard }: Owner): string | undefined {
+  const cannot = `Cannot arm shard ${shard} as its store`;
+  if (view.deployment !== null && view.deployment !== deployment.id) {
+    return `${cannot} belongs to another deployment: ${view.deployment} there, ${deployment.id} here`;
+  }
+  if (view.deployment === null && !view.empty) {
+    return `${cannot} holds keys of unknown origin: none of them says which deployment it belongs to`;
+  }
+  if (view.deployment !== null && view.shards !== deployment.shards) {
+    return `${cannot} was made for SHARDS=${view.shards}: current value is ${deployment.shards}`;
+  }
+  return undefined;
+}
+
+/** `highest`: the highest number known to have been issued. */
+export function whyRebuild(view: ShardView, highest: number): string | undefined {
+  if (view.deployment === null) return highest > 0 ? "the store is empty" : undefined;
+  if (view.position.epoch === 0) return "an earlier restore did not end";
+  if (view.position.seq < highest) {
+    return `the store went back: it ends at ${view.position.seq} of ${highest}`;
+  }
+  return undefined;
+}
