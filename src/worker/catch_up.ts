@@ -21,6 +21,7 @@ export interface CatchUpParts {
 
 /** What the log has beyond the books and cannot be booked. */
 export interface Gap {
+  /** Why, as the end of a sentence. */
   readonly why: string;
   /** Where the entries end that were read; there may be more. */
   readonly last: Position;
