@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { isCompensationId } from "./compensation_id.ts";
 import { SqlError, type Transaction } from "./database.ts";
 import type { Difference } from "./ledger.ts";
 import { type Numbered, readable, toMovements } from "./movements.ts";
@@ -98,6 +99,7 @@ export class Booking {
     ]);
     if (returned > 0) await this.#judgeReturnedLines();
     if (steps.length > 0) await this.#setStraysAside();
+    await this.#closeCompensations();
     return this.#booked(differences);
   }
 
@@ -116,6 +118,7 @@ export class Booking {
     for (const step of followUps) await this.#stepByHalves(step, "order line not changed");
     if (returned > 0) await this.#judgeReturnedLines();
     await this.#setStraysAside();
+    await this.#closeCompensations();
     const [differences] = await together([this.#moveStock(), this.#moveCursor()]);
     return this.#booked(differences);
   }
@@ -221,6 +224,11 @@ export class Booking {
       if (!event || this.#aside.has(seq)) continue;
       await this.#setAside(event, sqlstates.noData, `no line to ${event.kind}, or not in the state for it`);
     }
+  }
+
+  async #closeCompensations(): Promise<void> {
+    if (!this.#events.some(({ id }) => isCompensationId(id))) return;
+    await this.#onRange(this.#sql.close_compensations, rangeOf(this.#events));
   }
 
   #eventsBySeq(): Map<number, Numbered> {

@@ -154,10 +154,11 @@ export interface ShardLedger {
   lines(sinceMs: number, after: { seq: number; line: number }, limit: number): Promise<LinePage>;
   /** What users have bought of SKUs with a quota, within their windows; `limit` rows after (`userId`, `sku`). */
   quotas(after: { userId: string; sku: string }, limit: number): Promise<QuotaRow[]>;
-  /** What is to be given back: lines that returned after the idempotency window and were sold again. */
-  compensations(limit: number): Promise<Compensation[]>;
-  /** Notes that the store has taken the units back. */
-  closeCompensation(compensation: Compensation): Promise<void>;
+  /**
+   * What is to be given back: lines that returned after the idempotency window and were sold again; `limit` rows after
+   * (`seq`, `sku`). The transaction that books the adjustment closes it; one whose adjustment is booked is not open.
+   */
+  compensations(after: Pick<Compensation, "seq" | "sku">, limit: number): Promise<Compensation[]>;
   /**
    * Deletes order lines accepted more than `ageMs` before the newest one, out of the `limit` after (`seq`, `line`).
    * What is held or counts for a quota stays at any age; movements always do.

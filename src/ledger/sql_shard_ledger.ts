@@ -152,12 +152,13 @@ export class SqlShardLedger implements ShardLedger {
     return this.#pageOf<QuotaRow>(this.#sql.page_quotas, params);
   }
 
-  compensations(limit: number): Promise<Compensation[]> {
-    return this.#session.query<Compensation>(this.#sql.page_compensations, [this.shard, limit]);
-  }
-
-  async closeCompensation({ seq, sku }: Compensation): Promise<void> {
-    await this.#session.query(this.#sql.close_compensation, [this.shard, seq, sku]);
+  async compensations(after: Pick<Compensation, "seq" | "sku">, limit: number): Promise<Compensation[]> {
+    const params = [this.shard, after.seq, after.sku, limit];
+    const open = await this.#session.query<Compensation>(this.#sql.page_compensations, params);
+    if (open.length === 0) return open;
+    // Booked adjustments are the record, `done_at` is derived from them: units are not given back again because it is lost.
+    await this.#pageOf(this.#sql.close_compensations, [this.shard, 0, Number.MAX_SAFE_INTEGER]);
+    return this.#session.query<Compensation>(this.#sql.page_compensations, params);
   }
 
   async forgetLines(ageMs: number, after: Place, limit: number): Promise<Forgotten | undefined> {

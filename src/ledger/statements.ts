@@ -10,7 +10,7 @@ export const statementNames = [
   "add_missing_stock",
   "audit_stock",
   "claim_deployment",
-  "close_compensation",
+  "close_compensations",
   "count_dead_letters",
   "count_skus",
   "create_migrations",

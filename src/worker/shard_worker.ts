@@ -13,7 +13,7 @@ import { LeaseLost, type Ledger, type ShardLedger } from "../ledger/ledger.ts";
 import { describeError, type Logger, traceIds } from "../telemetry/logger.ts";
 import { sleep, type World } from "../world.ts";
 import { apply, LedgerMismatch, whyNotBooked } from "./apply.ts";
-import { compensate } from "./compensate.ts";
+import { Compensator } from "./compensate.ts";
 import { FitnessWatch } from "./fitness.ts";
 import { Retention } from "./retention.ts";
 import { unwatched, type WorkerWatch } from "./watch.ts";
@@ -113,7 +113,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
   const { shard } = ledger;
   let position = { epoch, seq: (await ledger.cursor()).seq };
   parts.onBooked?.(shard, position.seq);
-  await giveBackDue(ledger, parts);
+  const compensator = new Compensator(ledger, parts.store, world);
   const fitness = new FitnessWatch({ ...parts, ledger });
   const retention = new Retention(ledger, world, parts.retentionMs);
   const figures = parts.watch && new Figures(ledger, world, parts.watch);
@@ -136,7 +136,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         }
         const { deadLetters, compensations } = applied;
         if (deadLetters > 0) logger.error("dead letters", { shard, deadLetters, ...trace });
-        if (compensations > 0) await giveBackDue(ledger, parts);
+        if (compensations > 0) compensator.due();
         position = applied.cursor;
         parts.onBooked?.(shard, position.seq);
       } else {
@@ -150,6 +150,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         return;
       }
       watch.visited(shard, visit.head, position.seq);
+      await giveBackDue(shard, compensator, visit.head, position.seq, logger);
       // A commit of its own, so once a tick: what is booked by then the cursor knows.
       const nowMs = world.elapsedMs();
       if (visit.head > Math.max(noted.head, position.seq) && nowMs - noted.atMs >= visitEveryMs) {
@@ -172,9 +173,14 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
   }
 }
 
-async function giveBackDue(ledger: ShardLedger, { store, logger }: ShardWorkerParts): Promise<void> {
-  const { shard } = ledger;
-  const { given, refused } = await compensate(ledger, store);
+async function giveBackDue(
+  shard: number,
+  compensator: Compensator,
+  head: number,
+  booked: number,
+  logger: Logger,
+): Promise<void> {
+  const { given, refused } = await compensator.step(head, booked);
   if (given > 0) logger.warn("sold twice after the window, given back", { shard, lines: given });
   for (const reason of refused) {
     logger.error("sold twice after the window, not given back", { shard, reason });

@@ -217,7 +217,7 @@ export function registerOrderLives({ test }: Registrar): void {
       { seq: 4, sqlstate: "23505", reason: "line accepted before, a reservation" },
       { seq: 5, sqlstate: "02000", reason: "no line to expire, or not in the state for it" },
     ]);
-    assert.deepEqual(await books.shard.compensations(10), []);
+    assert.deepEqual(await books.shard.compensations({ seq: 0, sku: "" }, 10), []);
     assert.partialDeepStrictEqual(await books.ledger.findOrder("order-h"), [
       { seq: 2, state: "confirmed", units: 2, settledSeq: 3 },
     ]);
@@ -229,7 +229,7 @@ export function registerOrderLives({ test }: Registrar): void {
     const basket = () => shelf.next("order", "order-i", [["SKU-1", -1, 0], ["SKU-2", -2, 0]]);
     const made = shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], { userId: "" });
     assert.equal(applied(await books.shard.apply([entry(1, made, basket(), basket())])).compensations, 1);
-    assert.deepEqual(await books.shard.compensations(10), [
+    assert.deepEqual(await books.shard.compensations({ seq: 0, sku: "" }, 10), [
       { seq: 4, sku: "SKU-1", amount: 1 },
       { seq: 4, sku: "SKU-2", amount: 2 },
     ]);

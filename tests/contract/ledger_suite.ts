@@ -2,6 +2,7 @@
  * What every ledger must do: one suite, run on each database. First of all, book.
  */
 import assert from "node:assert/strict";
+import { compensationId } from "../../src/ledger/compensation_id.ts";
 import { applied, entry, event, type MakeDatabases, opening, registrar, sale } from "./ledger_books.ts";
 import { registerLeaseAndReads } from "./ledger_reads_suite.ts";
 import { registerCorrections } from "./ledger_corrections_suite.ts";
@@ -187,16 +188,24 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
     );
   });
 
-  test("a line that returns in the same batch is found as well", async ({ shard, rows }) => {
+  test("a line that returns in the same batch is found as well, and is given back once", async ({ shard, rows, database }) => {
     const result = await shard.apply([
       entry(1, sale(2, "SKU-1", 9, { id: "twice" }), sale(3, "SKU-1", 8, { id: "twice" })),
     ]);
     assert.equal(applied(result).compensations, 1);
     assert.deepEqual(await rows("select seq from order_lines"), [{ seq: 2 }]);
-    const due = { seq: 3, sku: "SKU-1", amount: 1 };
-    assert.deepEqual(await shard.compensations(10), [due]);
-    await shard.closeCompensation(due);
-    assert.deepEqual(await shard.compensations(10), []);
+    const start = { seq: 0, sku: "" };
+    assert.deepEqual(await shard.compensations(start, 10), [{ seq: 3, sku: "SKU-1", amount: 1 }]);
+    assert.deepEqual(await shard.compensations({ seq: 3, sku: "SKU-1" }, 10), []);
+
+    const back = opening(4, "SKU-1", 1, { kind: "adjust", id: compensationId(0, 3) });
+    const lines = back.lines.map((line) => ({ ...line, available: 9 }));
+    applied(await shard.apply([entry(1, { ...back, lines })]));
+    const done = "select seq from compensations where done_at is not null";
+    assert.deepEqual(await rows(done), [{ seq: 3 }], "closed in the transaction that books the adjustment");
+    await database.script("update compensations set done_at = null");
+    assert.deepEqual(await shard.compensations(start, 10), [], "the booked adjustment is the record");
+    assert.deepEqual(await rows(done), [{ seq: 3 }]);
   });
 
   test("a basket with one line that returns is set aside whole", async ({ shard, rows }) => {
