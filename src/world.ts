@@ -1,7 +1,7 @@
 /**
  * Time and chance, passed in everywhere so that a simulation can own them: no other file asks the
  * system for the time, a timer, a random number or an id (held by `tests/tidy_test.ts`), but for the client's
- * own `src/client/defaults.ts` and what runs in a browser.
+ * own `client/src/defaults.ts` and what runs in a browser.
  *
  * @module
  */

@@ -63,7 +63,7 @@ const mayImport: readonly (readonly [folder: string, others: readonly string[]])
   ["src/config_settings.ts", ["src/config_format.ts"]],
   ["src/config_format.ts", ["src/address.ts"]],
   ["src/address.ts", []],
-  ["src/client/", []],
+  ["client/", []],
   ["src/lifecycle.ts", ["src/config.ts", "src/telemetry/", "src/world.ts"]],
   ["src/finding.ts", []],
   ["src/world.ts", []],
@@ -157,7 +157,7 @@ function longestMatch(path: string): readonly [string, readonly string[]] | unde
  * The time and chance of the client: it runs in other people's programs, without a world of ours. It waits and
  * spreads its waits, but reads no clock and makes no ids.
  */
-const clientsOwn = "src/client/defaults.ts";
+const clientsOwn = "client/src/defaults.ts";
 /** Runs in a browser, which is a world of its own. */
 const livePagesOwn = "src/ops/live/script.ts";
 

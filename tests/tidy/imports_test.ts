@@ -62,7 +62,7 @@ Deno.test("asking the world past its owner is found", () => {
       file("src/world.ts", "Date.now(); setTimeout(f, 1); Math.random()"),
       file("src/a.ts", "// Date.now()\nnew Date(ms); socket.setTimeout(0); world.now()"),
       file("tests/a.ts", "Date.now()"),
-      file("src/client/defaults.ts", "setTimeout(f, 1); Math.random()"),
+      file("client/src/defaults.ts", "setTimeout(f, 1); Math.random()"),
       file("src/ops/live/script.ts", "setTimeout(f, 1)"),
     ],
     broken: [
@@ -70,10 +70,10 @@ Deno.test("asking the world past its owner is found", () => {
       file("main.ts", "Deno.env.get(name)"),
       file("src/world.ts", "Deno.env.get(name)"),
       file("src/config.ts", "Date.now()"),
-      file("src/client/defaults.ts", "Date.now()"),
-      file("src/client/defaults.ts", "crypto.randomUUID()"),
-      file("src/client/client.ts", "setTimeout(f, 1)"),
-      file("src/client/retry.ts", "Math.random()"),
+      file("client/src/defaults.ts", "Date.now()"),
+      file("client/src/defaults.ts", "crypto.randomUUID()"),
+      file("client/src/client.ts", "setTimeout(f, 1)"),
+      file("client/src/retry.ts", "Math.random()"),
     ],
   });
 });

@@ -1,12 +1,12 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { adjust, armEmpty, decide } from "../../tests/contract/store_suite.ts";
-import { makeMemoryStore } from "../../tests/contract/stores.ts";
-import { loadConfig } from "../config.ts";
-import { createApp } from "../http/app.ts";
-import { InventoryService } from "../inventory/service.ts";
-import { realWorld } from "../world.ts";
-import { type Client, type ClientOptions, createClient } from "./client.ts";
-import { realSleep } from "./defaults.ts";
+import { adjust, armEmpty, decide } from "../tests/contract/store_suite.ts";
+import { makeMemoryStore } from "../tests/contract/stores.ts";
+import { loadConfig } from "../src/config.ts";
+import { createApp } from "../src/http/app.ts";
+import { InventoryService } from "../src/inventory/service.ts";
+import { realWorld } from "../src/world.ts";
+import { type Client, type ClientOptions, createClient } from "./src/client.ts";
+import { realSleep } from "./src/defaults.ts";
 
 const timeoutMs = 5000;
 const order = { sku: "S", userId: "u", orderId: "o", amount: 1 };
@@ -62,7 +62,14 @@ const refuse = (status: number, code: string, members = {}, headers = {}): Step 
   json(status, { code, status, detail: `because ${code}`, ...members }, headers);
 const at = (second: number) => `2026-11-22T12:00:0${second}.000Z`;
 const busy = (second = 0) => refuse(503, "overloaded", { order_id: "o", deadline: at(second) });
-const lost: Step = () => Promise.reject(new TypeError("connection reset"));
+const connectionReset = new TypeError("connection reset");
+const lost: Step = () => Promise.reject(connectionReset);
+const answered = (status: number, code: string) => ({
+  kind: "answer",
+  status,
+  code,
+  detail: `because ${code}`,
+});
 const ok = json(200, sold);
 
 Deno.test("a deduct is one POST with the server's spelling, and its answer is typed", async () => {
@@ -170,21 +177,36 @@ Deno.test("nobody waits longer than 30 s: a server that asks for more gets no fu
     refuse(503, "unarmed", { deadline: at(3) }, { "retry-after": "31" }),
     ok,
   ]);
-  deepEqual(await client.deduct(order), { kind: "unknown", orderId: "o", deadline: at(3) });
+  deepEqual(await client.deduct(order), {
+    kind: "unknown",
+    orderId: "o",
+    deadline: at(3),
+    cause: answered(503, "unarmed"),
+  });
   equal(sent.length, 1);
 });
 
 Deno.test("after the last try the end is unknown, until the latest deadline that was named", async () => {
   const steps = [busy(1), refuse(503, "outcome_unknown", { deadline: at(7) }), busy(4), busy(5), busy(6), ok];
   const { client, stepsLeft, waitsMs } = scripted(steps);
-  deepEqual(await client.deduct(order), { kind: "unknown", orderId: "o", deadline: at(7) });
+  deepEqual(await client.deduct(order), {
+    kind: "unknown",
+    orderId: "o",
+    deadline: at(7),
+    cause: answered(503, "overloaded"),
+  });
   equal(stepsLeft(), 1);
   equal(waitsMs.length, 4);
 });
 
 Deno.test("a try without an answer leaves no deadline to rely on", async () => {
   const { client } = scripted([lost, busy(4)], { attemptsMax: 2 });
-  deepEqual(await client.deduct(order), { kind: "unknown", orderId: "o", deadline: null });
+  deepEqual(await client.deduct(order), {
+    kind: "unknown",
+    orderId: "o",
+    deadline: null,
+    cause: answered(503, "overloaded"),
+  });
 });
 
 Deno.test("a refusal says whether an earlier try was left in doubt", async () => {
@@ -248,8 +270,11 @@ Deno.test("a refusal that the client does not know is still a refusal", async ()
 
 Deno.test("questions are asked again, too, and end as unavailable", async () => {
   const { client, sent } = scripted([lost, busy(), lost, lost], { attemptsMax: 2 });
-  deepEqual(await client.stock("a/b"), { kind: "unavailable" });
-  deepEqual(await client.findOrder("o 1"), { kind: "unavailable" });
+  deepEqual(await client.stock("a/b"), { kind: "unavailable", cause: answered(503, "overloaded") });
+  deepEqual(await client.findOrder("o 1"), {
+    kind: "unavailable",
+    cause: { kind: "no_answer", error: connectionReset },
+  });
   deepEqual(
     sent.map(({ method, url, body }) => [method, url.slice("http://shop.test/api/v1".length), body]),
     [
@@ -259,6 +284,73 @@ Deno.test("questions are asked again, too, and end as unavailable", async () => 
       ["GET", "/orders/o%201", null],
     ],
   );
+});
+
+Deno.test("a batch sends again only the items that were not decided", async () => {
+  const item = (orderId: string) => ({ ...order, orderId });
+  const soldItem = (orderId: string) => ({
+    ...sold,
+    order_id: orderId,
+    status: 200,
+    code: "accepted",
+    replayed: false,
+  });
+  const refusedItem = { status: 409, code: "insufficient_stock", detail: "because", sku: "S", available: 0 };
+  const busyItem = (orderId: string) => ({
+    status: 503,
+    code: "overloaded",
+    detail: "because overloaded",
+    order_id: orderId,
+    deadline: at(2),
+    retry_after: 1,
+  });
+  const { client, sent, waitsMs } = scripted([
+    json(200, { items: [soldItem("a"), busyItem("b"), refusedItem, busyItem("d")] }),
+    lost,
+    json(200, { items: [{ ...soldItem("b"), replayed: true }, busyItem("d")] }),
+  ], { attemptsMax: 3 });
+  const result = await client.deductBatch([item("a"), item("b"), item("c"), item("d")]);
+  equal(result.kind, "batch");
+  if (result.kind !== "batch") return;
+  deepEqual(result.items.map((item) => item.kind), ["accepted", "accepted", "refused", "unknown"]);
+  deepEqual(result.items[1], { ...accepted, orderId: "b", replayed: true });
+  deepEqual(result.items[3], {
+    kind: "unknown",
+    orderId: "d",
+    deadline: null, // one try was left without an answer
+    cause: answered(503, "overloaded"),
+  });
+  const sentItems = sent.map(({ body }) => JSON.parse(String(body)).items.length);
+  deepEqual(sentItems, [4, 2, 2]);
+  deepEqual(sent.map(({ headers }) => headers["order-attempt"]), ["1", undefined, undefined]);
+  deepEqual(waitsMs, [1050, 100]);
+});
+
+Deno.test("a batch that is refused as a whole is one refusal; one that nobody answers is unknown, item by item", async () => {
+  const refused = await scripted([refuse(413, "body_too_large")]).client.deductBatch([order]);
+  equal(refused.kind === "refused" && refused.code, "body_too_large");
+  const silent = await scripted([lost, () => new Response("<html>")], { attemptsMax: 2 }).client.deductBatch([
+    order,
+  ]);
+  deepEqual(silent, {
+    kind: "batch",
+    items: [{
+      kind: "unknown",
+      orderId: "o",
+      deadline: null,
+      cause: { kind: "answer", status: 200, code: "", detail: "" },
+    }],
+  });
+});
+
+Deno.test("a stock change without a decision names its SKU and the cause", async () => {
+  const { client } = scripted([lost], { attemptsMax: 1 });
+  deepEqual(await client.adjust({ adjustmentId: "a", sku: "S", delta: 1 }), {
+    kind: "unknown",
+    sku: "S",
+    deadline: null,
+    cause: { kind: "no_answer", error: connectionReset },
+  });
 });
 
 Deno.test("a client without bounds is not made", () => {
@@ -341,6 +433,29 @@ Deno.test("every call is understood by the real app, and its answer by the clien
     const nobody = await client.findOrder("o-2");
     equal(nobody.kind === "refused" && nobody.code, "unknown_order");
     deepEqual(await client.stock("A"), { kind: "stock", sku: "A", available: 6, reserved: 0, paused: false });
+
+    const batch = await client.deductBatch([{ ...one, orderId: "o-7", amount: 1 }, {
+      ...one,
+      orderId: "o-8",
+      amount: 99,
+    }]);
+    deepEqual(batch.kind === "batch" && batch.items.map((item) => item.kind), ["accepted", "refused"]);
+    const made = await client.adjust({ adjustmentId: "new", sku: "C", delta: 7, reason: "delivery" });
+    deepEqual(made, {
+      kind: "changed",
+      sku: "C",
+      available: 7,
+      created: true,
+      seq: made.kind === "changed" && made.seq,
+      replayed: false,
+    });
+    const set = await client.setStock({ adjustmentId: "set", sku: "C", available: 3, expected: 7 });
+    deepEqual(set.kind === "changed" && [set.available, set.created], [3, false]);
+    const stale = await client.setStock({ adjustmentId: "set-2", sku: "C", available: 4, expected: 7 });
+    deepEqual(stale.kind === "refused" && stale.code === "stale" && stale.available, 3);
+    const paused = await client.pause("C", "a look");
+    equal(paused.kind, "paused");
+    equal((await client.resume("C")).kind, "resumed");
     const wrong = await client.deduct({ ...one, orderId: "o-6", amount: 0 });
     deepEqual(wrong.kind === "refused" && wrong.code === "invalid_request" && wrong.errors, [
       { pointer: "/amount", detail: "must be an integer from 1 to 1000000" },

@@ -5,11 +5,12 @@
  * @module
  */
 import type { Random, Sleep } from "./defaults.ts";
+import type { Cause } from "./outcome.ts";
 
 /** What is sent, the same on every try. */
 export interface Call {
   /** HTTP method. */
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   /** The full URL. */
   readonly url: string;
   /** Headers of every try. */
@@ -48,7 +49,10 @@ export interface RetryOptions {
 export type CallResult<Value> =
   | { readonly kind: "decided"; readonly value: Value }
   | { readonly kind: "refused"; readonly answer: Answer; readonly afterUnknown: boolean }
-  | { readonly kind: "unknown"; readonly deadline: string | null };
+  | { readonly kind: "unknown"; readonly deadline: string | null; readonly cause: Cause };
+
+/** One try: an answer that was read to its end, or why there is none. */
+export type Try = Answer | { readonly status: 0; readonly error: unknown };
 
 /** The first wait is 0..100 ms: longer than a queue of the server takes to empty. */
 const backoffFirstMs = 100;
@@ -73,38 +77,60 @@ export async function send<Value>(
   const doubt = new Doubt();
   for (let attempt = 1;; attempt++) {
     const answer = await tryOnce(call, attempt, options);
-    if (answer !== null && answer.status >= 400 && answer.status < 500) {
+    if (isRefusal(answer)) {
       return { kind: "refused", answer, afterUnknown: doubt.mayTakeEffect || isOfRetry(answer.headers) };
     }
-    const value = answer !== null && answer.status < 300 ? readOrNull(answer, read) : null;
+    const value = isAnswer(answer) && answer.status < 300 ? readOrNull(answer, read) : null;
     if (value !== null) return { kind: "decided", value };
     doubt.add(answer);
     const waitMs = waitBefore(attempt, answer, options.random);
     if (attempt >= options.attemptsMax || waitMs === null) {
-      return { kind: "unknown", deadline: doubt.deadline };
+      return { kind: "unknown", deadline: doubt.deadline, cause: doubt.cause };
     }
     await options.sleep(waitMs);
   }
 }
 
+/** Whether a try got an answer. */
+export function isAnswer(result: Try): result is Answer {
+  return result.status !== 0;
+}
+
+/** Whether a try was refused, which is final. */
+export function isRefusal(result: Try): result is Answer {
+  return result.status >= 400 && result.status < 500;
+}
+
 /** What the tries without a decision left behind. */
-class Doubt {
+export class Doubt {
   #unanswered = false;
   #latest = "";
   /** Some try may have taken effect, or still may. */
   mayTakeEffect = false;
+  /** Why the last try got no decision. */
+  cause: Cause = { kind: "no_answer", error: undefined };
 
-  add(answer: Answer | null): void {
-    const { code, deadline } = answer?.body ?? {};
-    if (!certainlyNotTaken.has(code)) this.mayTakeEffect = true;
-    if (typeof deadline !== "string") this.#unanswered = true;
+  /** Adds a try that was neither decided nor refused. */
+  add(result: Try): void {
+    const body = isAnswer(result) ? result.body : {};
+    if (!certainlyNotTaken.has(body.code)) this.mayTakeEffect = true;
+    if (typeof body.deadline !== "string") this.#unanswered = true;
     // The server writes every moment with the same digits, in UTC: their order is that of the letters.
-    else if (deadline > this.#latest) this.#latest = deadline;
+    else if (body.deadline > this.#latest) this.#latest = body.deadline;
+    this.cause = causeOf(result);
   }
 
+  /** Until when a try may still take effect; null = a try named no moment. */
   get deadline(): string | null {
     return this.#unanswered ? null : this.#latest;
   }
+}
+
+function causeOf(result: Try): Cause {
+  if (!isAnswer(result)) return { kind: "no_answer", error: result.error };
+  const text = (value: unknown) => typeof value === "string" ? value : "";
+  const { status, body } = result;
+  return { kind: "answer", status, code: text(body.code), detail: text(body.detail) };
 }
 
 /** A proxy had to send it twice: what became of the first time, it does not know either. */
@@ -112,12 +138,12 @@ function isOfRetry(headers: Headers): boolean {
   return headers.has("order-attempt");
 }
 
-/** One try; null = no answer in time, or none at all, or one that was cut. */
-async function tryOnce(call: Call, attempt: number, options: RetryOptions): Promise<Answer | null> {
+/** One try. No answer in time, none at all and one that was cut are the same: nobody knows. */
+export async function tryOnce(call: Call, attempt: number, options: RetryOptions): Promise<Try> {
   const late = new AbortController();
   const done = new AbortController();
   options.sleep(options.timeoutMs, done.signal).then(() => {
-    if (!done.signal.aborted) late.abort();
+    if (!done.signal.aborted) late.abort(new Error(`No answer in ${options.timeoutMs} ms`));
   });
   try {
     const response = await options.fetch(call.url, {
@@ -130,8 +156,8 @@ async function tryOnce(call: Call, attempt: number, options: RetryOptions): Prom
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: objectIn(text) };
-  } catch {
-    return null;
+  } catch (error) {
+    return { status: 0, error };
   } finally {
     done.abort();
   }
@@ -159,8 +185,8 @@ function readOrNull<Value>(answer: Answer, read: (answer: Answer) => Value): Val
  * How long to wait after a try, ms; null = longer than anybody waits. Full jitter: anything up to the bound, on
  * top of what the server asked for, as it asks all clients for the same second.
  */
-function waitBefore(attempt: number, answer: Answer | null, random: Random): number | null {
-  const askedMs = (answer === null ? null : retryAfterMs(answer.headers)) ?? 0;
+export function waitBefore(attempt: number, result: Try, random: Random): number | null {
+  const askedMs = (isAnswer(result) ? retryAfterMs(result.headers) : null) ?? 0;
   if (askedMs > retryAfterMaxMs) return null;
   return askedMs + random() * Math.min(backoffMaxMs, backoffFirstMs * 2 ** (attempt - 1));
 }

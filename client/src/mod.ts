@@ -6,3 +6,12 @@
 export * from "./client.ts";
 export type { Random, Sleep } from "./defaults.ts";
 export type * from "./outcome.ts";
+export type {
+  AdjustRequest,
+  DeductRequest,
+  OrderRequest,
+  ReserveRequest,
+  ReturnRequest,
+  Sale,
+  SetStockRequest,
+} from "./request.ts";

@@ -5,31 +5,54 @@
  * @module
  */
 import { type Random, realRandom, realSleep, type Sleep } from "./defaults.ts";
+import { sendBatch } from "./batch.ts";
 import type {
+  BatchDecided,
   DeductAccepted,
   Extended,
   Line,
   OrderAccepted,
   OrderFound,
+  PauseChanged,
   Refused,
   ReserveAccepted,
   ReturnAccepted,
   Settled,
   Stock,
+  StockChanged,
   Unavailable,
   Unknown,
+  UnknownChange,
 } from "./outcome.ts";
 import {
   readDeduct,
   readExtended,
   readFound,
   readOrder,
+  readPauseChanged,
   readRefused,
   readReserve,
   readReturn,
   readSettled,
   readStock,
+  readStockChanged,
 } from "./read.ts";
+import {
+  type AdjustRequest,
+  basketBody,
+  type Body,
+  type CallHeaders,
+  deductBody,
+  type DeductRequest,
+  headersOf,
+  type OrderRequest,
+  plainLine,
+  reserveBody,
+  type ReserveRequest,
+  returnBody,
+  type ReturnRequest,
+  type SetStockRequest,
+} from "./request.ts";
 import { type Answer, type Call, type RetryOptions, send } from "./retry.ts";
 
 /** Where the server is, and how patient the client is. */
@@ -50,43 +73,6 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
 }
 
-/** What all sales have. */
-export interface Sale {
-  /** Chosen by the caller and kept: the same id with the same contents takes effect once. */
-  readonly orderId: string;
-  /** Who buys. */
-  readonly userId: string;
-  /** The answer to a purchase-token request, for SKUs that ask for one. */
-  readonly purchaseToken?: string;
-  /** True when an earlier call may have sent this order: then no answer comes from a memory of what was sold out. */
-  readonly sentBefore?: boolean;
-}
-
-/** Units of one SKU to buy. */
-export interface DeductRequest extends Sale, Line {}
-
-/** Several SKUs to buy, all or none. */
-export interface OrderRequest extends Sale {
-  /** 1..100 lines. */
-  readonly lines: readonly Line[];
-}
-
-/** Several SKUs to hold, all or none. */
-export interface ReserveRequest extends OrderRequest {
-  /** How long, 1..14,400 s; 600 s if left out. */
-  readonly ttlSeconds?: number;
-}
-
-/** Units that come back. */
-export interface ReturnRequest {
-  /** Chosen by the caller and kept: the same one takes effect once. */
-  readonly returnId: string;
-  /** 1..100 lines. */
-  readonly lines: readonly Line[];
-  /** For people. */
-  readonly reason?: string;
-}
-
 /** The calls. */
 export interface Client {
   /** Sells units of one SKU. */
@@ -105,13 +91,50 @@ export interface Client {
   giveBack(orderId: string, request: ReturnRequest): Promise<ReturnAccepted | Refused | Unknown>;
   /** What became of an order; `unknown_order` is final once its deadline has passed. */
   findOrder(orderId: string): Promise<OrderFound | Refused | Unavailable>;
+  /** Sells 1..1000 items, each decided on its own, in one request. Items cannot carry purchase tokens. */
+  deductBatch(items: readonly Omit<DeductRequest, "purchaseToken">[]): Promise<BatchDecided | Refused>;
+  /** Adds units to a SKU, or takes them away. Needs the scope `admin`. */
+  adjust(request: AdjustRequest): Promise<StockChanged | Refused | UnknownChange>;
+  /** Sets the units of a SKU if they are as expected. Needs the scope `admin`. */
+  setStock(request: SetStockRequest): Promise<StockChanged | Refused | UnknownChange>;
+  /** Stops selling a SKU. Needs the scope `admin`. */
+  pause(sku: string, reason?: string): Promise<PauseChanged | Refused | UnknownChange>;
+  /** Sells a paused SKU again. Needs the scope `admin`. */
+  resume(sku: string, reason?: string): Promise<PauseChanged | Refused | UnknownChange>;
   /** How many units of a SKU there are. */
   stock(sku: string): Promise<Stock | Refused | Unavailable>;
 }
 
 /** Makes a client; nothing is sent before the first call. */
 export function createClient(options: ClientOptions): Client {
-  const { change, ask } = createCalls(options);
+  const calls = createCalls(options);
+  const { ask, batch } = calls;
+  const change = async <Value>(
+    path: string,
+    orderId: string,
+    body: Body,
+    read: (answer: Answer) => Value,
+    headers = noHeaders,
+  ) => {
+    const result = await calls.change("POST", path, body, read, headers);
+    return isUnknown(result) ? { ...result, orderId } : result;
+  };
+  const keep = async <Value>(
+    method: "POST" | "PUT",
+    sku: string,
+    what: string,
+    body: Body,
+    read: (answer: Answer) => Value,
+  ) => {
+    const result = await calls.change(
+      method,
+      `/inventory/${encodeURIComponent(sku)}${what}`,
+      body,
+      read,
+      noHeaders,
+    );
+    return isUnknown(result) ? { ...result, sku } : result;
+  };
   const reservation = (orderId: string, what: string) =>
     `/reservations/${encodeURIComponent(orderId)}/${what}`;
   return {
@@ -129,48 +152,74 @@ export function createClient(options: ClientOptions): Client {
     giveBack: (orderId, request) =>
       change(`/orders/${encodeURIComponent(orderId)}/return`, orderId, returnBody(request), readReturn),
     findOrder: (orderId) => ask(`/orders/${encodeURIComponent(orderId)}`, readFound),
+    deductBatch: (items) => batch("/inventory/deduct/batch", items),
+    adjust: ({ sku, adjustmentId, delta, reason, reference }) =>
+      keep(
+        "POST",
+        sku,
+        "/adjustments",
+        { adjustment_id: adjustmentId, delta, reason, reference },
+        readStockChanged,
+      ),
+    setStock: ({ sku, adjustmentId, available, expected, reason, reference }) =>
+      keep(
+        "PUT",
+        sku,
+        "",
+        { adjustment_id: adjustmentId, available, expected, reason, reference },
+        readStockChanged,
+      ),
+    pause: (sku, reason) => keep("POST", sku, "/pause", { reason }, readPauseChanged),
+    resume: (sku, reason) => keep("POST", sku, "/resume", { reason }, readPauseChanged),
     stock: (sku) => ask(`/inventory/${encodeURIComponent(sku)}`, readStock),
   };
 }
 
-type CallHeaders = Pick<Call, "headers" | "firstHeaders">;
+/** A change without a decision, before the call adds the id that it is about. */
+type Undecided = Omit<Unknown, "orderId">;
 const noHeaders: CallHeaders = { headers: {}, firstHeaders: {} };
 
-/** The two ways to call: one changes something, so its end may be unknown; the other only looks. */
+function isUnknown<Value>(result: Value | Refused | Undecided): result is Undecided {
+  return (result as { kind?: unknown }).kind === "unknown";
+}
+
+/** The ways to call: a change, whose end may be unknown; a question, which changes nothing; a batch of changes. */
 function createCalls(options: ClientOptions) {
   const retry = retryOptions(options);
   const root = `${options.baseUrl.replace(/\/+$/, "")}/api/v1`;
   const always: Record<string, string> = { accept: "application/json" };
   if (options.token !== undefined) always.authorization = `Bearer ${options.token}`;
+  const sendsJson = { ...always, "content-type": "application/json" };
   return {
     async change<Value>(
+      method: "POST" | "PUT",
       path: string,
-      orderId: string,
-      contents: Readonly<Record<string, unknown>>,
+      contents: Body,
       read: (answer: Answer) => Value,
-      { headers, firstHeaders } = noHeaders,
-    ): Promise<Value | Refused | Unknown> {
-      const result = await send<Value>(
-        {
-          method: "POST",
-          url: root + path,
-          headers: { ...always, "content-type": "application/json", ...headers },
-          firstHeaders,
-          body: JSON.stringify(contents),
-        },
-        read,
-        retry,
-      );
+      { headers, firstHeaders }: CallHeaders,
+    ): Promise<Value | Refused | Undecided> {
+      const body = JSON.stringify(contents);
+      const call = { method, url: root + path, headers: { ...sendsJson, ...headers }, firstHeaders, body };
+      const result = await send<Value>(call, read, retry);
       if (result.kind === "decided") return result.value;
       if (result.kind === "refused") return readRefused(result.answer, result.afterUnknown);
-      return { kind: "unknown", orderId, deadline: result.deadline };
+      return result;
     },
     async ask<Value>(path: string, read: (answer: Answer) => Value): Promise<Value | Refused | Unavailable> {
       const call: Call = { method: "GET", url: root + path, headers: always, firstHeaders: {}, body: null };
       const result = await send<Value>(call, read, retry);
       if (result.kind === "decided") return result.value;
       // A question that was lost on its way changed nothing: no doubt is left behind.
-      return result.kind === "refused" ? readRefused(result.answer) : { kind: "unavailable" };
+      if (result.kind === "refused") return readRefused(result.answer);
+      return { kind: "unavailable", cause: result.cause };
+    },
+    batch(path: string, items: readonly DeductRequest[]): Promise<BatchDecided | Refused> {
+      const sentBefore = items.some((item) => item.sentBefore === true);
+      const firstHeaders: Record<string, string> = sentBefore ? {} : { "order-attempt": "1" };
+      return sendBatch({
+        call: { method: "POST", url: root + path, headers: sendsJson, firstHeaders },
+        items: items.map((item) => ({ orderId: item.orderId, body: deductBody(item) })),
+      }, retry);
     },
   };
 }
@@ -194,32 +243,4 @@ function requirePositive(name: string, value: number): void {
       `Cannot make a client: ${name} must be a positive integer, current value is ${value}`,
     );
   }
-}
-
-function headersOf({ purchaseToken, sentBefore = false }: Sale): CallHeaders {
-  return {
-    headers: purchaseToken === undefined ? {} : { "purchase-token": purchaseToken },
-    firstHeaders: sentBefore ? {} : { "order-attempt": "1" },
-  };
-}
-
-// Member by member: the server refuses what it does not know, and callers pass objects of their own.
-function deductBody({ orderId, userId, sku, amount }: DeductRequest) {
-  return { sku, user_id: userId, order_id: orderId, amount };
-}
-
-function basketBody({ orderId, userId, lines }: OrderRequest) {
-  return { order_id: orderId, user_id: userId, lines: lines.map(plainLine) };
-}
-
-function reserveBody(request: ReserveRequest) {
-  return { ...basketBody(request), ttl_seconds: request.ttlSeconds };
-}
-
-function returnBody({ returnId, lines, reason }: ReturnRequest) {
-  return { return_id: returnId, lines: lines.map(plainLine), reason };
-}
-
-function plainLine({ sku, amount }: Line): Line {
-  return { sku, amount };
 }

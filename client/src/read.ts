@@ -11,6 +11,7 @@ import {
   type LineAfter,
   type OrderAccepted,
   type OrderFound,
+  type PauseChanged,
   plainCodes,
   type Reason,
   type Refused,
@@ -19,6 +20,7 @@ import {
   type Settled,
   skuCodes,
   type Stock,
+  type StockChanged,
   stockCodes,
   unitCodes,
 } from "./outcome.ts";
@@ -73,6 +75,38 @@ export function readExtended({ body }: Answer): Extended {
 /** Reads an order. */
 export function readFound({ body }: Answer): OrderFound {
   return { kind: "found", orderId: text(body, "order_id"), lines: list(body, "lines").map(foundLine) };
+}
+
+/** Reads the answer to a stock change. */
+export function readStockChanged(answer: Answer): StockChanged {
+  const { status, body } = answer;
+  return {
+    kind: "changed",
+    sku: text(body, "sku"),
+    available: integer(body, "available"),
+    created: status === 201,
+    seq: integer(body, "seq"),
+    replayed: replayed(answer),
+  };
+}
+
+/** Reads the answer to a pause or its end. */
+export function readPauseChanged({ body }: Answer): PauseChanged {
+  return {
+    kind: body.paused === true ? "paused" : "resumed",
+    sku: text(body, "sku"),
+    seq: integer(body, "seq"),
+  };
+}
+
+/** Reads the items of a batch. Each becomes an answer of its own, as of a single deduct. */
+export function readBatchItems({ body }: Answer): Answer[] {
+  return list(body, "items").map((item) => {
+    const headers = new Headers();
+    if (item.replayed === true) headers.set("idempotency-replayed", "true");
+    if (typeof item.retry_after === "number") headers.set("retry-after", String(item.retry_after));
+    return { status: integer(item, "status"), headers, body: item };
+  });
 }
 
 /** Reads what is known of a SKU. */

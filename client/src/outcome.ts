@@ -114,6 +114,50 @@ export interface OrderFound {
   readonly lines: readonly FoundLine[];
 }
 
+/** One item of a batch: what the single deduct would have returned, or that its outcome is unknown. */
+export type BatchItem = DeductAccepted | Refused | Unknown;
+
+/** A batch that was decided, item by item. */
+export interface BatchDecided {
+  /** Every item has an outcome. */
+  readonly kind: "batch";
+  /** One outcome an item, in the order of the request. */
+  readonly items: readonly BatchItem[];
+}
+
+/** A stock change that took effect. */
+export interface StockChanged {
+  /** The stock is changed. */
+  readonly kind: "changed";
+  /** The SKU. */
+  readonly sku: string;
+  /** Units for sale right after the change. */
+  readonly available: number;
+  /** True = this change made the SKU. */
+  readonly created: boolean;
+  /** Number of the event in its shard. */
+  readonly seq: number;
+  /** True = decided by an earlier try; this is its answer again. */
+  readonly replayed: boolean;
+}
+
+/** A SKU that is paused or sold again. */
+export interface PauseChanged {
+  /** The SKU is as asked. */
+  readonly kind: "paused" | "resumed";
+  /** The SKU. */
+  readonly sku: string;
+  /** Number of the event in its shard. */
+  readonly seq: number;
+}
+
+/** Why the last try of a call got no decision. */
+export type Cause =
+  /** No answer: the network failed, or the time of the try was over. `error` is what `fetch` threw. */
+  | { readonly kind: "no_answer"; readonly error: unknown }
+  /** An answer that decides nothing: its status, and the server's code (`""` = not an answer of the server). */
+  | { readonly kind: "answer"; readonly status: number; readonly code: string; readonly detail: string };
+
 /** What is known of one SKU. */
 export interface Stock {
   /** The SKU is known. */
@@ -162,6 +206,7 @@ export const plainCodes = [
   "cross_shard_basket",
   "order_too_large",
   "too_many_requests",
+  "purchase_tokens_off",
 ] as const;
 
 /** Codes that are about one SKU. */
@@ -171,6 +216,7 @@ export const skuCodes = [
   "purchase_token_required",
   "purchase_token_invalid",
   "order_conflict",
+  "adjustment_conflict",
   "return_conflict",
   "rate_limited",
 ] as const;
@@ -179,7 +225,7 @@ export const skuCodes = [
 export const unitCodes = ["confirm_exceeds_held", "return_exceeds_sold"] as const;
 
 /** Codes that say how many units of a SKU are for sale. */
-export const stockCodes = ["insufficient_stock", "stock_limit"] as const;
+export const stockCodes = ["insufficient_stock", "stock_limit", "stale"] as const;
 
 /** One thing that is wrong with a request. */
 export interface FieldError {
@@ -216,10 +262,20 @@ export interface Unknown {
    * was left without an answer, so nobody named the moment; the server's `REQUEST_TIMEOUT_MS` is the bound.
    */
   readonly deadline: string | null;
+  /** Why the last try got no decision. */
+  readonly cause: Cause;
+}
+
+/** Nobody could tell what became of a stock change. Call again with the same contents: it takes effect once. */
+export interface UnknownChange extends Omit<Unknown, "orderId"> {
+  /** The SKU. */
+  readonly sku: string;
 }
 
 /** A question that nobody answered, however often it was asked. A question changes nothing. */
 export interface Unavailable {
   /** Ask again later. */
   readonly kind: "unavailable";
+  /** Why the last try got no answer. */
+  readonly cause: Cause;
 }
