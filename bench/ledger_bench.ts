@@ -18,7 +18,6 @@ const unitsEach = 1_000_000_000;
 
 const decision = {
   userId: "",
-  fingerprint: "0123456789abcdef",
   actor: "shop",
   traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
   reason: "",

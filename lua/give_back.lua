@@ -1,30 +1,22 @@
 --[=[ give_back: returns sold units to the stock, all or part, never more than was sold; the quota is given back.
 
-  Idempotent by (order id, return id, SKU). A shard that has forgotten the order takes the caller's word for it
+  Idempotent by (order id, return id, SKU): the same SKUs and amounts get the first answer again. A shard that has forgotten the order takes the caller's word for it
   (`sold`, the ledger's lines): a return may come long after the window. What it then remembers counts again.
 
-  Event   ["return", order id, user id, fingerprint, actor, traceparent, [line, ...], reason, return id, {}] ]=]
+  Event   ["return", order id, user id, "", actor, traceparent, [line, ...], reason, return id, {}] ]=]
 
 local function give_back(c)
-  local order, return_id, fingerprint, lines = c[3], c[4], c[5], c[9]
+  local order, return_id, lines = c[3], c[4], c[8]
   local id = RETURN .. order .. PAIR .. return_id
-  local past, known = {}, 0
-  for i = 1, #lines do
-    local line = remembered(id, lines[i][1])
-    if line then
-      if line[FINGERPRINT] ~= fingerprint then return { "conflict", line[SKU] } end
-      known = known + 1
-      past[i] = line
-    end
-  end
-  if known > 0 and known < #lines then return { "conflict", lines[1][1] } end
-  if known > 0 then
+  local past, differs = past_lines(id, "return", nil, lines)
+  if differs then return { "conflict", differs } end
+  if past then
     local answer = {}
-    for i = 1, #lines do answer[i] = past[i][ANSWER] end
+    for i = 1, #past do answer[i] = past[i][ANSWER] end
     return { "replayed", past[1][SEQ], answer, 0 }
   end
 
-  local known_lines = orders[order] or not is_null(c[10]) and c[10]
+  local known_lines = orders[order] or not is_null(c[9]) and c[9]
   if not known_lines then return { "unknown_order" } end
   local sold_lines = {}
   for _, line in ipairs(known_lines) do sold_lines[line[SKU]] = line end
@@ -50,9 +42,9 @@ local function give_back(c)
     facts[i] = move(sku, amount, 0)
     left[i] = facts[i][4]
     count_quota(user, sku, -amount, sold[SEQ])
-    remember(id, { sku, fingerprint, "return", amount, left[i], seq, now, user })
+    remember(id, { sku, "", "return", amount, left[i], seq, now, user })
   end
   dirty_orders[order] = true
-  events[#events + 1] = { c[1], order, user, fingerprint, c[6], c[7], facts, c[8], return_id, EMPTY }
+  events[#events + 1] = { c[1], order, user, "", c[5], c[6], facts, c[7], return_id, EMPTY }
   return { "accepted", seq, left, 0 }
 end

@@ -1,32 +1,49 @@
 --[=[ hold: what becomes of a reservation: confirmed (all of it, or fewer units: the rest returns), cancelled,
   extended, lapsed. All lines of an order that are held go together.
 
-  Confirming or cancelling again gives the first answer; anything else that comes too late is told which it is:
-  already_confirmed, already_cancelled, reservation_expired.
+  Cancelling again gives the first answer, and so does confirming the same units again; anything else that comes too
+  late is told which it is: already_confirmed, already_cancelled, reservation_expired.
 
-  Event   [kind, order id, user id, fingerprint, actor, traceparent, [line, ...], "", "", data]
+  Event   [kind, order id, user id, "", actor, traceparent, [line, ...], "", "", data]
   kind    "confirm", "cancel", "expire", "extend"; data of expire and extend: {"expires"} in ms ]=]
 
+-- Whether a confirmation of `lines` (null = all) is the one that was made of `settled`.
+local function is_same(settled, lines)
+  local units = {}
+  for _, line in ipairs(settled) do
+    units[line[SKU]] = line[SETTLED_UNITS]
+    if is_null(lines) and line[SETTLED_UNITS] ~= line[AMOUNT] then return false end
+  end
+  if is_null(lines) then return true end
+  for _, line in ipairs(lines) do
+    if units[line[1]] ~= line[2] then return false end
+    units[line[1]] = 0
+  end
+  for _, left in pairs(units) do
+    if left > 0 then return false end
+  end
+  return true
+end
+
 -- The answer to a call that finds nothing held. `want` is what it would have made of the reservation.
-local function settled_answer(order, want, fingerprint)
-  local lines, last = {}, nil
-  for _, line in ipairs(orders[order] or EMPTY) do
-    if line[KIND] == "reserve" then
-      last = line
-      lines[#lines + 1] = { line[SKU], line[SETTLED_UNITS], line[SETTLED_ANSWER] }
+local function settled_answer(order, want, lines)
+  local last = reserved_line(order)
+  if not last then return { "unknown_reservation" } end
+  local settled, answer = {}, {}
+  for _, line in ipairs(orders[order]) do
+    if line[SETTLED_SEQ] == last[SETTLED_SEQ] then
+      settled[#settled + 1] = line
+      answer[#answer + 1] = { line[SKU], line[SETTLED_UNITS], line[SETTLED_ANSWER] }
     end
   end
-  if not last then return { "unknown_reservation" } end
-  if last[STATE] == want and last[SETTLED_FINGERPRINT] == fingerprint then
-    return { "replayed_settled", last[SETTLED_SEQ], want, lines }
+  if last[STATE] == want and (want == "cancelled" or is_same(settled, lines)) then
+    return { "replayed_settled", last[SETTLED_SEQ], want, answer }
   end
-  if last[STATE] == "confirmed" then return { "already_confirmed" } end
-  if last[STATE] == "cancelled" then return { "already_cancelled" } end
-  return { "reservation_expired" }
+  return ENDED[last[STATE]]
 end
 
 -- Ends the hold of `held`: keeps `keep[SKU]` units of each line sold, gives the rest back.
-local function settle(kind, state, order, held, keep, fingerprint, actor, traceparent)
+local function settle(kind, state, order, held, keep, actor, traceparent)
   seq = seq + 1
   local facts, lines = {}, {}
   for i, line in ipairs(held) do
@@ -34,21 +51,20 @@ local function settle(kind, state, order, held, keep, fingerprint, actor, tracep
     local kept = keep[sku] or 0
     facts[i] = move(sku, units - kept, -units)
     line[STATE], line[UNITS] = state, kept
-    line[SETTLED_SEQ], line[SETTLED_FINGERPRINT] = seq, fingerprint
-    line[SETTLED_UNITS], line[SETTLED_ANSWER] = kept, facts[i][4]
+    line[SETTLED_SEQ], line[SETTLED_UNITS], line[SETTLED_ANSWER] = seq, kept, facts[i][4]
     count_quota(line[USER], sku, kept - units, line[SEQ])
     lines[i] = { sku, kept, facts[i][4] }
   end
   dirty_orders[order] = true
   dirty_expiry[order] = false
-  events[#events + 1] = { kind, order, held[1][USER], fingerprint, actor, traceparent, facts, "", "", EMPTY }
+  events[#events + 1] = { kind, order, held[1][USER], "", actor, traceparent, facts, "", "", EMPTY }
   return { "settled", seq, state, lines }
 end
 
 local function confirm(c)
-  local order, fingerprint, lines = c[3], c[4], c[7]
+  local order, lines = c[3], c[6]
   local held = held_lines(order)
-  if #held == 0 then return settled_answer(order, "confirmed", fingerprint) end
+  if #held == 0 then return settled_answer(order, "confirmed", lines) end
   local keep = {}
   if is_null(lines) then
     for _, line in ipairs(held) do keep[line[SKU]] = line[UNITS] end
@@ -61,22 +77,22 @@ local function confirm(c)
       keep[sku] = amount
     end
   end
-  return settle("confirm", "confirmed", order, held, keep, fingerprint, c[5], c[6])
+  return settle("confirm", "confirmed", order, held, keep, c[4], c[5])
 end
 
 local function cancel(c)
   local order = c[3]
   local held = held_lines(order)
-  if #held == 0 then return settled_answer(order, "cancelled", "") end
-  return settle("cancel", "cancelled", order, held, EMPTY, "", c[4], c[5])
+  if #held == 0 then return settled_answer(order, "cancelled") end
+  return settle("cancel", "cancelled", order, held, EMPTY, c[4], c[5])
 end
 
 -- Lasts until `hold` after the reservation was made, never shorter than before: repeating it changes nothing.
 local function extend(c)
   local order, hold = c[3], math.min(c[4], HOLD_MAX_MS)
   local held = held_lines(order)
-  if #held == 0 then return settled_answer(order, "", "") end
-  local expires, latest = held[1][AT] + hold, latest_expiry(held)
+  if #held == 0 then return settled_answer(order, "") end
+  local expires, latest = held[1][AT] + hold, held[1][EXPIRES]
   if expires <= latest then return { "extended", seq, latest } end
   seq = seq + 1
   local facts = {}
@@ -97,8 +113,8 @@ local function lapse(due)
     local held = held_lines(order)
     dirty_expiry[order] = false
     if #held > 0 then
-      local expires = latest_expiry(held)
-      settle("expire", "expired", order, held, EMPTY, "", "", "")
+      local expires = held[1][EXPIRES]
+      settle("expire", "expired", order, held, EMPTY, "", "")
       events[#events][10] = { expires = expires }
     end
   end

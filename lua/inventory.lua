@@ -24,15 +24,15 @@
   ARGV[7] deployment          whose ledger the caller knows; "" = none
 
   Commands (every deadline is ms since 1970 on this server's clock)
-    ["deduct", deadline, order id, user id, fingerprint, actor, traceparent, [[SKU, amount], ...], hold, token]
-    ["order", deadline, order id, user id, fingerprint, actor, traceparent, [[SKU, amount], ...], hold, token]
-    ["reserve", deadline, order id, user id, fingerprint, actor, traceparent, [[SKU, amount], ...], hold, token]
-    ["confirm", deadline, order id, fingerprint, actor, traceparent, lines or null]
+    ["deduct", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
+    ["order", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
+    ["reserve", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
+    ["confirm", deadline, order id, actor, traceparent, lines or null]
     ["cancel", deadline, order id, actor, traceparent]
     ["extend", deadline, order id, hold, actor, traceparent]
-    ["return", deadline, order id, return id, fingerprint, actor, traceparent, reason, [[SKU, amount], ...], sold or null]
-    ["adjust", deadline, adjustment id, SKU, delta, fingerprint, actor, traceparent, reason, reference]
-    ["set", deadline, adjustment id, SKU, available, expected or null, fingerprint, actor, traceparent, reason, reference]
+    ["return", deadline, order id, return id, actor, traceparent, reason, [[SKU, amount], ...], sold or null]
+    ["adjust", deadline, adjustment id, SKU, delta, actor, traceparent, reason, reference]
+    ["set", deadline, adjustment id, SKU, available, expected or null, actor, traceparent, reason, reference]
     ["pause", deadline, SKU, actor, traceparent, reason]
     ["resume", deadline, SKU, actor, traceparent, reason]
     ["rules", deadline, SKU, opens or null, closes or null, quota or null, token, actor, traceparent]

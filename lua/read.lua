@@ -50,7 +50,7 @@ local wants = {}
 
 function wants.deduct(c, ids, skus, pairs_)
   want(ids, c[3])
-  for _, line in ipairs(c[8]) do
+  for _, line in ipairs(c[7]) do
     want(skus, line[1])
     if USER_LIMIT_MS > 0 then want(pairs_, c[4] .. PAIR .. line[1]) end
   end
@@ -63,7 +63,7 @@ wants.cancel, wants.extend, wants.lookup = wants.confirm, wants.confirm, wants.c
 wants["return"] = function(c, ids, skus)
   want(ids, c[3])
   want(ids, RETURN .. c[3] .. PAIR .. c[4])
-  for _, line in ipairs(c[9]) do want(skus, line[1]) end
+  for _, line in ipairs(c[8]) do want(skus, line[1]) end
 end
 
 function wants.adjust(c, ids, skus)

@@ -62,8 +62,7 @@ elseif step == "lines" then
     if state and now - at < user_limit_ms then
       redis.call("HSET", LIMITS, user .. "\31" .. sku, string.format("%.0f", at))
     end
-    -- GT: an order lapses when the longest of its holds does.
-    if state == "held" then redis.call("ZADD", EXPIRY, "GT", string.format("%.0f", expires), key) end
+    if state == "held" then redis.call("ZADD", EXPIRY, string.format("%.0f", expires), key) end
   end
   local flat = {}
   for i, key in ipairs(keys) do

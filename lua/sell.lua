@@ -4,25 +4,25 @@
   purchase token, stock, the user's limit, quota, room in the order, room in the backlog. A refusal is not
   remembered: stock may come back.
 
-  Event   [kind, order id, user id, fingerprint, actor, traceparent, [line, ...], "", "", data]
+  A reserve whose order id has a reservation already: the first answer again while that one is held and has the same
+  contents (`hold` is one of them), else a conflict; after its end the answer says which end it was.
+
+  Event   [kind, order id, user id, "", actor, traceparent, [line, ...], "", "", data]
   line    [SKU, change of available, change of reserved, available after, reserved after]
   data    reserve: {"expires", "hold"} in ms; else {} ]=]
 
--- The first answer if all lines were taken before, a conflict if they were taken otherwise, nil if none was.
-local function past_answer(order, fingerprint, lines)
-  local answer, known, first = {}, 0, nil
-  for i = 1, #lines do
-    local line = remembered(order, lines[i][1])
-    if line then
-      if line[FINGERPRINT] ~= fingerprint then return { "conflict", line[SKU] } end
-      known = known + 1
-      answer[i] = line[ANSWER]
-      first = first or line
-    end
+-- What a sale under an order id that is known already is told before anything else; nil when it is a new one.
+local function past_answer(kind, order, user, lines, hold)
+  local reserved = kind == "reserve" and reserved_line(order)
+  if reserved and reserved[STATE] ~= "held" then return ENDED[reserved[STATE]] end
+  local past, differs = past_lines(order, kind, user, lines)
+  if past and past[1][HOLD] == hold then
+    local answer = {}
+    for i = 1, #past do answer[i] = past[i][ANSWER] end
+    return { "replayed", past[1][SEQ], answer, hold > 0 and past[1][AT] + hold or 0 }
   end
-  if known == 0 then return nil end
-  if known < #lines then return { "conflict", lines[1][1] } end
-  return { "replayed", first[SEQ], answer, first[HOLD] > 0 and first[AT] + first[HOLD] or 0 }
+  if past or differs or reserved then return { "conflict", differs or lines[1][1] } end
+  return nil
 end
 
 -- Why a SKU is not for sale now, or nil.
@@ -75,13 +75,14 @@ local function why_not(order, user, lines, has_token)
 end
 
 local function sell(c)
-  local kind, order, user, fingerprint, lines, hold = c[1], c[3], c[4], c[5], c[8], c[9]
-  local refusal = orders[order] and past_answer(order, fingerprint, lines) or why_not(order, user, lines, c[10])
+  local kind, order, user, lines = c[1], c[3], c[4], c[7]
+  local hold = math.min(c[8], HOLD_MAX_MS)
+  local refusal = orders[order] and past_answer(kind, order, user, lines, hold)
+    or why_not(order, user, lines, c[9])
   if refusal then return refusal end
 
   seq = seq + 1
   local held = kind == "reserve"
-  hold = math.min(hold, HOLD_MAX_MS)
   local expires = held and now + hold or 0
   local left, facts = {}, {}
   for i = 1, #lines do
@@ -89,7 +90,7 @@ local function sell(c)
     facts[i] = move(sku, -amount, held and amount or 0)
     left[i] = facts[i][4]
     remember(order, {
-      sku, fingerprint, kind, amount, left[i], seq, now, user,
+      sku, "", kind, amount, left[i], seq, now, user,
       held and "held" or "accepted", amount, hold, expires, 0, "", 0, 0,
     })
     count_quota(user, sku, amount, seq)
@@ -98,8 +99,8 @@ local function sell(c)
       dirty_bought[user .. PAIR .. sku] = true
     end
   end
-  if held then dirty_expiry[order] = latest_expiry(held_lines(order)) end
+  if held then dirty_expiry[order] = expires end
   local data = held and { expires = expires, hold = hold } or EMPTY
-  events[#events + 1] = { kind, order, user, fingerprint, c[6], c[7], facts, "", "", data }
+  events[#events + 1] = { kind, order, user, "", c[5], c[6], facts, "", "", data }
   return { "accepted", seq, left, expires }
 end

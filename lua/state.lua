@@ -1,10 +1,13 @@
 --[=[ state: what a batch has read, and what it will write.
 
-  A remembered line is {SKU, fingerprint, kind, amount, available after, seq, at, user, state, units, hold, expires,
-  settled seq, settled fingerprint, settled units, settled available}. The last eight belong to sales; a line
-  without them (an adjustment, a return) ends at the user.
+  A remembered line is {SKU, "", kind, amount, available after, seq, at, user, state, units, hold, expires,
+  settled seq, "", settled units, settled available}. The last eight belong to sales; a line without them (an
+  adjustment, a return) ends at the user. Earlier versions kept digests in the two
+  empty positions; nothing reads them.
     state   "accepted", "held", "confirmed", "cancelled", "expired"
     units   what is still sold or held
+  Lines of one command have the same seq. An order id has at most one reservation in a shard, so its lines of kind
+  "reserve" are one command's and have one state.
 
   Memory: a few tables a command; nothing lives longer than the call. ]=]
 
@@ -24,12 +27,17 @@ local CHUNK = 4000 -- arguments a call: unpack fails near 8000
 local ADJUSTMENT, RETURN = "\1", "\2" -- before ids that are not order ids: no id holds a control character
 local PAIR = "\31" -- between two ids, for the same reason
 
-local SKU, FINGERPRINT, KIND, AMOUNT, ANSWER, SEQ, AT, USER = 1, 2, 3, 4, 5, 6, 7, 8
-local STATE, UNITS, HOLD, EXPIRES, SETTLED_SEQ, SETTLED_FINGERPRINT, SETTLED_UNITS, SETTLED_ANSWER =
-  9, 10, 11, 12, 13, 14, 15, 16
+local SKU, KIND, AMOUNT, ANSWER, SEQ, AT, USER = 1, 3, 4, 5, 6, 7, 8
+local STATE, UNITS, HOLD, EXPIRES, SETTLED_SEQ, SETTLED_UNITS, SETTLED_ANSWER = 9, 10, 11, 12, 13, 15, 16
 
 local LATE, BACKLOG_FULL, ORDER_FULL = { "late" }, { "backlog_full" }, { "order_full" }
 local EMPTY = {}
+-- The answer to a call that comes after the end of a reservation, by what became of it.
+local ENDED = {
+  confirmed = { "already_confirmed" },
+  cancelled = { "already_cancelled" },
+  expired = { "reservation_expired" },
+}
 
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -73,19 +81,46 @@ local function remember(id, line)
   dirty_orders[id] = true
 end
 
+-- Finds a command that is sent again. Returns its remembered lines in the order of `lines` when kind, user (nil = not
+-- compared), SKUs and amounts are the same; else nil and the first SKU that differs; nil alone when no SKU of it is
+-- remembered.
+local function past_lines(id, kind, user, lines)
+  local by_sku, past, first, of_command = {}, {}, nil, 0
+  for _, line in ipairs(orders[id] or EMPTY) do by_sku[line[SKU]] = line end
+  for i = 1, #lines do
+    past[i] = by_sku[lines[i][1]]
+    first = first or past[i]
+  end
+  if not first then return nil end
+  for i = 1, #lines do
+    local line = past[i]
+    if not line or line[SEQ] ~= first[SEQ] or line[KIND] ~= kind or line[AMOUNT] ~= lines[i][2]
+      or user and line[USER] ~= user then
+      return nil, lines[i][1]
+    end
+  end
+  for _, line in pairs(by_sku) do
+    if line[SEQ] == first[SEQ] then of_command = of_command + 1 end
+  end
+  if of_command > #lines then return nil, lines[1][1] end
+  return past
+end
+
+-- The last line of an order's reservation, or nil.
+local function reserved_line(order)
+  local last = nil
+  for _, line in ipairs(orders[order] or EMPTY) do
+    if line[KIND] == "reserve" then last = line end
+  end
+  return last
+end
+
 local function held_lines(order)
   local held = {}
   for _, line in ipairs(orders[order] or EMPTY) do
     if line[STATE] == "held" then held[#held + 1] = line end
   end
   return held
-end
-
--- All lines of an order that are held go together: when the longest of their holds ends.
-local function latest_expiry(held)
-  local latest = 0
-  for _, line in ipairs(held) do latest = math.max(latest, line[EXPIRES]) end
-  return latest
 end
 
 -- Changes a SKU's figures. Returns the line of the event.

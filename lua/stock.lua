@@ -3,7 +3,7 @@
   adjust  adds `delta` units, and makes the SKU when delta >= 0.
   set     sets the available units if they are as expected; expected null makes the SKU.
           Both are idempotent by (adjustment id, SKU).
-          Event [kind, adjustment id, "", fingerprint, actor, traceparent, [line], reason, reference, {}];
+          Event [kind, adjustment id, "", "", actor, traceparent, [line], reason, reference, {}];
           kind is "create" for the one that made the SKU, else "adjust" or "set".
   pause, resume, rules  change the policy; nothing happens when it is so already.
           Event [kind, "", "", "", actor, traceparent, [line], reason, "", {"policy"}]
@@ -11,15 +11,17 @@
           number of the event that set window or quota, after which sales count for it
   stock   reads one SKU.   lookup  reads what this shard remembers of an order. ]=]
 
-local function past_adjustment(id, sku, fingerprint)
+-- The first answer if this very change was made before, a conflict if another one was, nil if none was. What was
+-- asked follows from what is remembered: a `set` found the figure after it less the change, a `create` no SKU.
+local function past_adjustment(id, sku, is_same)
   local past = remembered(id, sku)
   if not past then return nil end
-  if past[FINGERPRINT] ~= fingerprint then return { "conflict", sku } end
+  if not is_same(past) then return { "conflict", sku } end
   return { past[KIND] == "create" and "replayed_created" or "replayed", past[SEQ], { past[ANSWER] }, 0 }
 end
 
 -- Changes the stock of a SKU that may be new.
-local function keep_stock(kind, id, sku, delta, fingerprint, actor, traceparent, reason, reference)
+local function keep_stock(kind, id, sku, delta, actor, traceparent, reason, reference)
   local key = ADJUSTMENT .. id
   local s = stock[sku] or { available = 0, reserved = 0 }
   if s.available + delta < 0 then return { "insufficient", sku, s.available } end
@@ -30,27 +32,33 @@ local function keep_stock(kind, id, sku, delta, fingerprint, actor, traceparent,
   if not stock[sku] then kind = "create" end
   stock[sku] = s
   local fact = move(sku, delta, 0)
-  remember(key, { sku, fingerprint, kind, delta, fact[4], seq, now, "" })
-  events[#events + 1] = { kind, id, "", fingerprint, actor, traceparent, { fact }, reason, reference, EMPTY }
+  remember(key, { sku, "", kind, delta, fact[4], seq, now, "" })
+  events[#events + 1] = { kind, id, "", "", actor, traceparent, { fact }, reason, reference, EMPTY }
   return { kind == "create" and "created" or "accepted", seq, { fact[4] }, 0 }
 end
 
 local function adjust(c)
-  local id, sku, delta, fingerprint = c[3], c[4], c[5], c[6]
-  local past = past_adjustment(ADJUSTMENT .. id, sku, fingerprint)
+  local id, sku, delta = c[3], c[4], c[5]
+  local past = past_adjustment(ADJUSTMENT .. id, sku, function(line)
+    return line[KIND] ~= "set" and line[AMOUNT] == delta
+  end)
   if past then return past end
   if not stock[sku] and delta < 0 then return { "unknown_sku", sku } end
-  return keep_stock("adjust", id, sku, delta, fingerprint, c[7], c[8], c[9], c[10])
+  return keep_stock("adjust", id, sku, delta, c[6], c[7], c[8], c[9])
 end
 
 local function set(c)
-  local id, sku, available, expected, fingerprint = c[3], c[4], c[5], c[6], c[7]
-  local past = past_adjustment(ADJUSTMENT .. id, sku, fingerprint)
+  local id, sku, available, expected = c[3], c[4], c[5], c[6]
+  local past = past_adjustment(ADJUSTMENT .. id, sku, function(line)
+    if line[ANSWER] ~= available then return false end
+    if is_null(expected) then return line[KIND] == "create" end
+    return line[KIND] == "set" and line[ANSWER] - line[AMOUNT] == expected
+  end)
   if past then return past end
   local s = stock[sku]
   if not s and not is_null(expected) then return { "unknown_sku", sku } end
   if s and (is_null(expected) or expected ~= s.available) then return { "stale", sku, s.available } end
-  return keep_stock("set", id, sku, available - (s and s.available or 0), fingerprint, c[8], c[9], c[10], c[11])
+  return keep_stock("set", id, sku, available - (s and s.available or 0), c[7], c[8], c[9], c[10])
 end
 
 local function set_policy(kind, sku, policy, actor, traceparent, reason)

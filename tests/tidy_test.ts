@@ -76,7 +76,7 @@ Deno.test("Lua: every script takes the keys in the order of keyNames", () => {
 
 // Texts are called as the header calls their positions, numbers stand for theirs.
 const numbers = { deadline: 11, amount: 12, delta: 13, hold: 14, available: 15 };
-const origin = { actor: "actor", traceparent: "traceparent", fingerprint: "fingerprint" };
+const origin = { actor: "actor", traceparent: "traceparent" };
 const lines = [{ sku: "SKU", amount: numbers.amount }];
 const note = { reason: "reason", reference: "reference" };
 const sale = {

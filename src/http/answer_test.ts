@@ -125,7 +125,6 @@ Deno.test("a return says what is available again", () => {
 
 const sold: RememberedLine = {
   sku: "S",
-  fingerprint: "f",
   kind: "deduct",
   amount: 5,
   newStock: 95,
@@ -137,7 +136,6 @@ const sold: RememberedLine = {
   holdMs: 0,
   expiresAtMs: 0,
   settledSeq: 0,
-  settledFingerprint: "",
   settledUnits: 0,
   settledStock: 0,
 };

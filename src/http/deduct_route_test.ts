@@ -1,4 +1,4 @@
-import { deepEqual, equal, notEqual, ok } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { acceptedOutcome, edgeUnderTest, jsonPost } from "./scripted_inventory.ts";
 
 const path = "/api/v1/inventory/deduct";
@@ -23,9 +23,7 @@ Deno.test("a deduct reaches the inventory as a command, and its answer the clien
   });
   const [command] = inventory.commands;
   if (command?.kind !== "deduct") throw new TypeError("Cannot check a command that is not a deduct");
-  const { fingerprint, ...rest } = command;
-  equal(fingerprint.length, 14);
-  deepEqual(rest, {
+  deepEqual(command, {
     kind: "deduct",
     orderId: "o1",
     userId: "u1",
@@ -43,19 +41,6 @@ Deno.test("Order-Attempt: 1 declares a first attempt, any other value does not",
   for (const attempt of ["1", "2", "yes"]) await send(path, jsonPost(order, { "order-attempt": attempt }));
   const declared = inventory.commands.map((command) => command.kind === "deduct" && command.firstAttempt);
   deepEqual(declared, [true, false, false]);
-});
-
-Deno.test("the fingerprint tells another user and another amount apart, and nothing else", async () => {
-  const { send, inventory } = edgeUnderTest();
-  const print = async (body: Record<string, unknown>) => {
-    await send(path, jsonPost(body));
-    const command = inventory.commands.at(-1);
-    return command?.kind === "deduct" ? command.fingerprint : undefined;
-  };
-  const first = await print(order);
-  equal(await print({ SKU: "SKU_1", UserID: "u1", OrderID: "other", Amount: 2 }), first);
-  notEqual(await print({ ...order, user_id: "u2" }), first);
-  notEqual(await print({ ...order, amount: 3 }), first);
 });
 
 Deno.test("a traceparent that is not one is left out", async () => {

@@ -8,7 +8,6 @@ import type { Inventory } from "../inventory/service.ts";
 import type { OrderOutcome, Outcome } from "../inventory/outcome.ts";
 import { answerBasket, answerOrder, answerReturn } from "./answer.ts";
 import type { Edge, Route } from "./edge.ts";
-import { fingerprint } from "./fingerprint.ts";
 import { ask, type Journey } from "./journey.ts";
 import { parseOrderId } from "./parse.ts";
 import { parseBasket, parseReturn } from "./parse_order.ts";
@@ -62,8 +61,6 @@ export function returnUnits({ inventory, access, world }: Edge): Route {
       returnId: body.returnId,
       lines: body.lines,
       reason: body.reason,
-      // The reason is not part of it: a retry may word it anew.
-      fingerprint: fingerprint("return", "", body.lines),
       sold: null,
       ...origin,
     });

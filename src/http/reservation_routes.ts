@@ -5,7 +5,6 @@
  */
 import { answerExtend, answerReserve, answerSettle } from "./answer.ts";
 import type { Edge, Route } from "./edge.ts";
-import { fingerprint } from "./fingerprint.ts";
 import { ask } from "./journey.ts";
 import { parseOrderId } from "./parse.ts";
 import { parseCancel, parseConfirm, parseExtend, parseReserve } from "./parse_order.ts";
@@ -57,8 +56,6 @@ export function confirm({ inventory, access, world }: Edge): Route {
       kind: "confirm",
       orderId,
       lines,
-      // No lines are everything: a list of them is never empty.
-      fingerprint: fingerprint("confirm", "", lines ?? []),
       ...origin,
     }, connection.journey);
     return respond(answerSettle(outcome, "confirm", orderId, world.now()));

@@ -10,7 +10,6 @@ import type { SaleContext } from "./answer.ts";
 import { clientAddress, type Connection } from "./connection.ts";
 import type { Edge } from "./edge.ts";
 import { type Journey, resultOf } from "./journey.ts";
-import { fingerprint } from "./fingerprint.ts";
 import { type Answer, withHeaders } from "./response.ts";
 
 /** What is bought, by whom. */
@@ -83,7 +82,6 @@ function toSale(wanted: Wanted, attempt: Attempt, hasToken: boolean): Sale {
     orderId,
     userId,
     lines,
-    fingerprint: fingerprint(kind, userId, lines),
     firstAttempt: attempt.firstAttempt,
     hasToken,
     holdMs,

@@ -5,7 +5,6 @@
  */
 import { answerAdjust, answerPause, answerRules, answerSet, answerStock } from "./answer_stock.ts";
 import type { Edge, Route } from "./edge.ts";
-import { fingerprint } from "./fingerprint.ts";
 import { ask } from "./journey.ts";
 import { parseSku } from "./parse.ts";
 import { parseAdjust, parsePause, parseRules, parseSet } from "./parse_stock.ts";
@@ -41,8 +40,6 @@ export function adjustStock({ inventory, access, world }: Edge): Route {
       kind: "adjust",
       sku,
       ...body,
-      // Reason and reference are not part of it: a retry may word them anew.
-      fingerprint: fingerprint("adjust", "", [{ sku, amount: body.delta }]),
       ...origin,
     }, connection.journey);
     return respond(answerAdjust(outcome, sku, body, world.now()));
@@ -59,7 +56,6 @@ export function setStock({ inventory, access, world }: Edge): Route {
       kind: "set",
       sku,
       ...body,
-      fingerprint: fingerprint("set", String(body.expected), [{ sku, amount: body.available }]),
       ...origin,
     }, connection.journey);
     return respond(answerSet(outcome, sku, body, world.now()));

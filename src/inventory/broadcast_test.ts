@@ -49,7 +49,6 @@ Deno.test("broadcast: each shard confirms its own lines", () => {
     kind: "confirm",
     orderId: "o",
     lines,
-    fingerprint: "",
     actor: "",
     traceparent: "",
   };

@@ -41,7 +41,9 @@ export interface Origin {
 
 /**
  * Take units: for good (`deduct` has one line, `order` is a basket), or for a while (`reserve`). All lines or
- * none. A line is identified by (order id, SKU) and accepted at most once; SKUs of one sale differ.
+ * none. A line is identified by (order id, SKU) and accepted at most once; SKUs of one sale differ. The same order id
+ * and SKU with another kind, user or amount, or in another basket, is a conflict. An order id has one reservation:
+ * another one under it is a conflict, and after its end refused with what became of it.
  */
 export interface Sale extends Origin {
   /** Tells the commands apart; also the kind of its event. */
@@ -52,8 +54,6 @@ export interface Sale extends Origin {
   readonly userId: string;
   /** All or none: 1..{@link limits.orderLinesMax}, each of another SKU. */
   readonly lines: readonly Line[];
-  /** Short digest of kind, user and lines: the same id with another fingerprint is a conflict. */
-  readonly fingerprint: string;
   /** The client says that it never sent this before, so it cannot be the retry of an accepted sale. */
   readonly firstAttempt: boolean;
   /** A valid purchase token for this order and user came with it. */
@@ -70,8 +70,6 @@ export interface Confirm extends Origin {
   readonly orderId: string;
   /** SKUs differ; null = everything that is held. */
   readonly lines: readonly Line[] | null;
-  /** Short digest of `lines`: confirming otherwise comes too late. */
-  readonly fingerprint: string;
 }
 
 /** Give a reservation's units back. */
@@ -104,8 +102,6 @@ export interface Return extends Origin {
   readonly lines: readonly Line[];
   /** Why, in somebody's words: 0..{@link limits.noteCharsMax} characters. */
   readonly reason: string;
-  /** Short digest of the contents: the same id with another fingerprint is a conflict. */
-  readonly fingerprint: string;
   /** The order's lines as the ledger has them, for a store that has forgotten it; null = not looked up. */
   readonly sold: readonly RememberedLine[] | null;
 }
@@ -124,8 +120,6 @@ export interface Adjust extends Origin {
   readonly reason: string;
   /** What it belongs to elsewhere, e.g. a delivery note: 0..{@link limits.noteCharsMax} characters. */
   readonly reference: string;
-  /** Short digest of the contents: the same id with another fingerprint is a conflict. */
-  readonly fingerprint: string;
 }
 
 /** Set a SKU's available units, if they are what the caller thinks. Shares its ids with {@link Adjust}. */
@@ -144,8 +138,6 @@ export interface SetStock extends Origin {
   readonly reason: string;
   /** What it belongs to elsewhere, e.g. a delivery note: 0..{@link limits.noteCharsMax} characters. */
   readonly reference: string;
-  /** Short digest of the contents: the same id with another fingerprint is a conflict. */
-  readonly fingerprint: string;
 }
 
 /** Stop selling a SKU, or go on, with the next decision. */

@@ -109,7 +109,6 @@ Deno.test("lane: a batch holds no more lines than it may, but always one command
     orderId: "big",
     userId: "u",
     lines,
-    fingerprint: "",
     firstAttempt: false,
     hasToken: false,
     holdMs: 0,

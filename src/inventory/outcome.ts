@@ -13,8 +13,6 @@ export type LineState = "accepted" | "held" | "confirmed" | "cancelled" | "expir
 export interface RememberedLine {
   /** Whose units. */
   readonly sku: string;
-  /** Digest that its command carried. */
-  readonly fingerprint: string;
   /** The event's kind: `deduct`, `order`, `reserve`; `adjust`, `create`, `set`; `return`. */
   readonly kind: string;
   /** Units sold, held or returned; the delta of an adjustment. */
@@ -37,8 +35,6 @@ export interface RememberedLine {
   readonly expiresAtMs: number;
   /** A reservation that was confirmed or cancelled, or lapsed: number of that event; else 0. */
   readonly settledSeq: number;
-  /** Fingerprint of the confirmation; else empty. */
-  readonly settledFingerprint: string;
   /** Units that were confirmed then; else 0. */
   readonly settledUnits: number;
   /** Available units right after it: the first answer; else 0. */
@@ -59,7 +55,6 @@ export const unsettled = {
   holdMs: 0,
   expiresAtMs: 0,
   settledSeq: 0,
-  settledFingerprint: "",
   settledUnits: 0,
   settledStock: 0,
 } as const satisfies Partial<RememberedLine>;

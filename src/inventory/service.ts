@@ -71,7 +71,6 @@ const canary: Command = {
   orderId: "\u0002canary",
   userId: "\u0002canary",
   lines: [{ sku: "\u0002canary", amount: 1 }],
-  fingerprint: "canary",
   firstAttempt: false,
   hasToken: true,
   holdMs: 0,

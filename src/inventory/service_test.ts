@@ -8,7 +8,7 @@ import { InventoryService } from "./service.ts";
 
 const shards = 2;
 const windowMs = 60_000;
-const origin = { actor: "", traceparent: "", fingerprint: "f" };
+const origin = { actor: "", traceparent: "" };
 
 /** One SKU in each shard. */
 const [inFirst = "", inSecond = ""] = [0, 1].map((shard) =>

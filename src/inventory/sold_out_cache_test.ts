@@ -5,7 +5,7 @@ import type { Outcome } from "./outcome.ts";
 import { soldOutBounds, SoldOutCache } from "./sold_out_cache.ts";
 
 function sale(sku: string, amount = 1, firstAttempt = true): Sale {
-  const rest = { fingerprint: "", hasToken: false, holdMs: 0, actor: "", traceparent: "" };
+  const rest = { hasToken: false, holdMs: 0, actor: "", traceparent: "" };
   return { kind: "deduct", orderId: "o", userId: "u", lines: [{ sku, amount }], firstAttempt, ...rest };
 }
 
@@ -72,7 +72,6 @@ Deno.test("sold-out cache: a restock through this process shows at once", () => 
     delta: 1,
     reason: "",
     reference: "",
-    fingerprint: "",
     actor: "",
     traceparent: "",
   };

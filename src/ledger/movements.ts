@@ -58,7 +58,6 @@ export function readable(event: Numbered): Numbered {
     kind: clean(event.kind),
     id: clean(event.id),
     userId: clean(event.userId),
-    fingerprint: clean(event.fingerprint),
     actor: clean(event.actor),
     traceparent: clean(event.traceparent),
     reason: clean(event.reason),

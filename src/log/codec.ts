@@ -24,7 +24,7 @@ export function decodeEntry(position: Position, body: string): LogEntry {
 }
 
 function decodeEvent(event: unknown[], seq: number, atMs: number): InventoryEvent {
-  const [kind, id, userId, fingerprint, actor, traceparent, lines, reason, reference, data] = event;
+  const [kind, id, userId, , actor, traceparent, lines, reason, reference, data] = event;
   if (
     typeof kind !== "string" || typeof id !== "string" || !Array.isArray(lines) || typeof data !== "object"
   ) {
@@ -35,7 +35,6 @@ function decodeEvent(event: unknown[], seq: number, atMs: number): InventoryEven
     kind,
     id,
     userId: String(userId),
-    fingerprint: String(fingerprint),
     actor: String(actor),
     traceparent: String(traceparent),
     reason: String(reason),

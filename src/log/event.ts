@@ -57,8 +57,6 @@ export interface InventoryEvent {
   readonly id: string;
   /** Who bought; empty for what is not a sale or follows one. */
   readonly userId: string;
-  /** Digest that the command carried; a rebuild gives it back to the store, which compares it. */
-  readonly fingerprint: string;
   /** Name of the token that asked; empty when access is open. */
   readonly actor: string;
   /** W3C `traceparent` of the request; empty without one. */

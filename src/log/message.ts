@@ -42,7 +42,6 @@ interface EventBody {
   readonly kind: string;
   readonly id?: string;
   readonly user_id?: string;
-  readonly fingerprint?: string;
   readonly actor?: string;
   readonly traceparent?: string;
   readonly reason?: string;
@@ -115,13 +114,12 @@ function bodyOf({ position: { epoch }, events }: LogEntry, shard: number): Messa
 }
 
 function eventBody(event: InventoryEvent): EventBody {
-  const { seq, kind, id, userId, fingerprint, actor, traceparent, reason, reference, data, lines } = event;
+  const { seq, kind, id, userId, actor, traceparent, reason, reference, data, lines } = event;
   return {
     seq,
     kind,
     ...(id && { id }),
     ...(userId && { user_id: userId }),
-    ...(fingerprint && { fingerprint }),
     ...(actor && { actor }),
     ...(traceparent && { traceparent }),
     ...(reason && { reason }),
@@ -151,7 +149,6 @@ function eventOf(body: EventBody, atMs: number): InventoryEvent {
     kind: body.kind,
     id: body.id ?? "",
     userId: body.user_id ?? "",
-    fingerprint: body.fingerprint ?? "",
     actor: body.actor ?? "",
     traceparent: body.traceparent ?? "",
     reason: body.reason ?? "",

@@ -15,7 +15,6 @@ export async function stockDemo(inventory: Inventory): Promise<void> {
     delta: demo.units,
     reason: "demo",
     reference: "",
-    fingerprint: "demo",
     actor: "",
     traceparent: "",
   });

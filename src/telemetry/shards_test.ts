@@ -44,7 +44,6 @@ function entryOf(seq: number, events: readonly Partial<InventoryEvent>[], atMs =
     kind: "deduct",
     id: `o-${seq + i}`,
     userId: "u",
-    fingerprint: "",
     actor: "",
     traceparent: "",
     reason: "",

@@ -101,7 +101,6 @@ async function giveBack(
       delta: amount,
       reason: "the order was accepted before, and its id was sent again after the idempotency window",
       reference: String(seq),
-      fingerprint: String(amount),
       actor: "holdfast",
       traceparent: "",
     },

@@ -60,7 +60,6 @@ const sale: fc.Arbitrary<Sale> = fc
     lines,
     hasToken,
     holdMs: kind === "reserve" ? holdMs : 0,
-    fingerprint: JSON.stringify([kind, userId, lines]),
   }));
 
 const ofOrder: fc.Arbitrary<Command> = fc.oneof(
@@ -68,7 +67,6 @@ const ofOrder: fc.Arbitrary<Command> = fc.oneof(
     kind: "confirm",
     orderId,
     lines,
-    fingerprint: JSON.stringify(lines),
     ...origin,
   })),
   busyId.map((orderId): Command => ({ kind: "cancel", orderId, ...origin })),
@@ -84,7 +82,6 @@ const ofOrder: fc.Arbitrary<Command> = fc.oneof(
     returnId,
     lines,
     reason: "broken",
-    fingerprint: JSON.stringify(lines),
     sold: null,
     ...origin,
   })),
@@ -104,7 +101,6 @@ const ofStock: fc.Arbitrary<Command> = fc.oneof(
       expected,
       reason: "",
       reference: "",
-      fingerprint: `${available}/${expected}`,
       ...origin,
     }),
   ),

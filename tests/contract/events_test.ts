@@ -18,14 +18,13 @@ const shop = { actor: "shop", traceparent: "" };
 const keeper = { actor: "stock-keeper", traceparent: "" };
 /** As JSON makes them. */
 const PLAIN = { noNullPrototype: true } as const;
-const fingerprint = "kq3JMs0kPZpBSx1w";
 
 function lines(...pairs: [sku: string, amount: number][]): Line[] {
   return pairs.map(([sku, amount]) => ({ sku, amount }));
 }
 
 function sale(kind: "deduct" | "order" | "reserve", orderId: string, of: Line[], holdMs = 0): Command {
-  return { ...deduct(orderId, "", 1, `user-of-${orderId}`), kind, lines: of, holdMs, fingerprint, ...shop };
+  return { ...deduct(orderId, "", 1, `user-of-${orderId}`), kind, lines: of, holdMs, ...shop };
 }
 
 /** A life in which every kind of event happens; each list is one batch, and so one message. */
@@ -35,16 +34,15 @@ const LIFE: readonly (readonly Command[])[] = [
     ...keeper,
     reason: "delivery",
     reference: "note 4711",
-    fingerprint,
   }],
-  [{ ...adjust("count-1", "SKU_123", -2), ...keeper, reason: "two were broken", fingerprint }],
+  [{ ...adjust("count-1", "SKU_123", -2), ...keeper, reason: "two were broken" }],
   [{
     ...{ kind: "set", adjustmentId: "count-2", sku: "SKU_7", available: 12, expected: null },
-    ...{ reason: "first stocktaking", reference: "", fingerprint, ...keeper },
+    ...{ reason: "first stocktaking", reference: "", ...keeper },
   }],
   [{
     ...{ kind: "set", adjustmentId: "count-3", sku: "SKU_7", available: 10, expected: 12 },
-    ...{ reason: "stocktaking", reference: "", fingerprint, ...keeper },
+    ...{ reason: "stocktaking", reference: "", ...keeper },
   }],
   [{ ...sale("deduct", "order-1", lines(["SKU_123", 1])), traceparent: TRACEPARENT } as Command],
   [
@@ -52,12 +50,12 @@ const LIFE: readonly (readonly Command[])[] = [
     sale("reserve", "order-3", lines(["SKU_123", 2]), 600_000),
   ],
   [{ kind: "extend", orderId: "order-3", holdMs: 900_000, ...shop }],
-  [{ kind: "confirm", orderId: "order-3", lines: lines(["SKU_123", 1]), fingerprint, ...shop }],
+  [{ kind: "confirm", orderId: "order-3", lines: lines(["SKU_123", 1]), ...shop }],
   [sale("reserve", "order-4", lines(["SKU_7", 1]), 600_000)],
   [{ kind: "cancel", orderId: "order-4", ...shop }],
   [{
     ...{ kind: "return", orderId: "order-2", returnId: "return-1", lines: lines(["SKU_7", 1]) },
-    ...{ reason: "did not fit", fingerprint, sold: null, ...shop },
+    ...{ reason: "did not fit", sold: null, ...shop },
   }],
   [{ kind: "pause", sku: "SKU_7", reason: "recalled", ...keeper }],
   [{ kind: "resume", sku: "SKU_7", reason: "", ...keeper }],
@@ -124,7 +122,6 @@ Deno.test("a message carries whatever text an event may have", () => {
     kind: text,
     id: text,
     userId: text,
-    fingerprint: text,
     actor: text,
     traceparent: text,
     reason: text,

@@ -49,7 +49,6 @@ export function event(
     kind: "deduct",
     id: `order-${seq}`,
     userId: "user-1",
-    fingerprint: "f".repeat(16),
     actor: "till",
     traceparent: "",
     reason: "",
@@ -105,13 +104,12 @@ export function plainLine(
   return {
     ...{
       returnId: "",
-      fingerprint: "f".repeat(16),
       kind: "deduct",
       atMs: atMs + fields.seq,
       userId: "user-1",
     },
     ...{ state: "accepted", units: fields.amount, holdMs: 0, expiresAtMs: 0 },
-    ...{ settledSeq: 0, settledFingerprint: "", settledUnits: 0, settledStock: 0 },
+    ...{ settledSeq: 0, settledUnits: 0, settledStock: 0 },
     ...fields,
   };
 }

@@ -40,23 +40,23 @@ export function registerOrderLives({ test }: Registrar): void {
   testBothWays("a reservation is made, extended, confirmed and returned", (shelf) => [
     shelf.reserve("order-a", ["SKU-1", 4]),
     shelf.next("extend", "order-a", [["SKU-1", 0, 0]], { data: { expires: atMs + 2 * holdMs } }),
-    shelf.next("confirm", "order-a", [["SKU-1", 0, -4]], { fingerprint: "confirmation" }),
+    shelf.next("confirm", "order-a", [["SKU-1", 0, -4]]),
     shelf.next("return", "order-a", [["SKU-1", 1, 0]], { reference: "return-1" }),
   ], async ({ ledger }) => {
     const line = plainLine({ id: "order-a", sku: "SKU-1", amount: 4, newStock: 6, seq: 2, kind: "reserve" });
     assert.deepEqual(await ledger.findOrder("order-a"), [{
       ...{ ...line, shard: 0, state: "confirmed", units: 3, holdMs, expiresAtMs: atMs + 2 * holdMs },
-      ...{ settledSeq: 4, settledFingerprint: "confirmation", settledUnits: 4, settledStock: 6 },
+      ...{ settledSeq: 4, settledUnits: 4, settledStock: 6 },
     }]);
   });
 
   testBothWays("a confirmation of fewer units keeps those, of a basket down to none of a line", (shelf) => [
     shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], { userId: "" }),
     shelf.reserve("order-b", ["SKU-1", 4], ["SKU-2", 2]),
-    shelf.next("confirm", "order-b", [["SKU-1", 3, -4], ["SKU-2", 2, -2]], { fingerprint: "part" }),
+    shelf.next("confirm", "order-b", [["SKU-1", 3, -4], ["SKU-2", 2, -2]]),
   ], async ({ ledger, shard }) => {
     const lines = await ledger.findOrder("order-b");
-    const settled = { state: "confirmed", settledSeq: 4, settledFingerprint: "part" };
+    const settled = { state: "confirmed", settledSeq: 4 };
     assert.partialDeepStrictEqual(lines, [
       { sku: "SKU-1", ...settled, amount: 4, units: 1, settledUnits: 1, settledStock: 9 },
       { sku: "SKU-2", ...settled, amount: 2, units: 0, settledUnits: 0, settledStock: 5 },
@@ -70,7 +70,7 @@ export function registerOrderLives({ test }: Registrar): void {
   for (const [kind, state] of [["cancel", "cancelled"], ["expire", "expired"]] as const) {
     testBothWays(`${kind} gives a reservation's units back`, (shelf) => [
       shelf.reserve("order-c", ["SKU-1", 4]),
-      shelf.next(kind, "order-c", [["SKU-1", 4, -4]], { fingerprint: "" }),
+      shelf.next(kind, "order-c", [["SKU-1", 4, -4]]),
     ], async ({ ledger }) => {
       assert.partialDeepStrictEqual(await ledger.findOrder("order-c"), [
         {
@@ -78,7 +78,6 @@ export function registerOrderLives({ test }: Registrar): void {
           amount: 4,
           units: 0,
           settledSeq: 3,
-          settledFingerprint: "",
           settledUnits: 0,
           settledStock: 10,
         },

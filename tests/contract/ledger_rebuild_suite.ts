@@ -119,24 +119,23 @@ export function registerRebuildReads({ test }: Registrar): void {
 
   test("remembered lines say all of each kind", async ({ shard }) => {
     const shelf = new Shelf();
-    const noted = { ...keeper, fingerprint: "n" };
     applied(
       await shard.apply([entry(
         1,
         shelf.next("deduct", "plain", [["SKU-1", -1, 0]]),
-        shelf.next("create", "made", [["SKU-2", 5, 0]], { ...noted, reference: "invoice" }),
-        shelf.next("adjust", "less", [["SKU-2", -2, 0]], noted),
-        shelf.next("set", "put", [["SKU-2", 4, 0]], noted),
+        shelf.next("create", "made", [["SKU-2", 5, 0]], { ...keeper, reference: "invoice" }),
+        shelf.next("adjust", "less", [["SKU-2", -2, 0]], keeper),
+        shelf.next("set", "put", [["SKU-2", 4, 0]], keeper),
         shelf.next("order", "basket", [["SKU-1", -1, 0], ["SKU-2", -2, 0]], { userId: "user-2" }),
         shelf.next("return", "basket", [["SKU-2", 1, 0]], { userId: "user-2", reference: "return-1" }),
         shelf.reserve("taken", ["SKU-1", 2]),
         shelf.reserve("open", ["SKU-2", 1]),
-        shelf.next("confirm", "taken", [["SKU-1", 1, -2]], { fingerprint: "c" }),
+        shelf.next("confirm", "taken", [["SKU-1", 1, -2]]),
         shelf.next("pause", "", [["SKU-2", 0, 0]], { ...keeper, data: { policy: { paused: true } } }),
       )]),
     );
     const { rows } = await shard.lines(atMs + 2, { seq: 0, line: 0 }, 100);
-    const adjustment = { fingerprint: "n", userId: "", units: 0 };
+    const adjustment = { userId: "", units: 0 };
     const bought = { id: "basket", seq: 6, kind: "order", userId: "user-2" };
     const hold = { kind: "reserve", holdMs, expiresAtMs: atMs + holdMs };
     assert.deepEqual(rows, [
@@ -161,7 +160,7 @@ export function registerRebuildReads({ test }: Registrar): void {
           state: "confirmed",
           units: 1,
         },
-        ...{ settledSeq: 10, settledFingerprint: "c", settledUnits: 1, settledStock: 7 },
+        ...{ settledSeq: 10, settledUnits: 1, settledStock: 7 },
       }),
       plainLine({ ...hold, id: "open", sku: "SKU-2", amount: 1, newStock: 5, seq: 9, state: "held" }),
     ]);

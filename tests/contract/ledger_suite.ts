@@ -165,7 +165,7 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
     const again = { id: "order-2" };
     applied(await shard.apply([entry(1, sale(2, "SKU-1", 9))]));
     const result = await shard.apply([
-      entry(1, sale(3, "SKU-1", 8, again), sale(4, "SKU-1", 7, { ...again, fingerprint: "other" })),
+      entry(1, sale(3, "SKU-1", 8, again), sale(4, "SKU-1", 7, { ...again, userId: "user-2" })),
       entry(1, sale(5, "SKU-1", 6)),
     ]);
     assert.deepEqual(result, {

@@ -104,7 +104,6 @@ export function logSuite(name: string, make: MakeStore): void {
       kind: "create",
       id: "a",
       userId: "",
-      fingerprint: created.fingerprint,
       actor: "till",
       traceparent: "",
       reason: "a delivery",

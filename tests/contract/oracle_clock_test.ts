@@ -31,8 +31,7 @@ function brief(batch: readonly Command[]): Command[] {
       case "order":
       case "reserve": {
         const lines = command.lines.slice(0, 1).map(({ sku }) => ({ sku, amount: 1 }));
-        const fingerprint = JSON.stringify([command.kind, command.userId, lines]);
-        return [{ ...command, lines, fingerprint, holdMs: command.holdMs / holdDividedBy }];
+        return [{ ...command, lines, holdMs: command.holdMs / holdDividedBy }];
       }
       default:
         return [command];

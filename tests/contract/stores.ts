@@ -8,7 +8,7 @@ import { MemoryStore } from "../../src/inventory/memory/store.ts";
 import { KafkaTopic } from "../../src/log/kafka/topic.ts";
 import { RedisStream } from "../../src/log/redis_stream.ts";
 import { RelayedLog } from "../../src/log/relayed_log.ts";
-import { allShardKeys } from "../../src/redis/keys.ts";
+import { allShardKeys, keyNames } from "../../src/redis/keys.ts";
 import { Links } from "../../src/redis/links.ts";
 import { Servers } from "../../src/redis/servers.ts";
 import { realWorld } from "../../src/world.ts";
@@ -28,6 +28,10 @@ export interface RedisUnderTest extends StoreUnderTest {
   readonly namespace: string;
   /** Since when the generation lasts that takes new lines, by the server's clock. */
   rememberingSince(): Promise<number>;
+  /** Sends one command to the server, past the store. */
+  call(name: string, ...args: readonly (string | number)[]): Promise<unknown>;
+  /** The key with this name. */
+  key(name: typeof keyNames[number]): string;
 }
 
 /** A store in memory. */
@@ -94,6 +98,8 @@ export async function makeRedisStore(
       const [meta = ""] = allShardKeys(place)[0] ?? [];
       return Number(await links.control.call(0, "HGET", meta, "orders_since"));
     },
+    call: (name, ...args) => links.control.call(0, name, ...args),
+    key: (name) => allShardKeys(place)[0]?.[keyNames.indexOf(name)] ?? "",
     async [Symbol.asyncDispose]() {
       await Promise.all([store.close(), control.close(), log.close(), servers.close()]);
     },

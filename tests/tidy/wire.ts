@@ -87,5 +87,5 @@ function sampleOf(shape: Shape, replies?: readonly unknown[]): unknown {
   if (shape.startsWith('"')) return shape.slice(1, -1);
   if (shape.endsWith(" or null")) return null;
   if (shape === "state") return "confirmed";
-  return /^(SKU|fingerprint|kind|user id|what)$/.test(shape) ? shape : 1;
+  return /^(SKU|kind|user id|what)$/.test(shape) ? shape : 1;
 }

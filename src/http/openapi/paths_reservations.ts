@@ -8,13 +8,9 @@ import type { ProblemCode } from "../problem.ts";
 import { operation, rateLimitHeaders, undecidedCodes } from "./operation.ts";
 import { saleCodes } from "./paths_sell.ts";
 
-const settleCodes: readonly ProblemCode[] = [
-  "unknown_reservation",
-  "already_confirmed",
-  "already_cancelled",
-  "reservation_expired",
-  ...undecidedCodes,
-];
+/** What a reservation has become. */
+const endCodes: readonly ProblemCode[] = ["already_confirmed", "already_cancelled", "reservation_expired"];
+const settleCodes: readonly ProblemCode[] = ["unknown_reservation", ...endCodes, ...undecidedCodes];
 
 const expires_at = "2026-11-22T12:10:00.000Z";
 
@@ -32,7 +28,8 @@ export const reservationPaths: Readonly<Record<string, Part>> = {
       summary: "Hold units for a while",
       description:
         "All lines or none. The units cannot be sold to others until the hold lapses, 10 minutes later unless it says " +
-        "otherwise. Counts as a purchase for the user's limit and quota.",
+        "otherwise. Counts as a purchase for the user's limit and quota. An order id has one reservation: another one under " +
+        "it is `order_conflict`, and after its end refused with what became of it. `ttl_seconds` is part of the contents.",
       scope: "deduct",
       parameters: ["OrderAttempt", "PurchaseToken", "Traceparent"],
       request: {
@@ -58,7 +55,7 @@ export const reservationPaths: Readonly<Record<string, Part>> = {
         },
         headers: ["IdempotencyReplayed", ...rateLimitHeaders],
       }],
-      problems: [...saleCodes, "cross_shard_basket"],
+      problems: [...saleCodes, ...endCodes, "cross_shard_basket"],
     }),
   },
   "/api/v1/reservations/{order_id}/confirm": {
@@ -67,7 +64,8 @@ export const reservationPaths: Readonly<Record<string, Part>> = {
       tag: "Reservations",
       summary: "Make a sale of what is held",
       description:
-        "All of it, or the units of `lines`: the rest returns at once. Repeating it gives the first answer again.",
+        "All of it, or the units of `lines`: the rest returns at once. Confirming the same units again gives the first " +
+        "answer again.",
       scope: "deduct",
       parameters: ["order_id", "Traceparent"],
       request: {

@@ -6,14 +6,18 @@
 import { limits, type Return } from "../command.ts";
 import { type Decided, type RememberedLine, unsettled } from "../outcome.ts";
 import { returnKey } from "../remembered.ts";
+import { pastLines } from "./past.ts";
 import { accepted, type ShardState } from "./state.ts";
 
 /** Decides a return. */
 export function giveBack(state: ShardState, command: Return): Decided {
-  const { orderId, returnId, fingerprint, lines, reason } = command;
+  const { orderId, returnId, lines, reason } = command;
   const key = returnKey(orderId, returnId);
-  const past = pastReturn(state, key, command);
-  if (past) return past;
+  const past = pastLines(state, key, { kind: "return", lines });
+  if (past.kind === "differs") return { kind: "conflict", sku: past.sku };
+  if (past.kind === "same") {
+    return { ...accepted(past.first.seq, past.lines.map((line) => line.newStock)), replayed: true };
+  }
   const known = state.remembered.get(orderId) ?? command.sold;
   if (!known) return { kind: "unknown_order" };
   const refusal = whyNot(state, command, known);
@@ -29,35 +33,13 @@ export function giveBack(state: ShardState, command: Return): Decided {
     const fact = state.move(sku, amount, 0);
     state.countQuota(userId, sku, -amount, sold?.seq ?? 0);
     const newStock = fact.available;
-    const what = { sku, fingerprint, kind: "return", amount, newStock, seq, atMs: state.nowMs, userId };
+    const what = { sku, kind: "return", amount, newStock, seq, atMs: state.nowMs, userId };
     state.remember(key, { ...what, ...unsettled });
     return fact;
   });
   const reference = returnId;
-  state.write("return", {
-    id: orderId,
-    userId,
-    fingerprint,
-    origin: command,
-    reason,
-    reference,
-    lines: facts,
-  });
+  state.write("return", { id: orderId, userId, origin: command, reason, reference, lines: facts });
   return accepted(seq, facts.map((fact) => fact.available));
-}
-
-function pastReturn(state: ShardState, key: string, { fingerprint, lines }: Return): Decided | undefined {
-  const past: RememberedLine[] = [];
-  for (const { sku } of lines) {
-    const line = state.line(key, sku);
-    if (!line) continue;
-    if (line.fingerprint !== fingerprint) return { kind: "conflict", sku };
-    past.push(line);
-  }
-  const [first] = past;
-  if (!first) return undefined;
-  if (past.length < lines.length) return { kind: "conflict", sku: lines[0]?.sku ?? "" };
-  return { ...accepted(first.seq, past.map((line) => line.newStock)), replayed: true };
 }
 
 function whyNot(state: ShardState, { lines }: Return, known: readonly RememberedLine[]): Decided | undefined {

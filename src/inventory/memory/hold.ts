@@ -3,36 +3,37 @@
  *
  * @module
  */
-import type { Cancel, Confirm, Extend, Origin } from "../command.ts";
+import type { Cancel, Confirm, Extend, Line, Origin } from "../command.ts";
 import type { EventData } from "../../log/event.ts";
 import type { Decided, LineState, RememberedLine } from "../outcome.ts";
+import { endedAnswer, reservedLine } from "./past.ts";
 import type { ShardState } from "./state.ts";
 
 const nobody: Origin = { actor: "", traceparent: "" };
 
 /** Makes what is held a sale: all of it, or fewer units. */
 export function confirm(state: ShardState, command: Confirm): Decided {
-  const { orderId, fingerprint, lines } = command;
+  const { orderId, lines } = command;
   const held = heldLines(state, orderId);
-  if (held.length === 0) return settledAnswer(state, orderId, "confirmed", fingerprint);
+  if (held.length === 0) return settledAnswer(state, orderId, "confirmed", lines);
   const units = new Map(held.map((line) => [line.sku, line.units]));
   if (lines === null) {
-    return settle(state, "confirm", "confirmed", orderId, held, units, fingerprint, command);
+    return settle(state, "confirm", "confirmed", orderId, held, units, command);
   }
   for (const { sku, amount } of lines) {
     const most = units.get(sku) ?? 0;
     if (amount > most) return { kind: "exceeds", sku, units: most };
   }
   const keep = new Map(lines.map((line) => [line.sku, line.amount]));
-  return settle(state, "confirm", "confirmed", orderId, held, keep, fingerprint, command);
+  return settle(state, "confirm", "confirmed", orderId, held, keep, command);
 }
 
 /** Gives back what is held. */
 export function cancel(state: ShardState, command: Cancel): Decided {
   const { orderId } = command;
   const held = heldLines(state, orderId);
-  if (held.length === 0) return settledAnswer(state, orderId, "cancelled", "");
-  return settle(state, "cancel", "cancelled", orderId, held, new Map(), "", command);
+  if (held.length === 0) return settledAnswer(state, orderId, "cancelled");
+  return settle(state, "cancel", "cancelled", orderId, held, new Map(), command);
 }
 
 /** Lasts until `holdMs` after the reservation was made, never shorter than before. */
@@ -40,14 +41,15 @@ export function extend(state: ShardState, command: Extend): Decided {
   const { orderId } = command;
   const held = heldLines(state, orderId);
   const [first] = held;
-  if (!first) return settledAnswer(state, orderId, "", "");
+  if (!first) return settledAnswer(state, orderId, "extended");
   const expiresAtMs = first.atMs + Math.min(command.holdMs, state.holdMaxMs);
-  const latestMs = Math.max(...held.map((line) => line.expiresAtMs));
-  if (expiresAtMs <= latestMs) return { kind: "extended", seq: state.seq, expiresAtMs: latestMs };
+  if (expiresAtMs <= first.expiresAtMs) {
+    return { kind: "extended", seq: state.seq, expiresAtMs: first.expiresAtMs };
+  }
   const seq = ++state.seq;
   const lines = held.map((line) => state.move(line.sku, 0, 0));
   state.rewrite(orderId, (line) => line.state === "held" ? { ...line, expiresAtMs } : line);
-  state.noteExpiry(orderId, expiresAtMs);
+  state.expiry.set(orderId, expiresAtMs);
   const data = { expires: expiresAtMs };
   state.write("extend", { id: orderId, userId: first.userId, origin: command, lines, data });
   return { kind: "extended", seq, expiresAtMs };
@@ -64,9 +66,10 @@ export function lapse(state: ShardState): boolean {
   for (const [orderId] of due) {
     state.expiry.delete(orderId);
     const held = heldLines(state, orderId);
-    if (held.length === 0) continue;
-    const data = { expires: Math.max(...held.map((line) => line.expiresAtMs)) };
-    settle(state, "expire", "expired", orderId, held, new Map(), "", nobody, data);
+    const [first] = held;
+    if (!first) continue;
+    const data = { expires: first.expiresAtMs };
+    settle(state, "expire", "expired", orderId, held, new Map(), nobody, data);
   }
   return due.length === dueMax;
 }
@@ -76,27 +79,36 @@ function heldLines(state: ShardState, orderId: string): readonly RememberedLine[
 }
 
 /** The answer to a call that finds nothing held. `wanted` is what it would have made of the reservation. */
-function settledAnswer(state: ShardState, orderId: string, wanted: string, fingerprint: string): Decided {
-  const lines = (state.remembered.get(orderId) ?? []).filter((line) => line.kind === "reserve");
-  const last = lines.at(-1);
+function settledAnswer(
+  state: ShardState,
+  orderId: string,
+  wanted: "confirmed" | "cancelled" | "extended",
+  lines: readonly Line[] | null = null,
+): Decided {
+  const last = reservedLine(state, orderId);
   if (!last) return { kind: "unknown_reservation" };
-  const same = last.state === wanted && last.settledFingerprint === fingerprint;
-  if (same && (last.state === "confirmed" || last.state === "cancelled")) {
-    return {
-      kind: "settled",
-      state: last.state,
-      seq: last.settledSeq,
-      replayed: true,
-      lines: lines.map((line) => ({
-        sku: line.sku,
-        amount: line.settledUnits,
-        available: line.settledStock,
-      })),
-    };
-  }
-  if (last.state === "confirmed") return { kind: "already_confirmed" };
-  if (last.state === "cancelled") return { kind: "already_cancelled" };
-  return { kind: "reservation_expired" };
+  if (last.state !== wanted) return endedAnswer(last);
+  const settled = (state.remembered.get(orderId) ?? []).filter((line) => line.settledSeq === last.settledSeq);
+  if (wanted === "confirmed" && !isSame(settled, lines)) return endedAnswer(last);
+  return {
+    kind: "settled",
+    state: wanted,
+    seq: last.settledSeq,
+    replayed: true,
+    lines: settled.map((line) => ({
+      sku: line.sku,
+      amount: line.settledUnits,
+      available: line.settledStock,
+    })),
+  };
+}
+
+/** Whether a confirmation of `lines` (null = all) is the one that was made of `settled`. */
+function isSame(settled: readonly RememberedLine[], lines: readonly Line[] | null): boolean {
+  if (lines === null) return settled.every((line) => line.settledUnits === line.amount);
+  const wanted = new Map(lines.map(({ sku, amount }) => [sku, amount]));
+  return lines.every(({ sku }) => settled.some((line) => line.sku === sku)) &&
+    settled.every((line) => line.settledUnits === (wanted.get(line.sku) ?? 0));
 }
 
 /** Ends the hold of `held`: keeps `keep` units of each SKU sold, gives the rest back. */
@@ -107,7 +119,6 @@ function settle(
   orderId: string,
   held: readonly RememberedLine[],
   keep: ReadonlyMap<string, number>,
-  fingerprint: string,
   origin: Origin,
   data?: EventData,
 ): Decided {
@@ -122,7 +133,6 @@ function settle(
         state: becomes,
         units: kept,
         settledSeq: seq,
-        settledFingerprint: fingerprint,
         settledUnits: kept,
         settledStock: fact.available,
       });
@@ -130,7 +140,7 @@ function settle(
   });
   state.expiry.delete(orderId);
   const userId = held[0]?.userId ?? "";
-  state.write(kind, { id: orderId, userId, fingerprint, origin, lines: facts, ...data && { data } });
+  state.write(kind, { id: orderId, userId, origin, lines: facts, ...data && { data } });
   const lines = facts.map(({ sku, available }) => ({ sku, amount: keep.get(sku) ?? 0, available }));
   return {
     kind: "settled",

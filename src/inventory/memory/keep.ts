@@ -5,7 +5,7 @@
  */
 import type { StoredPolicy } from "../../log/event.ts";
 import { type Adjust, limits, type Origin, type Pause, type SetRules, type SetStock } from "../command.ts";
-import { type Decided, unsettled } from "../outcome.ts";
+import { type Decided, type RememberedLine, unsettled } from "../outcome.ts";
 import { adjustmentKey } from "../remembered.ts";
 import { accepted, type ShardState } from "./state.ts";
 
@@ -63,17 +63,28 @@ export function rules(state: ShardState, command: SetRules): Decided {
   return setPolicy(state, "rules", sku, whole, command, "");
 }
 
+/** The first answer if this very change was made before, a conflict if another one was. */
 function pastAdjustment(state: ShardState, command: Adjust | SetStock): Decided | undefined {
-  const { adjustmentId, sku, fingerprint } = command;
+  const { adjustmentId, sku } = command;
   const past = state.line(adjustmentKey(adjustmentId), sku);
   if (!past) return undefined;
-  if (past.fingerprint !== fingerprint) return { kind: "conflict", sku };
+  if (!isSame(past, command)) return { kind: "conflict", sku };
   return { ...accepted(past.seq, [past.newStock]), replayed: true, created: past.kind === "create" };
+}
+
+/**
+ * What was asked follows from what is remembered: a `set` found the figure after it less the change, a `create` no SKU.
+ */
+function isSame({ kind, amount, newStock }: RememberedLine, command: Adjust | SetStock): boolean {
+  if (command.kind === "adjust") return kind !== "set" && amount === command.delta;
+  if (newStock !== command.available) return false;
+  if (command.expected === null) return kind === "create";
+  return kind === "set" && newStock - amount === command.expected;
 }
 
 /** Changes the stock of a SKU that may be new. */
 function keepStock(state: ShardState, command: Adjust | SetStock, delta: number): Decided {
-  const { adjustmentId, sku, fingerprint, reason, reference } = command;
+  const { adjustmentId, sku, reason, reference } = command;
   const key = adjustmentKey(adjustmentId);
   const known = state.stock.get(sku);
   const { available, reserved } = known ?? { available: 0, reserved: 0 };
@@ -86,9 +97,9 @@ function keepStock(state: ShardState, command: Adjust | SetStock, delta: number)
   if (!known) state.stock.set(sku, { available: 0, reserved: 0, policy: null });
   const fact = state.move(sku, delta, 0);
   const newStock = fact.available;
-  const what = { sku, fingerprint, kind, amount: delta, newStock, seq, atMs: state.nowMs, userId: "" };
+  const what = { sku, kind, amount: delta, newStock, seq, atMs: state.nowMs, userId: "" };
   state.remember(key, { ...what, ...unsettled });
-  state.write(kind, { id: adjustmentId, fingerprint, origin: command, reason, reference, lines: [fact] });
+  state.write(kind, { id: adjustmentId, origin: command, reason, reference, lines: [fact] });
   return { ...accepted(seq, [newStock]), created: !known };
 }
 

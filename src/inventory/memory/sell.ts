@@ -4,18 +4,19 @@
  * @module
  */
 import { limits, type Sale } from "../command.ts";
-import type { Decided, RememberedLine } from "../outcome.ts";
+import type { Decided } from "../outcome.ts";
 import { pairKey } from "../remembered.ts";
+import { endedAnswer, pastLines, reservedLine } from "./past.ts";
 import { accepted, type ShardState } from "./state.ts";
 
 /** Decides a sale. */
 export function sell(state: ShardState, sale: Sale): Decided {
-  const past = state.remembered.get(sale.orderId) && pastAnswer(state, sale);
+  const holdMs = Math.min(sale.holdMs, state.holdMaxMs);
+  const past = state.remembered.get(sale.orderId) && pastAnswer(state, sale, holdMs);
   const refusal = past ?? whyNot(state, sale);
   if (refusal) return refusal;
 
-  const { kind, orderId, userId, fingerprint, lines } = sale;
-  const holdMs = Math.min(sale.holdMs, state.holdMaxMs);
+  const { kind, orderId, userId, lines } = sale;
   const { nowMs } = state;
   const seq = ++state.seq;
   const held = kind === "reserve";
@@ -24,7 +25,6 @@ export function sell(state: ShardState, sale: Sale): Decided {
     const fact = state.move(sku, -amount, held ? amount : 0);
     state.remember(orderId, {
       sku,
-      fingerprint,
       kind,
       amount,
       newStock: fact.available,
@@ -36,7 +36,6 @@ export function sell(state: ShardState, sale: Sale): Decided {
       holdMs,
       expiresAtMs,
       settledSeq: 0,
-      settledFingerprint: "",
       settledUnits: 0,
       settledStock: 0,
     });
@@ -44,26 +43,25 @@ export function sell(state: ShardState, sale: Sale): Decided {
     if (state.limits.userLimitMs > 0) state.bought.set(pairKey(userId, sku), nowMs);
     return fact;
   });
-  if (held) state.noteExpiry(orderId, expiresAtMs);
+  if (held) state.expiry.set(orderId, expiresAtMs);
   const data = held ? { expires: expiresAtMs, hold: holdMs } : {};
-  state.write(kind, { id: orderId, userId, fingerprint, origin: sale, lines: facts, data });
+  state.write(kind, { id: orderId, userId, origin: sale, lines: facts, data });
   return { ...accepted(seq, facts.map((fact) => fact.available)), expiresAtMs };
 }
 
-/** The first answer if all lines were taken before, a conflict if they were taken otherwise. */
-function pastAnswer(state: ShardState, { orderId, fingerprint, lines }: Sale): Decided | undefined {
-  const past: RememberedLine[] = [];
-  for (const { sku } of lines) {
-    const line = state.line(orderId, sku);
-    if (!line) continue;
-    if (line.fingerprint !== fingerprint) return { kind: "conflict", sku };
-    past.push(line);
+/** What a sale under an order id that is known already is told before anything else; undefined when it is a new one. */
+function pastAnswer(state: ShardState, sale: Sale, holdMs: number): Decided | undefined {
+  const { kind, orderId, lines } = sale;
+  const reserved = kind === "reserve" ? reservedLine(state, orderId) : undefined;
+  if (reserved && reserved.state !== "held") return endedAnswer(reserved);
+  const past = pastLines(state, orderId, sale);
+  if (past.kind === "same" && past.first.holdMs === holdMs) {
+    const { seq, atMs } = past.first;
+    const expiresAtMs = holdMs > 0 ? atMs + holdMs : 0;
+    return { ...accepted(seq, past.lines.map((line) => line.newStock)), replayed: true, expiresAtMs };
   }
-  const [first] = past;
-  if (!first) return undefined;
-  if (past.length < lines.length) return { kind: "conflict", sku: lines[0]?.sku ?? "" };
-  const expiresAtMs = first.holdMs > 0 ? first.atMs + first.holdMs : 0;
-  return { ...accepted(first.seq, past.map((line) => line.newStock)), replayed: true, expiresAtMs };
+  if (past.kind === "none" && !reserved) return undefined;
+  return { kind: "conflict", sku: past.kind === "differs" ? past.sku : lines[0]?.sku ?? "" };
 }
 
 function whyNot(state: ShardState, sale: Sale): Decided | undefined {

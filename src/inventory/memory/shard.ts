@@ -71,7 +71,7 @@ export class MemoryShard {
     const key = rememberedKey(row);
     remembered.load(key, [...(remembered.get(key) ?? []), line]);
     if (isSale(line)) bought.load(pairKey(line.userId, line.sku), line.atMs);
-    if (line.state === "held") this.#state.noteExpiry(id, line.expiresAtMs);
+    if (line.state === "held") this.#state.expiry.set(id, line.expiresAtMs);
   }
 
   /** Decides a batch. Answers in order; events with consecutive numbers, the last is `seq`. */

@@ -34,8 +34,6 @@ export interface Fact {
   readonly id: string;
   /** Who bought. */
   readonly userId?: string;
-  /** Digest that the command carried. */
-  readonly fingerprint?: string;
   /** Who asked. */
   readonly origin: Origin;
   /** Why, in words. */
@@ -103,11 +101,6 @@ export class ShardState {
     this.remembered.set(key, (this.remembered.get(key) ?? []).map(change));
   }
 
-  /** All lines of an order that are held go together: when the longest of their holds ends. */
-  noteExpiry(orderId: string, expiresAtMs: number): void {
-    this.expiry.set(orderId, Math.max(expiresAtMs, this.expiry.get(orderId) ?? 0));
-  }
-
   /** Changes a SKU's figures. Returns the line of the event. */
   move(sku: string, delta: number, reservedDelta: number): EventLine {
     const stock = this.known(sku);
@@ -149,7 +142,6 @@ export class ShardState {
       kind,
       id: fact.id,
       userId: fact.userId ?? "",
-      fingerprint: fact.fingerprint ?? "",
       actor,
       traceparent,
       reason: fact.reason ?? "",

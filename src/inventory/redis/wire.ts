@@ -76,12 +76,12 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
     case "deduct":
     case "order":
     case "reserve": {
-      const who = [c.orderId, c.userId, c.fingerprint, c.actor, c.traceparent];
+      const who = [c.orderId, c.userId, c.actor, c.traceparent];
       return [c.kind, deadlineMs, ...who, linesOf(c.lines), c.holdMs, c.hasToken];
     }
     case "confirm": {
       const lines = c.lines === null ? null : linesOf(c.lines);
-      return [c.kind, deadlineMs, c.orderId, c.fingerprint, c.actor, c.traceparent, lines];
+      return [c.kind, deadlineMs, c.orderId, c.actor, c.traceparent, lines];
     }
     case "cancel":
       return [c.kind, deadlineMs, c.orderId, c.actor, c.traceparent];
@@ -89,17 +89,26 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
       return [c.kind, deadlineMs, c.orderId, c.holdMs, c.actor, c.traceparent];
     case "return": {
       const sold = c.sold === null ? null : c.sold.map(encodeLine);
-      const ids = [c.orderId, c.returnId, c.fingerprint];
-      return [c.kind, deadlineMs, ...ids, c.actor, c.traceparent, c.reason, linesOf(c.lines), sold];
+      return [
+        c.kind,
+        deadlineMs,
+        c.orderId,
+        c.returnId,
+        c.actor,
+        c.traceparent,
+        c.reason,
+        linesOf(c.lines),
+        sold,
+      ];
     }
     case "adjust": {
       const note = [c.actor, c.traceparent, c.reason, c.reference];
-      return [c.kind, deadlineMs, c.adjustmentId, c.sku, c.delta, c.fingerprint, ...note];
+      return [c.kind, deadlineMs, c.adjustmentId, c.sku, c.delta, ...note];
     }
     case "set": {
       const note = [c.actor, c.traceparent, c.reason, c.reference];
       const figures = [c.available, c.expected];
-      return [c.kind, deadlineMs, c.adjustmentId, c.sku, ...figures, c.fingerprint, ...note];
+      return [c.kind, deadlineMs, c.adjustmentId, c.sku, ...figures, ...note];
     }
     case "pause":
     case "resume":

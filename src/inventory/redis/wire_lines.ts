@@ -23,12 +23,12 @@ export function linesOf(lines: readonly Line[]): unknown[] {
 
 /** A remembered line as Lua keeps it. */
 export function encodeLine(line: RememberedLine): unknown[] {
-  const { sku, fingerprint, kind, amount, newStock, seq, atMs, userId } = line;
-  const every = [sku, fingerprint, kind, amount, newStock, seq, atMs, userId];
+  const { sku, kind, amount, newStock, seq, atMs, userId } = line;
+  const every = [sku, "", kind, amount, newStock, seq, atMs, userId];
   if (!isSale(line)) return every;
   const { state, units, holdMs, expiresAtMs } = line;
-  const { settledSeq, settledFingerprint, settledUnits, settledStock } = line;
-  const settled = [settledSeq, settledFingerprint, settledUnits, settledStock];
+  const { settledSeq, settledUnits, settledStock } = line;
+  const settled = [settledSeq, "", settledUnits, settledStock];
   return [...every, state, units, holdMs, expiresAtMs, ...settled];
 }
 
@@ -42,7 +42,6 @@ export function decodeLine(value: unknown): RememberedLine {
   const figure = (index: number) => line.length > 8 ? integer(line[index]) : 0;
   return {
     sku: text(line[0]),
-    fingerprint: text(line[1]),
     kind: text(line[2]),
     amount: integer(line[3]),
     newStock: integer(line[4]),
@@ -54,7 +53,6 @@ export function decodeLine(value: unknown): RememberedLine {
     holdMs: figure(10),
     expiresAtMs: figure(11),
     settledSeq: figure(12),
-    settledFingerprint: line.length > 8 ? text(line[13]) : "",
     settledUnits: figure(14),
     settledStock: figure(15),
   };

@@ -13,7 +13,7 @@ with sold as (
   )
   select
     shard, order_id, sku, user_id, -delta, kind, case kind when 'reserve' then 'held' else 'accepted' end, -delta,
-    sku in (select sku from limited), fingerprint, available_after, seq, line, occurred_at,
+    sku in (select sku from limited), '', available_after, seq, line, occurred_at,
     (data->>'hold')::bigint, to_timestamp((data->>'expires')::bigint / 1000.0)
   from sold
   order by seq, line -- of two lines with one key the first stays

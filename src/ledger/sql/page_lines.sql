@@ -18,18 +18,18 @@ with accepted as (
   )
 )
 select
-  order_id as id, '' as "returnId", sku, user_id as "userId", amount, kind, fingerprint, new_stock as "newStock",
+  order_id as id, '' as "returnId", sku, user_id as "userId", amount, kind, new_stock as "newStock",
   seq, line, round(extract(epoch from accepted_at) * 1000)::bigint as "atMs",
   state, units, coalesce(hold_ms, 0) as "holdMs",
   coalesce(round(extract(epoch from expires_at) * 1000)::bigint, 0) as "expiresAtMs",
-  coalesce(settled_seq, 0) as "settledSeq", coalesce(settled_fingerprint, '') as "settledFingerprint",
+  coalesce(settled_seq, 0) as "settledSeq",
   coalesce(settled_units, 0) as "settledUnits", coalesce(settled_stock, 0) as "settledStock"
 from accepted
 union all (
   select
-    order_id, case kind when 'return' then reference else '' end, sku, user_id, delta, kind, fingerprint,
+    order_id, case kind when 'return' then reference else '' end, sku, user_id, delta, kind,
     available_after, seq, line, round(extract(epoch from occurred_at) * 1000)::bigint,
-    'accepted', 0, 0, 0, 0, '', 0, 0
+    'accepted', 0, 0, 0, 0, 0, 0
   from movements
   where shard = $1 and (seq, line) > ($7, $8) and kind in ('adjust', 'create', 'set', 'return')
     and round(extract(epoch from occurred_at) * 1000) >= $4::bigint

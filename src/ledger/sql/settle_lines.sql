@@ -5,13 +5,13 @@
 -- held lines and walks it for every movement, and 1024 confirmations took 250 ms instead of 8.
 with settled as materialized (
   select
-    shard, order_id, sku, seq, fingerprint, available_after, -reserved_delta - delta as units,
+    shard, order_id, sku, seq, available_after, -reserved_delta - delta as units,
     case kind when 'confirm' then 'confirmed' when 'cancel' then 'cancelled' else 'expired' end as state
   from movements where shard = $1 and seq > $2 and seq <= $3 and kind in ('confirm', 'cancel', 'expire')
 )
 update order_lines o
 set
-  state = m.state, units = m.units, settled_seq = m.seq, settled_fingerprint = m.fingerprint,
+  state = m.state, units = m.units, settled_seq = m.seq,
   settled_units = m.units, settled_stock = m.available_after
 from settled m
 where o.shard = m.shard and o.order_id = m.order_id and o.sku = m.sku

@@ -8,7 +8,6 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { fingerprint } from "../../http/fingerprint.ts";
 import type { Adjust, SetStock } from "../../inventory/command.ts";
 import type { Decided } from "../../inventory/outcome.ts";
 import { type CsvRow, readStockFile } from "./csv.ts";
@@ -156,10 +155,9 @@ function commandMaker(
       actor,
       traceparent: "",
     };
-    const lines = [{ sku, amount: available }];
     return mode === "create"
-      ? { ...common, kind: "set", available, expected: null, fingerprint: fingerprint("set", "null", lines) }
-      : { ...common, kind: "adjust", delta: available, fingerprint: fingerprint("adjust", "", lines) };
+      ? { ...common, kind: "set", available, expected: null }
+      : { ...common, kind: "adjust", delta: available };
   };
 }
 

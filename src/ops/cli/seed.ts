@@ -7,7 +7,6 @@
  *
  * @module
  */
-import { fingerprint } from "../../http/fingerprint.ts";
 import type { ReadStock, Sale, SetStock } from "../../inventory/command.ts";
 import type { Decided } from "../../inventory/outcome.ts";
 import { Decider, roundMax } from "./decider.ts";
@@ -79,7 +78,6 @@ function creations({ stock, orders }: Seed, actor: string): SetStock[] {
       adjustmentId: "from-seed",
       reason: "carried over from the design document's service",
       reference: `inventory:${sku}`,
-      fingerprint: fingerprint("set", "null", [{ sku, amount: available }]),
       actor,
       traceparent: "",
     };
@@ -88,13 +86,11 @@ function creations({ stock, orders }: Seed, actor: string): SetStock[] {
 
 /** Exactly what `POST /api/v1/inventory/deduct` would make of it, so that a retry there is a replay. */
 function saleOf({ orderId, userId, sku, amount }: SeedOrder, actor: string): Sale {
-  const lines = [{ sku, amount }];
   return {
     kind: "deduct",
     orderId,
     userId,
-    lines,
-    fingerprint: fingerprint("deduct", userId, lines),
+    lines: [{ sku, amount }],
     firstAttempt: false,
     hasToken: true,
     holdMs: 0,

@@ -1,0 +1,89 @@
+/**
+ * What is asked of an order during its life, for the suites.
+ */
+import assert from "node:assert/strict";
+import type {
+  Cancel,
+  Command,
+  Confirm,
+  Extend,
+  Return,
+  Sale,
+  SetRules,
+} from "../../src/inventory/command.ts";
+import type { Outcome } from "../../src/inventory/outcome.ts";
+import type { StockStore } from "../../src/inventory/store.ts";
+import { waitFor } from "../servers/wait.ts";
+import { deduct } from "./store_suite.ts";
+
+/** Who asks in these suites. */
+export const origin = { actor: "till", traceparent: "" } as const;
+
+/** A reservation. */
+export function reserve(
+  orderId: string,
+  amounts: Record<string, number>,
+  holdMs = 600_000,
+  userId = "user-1",
+): Sale {
+  const lines = Object.entries(amounts).map(([sku, amount]) => ({ sku, amount }));
+  return {
+    ...deduct(orderId, "", 1, userId),
+    kind: "reserve",
+    lines,
+    holdMs,
+  };
+}
+
+/** A confirmation of all, or of these units. */
+export function confirm(orderId: string, amounts?: Record<string, number>): Confirm {
+  const lines = amounts ? Object.entries(amounts).map(([sku, amount]) => ({ sku, amount })) : null;
+  return { kind: "confirm", orderId, lines, ...origin };
+}
+
+/** A cancellation. */
+export const cancel = (orderId: string): Cancel => ({ kind: "cancel", orderId, ...origin });
+/** An extension. */
+export const extend = (orderId: string, holdMs: number): Extend => ({
+  kind: "extend",
+  orderId,
+  holdMs,
+  ...origin,
+});
+
+/** A return. */
+export function giveBack(orderId: string, returnId: string, amounts: Record<string, number>): Return {
+  const lines = Object.entries(amounts).map(([sku, amount]) => ({ sku, amount }));
+  return { kind: "return", orderId, returnId, lines, reason: "", sold: null, ...origin };
+}
+
+/** Rules of a sale. */
+export function rules(sku: string, some: Partial<SetRules>): SetRules {
+  const none = { opensAtMs: null, closesAtMs: null, quota: null, tokenRequired: false };
+  return { kind: "rules", sku, ...none, ...origin, ...some };
+}
+
+/** A look at a SKU. */
+export const read = (sku: string): Command => ({ kind: "stock", sku });
+/** The kinds of outcomes. */
+export const kinds = (outcomes: readonly Outcome[]): string[] => outcomes.map((outcome) => outcome.kind);
+
+/** What a look at a SKU found. */
+export function figures(outcome: Outcome | undefined): [available: number, reserved: number] {
+  assert.equal(outcome?.kind, "stock");
+  return outcome?.kind === "stock" ? [outcome.available, outcome.reserved] : [-1, -1];
+}
+
+/** Waits by the store's clock, which an empty batch tells. */
+export async function waitPast(store: StockStore, atMs: number): Promise<void> {
+  await waitFor(async () => (await store.decide(0, [])).timeMs >= atMs, {
+    deadlineMs: 10_000,
+    what: "the store's clock to pass a moment",
+  });
+}
+
+/** When a reservation ends. */
+export function expiryOf(outcome: Outcome | undefined): number {
+  assert.equal(outcome?.kind, "accepted");
+  return outcome?.kind === "accepted" ? outcome.expiresAtMs : -1;
+}
