@@ -24,6 +24,8 @@ export interface EventData {
   readonly expires?: number;
   /** `reserve`: how long it was made for, ms. */
   readonly hold?: number;
+  /** `jump`, in a topic only: the last number before it; those between do not come. */
+  readonly from?: number;
   /** `pause`, `resume`, `rules`: the SKU's policy from now on, as the store keeps it. */
   readonly policy?: StoredPolicy;
 }

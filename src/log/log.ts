@@ -29,6 +29,11 @@ export interface ReadOptions {
 export interface EventLog {
   /** Entries after `after`, oldest first; empty when none arrived in `waitMs` or `signal` aborted. */
   read(shard: number, after: Position, options: ReadOptions): Promise<LogEntry[]>;
+  /**
+   * The highest epoch and the highest number among what this log has; 0 when it has nothing. An epoch or a number up
+   * to it was issued, so it is not issued again.
+   */
+  tail(shard: number): Promise<Position>;
   /** Closes connections. */
   close(): Promise<void>;
 }

@@ -6,10 +6,13 @@
  *
  * @module
  */
-import type { EventData, EventLine, InventoryEvent, LogEntry, StoredPolicy } from "./event.ts";
+import type { EventData, EventLine, InventoryEvent, LogEntry, Position, StoredPolicy } from "./event.ts";
 
 /** The version of the topic's messages. */
 export const messageSchema = "1";
+
+/** Kind of the one event that no store wrote. */
+const jumpKind = "jump";
 
 /** A message without its place in the topic. */
 export interface TopicMessage {
@@ -48,6 +51,7 @@ interface EventBody {
   readonly reference?: string;
   readonly expires_at_ms?: number;
   readonly hold_ms?: number;
+  readonly from_seq?: number;
   readonly policy?: StoredPolicy;
   readonly lines: readonly LineBody[];
 }
@@ -57,6 +61,30 @@ interface MessageBody {
   readonly epoch: number;
   readonly at_ms: number;
   readonly events: readonly EventBody[];
+}
+
+/** Another deployment wrote a message, or it is in the wrong partition. */
+export class ForeignMessage extends RangeError {
+  /** What logs show; callers test with `instanceof`. */
+  override name = "ForeignMessage";
+}
+
+/**
+ * Writes that the numbers after `from`, up to `to.seq`, do not come any more. Readers of the topic need it; the ledger
+ * has the same in `log_jumps` when the numbers are lost.
+ */
+export function encodeJump(from: number, to: Position, origin: MessageOrigin, atMs: number): TopicMessage {
+  const event = { seq: to.seq, kind: jumpKind, from_seq: from, lines: [] };
+  return {
+    key: `${to.epoch}-${to.seq}`,
+    value: JSON.stringify({ shard: origin.shard, epoch: to.epoch, at_ms: atMs, events: [event] }),
+    headers: headersOf(origin),
+  };
+}
+
+/** The last number before a jump; undefined for an entry that is none. */
+export function jumpFrom({ events: [first] }: LogEntry): number | undefined {
+  return first?.kind === jumpKind ? first.data.from ?? first.seq - 1 : undefined;
 }
 
 /**
@@ -74,7 +102,7 @@ export function encodeMessages(entry: LogEntry, origin: MessageOrigin, charsMax:
       ...encodeMessages({ position: entry.position, events: events.slice(middle) }, origin, charsMax),
     ];
   }
-  const headers: Record<string, string> = { schema: messageSchema, deployment: origin.deployment };
+  const headers = headersOf(origin);
   const traceparent = entry.events[0]?.traceparent;
   if (traceparent && entry.events.every((event) => event.traceparent === traceparent)) {
     headers.traceparent = traceparent;
@@ -86,7 +114,7 @@ export function encodeMessages(entry: LogEntry, origin: MessageOrigin, charsMax:
  * Reads a message.
  *
  * @throws {SyntaxError | TypeError} when it is not of this schema
- * @throws {RangeError} when another deployment wrote it, or it is in the wrong partition
+ * @throws {ForeignMessage} when another deployment wrote it, or it is in the wrong partition
  */
 export function decodeMessage(message: TopicMessage, origin: MessageOrigin): LogEntry {
   const { key, value, headers: { schema, deployment } } = message;
@@ -94,7 +122,7 @@ export function decodeMessage(message: TopicMessage, origin: MessageOrigin): Log
     throw new TypeError(`Cannot read message ${key} as its schema is '${schema}', not '${messageSchema}'`);
   }
   if (deployment !== origin.deployment) {
-    throw new RangeError(
+    throw new ForeignMessage(
       `Cannot read message ${key} as another deployment wrote it: ${deployment} there, ${origin.deployment} here`,
     );
   }
@@ -104,9 +132,13 @@ export function decodeMessage(message: TopicMessage, origin: MessageOrigin): Log
     throw new TypeError(`Cannot read message ${key} as its epoch, its time or its events are missing`);
   }
   if (shard !== origin.shard) {
-    throw new RangeError(`Cannot read message ${key} as it is of shard ${shard}, not ${origin.shard}`);
+    throw new ForeignMessage(`Cannot read message ${key} as it is of shard ${shard}, not ${origin.shard}`);
   }
   return { position: { epoch, seq: last ?? 0 }, events: events.map((event) => eventOf(event, atMs)) };
+}
+
+function headersOf({ deployment }: MessageOrigin): Record<string, string> {
+  return { schema: messageSchema, deployment };
 }
 
 function bodyOf({ position: { epoch }, events }: LogEntry, shard: number): MessageBody {
@@ -142,6 +174,7 @@ function eventOf(body: EventBody, atMs: number): InventoryEvent {
   const data: EventData = {
     ...(body.expires_at_ms !== undefined && { expires: body.expires_at_ms }),
     ...(body.hold_ms !== undefined && { hold: body.hold_ms }),
+    ...(body.from_seq !== undefined && { from: body.from_seq }),
     ...(body.policy && { policy: body.policy }),
   };
   return {

@@ -11,6 +11,9 @@ import { decodeEntry, entryField } from "./codec.ts";
 import { type LogEntry, parsePosition, type Position } from "./event.ts";
 import type { EventLog, ReadOptions } from "./log.ts";
 
+/** A reader's connection may take this long beside the wait that was asked for. */
+const connectWithinMs = 1000;
+
 /** Reads streams. A waiting read blocks its connection, so each shard's reader has one of its own. */
 export class RedisStream implements EventLog {
   readonly #links: Links;
@@ -34,12 +37,21 @@ export class RedisStream implements EventLog {
   async read(shard: number, after: Position, options: ReadOptions): Promise<LogEntry[]> {
     if (options.signal.aborted) return [];
     const key = this.#keys[shard] ?? "";
-    await this.#links.whenReady(shard, options.waitMs + 1000);
+    await this.#links.whenReady(shard, options.waitMs + connectWithinMs);
     const start = `${after.epoch}-${after.seq}`;
     const block = options.waitMs > 0 ? ["BLOCK", Math.ceil(options.waitMs)] : []; // BLOCK 0 is for ever
     const limits = ["COUNT", options.entriesMax, ...block];
     const reply = await this.#links.call(shard, "XREAD", ...limits, "STREAMS", key, start);
     return reply === null ? [] : decodeReply(reply);
+  }
+
+  /** One `XREVRANGE`. */
+  async tail(shard: number): Promise<Position> {
+    await this.#links.whenReady(shard, connectWithinMs);
+    const reply = await this.#links.call(shard, "XREVRANGE", this.#keys[shard] ?? "", "+", "-", "COUNT", 1);
+    const [entry] = list(reply);
+    const position = entry === undefined ? null : parsePosition(text(list(entry)[0]));
+    return position ?? { epoch: 0, seq: 0 };
   }
 
   /** Closes the connection of every reader; a read that waits rejects. */

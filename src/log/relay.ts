@@ -9,8 +9,13 @@
  *   When the topic is read to its end and still lacks what was relayed, it is relayed again from `position`, the books'
  *   own place. What comes a second time is skipped by its number.
  *
- * What the topic has beyond a gap is passed over meanwhile: it comes again behind what fills the gap. It is handed on
- * only when the stream cannot fill the gap, so that the books see it and the worker acts on it.
+ * What the topic has beyond a gap is passed over meanwhile: it comes again behind what fills the gap. When the stream
+ * cannot fill the gap, the topic is read from its start: a ledger that was restored from an older copy finds there what
+ * it lacks. Only when that does not help either, what is beyond the gap is handed on, so that the books see it and the
+ * worker acts on it.
+ *
+ * A topic that ends before `position` when it is opened gets what the stream still has of that, and for the rest a jump:
+ * a message that says which numbers do not come. Readers of the topic cannot know it otherwise.
  *
  * Two relays at once do no harm: both copy the same log, in order. Nor does one that an older epoch left behind: what it
  * appends comes before `position`, in the order of epochs.
@@ -18,18 +23,14 @@
  * @module
  */
 import { comparePositions, type LogEntry, type Position } from "./event.ts";
-import type { EventLog, ReadOptions } from "./log.ts";
-import { decodeMessage, encodeMessages, type MessageOrigin } from "./message.ts";
-import { type Topic, TopicAway, type TopicRecord } from "./topic.ts";
+import type { ReadOptions } from "./log.ts";
+import { decodeMessage, jumpFrom } from "./message.ts";
+import { TopicAway, type TopicBounds, type TopicRecord } from "./topic.ts";
+import { appendEntries, type FillParts, fillTopic, firstSeq } from "./topic_fill.ts";
+import { type EpochStarts, findEpochs, isOver, readTail, type TopicTail } from "./topic_history.ts";
 
-/** What a relay works between. */
-export interface RelayParts {
-  /** What the store writes. */
-  readonly stream: EventLog;
-  /** What the books and other systems read. */
-  readonly topic: Topic;
-  /** Whose log it is. */
-  readonly origin: MessageOrigin;
+/** What a relay works between: the stream that the store writes, and the topic that the books and others read. */
+export interface RelayParts extends FillParts {
   /** Monotonic ms. */
   readonly elapsedMs: () => number;
   /** Entries were appended to the topic, between two readings of {@link RelayParts.elapsedMs}. */
@@ -38,7 +39,7 @@ export interface RelayParts {
   readonly onCreated: () => void;
   /** The topic lacks what follows `after`: it is relayed again. */
   readonly onGap: (after: Position) => void;
-  /** A record is not of our schema: it is passed over. */
+  /** A record is of another deployment, or not of our schema: it is passed over. */
   readonly onUnreadable: (offset: number, error: unknown) => void;
 }
 
@@ -66,18 +67,22 @@ interface Way {
   gapAt: number | undefined;
   /** The gap cannot be filled: the next record is handed on as it is. */
   asFound: boolean;
+  /** Last position that the topic had when it was opened. */
+  readonly tail: Position;
+  /** Where its epochs begin; undefined until it was read from its start. */
+  starts: EpochStarts | undefined;
 }
 
-/** Characters of JSON a message: four of them fit into a batch as Kafka bounds it by default. */
-const messageCharsMax = 200_000;
+const start: Position = { epoch: 0, seq: 0 };
+
 /** The place is for displays, and to start from: a worker that takes over skips what was read since. */
 const commitEveryMs = 1000;
 /** Kafka forgets a place that nobody has committed for a week. */
 const keepEveryMs = 3_600_000;
 /** What the books have, and what they are being given. */
 const handedMax = 2;
-/** What was relayed, acknowledged and lost so often in a row is no accident. */
-const roundsMax = 4;
+/** What was relayed, acknowledged and lost so often in a row is no accident; reading from the start takes 2 of them. */
+const roundsMax = 6;
 
 /** See the head of this file. One call at a time. */
 export class Relay {
@@ -86,6 +91,8 @@ export class Relay {
   /** Where the topic goes on behind what was handed on last. */
   #handed: readonly { readonly position: Position; readonly offset: number }[] = [];
   #committed = { offset: -1, atMs: -Infinity };
+  #isChecked = false;
+  #pagesRead = 0;
 
   /** Connects to nothing yet. */
   constructor(parts: RelayParts) {
@@ -98,6 +105,23 @@ export class Relay {
     if (!way) return undefined;
     const { position, relayed, end, offset, page, next } = way;
     return { position, relayed, unread: Math.max(0, end - offset) + page.length - next };
+  }
+
+  /** Rises with every read of the topic: a step that takes long is not a step that hangs. */
+  get pagesRead(): number {
+    return this.#pagesRead;
+  }
+
+  /**
+   * The highest epoch and the highest number that the topic has.
+   *
+   * @throws {TopicAway | RangeError}
+   */
+  async tail(): Promise<Position> {
+    const { topic, origin: { shard } } = this.#parts;
+    await this.#prepare();
+    const { last, seq } = await this.#tail(await topic.bounds(shard));
+    return { epoch: last?.epoch ?? 0, seq };
   }
 
   /** Everything up to `position` is booked: notes the place. That it could not be noted is no failure. */
@@ -125,13 +149,12 @@ export class Relay {
     const way = goesOn ? known : await this.#open(after);
     for (let round = 0; round < roundsMax; round++) {
       const hole = await this.#relay(way, options);
+      const entries = hole ? [] : await this.#read(way, options.entriesMax);
+      if (entries.length === 0 && await this.#again(way, hole !== undefined)) continue;
       if (hole) return hole;
-      const entries = await this.#read(way, options.entriesMax);
-      if (entries.length > 0 || !this.#again(way)) {
-        this.#way = way;
-        this.#note(way);
-        return entries;
-      }
+      this.#way = way;
+      this.#note(way);
+      return entries;
     }
     throw new TopicAway(
       `Cannot go on behind ${after.epoch}-${after.seq} as the topic loses what it acknowledges`,
@@ -140,36 +163,64 @@ export class Relay {
 
   /** For a new reader, and for one that is not where it was: others had the shard, or what it read was not booked. */
   async #open(after: Position): Promise<Way> {
-    const { topic, origin: { shard }, onCreated } = this.#parts;
+    const { topic, origin: { shard } } = this.#parts;
+    await this.#prepare();
+    const [bounds, committed] = await Promise.all([topic.bounds(shard), topic.committed(shard)]);
+    const { last: tail = start, seq } = await this.#tail(bounds);
+    // What the worker before this one relayed is in the topic already.
+    const filled = seq < after.seq && tail.epoch <= after.epoch
+      ? await fillTopic(this.#parts, tail, after, () => this.#pagesRead++)
+      : tail;
+    const relayed = comparePositions(filled, after) > 0 ? filled : after;
+    const offset = Math.min(Math.max(bounds.first, committed ?? bounds.first), bounds.end);
+    const unread = { page: [], next: 0, offset, end: bounds.end, gapAt: undefined, asFound: false };
+    return { position: after, relayed, ...unread, tail, starts: undefined };
+  }
+
+  async #prepare(): Promise<void> {
+    const { topic, onCreated } = this.#parts;
     const { created } = await topic.prepare();
     if (created) onCreated();
-    const [{ first, end }, committed] = await Promise.all([topic.bounds(shard), topic.committed(shard)]);
-    // What the worker before this one relayed is in the topic already.
-    const last = end > first ? (await topic.read(shard, end - 1)).records.at(-1) : undefined;
-    const tail = last && this.#decode(last)?.position;
-    const relayed = tail && comparePositions(tail, after) > 0 ? tail : after;
-    const offset = Math.min(Math.max(first, committed ?? first), end);
-    return { position: after, relayed, page: [], next: 0, offset, end, gapAt: undefined, asFound: false };
+  }
+
+  /**
+   * A record of another deployment is passed over, as anybody may write one. When a topic has no other records at its
+   * end, the first time that it is read, it belongs to that deployment.
+   */
+  async #tail(bounds: TopicBounds): Promise<TopicTail> {
+    const { topic, origin } = this.#parts;
+    const tail = await readTail(topic, origin, bounds);
+    this.#pagesRead++;
+    if (!this.#isChecked && !tail.last && tail.foreign) throw tail.foreign;
+    this.#isChecked = true;
+    return tail;
+  }
+
+  /** What was handed on last is not followed by anything: looks for it in all that the topic has. */
+  async #startOver(way: Way): Promise<void> {
+    const { topic, origin } = this.#parts;
+    const bounds = await topic.bounds(origin.shard);
+    way.starts = await findEpochs(topic, origin, bounds, () => this.#pagesRead++);
+    const relayed = comparePositions(way.tail, way.position) > 0 ? way.tail : way.position;
+    const { first: offset, end } = bounds;
+    Object.assign(way, { relayed, page: [], next: 0, offset, end, gapAt: undefined, asFound: false });
   }
 
   /** @returns what the stream has instead of what follows on the books: nothing can fill that hole */
   async #relay(way: Way, options: ReadOptions): Promise<LogEntry[] | undefined> {
-    const { stream, topic, origin, elapsedMs, onAppended } = this.#parts;
+    const { stream, origin, elapsedMs, onAppended } = this.#parts;
     const isUnread = way.next < way.page.length || way.offset < way.end;
     const waitMs = isUnread || way.gapAt !== undefined ? 0 : options.waitMs;
     const entries = await stream.read(origin.shard, way.relayed, { ...options, waitMs });
     const isAllHandedOn = !isUnread && comparePositions(way.relayed, way.position) === 0;
     const last = entries.at(-1);
     if (!last) {
-      way.asFound = isAllHandedOn && way.gapAt !== undefined;
+      way.asFound = isAllHandedOn && way.gapAt !== undefined && way.starts !== undefined;
       return undefined;
     }
     if (firstSeq(entries[0]) > way.relayed.seq + 1) return isAllHandedOn ? entries : undefined;
     const startMs = elapsedMs();
-    await topic.append(
-      origin.shard,
-      entries.flatMap((entry) => encodeMessages(entry, origin, messageCharsMax)),
-    );
+    await appendEntries(this.#parts, entries);
     onAppended?.(entries, startMs, elapsedMs());
     way.relayed = last.position;
     way.end = Math.max(way.end, way.offset + 1); // how far it really goes, the next page says
@@ -191,6 +242,7 @@ export class Relay {
       } else {
         if (entries.length > 0 || way.offset >= way.end) break;
         const { records, next, end } = await this.#parts.topic.read(this.#parts.origin.shard, way.offset);
+        this.#pagesRead++;
         const isStuck = next === way.offset;
         Object.assign(way, { page: records, next: 0, offset: next, end });
         if (isStuck) break;
@@ -203,6 +255,7 @@ export class Relay {
   #following(way: Way, record: TopicRecord): LogEntry | undefined {
     const entry = this.#decode(record);
     if (!entry || comparePositions(entry.position, way.position) <= 0) return undefined;
+    if (jumpFrom(entry) !== undefined || way.starts && isOver(entry, way.starts)) return undefined;
     if (firstSeq(entry) > way.position.seq + 1 && !way.asFound) {
       way.gapAt ??= record.offset;
       return undefined;
@@ -213,20 +266,24 @@ export class Relay {
   }
 
   /** At the end of the topic, with nothing to hand on: whether there is a reason to look once more. */
-  #again(way: Way): boolean {
+  async #again(way: Way, isHole: boolean): Promise<boolean> {
     if (comparePositions(way.relayed, way.position) > 0) {
       this.#parts.onGap(way.position);
       way.relayed = way.position;
       return true;
     }
-    return way.gapAt !== undefined;
+    const isBehind = comparePositions(way.tail, way.position) > 0;
+    if (way.starts === undefined && (isHole || isBehind || way.gapAt !== undefined)) {
+      await this.#startOver(way);
+      return true;
+    }
+    return !isHole && way.gapAt !== undefined;
   }
 
   #decode(record: TopicRecord): LogEntry | undefined {
     try {
       return decodeMessage(record, this.#parts.origin);
     } catch (error) {
-      if (error instanceof RangeError) throw error;
       this.#parts.onUnreadable(record.offset, error);
       return undefined;
     }
@@ -237,8 +294,4 @@ export class Relay {
     const place = { position, offset: page[next]?.offset ?? offset };
     this.#handed = [...others, place].slice(-handedMax);
   }
-}
-
-function firstSeq(entry: LogEntry | undefined): number {
-  return entry?.events[0]?.seq ?? 0;
 }

@@ -23,7 +23,9 @@ export type RelayEvent =
   | { readonly kind: "back"; readonly shard: number; readonly awayMs: number }
   /** The topic was missing, and was made: for a shard that had none, or because somebody deleted it. */
   | { readonly kind: "created"; readonly shard: number }
-  /** A record that is not of our schema was passed over. */
+  /** The numbers after `from`, up to `to`, do not come into the topic; a message in it says so. */
+  | { readonly kind: "jump"; readonly shard: number; readonly from: number; readonly to: number }
+  /** A record that is of another deployment, or not of our schema, was passed over. */
   | { readonly kind: "unreadable"; readonly shard: number; readonly offset: number; readonly error: unknown };
 
 /** What a relayed log works with. */
@@ -90,12 +92,18 @@ export class RelayedLog implements EventLog {
     const lane = this.#lane(shard);
     // Who looks for the end of the log may book nothing of it.
     if (options.waitMs > 0) lane.relay.booked(after);
-    const untilMs = world.elapsedMs() + (options.waitMs > 0 ? options.waitMs + graceMs : endWithinMs);
+    let untilMs = world.elapsedMs() + (options.waitMs > 0 ? options.waitMs + graceMs : endWithinMs);
+    let pagesRead = lane.relay.pagesRead;
     while (!options.signal.aborted) {
       const flight = lane.flight ??= this.#start(lane, after, options);
       const landing = await this.#within(untilMs - world.elapsedMs(), flight, options.signal);
       if (!landing) {
         if (options.waitMs > 0 || options.signal.aborted) return [];
+        if (lane.relay.pagesRead > pagesRead) { // a long topic that is read from its start
+          pagesRead = lane.relay.pagesRead;
+          untilMs = world.elapsedMs() + endWithinMs;
+          continue;
+        }
         throw new TopicAway(
           `Cannot tell where the log of shard ${shard} ends as Kafka took over ${endWithinMs} ms`,
         );
@@ -115,6 +123,20 @@ export class RelayedLog implements EventLog {
       return [];
     }
     return [];
+  }
+
+  /**
+   * Of stream and topic, whichever is higher.
+   *
+   * @throws {TopicAway} when the topic cannot be read
+   * @throws {RangeError} when the topic cannot be used as it is
+   */
+  async tail(shard: number): Promise<Position> {
+    const [stream, topic] = await Promise.all([
+      this.#parts.stream.tail(shard),
+      this.#lane(shard).relay.tail(),
+    ]);
+    return { epoch: Math.max(stream.epoch, topic.epoch), seq: Math.max(stream.seq, topic.seq) };
   }
 
   /** Closes stream and topic; what does not answer is not waited for, as it would hold up the end of a process. */
@@ -139,6 +161,8 @@ export class RelayedLog implements EventLog {
           onAppended: (entries, startMs, endMs) => onAppended(shard, entries, startMs, endMs),
         },
         onCreated: () => onEvent({ kind: "created", shard }),
+        now: () => world.now(),
+        onJump: (from, to) => onEvent({ kind: "jump", shard, from, to }),
         onGap: (after) => onEvent({ kind: "gap", shard, after }),
         onUnreadable: (offset, error) => onEvent({ kind: "unreadable", shard, offset, error }),
       });

@@ -68,8 +68,10 @@ export interface Topic {
 export interface TopicFacts {
   /** Its name. */
   readonly topic: string;
-  /** As many as there are shards. */
+  /** At least as many as there are shards. */
   readonly partitions: number;
+  /** How many of them are in use, the first: one a shard. */
+  readonly used: number;
   /** Copies of each partition; 1 = a broker that is lost loses it. */
   readonly replicationFactor: number;
   /** Copies that must have a message before it counts as sent. */

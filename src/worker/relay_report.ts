@@ -4,6 +4,7 @@
  * @module
  */
 import type { RelayEvent } from "../log/relayed_log.ts";
+import { ForeignMessage } from "../log/message.ts";
 import { type Topic, TopicAway } from "../log/topic.ts";
 import { describeError, type Logger } from "../telemetry/logger.ts";
 
@@ -23,12 +24,23 @@ export function tellRelay(logger: Logger): (event: RelayEvent) => void {
         return logger.info("topic is back", { shard, awayMs: event.awayMs });
       case "created":
         return logger.warn("topic was missing, made anew", { shard });
-      case "unreadable":
-        return logger.warn("record is not ours, passed over", {
+      case "jump":
+        return logger.warn("numbers do not come into the topic, it has a jump", {
           shard,
-          offset: event.offset,
-          error: describeError(event.error),
+          from: event.from,
+          to: event.to,
         });
+      case "unreadable":
+        return logger.warn(
+          event.error instanceof ForeignMessage
+            ? "record of another deployment, passed over"
+            : "record is not ours, passed over",
+          {
+            shard,
+            offset: event.offset,
+            error: describeError(event.error),
+          },
+        );
     }
   };
 }
@@ -42,6 +54,13 @@ export async function reportTopic(topic: Topic, logger: Logger): Promise<void> {
   try {
     const facts = await topic.prepare();
     logger.info("topic", { ...facts });
+    if (facts.partitions > facts.used) {
+      logger.warn("topic has more partitions than there are shards: the first are used", {
+        topic: facts.topic,
+        partitions: facts.partitions,
+        shards: facts.used,
+      });
+    }
     if (facts.minInsyncReplicas < 2) {
       logger.warn("topic has messages on one broker only when it acknowledges them", { topic: facts.topic });
     }

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import type { Command, Line } from "../../src/inventory/command.ts";
 import { MemoryStore } from "../../src/inventory/memory/store.ts";
 import type { InventoryEvent, LogEntry } from "../../src/log/event.ts";
-import { decodeMessage, encodeMessages, type TopicMessage } from "../../src/log/message.ts";
+import { decodeMessage, encodeJump, encodeMessages, type TopicMessage } from "../../src/log/message.ts";
 import { ManualWorld } from "../manual_world.ts";
 import fc from "fast-check";
 import { adjust, armEmpty, decide, deduct, deployment, readAll } from "./store_suite.ts";
@@ -89,11 +89,12 @@ Deno.test("docs/events.md shows a message of every kind, as the store writes it"
     JSON.parse(json)
   );
   const messages = (await written()).flatMap((entry) => encodeMessages(entry, ORIGIN, 1e6));
+  messages.push(encodeJump(17, { epoch: 2, seq: 25 }, ORIGIN, START_MS + 100_000));
   assert.deepEqual(examples, messages.map(({ value }) => JSON.parse(value)));
   const shown = new Set(examples.flatMap(({ events }) => events.map(({ kind }: { kind: string }) => kind)));
   const named = [...document.matchAll(/^\| `(\w+)` +\| .* \|$/gm)].map(([, kind]) => kind);
   for (const kind of shown) assert.ok(named.includes(kind), `the table of kinds lacks ${kind}`);
-  assert.equal(shown.size, 14, "as many kinds as there are");
+  assert.equal(shown.size, 15, "as many kinds as there are");
 });
 
 Deno.test("a message is read as it was written, also in pieces", async () => {

@@ -12,6 +12,7 @@ import { KafkaTopic } from "../../src/log/kafka/topic.ts";
 import { RedisStream } from "../../src/log/redis_stream.ts";
 import { RelayedLog, type RelayEvent } from "../../src/log/relayed_log.ts";
 import type { Topic } from "../../src/log/topic.ts";
+import { allShardKeys } from "../../src/redis/keys.ts";
 import { Links } from "../../src/redis/links.ts";
 import { Servers } from "../../src/redis/servers.ts";
 import { realWorld } from "../../src/world.ts";
@@ -99,6 +100,14 @@ export class Scene implements AsyncDisposable {
       last = entries.at(-1)?.position;
     }
     return all;
+  }
+
+  /** Cuts off what the stream has before an entry. */
+  async trimTo(id: string): Promise<void> {
+    const events = allShardKeys(this.#place)[0]?.at(-1) ?? "";
+    const links = this.#closing(this.#links());
+    await links.whenReady(0, 1000);
+    await links.call(0, "XTRIM", events, "MINID", "=", id);
   }
 
   /** Does something as Kafka's administrator. */

@@ -100,6 +100,11 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     });
   }
 
+  /** The last entry's position. */
+  tail(shard: number): Promise<Position> {
+    return Promise.resolve(this.#slot(shard).log.at(-1)?.position ?? { epoch: 0, seq: 0 });
+  }
+
   /** Nothing to find: this process is the server. */
   findings(): Promise<Finding[]> {
     return Promise.resolve([]);
