@@ -7,6 +7,7 @@ import type { Finding } from "../finding.ts";
 import type { LogEntry, Position, StoredPolicy } from "../log/event.ts";
 import type { RememberedLine } from "../inventory/outcome.ts";
 import type { Correction, CorrectionNote } from "./corrections.ts";
+import type { Fault, ProofWalk } from "./proof_walk.ts";
 
 /** Who owns these books. A store that carries another id belongs to somebody else. */
 export interface Deployment {
@@ -282,6 +283,18 @@ export interface Ledger {
     corrections: readonly Correction[],
     note: CorrectionNote,
   ): Promise<boolean>;
+  /**
+   * Proves that the ledger of a shard is whole, while the worker books on. Yields what is wrong as it is found, and
+   * returns the sums of the movements.
+   *
+   * @param retentionMs order lines older than this may be missing
+   * @param onProgress told of the number of movements read so far
+   */
+  prove(
+    shard: number,
+    retentionMs: number,
+    onProgress: (movements: number) => void,
+  ): AsyncGenerator<Fault, ProofWalk | undefined>;
   /** Closes connections; leases end with them. */
   close(): Promise<void>;
 }

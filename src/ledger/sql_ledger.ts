@@ -12,6 +12,8 @@ import { judgeLedger } from "./fitness.ts";
 import { LeaseSessions } from "./lease_sessions.ts";
 import type { Deployment, Ledger, Membership, OrderLineRow, Progress, ShardLedger } from "./ledger.ts";
 import { SqlMembership } from "./membership.ts";
+import { proveShard } from "./proof.ts";
+import type { Fault, ProofWalk } from "./proof_walk.ts";
 import { prepareSchema } from "./schema.ts";
 import { SqlShardLedger } from "./sql_shard_ledger.ts";
 import { loadStatements, type Statements } from "./statements.ts";
@@ -81,6 +83,21 @@ class SqlLedger implements Ledger {
     const session = await this.#database.session();
     try {
       return await session.transaction((tx) => bookCorrections(tx, this.#sql, shard, at, corrections, note));
+    } finally {
+      await session.close();
+    }
+  }
+
+  async *prove(
+    shard: number,
+    retentionMs: number,
+    onProgress: (movements: number) => void,
+  ): AsyncGenerator<Fault, ProofWalk | undefined> {
+    const session = await this.#database.session();
+    try {
+      // As in SqlShardLedger: a page is read in the order of an index.
+      await session.script("set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off");
+      return yield* proveShard({ queries: session, sql: this.#sql, shard, retentionMs, onProgress });
     } finally {
       await session.close();
     }

@@ -35,6 +35,8 @@ export const statementNames = [
   "note_jump",
   "note_migration",
   "page_compensations",
+  "page_dead_numbers",
+  "page_jumps",
   "page_lines",
   "page_quotas",
   "page_stock",
@@ -48,6 +50,13 @@ export const statementNames = [
   "set_policies",
   "set_stock",
   "settle_lines",
+  "verify_compensations",
+  "verify_ends",
+  "verify_holds",
+  "verify_lines",
+  "verify_movements",
+  "verify_order_lines",
+  "verify_stock",
 ] as const;
 
 /** Name of a statement: its file's, without the ending. */

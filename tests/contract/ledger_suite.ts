@@ -7,6 +7,7 @@ import { applied, entry, event, type MakeDatabases, opening, registrar, sale } f
 import { registerLeaseAndReads } from "./ledger_reads_suite.ts";
 import { registerCorrections } from "./ledger_corrections_suite.ts";
 import { registerOrderLives } from "./ledger_orders_suite.ts";
+import { registerProof } from "./ledger_proof_suite.ts";
 import { registerRebuildReads } from "./ledger_rebuild_suite.ts";
 
 /** Registers the suite for one kind of database. */
@@ -260,4 +261,5 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
   registerLeaseAndReads(registrar(name, make));
   registerRebuildReads(registrar(name, make));
   registerCorrections(registrar(name, make));
+  registerProof(registrar(name, make));
 }

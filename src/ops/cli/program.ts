@@ -19,6 +19,7 @@ import { importSeed } from "./seed.ts";
 import { status } from "./status.ts";
 import { type Asked, askThere, orderPath, printAnswer, skuPath } from "./stock_verbs.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
+import { verify } from "./verify.ts";
 
 /** What every verb takes. */
 interface Common {
@@ -199,6 +200,8 @@ function addCare(verb: Verb, run: Run): void {
       if (id !== undefined) return showDeadLetter(reach(), terminal, integer(id));
       return deadLetters(reach(), terminal, command.opts<{ limit: number }>().limit);
     }));
+  onShard(verb("verify", "prove that the ledger is whole; exit code 1 when it is not"))
+    .action(run(({ terminal, reach }, command) => verify(reach(), terminal, shardOf(command))));
   onShard(verb("reconcile", "compare store and ledger while both go on; exit code 1 when they differ"))
     .action(run(({ terminal, reach }, command) => reconcile(reach(), terminal, shardOf(command))));
   onShard(verb("rebuild", "empty the store's shards and fill them from the ledger"))
