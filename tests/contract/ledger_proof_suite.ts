@@ -32,7 +32,7 @@ async function live(shard: ShardLedger): Promise<void> {
         shelf.next("pause", "", [["SKU-2", 0, 0]], { ...keeper, data: { policy } }),
         shelf.next("deduct", "plain", [["SKU-2", -4, 0]]), // 11: a second time, after the window
         shelf.next("adjust", compensationId(0, 11), [["SKU-2", 4, 0]], keeper),
-        shelf.next("deduct", "plain", [["SKU-2", -7, 0]], { fingerprint: "other" }), // 13: a dead letter
+        shelf.next("deduct", "plain", [["SKU-2", -7, 0]], { userId: "user-2" }), // 13: a dead letter
       ),
     ]),
   );

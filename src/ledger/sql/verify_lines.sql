@@ -3,7 +3,7 @@
 -- A line may be missing when it was old enough to be deleted, by both clocks as in forget_lines.sql; when its event
 -- waits in dead_letters; and when it was sold a second time, which compensations knows.
 with page as materialized (
-  select seq, line, kind, order_id, user_id, sku, delta, reserved_delta, available_after, fingerprint, data, occurred_at
+  select seq, line, kind, order_id, user_id, sku, delta, reserved_delta, available_after, data, occurred_at
   from movements
   where shard = $1 and seq > $2 and seq <= $3
     and kind in ('deduct', 'order', 'reserve', 'confirm', 'cancel', 'expire', 'extend')
@@ -24,7 +24,6 @@ with page as materialized (
           case when o.user_id <> m.user_id then 'user' end,
           case when o.amount <> -m.delta then 'amount ' || o.amount || ' instead of ' || -m.delta end,
           case when o.kind <> m.kind then 'kind' end,
-          case when o.fingerprint <> m.fingerprint then 'fingerprint' end,
           case when o.new_stock <> m.available_after then 'new_stock' end,
           case when o.accepted_at <> m.occurred_at then 'accepted_at' end,
           case when o.hold_ms is distinct from (m.data->>'hold')::bigint then 'hold_ms' end
