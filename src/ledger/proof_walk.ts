@@ -21,23 +21,37 @@ export interface Fault {
 
 /** A movement as `verify_movements.sql` reads it. */
 export interface ProvenMovement {
+  /** Number of its event; of a correction the number that it stands behind. */
   readonly seq: number;
+  /** Its place in its event, from 0; from 1000 for a correction. */
   readonly line: number;
+  /** Under which its number was issued. */
   readonly epoch: number;
+  /** As in `InventoryEvent`, or `correction`. */
   readonly kind: string;
+  /** Whose units. */
   readonly sku: string;
+  /** Change of available units. */
   readonly delta: number;
+  /** Change of reserved units. */
   readonly reservedDelta: number;
+  /** Available units after it. */
   readonly available: number;
+  /** Reserved units after it. */
   readonly reserved: number;
+  /** Order id, or adjustment id; null for kinds that a proof does not follow. */
   readonly orderId: string | null;
+  /** When the hold lapses, ms since 1970; null for other kinds than `reserve` and `extend`. */
   readonly expires: number | null;
+  /** Rules as JSON; null for other kinds than `pause`, `resume` and `rules`. */
   readonly policy: string | null;
 }
 
 /** A SKU as its movements make it. */
 export interface ProvenStock {
+  /** Available units. */
   available: number;
+  /** Reserved units. */
   reserved: number;
   /** Its rules as canonical JSON; empty when it has none; undefined when a dead letter may have changed them. */
   policy: string | undefined;
@@ -45,16 +59,15 @@ export interface ProvenStock {
 
 /** An open reservation of a SKU as its movements make it. */
 export interface ProvenHold {
+  /** Number of the event that made it. */
   readonly seq: number;
+  /** Units held. */
   readonly units: number;
-  /** ms since 1970. */
+  /** When it lapses, ms since 1970. */
   expires: number;
   /** An event of it was set aside, so its order line may say something else. */
   isDead: boolean;
 }
-
-/** First line of a correction; an event has fewer lines. */
-export const correctionLine = 1000;
 
 /** Follows the movements of one shard from its first. */
 export class ProofWalk {
