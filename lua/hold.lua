@@ -65,6 +65,7 @@ local function confirm(c)
   local order, lines = c[3], c[6]
   local held = held_lines(order)
   if #held == 0 then return settled_answer(order, "confirmed", lines) end
+  if held[1][EXPIRES] <= now then return MORE_DUE end
   local keep = {}
   if is_null(lines) then
     for _, line in ipairs(held) do keep[line[SKU]] = line[UNITS] end
@@ -93,6 +94,7 @@ local function extend(c)
   local held = held_lines(order)
   if #held == 0 then return settled_answer(order, "") end
   local expires, latest = held[1][AT] + hold, held[1][EXPIRES]
+  if latest <= now then return MORE_DUE end
   if expires <= latest then return { "extended", seq, latest } end
   seq = seq + 1
   local facts = {}

@@ -44,11 +44,12 @@
     opens, closes   ms since 1970
 
   Reply   JSON, one of
-    ["decided", now in ms, head of the log, [reply, ...], replicas, disk]   one reply a command, in order
+    ["decided", now in ms, head of the log, [reply, ...], replicas, disk, more due]   one reply a command, in order
     ["unarmed", now in ms]                                  not verified since this server changed: nothing done
     ["stale_epoch", now in ms, current epoch]               nothing done, ask again under that epoch
     ["stale_server", now in ms, epoch here]                 the caller has seen a newer epoch: nothing done
     ["foreign", now in ms, what]                            armed for another deployment, or another number of shards
+    more due   1: more reservations have lapsed than this call gave back: the next call goes on
     replicas   that must have this, in memory or (disk = 1) on disk, before anybody may hear the replies
   Replies of commands
     ["accepted", seq, [available, ...], expires]   done; one figure a line; expires in ms, 0 = never
@@ -78,6 +79,9 @@
     ["order_full"]                        the order has 100 lines in this shard
     ["backlog_full"]                      the ledger is too far behind to sell more
     ["late"]                              the deadline has passed: no effect, now or ever
+    ["postponed", lines]                  no effect: this call has done as much as one call may (`lines` of the command's
+                                          order were to be read), or units that would make a difference have
+                                          lapsed and are not given back yet (0): ask again
     ["stock", SKU, available, reserved, seq, policy]
     ["order", lines or null]              lines as they are remembered; see state.lua
 
@@ -85,6 +89,7 @@
           still be refused (with meta lost and the stream kept, stock was taken and no event written when XADD came
           last). Redis does not roll back, so nothing after the first write may fail.
   Cost    n commands: O(n); 4 reads and 2 to 7 writes a batch, more only past 4000 fields. Without a sale: no write.
+          At most 256 remembered lines are read for commands and 256 lapsed ones given back, or one order's of each.
   If the caller dies, the same commands give the same replies. ]=]
 
 -- @include "state.lua"
@@ -131,17 +136,20 @@ local decide = {
 
 local commands = cjson.decode(ARGV[1])
 begin(meta)
-local due = read_due()
-prefetch(commands, due)
+local due, waiting = prefetch(commands, read_due())
 lapse(due)
 
 local replies = {}
 for i = 1, #commands do
   local command = commands[i]
+  local excess = waiting[i] or admit(command)
   if command[2] < now then
     replies[i] = LATE
+  elseif excess > 0 then
+    replies[i] = { "postponed", excess }
   else
     replies[i] = decide[command[1]](command)
+    read_lines = read_lines - unread_lines(command) -- most refusals look at no line
   end
 end
 
@@ -157,4 +165,5 @@ commit(epoch, replicas)
 
 -- An empty table encodes as {}, so an empty batch is spelled out.
 local body = #replies > 0 and cjson.encode(replies) or "[]"
-return string.format('["decided",%.0f,%.0f,%s,%d,%d]', now, seq, body, replicas, tonumber(meta[12] or "0"))
+local disk = tonumber(meta[12] or "0")
+return string.format('["decided",%.0f,%.0f,%s,%d,%d,%d]', now, seq, body, replicas, disk, more_due and 1 or 0)

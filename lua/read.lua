@@ -1,7 +1,7 @@
 --[=[ read: all that a batch will look at, each field once, in a few HMGETs in chunks. ]=]
 
--- Orders whose reservations have lapsed that one call gives back; more wait for the next call.
-local DUE_MAX = 100
+-- Orders whose reservations have lapsed that one call looks at; LAPSE_LINES_MAX bounds their lines.
+local DUE_MAX = 256
 
 -- Calls `take(field, value)` for each of `fields` that the hash has.
 local function each_present(key, fields, take)
@@ -22,7 +22,7 @@ local function take_stock(sku, packed)
   }
 end
 
-local function take_order(id, packed) orders[id] = cmsgpack.unpack(packed) end
+local function take_order(id, lines) packed[id] = lines end
 
 local function take_bought(pair, at) bought[pair] = tonumber(at) end
 
@@ -77,7 +77,43 @@ wants.pause, wants.resume, wants.rules = wants.stock, wants.stock, wants.stock
 
 -- Commands that move the stock of whatever SKUs their order has.
 local by_order = { confirm = true, cancel = true, extend = true }
+-- Commands that look at no order.
+local by_sku = { stock = true, pause = true, resume = true, rules = true }
 
+-- How many lines a command may look at that are not unpacked yet.
+local function unread_lines(c)
+  local kind = c[1]
+  if by_sku[kind] then return 0 end
+  if kind == "adjust" or kind == "set" then return packed_lines(ADJUSTMENT .. c[3]) end
+  if kind == "return" then return packed_lines(c[3]) + packed_lines(RETURN .. c[3] .. PAIR .. c[4]) end
+  return packed_lines(c[3])
+end
+
+-- Counts the lines that a command may look at. Returns 0, or how many are too many for this call: then nothing was
+-- counted, and the command has to wait. The first that has any always goes.
+local function admit(c)
+  local is_whole = c[1] == "lookup" or by_order[c[1]] -- the reply may have all lines, unpacked before or not
+  local lines = is_whole and count_lines(c[3]) or unread_lines(c)
+  if lines > 0 and read_lines > 0 and read_lines + lines > READ_LINES_MAX then return lines end
+  read_lines = read_lines + lines
+  return 0
+end
+
+-- As many of the orders that are due as one call gives back: at least one.
+local function take_due(due)
+  local taken, lines = {}, 0
+  for i, id in ipairs(due) do
+    lines = lines + packed_lines(id)
+    if i > 1 and lines > LAPSE_LINES_MAX then
+      more_due = true
+      break
+    end
+    taken[i] = id
+  end
+  return taken
+end
+
+-- Returns the orders to give back, and which commands have to wait for another call: index -> lines.
 local function prefetch(commands, due)
   local ids, skus, pairs_ = new_list(), new_list(), new_list()
   for _, id in ipairs(due) do want(ids, id) end
@@ -88,16 +124,20 @@ local function prefetch(commands, due)
   -- The generation that takes new lines is read last: when both have an order, it has all of its lines.
   each_present(ORDERS[1 - orders_gen], ids.fields, take_order)
   each_present(ORDERS[orders_gen], ids.fields, take_order)
+  due = take_due(due)
   for _, id in ipairs(due) do
     for _, line in ipairs(orders[id] or EMPTY) do want(skus, line[SKU]) end
   end
+  local waiting = {}
   for i = 1, #commands do
     local c = commands[i]
     if by_order[c[1]] then
-      for _, line in ipairs(orders[c[3]] or EMPTY) do want(skus, line[SKU]) end
+      waiting[i] = admit(c)
+      for _, line in ipairs(waiting[i] == 0 and orders[c[3]] or EMPTY) do want(skus, line[SKU]) end
     end
   end
   each_present(STOCK, skus.fields, take_stock)
   each_present(LIMITS[1 - limits_gen], pairs_.fields, take_bought)
   each_present(LIMITS[limits_gen], pairs_.fields, take_bought)
+  return due, waiting
 end

@@ -15,6 +15,7 @@
 local function past_answer(kind, order, user, lines, hold)
   local reserved = kind == "reserve" and reserved_line(order)
   if reserved and reserved[STATE] ~= "held" then return ENDED[reserved[STATE]] end
+  if reserved and reserved[EXPIRES] <= now then return MORE_DUE end
   local past, differs = past_lines(order, kind, user, lines)
   if past and past[1][HOLD] == hold then
     local answer = {}
@@ -48,6 +49,7 @@ local function unfair_answer(user, lines)
     local sku, amount = lines[i][1], lines[i][2]
     local count = quota_of(user, sku)
     if count and count.units + amount > stock[sku].policy.quota then
+      if may_be_freed(sku) then return MORE_DUE end
       local quota = stock[sku].policy.quota
       return { "quota_exceeded", sku, quota, math.max(0, quota - count.units) }
     end
@@ -65,11 +67,14 @@ local function why_not(order, user, lines, has_token)
   end
   for i = 1, #lines do
     local available = stock[lines[i][1]].available
-    if available < lines[i][2] then return { "insufficient", lines[i][1], available } end
+    if available < lines[i][2] then
+      return may_be_freed(lines[i][1]) and MORE_DUE or { "insufficient", lines[i][1], available }
+    end
   end
   local unfair = unfair_answer(user, lines)
   if unfair then return unfair end
-  if orders[order] and #orders[order] + #lines > ORDER_LINES_MAX then return ORDER_FULL end
+  local known = count_lines(order)
+  if known > 0 and known + #lines > ORDER_LINES_MAX then return ORDER_FULL end
   if seq - applied >= BACKLOG_MAX then return BACKLOG_FULL end
   return nil
 end
@@ -77,7 +82,7 @@ end
 local function sell(c)
   local kind, order, user, lines = c[1], c[3], c[4], c[7]
   local hold = math.min(c[8], HOLD_MAX_MS)
-  local refusal = orders[order] and past_answer(kind, order, user, lines, hold)
+  local refusal = count_lines(order) > 0 and past_answer(kind, order, user, lines, hold)
     or why_not(order, user, lines, c[9])
   if refusal then return refusal end
 

@@ -24,7 +24,9 @@ end
 local function keep_stock(kind, id, sku, delta, actor, traceparent, reason, reference)
   local key = ADJUSTMENT .. id
   local s = stock[sku] or { available = 0, reserved = 0 }
-  if s.available + delta < 0 then return { "insufficient", sku, s.available } end
+  if s.available + delta < 0 then
+    return stock[sku] and may_be_freed(sku) and MORE_DUE or { "insufficient", sku, s.available }
+  end
   if s.available + s.reserved + delta > QUANTITY_MAX then return { "stock_limit", sku, s.available } end
   if orders[key] and #orders[key] >= ORDER_LINES_MAX then return ORDER_FULL end
 
@@ -57,7 +59,9 @@ local function set(c)
   if past then return past end
   local s = stock[sku]
   if not s and not is_null(expected) then return { "unknown_sku", sku } end
-  if s and (is_null(expected) or expected ~= s.available) then return { "stale", sku, s.available } end
+  if s and (is_null(expected) or expected ~= s.available) then
+    return may_be_freed(sku) and MORE_DUE or { "stale", sku, s.available }
+  end
   return keep_stock("set", id, sku, available - (s and s.available or 0), c[7], c[8], c[9], c[10])
 end
 
@@ -109,6 +113,7 @@ end
 local function read_stock(c)
   local s = stock[c[3]]
   if not s then return { "unknown_sku", c[3] } end
+  if may_be_freed(c[3]) then return MORE_DUE end
   return { "stock", c[3], s.available, s.reserved, seq, s.policy or EMPTY }
 end
 

@@ -142,6 +142,8 @@ const rows: Rows = {
     undecided("overloaded", "Too many requests wait to be decided", retryOverloadedMs, asked),
   late: (_, asked) =>
     undecided("overloaded", "The request waited too long and was dropped", retryOverloadedMs, asked),
+  postponed: (_, asked) =>
+    undecided("overloaded", "The request waited too long and was dropped", retryOverloadedMs, asked),
   backlog_full: (_, asked) =>
     undecided("backlog_full", "Too many sales wait to be booked", retryBacklogMs, asked),
   unarmed: (_, asked) =>

@@ -109,6 +109,13 @@ const undecided: readonly Row[] = [
   },
   { outcome: { kind: "late" }, status: 503, code: "overloaded", retryAfter: "1", members: { deadline: now } },
   {
+    outcome: { kind: "postponed", lines: 100 },
+    status: 503,
+    code: "overloaded",
+    retryAfter: "1",
+    members: { deadline: now },
+  },
+  {
     outcome: { kind: "backlog_full" },
     status: 503,
     code: "backlog_full",

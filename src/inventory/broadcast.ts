@@ -28,7 +28,8 @@ const undecidedKinds: ReadonlySet<string> = new Set(
     "store_unavailable",
     "outcome_unknown",
     "late",
-  ] satisfies (Undecided["kind"] | "late")[],
+    "postponed",
+  ] satisfies (Undecided["kind"] | "late" | "postponed")[],
 );
 
 /**

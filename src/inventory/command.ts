@@ -225,7 +225,7 @@ export function weight(command: Command): number {
     case "confirm":
     case "cancel":
     case "extend":
-      return 4; // how many lines are held is known only in the store
+      return 4; // how many lines there are only the store knows: it postpones what is too much for a call
     default:
       return 1;
   }

@@ -34,7 +34,8 @@ export interface LaneOptions {
 interface Waiting extends Timed {
   /** The same deadline on this process's monotonic clock. */
   readonly expiresAtMs: number;
-  readonly weight: number;
+  /** Lines of a call's room that it takes. */
+  weight: number;
   readonly passage: Passage | undefined;
   settle: ((outcome: Outcome) => void) | undefined;
 }
@@ -150,17 +151,24 @@ export class Lane {
     }
   }
 
+  /** The oldest, and of the others those that fit: a heavy command lets lighter ones pass until it is the oldest. */
   #takeBatch(): Waiting[] {
     let room = this.options.batchMax;
-    let count = 0;
-    for (const { weight } of this.#queue) {
-      if (count > 0 && weight > room) break;
-      room -= weight;
-      count++;
+    const batch: Waiting[] = [];
+    const passed: Waiting[] = [];
+    let looked = 0;
+    for (const waiting of this.#queue) {
       if (room <= 0) break;
+      looked++;
+      if (batch.length > 0 && waiting.weight > room) {
+        passed.push(waiting);
+      } else {
+        room -= waiting.weight;
+        batch.push(waiting);
+      }
     }
-    const batch = this.#queue.slice(0, count);
-    this.#queue = this.#queue.slice(count);
+    const rest = this.#queue.slice(looked);
+    this.#queue = passed.length === 0 ? rest : [...passed, ...rest];
     return batch.filter((waiting) => waiting.settle);
   }
 
@@ -173,14 +181,21 @@ export class Lane {
       call.answeredAtMs = this.world.elapsedMs();
       this.options.onCall?.(call);
       this.#setClock(result, call.answeredAtMs);
+      const postponed: Waiting[] = [];
       batch.forEach((waiting, i) => {
         const outcome: Outcome | undefined = result.kind === "decided" ? result.outcomes[i] : result;
+        if (outcome?.kind === "postponed" && mayGoAgain(waiting, call)) {
+          waiting.weight = Math.max(waiting.weight, outcome.lines);
+          postponed.push(waiting);
+          return;
+        }
         settle(
           waiting,
           outcome ?? { kind: "store_unavailable", reason: "reply is short" },
           call.answeredAtMs,
         );
       });
+      this.#askAgain(postponed);
     } catch (error) {
       call.answeredAtMs = this.world.elapsedMs();
       call.error = error instanceof StoreError ? error.code : "broken";
@@ -190,6 +205,13 @@ export class Lane {
       this.#calls.delete(batch);
       if (this.#queue.length > 0) this.#schedule();
     }
+  }
+
+  /** Puts what the store had no time for back into the queue, in the order of deadlines. */
+  #askAgain(postponed: readonly Waiting[]): void {
+    if (postponed.length === 0) return;
+    this.#queue = [...postponed, ...this.#queue].sort((a, b) => a.expiresAtMs - b.expiresAtMs);
+    this.#armSweep();
   }
 
   #noteCall(batch: readonly Waiting[]): StoreCall {
@@ -214,7 +236,7 @@ export class Lane {
     for (const waiting of batch) settle(waiting, this.#outcomeOf(error, waiting.deadlineMs), nowMs);
   }
 
-  /** One timer a lane, for whatever expires next: deadlines rise in the order of arrival. */
+  /** One timer a lane, for whatever expires next: in the queue and in a call deadlines rise. */
   #armSweep(): void {
     if (this.#cancelSweep) return;
     const next = this.#oldest();
@@ -228,11 +250,12 @@ export class Lane {
   }
 
   #oldest(): Waiting | undefined {
+    let oldest = this.#queue[0];
     for (const call of this.#calls) {
       const open = call.find((waiting) => waiting.settle);
-      if (open) return open;
+      if (open && open.expiresAtMs < (oldest?.expiresAtMs ?? Infinity)) oldest = open;
     }
-    return this.#queue[0];
+    return oldest;
   }
 
   #sweep(): void {
@@ -257,6 +280,11 @@ export class Lane {
     if (!certain && deadlineMs !== undefined) return { kind: "outcome_unknown", deadlineMs };
     return { kind: "store_unavailable", reason: error instanceof StoreError ? error.code : "broken" };
   }
+}
+
+/** Not when its deadline may pass in the next call: then nobody would know, and now it certainly took no effect. */
+function mayGoAgain({ settle, expiresAtMs }: Waiting, { sentAtMs, answeredAtMs }: StoreCall): boolean {
+  return settle !== undefined && expiresAtMs - answeredAtMs > 2 * (answeredAtMs - sentAtMs);
 }
 
 function settle(waiting: Waiting, outcome: Outcome, nowMs: number): void {

@@ -7,7 +7,7 @@ import { type BatchResult, type StockStore, StoreError, type Timed } from "./sto
 
 interface Call {
   readonly batch: readonly Timed[];
-  answer(): void;
+  answer(postponed?: Readonly<Record<string, number>>): void;
   fail(error: unknown): void;
 }
 
@@ -18,12 +18,18 @@ class HeldStore implements StockStore {
 
   decide(_shard: number, batch: readonly Timed[]): Promise<BatchResult> {
     const timeMs = this.world.now() + 5000; // its clock is ahead of ours
-    if (batch.length === 0) return Promise.resolve({ kind: "decided", timeMs, head: 0, outcomes: [] });
+    if (batch.length === 0) {
+      return Promise.resolve({ kind: "decided", timeMs, head: 0, outcomes: [], isMoreDue: false });
+    }
     const { promise, resolve, reject } = Promise.withResolvers<BatchResult>();
-    const outcomes = batch.map(() => ({ kind: "order", lines: [] }) as const);
+    const outcome = (lines: number | undefined) =>
+      lines === undefined ? { kind: "order", lines: [] } as const : { kind: "postponed", lines } as const;
     this.calls.push({
       batch,
-      answer: () => resolve({ kind: "decided", timeMs, head: 0, outcomes }),
+      answer(postponed = {}) {
+        const outcomes = batch.map(({ command }) => outcome(postponed[orderIdOf(command)]));
+        resolve({ kind: "decided", timeMs, head: 0, outcomes, isMoreDue: false });
+      },
       fail: reject,
     });
     return promise;
@@ -50,8 +56,8 @@ interface Setup {
   submit(...names: string[]): Promise<Outcome>[];
 }
 
-const names = (call: Call) =>
-  call.batch.map(({ command }) => (command as Command & { orderId: string }).orderId);
+const orderIdOf = (command: Command) => (command as Command & { orderId: string }).orderId;
+const names = (call: Call) => call.batch.map(({ command }) => orderIdOf(command));
 
 /** A lane that has learned the clock and has nothing on its way. */
 async function warm(options: { batchMax?: number; callsMax?: number } = {}): Promise<Setup> {
@@ -234,4 +240,31 @@ Deno.test("lane: sets no timer when nothing waits", async () => {
   await world.advance(1000);
   assert.equal(world.timers, 0);
   lane.close();
+});
+
+Deno.test("lane: what a call had no time for goes into the next, and light commands pass heavy ones", async () => {
+  const { store, submit } = await warm({ batchMax: 200 });
+  const outcomes = submit("a", "b", "c");
+  await settled();
+  submit("d", "e");
+  store.call(0).answer({ b: 100, c: 150 });
+  await settled();
+  assert.deepEqual(names(store.call(1)), ["b", "d", "e"]);
+  store.call(1).answer();
+  await settled();
+  assert.deepEqual(names(store.call(2)), ["c"]);
+  store.call(2).answer();
+  assert.deepEqual((await Promise.all(outcomes)).map(({ kind }) => kind), ["order", "order", "order"]);
+});
+
+Deno.test("lane: what is postponed until there is no time for another call was certainly not decided", async () => {
+  const { world, store, submit } = await warm();
+  const [outcome] = submit("a");
+  for (let call = 0; call < 8; call++) {
+    await settled();
+    await world.advance(100);
+    store.call(call).answer({ a: 0 });
+  }
+  assert.deepEqual(await outcome, { kind: "postponed", lines: 0 });
+  assert.equal(store.calls.length, 8);
 });

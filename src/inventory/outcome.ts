@@ -142,6 +142,11 @@ export type Decided =
   | { readonly kind: "backlog_full" }
   /** The deadline had passed when the command reached the store: it took no effect and never will. */
   | { readonly kind: "late" }
+  /**
+   * It took no effect, because the store had done as much as one call may: asked again, it is decided. `lines` is how
+   * many lines of the command's order were to be read; 0 = units that may decide it have lapsed and are not back yet.
+   */
+  | { readonly kind: "postponed"; readonly lines: number }
   | (Rules & {
     readonly kind: "stock";
     readonly sku: string;

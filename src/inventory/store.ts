@@ -34,6 +34,8 @@ export type BatchResult =
     readonly head: number;
     /** One a command, in order. */
     readonly outcomes: readonly Decided[];
+    /** More reservations have lapsed than one call gives back: the next call, an empty one too, goes on. */
+    readonly isMoreDue: boolean;
   }
   /** The shard has not been verified since its server started or changed: nothing was done. */
   | { readonly kind: "unarmed"; readonly timeMs: number };

@@ -45,6 +45,8 @@ const visitEveryMs = 200;
 const retryEveryMs = 250;
 /** A refusal is for a person to lift: no need to ask the servers four times a second. */
 const refusedRetryMs = 1000;
+/** How long the worker gives back what has lapsed before it books that: its own calls are not to outrun its books. */
+const lapseForMs = 25;
 /** Entries a transaction: at most 64 batches of the store. */
 const entriesMax = 64;
 
@@ -118,9 +120,11 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
   const retention = new Retention(ledger, world, parts.retentionMs);
   const figures = parts.watch && new Figures(ledger, world, parts.watch);
   let noted = { head: position.seq, atMs: world.elapsedMs() };
+  let isMoreDue = false;
   try {
     while (!signal.aborted) {
-      const entries = await log.read(shard, position, { entriesMax, waitMs: visitEveryMs, signal });
+      const waitMs = isMoreDue ? 1 : visitEveryMs;
+      const entries = await log.read(shard, position, { entriesMax, waitMs, signal });
       if (entries.length > 0) {
         const booking = watch.booking(shard, entries);
         const applied = await apply(ledger, entries).catch((error) => {
@@ -141,9 +145,9 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         parts.onBooked?.(shard, position.seq);
       } else {
         await ledger.beat();
-        // Nobody asks, so nobody sees that reservations have lapsed: an empty batch gives them back.
-        await parts.store.decide(shard, []);
       }
+      // Nobody asks, so nobody sees that reservations have lapsed: an empty batch gives them back.
+      if (isMoreDue || entries.length === 0) isMoreDue = await giveBackLapsed(shard, parts);
       const visit = await control.visit(shard, { epoch, seq: position.seq }, parts.deployment.id);
       if (visit.kind === "lost") {
         logger.warn("store lost its right to sell", { shard });
@@ -170,6 +174,16 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
   } catch (error) {
     if (error instanceof LedgerMismatch) await control.disarm(shard, parts.deployment.id);
     throw error;
+  }
+}
+
+/** Empty batches, 256 lines each, as long as more is due; what they leave in the log is booked in between. */
+async function giveBackLapsed(shard: number, { store, world }: ShardWorkerParts): Promise<boolean> {
+  const untilMs = world.elapsedMs() + lapseForMs;
+  for (;;) {
+    const result = await store.decide(shard, []);
+    const isMoreDue = result.kind === "decided" && result.isMoreDue;
+    if (!isMoreDue || world.elapsedMs() >= untilMs) return isMoreDue;
   }
 }
 

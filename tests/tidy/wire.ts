@@ -41,7 +41,7 @@ export function replyDrift(
   const problems = differences(replies.map(shapeName), known, "read");
   const whole = shapesUnder(wholeReplyTitle, header);
   const samples = [
-    ...replies.map((shape) => ["decided", ["decided", 1, 1, [sampleOf(shape)], 1, 1]] as const),
+    ...replies.map((shape) => ["decided", ["decided", 1, 1, [sampleOf(shape)], 1, 1, 0]] as const),
     ...whole.map((shape) => [shapeName(shape), sampleOf(shape, [])] as const),
   ];
   for (const [kind, sample] of samples) {

@@ -7,7 +7,7 @@ import type { Cancel, Confirm, Extend, Line, Origin } from "../command.ts";
 import type { EventData } from "../../log/event.ts";
 import type { Decided, LineState, RememberedLine } from "../outcome.ts";
 import { endedAnswer, reservedLine } from "./past.ts";
-import type { ShardState } from "./state.ts";
+import { moreDue, type ShardState } from "./state.ts";
 
 const nobody: Origin = { actor: "", traceparent: "" };
 
@@ -16,6 +16,7 @@ export function confirm(state: ShardState, command: Confirm): Decided {
   const { orderId, lines } = command;
   const held = heldLines(state, orderId);
   if (held.length === 0) return settledAnswer(state, orderId, "confirmed", lines);
+  if (held.some((line) => line.expiresAtMs <= state.nowMs)) return moreDue;
   const units = new Map(held.map((line) => [line.sku, line.units]));
   if (lines === null) {
     return settle(state, "confirm", "confirmed", orderId, held, units, command);
@@ -43,6 +44,7 @@ export function extend(state: ShardState, command: Extend): Decided {
   const [first] = held;
   if (!first) return settledAnswer(state, orderId, "extended");
   const expiresAtMs = first.atMs + Math.min(command.holdMs, state.holdMaxMs);
+  if (first.expiresAtMs <= state.nowMs) return moreDue;
   if (expiresAtMs <= first.expiresAtMs) {
     return { kind: "extended", seq: state.seq, expiresAtMs: first.expiresAtMs };
   }
@@ -55,15 +57,19 @@ export function extend(state: ShardState, command: Extend): Decided {
   return { kind: "extended", seq, expiresAtMs };
 }
 
-/** Orders that one call gives back; more wait for the next call. */
-const dueMax = 100;
+/** Orders that one call looks at, and remembered lines of them: more wait for the next call. */
+const dueMax = 256;
+const lapseLinesMax = 256;
 
-/** Gives back what has lapsed, before anything looks at the stock. Returns whether there may be more. */
-export function lapse(state: ShardState): boolean {
-  if (state.expiry.size === 0) return false;
-  const due = [...state.expiry].filter(([, expiresAtMs]) => expiresAtMs <= state.nowMs)
-    .sort(([a, x], [b, y]) => x - y || compareBytes(a, b)).slice(0, dueMax);
-  for (const [orderId] of due) {
+/** Gives back what has lapsed, before anything looks at the stock; at least one order. Notes whether there may be more. */
+export function lapse(state: ShardState): void {
+  let [orders, lines] = [0, 0];
+  for (;;) {
+    const orderId = state.expiry.firstDue(state.nowMs);
+    if (orderId === undefined) break;
+    lines += state.remembered.get(orderId)?.length ?? 0;
+    if (orders === dueMax || orders > 0 && lines > lapseLinesMax) break;
+    orders++;
     state.expiry.delete(orderId);
     const held = heldLines(state, orderId);
     const [first] = held;
@@ -71,7 +77,7 @@ export function lapse(state: ShardState): boolean {
     const data = { expires: first.expiresAtMs };
     settle(state, "expire", "expired", orderId, held, new Map(), nobody, data);
   }
-  return due.length === dueMax;
+  state.isMoreDue = state.expiry.firstDue(state.nowMs) !== undefined;
 }
 
 function heldLines(state: ShardState, orderId: string): readonly RememberedLine[] {
@@ -149,14 +155,4 @@ function settle(
     replayed: false,
     lines,
   };
-}
-
-/** As Redis orders members of equal score: by bytes. */
-function compareBytes(a: string, b: string): number {
-  const [x, y] = [new TextEncoder().encode(a), new TextEncoder().encode(b)];
-  for (let i = 0; i < Math.min(x.length, y.length); i++) {
-    const difference = (x[i] ?? 0) - (y[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return x.length - y.length;
 }

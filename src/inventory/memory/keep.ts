@@ -7,7 +7,7 @@ import type { StoredPolicy } from "../../log/event.ts";
 import { type Adjust, limits, type Origin, type Pause, type SetRules, type SetStock } from "../command.ts";
 import { type Decided, type RememberedLine, unsettled } from "../outcome.ts";
 import { adjustmentKey } from "../remembered.ts";
-import { accepted, type ShardState } from "./state.ts";
+import { accepted, moreDue, type ShardState } from "./state.ts";
 
 /** Adds units to a SKU, or takes them away. */
 export function adjust(state: ShardState, command: Adjust): Decided {
@@ -25,7 +25,9 @@ export function set(state: ShardState, command: SetStock): Decided {
   const { sku, available, expected } = command;
   const stock = state.stock.get(sku);
   if (!stock && expected !== null) return { kind: "unknown_sku", sku };
-  if (stock && stock.available !== expected) return { kind: "stale", sku, available: stock.available };
+  if (stock && stock.available !== expected) {
+    return state.mayBeFreed(sku) ? moreDue : { kind: "stale", sku, available: stock.available };
+  }
   return keepStock(state, command, available - (stock?.available ?? 0));
 }
 
@@ -88,7 +90,9 @@ function keepStock(state: ShardState, command: Adjust | SetStock, delta: number)
   const key = adjustmentKey(adjustmentId);
   const known = state.stock.get(sku);
   const { available, reserved } = known ?? { available: 0, reserved: 0 };
-  if (available + delta < 0) return { kind: "insufficient", sku, available };
+  if (available + delta < 0) {
+    return known && state.mayBeFreed(sku) ? moreDue : { kind: "insufficient", sku, available };
+  }
   if (available + reserved + delta > limits.quantityMax) return { kind: "stock_limit", sku, available };
   if ((state.remembered.get(key)?.length ?? 0) >= limits.orderLinesMax) return { kind: "order_full" };
 

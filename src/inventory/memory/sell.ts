@@ -7,7 +7,7 @@ import { limits, type Sale } from "../command.ts";
 import type { Decided } from "../outcome.ts";
 import { pairKey } from "../remembered.ts";
 import { endedAnswer, pastLines, reservedLine } from "./past.ts";
-import { accepted, type ShardState } from "./state.ts";
+import { accepted, moreDue, type ShardState } from "./state.ts";
 
 /** Decides a sale. */
 export function sell(state: ShardState, sale: Sale): Decided {
@@ -54,6 +54,7 @@ function pastAnswer(state: ShardState, sale: Sale, holdMs: number): Decided | un
   const { kind, orderId, lines } = sale;
   const reserved = kind === "reserve" ? reservedLine(state, orderId) : undefined;
   if (reserved && reserved.state !== "held") return endedAnswer(reserved);
+  if (reserved && reserved.expiresAtMs <= state.nowMs) return moreDue;
   const past = pastLines(state, orderId, sale);
   if (past.kind === "same" && past.first.holdMs === holdMs) {
     const { seq, atMs } = past.first;
@@ -75,7 +76,7 @@ function whyNot(state: ShardState, sale: Sale): Decided | undefined {
   }
   for (const { sku, amount } of lines) {
     const { available } = state.known(sku);
-    if (available < amount) return { kind: "insufficient", sku, available };
+    if (available < amount) return state.mayBeFreed(sku) ? moreDue : { kind: "insufficient", sku, available };
   }
   const unfair = whyUnfair(state, userId, lines);
   if (unfair) return unfair;
@@ -109,6 +110,7 @@ function whyUnfair(state: ShardState, userId: string, lines: Sale["lines"]): Dec
     const count = state.quotaOf(userId, sku);
     const quota = state.known(sku).policy?.quota;
     if (!count || quota === undefined || count.units + amount <= quota) continue;
+    if (state.mayBeFreed(sku)) return moreDue;
     return { kind: "quota_exceeded", sku, quota, left: Math.max(0, quota - count.units) };
   }
   return undefined;

@@ -14,7 +14,17 @@ import { giveBack } from "./give_back.ts";
 import { cancel, confirm, extend, lapse } from "./hold.ts";
 import { adjust, pause, rules, set } from "./keep.ts";
 import { sell } from "./sell.ts";
-import { ShardState } from "./state.ts";
+import { moreDue, ShardState } from "./state.ts";
+
+/** What became of a batch. */
+export interface MemoryBatch {
+  /** One a command, in order. */
+  readonly outcomes: Decided[];
+  /** What is new in the log. */
+  readonly events: InventoryEvent[];
+  /** More reservations have lapsed than this batch gave back. */
+  readonly isMoreDue: boolean;
+}
 
 /** One shard. */
 export class MemoryShard {
@@ -75,21 +85,21 @@ export class MemoryShard {
   }
 
   /** Decides a batch. Answers in order; events with consecutive numbers, the last is `seq`. */
-  decide(batch: readonly Timed[], nowMs: number): { outcomes: Decided[]; events: InventoryEvent[] } {
+  decide(batch: readonly Timed[], nowMs: number): MemoryBatch {
     const state = this.#state;
     state.nowMs = nowMs;
     state.events = [];
-    const isMoreDue = lapse(state);
+    lapse(state);
     const outcomes = batch.map(({ command, deadlineMs }): Decided =>
       deadlineMs < nowMs ? { kind: "late" } : this.#decideOne(command)
     );
     if (state.events.length > 0) {
       const { idempotencyWindowMs, userLimitMs } = state.limits;
       // A hold may last as long as its order is remembered: forgotten before it lapsed, its units would never be back.
-      state.remembered.endBatch(nowMs, idempotencyWindowMs, isMoreDue);
+      state.remembered.endBatch(nowMs, idempotencyWindowMs, state.isMoreDue);
       if (userLimitMs > 0) state.bought.endBatch(nowMs, userLimitMs);
     }
-    return { outcomes, events: state.events };
+    return { outcomes, events: state.events, isMoreDue: state.isMoreDue };
   }
 
   #decideOne(command: Command): Decided {
@@ -126,6 +136,7 @@ export class MemoryShard {
   #read(sku: string): Decided {
     const stock = this.#state.stock.get(sku);
     if (!stock) return { kind: "unknown_sku", sku };
+    if (this.#state.mayBeFreed(sku)) return moreDue;
     const { available, reserved, policy } = stock;
     return { kind: "stock", sku, available, reserved, seq: this.#state.seq, ...rulesOf(policy ?? {}) };
   }

@@ -8,6 +8,7 @@ import { limits, type Origin } from "../command.ts";
 import type { Decided, RememberedLine } from "../outcome.ts";
 import { pairKey } from "../remembered.ts";
 import type { DecisionLimits } from "../store.ts";
+import { ExpiryQueue } from "./expiry.ts";
 import { Generations } from "./generations.ts";
 
 /** A SKU. */
@@ -55,7 +56,9 @@ export class ShardState {
   /** When a user last bought a SKU, ms. */
   readonly bought: Generations<number>;
   /** Order ids of open reservations, and when they lapse, ms. */
-  readonly expiry = new Map<string, number>();
+  readonly expiry = new ExpiryQueue();
+  /** More reservations have lapsed than this batch gives back. */
+  isMoreDue = false;
   readonly #quotas = new Map<string, QuotaCount>();
   /** Events of this batch. */
   events: InventoryEvent[] = [];
@@ -99,6 +102,11 @@ export class ShardState {
   /** Changes lines of an order: `change` gives the new line, or the same. */
   rewrite(key: string, change: (line: RememberedLine) => RememberedLine): void {
     this.remembered.set(key, (this.remembered.get(key) ?? []).map(change));
+  }
+
+  /** Whether units of a SKU may be free that do not count as available yet. */
+  mayBeFreed(sku: string): boolean {
+    return this.isMoreDue && this.known(sku).reserved > 0;
   }
 
   /** Changes a SKU's figures. Returns the line of the event. */
@@ -152,6 +160,9 @@ export class ShardState {
     });
   }
 }
+
+/** The answer to a command that reservations which have lapsed, and are not given back yet, may decide. */
+export const moreDue: Decided = { kind: "postponed", lines: 0 };
 
 /** The answer to a command that took effect now. */
 export function accepted(

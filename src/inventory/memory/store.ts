@@ -65,12 +65,12 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     const slot = this.#slot(shard);
     const timeMs = this.world.now();
     if (!slot.armed) return Promise.resolve({ kind: "unarmed", timeMs });
-    const { outcomes, events } = slot.shard.decide(batch, timeMs);
+    const { outcomes, events, isMoreDue } = slot.shard.decide(batch, timeMs);
     if (events.length > 0) {
       slot.log.push({ position: { epoch: slot.epoch, seq: slot.shard.seq }, events });
       slot.wake();
     }
-    return Promise.resolve({ kind: "decided", timeMs, head: slot.shard.seq, outcomes });
+    return Promise.resolve({ kind: "decided", timeMs, head: slot.shard.seq, outcomes, isMoreDue });
   }
 
   /** A decision wakes a read that waits. One read at a time may wait in a shard. */

@@ -48,6 +48,7 @@ export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = 
   order_full: () => ({ kind: "order_full" }),
   backlog_full: () => ({ kind: "backlog_full" }),
   late: () => ({ kind: "late" }),
+  postponed: (reply) => ({ kind: "postponed", lines: integer(reply[1]) }),
   stock: (reply) => ({
     kind: "stock",
     sku: text(reply[1]),
@@ -61,7 +62,14 @@ export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = 
 
 /** A reply of the script to a whole batch. */
 export type BatchReply =
-  | { kind: "decided"; timeMs: number; head: number; outcomes: Decided[]; followers: Followers }
+  | {
+    kind: "decided";
+    timeMs: number;
+    head: number;
+    outcomes: Decided[];
+    isMoreDue: boolean;
+    followers: Followers;
+  }
   | { kind: "unarmed"; timeMs: number }
   | { kind: "stale_epoch" | "stale_server"; timeMs: number; epoch: number }
   | { kind: "foreign"; timeMs: number; what: string };
@@ -130,7 +138,7 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
  * @throws {TypeError} when the reply is not one that the script's header names
  */
 export function decodeBatch(reply: unknown): BatchReply {
-  const [kind, time, number, replies, replicas, disk] = list(JSON.parse(text(reply)));
+  const [kind, time, number, replies, replicas, disk, moreDue] = list(JSON.parse(text(reply)));
   const timeMs = integer(time);
   switch (kind) {
     case "decided":
@@ -139,6 +147,7 @@ export function decodeBatch(reply: unknown): BatchReply {
         timeMs,
         head: integer(number),
         outcomes: list(replies).map(decodeOne),
+        isMoreDue: integer(moreDue) === 1,
         followers: { replicas: integer(replicas), onDisk: integer(disk) === 1 },
       };
     case "unarmed":

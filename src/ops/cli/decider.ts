@@ -67,10 +67,22 @@ export class Decider {
     const giveUpMs = this.world.elapsedMs() + patienceMs;
     for (;;) {
       const why = await this.#attempt(shard, commands);
-      if (typeof why !== "string") return why;
+      if (typeof why !== "string") return await this.#postponed(shard, commands, why);
       if (this.world.elapsedMs() > giveUpMs) throw new Failure(`Cannot go on with shard ${shard}: ${why}`);
       await sleep(this.world, retryMs);
     }
+  }
+
+  /** Asks again those that one call was too small for; the first of them is decided for certain. */
+  async #postponed(
+    shard: number,
+    commands: readonly Command[],
+    outcomes: readonly Decided[],
+  ): Promise<readonly Decided[]> {
+    const open = [...outcomes.keys()].filter((i) => outcomes[i]?.kind === "postponed");
+    if (open.length === 0) return outcomes;
+    const again = await this.#decide(shard, open.flatMap((i) => commands[i] ?? []));
+    return outcomes.map((outcome, i) => again[open.indexOf(i)] ?? outcome);
   }
 
   async #attempt(shard: number, commands: readonly Command[]): Promise<readonly Decided[] | string> {
