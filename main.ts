@@ -142,13 +142,14 @@ async function openRedis(urls: readonly string[], databaseUrl: string | null): P
   return { store, books: ledger, stop, demoStock: false };
 }
 
-/** A Redis that is away is waited for; one that is armed for other settings is not. */
+/** A Redis that is away is waited for; one that is armed for other settings, or gives too few rights, is not. */
 async function refuseForeign(store: StockStore, deployment: Deployment | undefined): Promise<void> {
   if (deployment && deployment.shards !== shards) {
     throw new RangeError(`Cannot use SHARDS=${shards} as the books were made for ${deployment.shards}`);
   }
   await store.decide(0, []).catch((error) => {
-    if (error instanceof StoreError && error.code === "foreign") throw new RangeError(error.message);
+    const isFinal = error instanceof StoreError && (error.code === "foreign" || error.code === "no_rights");
+    if (isFinal) throw new RangeError(error.message);
   });
 }
 

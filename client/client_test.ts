@@ -94,6 +94,7 @@ const undecided: readonly (readonly [name: string, step: Step])[] = [
   ["503 backlog_full", refuse(503, "backlog_full", { deadline: at(0) })],
   ["503 unarmed", refuse(503, "unarmed", { deadline: at(0) })],
   ["503 store_unavailable", refuse(503, "store_unavailable", { deadline: at(0) })],
+  ["503 store_full", refuse(503, "store_full", { deadline: at(0) })],
   ["503 outcome_unknown", refuse(503, "outcome_unknown", { deadline: at(2) })],
   ["a 503 of something in between", () => new Response("<h1>Sorry</h1>", { status: 503 })],
   ["502", () => new Response("", { status: 502 })],

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 --[=[ arm: lets a shard sell, if it is still exactly what the worker verified.
 
   KEYS    the nine keys of lua/inventory.lua, in the same order

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 --[=[ disarm: takes the right to sell away from a shard, if it is this deployment's.
 
   KEYS    the nine keys of lua/inventory.lua, in the same order

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=no-writes
 --[=[ inspect: what a shard's store says of itself, in one step. Writes nothing.
 
   KEYS    the nine keys of lua/inventory.lua, in the same order

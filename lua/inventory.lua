@@ -49,6 +49,10 @@
     ["stale_epoch", now in ms, current epoch]               nothing done, ask again under that epoch
     ["stale_server", now in ms, epoch here]                 the caller has seen a newer epoch: nothing done
     ["foreign", now in ms, what]                            armed for another deployment, or another number of shards
+    ["no_rights", now in ms, what]                          commands that the caller's Redis user may not run: nothing done
+                                                            (checked at epoch 0 and for an empty batch)
+    error HALFDONE                                          the log has the events, a later write was refused: the
+                                                            shard is unarmed, its stock is behind its log
     more due   1: more reservations have lapsed than this call gave back: the next call goes on
     replicas   that must have this, in memory or (disk = 1) on disk, before anybody may hear the replies
   Replies of commands
@@ -87,18 +91,25 @@
 
   Order   arming, reads, lapsed reservations, decisions, every argument, then writes with XADD first: it alone can
           still be refused (with meta lost and the stream kept, stock was taken and no event written when XADD came
-          last). Redis does not roll back, so nothing after the first write may fail.
+          last). Redis does not roll back: when a write after the first fails, the shard is disarmed, and the worker
+          rebuilds it with these events in the ledger.
   Cost    n commands: O(n); 4 reads and 2 to 7 writes a batch, more only past 4000 fields. Without a sale: no write.
           At most 256 remembered lines are read for commands and 256 lapsed ones given back, or one order's of each.
   If the caller dies, the same commands give the same replies. ]=]
 
 -- @include "state.lua"
+-- @include "rights.lua"
 -- @include "read.lua"
 -- @include "write.lua"
 -- @include "sell.lua"
 -- @include "hold.lua"
 -- @include "give_back.lua"
 -- @include "stock.lua"
+
+if ARGV[2] == "0" or ARGV[1] == "[]" then
+  local missing = missing_rights()
+  if missing ~= "" then return cjson.encode({ "no_rights", now, missing }) end
+end
 
 local meta = redis.call("HMGET", META, "armed", "epoch", "seq", "applied",
   "orders_gen", "orders_since", "limits_gen", "limits_since", "shards", "deployment", "replicas", "on_disk")
@@ -161,7 +172,12 @@ for lag in string.gmatch(replication, "state=online,offset=[1-9]%d*,lag=(%d+)") 
 end
 replicas = math.max(replicas, heard)
 
-commit(epoch, replicas)
+local committed, failure = pcall(commit, epoch, replicas)
+if not committed then
+  if not log_written then error(failure, 0) end
+  pcall(redis.call, "HSET", META, "armed", "") -- the log is ahead of the stock: the worker must rebuild the shard
+  return redis.error_reply("HALFDONE " .. (type(failure) == "table" and failure.err or tostring(failure)))
+end
 
 -- An empty table encodes as {}, so an empty batch is spelled out.
 local body = #replies > 0 and cjson.encode(replies) or "[]"

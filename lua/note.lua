@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 --[=[ note: the worker writes beside a shard which promises its servers do not keep, if it is this deployment's.
 
   KEYS    the nine keys of lua/inventory.lua, in the same order

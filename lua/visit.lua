@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 --[=[ visit: the worker tells a shard how far the ledger is, and hears how it stands.
 
   KEYS    the nine keys of lua/inventory.lua, in the same order

@@ -48,6 +48,9 @@ local function turn(generations, current, since, window)
   return 1 - current, now
 end
 
+-- What follows XADD in commit is lost when a server refuses it; then this says that the log has the events.
+local log_written = false
+
 local function commit(epoch, replicas)
   local open, closed = expiry_args()
   if #events == 0 then
@@ -61,7 +64,8 @@ local function commit(epoch, replicas)
   local bought_args = flatten(dirty_bought, function(pair) return string.format("%.0f", bought[pair]) end)
   local quota_args = flatten(dirty_quotas, pack_quota)
 
-  redis.call("XADD", EVENTS, id, "v1", entry) -- first: nothing after it can be refused
+  redis.call("XADD", EVENTS, id, "v1", entry) -- first: it alone is refused when the server or the stream is not in order
+  log_written = true
   -- A hold may last as long as its order is remembered: forgotten before it lapsed, its units would never be back.
   if not more_due then
     orders_gen, orders_since = turn(ORDERS, orders_gen, orders_since, IDEMPOTENCY_WINDOW_MS)

@@ -62,7 +62,13 @@ const backoffMaxMs = 5000;
 const retryAfterMaxMs = 30_000;
 
 /** Codes of a 503 that say: this try certainly did nothing. */
-const certainlyNotTaken = new Set<unknown>(["overloaded", "backlog_full", "unarmed", "store_unavailable"]);
+const certainlyNotTaken = new Set<unknown>([
+  "overloaded",
+  "backlog_full",
+  "unarmed",
+  "store_unavailable",
+  "store_full",
+]);
 
 /**
  * Sends `call` until it is decided or refused, at most `attemptsMax` times.

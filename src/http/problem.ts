@@ -46,6 +46,7 @@ export const problems = {
   backlog_full: [503, "Too many sales wait to be booked"],
   unarmed: [503, "The stock is being verified"],
   store_unavailable: [503, "The store cannot be reached"],
+  store_full: [503, "The store has no memory left"],
   outcome_unknown: [503, "It is not known whether the request took effect"],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 

@@ -43,6 +43,8 @@ const retryOverloadedMs = 1000;
 const retryStoreMs = 1000;
 const retryUnarmedMs = 2000;
 const retryBacklogMs = 5000;
+// Memory comes back when an operator raises maxmemory, or when the log is booked and trimmed.
+const retryFullMs = 5000;
 
 const rows: Rows = {
   // The request does not fit what there is.
@@ -150,6 +152,8 @@ const rows: Rows = {
     undecided("unarmed", "The stock is being verified after a restart", retryUnarmedMs, asked),
   store_unavailable: (_, asked) =>
     undecided("store_unavailable", "The store cannot be reached", retryStoreMs, asked),
+  store_full: (_, asked) =>
+    undecided("store_full", "The store has no memory left for another order", retryFullMs, asked),
 
   // What was asked for by another command is no refusal.
   accepted: misplaced,

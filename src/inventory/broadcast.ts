@@ -26,6 +26,7 @@ const undecidedKinds: ReadonlySet<string> = new Set(
     "overloaded",
     "cross_shard",
     "store_unavailable",
+    "store_full",
     "outcome_unknown",
     "late",
     "postponed",

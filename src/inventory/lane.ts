@@ -15,7 +15,7 @@ import type { Cancel, World } from "../world.ts";
 import { type Command, weight } from "./command.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Passage, StoreCall } from "./passage.ts";
-import { type BatchResult, type StockStore, StoreError, type Timed } from "./store.ts";
+import { type BatchResult, isForAPerson, type StockStore, StoreError, type Timed } from "./store.ts";
 
 /** Bounds of a lane. */
 export interface LaneOptions {
@@ -91,13 +91,17 @@ export class Lane {
     });
   }
 
-  /** Runs the real decision on a canary. Undefined when the shard can sell, else what is missing. */
+  /**
+   * Runs the real decision on a canary, after an empty batch, with which the store checks the rights of its user.
+   * Undefined when the shard can sell, else what is missing.
+   */
   async probe(canary: Command): Promise<string | undefined> {
-    const outcome = await this.submit(canary);
+    const outcome = await this.#learnClock() ?? await this.submit(canary);
     switch (outcome.kind) {
       case "unarmed":
       case "overloaded":
       case "outcome_unknown":
+      case "store_full":
         return outcome.kind;
       case "store_unavailable":
         return outcome.reason;
@@ -275,9 +279,10 @@ export class Lane {
   }
 
   #outcomeOf(error: unknown, deadlineMs?: number): Outcome {
-    if (!(error instanceof StoreError)) this.options.onBroken(error);
+    if (!(error instanceof StoreError) || isForAPerson(error)) this.options.onBroken(error);
     const certain = error instanceof StoreError && error.effect !== "unknown";
     if (!certain && deadlineMs !== undefined) return { kind: "outcome_unknown", deadlineMs };
+    if (error instanceof StoreError && error.code === "OOM") return { kind: "store_full" };
     return { kind: "store_unavailable", reason: error instanceof StoreError ? error.code : "broken" };
   }
 }

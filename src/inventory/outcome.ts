@@ -164,6 +164,8 @@ export type Undecided =
   /** The lines of a basket belong to several shards. */
   | { readonly kind: "cross_shard" }
   | { readonly kind: "store_unavailable"; readonly reason: string }
+  /** The store has no memory left for another order. */
+  | { readonly kind: "store_full" }
   /** It may have taken effect, or still will until the deadline (store's clock, ms). */
   | { readonly kind: "outcome_unknown"; readonly deadlineMs: number };
 

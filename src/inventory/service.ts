@@ -216,6 +216,7 @@ function undecided(outcome: Outcome): OrderOutcome {
     case "unarmed":
     case "overloaded":
     case "store_unavailable":
+    case "store_full":
       return outcome;
     default:
       return { kind: "store_unavailable", reason: outcome.kind };

@@ -28,6 +28,8 @@ export interface ShardView {
   readonly skus: number;
   /** No key of this shard exists. */
   readonly empty: boolean;
+  /** The server's error when it refuses writes now, e.g. `OOM …`, `READONLY …`; empty when it takes them. */
+  readonly refusal: string;
 }
 
 /** What arming writes, and what must still be true for it. */
@@ -52,6 +54,8 @@ export interface Visit {
   readonly kind: "armed" | "lost";
   /** Last number issued. */
   readonly head: number;
+  /** The server's error when it refused the visit's writes. */
+  readonly refusal?: string;
 }
 
 /** A restore was overtaken by another one: this worker must write nothing more. */
@@ -94,7 +98,10 @@ export interface ShardControl {
   restoreLines(shard: number, token: string, rows: readonly LineRow[]): Promise<void>;
   /** Lets the shard sell if it is still what was verified. Returns whether it did. */
   arm(shard: number, arming: Arming): Promise<boolean>;
-  /** Tells the shard how far the ledger is (never backwards), trims its log behind that. */
+  /**
+   * Tells the shard how far the ledger is (never backwards), trims its log behind that. On a server that refuses
+   * writes it only reads.
+   */
   visit(shard: number, applied: Position, deployment: string): Promise<Visit>;
   /** Closes connections. */
   close(): Promise<void>;

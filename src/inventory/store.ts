@@ -72,7 +72,7 @@ export class StoreError extends Error {
   /**
    * Says what failed and what it may have done.
    *
-   * @param code what failed, in one word: `connection_lost`, `LOADING`, `OOM`, `script`, …
+   * @param code what failed, in one word: `connection_lost`, `LOADING`, `OOM`, `script`, `half_done`, …
    * @param effect `none`: certainly nothing was done; `unknown`: it may have been;
    *   `poison`: nothing was done, because one command of the batch cannot be decided at all
    */
@@ -84,4 +84,23 @@ export class StoreError extends Error {
   ) {
     super(message, options);
   }
+}
+
+/**
+ * Codes with which a server that is up refuses writes and still answers reads: memory above `maxmemory`, fewer replicas
+ * than `min-replicas-to-write`, a failed save to disk. Each ends when somebody changes the server.
+ */
+const writesRefused: ReadonlySet<string> = new Set(["OOM", "NOREPLICAS", "MISCONF"]);
+
+/** Whether the server is up and refuses writes. */
+export function refusesWrites(error: unknown): error is StoreError {
+  return error instanceof StoreError && writesRefused.has(error.code);
+}
+
+/** Codes that only a change of rights or of keys ends: a script that threw, a Redis user who may not run it. */
+const forAPerson: ReadonlySet<string> = new Set(["script", "half_done", "no_rights", "NOPERM"]);
+
+/** Whether an error repeats until a person has changed the rights of a Redis user, or a key. */
+export function isForAPerson(error: unknown): error is StoreError {
+  return error instanceof StoreError && forAPerson.has(error.code);
 }

@@ -149,8 +149,8 @@ export class Connection {
 
 /**
  * What an error reply means. A reply says that the command was not done, so every effect here is `none`,
- * but for a script that threw: then one command of the batch is to blame. (Its writes cannot be half
- * done: the scripts write last and their first write is the only one that can be refused.)
+ * with two exceptions. A script that threw before its first write: one command of the batch is to blame.
+ * `HALFDONE` from lua/inventory.lua: the log has the events, a later write was refused, so the effect is unknown.
  */
 const refusedBeforeRunning = new Set([
   "ASK",
@@ -179,6 +179,7 @@ function asStoreError(error: unknown): StoreError {
     return new StoreError("connection_lost", "unknown", message, { cause: error });
   }
   const code = message.slice(0, message.search(/[ :]|$/));
+  if (code === "HALFDONE") return new StoreError("half_done", "unknown", message, { cause: error });
   return refusedBeforeRunning.has(code)
     ? new StoreError(code, "none", message, { cause: error })
     : new StoreError("script", "poison", message, { cause: error });

@@ -86,6 +86,11 @@ async function settleAtOnce(view: ShardView, parts: ArmingParts): Promise<Verdic
   const foreign = whyForeign(view, { deployment, shard });
   if (foreign) return refused(foreign);
 
+  // Its log may lack what its master's has, and it can be given nothing.
+  if (view.refusal.startsWith("READONLY")) {
+    return refused(`Cannot arm shard ${shard} as its server is a replica: REDIS_URL must lead to the master`);
+  }
+
   const cursor = await ledger.cursor();
   const wentBack = whyLedgerWentBack(view, cursor);
   if (wentBack) {
@@ -107,6 +112,10 @@ async function verify(view: ShardView, parts: ArmingParts): Promise<Verified | R
   const { shard } = ledger;
   const gap = await bookTheRest(view, parts);
   const cursor = await ledger.cursor();
+  // Before an epoch is issued that cannot be used. Above `maxmemory` arming passes: a visit can then trim the log.
+  if (view.refusal !== "" && !view.refusal.startsWith("OOM")) {
+    return refused(`Cannot arm shard ${shard} as its store refuses writes: ${view.refusal}`);
+  }
 
   const highest = Math.max(cursor.seq, cursor.notedHead, gap?.last.seq ?? 0);
   const seen = { view, cursor, epochSeen: Math.max(view.position.epoch, gap?.last.epoch ?? 0) };

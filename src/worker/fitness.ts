@@ -9,6 +9,7 @@ import type { ShardControl } from "../inventory/shard_control.ts";
 import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { World } from "../world.ts";
+import type { StoreRefusals } from "./store_refusals.ts";
 
 /** Whose servers, and what is asked of them. */
 export interface FitnessParts {
@@ -29,21 +30,33 @@ export async function look({ control, ledger }: FitnessParts): Promise<Finding[]
 /** `INFO` and `CONFIG GET` take Redis 0.1 ms; whoever changes a setting reads of it within this. */
 const lookEveryMs = 3000;
 
+/** What a watch needs beside that. */
+export interface FitnessWatchParts extends FitnessParts {
+  /** Whose stock it is. */
+  readonly deployment: Deployment;
+  /** Told when a promise is off, or kept again. */
+  readonly logger: Logger;
+  /** Says when to look. */
+  readonly world: World;
+  /** Runs the note, which a store may refuse. */
+  readonly refusals: StoreRefusals;
+}
+
 /** Watches one shard's servers, from its arming to the end of the lease. */
 export class FitnessWatch {
-  readonly #parts: FitnessParts & { deployment: Deployment; logger: Logger; world: World };
+  readonly #parts: FitnessWatchParts;
   #noted = "";
   #dueMs: number;
 
   /** The first look is due at once: it notes beside the shard what is off. */
-  constructor(parts: FitnessParts & { deployment: Deployment; logger: Logger; world: World }) {
+  constructor(parts: FitnessWatchParts) {
     this.#parts = parts;
     this.#dueMs = parts.world.elapsedMs();
   }
 
   /** Looks, when that is due. Returns why the shard may not go on selling, in words; empty when it may. */
   async step(): Promise<string[]> {
-    const { world, control, ledger: { shard }, deployment, logger, durability } = this.#parts;
+    const { world, control, ledger: { shard }, deployment, logger, durability, refusals } = this.#parts;
     const nowMs = world.elapsedMs();
     if (nowMs < this.#dueMs) return [];
     this.#dueMs = nowMs + lookEveryMs;
@@ -53,8 +66,8 @@ export class FitnessWatch {
     if (noted !== this.#noted) {
       if (off.length > 0) logger.warn("promises off", { shard, off });
       else if (this.#noted !== "") logger.info("all promises kept again", { shard });
-      await control.note(shard, deployment.id, off);
-      this.#noted = noted;
+      // A note that is refused is tried again at the next look.
+      if (await refusals.attempt(() => control.note(shard, deployment.id, off))) this.#noted = noted;
     }
     return refusalsOf(findings, durability);
   }

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { StockStore } from "../inventory/store.ts";
+import { isForAPerson, refusesWrites, type StockStore } from "../inventory/store.ts";
 import { LeaseLost, type Ledger, type ShardLedger } from "../ledger/ledger.ts";
 import { describeError, type Logger, traceIds } from "../telemetry/logger.ts";
 import { sleep, type World } from "../world.ts";
@@ -17,9 +17,10 @@ import { Compensator } from "./compensate.ts";
 import { FitnessWatch } from "./fitness.ts";
 import { Retention } from "./retention.ts";
 import { unwatched, type WorkerWatch } from "./watch.ts";
-import { arm, type ArmingParts } from "./arming.ts";
+import { arm, type ArmingParts, type Verdict } from "./arming.ts";
 import { describe, driftOf } from "./compare_stock.ts";
 import { Figures } from "./figures.ts";
+import { StoreRefusals } from "./store_refusals.ts";
 
 /** What a shard's worker needs. */
 export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
@@ -84,7 +85,7 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
   const { watch = unwatched } = parts;
   let lastRefusal = "";
   while (!parts.signal.aborted) {
-    const verdict = await arm({ ...parts, ledger }).catch((error) => refuseOnMismatch(error, ledger));
+    const verdict = await arm({ ...parts, ledger }).catch((error) => asRefusal(error, ledger));
     switch (verdict.kind) {
       case "armed":
         lastRefusal = "";
@@ -116,7 +117,8 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
   let position = { epoch, seq: (await ledger.cursor()).seq };
   parts.onBooked?.(shard, position.seq);
   const compensator = new Compensator(ledger, parts.store, world);
-  const fitness = new FitnessWatch({ ...parts, ledger });
+  const refusals = new StoreRefusals(shard, world, logger);
+  const fitness = new FitnessWatch({ ...parts, ledger, refusals });
   const retention = new Retention(ledger, world, parts.retentionMs);
   const figures = parts.watch && new Figures(ledger, world, parts.watch);
   let noted = { head: position.seq, atMs: world.elapsedMs() };
@@ -135,7 +137,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         const trace = traceIds(booking.traceparent);
         if (applied.kind !== "applied") {
           logger.error("log cannot be booked", { shard, why: whyNotBooked(applied), ...trace });
-          await control.disarm(shard, parts.deployment.id);
+          await refusals.attempt(() => control.disarm(shard, parts.deployment.id));
           return;
         }
         const { deadLetters, compensations } = applied;
@@ -147,14 +149,19 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         await ledger.beat();
       }
       // Nobody asks, so nobody sees that reservations have lapsed: an empty batch gives them back.
-      if (isMoreDue || entries.length === 0) isMoreDue = await giveBackLapsed(shard, parts);
+      if (isMoreDue || entries.length === 0) {
+        isMoreDue = false;
+        const giveBack = async () => void (isMoreDue = await giveBackLapsed(shard, parts));
+        if (await refusals.attempt(giveBack)) refusals.over();
+      }
       const visit = await control.visit(shard, { epoch, seq: position.seq }, parts.deployment.id);
+      refusals.visited(visit);
       if (visit.kind === "lost") {
         logger.warn("store lost its right to sell", { shard });
         return;
       }
       watch.visited(shard, visit.head, position.seq);
-      await giveBackDue(shard, compensator, visit.head, position.seq, logger);
+      await refusals.attempt(() => giveBackDue(shard, compensator, visit.head, position.seq, logger));
       // A commit of its own, so once a tick: what is booked by then the cursor knows.
       const nowMs = world.elapsedMs();
       if (visit.head > Math.max(noted.head, position.seq) && nowMs - noted.atMs >= visitEveryMs) {
@@ -165,14 +172,16 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
       const unfit = await fitness.step();
       if (unfit.length > 0) {
         logger.error("servers must not be sold on any more", { shard, why: unfit });
-        await control.disarm(shard, parts.deployment.id);
+        await refusals.attempt(() => control.disarm(shard, parts.deployment.id));
         return;
       }
       const forgotten = await retention.step();
       if (forgotten > 0) logger.info("old order lines deleted", { shard, lines: forgotten });
     }
   } catch (error) {
-    if (error instanceof LedgerMismatch) await control.disarm(shard, parts.deployment.id);
+    if (error instanceof LedgerMismatch) {
+      await refusals.attempt(() => control.disarm(shard, parts.deployment.id));
+    }
     throw error;
   }
 }
@@ -201,10 +210,18 @@ async function giveBackDue(
   }
 }
 
-function refuseOnMismatch(error: unknown, { shard }: ShardLedger) {
+/** What an arming threw and only a person can change, as a verdict. */
+function asRefusal(error: unknown, { shard }: ShardLedger): Verdict {
+  if (refusesWrites(error) || isForAPerson(error)) {
+    return {
+      kind: "refused",
+      reason: `Cannot arm shard ${shard} as its store refused a command: ${error.message}`,
+      driftUnits: 0,
+    };
+  }
   if (!(error instanceof LedgerMismatch)) throw error;
   const { differences } = error;
-  return { kind: "refused", reason: describe(differences, shard), driftUnits: driftOf(differences) } as const;
+  return { kind: "refused", reason: describe(differences, shard), driftUnits: driftOf(differences) };
 }
 
 /** Waits, and keeps the lease meanwhile: an idle session is ended by the ledger. */

@@ -150,7 +150,7 @@ Deno.test("cluster: a slot without an owner, owners that point at each other and
   }
   {
     await using shop = await open([replica.url]);
-    assert.equal((await failureOf(shop.control.inspect(0))).code, "READONLY"); // but the scripts are loaded
+    assert.match((await shop.control.inspect(0)).refusal, /^READONLY /); // and the scripts are loaded
     assert.equal(await refusalOf(shop.store), "READONLY none");
   }
 });

@@ -1,8 +1,6 @@
 /** The operator's command line, as a process of its own, on real servers. */
 import assert from "node:assert/strict";
 import { userInfo } from "node:os";
-import { fileURLToPath } from "node:url";
-import { settings } from "../../src/config.ts";
 import { Connection } from "../../src/redis/connection.ts";
 import { allShardKeys } from "../../src/redis/keys.ts";
 import { realWorld as world } from "../../src/world.ts";
@@ -10,31 +8,8 @@ import { withConnection } from "../servers/database.ts";
 import { startRedis } from "../servers/redis.ts";
 import { freshNamespace, sharedPostgres, sharedRedis } from "../servers/shared.ts";
 import { waitFor } from "../servers/wait.ts";
+import { inventory } from "./command_line.ts";
 import { type Env, startStack } from "./stack.ts";
-
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
-const RUN_DEADLINE_MS = 120_000;
-const UNSET: Env = Object.fromEntries(Object.values(settings).map(({ name }) => [name, ""]));
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs `inventory.ts` to its end. */
-async function inventory(env: Env, ...args: readonly string[]): Promise<Ran> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-P=cli", "inventory.ts", ...args],
-    cwd: REPOSITORY,
-    env: { ...UNSET, ...env },
-    stdin: "null",
-    signal: AbortSignal.timeout(RUN_DEADLINE_MS),
-  });
-  const { code, stdout, stderr } = await child.output();
-  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
-  return { code, out: out ?? "", err: err ?? "" };
-}
 
 /** The result of a verb with `--json`, which must end with `code`. */
 async function json(env: Env, code: number, ...args: readonly string[]): Promise<Record<string, unknown>> {

@@ -34,7 +34,7 @@ export function bodyOf(script: SourceFile, files: readonly SourceFile[]): string
 
 /** Whether a file is a script of its own; else it is a part of one. */
 export function isScript({ text }: SourceFile): boolean {
-  return text.startsWith("#!lua\n");
+  return /^#!lua(?: flags=[a-z,-]+)?\n/.test(text);
 }
 
 /** A header is there and bears the file's name; the parts that it asks for exist and ask for none. */

@@ -59,6 +59,7 @@ export const undecidedCodes: readonly ProblemCode[] = [
   "overloaded",
   "unarmed",
   "store_unavailable",
+  "store_full",
   "outcome_unknown",
 ];
 

@@ -85,6 +85,7 @@ const ownMembers: Readonly<Record<ProblemCode, OwnMembers>> = {
   backlog_full: undecided,
   unarmed: undecided,
   store_unavailable: undecided,
+  store_full: undecided,
   outcome_unknown: undecided,
 };
 

@@ -135,6 +135,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
       log: first && last ? { first, last } : null,
       skus: state.skus,
       empty: deployment === null,
+      refusal: "",
     });
   }
 

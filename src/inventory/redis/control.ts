@@ -14,7 +14,7 @@ import {
   type ShardView,
   type Visit,
 } from "../shard_control.ts";
-import { StoreError } from "../store.ts";
+import { isForAPerson, refusesWrites, StoreError } from "../store.ts";
 import { pairKey, rememberedKey } from "../remembered.ts";
 import { encodeLine } from "./wire_lines.ts";
 import { allShardKeys, type RedisPlace } from "../../redis/keys.ts";
@@ -50,6 +50,7 @@ export class RedisControl implements ShardControl {
   readonly #disarm = readScript("disarm");
   readonly #restore = readScript("restore");
   readonly #note = readScript("note");
+  readonly #probeWrites = readScript("probe_writes");
 
   /** Reads its scripts from `lua/` and sends nothing yet. {@link close} closes `links`. */
   constructor(links: Links, options: ControlOptions) {
@@ -88,12 +89,17 @@ export class RedisControl implements ShardControl {
     await this.#run(this.#note, shard, deployment, JSON.stringify(off));
   }
 
-  /** Loads every script, the one of the API among them, then reads the shard in one call. */
+  /** Loads every script, the one of the API among them, then reads the shard in one call and probes for writes. */
   async inspect(shard: number): Promise<ShardView> {
     // The API may not load scripts (its user needs no `script`), so a shard is armed with its script.
     for (const script of this.#scripts()) {
       await this.#links.call(shard, "SCRIPT", "LOAD", script.source);
     }
+    return await this.#view(shard);
+  }
+
+  async #view(shard: number): Promise<ShardView> {
+    const refusal = await this.#refusal(shard);
     const view = JSON.parse(text(await this.#run(this.#inspect, shard)));
     const [first, last] = [parsePosition(view.first), parsePosition(view.last)];
     return {
@@ -106,7 +112,21 @@ export class RedisControl implements ShardControl {
       log: first && last ? { first, last } : null,
       skus: integer(view.skus),
       empty: integer(view.keys) === 0,
+      refusal,
     };
+  }
+
+  /** Why the server refuses writes, as it says it; empty when it takes them. */
+  async #refusal(shard: number): Promise<string> {
+    try {
+      await this.#run(this.#probeWrites, shard);
+      return "";
+    } catch (error) {
+      if (refusesWrites(error) || error instanceof StoreError && error.code === "READONLY") {
+        return error.message;
+      }
+      throw error;
+    }
   }
 
   /** One `HSCAN`: about 2000 SKUs. A SKU may come twice; one that stays is never missed. */
@@ -190,14 +210,21 @@ export class RedisControl implements ShardControl {
     const keep = Math.max(0, applied.seq - trimMargin);
     const { replicas, onDisk, isCertain } = await this.#followersOf(shard);
     const followers = [replicas, Number(onDisk), Number(isCertain)];
-    const reply = await this.#run(
-      this.#visit,
-      shard,
-      ...[applied.seq, applied.epoch, keep, deployment],
-      ...followers,
-    );
-    const [kind, head] = list(JSON.parse(text(reply)));
-    return { kind: kind === "armed" ? "armed" : "lost", head: integer(head) };
+    try {
+      const reply = await this.#run(
+        this.#visit,
+        shard,
+        ...[applied.seq, applied.epoch, keep, deployment],
+        ...followers,
+      );
+      const [kind, head] = list(JSON.parse(text(reply)));
+      return { kind: kind === "armed" ? "armed" : "lost", head: integer(head) };
+    } catch (error) {
+      if (!refusesWrites(error) && !isForAPerson(error)) throw error;
+      const { armed, deployment: owner, position: { epoch, seq } } = await this.#view(shard);
+      const isKnown = armed && owner === deployment && epoch === applied.epoch && seq >= applied.seq;
+      return { kind: isKnown ? "armed" : "lost", head: seq, refusal: error.message };
+    }
   }
 
   /** Closes the connections; calls on their way reject. */
@@ -220,7 +247,8 @@ export class RedisControl implements ShardControl {
   }
 
   #scripts(): Script[] {
-    return [this.#decide, this.#inspect, this.#arm, this.#visit, this.#disarm, this.#restore, this.#note];
+    const asked = [this.#decide, this.#inspect, this.#probeWrites];
+    return [...asked, this.#arm, this.#visit, this.#disarm, this.#restore, this.#note];
   }
 
   #key(shard: number, index: number): string {

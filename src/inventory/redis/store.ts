@@ -56,7 +56,7 @@ export class RedisStore implements StockStore {
    * Decides a batch in one `EVALSHA`, in two when the shard's epoch was news, and waits until the replicas
    * have what its answers rest on. A server that lacks the script counts as unarmed, at time 0.
    *
-   * @throws {StoreError} also `foreign`, `stale_server` and `stale_epoch`, which have no effect, and
+   * @throws {StoreError} also `foreign`, `no_rights`, `stale_server` and `stale_epoch`, which have no effect, and
    *   `not_replicated`, whose effect is unknown: what was decided is in the log, which a failover may lose
    */
   async decide(shard: number, batch: readonly Timed[]): Promise<BatchResult> {
@@ -78,6 +78,12 @@ export class RedisStore implements StockStore {
             "foreign",
             "none",
             `Cannot use shard ${shard} as it is armed for ${reply.what}`,
+          );
+        case "no_rights":
+          throw new StoreError(
+            "no_rights",
+            "none",
+            `Cannot use shard ${shard} as its Redis user may not run ${reply.what}: see deploy/redis/users.acl`,
           );
         case "stale_server":
           throw new StoreError(

@@ -72,7 +72,7 @@ export type BatchReply =
   }
   | { kind: "unarmed"; timeMs: number }
   | { kind: "stale_epoch" | "stale_server"; timeMs: number; epoch: number }
-  | { kind: "foreign"; timeMs: number; what: string };
+  | { kind: "foreign" | "no_rights"; timeMs: number; what: string };
 
 /** Commands as the script takes them: one JSON array, positions as in the script's header. */
 export function encodeBatch(batch: readonly Timed[]): string {
@@ -156,6 +156,7 @@ export function decodeBatch(reply: unknown): BatchReply {
     case "stale_server":
       return { kind, timeMs, epoch: integer(number) };
     case "foreign":
+    case "no_rights":
       return { kind, timeMs, what: text(number) };
     default:
       throw new TypeError(`Cannot read a script's reply as it is of no known kind: '${kind}'`);

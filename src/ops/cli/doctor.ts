@@ -53,7 +53,17 @@ async function shardFindings(reach: Reach): Promise<Look[]> {
   const other = views.flatMap(({ shards }, shard) =>
     shards === 0 || shards === reach.config.shards ? [] : [shard]
   );
+  const refusing = Map.groupBy(views.keys(), (shard) => views[shard]?.refusal ?? "");
+  const reasons = [...refusing].filter(([refusal]) => refusal !== "");
   return [
+    {
+      check: "writes",
+      verdict: reasons.length > 0 ? "bad" : "ok",
+      found: reasons.length > 0
+        ? reasons.map(([why, shards]) => `shard ${[...shards].join(", ")} refuses them: ${why}`).join("; ")
+        : "taken",
+      promise: null,
+    },
     {
       check: "shards",
       verdict: unarmed.length > 0 ? "bad" : "ok",

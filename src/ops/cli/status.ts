@@ -30,7 +30,10 @@ const bookedSql = `
      limit 1) as holder
   from log_cursor c order by c.shard`;
 
-/** Prints a row a shard. Returns 1 when a shard cannot sell. */
+/**
+ * Prints a row a shard. `writes` is "yes", or the code with which the server refuses them: OOM, NOREPLICAS, MISCONF,
+ * READONLY. Returns 1 when a shard cannot sell.
+ */
 export async function status(reach: Reach, terminal: Terminal): Promise<number> {
   const control = await reach.control();
   const hasLedger = reach.config.store.kind === "redis" && reach.config.store.databaseUrl !== null;
@@ -42,6 +45,7 @@ export async function status(reach: Reach, terminal: Terminal): Promise<number> 
       return {
         shard,
         armed: view.armed ? "yes" : "no",
+        writes: view.refusal === "" ? "yes" : view.refusal.split(" ", 1)[0] ?? "",
         epoch: view.position.epoch,
         head: view.position.seq,
         applied: view.applied,
@@ -57,5 +61,5 @@ export async function status(reach: Reach, terminal: Terminal): Promise<number> 
   );
   terminal.result({ shards: rows.map((row) => ({ ...row, armed: row.armed === "yes" })) }, table(rows));
   if (!hasLedger) terminal.note("DATABASE_URL is not set: what the ledger knows is not shown");
-  return rows.every(({ armed }) => armed === "yes") ? exits.ok : exits.failed;
+  return rows.every(({ armed, writes }) => armed === "yes" && writes === "yes") ? exits.ok : exits.failed;
 }
