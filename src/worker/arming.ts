@@ -107,7 +107,10 @@ async function settleAtOnce(view: ShardView, parts: ArmingParts): Promise<Verdic
 }
 
 /** Books the rest of the log, then compares the store with the ledger, or fills it from there. */
-async function verify(view: ShardView, parts: ArmingParts): Promise<Verified | Refused> {
+async function verify(
+  view: ShardView,
+  parts: ArmingParts,
+): Promise<Verified | Exclude<Verdict, { kind: "armed" }>> {
   const { ledger } = parts;
   const { shard } = ledger;
   const gap = await bookTheRest(view, parts);
@@ -126,6 +129,8 @@ async function verify(view: ShardView, parts: ArmingParts): Promise<Verified | R
   }
   // The store has the sales and only its log has lost them: filling it from the ledger would sell them again.
   if (cursor.seq < view.position.seq) {
+    // The log was read after the view, maybe on the server that took over meanwhile.
+    if (!isSame(view, await parts.control.inspect(shard))) return { kind: "changed" };
     return refused(`Cannot arm shard ${shard} as ${gap?.why ?? `the log ends before ${view.position.seq}`}`);
   }
   const differences = await compareStock(view, parts);
@@ -156,4 +161,10 @@ async function issueAndArm(
 
 function refused(reason: string, driftUnits = 0): Refused {
   return { kind: "refused", reason, driftUnits };
+}
+
+/** Whether nothing was written in between, and the same server answered. */
+function isSame(before: ShardView, now: ShardView): boolean {
+  const facts = ({ instance, position, log }: ShardView) => JSON.stringify([instance, position, log?.last]);
+  return facts(before) === facts(now);
 }

@@ -34,8 +34,12 @@ export async function bookTheRest(view: ShardView, parts: CatchUpParts): Promise
     const entries = await readOn(after, parts);
     const last = entries.at(-1);
     if (!last) {
-      const ends = view.log && after.seq < view.log.last.seq;
-      return ends ? { why: `the log's entries after ${after.seq} are gone`, last: after } : undefined;
+      const end = view.log?.last;
+      if (!end || end.seq <= after.seq) return undefined;
+      const why = end.epoch < after.epoch
+        ? `its log ends under epoch ${end.epoch}, and the ledger goes on under ${after.epoch}`
+        : `the log's entries after ${after.seq} are gone`;
+      return { why, last: after };
     }
     const applied = await apply(ledger, entries);
     if (applied.kind !== "applied") return { why: whyNotBooked(applied), last: last.position };
@@ -68,7 +72,14 @@ export async function lastNumber(
   return last;
 }
 
-/** An answer without entries says that the log ends here. */
-function readOn(after: Position, { log, ledger, signal }: CatchUpParts): Promise<LogEntry[]> {
-  return log.read(ledger.shard, after, { entriesMax: 64, waitMs: 0, signal });
+/**
+ * An answer without entries says that the log ends here.
+ *
+ * @throws the signal's reason when it was aborted: an aborted read returns no entries either, and whoever took
+ *   that for the end of the log would rebuild the store without them
+ */
+async function readOn(after: Position, { log, ledger, signal }: CatchUpParts): Promise<LogEntry[]> {
+  const entries = await log.read(ledger.shard, after, { entriesMax: 64, waitMs: 0, signal });
+  if (entries.length === 0) signal.throwIfAborted();
+  return entries;
 }

@@ -1,0 +1,104 @@
+/**
+ * Arming reads the log after it has looked at the store. What happens between the two is no loss of the log.
+ */
+import assert from "node:assert/strict";
+import { openPostgres } from "../../src/ledger/postgres.ts";
+import { openLedger } from "../../src/ledger/sql_ledger.ts";
+import type { EventLog } from "../../src/log/log.ts";
+import { arm } from "../../src/worker/arming.ts";
+import { realWorld as world } from "../../src/world.ts";
+import { sharedPostgres, sharedRedis } from "../servers/shared.ts";
+import { adjust, deduct, inTime } from "./store_suite.ts";
+import { makeRedisStore } from "./stores.ts";
+
+const SALES = 5;
+
+/** A shard that has sold, with none of it booked, and has lost its right to sell. */
+async function unbooked() {
+  await using started = new AsyncDisposableStack();
+  const store = started.use(await makeRedisStore(sharedRedis().url));
+  const url = await sharedPostgres().freshDatabase();
+  const database = openPostgres({ url, namespace: "inventory", applicationName: "test", world });
+  const ledger = await openLedger(database, world);
+  started.defer(() => ledger.close());
+  const deployment = await ledger.prepare(1);
+  const lease = await ledger.lease(0) ?? assert.fail("the lease is taken");
+  const armWith = (log: EventLog, signal: AbortSignal) =>
+    arm({
+      control: store.control,
+      ledger: lease,
+      log,
+      signal,
+      deployment,
+      world,
+      idempotencyWindowMs: 86_400_000,
+      durability: "report",
+    });
+  const { signal } = new AbortController();
+  assert.equal((await armWith(store.log, signal)).kind, "armed");
+  const commands = [
+    adjust("a", "sku", 100),
+    ...Array.from({ length: SALES }, (_, i) => deduct(`o${i}`, "sku")),
+  ];
+  for (const command of commands) await store.store.decide(0, [inTime(command)]);
+  await store.control.disarm(0, deployment.id);
+  const owned = started.move();
+  return { store, lease, deployment, armWith, signal, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** The same log; `before` runs before each read. */
+function interrupted(log: EventLog, before: () => Promise<void> | void): EventLog {
+  return {
+    async read(...args) {
+      await before();
+      return await log.read(...args);
+    },
+    close: () => log.close(),
+  };
+}
+
+Deno.test("arming: a shard that is given back while its log is read is not refused", async () => {
+  await using shard = await unbooked();
+  const { store, armWith } = shard;
+  const stop = new AbortController();
+  const log = interrupted(store.log, () => stop.abort(new Error("given back")));
+  await assert.rejects(armWith(log, stop.signal), /given back/);
+  const verdict = await armWith(store.log, shard.signal);
+  assert.deepEqual(verdict, { kind: "armed", epoch: 2, rebuilt: "", lost: 0 });
+  assert.equal((await shard.lease.cursor()).seq, 1 + SALES);
+});
+
+Deno.test("arming: a shard that is given back before a rebuild loses no entry that its log still has", async () => {
+  await using shard = await unbooked();
+  const { store, lease, armWith } = shard;
+  await lease.noteHead(100); // the store went back
+  const stop = new AbortController();
+  const log = interrupted(store.log, () => stop.abort(new Error("given back")));
+  await assert.rejects(armWith(log, stop.signal), /given back/);
+  const verdict = await armWith(store.log, shard.signal);
+  assert.ok(verdict.kind === "armed" && verdict.rebuilt !== "", JSON.stringify(verdict));
+  assert.equal(verdict.lost, 100 - 1 - SALES, "lost is what nobody has");
+  assert.deepEqual((await lease.stock("", 10)).map(({ available }) => available), [100 - SALES]);
+});
+
+Deno.test("arming: a store that is armed by another worker while its log is read is looked at again", async () => {
+  await using shard = await unbooked();
+  const { store, deployment, armWith, signal } = shard;
+  const elsewhere: EventLog = {
+    // The other worker has booked and trimmed what this one was about to read.
+    async read() {
+      const seen = await store.control.inspect(0);
+      await store.control.arm(0, {
+        seen,
+        epoch: 2,
+        deployment: deployment.id,
+        shards: 1,
+        applied: seen.position.seq,
+        token: "",
+      });
+      return [];
+    },
+    close: () => Promise.resolve(),
+  };
+  assert.deepEqual(await armWith(elsewhere, signal), { kind: "changed" });
+});
