@@ -116,6 +116,8 @@ async function openRedis(urls: readonly string[], databaseUrl: string | null): P
   const servers = new Servers(urls, place, {
     name: `${namespace}-api`,
     world,
+    // By then every request that waits there has had its answer; below 2 s a busy machine would look like a cut link.
+    silenceMaxMs: Math.max(2000, config.requestTimeoutMs),
     onError: (error) => logger.warn("redis", { error: describeError(error) }),
     ...onCall,
   });

@@ -42,10 +42,16 @@ const database = openPostgres({ url: databaseUrl, namespace, applicationName, wo
 const ledger = await openLedger(database, world);
 const deployment = await prepare();
 
+/**
+ * A worker that waits longer for Redis loses its leases anyway, as they are silent meanwhile (3 s). Well below that, it
+ * can still give them back, and leave its share to the others.
+ */
+const silenceMaxMs = 2000;
 const place = { namespace, shards };
 const servers = new Servers(redisUrls, place, {
   name,
   world,
+  silenceMaxMs,
   onError: (error) => logger.warn("redis", { error: describeError(error) }),
   ...onCall,
 });
@@ -61,7 +67,7 @@ const store = new RedisStore(new Links(servers, "server"), { ...place, deploymen
   userLimitMs,
   idempotencyWindowMs,
   backlogMax: config.backlogMax,
-  replicaTimeoutMs: Math.floor(config.requestTimeoutMs / 2),
+  replicaTimeoutMs: Math.min(Math.floor(config.requestTimeoutMs / 2), silenceMaxMs / 2),
 });
 const stream = new RedisStream(new Links(servers, "shard"), place);
 const log = kafkaBrokers === null ? stream : await relayed(kafkaBrokers);

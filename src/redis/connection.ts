@@ -17,6 +17,12 @@ export interface ConnectionOptions {
   readonly name: string;
   /** Its chance spreads the reconnects of many processes. */
   readonly world: World;
+  /**
+   * How long a server may send nothing while a call waits for it, ms. Then the connection is closed, its calls
+   * reject with `connection_lost`, and a new one is opened. Without it a call on a link that drops packets waits
+   * until TCP gives up, which takes 15 minutes. Must be longer than any call blocks on the server. Default 5000.
+   */
+  readonly silenceMaxMs?: number;
   /** Told about each failure to connect; may be many in a row. */
   readonly onError: (error: Error) => void;
   /** Told each time the connection is lost, and of every attempt that failed. */
@@ -29,6 +35,9 @@ const reconnectMinMs = 50;
 const reconnectMaxMs = 1000;
 /** A frozen server never closes its side; then the socket is destroyed. */
 const disconnectTimeoutMs = 200;
+/** A timer this late was held up in this process: the answer may be in the socket, and is read first. */
+const heldUpMs = 100;
+const silenceMaxDefaultMs = 5000;
 
 /** One connection to one Redis server. */
 export class Connection {
@@ -36,12 +45,17 @@ export class Connection {
   readonly #world: World;
   readonly #onCall: ConnectionOptions["onCall"];
   readonly #inFlight = new Set<(error: StoreError) => void>();
+  readonly #silenceMaxMs: number;
   #isNew = true;
+  /** When the server last sent something, or a call began to wait for it. */
+  #heardAtMs = 0;
+  #cancelWatch: (() => void) | undefined;
 
   /** Begins to connect and goes on trying until {@link close}; {@link whenReady} waits for it. */
   constructor(readonly url: string, options: ConnectionOptions) {
     this.#world = options.world;
     this.#onCall = options.onCall;
+    this.#silenceMaxMs = options.silenceMaxMs ?? silenceMaxDefaultMs;
     this.#redis = new Redis(url, {
       protocol: 2, // one shape of replies on every server
       connectionName: options.name,
@@ -62,7 +76,11 @@ export class Connection {
         reconnectMinMs + options.world.random() * Math.min(reconnectMaxMs, reconnectMinMs * 2 ** times),
     });
     this.#redis.on("error", options.onError);
-    this.#redis.on("ready", () => this.#isNew = false);
+    this.#redis.on("connect", () => this.#watch()); // the greeting that follows is a call too
+    this.#redis.on("ready", () => {
+      this.#isNew = false;
+      this.#heardAtMs = this.#world.elapsedMs();
+    });
     this.#redis.on("close", () => {
       this.#isNew = false;
       this.#lose();
@@ -90,9 +108,13 @@ export class Connection {
       return Promise.reject(new StoreError("not_connected", "none", "Cannot reach Redis: not connected"));
     }
     const answer = new Promise((resolve, reject) => {
+      if (this.#inFlight.size === 0) this.#watch();
       this.#inFlight.add(reject);
       this.#redis.call(command, ...args).then(resolve, (error) => reject(asStoreError(error)))
-        .finally(() => this.#inFlight.delete(reject));
+        .finally(() => {
+          this.#heardAtMs = this.#world.elapsedMs();
+          this.#inFlight.delete(reject);
+        });
     });
     if (this.#onCall) this.#time(command, answer);
     return answer;
@@ -136,7 +158,29 @@ export class Connection {
     answer.then(() => report(""), (error) => report(error instanceof StoreError ? error.code : "broken"));
   }
 
+  /** From now on the server is expected to send something. One timer a connection, however many calls. */
+  #watch(): void {
+    this.#heardAtMs = this.#world.elapsedMs();
+    if (!this.#cancelWatch) this.#lookAgainIn(this.#silenceMaxMs);
+  }
+
+  #lookAgainIn(ms: number): void {
+    const dueMs = this.#world.elapsedMs() + ms;
+    this.#cancelWatch = this.#world.after(ms, () => {
+      this.#cancelWatch = undefined;
+      if (this.ready && this.#inFlight.size === 0) return; // the next call watches again
+      const nowMs = this.#world.elapsedMs();
+      const leftMs = this.#heardAtMs + this.#silenceMaxMs - nowMs;
+      if (leftMs > 0) return this.#lookAgainIn(leftMs);
+      if (nowMs - dueMs > heldUpMs) return this.#lookAgainIn(heldUpMs);
+      this.#lose();
+      this.#redis.disconnect(true);
+    });
+  }
+
   #lose(): void {
+    this.#cancelWatch?.();
+    this.#cancelWatch = undefined;
     const lost = new StoreError(
       "connection_lost",
       "unknown",

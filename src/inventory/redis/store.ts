@@ -23,6 +23,15 @@ export interface RedisLimits extends DecisionLimits {
   readonly replicaTimeoutMs: number;
 }
 
+/**
+ * Whose replicas they are counts: after a failover a `WAIT` for the old master's replicas blocks the connection
+ * for its whole time limit, also behind a reply `unarmed`.
+ */
+interface HeardFollowers {
+  readonly url: string;
+  readonly followers: Followers;
+}
+
 /** The API's side of Redis. It can only run what the worker has loaded: `EVALSHA`, never `EVAL`. */
 export class RedisStore implements StockStore {
   readonly #links: Links;
@@ -32,8 +41,8 @@ export class RedisStore implements StockStore {
   #terms: readonly (number | string)[];
   /** Epoch of each shard as this process last heard it; 0 = not yet. */
   readonly #epochs: number[];
-  /** Which replicas each shard's answers wait for, as this process last heard it. */
-  readonly #followers: (Followers | undefined)[];
+  /** Which replicas each shard's answers wait for, as its server said with its last decision. */
+  readonly #followers: (HeardFollowers | undefined)[];
   readonly #replicaTimeoutMs: number;
 
   /** Reads its script from `lua/` and sends nothing yet. {@link close} closes `links`. */
@@ -112,16 +121,20 @@ export class RedisStore implements StockStore {
   async #run(shard: number, commands: string, isWaiting: boolean): Promise<BatchReply | "not_loaded"> {
     const keys = this.#shardKeys(shard);
     const args = [...keys, commands, this.#epochs[shard] ?? 0, ...this.#terms];
-    const asked = isWaiting && this.#followers[shard] || noFollowers;
     try {
       return await this.#links.run(shard, async (connection) => {
+        const heard = this.#followers[shard];
+        const asked = isWaiting && heard?.url === connection.url ? heard.followers : noFollowers;
         const deciding = connection.call("EVALSHA", this.#script.sha, keys.length, ...args);
         const waiting = acknowledged(connection, asked, this.#replicaTimeoutMs);
         waiting.catch(() => {}); // it counts only for what was decided
         const reply = decodeBatch(await deciding);
-        if (reply.kind !== "decided") return reply;
+        if (reply.kind !== "decided") {
+          this.#followers[shard] = undefined;
+          return reply;
+        }
         const { followers } = reply;
-        this.#followers[shard] = followers;
+        this.#followers[shard] = { url: connection.url, followers };
         if (!isWaiting) return reply;
         // When the number is news: the connection has just answered, so it waits there for the same.
         const isNews = followers.replicas > asked.replicas;
@@ -132,6 +145,7 @@ export class RedisStore implements StockStore {
         return reply;
       });
     } catch (error) {
+      this.#followers[shard] = undefined; // the server may be another one by now, or have lost its replicas
       // The worker loads the script when it arms, so a server without it has not been armed by this version.
       if (error instanceof StoreError && error.code === "NOSCRIPT") return "not_loaded";
       throw error;
