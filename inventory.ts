@@ -196,7 +196,12 @@ function openReach(config: Config): Reach {
     otherRedis: async (url) =>
       call(await parts.once(url, () => parts.connect(url, "the other Redis"), (redis) => redis.close())),
     control: async () =>
-      new RedisControl(await parts.links(), { ...place, userLimitMs: config.userLimitMs, world }),
+      new RedisControl(await parts.links(), {
+        ...place,
+        userLimitMs: config.userLimitMs,
+        world,
+        replicaTimeoutMs: config.replicaTimeoutMs,
+      }),
     log: () => parts.once("log", openLog, (log) => log.close()),
     ledger: () => parts.ledger(),
     books: () => parts.database(),

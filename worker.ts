@@ -62,7 +62,12 @@ await orExit(
   }),
 );
 const idempotencyWindowMs = config.idempotencyWindowS * 1000;
-const control = new RedisControl(new Links(servers, "server"), { ...place, userLimitMs, world });
+const control = new RedisControl(new Links(servers, "server"), {
+  ...place,
+  userLimitMs,
+  world,
+  replicaTimeoutMs: config.replicaTimeoutMs,
+});
 const store = new RedisStore(new Links(servers, "server"), { ...place, deployment: deployment.id }, {
   userLimitMs,
   idempotencyWindowMs,

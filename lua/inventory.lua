@@ -164,11 +164,11 @@ for i = 1, #commands do
   end
 end
 
--- The worker says how many replicas could take this server's place. One that has acknowledged something since
--- counts from then on, unless it has been silent for 10 s.
+-- The worker says how many replicas answers wait for. One that has just acknowledged something counts from then on; a
+-- replica acknowledges once a second.
 local replicas, heard = tonumber(meta[11] or "0"), 0
 for lag in string.gmatch(replication, "state=online,offset=[1-9]%d*,lag=(%d+)") do
-  if tonumber(lag) <= 10 then heard = heard + 1 end
+  if tonumber(lag) <= 2 then heard = heard + 1 end
 end
 replicas = math.max(replicas, heard)
 

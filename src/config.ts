@@ -96,6 +96,8 @@ export interface Config {
   readonly drainTimeoutMs: number;
   /** What to do when the servers cannot keep every promise. */
   readonly durability: "report" | "strict";
+  /** How long a replica may acknowledge nothing before answers no longer wait for it, ms. */
+  readonly replicaTimeoutMs: number;
   /** The least severe line that is logged. */
   readonly logLevel: LogLevel;
   /** What is told of the process; null = nothing. */

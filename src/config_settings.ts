@@ -133,6 +133,13 @@ export const settings = {
     meaning: "when the servers cannot keep every promise: `report` it and sell, or `strict`: sell nothing",
     format: oneOf<"report" | "strict">(["report", "strict"]),
   },
+  replicaTimeoutMs: {
+    name: "REPLICA_TIMEOUT_MS",
+    default: "5000",
+    meaning:
+      "worker: a replica that acknowledges nothing for this long is not waited for, and a promise is off",
+    format: integer(3_000, 10_000),
+  },
   logLevel: {
     name: "LOG_LEVEL",
     default: "info",

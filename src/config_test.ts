@@ -42,6 +42,7 @@ Deno.test("loadConfig() without settings is the embedded default on loopback, op
     requestTimeoutMs: 2000,
     drainTimeoutMs: 4000,
     durability: "report",
+    replicaTimeoutMs: 5000,
     logLevel: "info",
     fairPlay: { rateLimit: null, trustedProxies: 0, blocked: null, purchaseTokenKeys: null },
     telemetry: null,

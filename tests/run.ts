@@ -13,6 +13,7 @@
 // deno-lint-ignore-file no-console -- this is the command that prints for the user
 import { installBackends } from "./backends/install.ts";
 import { readReport } from "./report.ts";
+import { removeStaleNetworks } from "./servers/network.ts";
 import { cleanDatabases, cleanRedis, refuseUsedDatabase, refuseUsedRedis } from "./servers/outside.ts";
 import {
   openRun,
@@ -68,6 +69,7 @@ async function main(args: readonly string[]): Promise<number> {
     result = broken(error)
   );
   await run.close();
+  await removeStaleNetworks();
   for (const reason of result.reasons) console.error(`\n${reason}`);
   if (result.counts) console.log(`\n${result.counts.passed} passed, ${result.counts.failed} failed`);
   return result.code;

@@ -54,6 +54,8 @@ export interface Visit {
   readonly kind: "armed" | "lost";
   /** Last number issued. */
   readonly head: number;
+  /** Replicas that answers wait for no longer, as they were silent for too long; 0 without replicas. */
+  readonly silentReplicas: number;
   /** The server's error when it refused the visit's writes. */
   readonly refusal?: string;
 }

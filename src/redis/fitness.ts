@@ -7,6 +7,7 @@
  * @module
  */
 import { type Finding, judgeClock } from "../finding.ts";
+import type { FoundFollowers } from "./followers.ts";
 
 /** What a server says of itself. */
 export interface ServerFacts {
@@ -16,6 +17,8 @@ export interface ServerFacts {
   readonly settings: ReadonlyMap<string, string> | null;
   /** How far its clock is ahead of this machine's, ms. */
   readonly aheadMs: number;
+  /** Its replicas that answers wait for, and those that are too silent for that. */
+  readonly followers: Pick<FoundFollowers, "replicas" | "silent">;
 }
 
 /** Settings that `CONFIG GET` is asked for. */
@@ -26,14 +29,14 @@ const redisMin = [7, 0] as const;
 const valkeyMin = [7, 2] as const;
 
 /** Judges a server that has, or may get, the right to sell. */
-export function judgeServer({ info, settings, aheadMs }: ServerFacts): Finding[] {
+export function judgeServer({ info, settings, aheadMs, followers }: ServerFacts): Finding[] {
   const field = (name: string) => info.match(new RegExp(`^${name}:(.*?)\r?$`, "m"))?.[1];
   return [
     versionFinding(field("redis_version") ?? "", field("valkey_version")),
     evictionFinding(field("maxmemory_policy")),
     fileFinding(field("aof_enabled"), field("aof_last_write_status")),
     fsyncFinding(settings?.get("appendfsync")),
-    replicasFinding(Number(field("connected_slaves") ?? 0)),
+    replicasFinding(Number(field("connected_slaves") ?? 0), followers),
     minReplicasFinding(settings?.get("min-replicas-to-write"), field("min_slaves_good_slaves")),
     judgeClock("Redis", aheadMs),
   ];
@@ -80,11 +83,18 @@ function fsyncFinding(value: string | undefined): Finding {
   };
 }
 
-function replicasFinding(count: number): Finding {
-  const found = count > 0
-    ? String(count)
-    : "there are none: its disk has the only copy of what the ledger lacks";
-  return { check: "replicas", verdict: count > 0 ? "ok" : "off", found, promise: "serverLoss" };
+function replicasFinding(count: number, { replicas, silent }: ServerFacts["followers"]): Finding {
+  const about = { check: "replicas", promise: "serverLoss" } as const;
+  if (silent > 0) {
+    const found = `${replicas} of ${replicas + silent} acknowledge: answers no longer wait for the others`;
+    return { ...about, verdict: "off", found };
+  }
+  if (count > 0) return { ...about, verdict: "ok", found: String(count) };
+  return {
+    ...about,
+    verdict: "off",
+    found: "there are none: its disk has the only copy of what the ledger lacks",
+  };
 }
 
 /** `INFO` shows how many replicas are good only where a minimum is set. */

@@ -18,6 +18,7 @@ function facts(changed: Record<string, string | undefined>, others: Partial<Serv
     info: lines.map(([name, value]) => `${name}:${value}`).join("\r\n"),
     settings: new Map([["appendfsync", "always"], ["min-replicas-to-write", "1"]]),
     aheadMs: 3,
+    followers: { replicas: 1, silent: 0 },
     ...others,
   };
 }
@@ -71,6 +72,11 @@ Deno.test("judgeServer() says which promise is off, and strict refuses it", () =
       "appendfsync",
       facts({}, { settings: settings("everysec") }),
       /power cut of Redis: appendfsync is everysec/,
+    ],
+    [
+      "replicas",
+      facts({}, { followers: { replicas: 1, silent: 1 } }),
+      /loss of a Redis server: replicas 1 of 2 acknowledge/,
     ],
     ["replicas", facts({ connected_slaves: "0" }), /loss of a Redis server: replicas there are none/],
     [

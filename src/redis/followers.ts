@@ -3,11 +3,14 @@
  *
  * An answer waits for every replica that could be elected, so whichever is, has it. In a Redis Cluster that
  * is every replica of the master that is not marked as failed: a majority of masters says so, and a master
- * that was cut off cannot. One that never had the data (`loading`) cannot be elected. Beside one server nobody
- * declares a replica failed; there it is gone when it has been for ten seconds.
+ * that was cut off cannot. One that never had the data (`loading`) cannot be elected.
  *
- * The worker decides the number and writes it beside the arming, for all API processes. It is never lowered by
- * what a master merely does not see: a master that wakes after its successor was chosen sees no replicas.
+ * A replica that acknowledges nothing for REPLICA_TIMEOUT_MS is waited for no longer, whatever the cluster says of
+ * it: only its link to the master may be cut, and then nobody declares it failed. It may still be elected, so the
+ * guarantee that rests on it is off, and that is said.
+ *
+ * The worker decides the number and writes it beside the arming, for all API processes. It is not lowered by what
+ * a master does not see at one look: a master that wakes after its successor was chosen sees no replicas.
  *
  * @module
  */
@@ -27,6 +30,8 @@ export interface Followers {
 export interface FoundFollowers extends Followers {
   /** Whether a higher number that was noted before is out of date. */
   readonly isCertain: boolean;
+  /** Replicas that could take over and are not waited for, as they have been silent for too long. */
+  readonly silent: number;
 }
 
 /** A master without replicas: an answer waits for nothing. */
@@ -34,8 +39,8 @@ export const noFollowers: Followers = { replicas: 0, onDisk: false };
 
 /** One look a second: an answer counts a replica that caught up meanwhile by itself (`lua/inventory.lua`). */
 const lookEveryMs = 1000;
-/** As long as Redis's own `min-replicas-max-lag`. */
-const goneAfterMs = 10_000;
+/** A replica acknowledges once a second; the lag is in whole seconds. */
+const freshLagS = 2;
 /** Whether replicas keep an append-only file can only be tried: at every look, seldom when they do not. */
 const tryDiskMs = 100;
 const tryDiskAgainMs = 2000;
@@ -57,10 +62,62 @@ export async function acknowledged(
   return integer(list(await connection.call("WAITAOF", 0, replicas, timeoutMs))[1]);
 }
 
-interface Sight extends FoundFollowers {
-  readonly atMs: number;
-  /** Since when it has been this number. */
+/** What is known of a master's replicas from one look to the next. */
+export interface ReplicaCount {
+  /** Those that answers wait for. */
+  readonly replicas: number;
+  /** Those that could take over, silent ones included. */
+  readonly expected: number;
+  /** As in {@link FoundFollowers}. */
+  readonly silent: number;
+  /** As in {@link FoundFollowers}. */
+  readonly isCertain: boolean;
+  /** When all that were expected had acknowledged something, as far as is known; monotonic ms. */
+  readonly heardAtMs: number;
+  /** Since when `replicas` has been this number. */
   readonly sinceMs: number;
+}
+
+/** What one look at a master shows. */
+export interface ReplicaFacts {
+  /** Replicas that its cluster counts as healthy; 0 beside one server. */
+  readonly electable: number;
+  /** Replicas that its cluster has declared failed, or that have no data. */
+  readonly failed: number;
+  /** Seconds since each connected replica that has the data acknowledged something. */
+  readonly lagsS: readonly number[];
+}
+
+/** Counts a master's replicas, `timeoutMs` being REPLICA_TIMEOUT_MS. */
+export function countReplicas(
+  { electable, failed, lagsS }: ReplicaFacts,
+  before: ReplicaCount | undefined,
+  { atMs, timeoutMs }: { atMs: number; timeoutMs: number },
+): ReplicaCount {
+  const fresh = lagsS.filter((lagS) => lagS <= freshLagS);
+  // Beside one server nobody but its master knows a replica, and once its connection is gone only we do.
+  const remembered = before && before.silent === 0 && electable + failed === 0 ? before.replicas : 0;
+  const expected = Math.max(electable, lagsS.length, remembered);
+  const missing = expected - fresh.length;
+  const heardAtMs = missing > 0 ? before?.heardAtMs ?? atMs : atMs - 1000 * Math.max(0, ...fresh);
+  const overdue = lagsS.filter((lagS) => lagS * 1000 >= timeoutMs).length;
+  const isGone = missing > 0 && (atMs - heardAtMs >= timeoutMs || overdue >= missing);
+  const replicas = isGone ? fresh.length : expected;
+  const sinceMs = before?.replicas === replicas ? before.sinceMs : atMs;
+  return {
+    replicas,
+    expected,
+    silent: isGone ? Math.max(electable, lagsS.length) - fresh.length : 0,
+    // Declared failed is gone at once.
+    isCertain: failed > 0 || isGone || atMs - sinceMs >= timeoutMs,
+    heardAtMs,
+    sinceMs,
+  };
+}
+
+interface Sight extends ReplicaCount {
+  readonly atMs: number;
+  readonly onDisk: boolean;
   /** When the replicas' disks are tried again. */
   readonly tryDiskAtMs: number;
 }
@@ -68,11 +125,13 @@ interface Sight extends FoundFollowers {
 /** Looks after the replicas of every master that it is asked for. */
 export class FollowerWatch {
   readonly #world: World;
+  readonly #timeoutMs: number;
   readonly #sights = new Map<string, Promise<Sight>>();
 
-  /** Asks nothing yet. */
-  constructor(world: World) {
+  /** Asks nothing yet. `timeoutMs`: REPLICA_TIMEOUT_MS. */
+  constructor(world: World, timeoutMs: number) {
     this.#world = world;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** The followers of the server at the other end, as they were at most a second ago. */
@@ -95,18 +154,14 @@ export class FollowerWatch {
     const declared = info.includes("cluster_enabled:1")
       ? replicasOf(await connection.call("CLUSTER", "SHARDS"), text(await connection.call("CLUSTER", "MYID")))
       : { electable: 0, failed: 0 };
-    const replicas = Math.max(declared.electable, acknowledging(info)); // the nodes' gossip is a second late
-    const isSame = before?.replicas === replicas;
-    const sinceMs = isSame ? before.sinceMs : atMs;
-    const isTried = !isSame || atMs >= before.tryDiskAtMs;
-    const onDisk = isTried ? await this.#reachesDisks(connection, replicas, info) : before.onDisk;
+    const facts = { ...declared, lagsS: lagsOf(info) };
+    const count = countReplicas(facts, before, { atMs, timeoutMs: this.#timeoutMs });
+    const isTried = before?.replicas !== count.replicas || atMs >= before.tryDiskAtMs;
+    const onDisk = isTried ? await this.#reachesDisks(connection, count.replicas, info) : before.onDisk;
     return {
-      replicas,
+      ...count,
       onDisk,
-      // Declared failed is gone at once; what is merely not seen may be alive elsewhere.
-      isCertain: declared.failed > 0 || atMs - sinceMs >= goneAfterMs,
       atMs,
-      sinceMs,
       tryDiskAtMs: !isTried ? before.tryDiskAtMs : onDisk ? atMs : atMs + tryDiskAgainMs,
     };
   }
@@ -138,14 +193,13 @@ async function infoOf(connection: Connection): Promise<string> {
   const info = text(await connection.call("INFO"));
   const silent = [...info.matchAll(/state=online,offset=0,/g)].length;
   if (silent === 0) return info;
-  await connection.call("WAIT", silent + acknowledging(info), askMs);
+  await connection.call("WAIT", silent + lagsOf(info).length, askMs);
   return text(await connection.call("INFO"));
 }
 
-/** Replicas that have acknowledged something within the last seconds, in `INFO` of their master. */
-export function acknowledging(info: string): number {
-  const lags = [...info.matchAll(/state=online,offset=[1-9]\d*,lag=(\d+)/g)].map(([, lagS]) => Number(lagS));
-  return lags.filter((lagS) => lagS * 1000 <= goneAfterMs).length;
+/** Of each connected replica that has acknowledged something, in `INFO` of its master: seconds since it did last. */
+export function lagsOf(info: string): number[] {
+  return [...info.matchAll(/state=online,offset=[1-9]\d*,lag=(\d+)/g)].map(([, lagS]) => Number(lagS));
 }
 
 /**

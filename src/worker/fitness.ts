@@ -5,7 +5,7 @@
  * @module
  */
 import { type Durability, type Finding, promisesOff, refusalsOf } from "../finding.ts";
-import type { ShardControl } from "../inventory/shard_control.ts";
+import type { ShardControl, Visit } from "../inventory/shard_control.ts";
 import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { World } from "../world.ts";
@@ -47,6 +47,7 @@ export class FitnessWatch {
   readonly #parts: FitnessWatchParts;
   #noted = "";
   #dueMs: number;
+  #silentReplicas = 0;
 
   /** The first look is due at once: it notes beside the shard what is off. */
   constructor(parts: FitnessWatchParts) {
@@ -54,11 +55,15 @@ export class FitnessWatch {
     this.#dueMs = parts.world.elapsedMs();
   }
 
-  /** Looks, when that is due. Returns why the shard may not go on selling, in words; empty when it may. */
-  async step(): Promise<string[]> {
+  /**
+   * Looks, when that is due: at once when another number of replicas is silent. Returns why the shard may not go on
+   * selling, in words; empty when it may.
+   */
+  async step({ silentReplicas }: Pick<Visit, "silentReplicas">): Promise<string[]> {
     const { world, control, ledger: { shard }, deployment, logger, durability, refusals } = this.#parts;
     const nowMs = world.elapsedMs();
-    if (nowMs < this.#dueMs) return [];
+    if (nowMs < this.#dueMs && silentReplicas === this.#silentReplicas) return [];
+    this.#silentReplicas = silentReplicas;
     this.#dueMs = nowMs + lookEveryMs;
     const findings = await look(this.#parts);
     const off = promisesOff(findings);

@@ -169,7 +169,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         await ledger.noteHead(noted.head);
       }
       await figures?.step();
-      const unfit = await fitness.step();
+      const unfit = await fitness.step(visit);
       if (unfit.length > 0) {
         logger.error("servers must not be sold on any more", { shard, why: unfit });
         await refusals.attempt(() => control.disarm(shard, parts.deployment.id));

@@ -324,7 +324,11 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
       await decide(store, adjust("a", "S", 9), deduct("o-1", "S"), deduct("o-2", "S"));
       const outcomes = await decide(store, deduct("o-3", "S"), deduct("o-1", "S"), adjust("b", "S", 1));
       assert.deepEqual(outcomes.map((outcome) => outcome.kind), ["backlog_full", "accepted", "accepted"]);
-      assert.deepEqual(await control.visit(0, { epoch: 1, seq: 4 }, deployment), { kind: "armed", head: 4 });
+      assert.deepEqual(await control.visit(0, { epoch: 1, seq: 4 }, deployment), {
+        kind: "armed",
+        head: 4,
+        silentReplicas: 0,
+      });
       assert.equal((await decide(store, deduct("o-3", "S")))[0]?.kind, "accepted");
     },
     { backlogMax: 3 },
@@ -335,7 +339,7 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
     await armEmpty(control);
     await decide(store, adjust("a", "S", 9));
     const someone = "00000000-0000-4000-8000-000000000002";
-    const lost = { kind: "lost", head: 1 };
+    const lost = { kind: "lost", head: 1, silentReplicas: 0 };
     assert.deepEqual(await control.visit(0, { epoch: 2, seq: 1 }, deployment), lost);
     assert.deepEqual(await control.visit(0, { epoch: 1, seq: 1 }, someone), lost);
     await control.disarm(0, someone);

@@ -86,6 +86,7 @@ export async function makeRedisStore(
     ...place,
     userLimitMs: all.userLimitMs,
     world: realWorld,
+    replicaTimeoutMs: 5000,
   });
   await control.inspect(0); // loads the scripts
   const log = new RedisStream(new Links(servers, "shard"), place);

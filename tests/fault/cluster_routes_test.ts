@@ -26,7 +26,12 @@ const options = { name: "test", world, onError() {} };
 /** API's and worker's side of one shard. */
 async function open(urls: readonly string[]) {
   const servers = new Servers(urls, place, options);
-  const control = new RedisControl(new Links(servers, "server"), { ...place, userLimitMs: 0, world });
+  const control = new RedisControl(new Links(servers, "server"), {
+    ...place,
+    userLimitMs: 0,
+    world,
+    replicaTimeoutMs: 5000,
+  });
   const store = new RedisStore(new Links(servers, "shard"), { ...place, deployment: "" }, limits);
   await servers.whenKnown(5000);
   return {

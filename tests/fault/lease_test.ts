@@ -156,6 +156,7 @@ async function startGreedyWorker(redisUrl: string, databaseUrl: string) {
     ...place,
     userLimitMs: limits.userLimitMs,
     world,
+    replicaTimeoutMs: 5000,
   });
   const store = new RedisStore(new Links(servers, "server"), { ...place, deployment: deployment.id }, limits);
   const messages: string[] = [];

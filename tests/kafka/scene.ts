@@ -42,7 +42,12 @@ export class Scene implements AsyncDisposable {
     const options = { name: "test", world: realWorld, onError() {} };
     this.#servers = this.#closing(new Servers([sharedRedis().url], this.#place, options));
     this.control = this.#closing(
-      new RedisControl(this.#links(), { ...this.#place, userLimitMs: 0, world: realWorld }),
+      new RedisControl(this.#links(), {
+        ...this.#place,
+        userLimitMs: 0,
+        world: realWorld,
+        replicaTimeoutMs: 5000,
+      }),
     );
     this.store = this.#closing(
       new RedisStore(this.#links(), { ...this.#place, deployment: "" }, {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Host } from "./network.ts";
 import { type RedisFlavour, type RedisServer, startRedis } from "./redis.ts";
 import { waitFor } from "./wait.ts";
 
@@ -21,6 +22,8 @@ export interface ClusterOptions {
   readonly args?: readonly string[];
   /** Of each master: 1 when left out. */
   readonly replicas?: 0 | 1;
+  /** Where each node runs, in the order of the nodes; on loopback when left out. */
+  readonly hosts?: readonly Host[];
 }
 
 /** A node's line of `CLUSTER NODES`, as far as tests read it. */
@@ -36,13 +39,14 @@ export interface ClusterNode {
 
 /** Starts the nodes; returns when every one of them sees all others, and every replica its master. */
 export async function startCluster(
-  { flavour = "redis", args = [], replicas = 1 }: ClusterOptions = {},
+  { flavour = "redis", args = [], replicas = 1, hosts = [] }: ClusterOptions = {},
 ): Promise<RedisCluster> {
   await using started = new AsyncDisposableStack();
   const nodeArgs = ["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS), ...args];
   const nodes: RedisServer[] = [];
   for (let i = 0; i < MASTERS * (1 + replicas); i++) {
-    nodes.push(started.use(await startRedis({ flavour, args: nodeArgs })));
+    const host = hosts[i];
+    nodes.push(started.use(await startRedis({ flavour, args: nodeArgs, ...host && { host } })));
   }
   const cluster = new RedisCluster(nodes, started.move());
   await cluster.form().catch(async (error) => {
@@ -80,7 +84,7 @@ export class RedisCluster implements AsyncDisposable {
     const ids = await Promise.all(this.nodes.map((node) => node.cli("CLUSTER", "MYID")));
     for (const [i, node] of this.nodes.entries()) {
       await node.cli("CLUSTER", "SET-CONFIG-EPOCH", String(i + 1));
-      if (i > 0) await this.node(0).cli("CLUSTER", "MEET", "127.0.0.1", String(node.port));
+      if (i > 0) await this.node(0).cli("CLUSTER", "MEET", node.address, String(node.port));
     }
     for (let i = 0; i < MASTERS; i++) {
       const [first, next] = [i, i + 1].map((at) => Math.floor(at * SLOTS / MASTERS));

@@ -12,7 +12,7 @@ import { installKafka, KAFKA_BY_HAND, KAFKA_FOLDERS, KAFKA_JAR } from "./install
 import { ensureRun } from "./run_folder.ts";
 
 /** The servers that tests can ask for. */
-export type ServerName = "redis" | "valkey" | "postgres" | "kafka" | "nginx" | "openssl";
+export type ServerName = "redis" | "valkey" | "postgres" | "kafka" | "nginx" | "openssl" | "iproute2";
 
 /** How one server is found and installed. */
 interface Recipe {
@@ -66,6 +66,13 @@ const RECIPES: Record<ServerName, Recipe> = {
     folders: () => [],
     install: () => installPackages(["openssl"]),
     byHand: "sudo apt-get install -y openssl",
+  },
+  // For tests that drop packets between hosts: `network.ts`.
+  iproute2: {
+    programs: ["ip"],
+    folders: () => ["/usr/sbin", "/sbin"], // not in everybody's PATH
+    install: () => installPackages(["iproute2"]),
+    byHand: "sudo apt-get install -y iproute2",
   },
   valkey: {
     programs: ["valkey-server"],

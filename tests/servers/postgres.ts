@@ -6,6 +6,7 @@
 import { runCommand } from "./command.ts";
 import { createDatabase } from "./database.ts";
 import { programOf } from "./install.ts";
+import type { Account, Host } from "./network.ts";
 import { childrenOf, isGone, signalPid } from "./pid.ts";
 import { freePort } from "./port.ts";
 import { type RunningProcess, startProcess } from "./process.ts";
@@ -16,41 +17,48 @@ import { waitFor } from "./wait.ts";
 export interface PostgresOptions {
   /** Appended to the command line. */
   readonly args?: readonly string[];
+  /** Where it runs; on loopback when left out. */
+  readonly host?: Host;
 }
-
-/** The user to run as; empty when this is not root. */
-type Account = { readonly uid?: number; readonly gid?: number };
 
 const COMMAND_DEADLINE_MS = 60_000;
 const STOP_GRACE_MS = 3_000;
 const CHILDREN_DEADLINE_MS = 5_000;
 
 /** Starts a server with a cluster of its own; returns when it accepts connections. */
-export async function startPostgres({ args = [] }: PostgresOptions = {}): Promise<PostgresServer> {
+export async function startPostgres({ args = [], host }: PostgresOptions = {}): Promise<PostgresServer> {
   const account = await unprivileged();
   const template = await templateDir(account);
   const dir = await folderFor(account, "postgres");
   await runCommand("cp", ["-R", `${template}/.`, dir], { ...account, deadlineMs: COMMAND_DEADLINE_MS });
-  const server = new PostgresServer(args, dir, account);
+  if (host) {
+    await Deno.writeTextFile(`${dir}/pg_hba.conf`, "host all all 198.18.0.0/15 trust\n", { append: true });
+  }
+  const server = new PostgresServer(args, dir, account, host);
   await server.start();
   return server;
 }
 
 /** A server on a port and folder that stay the same over {@link PostgresServer.kill} and a new start. */
 export class PostgresServer implements AsyncDisposable {
-  /** On 127.0.0.1, where everybody is trusted. */
+  /** Everybody who reaches it is trusted. */
   readonly port: number = freePort();
   /** Its own database `postgres`, as superuser. */
-  readonly url: string = `postgres://postgres@127.0.0.1:${this.port}/postgres`;
+  readonly url: string;
   /** Its data folder. */
   readonly dir: string;
   readonly #account: Account;
   readonly #args: readonly string[];
+  readonly #host: Host | undefined;
+  readonly #address: string;
   #process: RunningProcess | undefined;
 
   /** Use {@link startPostgres}. */
-  constructor(args: readonly string[], dir: string, account: Account) {
+  constructor(args: readonly string[], dir: string, account: Account, host?: Host) {
     this.dir = dir;
+    this.#host = host;
+    this.#address = host?.address ?? "127.0.0.1";
+    this.url = `postgres://postgres@${this.#address}:${this.port}/postgres`;
     this.#args = args;
     this.#account = account;
   }
@@ -64,18 +72,21 @@ export class PostgresServer implements AsyncDisposable {
   async start(): Promise<void> {
     if (this.#process) throw new Error(`Cannot start the PostgreSQL on port ${this.port} as it is running`);
     const settings = {
-      listen_addresses: "127.0.0.1",
+      listen_addresses: this.#address,
       port: this.port,
       unix_socket_directories: "",
       fsync: "on",
       max_connections: 100,
     };
     const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+    const program = programOf("postgres", "postgres");
+    const args = ["-D", this.dir, ...flags, ...this.#args];
+    const started = this.#host
+      ? this.#host.command(program, args, this.#account) // root enters the host, then becomes somebody else
+      : { command: program, args, ...this.#account };
     this.#process = await startProcess({
-      command: programOf("postgres", "postgres"),
-      args: ["-D", this.dir, ...flags, ...this.#args],
+      ...started,
       cwd: this.dir,
-      ...this.#account,
       readyLine: /database system is ready to accept (read-only )?connections/,
     });
   }

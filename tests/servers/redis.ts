@@ -5,6 +5,7 @@
  */
 import { runCommand } from "./command.ts";
 import { programOf } from "./install.ts";
+import type { Host } from "./network.ts";
 import { freePort } from "./port.ts";
 import { type RunningProcess, startProcess } from "./process.ts";
 import { dataDir } from "./run_folder.ts";
@@ -18,6 +19,8 @@ export interface RedisOptions {
   readonly flavour?: RedisFlavour;
   /** Appended to the command line. */
   readonly args?: readonly string[];
+  /** Where it runs; on loopback when left out. */
+  readonly host?: Host;
 }
 
 const CLI_DEADLINE_MS = 5_000;
@@ -30,8 +33,10 @@ const SHIPPED_ARGS = [
 ];
 
 /** Starts a server with a data folder of its own; returns when it answers. */
-export async function startRedis({ flavour = "redis", args = [] }: RedisOptions = {}): Promise<RedisServer> {
-  const server = new RedisServer(flavour, args, await dataDir(flavour));
+export async function startRedis(
+  { flavour = "redis", args = [], host }: RedisOptions = {},
+): Promise<RedisServer> {
+  const server = new RedisServer(flavour, args, await dataDir(flavour), host);
   await server.start();
   return server;
 }
@@ -40,18 +45,24 @@ export async function startRedis({ flavour = "redis", args = [] }: RedisOptions 
 export class RedisServer implements AsyncDisposable {
   /** Which of the two it is. */
   readonly flavour: RedisFlavour;
-  /** On 127.0.0.1, without a password. */
+  /** Its IPv4 address. */
+  readonly address: string;
+  /** Without a password. */
   readonly port: number = freePort();
   /** Its address for clients. */
-  readonly url: string = `redis://127.0.0.1:${this.port}`;
+  readonly url: string;
   /** Where its append-only file lies. */
   readonly dir: string;
   readonly #args: readonly string[];
+  readonly #host: Host | undefined;
   #process: RunningProcess | undefined;
 
   /** Use {@link startRedis}. */
-  constructor(flavour: RedisFlavour, args: readonly string[], dir: string) {
+  constructor(flavour: RedisFlavour, args: readonly string[], dir: string, host?: Host) {
     this.flavour = flavour;
+    this.#host = host;
+    this.address = host?.address ?? "127.0.0.1";
+    this.url = `redis://${this.address}:${this.port}`;
     this.dir = dir;
     this.#args = args;
   }
@@ -66,13 +77,15 @@ export class RedisServer implements AsyncDisposable {
     if (this.#process) {
       throw new Error(`Cannot start the ${this.flavour} on port ${this.port} as it is running`);
     }
+    const program = programOf(this.flavour, `${this.flavour}-server`);
+    const args = [
+      ...["--bind", this.address, "--port", String(this.port), "--dir", this.dir],
+      ...this.#host ? ["--protected-mode", "no"] : [],
+      ...SHIPPED_ARGS,
+      ...this.#args,
+    ];
     this.#process = await startProcess({
-      command: programOf(this.flavour, `${this.flavour}-server`),
-      args: [
-        ...["--bind", "127.0.0.1", "--port", String(this.port), "--dir", this.dir],
-        ...SHIPPED_ARGS,
-        ...this.#args,
-      ],
+      ...this.#host?.command(program, args) ?? { command: program, args },
       // Printed after the append-only file was read: no client is told LOADING from here on.
       readyLine: /Ready to accept connections/,
     });
@@ -103,7 +116,7 @@ export class RedisServer implements AsyncDisposable {
   async cli(...args: readonly string[]): Promise<string> {
     const reply = await runCommand(
       programOf("redis", "redis-cli"),
-      ["-e", "-h", "127.0.0.1", "-p", String(this.port), ...args],
+      ["-e", "-h", this.address, "-p", String(this.port), ...args],
       { deadlineMs: CLI_DEADLINE_MS },
     );
     return reply.replace(/\n$/, "");

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { settings } from "../../src/config.ts";
+import type { Host } from "../servers/network.ts";
 import { freePort } from "../servers/port.ts";
 import { type RunningProcess, startProcess } from "../servers/process.ts";
 import { waitFor } from "../servers/wait.ts";
@@ -55,20 +56,29 @@ export class Service implements AsyncDisposable {
   /** How long its last start took, until it said that it runs. */
   startMs = 0;
   readonly #deno: string;
+  readonly #host: Host | undefined;
   #process: RunningProcess | undefined;
 
-  private constructor(program: Program, env: Env, port: number, deno: string) {
+  private constructor(program: Program, env: Env, port: number, deno: string, host?: Host) {
     this.program = program;
     this.#deno = deno;
+    this.#host = host;
+    const address = host?.address ?? "127.0.0.1";
     // Deploy chooses the address; here it must stay on loopback.
     const chosen = program === "deploy" ? { DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}` } : {};
-    this.env = { ...UNSET, PORT: String(port), ...chosen, ...env };
-    this.url = `http://127.0.0.1:${port}`;
+    const hosted = host && program === "api" ? { HOST: address } : {};
+    this.env = { ...UNSET, PORT: String(port), ...chosen, ...hosted, ...env };
+    this.url = `http://${address}:${port}`;
   }
 
   /** Starts a process; returns when it printed that it runs, which is not yet that it is ready to sell. */
-  static async start(program: Program, env: Env, deno: string = Deno.execPath()): Promise<Service> {
-    const service = new Service(program, env, freePort(), deno);
+  static async start(
+    program: Program,
+    env: Env,
+    deno: string = Deno.execPath(),
+    host?: Host,
+  ): Promise<Service> {
+    const service = new Service(program, env, freePort(), deno, host);
     await service.restart();
     return service;
   }
@@ -84,8 +94,7 @@ export class Service implements AsyncDisposable {
     const startedMs = performance.now();
     const { args, readyLine } = PROGRAMS[this.program];
     this.#process = await startProcess({
-      command: this.#deno,
-      args,
+      ...this.#host?.command(this.#deno, args) ?? { command: this.#deno, args },
       env: this.env,
       cwd: REPOSITORY,
       readyLine,

@@ -214,11 +214,11 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     const slot = this.#slot(shard);
     const head = slot.shard.seq;
     const known = slot.armed && slot.epoch === applied.epoch && slot.deployment === deployment;
-    if (!known) return Promise.resolve({ kind: "lost", head });
+    if (!known) return Promise.resolve({ kind: "lost", head, silentReplicas: 0 });
     slot.shard.applied = Math.max(slot.shard.applied, applied.seq);
     const behind = slot.log.findIndex(({ position }) => comparePositions(position, applied) > 0);
     slot.log.splice(0, behind < 0 ? slot.log.length : behind);
-    return Promise.resolve({ kind: "armed", head });
+    return Promise.resolve({ kind: "armed", head, silentReplicas: 0 });
   }
 
   /** Ends waiting reads. */

@@ -31,6 +31,8 @@ export interface ControlOptions extends RedisPlace {
   readonly userLimitMs: number;
   /** Its clock is the one that the server's is held against, and says when to look at the replicas again. */
   readonly world: World;
+  /** REPLICA_TIMEOUT_MS. */
+  readonly replicaTimeoutMs: number;
 }
 
 /** Entries kept behind the ledger's position, for an operator who wants to look: 10,000 events. */
@@ -56,7 +58,7 @@ export class RedisControl implements ShardControl {
   constructor(links: Links, options: ControlOptions) {
     this.#links = links;
     this.#options = options;
-    this.#followers = new FollowerWatch(options.world);
+    this.#followers = new FollowerWatch(options.world, options.replicaTimeoutMs);
     this.#keys = allShardKeys(options);
   }
 
@@ -68,7 +70,8 @@ export class RedisControl implements ShardControl {
     const askedMs = world.now();
     const [seconds, micros] = list(await this.#links.call(shard, "TIME")).map(Number);
     const serverMs = (seconds ?? NaN) * 1000 + (micros ?? NaN) / 1000;
-    return judgeServer({ info, settings, aheadMs: serverMs - (askedMs + world.now()) / 2 });
+    const aheadMs = serverMs - (askedMs + world.now()) / 2;
+    return judgeServer({ info, settings, aheadMs, followers: await this.#followersOf(shard) });
   }
 
   async #settings(shard: number): Promise<Map<string, string> | null> {
@@ -208,7 +211,7 @@ export class RedisControl implements ShardControl {
    */
   async visit(shard: number, applied: Position, deployment: string): Promise<Visit> {
     const keep = Math.max(0, applied.seq - trimMargin);
-    const { replicas, onDisk, isCertain } = await this.#followersOf(shard);
+    const { replicas, onDisk, isCertain, silent } = await this.#followersOf(shard);
     const followers = [replicas, Number(onDisk), Number(isCertain)];
     try {
       const reply = await this.#run(
@@ -218,12 +221,13 @@ export class RedisControl implements ShardControl {
         ...followers,
       );
       const [kind, head] = list(JSON.parse(text(reply)));
-      return { kind: kind === "armed" ? "armed" : "lost", head: integer(head) };
+      return { kind: kind === "armed" ? "armed" : "lost", head: integer(head), silentReplicas: silent };
     } catch (error) {
       if (!refusesWrites(error) && !isForAPerson(error)) throw error;
       const { armed, deployment: owner, position: { epoch, seq } } = await this.#view(shard);
       const isKnown = armed && owner === deployment && epoch === applied.epoch && seq >= applied.seq;
-      return { kind: isKnown ? "armed" : "lost", head: seq, refusal: error.message };
+      const kind = isKnown ? "armed" : "lost";
+      return { kind, head: seq, silentReplicas: silent, refusal: error.message };
     }
   }
 
