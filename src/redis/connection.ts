@@ -47,6 +47,8 @@ export class Connection {
   readonly #inFlight = new Set<(error: StoreError) => void>();
   readonly #silenceMaxMs: number;
   #isNew = true;
+  /** It was given up, and its socket is not closed yet. */
+  #isLeft = false;
   /** When the server last sent something, or a call began to wait for it. */
   #heardAtMs = 0;
   #cancelWatch: (() => void) | undefined;
@@ -82,7 +84,7 @@ export class Connection {
       this.#heardAtMs = this.#world.elapsedMs();
     });
     this.#redis.on("close", () => {
-      this.#isNew = false;
+      this.#isNew = this.#isLeft = false;
       this.#lose();
       options.onClose?.();
     });
@@ -95,7 +97,7 @@ export class Connection {
 
   /** Whether commands can be sent now. */
   get ready(): boolean {
-    return this.#redis.status === "ready";
+    return this.#redis.status === "ready" && !this.#isLeft;
   }
 
   /**
@@ -173,8 +175,10 @@ export class Connection {
       const leftMs = this.#heardAtMs + this.#silenceMaxMs - nowMs;
       if (leftMs > 0) return this.#lookAgainIn(leftMs);
       if (nowMs - dueMs > heldUpMs) return this.#lookAgainIn(heldUpMs);
+      this.#isLeft = true;
       this.#lose();
-      this.#redis.disconnect(true);
+      const reconnects = true;
+      this.#redis.disconnect(reconnects);
     });
   }
 

@@ -75,8 +75,8 @@ export async function lastNumber(
 /**
  * An answer without entries says that the log ends here.
  *
- * @throws the signal's reason when it was aborted: an aborted read returns no entries either, and whoever took
- *   that for the end of the log would rebuild the store without them
+ * @throws the signal's reason when it was aborted: an aborted read returns no entries either, and a store that
+ *   is rebuilt on that answer lacks what the log still has
  */
 async function readOn(after: Position, { log, ledger, signal }: CatchUpParts): Promise<LogEntry[]> {
   const entries = await log.read(ledger.shard, after, { entriesMax: 64, waitMs: 0, signal });

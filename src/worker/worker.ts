@@ -93,7 +93,10 @@ class Balancer {
       const staying = [...this.#kept.values()].filter(({ stop }) => !stop.signal.aborted);
       for (const { stop } of staying.slice(share)) stop.abort(); // those taken last
       const leased = [...crew.leased, ...this.#kept.keys()];
-      await this.#take(shardsToTake(shards, share - staying.length, { ...crew, leased }));
+      // What it has let go is for the others: taken again at once, it would stand still for another failure.
+      const isLeftToOthers = standing === "uncounted" && crew.workers > 1;
+      const wanted = isLeftToOthers ? 0 : share - staying.length;
+      await this.#take(shardsToTake(shards, wanted, { ...crew, leased }));
       await sleep(world, lookEveryMs, this.#signal);
     }
   }

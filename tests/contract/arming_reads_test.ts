@@ -53,6 +53,7 @@ function interrupted(log: EventLog, before: () => Promise<void> | void): EventLo
       await before();
       return await log.read(...args);
     },
+    tail: (shard) => log.tail(shard),
     close: () => log.close(),
   };
 }
@@ -98,6 +99,7 @@ Deno.test("arming: a store that is armed by another worker while its log is read
       });
       return [];
     },
+    tail: (shard) => store.log.tail(shard),
     close: () => Promise.resolve(),
   };
   assert.deepEqual(await armWith(elsewhere, signal), { kind: "changed" });

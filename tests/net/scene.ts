@@ -23,6 +23,8 @@ export interface SceneOptions {
   /** 1 when left out. */
   readonly workers?: number;
   readonly env?: Env;
+  /** Of every Redis server, beside the defaults. */
+  readonly redisArgs?: readonly string[];
 }
 
 /** A service and the host that it runs on. */
@@ -52,14 +54,16 @@ export interface Scene extends AsyncDisposable {
 }
 
 /** Starts a deployment. */
-export async function openScene({ shards, workers = 1, env = {} }: SceneOptions): Promise<Scene> {
+export async function openScene(
+  { shards, workers = 1, env = {}, redisArgs = [] }: SceneOptions,
+): Promise<Scene> {
   await using started = new AsyncDisposableStack();
   const network = started.use(await openNetwork());
   const hosts: Host[] = [];
   for (let i = 0; i < NODES + workers + 2; i++) hosts.push(await network.host());
   const [ledger, apiHost, ...workerHosts] = hosts.splice(NODES) as [Host, Host, ...Host[]];
   const [cluster, postgres] = await Promise.all([
-    startCluster({ hosts }).then((cluster) => started.use(cluster)),
+    startCluster({ hosts, args: redisArgs }).then((cluster) => started.use(cluster)),
     startPostgres({ host: ledger }).then((postgres) => started.use(postgres)),
   ]);
   const databaseUrl = await postgres.freshDatabase();

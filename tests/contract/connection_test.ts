@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { StoreError } from "../../src/inventory/store.ts";
+import { Connection } from "../../src/redis/connection.ts";
+import { realWorld } from "../../src/world.ts";
+import { startRedis } from "../servers/redis.ts";
+import { sharedRedis } from "../servers/shared.ts";
+
+const DEADLINE_MS = 10_000;
+
+Deno.test("connection: a call on which the server is silent for too long is lost, and the next one finds a new connection", async () => {
+  await using redis = await startRedis();
+  const connection = new Connection(redis.url, {
+    name: "test",
+    world: realWorld,
+    silenceMaxMs: 300,
+    onError() {},
+  });
+  try {
+    await connection.whenReady(DEADLINE_MS);
+    redis.freeze();
+    const calls = [connection.call("PING"), connection.call("PING")];
+    for (const call of calls) {
+      await assert.rejects(call, (error) => error instanceof StoreError && error.code === "connection_lost");
+    }
+    redis.thaw();
+    await connection.whenReady(DEADLINE_MS);
+    assert.equal(await connection.call("PING"), "PONG");
+  } finally {
+    await connection.close();
+  }
+});
+
+Deno.test("connection: calls that take turns on a slow server are not lost while it answers", async () => {
+  const connection = new Connection(sharedRedis().url, {
+    name: "test",
+    world: realWorld,
+    silenceMaxMs: 1000,
+    onError() {},
+  });
+  try {
+    await connection.whenReady(DEADLINE_MS);
+    // Together longer than the limit; each answer shows that the server is there.
+    const key = `test:${crypto.randomUUID()}`;
+    const calls = Array.from({ length: 4 }, () => connection.call("BLPOP", key, 0.4));
+    assert.deepEqual(await Promise.all(calls), [null, null, null, null]);
+  } finally {
+    await connection.close();
+  }
+});
