@@ -8,6 +8,7 @@ import { userInfo } from "node:os";
 import { createApp } from "./src/http/app.ts";
 import type { Config } from "./src/config.ts";
 import { RedisControl } from "./src/inventory/redis/control.ts";
+import { RedisReader } from "./src/inventory/redis/reader.ts";
 import { RedisStore } from "./src/inventory/redis/store.ts";
 import { InventoryService } from "./src/inventory/service.ts";
 import type { StockStore } from "./src/inventory/store.ts";
@@ -202,6 +203,7 @@ function openReach(config: Config): Reach {
         world,
         replicaTimeoutMs: config.replicaTimeoutMs,
       }),
+    reader: async () => new RedisReader(await parts.links(), place),
     log: () => parts.once("log", openLog, (log) => log.close()),
     ledger: () => parts.ledger(),
     books: () => parts.database(),

@@ -1,49 +1,13 @@
 /** The operator's command line, as a process of its own, on real servers. */
 import assert from "node:assert/strict";
 import { userInfo } from "node:os";
-import { Connection } from "../../src/redis/connection.ts";
 import { allShardKeys } from "../../src/redis/keys.ts";
-import { realWorld as world } from "../../src/world.ts";
+import { deployment, inventory, json, withRedis } from "./command_line.ts";
 import { withConnection } from "../servers/database.ts";
 import { startRedis } from "../servers/redis.ts";
-import { freshNamespace, sharedPostgres, sharedRedis } from "../servers/shared.ts";
+import { sharedPostgres } from "../servers/shared.ts";
 import { waitFor } from "../servers/wait.ts";
-import { inventory } from "./command_line.ts";
 import { type Env, startStack } from "./stack.ts";
-
-/** The result of a verb with `--json`, which must end with `code`. */
-async function json(env: Env, code: number, ...args: readonly string[]): Promise<Record<string, unknown>> {
-  const ran = await inventory(env, ...args, "--json");
-  assert.equal(ran.code, code, `${args.join(" ")}: ${ran.out}\n${ran.err}`);
-  assert.equal(ran.out.split("\n").length, 1, `one line of JSON: ${ran.out}`);
-  return JSON.parse(ran.out);
-}
-
-/** Servers of a deployment that runs, and the settings of its command line. */
-async function deployment(own: Env = {}) {
-  const [redisUrl, databaseUrl] = [sharedRedis().url, await sharedPostgres().freshDatabase()];
-  const namespace = freshNamespace();
-  const stack = await startStack({ redisUrl, databaseUrl, env: { NAMESPACE: namespace, ...own } });
-  const env: Env = { REDIS_URL: redisUrl, DATABASE_URL: databaseUrl, NAMESPACE: namespace, ...own };
-  return {
-    stack,
-    env,
-    namespace,
-    redisUrl,
-    databaseUrl,
-    [Symbol.asyncDispose]: () => stack[Symbol.asyncDispose](),
-  };
-}
-
-async function withRedis<T>(url: string, work: (redis: Connection) => Promise<T>): Promise<T> {
-  const redis = new Connection(url, { name: "cli-test", world, onError() {} });
-  try {
-    await redis.whenReady(5000);
-    return await work(redis);
-  } finally {
-    await redis.close();
-  }
-}
 
 async function withFile<T>(text: string, work: (path: string) => Promise<T>): Promise<T> {
   const dir = await Deno.makeTempDir();
@@ -215,12 +179,15 @@ Deno.test("reconcile finds a figure that somebody changed, repair puts it right 
   const { env } = run;
   await json(env, 0, "set", "A", "10", "--expected", "none");
   await json(env, 0, "set", "B", "20", "--expected", "none");
-  assert.deepEqual(await json(env, 0, "reconcile"), { skus: 2, differences: [] });
+  assert.deepEqual(await json(env, 0, "reconcile"), {
+    ...{ skus: 2, orders: 2, quotas: 0, holds: 0 },
+    differences: [],
+  });
   const keys = allShardKeys({ namespace: run.namespace, shards: 1 })[0] ?? [];
   await withRedis(run.redisUrl, (redis) => redis.call("HSET", keys[1] ?? "", "A", "15 0"));
   const { differences } = await json(env, 1, "reconcile");
   assert.deepEqual(differences, [
-    { shard: 0, sku: "A", ledger_available: 10, ledger_reserved: 0, store_available: 15, store_reserved: 0 },
+    { shard: 0, what: "stock", name: "A", ledger: "10+0", store: "15+0" },
   ]);
   await withFile("", async (file) => {
     const report = `${file}.repair.json`;
@@ -242,7 +209,10 @@ Deno.test("reconcile finds a figure that somebody changed, repair puts it right 
   });
   const refused = () => run.stack.worker.logged("shard refused").length > 0;
   await waitFor(refused, { deadlineMs: 10_000, what: "a refusal" });
-  assert.match((await inventory(env, "reconcile")).err, /is not armed/);
+  const unarmed = await json(env, 1, "reconcile");
+  assert.deepEqual(unarmed.differences, [
+    { shard: 0, what: "stock", name: "B", ledger: "20+0", store: "21+0" },
+  ]);
   assert.equal((await inventory(env, "doctor")).code, 1);
   await json(env, 0, "rebuild", "--yes");
   assert.equal((await json(env, 0, "stock", "B")).available, 20);

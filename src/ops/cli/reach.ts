@@ -6,6 +6,7 @@
  */
 import type { Config } from "../../config.ts";
 import type { ShardControl } from "../../inventory/shard_control.ts";
+import type { ShardReader } from "../../inventory/shard_reader.ts";
 import type { StockStore } from "../../inventory/store.ts";
 import type { Deployment, Ledger } from "../../ledger/ledger.ts";
 import type { Queries } from "../../ledger/database.ts";
@@ -34,6 +35,8 @@ export interface Reach {
   otherRedis(url: string): Promise<RedisCall>;
   /** Looks at shards; restores and arms them. */
   control(): Promise<ShardControl>;
+  /** Reads shards for a comparison, armed or not. */
+  reader(): Promise<ShardReader>;
   /** The log. */
   log(): Promise<EventLog>;
   /** The books. */

@@ -11,7 +11,7 @@
 import { exits, Failure } from "./failure.ts";
 import type { Reach } from "./reach.ts";
 import { rebuildShard, refuseIncompleteBooks } from "./rebuild.ts";
-import { compareShards, row } from "./reconcile.ts";
+import { compareShards } from "./reconcile.ts";
 import { table, type Terminal } from "./terminal.ts";
 
 /** Compares, keeps a report, asks, rebuilds, compares again. Returns 1 when a difference stays. */
@@ -23,7 +23,7 @@ export async function repair(
 ): Promise<number> {
   const compared = await compareShards(reach, terminal, only);
   const different = compared.filter(({ differences }) => differences.length > 0);
-  const rows = different.flatMap(({ shard, differences }) => differences.map((found) => row(shard, found)));
+  const rows = different.flatMap(({ differences }) => differences.map((found) => ({ ...found })));
   if (rows.length === 0) {
     terminal.result({ repaired: [], report: null }, "Nothing to repair: store and ledger agree");
     return exits.ok;
@@ -31,17 +31,15 @@ export async function repair(
   for (const { shard } of different) await refuseIncompleteBooks(reach, shard);
   terminal.note(table(rows));
   terminal.confirm(
-    `This sets ${rows.length} SKUs to what the ledger says, by rebuilding shard ` +
+    `This sets ${rows.length} differences to what the ledger says, by rebuilding shard ` +
       `${different.map(({ shard }) => shard).join(", ")}; nothing is sold from it meanwhile.`,
   );
   await keepReport(report, reach, rows);
   for (const { shard } of different) await rebuildShard(reach, shard);
-  const left = (await compareShards(reach, terminal, only)).flatMap(({ shard, differences }) =>
-    differences.map((found) => row(shard, found))
-  );
+  const left = (await compareShards(reach, terminal, only)).flatMap(({ differences }) => differences);
   terminal.result(
     { repaired: rows, left, report },
-    `${rows.length - left.length} SKUs are as the ledger has them; what the store had is kept in ${report}`,
+    `${rows.length - left.length} differences are gone; what the store had is kept in ${report}`,
   );
   return left.length === 0 ? exits.ok : exits.failed;
 }
