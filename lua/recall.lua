@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=no-writes
 --[=[ recall: shows what a shard remembers, for a comparison with the ledger, armed or not. Writes nothing.
 
   KEYS    the nine keys of lua/inventory.lua, in the same order
