@@ -23,8 +23,11 @@ export interface Unequal {
 
 /** The ledger's side. */
 export interface LedgerSide {
+  /** Its database. */
   readonly queries: Queries;
+  /** Its statements. */
   readonly sql: Statements;
+  /** Which. */
   readonly shard: number;
   /** Lines accepted since then must be remembered, ms since 1970. */
   readonly sinceMs: number;
@@ -34,6 +37,7 @@ export interface LedgerSide {
 
 /** One of the four. */
 export interface Comparer<F extends Facet = Facet> {
+  /** What it compares. */
   readonly facet: F;
   /** Names that the ledger knows, in pages; for orders with the SKU that must be there. */
   ledgerNames(side: LedgerSide): AsyncGenerator<Named[]>;
@@ -48,7 +52,9 @@ export interface Comparer<F extends Facet = Facet> {
 
 /** A name, and for orders a SKU that the ledger has under it. */
 export interface Named {
+  /** As the store has it. */
   readonly name: string;
+  /** A line of it that must be there; left out = whichever there are. */
   readonly sku?: string;
 }
 
