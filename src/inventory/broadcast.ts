@@ -1,15 +1,19 @@
 /**
- * Commands that name an order and no SKU are asked of every shard: the order's lines lie where their SKUs do.
+ * Commands that name an order and no SKU: the order's lines lie where their SKUs do. Every shard is asked what it
+ * remembers of the order. Only if all of what is asked is possible do the shards that have a part of it act.
  *
  * @module
  */
-import type { Cancel, Command, Confirm, Extend } from "./command.ts";
-import type { Decided, Outcome, Undecided } from "./outcome.ts";
+import type { Cancel, Command, Confirm, Extend, Line, Sale } from "./command.ts";
+import type { Decided, Outcome, RememberedLine, Undecided } from "./outcome.ts";
 
-/** A command that every shard is asked. */
+/** A command on the reservation of an order, wherever it is. */
 export type Broadcast = Confirm | Cancel | Extend;
 
-/** Whether every shard is asked. */
+/** What each shard remembers of an order, by shard. */
+export type Found = readonly (readonly RememberedLine[])[];
+
+/** Whether a command names no SKU. */
 export function isBroadcast(command: Command): command is Broadcast {
   return command.kind === "confirm" || command.kind === "cancel" || command.kind === "extend";
 }
@@ -18,6 +22,80 @@ export function isBroadcast(command: Command): command is Broadcast {
 export function shareOf(command: Broadcast, isMine: (sku: string) => boolean): Broadcast {
   if (command.kind !== "confirm" || command.lines === null) return command;
   return { ...command, lines: command.lines.filter((line) => isMine(line.sku)) };
+}
+
+/** The shards that remember a reservation of the order. */
+export function holdersOf(found: Found): number[] {
+  return found.flatMap((lines, shard) => reservationOf(lines).length > 0 ? [shard] : []);
+}
+
+/**
+ * Why no shard may act on the reservation, as one shard that had all of it would say; undefined when they may. Between
+ * this and their acting what is held can only become less, and then the shard that has less refuses by itself.
+ */
+export function whyNotSettle(command: Broadcast, found: Found): Decided | undefined {
+  const reserved = found.flatMap(reservationOf);
+  if (reserved.length === 0) return { kind: "unknown_reservation" };
+  const isOpen = (line: RememberedLine) => line.state === "held";
+  switch (command.kind) {
+    case "extend":
+      return endOf(reserved.find((line) => !isOpen(line)));
+    case "cancel":
+      return endOf(
+        reserved.find((line) => line.state === "confirmed") ??
+          (reserved.some((line) => isOpen(line) || line.state === "cancelled") ? undefined : reserved[0]),
+      );
+    case "confirm":
+      return endOf(reserved.find((line) => !isOpen(line) && line.state !== "confirmed")) ??
+        whyNotConfirm(command.lines, reserved);
+  }
+}
+
+/**
+ * Why an order id cannot have a reservation in a shard, from what the other shards remember of the order; undefined when
+ * it can.
+ */
+export function whyNotReserve({ lines }: Sale, found: Found): Decided | undefined {
+  const last = found.flatMap(reservationOf).at(-1);
+  return last && (endOf(last) ?? { kind: "conflict", sku: lines[0]?.sku ?? "" });
+}
+
+/** A shard's lines of the order's reservation: those that are held, else those that ended together last. */
+function reservationOf(lines: readonly RememberedLine[]): readonly RememberedLine[] {
+  const reserved = lines.filter((line) => line.kind === "reserve");
+  const held = reserved.filter((line) => line.state === "held");
+  return held.length > 0 ? held : reserved.filter((line) => line.settledSeq === reserved.at(-1)?.settledSeq);
+}
+
+function whyNotConfirm(
+  lines: readonly Line[] | null,
+  reserved: readonly RememberedLine[],
+): Decided | undefined {
+  const wanted = new Map(lines?.map(({ sku, amount }) => [sku, amount]));
+  const isOther = ({ state, sku, amount, settledUnits }: RememberedLine) =>
+    state === "confirmed" && settledUnits !== (lines === null ? amount : wanted.get(sku) ?? 0);
+  if (reserved.some(isOther)) return { kind: "already_confirmed" };
+  for (const [sku, amount] of wanted) {
+    const line = reserved.find((line) => line.sku === sku);
+    if (line && (line.state === "confirmed" || amount <= line.units)) continue;
+    const isOver = reserved.every(({ state }) => state === "confirmed");
+    return isOver ? { kind: "already_confirmed" } : { kind: "exceeds", sku, units: line?.units ?? 0 };
+  }
+  return undefined;
+}
+
+/** The answer to a call that comes after the end of a reservation; undefined for one that has not ended. */
+function endOf(line: RememberedLine | undefined): Decided | undefined {
+  switch (line?.state) {
+    case "confirmed":
+      return { kind: "already_confirmed" };
+    case "cancelled":
+      return { kind: "already_cancelled" };
+    case "expired":
+      return { kind: "reservation_expired" };
+    default:
+      return undefined;
+  }
 }
 
 const undecidedKinds: ReadonlySet<string> = new Set(

@@ -73,14 +73,14 @@ export class Lane {
     return this.#unarmed;
   }
 
-  /** Decides one command. Settles at the latest at its deadline; never rejects. */
-  async submit(command: Command, passage?: Passage): Promise<Outcome> {
+  /** Decides one command, by a deadline that counts from `askedAtMs` (monotonic; default now). Never rejects. */
+  async submit(command: Command, passage?: Passage, askedAtMs?: number): Promise<Outcome> {
     if (this.#clockOffsetMs === undefined) {
       const failure = await this.#learnClock();
       if (failure) return failure;
     }
     const nowMs = this.world.elapsedMs();
-    const expiresAtMs = nowMs + this.options.requestTimeoutMs;
+    const expiresAtMs = (askedAtMs ?? nowMs) + this.options.requestTimeoutMs;
     // A reply's time is read before the reply arrives, so the estimate is early: the safe side.
     const deadlineMs = Math.floor(expiresAtMs + (this.#clockOffsetMs ?? 0));
     if (passage) passage.queuedAtMs = nowMs;

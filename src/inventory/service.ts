@@ -4,10 +4,19 @@
  * @module
  */
 import type { World } from "../world.ts";
-import { type Broadcast, isBroadcast, merge, shareOf } from "./broadcast.ts";
-import { type Command, routingSkus } from "./command.ts";
+import {
+  type Broadcast,
+  type Found,
+  holdersOf,
+  isBroadcast,
+  merge,
+  shareOf,
+  whyNotReserve,
+  whyNotSettle,
+} from "./broadcast.ts";
+import { type Command, routingSkus, type Sale } from "./command.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
-import type { OrderOutcome, Outcome, RememberedLine } from "./outcome.ts";
+import type { OrderOutcome, Outcome, RememberedLine, Undecided } from "./outcome.ts";
 import type { Passage } from "./passage.ts";
 import { Router } from "./route.ts";
 import { SoldOutCache } from "./sold_out_cache.ts";
@@ -112,12 +121,14 @@ export class InventoryService implements Inventory {
     if (this.#pending >= this.#options.queueMax) return { kind: "overloaded" };
     this.#pending++;
     try {
-      if (isBroadcast(command)) return await this.#broadcast(command, passage);
+      if (isBroadcast(command)) return await this.#settle(command, askedAtMs, passage);
       const shard = this.#router.routeAll(routingSkus(command));
       if (shard === undefined) return { kind: "cross_shard" };
-      const outcome = await this.#lane(shard).submit(command, passage);
-      this.soldOut.learn(command, outcome, askedAtMs);
-      return outcome;
+      if (command.kind === "reserve" && this.#lanes.length > 1) {
+        const refusal = await this.#whyNotReserve(command, shard, askedAtMs);
+        if (refusal) return refusal;
+      }
+      return await this.#ask(shard, command, askedAtMs, passage);
     } finally {
       this.#pending--;
       if (this.#pending === 0) this.#idle?.();
@@ -166,12 +177,8 @@ export class InventoryService implements Inventory {
 
   /** Asks all shards at once. If one cannot answer, nobody knows: half an order would mislead. */
   async findOrder(orderId: string): Promise<OrderOutcome> {
-    const outcomes = await Promise.all(this.#lanes.map((lane) => lane.submit({ kind: "lookup", orderId })));
-    const found: (readonly RememberedLine[])[] = [];
-    for (const outcome of outcomes) {
-      if (outcome.kind !== "order") return undecided(outcome);
-      found.push(outcome.lines);
-    }
+    const found = await this.#lookUp(this.#lanes, orderId, this.#world.elapsedMs());
+    if ("kind" in found) return found;
     const lines = found.flat();
     const { archive } = this.#options;
     if (archive === null || !this.#mayBeForgotten(found)) return { kind: "order_found", lines };
@@ -190,17 +197,50 @@ export class InventoryService implements Inventory {
    * Whether a shard that remembers nothing of an order may have known it: each forgets at a moment of its own. Lines
    * of an order are bought within half a window, so one that is younger than that says that none is forgotten.
    */
-  #mayBeForgotten(found: readonly (readonly RememberedLine[])[]): boolean {
+  #mayBeForgotten(found: Found): boolean {
     if (found.every((lines) => lines.length > 0)) return false;
     const youngestMs = Math.max(0, ...found.flat().map(({ atMs }) => atMs));
     return this.#world.now() - youngestMs > this.#options.idempotencyWindowMs / 2;
   }
 
-  async #broadcast(command: Broadcast, passage: Passage | undefined): Promise<Outcome> {
-    const outcomes = this.#lanes.map((lane, shard) =>
-      lane.submit(shareOf(command, (sku) => this.shardOf(sku) === shard), passage)
-    );
+  /** Asks one shard. All of it ends within the request's timeout, however many shards were asked before. */
+  async #ask(shard: number, command: Command, askedAtMs: number, passage?: Passage): Promise<Outcome> {
+    const outcome = await this.#lane(shard).submit(command, passage, askedAtMs);
+    this.soldOut.learn(command, outcome, askedAtMs);
+    return outcome;
+  }
+
+  /** One shard decides alone. Of several all are asked first, and nothing happens unless all of it can. */
+  async #settle(command: Broadcast, askedAtMs: number, passage?: Passage): Promise<Outcome> {
+    if (this.#lanes.length === 1) return await this.#ask(0, command, askedAtMs, passage);
+    const found = await this.#lookUp(this.#lanes, command.orderId, askedAtMs);
+    if ("kind" in found) return found;
+    const refusal = whyNotSettle(command, found);
+    if (refusal) return refusal;
+    const outcomes = holdersOf(found).map((shard) => {
+      const share = shareOf(command, (sku) => this.shardOf(sku) === shard);
+      return this.#ask(shard, share, askedAtMs, passage);
+    });
     return merge(await Promise.all(outcomes), this.#world.now());
+  }
+
+  /** An order id has one reservation in all shards together: the others say whether they have one. */
+  async #whyNotReserve(sale: Sale, shard: number, askedAtMs: number): Promise<Outcome | undefined> {
+    const others = this.#lanes.filter((lane) => lane.shard !== shard);
+    const found = await this.#lookUp(others, sale.orderId, askedAtMs);
+    return "kind" in found ? found : whyNotReserve(sale, found);
+  }
+
+  /** What shards remember of an order. If one of them cannot answer, nobody knows. */
+  async #lookUp(lanes: readonly Lane[], orderId: string, askedAtMs: number): Promise<Found | Undecided> {
+    const command: Command = { kind: "lookup", orderId };
+    const outcomes = await Promise.all(lanes.map((lane) => lane.submit(command, undefined, askedAtMs)));
+    const found: (readonly RememberedLine[])[] = [];
+    for (const outcome of outcomes) {
+      if (outcome.kind !== "order") return undecided(outcome);
+      found.push(outcome.lines);
+    }
+    return found;
   }
 
   #lane(shard: number): Lane {
@@ -211,7 +251,7 @@ export class InventoryService implements Inventory {
 }
 
 /** A lookup has no refusals: what is not an order was not decided. */
-function undecided(outcome: Outcome): OrderOutcome {
+function undecided(outcome: Outcome): Undecided {
   switch (outcome.kind) {
     case "unarmed":
     case "overloaded":

@@ -25,6 +25,10 @@ function deduct(orderId: string, sku: string): Sale {
   return { kind: "deduct", orderId, userId: "u", lines, ...rest };
 }
 
+function reserve(orderId: string, sku: string): Sale {
+  return { ...deduct(orderId, sku), kind: "reserve", holdMs: windowMs };
+}
+
 /** Two armed shards in memory, and books that have what `archived` says. */
 async function setup(archived: () => readonly RememberedLine[] | Error) {
   const world = new ManualWorld();
@@ -56,7 +60,7 @@ async function setup(archived: () => readonly RememberedLine[] | Error) {
     for (const command of commands) assert.equal((await inventory.submit(command)).kind, "accepted");
   };
   await accept(adjust(inFirst, "1"), adjust(inSecond, "1"));
-  return { world, inventory, accept, asked: () => asked };
+  return { world, store, inventory, accept, asked: () => asked };
 }
 
 const skusOf = (lines: readonly RememberedLine[]) => lines.map(({ sku }) => sku);
@@ -89,4 +93,39 @@ Deno.test("service: half of an old order is not shown as all of it when the book
   assert.deepEqual(await inventory.findOrder("o"), { kind: "store_unavailable", reason: "ledger" });
   archived = [];
   assert.equal((await inventory.findOrder("o")).kind, "order_found");
+});
+
+Deno.test("service: while one shard does not answer nothing is reserved or confirmed anywhere, and deducts go on", async () => {
+  const { store, inventory, accept } = await setup(() => []);
+  await accept(reserve("held", inFirst));
+  await store.disarm(1, "d");
+  const confirm = { kind: "confirm", orderId: "held", lines: null, ...origin } as const;
+  for (const command of [confirm, reserve("more", inFirst)]) {
+    assert.equal((await inventory.submit(command)).kind, "unarmed");
+  }
+  await accept(deduct("sold", inFirst));
+  const stock = await inventory.submit({ kind: "stock", sku: inFirst });
+  assert.ok(stock.kind === "stock" && stock.available === 7 && stock.reserved === 1);
+});
+
+Deno.test("service: a call that asks all shards first takes effect by the deadline of its request or never", async () => {
+  const { world, store, inventory, accept } = await setup(() => []);
+  await accept(reserve("held", inFirst));
+  const decide = store.decide.bind(store);
+  const slowMs = { lookup: 900, confirm: 200 } as Partial<Record<Command["kind"], number>>;
+  store.decide = async (shard, batch) => {
+    const ms = slowMs[batch[0]?.command.kind ?? "stock"] ?? 0;
+    if (ms > 0) await new Promise<void>((resolve) => world.after(ms, resolve));
+    return await decide(shard, batch);
+  };
+  const outcome = inventory.submit({ kind: "confirm", orderId: "held", lines: null, ...origin });
+  await world.advance(0);
+  await world.advance(900);
+  await world.advance(100);
+  assert.equal((await outcome).kind, "outcome_unknown");
+  await world.advance(100); // the confirmation arrives now
+  const lookup = { command: { kind: "lookup", orderId: "held" }, deadlineMs: Infinity } as const;
+  const result = await decide(0, [lookup]);
+  const [found] = result.kind === "decided" ? result.outcomes : [];
+  assert.ok(found?.kind === "order" && found.lines[0]?.state === "held");
 });

@@ -8,7 +8,14 @@ import { openApiDocument } from "../../src/http/openapi/document.ts";
 import { problems } from "../../src/http/problem.ts";
 import { say } from "../../src/lifecycle.ts";
 import { boardBounds } from "../../src/ops/live/board.ts";
-import { type AppUnderTest, startApp, startUnarmedApp } from "./armed_app.ts";
+import {
+  type AppUnderTest,
+  type Backend,
+  backends,
+  plainBackend,
+  startApp,
+  startUnarmedApp,
+} from "./armed_app.ts";
 import { runSeed } from "./commands.ts";
 import {
   type Answer,
@@ -113,29 +120,37 @@ Deno.test("every problem code is documented at some operation", () => {
   assert.deepEqual(Object.keys(problems).filter((code) => !documented.has(code)), []);
 });
 
-Deno.test("what the document allows is never refused as invalid, and every answer is documented", async () => {
-  const seed = runSeed();
-  say(`seed ${seed}`);
-  await using open = await startApp({ USER_LIMIT_MS: "0" });
-  await using strict = await startApp(everythingOn);
-  await fillShelves(open);
-  await fillShelves(strict);
-  const seen = new Map<string, number>();
-  const request = fc.oneof(...operations.map(allowed));
-  await fc.assert(
-    fc.asyncProperty(request, fc.boolean(), async (request, isOpen) => {
-      const init = isOpen ? request.init : bearer(request.init, adminToken);
-      const { code } = await judgeGenerated(isOpen ? open : strict, request, init);
-      const key = `${request.operation.operationId} ${code}`;
-      seen.set(key, (seen.get(key) ?? 0) + 1);
-    }),
-    { seed, numRuns: 4000 },
-  );
-  assert.deepEqual([open.broken, strict.broken], [[], []]);
-  const answered = new Set([...seen.keys()].map((key) => key.split(" ")[0]));
-  assert.equal(answered.size, operations.length);
-  assert.ok(seen.size > 50, `only ${seen.size} kinds of answers`);
-});
+/** Registers a test of the API on every backend. */
+function testEach(title: string, body: (backend: Backend) => Promise<void>): void {
+  for (const backend of backends) Deno.test(`${backend.name}: ${title}`, () => body(backend));
+}
+
+testEach(
+  "what the document allows is never refused as invalid, and every answer is documented",
+  async (backend) => {
+    const seed = runSeed();
+    say(`seed ${seed}`);
+    await using open = await startApp({ USER_LIMIT_MS: "0" }, backend);
+    await using strict = await startApp(everythingOn, backend);
+    await fillShelves(open);
+    await fillShelves(strict);
+    const seen = new Map<string, number>();
+    const request = fc.oneof(...operations.map(allowed));
+    await fc.assert(
+      fc.asyncProperty(request, fc.boolean(), async (request, isOpen) => {
+        const init = isOpen ? request.init : bearer(request.init, adminToken);
+        const { code } = await judgeGenerated(isOpen ? open : strict, request, init);
+        const key = `${request.operation.operationId} ${code}`;
+        seen.set(key, (seen.get(key) ?? 0) + 1);
+      }),
+      { seed, numRuns: backend === plainBackend ? 4000 : 1500 },
+    );
+    assert.deepEqual([open.broken, strict.broken], [[], []]);
+    const answered = new Set([...seen.keys()].map((key) => key.split(" ")[0]));
+    assert.equal(answered.size, operations.length);
+    assert.ok(seen.size > 50, `only ${seen.size} kinds of answers`);
+  },
+);
 
 async function fillShelves(api: AppUnderTest): Promise<void> {
   const { requestBody } = operationOf("adjustStock");
@@ -181,15 +196,18 @@ Deno.test("without a token, or with one that does not allow it, every operation 
   }
 });
 
-Deno.test("a store that is not armed is a documented 503 everywhere, with the time to wait", async () => {
-  await using api = await startUnarmedApp();
-  for (const operation of operations) {
-    if (!codesOf(operation).includes("unarmed")) continue;
-    const answer = await judge(operation, await send(api, ...example(operation)));
-    assert.deepEqual([answer.status, answer.code], [503, "unarmed"], operation.operationId);
-  }
-  assert.equal((await judge(operationOf("readyz"), await send(api, "/readyz", {}))).status, 503);
-});
+testEach(
+  "a store that is not armed is a documented 503 everywhere, with the time to wait",
+  async (backend) => {
+    await using api = await startUnarmedApp(backend);
+    for (const operation of operations) {
+      if (!codesOf(operation).includes("unarmed")) continue;
+      const answer = await judge(operation, await send(api, ...example(operation)));
+      assert.deepEqual([answer.status, answer.code], [503, "unarmed"], operation.operationId);
+    }
+    assert.equal((await judge(operationOf("readyz"), await send(api, "/readyz", {}))).status, 503);
+  },
+);
 
 function posted(body: unknown, headers: Record<string, string> = {}): RequestInit {
   const contents = { "content-type": "application/json", ...headers };
@@ -212,53 +230,58 @@ const sale = (order_id: string, sku: string, amount = 1, user_id = "u") => ({
   sku,
   amount,
 });
-const hold = (order_id: string, amount = 2) => ({ order_id, user_id: "h", lines: [line("A", amount)] });
+const hold = (order_id: string, amount = 2) => ({ order_id, user_id: "h", lines: [line("{w}A", amount)] });
 const change = (adjustment_id: string, delta: number) => ({ adjustment_id, delta });
 const rules = { opens_at: null, closes_at: null, quota: null, purchase_token: false };
 
 /** One walk through the API that meets every success and what it can be refused for, in this order. */
 const walk: readonly Step[] = [
-  ["adjustStock", "A", change("a1", 100), "201 accepted"],
-  ["adjustStock", "A", change("a2", 10), "200 accepted"],
-  ["adjustStock", "A", change("a2", 11), "422 adjustment_conflict"],
-  ["adjustStock", "A", change("a3", -1000), "409 insufficient_stock"],
-  ["adjustStock", "A", change("a4", 1_000_000_000_000), "409 stock_limit"],
+  ["adjustStock", "{w}A", change("a1", 100), "201 accepted"],
+  ["adjustStock", "{w}A", change("a2", 10), "200 accepted"],
+  ["adjustStock", "{w}A", change("a2", 11), "422 adjustment_conflict"],
+  ["adjustStock", "{w}A", change("a3", -1000), "409 insufficient_stock"],
+  ["adjustStock", "{w}A", change("a4", 1_000_000_000_000), "409 stock_limit"],
   ["adjustStock", "none", change("a5", -1), "404 unknown_sku"],
-  ["setStock", "B", { adjustment_id: "s1", available: 5, expected: null }, "201 accepted"],
-  ["setStock", "B", { adjustment_id: "s2", available: 50, expected: 5 }, "200 accepted"],
-  ["setStock", "B", { adjustment_id: "s3", available: 50, expected: 5 }, "409 stale"],
-  ["setStock", "B", { adjustment_id: "s2", available: 51, expected: 5 }, "422 adjustment_conflict"],
+  ["setStock", "{w}B", { adjustment_id: "s1", available: 5, expected: null }, "201 accepted"],
+  ["setStock", "{w}B", { adjustment_id: "s2", available: 50, expected: 5 }, "200 accepted"],
+  ["setStock", "{w}B", { adjustment_id: "s3", available: 50, expected: 5 }, "409 stale"],
+  ["setStock", "{w}B", { adjustment_id: "s2", available: 51, expected: 5 }, "422 adjustment_conflict"],
   ["setStock", "none", { adjustment_id: "s4", available: 1, expected: 1 }, "404 unknown_sku"],
-  ["readStock", "A", undefined, "200 accepted"],
+  ["readStock", "{w}A", undefined, "200 accepted"],
   ["readStock", "none", undefined, "404 unknown_sku"],
-  ["deduct", "", sale("o1", "A"), "200 accepted"],
-  ["deduct", "", sale("o1", "A"), "200 accepted"],
-  ["deduct", "", sale("o1", "A", 2), "422 order_conflict"],
-  ["deduct", "", sale("o2", "A"), "429 rate_limited"],
+  ["deduct", "", sale("o1", "{w}A"), "200 accepted"],
+  ["deduct", "", sale("o1", "{w}A"), "200 accepted"],
+  ["deduct", "", sale("o1", "{w}A", 2), "422 order_conflict"],
+  ["deduct", "", sale("o2", "{w}A"), "429 rate_limited"],
   ["deduct", "", sale("o3", "none"), "404 unknown_sku"],
-  ["deduct", "", sale("o3", "B", 51), "409 insufficient_stock"],
-  ["deductBatch", "", { items: [sale("b1", "B", 1, "v"), sale("b2", "none"), {}] }, "200 accepted"],
-  ["placeOrder", "", { order_id: "o4", user_id: "w", lines: [line("A", 1), line("B", 1)] }, "200 accepted"],
+  ["deduct", "", sale("o3", "{w}B", 51), "409 insufficient_stock"],
+  ["deductBatch", "", { items: [sale("b1", "{w}B", 1, "v"), sale("b2", "none"), {}] }, "200 accepted"],
   [
     "placeOrder",
     "",
-    { order_id: "o5", user_id: "x", lines: [line("A", 1), line("none", 1)] },
+    { order_id: "o4", user_id: "w", lines: [line("{w}A", 1), line("{w}B", 1)] },
+    "200 accepted",
+  ],
+  [
+    "placeOrder",
+    "",
+    { order_id: "o5", user_id: "x", lines: [line("{w}A", 1), line("none", 1)] },
     "404 unknown_sku",
   ],
   ["findOrder", "o4", undefined, "200 accepted"],
   ["findOrder", "none", undefined, "404 unknown_order"],
-  ["returnUnits", "o4", { return_id: "r1", lines: [line("A", 1)] }, "200 accepted"],
-  ["returnUnits", "o4", { return_id: "r1", lines: [line("A", 2)] }, "422 return_conflict"],
-  ["returnUnits", "o4", { return_id: "r2", lines: [line("A", 1)] }, "409 return_exceeds_sold"],
-  ["returnUnits", "none", { return_id: "r1", lines: [line("A", 1)] }, "404 unknown_order"],
+  ["returnUnits", "o4", { return_id: "r1", lines: [line("{w}A", 1)] }, "200 accepted"],
+  ["returnUnits", "o4", { return_id: "r1", lines: [line("{w}A", 2)] }, "422 return_conflict"],
+  ["returnUnits", "o4", { return_id: "r2", lines: [line("{w}A", 1)] }, "409 return_exceeds_sold"],
+  ["returnUnits", "none", { return_id: "r1", lines: [line("{w}A", 1)] }, "404 unknown_order"],
   ["reserve", "", hold("h1"), "201 accepted"],
   ["reserve", "", hold("h1"), "201 accepted"],
   ["findOrder", "h1", undefined, "200 accepted"],
   ["extend", "h1", { ttl_seconds: 1200 }, "200 accepted"],
   ["extend", "none", { ttl_seconds: 1200 }, "404 unknown_reservation"],
-  ["confirm", "h1", { lines: [line("A", 3)] }, "409 confirm_exceeds_held"],
-  ["confirm", "h1", { lines: [line("A", 1)] }, "200 accepted"],
-  ["confirm", "h1", { lines: [line("A", 1)] }, "200 accepted"],
+  ["confirm", "h1", { lines: [line("{w}A", 3)] }, "409 confirm_exceeds_held"],
+  ["confirm", "h1", { lines: [line("{w}A", 1)] }, "200 accepted"],
+  ["confirm", "h1", { lines: [line("{w}A", 1)] }, "200 accepted"],
   ["confirm", "h1", {}, "409 already_confirmed"],
   ["cancel", "h1", {}, "409 already_confirmed"],
   ["extend", "h1", { ttl_seconds: 1200 }, "409 already_confirmed"],
@@ -267,21 +290,21 @@ const walk: readonly Step[] = [
   ["cancel", "h2", {}, "200 accepted"],
   ["confirm", "h2", {}, "409 already_cancelled"],
   ["cancel", "none", {}, "404 unknown_reservation"],
-  ["pause", "A", { reason: "price" }, "200 accepted"],
-  ["deduct", "", sale("o6", "A", 1, "p"), "409 sku_paused"],
-  ["resume", "A", {}, "200 accepted"],
+  ["pause", "{w}A", { reason: "price" }, "200 accepted"],
+  ["deduct", "", sale("o6", "{w}A", 1, "p"), "409 sku_paused"],
+  ["resume", "{w}A", {}, "200 accepted"],
   ["pause", "none", {}, "404 unknown_sku"],
-  ["setRules", "A", { ...rules, opens_at: "2900-01-01T00:00:00Z" }, "200 accepted"],
-  ["deduct", "", sale("o6", "A", 1, "p"), "409 not_open"],
-  ["setRules", "A", { ...rules, closes_at: "2020-01-01T00:00:00Z" }, "200 accepted"],
-  ["deduct", "", sale("o6", "A", 1, "p"), "409 sale_closed"],
-  ["setRules", "A", { ...rules, quota: 1 }, "200 accepted"],
-  ["deduct", "", sale("o6", "A", 2, "p"), "429 quota_exceeded"],
-  ["setRules", "A", { ...rules, purchase_token: true }, "200 accepted"],
-  ["deduct", "", sale("o6", "A", 1, "p"), "403 purchase_token_required"],
+  ["setRules", "{w}A", { ...rules, opens_at: "2900-01-01T00:00:00Z" }, "200 accepted"],
+  ["deduct", "", sale("o6", "{w}A", 1, "p"), "409 not_open"],
+  ["setRules", "{w}A", { ...rules, closes_at: "2020-01-01T00:00:00Z" }, "200 accepted"],
+  ["deduct", "", sale("o6", "{w}A", 1, "p"), "409 sale_closed"],
+  ["setRules", "{w}A", { ...rules, quota: 1 }, "200 accepted"],
+  ["deduct", "", sale("o6", "{w}A", 2, "p"), "429 quota_exceeded"],
+  ["setRules", "{w}A", { ...rules, purchase_token: true }, "200 accepted"],
+  ["deduct", "", sale("o6", "{w}A", 1, "p"), "403 purchase_token_required"],
   ["setRules", "none", rules, "404 unknown_sku"],
   ["issuePurchaseToken", "", { order_id: "o6", user_id: "p" }, "200 accepted"],
-  ["deduct", "", sale("o7", "B", 1, "user-7-1"), "403 blocked"],
+  ["deduct", "", sale("o7", "{w}B", 1, "user-7-1"), "403 blocked"],
   ["livez", "", undefined, "200 accepted"],
   ["readyz", "", undefined, "200 accepted"],
   ["openapi", "", undefined, "200 accepted"],
@@ -290,8 +313,8 @@ const walk: readonly Step[] = [
   ["opsStream", "", undefined, "200 accepted"],
 ];
 
-Deno.test("one walk meets every success that is documented", async () => {
-  await using api = await startApp({ ...everythingOn, RATE_LIMIT: "100/60" });
+testEach("one walk meets every success that is documented", async (backend) => {
+  await using api = await startApp({ ...everythingOn, RATE_LIMIT: "100/60" }, backend);
   const met = new Set<string>();
   for (const [operationId, id, body, expected] of walk) {
     const operation = operationOf(operationId);
@@ -319,12 +342,12 @@ Deno.test("where buyers are limited, the last one too many is told when to come 
   for (const { headers } of answers) assert.match(headers.get("ratelimit") ?? "", /^"buyer";r=\d+;t=\d+$/);
 });
 
-Deno.test("an adjustment id is good for as many SKUs as an order has lines", async () => {
-  await using api = await startApp();
+testEach("an adjustment id is good for as many SKUs as an order has lines", async (backend) => {
+  await using api = await startApp({}, backend);
   const operation = operationOf("adjustStock");
   const codes: string[] = [];
   for (let i = 0; i <= 100; i++) {
-    const response = await send(api, `/api/v1/inventory/S${i}/adjustments`, posted(change("one", 1)));
+    const response = await send(api, `/api/v1/inventory/{one}S${i}/adjustments`, posted(change("one", 1)));
     codes.push((await judge(operation, response)).code);
   }
   assert.deepEqual([codes.indexOf("order_too_large"), codes.length], [100, 101]);

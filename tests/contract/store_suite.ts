@@ -46,11 +46,13 @@ export function adjust(adjustmentId: string, sku: string, delta: number): Adjust
   return { kind: "adjust", adjustmentId, sku, delta, reason: "", reference: "", ...origin };
 }
 
-/** Lets an empty shard 0 sell. */
-export async function armEmpty(control: ShardControl, epoch = 1): Promise<void> {
-  const view = await control.inspect(0);
-  const arming = { seen: view, epoch, deployment, shards: 1, applied: view.position.seq, token: "" };
-  assert.ok(await control.arm(0, arming));
+/** Lets all shards sell, which are empty. */
+export async function armEmpty(control: ShardControl, epoch = 1, shards = 1): Promise<void> {
+  for (let shard = 0; shard < shards; shard++) {
+    const seen = await control.inspect(shard);
+    const arming = { seen, epoch, deployment, shards, applied: seen.position.seq, token: "" };
+    assert.ok(await control.arm(shard, arming));
+  }
 }
 
 /** Lets a shard that lost its right sell on, as it is. */
@@ -66,8 +68,17 @@ export function inTime(command: Command): { command: Command; deadlineMs: number
 }
 
 /** Decides one batch in shard 0. */
-export async function decide(store: StockStore, ...commands: Command[]): Promise<readonly Outcome[]> {
-  const result = await store.decide(0, commands.map(inTime));
+export function decide(store: StockStore, ...commands: Command[]): Promise<readonly Outcome[]> {
+  return decideIn(0, store, ...commands);
+}
+
+/** Decides one batch in a shard. */
+export async function decideIn(
+  shard: number,
+  store: StockStore,
+  ...commands: Command[]
+): Promise<readonly Outcome[]> {
+  const result = await store.decide(shard, commands.map(inTime));
   assert.equal(result.kind, "decided");
   return result.kind === "decided" ? result.outcomes : [];
 }

@@ -35,8 +35,8 @@ export interface RedisUnderTest extends StoreUnderTest {
 }
 
 /** A store in memory. */
-export function makeMemoryStore(limits: Partial<DecisionLimits> = {}): Promise<StoreUnderTest> {
-  const store = new MemoryStore(realWorld, { ...defaults, ...limits }, 1);
+export function makeMemoryStore(limits: Partial<DecisionLimits> = {}, shards = 1): Promise<StoreUnderTest> {
+  const store = new MemoryStore(realWorld, { ...defaults, ...limits }, shards);
   const parts = { store, control: store, log: store };
   return Promise.resolve({ ...parts, [Symbol.asyncDispose]: () => store.close() });
 }
@@ -75,8 +75,9 @@ export async function makeRelayedStore(
 export async function makeRedisStore(
   url: string | readonly string[],
   limits: Partial<DecisionLimits> = {},
+  shards = 1,
 ): Promise<RedisUnderTest> {
-  const place = { namespace: `t${crypto.randomUUID().slice(0, 8)}`, shards: 1 };
+  const place = { namespace: `t${crypto.randomUUID().slice(0, 8)}`, shards };
   const all = { ...defaults, ...limits };
   const servers = new Servers([url].flat(), place, { name: "test", world: realWorld, onError() {} });
   const links = { store: new Links(servers, "shard"), control: new Links(servers, "server") };
