@@ -9,6 +9,8 @@ import { sharedPostgres } from "../servers/shared.ts";
 import { waitFor } from "../servers/wait.ts";
 import { type Env, Service, startStack } from "../system/stack.ts";
 import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "../system/books.ts";
+import { armEmpty, deduct, deployment, inTime } from "../contract/store_suite.ts";
+import { makeRedisStore } from "../contract/stores.ts";
 import type { Heard } from "../system/crowd.ts";
 import type { Order } from "../system/plan.ts";
 
@@ -87,6 +89,29 @@ for (const [flavour, command] of [["redis", "wait"], ["valkey", "waitaof"]] as c
     await untilHeard(api, "third", [200, 7]);
   });
 }
+
+Deno.test("replicas: behind a reply that is no decision nothing waits for replicas", async () => {
+  await using master = await startRedis();
+  await using _replica = await startReplica("redis", master);
+  await master.cli("SET", "something", "to acknowledge");
+  await waitFor(async () => /state=online,offset=[1-9]/.test(await master.cli("INFO", "replication")), {
+    deadlineMs: STEP_DEADLINE_MS,
+    what: "a replica that acknowledges",
+  });
+  await using parts = await makeRedisStore(master.url);
+  const { store, control } = parts;
+  await armEmpty(control);
+  const order = () => store.decide(0, [inTime(deduct("order", "sku"))]);
+  assert.equal((await order()).kind, "decided");
+  assert.equal((await order()).kind, "decided");
+  const waits = async () => /cmdstat_wait:calls=(\d+)/.exec(await master.cli("INFO", "commandstats"))?.[1];
+  await control.disarm(0, deployment);
+  assert.equal((await order()).kind, "unarmed"); // a WAIT was on its way with it
+  const before = await waits();
+  assert.ok(before);
+  for (let i = 0; i < 3; i++) assert.equal((await order()).kind, "unarmed");
+  assert.equal(await waits(), before);
+});
 
 Deno.test("replicas: without any left selling goes on, and /readyz says which promise is off", async () => {
   await using master = await startRedis();

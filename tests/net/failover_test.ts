@@ -1,0 +1,53 @@
+/**
+ * How soon a shard sells again once the cluster has chosen a successor of its master.
+ */
+import assert from "node:assert/strict";
+import { note } from "../fault/season.ts";
+import { waitFor } from "../servers/wait.ts";
+import { openScene, type Scene } from "./scene.ts";
+
+const STEP_DEADLINE_MS = 40_000;
+/** 1.5 s are promised after the successor took over, on a machine that has nothing else to do. */
+const SOLD_AFTER_MAX_MS = 5_000;
+
+/** Strikes the master of shard 0, and returns how long after its successor took over the shard sold again, ms. */
+async function failOver(scene: Scene, strike: (index: number) => Promise<void>): Promise<number> {
+  const { cluster, skus: [sku = ""], masterOf, untilReplicated } = scene;
+  await untilReplicated(0);
+  await using sale = await scene.sale();
+  const index = await masterOf(0);
+  const successor = cluster.node((index + 3) % 6);
+  const strikeMs = performance.now();
+  await strike(index);
+  await waitFor(async () => (await successor.cli("INFO", "replication")).includes("role:master"), {
+    deadlineMs: STEP_DEADLINE_MS,
+    what: "a successor",
+  });
+  const chosenMs = performance.now();
+  const soldMs = await sale.sells(sku, STEP_DEADLINE_MS);
+  const [tookMs, afterMs] = [chosenMs - strikeMs, soldMs - chosenMs].map(Math.round);
+  note(`successor after ${tookMs} ms, sold ${afterMs} ms after it`);
+  note(`pauses of the sale ${sale.pauses(strikeMs)}`, sale.unknown);
+  await scene.network.heal();
+  const books = await sale.audit();
+  note(`${books.lines.length} accepted`);
+  assert.deepEqual(books.jumps, [], "no number was lost");
+  return soldMs - chosenMs;
+}
+
+Deno.test("failover: a master killed with -9 is sold from again soon after its successor took over", async () => {
+  await using scene = await openScene({ shards: 3, workers: 2 });
+  const afterChosenMs = await failOver(scene, (index) => scene.cluster.node(index).kill());
+  assert.ok(afterChosenMs < SOLD_AFTER_MAX_MS, `sold ${afterChosenMs} ms after the successor took over`);
+});
+
+Deno.test("failover: a master that its cluster cannot reach, and API and worker can, is left for its successor", async () => {
+  await using scene = await openScene({ shards: 3, workers: 2 });
+  const { network, nodes } = scene;
+  const afterChosenMs = await failOver(scene, async (index) => {
+    const master = nodes[index];
+    assert.ok(master);
+    for (const node of nodes) if (node !== master) await network.cut(master, node);
+  });
+  assert.ok(afterChosenMs < SOLD_AFTER_MAX_MS, `sold ${afterChosenMs} ms after the successor took over`);
+});
