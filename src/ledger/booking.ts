@@ -67,6 +67,7 @@ export class Booking {
   readonly #sql: Statements;
   readonly #shard: number;
   readonly #events: readonly Numbered[];
+  readonly #movements: string;
   /** Numbers of those set aside. */
   readonly #aside = new Set<number>();
   #deadLetters = 0;
@@ -76,12 +77,20 @@ export class Booking {
    * Makes one, for one transaction.
    *
    * @param events at least one, with consecutive numbers
+   * @param movements of the events, as JSON
    */
-  constructor(tx: Transaction, sql: Statements, shard: number, events: readonly Numbered[]) {
+  constructor(
+    tx: Transaction,
+    sql: Statements,
+    shard: number,
+    events: readonly Numbered[],
+    movements: string,
+  ) {
     this.#tx = tx;
     this.#sql = sql;
     this.#shard = shard;
     this.#events = events;
+    this.#movements = movements;
   }
 
   /** The ordinary way: all statements leave together, those that the batch has no use for stay away. */
@@ -169,7 +178,8 @@ export class Booking {
   }
 
   async #insertMovements(events: readonly Numbered[]): Promise<void> {
-    await this.#tx.query(this.#sql.insert_movements, [this.#shard, JSON.stringify(toMovements(events))]);
+    const movements = events === this.#events ? this.#movements : JSON.stringify(toMovements(events));
+    await this.#tx.query(this.#sql.insert_movements, [this.#shard, movements]);
   }
 
   /** @returns how many lines were there already */

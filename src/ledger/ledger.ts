@@ -127,9 +127,9 @@ export interface ShardLedger {
   /** Where the books are. */
   cursor(): Promise<Cursor>;
   /**
-   * Books entries in order, in one transaction: movements, order lines, stock, the audit, the cursor.
-   * What is already booked is skipped, so applying again is harmless. After a rejection the batch is in the
-   * books whole or not at all: apply it again.
+   * Books entries in order: movements, order lines, stock, the audit, the cursor, in transactions of at most 16,384
+   * lines. What is already booked is skipped, so applying again is harmless. After a rejection, and after an answer
+   * other than `applied`, a beginning of the entries may be in the books, up to the end of an event.
    *
    * @throws {LeaseLost}
    */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LogEntry, Position } from "../log/event.ts";
+import { comparePositions, type LogEntry, type Position } from "../log/event.ts";
 import type { Finding } from "../finding.ts";
 import type { World } from "../world.ts";
 import { type Booked, Booking } from "./booking.ts";
@@ -22,7 +22,7 @@ import {
   type ShardLedger,
   type StockRow,
 } from "./ledger.ts";
-import { planBatch } from "./movements.ts";
+import { partsOf, type Plan, planBatch, toMovements } from "./movements.ts";
 import { remedyFor } from "./sqlstate.ts";
 import type { Statements } from "./statements.ts";
 
@@ -48,6 +48,28 @@ const noSession: Pick<Session, "query" | "transaction" | "ping"> = {
   ping: () => Promise.reject(new LeaseLost("it was released")),
 };
 
+const noPosition: Position = { epoch: 0, seq: 0 };
+
+/** What a transaction will write, made before it begins: a session in a transaction may be silent for 3 s only. */
+interface Prepared {
+  /** Where the books must be. */
+  readonly cursor: Position;
+  readonly plan: Plan;
+  /** JSON. */
+  readonly movements: string;
+}
+
+/** Where the books are if the entries follow on them. */
+function before([first]: readonly LogEntry[]): Position {
+  return { epoch: first?.position.epoch ?? 0, seq: (first?.events[0]?.seq ?? 1) - 1 };
+}
+
+function prepare(entries: readonly LogEntry[], cursor: Position): Prepared {
+  const plan = planBatch(entries, cursor);
+  const movements = plan.kind === "book" ? JSON.stringify(toMovements(plan.events)) : "";
+  return { cursor, plan, movements };
+}
+
 /** See {@link ShardLedger}. */
 export class SqlShardLedger implements ShardLedger {
   readonly #lease: Lease;
@@ -55,6 +77,8 @@ export class SqlShardLedger implements ShardLedger {
   readonly #sql: Statements;
   readonly #world: World;
   #window: Window | undefined;
+  /** Where the books were when this lease last wrote: what is prepared before a transaction rests on it. */
+  #booked: Position | undefined;
 
   /**
    * Takes a lease over.
@@ -78,11 +102,27 @@ export class SqlShardLedger implements ShardLedger {
   }
 
   async apply(entries: readonly LogEntry[]): Promise<Applied> {
+    let all: Applied = { kind: "applied", cursor: noPosition, events: 0, deadLetters: 0, compensations: 0 };
+    for (const part of entries.length === 0 ? [[]] : partsOf(entries)) {
+      const applied = await this.#applyPart(part);
+      if (applied.kind !== "applied") return applied;
+      all = {
+        ...applied,
+        events: all.events + applied.events,
+        deadLetters: all.deadLetters + applied.deadLetters,
+        compensations: all.compensations + applied.compensations,
+      };
+    }
+    return all;
+  }
+
+  async #applyPart(entries: readonly LogEntry[]): Promise<Applied> {
+    const prepared = prepare(entries, this.#booked ?? before(entries));
     try {
-      return await this.#apply(entries, (booking) => booking.bookAtOnce());
+      return await this.#apply(entries, prepared, (booking) => booking.bookAtOnce());
     } catch (error) {
       if (remedyFor(error) !== "split") throw error;
-      return await this.#apply(entries, (booking) => booking.bookByHalves());
+      return await this.#apply(entries, prepared, (booking) => booking.bookByHalves());
     }
   }
 
@@ -90,15 +130,22 @@ export class SqlShardLedger implements ShardLedger {
    * The cursor moves in the same transaction as the rows. A crash before the commit replays the batch, a crash
    * after it skips it: there is no third case, which is why nothing here acknowledges anything.
    */
-  #apply(entries: readonly LogEntry[], book: (booking: Booking) => Promise<Booked>): Promise<Applied> {
-    return this.#session.transaction(async (tx: Transaction): Promise<Applied> => {
+  async #apply(
+    entries: readonly LogEntry[],
+    prepared: Prepared,
+    book: (booking: Booking) => Promise<Booked>,
+  ): Promise<Applied> {
+    const applied = await this.#session.transaction(async (tx: Transaction): Promise<Applied> => {
       const cursor = this.#known(await tx.query<Position>(this.#sql.lock_cursor, [this.shard]));
-      const plan = planBatch(entries, cursor);
+      const isAsPrepared = comparePositions(cursor, prepared.cursor) === 0;
+      const { plan, movements } = isAsPrepared ? prepared : prepare(entries, cursor);
       if (plan.kind !== "book") return { kind: plan.kind, cursor, found: plan.found };
       const last = plan.events.at(-1);
       if (!last) return { kind: "applied", cursor, events: 0, deadLetters: 0, compensations: 0 };
 
-      const { differences, ...counts } = await book(new Booking(tx, this.#sql, this.shard, plan.events));
+      const { differences, ...counts } = await book(
+        new Booking(tx, this.#sql, this.shard, plan.events, movements),
+      );
       if (differences.length > 0) {
         await tx.rollback();
         return { kind: "mismatch", differences };
@@ -106,6 +153,8 @@ export class SqlShardLedger implements ShardLedger {
       const moved = { epoch: last.epoch, seq: last.seq };
       return { kind: "applied", cursor: moved, events: plan.events.length, ...counts };
     });
+    this.#booked = applied.kind === "applied" ? applied.cursor : undefined;
+    return applied;
   }
 
   async issueEpoch(previous: number, seen: number): Promise<number | undefined> {

@@ -7,7 +7,7 @@ import type { LogEntry, Position } from "./event.ts";
 
 /** Bounds of one read. */
 export interface ReadOptions {
-  /** Most entries to return (an entry is one batch of the store). */
+  /** Most entries to return (an entry is one batch of the store); fewer when they are large, but at least one. */
   readonly entriesMax: number;
   /**
    * How long to wait for a first entry, ms; 0 = not at all: then no entry says that the log ends there, and a log that

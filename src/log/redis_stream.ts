@@ -14,10 +14,18 @@ import type { EventLog, ReadOptions } from "./log.ts";
 /** A reader's connection may take this long beside the wait that was asked for. */
 const connectWithinMs = 1000;
 
+/**
+ * Characters of JSON that one read returns, or one entry: parsed in some 30 ms. An entry of a busy shard has 50,000,
+ * one of 256 baskets of 100 lines may have more than a million.
+ */
+const readCharsMax = 4_000_000;
+
 /** Reads streams. A waiting read blocks its connection, so each shard's reader has one of its own. */
 export class RedisStream implements EventLog {
   readonly #links: Links;
   readonly #keys: string[];
+  /** Entries that a shard's next read asks for: doubled while they are small. */
+  readonly #counts: number[] = [];
 
   /**
    * Connects a shard's reader at its first read.
@@ -40,9 +48,16 @@ export class RedisStream implements EventLog {
     await this.#links.whenReady(shard, options.waitMs + connectWithinMs);
     const start = `${after.epoch}-${after.seq}`;
     const block = options.waitMs > 0 ? ["BLOCK", Math.ceil(options.waitMs)] : []; // BLOCK 0 is for ever
-    const limits = ["COUNT", options.entriesMax, ...block];
+    const count = Math.min(options.entriesMax, this.#counts[shard] ?? 1);
+    const limits = ["COUNT", count, ...block];
     const reply = await this.#links.call(shard, "XREAD", ...limits, "STREAMS", key, start);
-    return reply === null ? [] : decodeReply(reply);
+    if (reply === null) return [];
+    const found = entriesOf(reply);
+    const chars = found.reduce((sum, { body }) => sum + body.length, 0);
+    const fitting = Math.floor(readCharsMax * found.length / chars);
+    this.#counts[shard] = Math.max(1, Math.min(2 * count, fitting));
+    // Those that are left are read again.
+    return found.slice(0, Math.max(1, fitting)).map(({ position, body }) => decodeEntry(position, body));
   }
 
   /** One `XREVRANGE`. */
@@ -60,8 +75,13 @@ export class RedisStream implements EventLog {
   }
 }
 
+interface Found {
+  readonly position: Position;
+  readonly body: string;
+}
+
 /** `[[key, [[id, [field, value]], …]]]` */
-function decodeReply(reply: unknown): LogEntry[] {
+function entriesOf(reply: unknown): Found[] {
   const [, entries] = list(list(reply)[0]);
   return list(entries).map((entry) => {
     const [id, fields] = list(entry);
@@ -70,6 +90,6 @@ function decodeReply(reply: unknown): LogEntry[] {
     if (!position || field !== entryField) {
       throw new TypeError(`Cannot read log entry '${text(id)}' as it is not of version '${entryField}'`);
     }
-    return decodeEntry(position, text(body));
+    return { position, body: text(body) };
   });
 }

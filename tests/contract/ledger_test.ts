@@ -7,7 +7,7 @@ import { realWorld } from "../../src/world.ts";
 import { withConnection } from "../servers/database.ts";
 import { sharedPostgres } from "../servers/shared.ts";
 import { waitFor } from "../servers/wait.ts";
-import { entry, opening, sale } from "./ledger_books.ts";
+import { entry, event, opening, sale } from "./ledger_books.ts";
 import { ledgerSuite } from "./ledger_suite.ts";
 
 /** Making a folder takes PGlite 2 s, copying one 0.1 s: all tests start from a copy of this one. */
@@ -112,6 +112,30 @@ Deno.test("PostgreSQL: a lease whose connection is gone stays lost and never rec
     assert.equal((await next.apply([entry(1, sale(2, "SKU-1", 4))])).kind, "applied");
     await assert.rejects(shard.issueEpoch(1, 0), LeaseLost);
     await shard.release();
+  }));
+
+// Not in the suite, as PGlite takes 20 s for it.
+Deno.test("PostgreSQL: an entry of 20,000 lines is booked in transactions of 16,384 at most", () =>
+  withLease(async (_ledger, shard, url) => {
+    const skus = Array.from({ length: 100 }, (_, i) => `basket-${i}`);
+    const openings = skus.map((sku, i) => opening(1 + i, sku, 1000));
+    const baskets = Array.from({ length: 200 }, (_, i) =>
+      event(
+        101 + i,
+        skus.map((sku) => ({ sku, delta: -1, reservedDelta: 0, available: 999 - i, reserved: 0 })),
+      ));
+    const result = await shard.apply([entry(1, ...openings), entry(1, ...baskets)]);
+    assert.ok(result.kind === "applied");
+    assert.deepEqual([result.events, result.cursor.seq], [300, 300]);
+    // Every row of a transaction has its time.
+    const transactions = await withConnection(
+      url,
+      (sql) => sql`select count(*)::int as lines from inventory.movements group by recorded_at`,
+    );
+    const most = Math.max(...transactions.map(({ lines }) => lines));
+    assert.ok(most > 10_000 && most < 16_384 + 100, `${most} lines in one transaction`);
+    const [stock] = await shard.stock("basket-98", 1);
+    assert.equal(stock?.available, 800);
   }));
 
 Deno.test("PostgreSQL: calls under way when the connection goes reject", () =>

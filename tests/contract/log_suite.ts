@@ -4,7 +4,15 @@
 import assert from "node:assert/strict";
 import type { LogEntry, Position } from "../../src/log/event.ts";
 import type { EventLog } from "../../src/log/log.ts";
-import { adjust, armEmpty, decide, deduct, type MakeStore, type StoreUnderTest } from "./store_suite.ts";
+import {
+  adjust,
+  armEmpty,
+  decide,
+  deduct,
+  type MakeStore,
+  readAll,
+  type StoreUnderTest,
+} from "./store_suite.ts";
 
 const START: Position = { epoch: 0, seq: 0 };
 const NEVER = new AbortController().signal;
@@ -95,7 +103,7 @@ export function logSuite(name: string, make: MakeStore): void {
       holdMs: 60_000,
       traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     });
-    const [created, reserved] = (await read(log, START, 64)).flatMap(({ events }) => events);
+    const [created, reserved] = (await readAll(log)).flatMap(({ events }) => events);
     assert.ok(created && reserved);
     const { atMs, ...rest } = created;
     assert.ok(Math.abs(atMs - Date.now()) < 60_000);
