@@ -2,11 +2,12 @@
 --[=[ inspect: what a shard's store says of itself, in one step. Writes nothing.
 
   KEYS    the nine keys of lua/inventory.lua, in the same order
-  Reply   JSON {"instance", "deployment", "shards", "armed", "epoch", "seq", "applied", "token",
+  Reply   JSON {"instance", "deployment", "shards", "armed", "epoch", "seq", "applied", "token", "epoch_seen",
           "first": "<epoch>-<seq>" or "", "last": the same, "skus", "keys": how many of the keys exist}
   Cost    O(1) ]=]
 
-local meta = redis.call("HMGET", KEYS[1], "deployment", "shards", "armed", "epoch", "seq", "applied", "token")
+local meta = redis.call("HMGET", KEYS[1], "deployment", "shards", "armed", "epoch", "seq", "applied", "token",
+  "epoch_seen")
 local instance = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
 
 local first = redis.call("XRANGE", KEYS[9], "-", "+", "COUNT", 1)[1]
@@ -22,6 +23,7 @@ return cjson.encode({
   seq = meta[5] or "0",
   applied = meta[6] or "0",
   token = meta[7] or "",
+  epoch_seen = meta[8] or "0",
   first = first and first[1] or "",
   last = last and last[1] or "",
   skus = redis.call("HLEN", KEYS[2]),

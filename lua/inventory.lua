@@ -4,7 +4,7 @@
 
   KEYS[1] meta      {inventory:<shard>}:meta       hash: deployment, shards, armed, epoch, seq, applied,
                                                    orders_gen, orders_since, limits_gen, limits_since,
-                                                   replicas, on_disk
+                                                   replicas, on_disk, epoch_seen
   KEYS[2] stock     {inventory:<shard>}:stock      hash: SKU -> "<available> <reserved>[ <policy as JSON>]"
   KEYS[3] orders:0  {inventory:<shard>}:orders:0   hash: order id -> its lines (msgpack); \1 and an adjustment id,
                                                    or \2, an order id, \31 and a return id -> the same
@@ -47,7 +47,8 @@
     ["decided", now in ms, head of the log, [reply, ...], replicas, disk, more due]   one reply a command, in order
     ["unarmed", now in ms]                                  not verified since this server changed: nothing done
     ["stale_epoch", now in ms, current epoch]               nothing done, ask again under that epoch
-    ["stale_server", now in ms, epoch here]                 the caller has seen a newer epoch: nothing done
+    ["stale_server", now in ms, epoch here]                 the caller has seen a newer epoch: the shard is disarmed,
+                                                            and its worker goes on behind that epoch
     ["foreign", now in ms, what]                            armed for another deployment, or another number of shards
     ["no_rights", now in ms, what]                          commands that the caller's Redis user may not run: nothing done
                                                             (checked at epoch 0 and for an empty batch)
@@ -125,7 +126,12 @@ if ARGV[7] ~= "" and meta[10] ~= ARGV[7] then
 end
 
 local epoch, caller_epoch = tonumber(meta[2]), tonumber(ARGV[2])
-if caller_epoch > epoch then return cjson.encode({ "stale_server", now, epoch }) end
+if caller_epoch > epoch then
+  -- A server that was left behind; or the ledger went back and issued epochs again, and this is the one to go on with.
+  redis.call("HDEL", META, "armed")
+  redis.call("HSET", META, "epoch_seen", ARGV[2])
+  return cjson.encode({ "stale_server", now, epoch })
+end
 if caller_epoch < epoch then return cjson.encode({ "stale_epoch", now, epoch }) end
 
 local decide = {

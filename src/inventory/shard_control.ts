@@ -22,6 +22,8 @@ export interface ShardView {
   readonly position: Position;
   /** Last number that it was told is in the ledger. */
   readonly applied: number;
+  /** Highest epoch that the store or one of its callers has seen; at least the position's. */
+  readonly epochSeen: number;
   /** First and last entry that the log still has. */
   readonly log: { readonly first: Position; readonly last: Position } | null;
   /** How many SKUs it has. */

@@ -8,6 +8,7 @@ import type { LogEntry, Position, StoredPolicy } from "../log/event.ts";
 import type { RememberedLine } from "../inventory/outcome.ts";
 import type { Correction, CorrectionNote } from "./corrections.ts";
 import type { Fault, ProofWalk } from "./proof_walk.ts";
+import type { Jump, LossAccepted, Recovery } from "./recovery.ts";
 
 /** Who owns these books. A store that carries another id belongs to somebody else. */
 export interface Deployment {
@@ -23,6 +24,8 @@ export interface Cursor extends Position {
   readonly issuedEpoch: number;
   /** Highest number that a worker has seen issued; what lies between it and `seq` is not booked yet. */
   readonly notedHead: number;
+  /** Highest number that a store said is booked. More than `seq`: these books went back to an older state. */
+  readonly seenBooked: number;
 }
 
 /** What became of a batch of log entries. */
@@ -174,12 +177,22 @@ export interface ShardLedger {
   /** Notes the highest number seen issued, never backwards. */
   noteHead(head: number): Promise<void>;
   /**
-   * Moves the cursor over numbers that were lost with the store, and writes how many as a row of its own.
-   * Only a rebuild may.
+   * Notes what a store knows beyond these books, never backwards. It is kept when the store is emptied afterwards: the
+   * numbers are counted as lost, and neither they nor the epoch are issued again.
+   *
+   * @param seen last number and epoch that the store issued
+   * @param booked last number that the store was told is booked
+   */
+  noteSeen(seen: Position, booked: number): Promise<void>;
+  /** A loss that a person accepted and the worker has not acted on; undefined without one. */
+  recovery(): Promise<Recovery | undefined>;
+  /**
+   * Moves the cursor over numbers that are lost, and writes how many as a row of its own, with who decided it and why.
+   * Corrections are booked behind them in the same transaction.
    *
    * @throws {RangeError} when `to` is not ahead of the cursor
    */
-  jump(to: Position): Promise<void>;
+  jump(jump: Jump): Promise<void>;
   /**
    * Keeps the lease. Call it at least once a second: a session that is silent for 3 s loses it.
    *
@@ -270,6 +283,8 @@ export interface Ledger {
   findOrder(orderId: string): Promise<OrderLineRow[]>;
   /** How far the books of every shard are, by number. Takes no lease. */
   progress(): Promise<Progress[]>;
+  /** Notes that a person accepts a loss. The shard's worker acts on it if it finds exactly what was accepted. */
+  acceptLoss(shard: number, loss: LossAccepted): Promise<void>;
   /**
    * Books corrections of a shard in one transaction, behind the last number booked. Takes no lease: the cursor's row
    * is locked meanwhile, as it is while a worker books.

@@ -9,7 +9,7 @@ import type { Deployment } from "./ledger.ts";
 import { readSql, type Statements } from "./statements.ts";
 
 /** In order; a migration that was ever released is never changed. */
-const migrations = ["0001_books.sql", "0002_corrections.sql"] as const;
+const migrations = ["0001_books.sql", "0002_corrections.sql", "0003_recovery.sql"] as const;
 
 /**
  * Brings the schema up to date and claims it for this deployment, in one transaction and one process at a

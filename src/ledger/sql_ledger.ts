@@ -14,6 +14,7 @@ import type { Deployment, Ledger, Membership, OrderLineRow, Progress, ShardLedge
 import { SqlMembership } from "./membership.ts";
 import { proveShard } from "./proof.ts";
 import type { Fault, ProofWalk } from "./proof_walk.ts";
+import type { LossAccepted } from "./recovery.ts";
 import { prepareSchema } from "./schema.ts";
 import { SqlShardLedger } from "./sql_shard_ledger.ts";
 import { loadStatements, type Statements } from "./statements.ts";
@@ -72,6 +73,11 @@ class SqlLedger implements Ledger {
 
   progress(): Promise<Progress[]> {
     return this.#database.query<Progress>(this.#sql.read_progress);
+  }
+
+  async acceptLoss(shard: number, loss: LossAccepted): Promise<void> {
+    const { fromSeq, toSeq, source, actor, reason } = loss;
+    await this.#database.query(this.#sql.request_recovery, [shard, fromSeq, toSeq, source, actor, reason]);
   }
 
   async correct(

@@ -23,6 +23,7 @@ import {
   type StockRow,
 } from "./ledger.ts";
 import { partsOf, type Plan, planBatch, toMovements } from "./movements.ts";
+import { bookJump, type Jump, type Recovery } from "./recovery.ts";
 import { remedyFor } from "./sqlstate.ts";
 import type { Statements } from "./statements.ts";
 
@@ -220,19 +221,17 @@ export class SqlShardLedger implements ShardLedger {
     await this.#session.query(this.#sql.note_head, [this.shard, head]);
   }
 
-  jump(to: Position): Promise<void> {
-    return this.#session.transaction(async (tx) => {
-      const { epoch, seq } = this.#known(await tx.query<Position>(this.#sql.lock_cursor, [this.shard]));
-      if (to.seq <= seq || to.epoch < epoch) {
-        throw new RangeError(
-          `Cannot jump to ${to.epoch}-${to.seq} as shard ${this.shard} is booked up to ${epoch}-${seq}`,
-        );
-      }
-      await Promise.all([
-        tx.query(this.#sql.note_jump, [this.shard, seq, to.seq, to.epoch]),
-        tx.query(this.#sql.move_cursor, [this.shard, to.epoch, to.seq]),
-      ]);
-    });
+  async noteSeen({ epoch, seq }: Position, booked: number): Promise<void> {
+    await this.#session.query(this.#sql.note_seen, [this.shard, seq, booked, epoch]);
+  }
+
+  async recovery(): Promise<Recovery | undefined> {
+    const [open] = await this.#session.query<Recovery>(this.#sql.read_recovery, [this.shard]);
+    return open;
+  }
+
+  jump(jump: Jump): Promise<void> {
+    return this.#session.transaction((tx) => bookJump(tx, this.#sql, this.shard, jump));
   }
 
   beat(): Promise<void> {

@@ -30,8 +30,8 @@ export interface EventLog {
   /** Entries after `after`, oldest first; empty when none arrived in `waitMs` or `signal` aborted. */
   read(shard: number, after: Position, options: ReadOptions): Promise<LogEntry[]>;
   /**
-   * The highest epoch and the highest number among what this log has; 0 when it has nothing. An epoch or a number up
-   * to it was issued, so it is not issued again.
+   * The last position that this log has, in the order of epochs; 0-0 when it has nothing. What it has was issued, also
+   * when the ledger does not know it: its epoch and number are not issued again.
    */
   tail(shard: number): Promise<Position>;
   /** Closes connections. */

@@ -113,15 +113,15 @@ export class Relay {
   }
 
   /**
-   * The highest epoch and the highest number that the topic has.
+   * The last position that the topic has, in the order of epochs.
    *
    * @throws {TopicAway | RangeError}
    */
   async tail(): Promise<Position> {
     const { topic, origin: { shard } } = this.#parts;
     await this.#prepare();
-    const { last, seq } = await this.#tail(await topic.bounds(shard));
-    return { epoch: last?.epoch ?? 0, seq };
+    const { last } = await this.#tail(await topic.bounds(shard));
+    return last ?? start;
   }
 
   /** Everything up to `position` is booked: notes the place. That it could not be noted is no failure. */
@@ -166,11 +166,10 @@ export class Relay {
     const { topic, origin: { shard } } = this.#parts;
     await this.#prepare();
     const [bounds, committed] = await Promise.all([topic.bounds(shard), topic.committed(shard)]);
-    const { last: tail = start, seq } = await this.#tail(bounds);
+    const { last: tail = start } = await this.#tail(bounds);
     // What the worker before this one relayed is in the topic already.
-    const filled = seq < after.seq && tail.epoch <= after.epoch
-      ? await fillTopic(this.#parts, tail, after, () => this.#pagesRead++)
-      : tail;
+    const isShort = tail.seq < after.seq && tail.epoch <= after.epoch;
+    const filled = isShort ? await fillTopic(this.#parts, tail, after, () => this.#pagesRead++) : tail;
     const relayed = comparePositions(filled, after) > 0 ? filled : after;
     const offset = Math.min(Math.max(bounds.first, committed ?? bounds.first), bounds.end);
     const unread = { page: [], next: 0, offset, end: bounds.end, gapAt: undefined, asFound: false };

@@ -136,7 +136,7 @@ export class RelayedLog implements EventLog {
       this.#parts.stream.tail(shard),
       this.#lane(shard).relay.tail(),
     ]);
-    return { epoch: Math.max(stream.epoch, topic.epoch), seq: Math.max(stream.seq, topic.seq) };
+    return comparePositions(stream, topic) > 0 ? stream : topic;
   }
 
   /** Closes stream and topic; what does not answer is not waited for, as it would hold up the end of a process. */

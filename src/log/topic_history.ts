@@ -11,8 +11,6 @@ import type { Topic, TopicBounds, TopicRecord } from "./topic.ts";
 export interface TopicTail {
   /** The last position in the order of epochs; undefined when no record of this deployment was found. */
   readonly last: Position | undefined;
-  /** Highest number, whatever its epoch; 0 = none. */
-  readonly seq: number;
   /** Why a record of another deployment cannot be read, when there is one. */
   readonly foreign: ForeignMessage | undefined;
 }
@@ -30,16 +28,15 @@ export async function readTail(topic: Topic, origin: MessageOrigin, bounds: Topi
   const { first, end } = bounds;
   for (let count = tailRecords;; count *= tailGrowth) {
     const from = Math.max(first, end - count);
-    let [last, seq]: [Position | undefined, number] = [undefined, 0];
+    let last: Position | undefined;
     let foreign: ForeignMessage | undefined;
     await eachRecord(topic, origin.shard, { first: from, end }, (record) => {
       const read = tryDecode(record, origin);
       if (read instanceof ForeignMessage) foreign = read;
       if (read instanceof Error) return;
       if (!last || comparePositions(read.position, last) > 0) last = read.position;
-      seq = Math.max(seq, read.position.seq);
     });
-    if (last || from === first) return { last, seq, foreign };
+    if (last || from === first) return { last, foreign };
   }
 }
 

@@ -146,7 +146,7 @@ async function issueAndArm(
   const epoch = await ledger.issueEpoch(cursor.issuedEpoch, epochSeen);
   if (epoch === undefined) return { kind: "changed" };
   const seq = rebuilt?.seq ?? cursor.seq;
-  if (seq > cursor.seq) await ledger.jump({ epoch, seq });
+  if (seq > cursor.seq) await ledger.jump({ to: { epoch, seq }, actor: "worker", reason: loss });
   const armed = await control.arm(ledger.shard, {
     seen: { instance: view.instance, position: rebuilt ? { epoch: 0, seq } : view.position },
     epoch,

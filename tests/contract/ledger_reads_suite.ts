@@ -2,10 +2,13 @@
  * What every ledger must do, third part: leases, epochs, reads, and whose books they are.
  */
 import assert from "node:assert/strict";
+import type { Position } from "../../src/log/event.ts";
 import { LeaseLost } from "../../src/ledger/ledger.ts";
 import { openLedger } from "../../src/ledger/sql_ledger.ts";
 import { realWorld } from "../../src/world.ts";
 import { applied, entry, leased, opening, plainLine, type Registrar, sale } from "./ledger_books.ts";
+
+const jumpTo = (to: Position) => ({ to, actor: "worker", reason: "the store is empty" });
 
 /** Registers these tests. */
 export function registerLeaseAndReads({ test, testDatabases }: Registrar): void {
@@ -15,7 +18,7 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
     assert.equal(await shard.issueEpoch(1, 0), undefined);
     assert.equal(await shard.issueEpoch(2, 2), 3);
     assert.equal(await shard.issueEpoch(3, 7), 8, "books of an older copy do not issue an epoch again");
-    assert.deepEqual(await shard.cursor(), { epoch: 1, seq: 1, issuedEpoch: 8, notedHead: 0 });
+    assert.deepEqual(await shard.cursor(), { epoch: 1, seq: 1, issuedEpoch: 8, notedHead: 0, seenBooked: 0 });
   });
 
   test("the noted head never falls", async ({ shard }) => {
@@ -35,14 +38,23 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
   });
 
   test("a jump moves the cursor over lost numbers and counts them", async ({ shard, rows }) => {
-    await shard.jump({ epoch: 4, seq: 11 });
-    assert.deepEqual(await shard.cursor(), { epoch: 4, seq: 11, issuedEpoch: 4, notedHead: 0 });
+    await shard.jump(jumpTo({ epoch: 4, seq: 11 }));
+    assert.deepEqual(await shard.cursor(), {
+      epoch: 4,
+      seq: 11,
+      issuedEpoch: 4,
+      notedHead: 0,
+      seenBooked: 0,
+    });
     assert.deepEqual(await rows("select shard, from_seq, to_seq, epoch, count from log_jumps"), [
       { shard: 0, from_seq: 1, to_seq: 11, epoch: 4, count: 10 },
     ]);
     applied(await shard.apply([entry(4, sale(12, "SKU-1", 9))]));
-    await assert.rejects(shard.jump({ epoch: 4, seq: 12 }), RangeError);
-    await assert.rejects(shard.jump({ epoch: 3, seq: 20 }), /Cannot jump to 3-20 .* booked up to 4-12/);
+    await assert.rejects(shard.jump(jumpTo({ epoch: 4, seq: 12 })), RangeError);
+    await assert.rejects(
+      shard.jump(jumpTo({ epoch: 3, seq: 20 })),
+      /Cannot jump to 3-20 .* booked up to 4-12/,
+    );
   });
 
   test("a shard has one lease, and a released one is free at once", async ({ ledger, shard }) => {
@@ -118,7 +130,7 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
   });
 
   test("quantities of 10^12 and numbers of 10^14 stay exact", async ({ shard, ledger }) => {
-    await shard.jump({ epoch: 90_000_000_000_001, seq: 99_999_999_999_997 });
+    await shard.jump(jumpTo({ epoch: 90_000_000_000_001, seq: 99_999_999_999_997 }));
     const made = opening(99_999_999_999_998, "SKU-9", 1_000_000_000_000);
     const sold = sale(99_999_999_999_999, "SKU-9", 999_999_999_999, { id: "big" });
     applied(await shard.apply([entry(90_000_000_000_001, made, sold)]));
@@ -127,6 +139,7 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
       seq: 99_999_999_999_999,
       issuedEpoch: 90_000_000_000_001,
       notedHead: 0,
+      seenBooked: 0,
     });
     assert.deepEqual(await shard.stock("SKU-1", 10), [
       { sku: "SKU-9", available: 999_999_999_999, reserved: 0, policy: null },

@@ -8,6 +8,7 @@ import { registerLeaseAndReads } from "./ledger_reads_suite.ts";
 import { registerCorrections } from "./ledger_corrections_suite.ts";
 import { registerOrderLives } from "./ledger_orders_suite.ts";
 import { registerProof } from "./ledger_proof_suite.ts";
+import { registerRecovery } from "./ledger_recovery_suite.ts";
 import { registerRebuildReads } from "./ledger_rebuild_suite.ts";
 
 /** Registers the suite for one kind of database. */
@@ -32,7 +33,7 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
       compensations: 0,
     });
 
-    assert.deepEqual(await shard.cursor(), { epoch: 2, seq: 4, issuedEpoch: 2, notedHead: 0 });
+    assert.deepEqual(await shard.cursor(), { epoch: 2, seq: 4, issuedEpoch: 2, notedHead: 0, seenBooked: 0 });
     assert.deepEqual(await shard.stock("", 10), [
       { sku: "SKU-1", available: 7, reserved: 0, policy: null },
       { sku: "SKU-2", available: 2, reserved: 1, policy: null },
@@ -138,7 +139,7 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
     assert.equal((await rows("select from movements")).length, 1);
     assert.equal((await rows("select from order_lines")).length, 0);
     assert.deepEqual(await shard.stock("", 10), [{ sku: "SKU-1", available: 10, reserved: 0, policy: null }]);
-    assert.deepEqual(await shard.cursor(), { epoch: 1, seq: 1, issuedEpoch: 1, notedHead: 0 });
+    assert.deepEqual(await shard.cursor(), { epoch: 1, seq: 1, issuedEpoch: 1, notedHead: 0, seenBooked: 0 });
     applied(await shard.apply([entry(1, sale(2, "SKU-1", 9))])); // and the lease is still good
   });
 
@@ -262,4 +263,5 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
   registerRebuildReads(registrar(name, make));
   registerCorrections(registrar(name, make));
   registerProof(registrar(name, make));
+  registerRecovery(registrar(name, make));
 }

@@ -144,6 +144,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
       armed,
       position: { epoch, seq: state.seq },
       applied: state.applied,
+      epochSeen: epoch,
       log: first && last ? { first, last } : null,
       skus: state.skus,
       empty: deployment === null,

@@ -112,6 +112,7 @@ export class RedisControl implements ShardControl {
       armed: view.armed === true,
       position: { epoch: Number(view.epoch), seq: Number(view.seq) },
       applied: Number(view.applied),
+      epochSeen: Math.max(Number(view.epoch), Number(view.epoch_seen)),
       log: first && last ? { first, last } : null,
       skus: integer(view.skus),
       empty: integer(view.keys) === 0,

@@ -1,3 +1,4 @@
--- Where the books of a shard are, the epoch issued last and the highest number seen issued.
+-- Where the books of a shard are, the epoch issued last, the highest number seen issued, the highest seen booked.
 -- $1 shard
-select epoch, seq, issued_epoch as "issuedEpoch", noted_head as "notedHead" from log_cursor where shard = $1;
+select epoch, seq, issued_epoch as "issuedEpoch", noted_head as "notedHead", seen_booked as "seenBooked"
+from log_cursor where shard = $1;
