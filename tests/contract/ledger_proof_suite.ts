@@ -36,7 +36,7 @@ async function live(shard: ShardLedger): Promise<void> {
       ),
     ]),
   );
-  await shard.jump({ epoch: 2, seq: 16 });
+  await shard.jump({ to: { epoch: 2, seq: 16 }, actor: "worker", reason: "the store is empty" });
   for (let i = 0; i < 3; i++) shelf.next("deduct", "lost", []);
   applied(await shard.apply([entry(2, shelf.next("deduct", "after", [["SKU-1", -1, 0]]))]));
 }
