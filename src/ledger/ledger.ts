@@ -4,11 +4,13 @@
  * @module
  */
 import type { Finding } from "../finding.ts";
-import type { LogEntry, Position, StoredPolicy } from "../log/event.ts";
-import type { RememberedLine } from "../inventory/outcome.ts";
+import type { LogEntry, Position } from "../log/event.ts";
 import type { Correction, CorrectionNote } from "./corrections.ts";
 import type { Fault, ProofWalk } from "./proof_walk.ts";
 import type { Jump, LossAccepted, Recovery } from "./recovery.ts";
+import type { Compensation, Forgotten, LinePage, LineRow, OrderLineRow, QuotaRow, StockRow } from "./rows.ts";
+
+export type { Compensation, Forgotten, LinePage, LineRow, OrderLineRow, QuotaRow, StockRow } from "./rows.ts";
 
 /** Who owns these books. A store that carries another id belongs to somebody else. */
 export interface Deployment {
@@ -74,48 +76,6 @@ export interface Difference {
   readonly ledger: { readonly available: number; readonly reserved: number } | undefined;
   /** What the store says; undefined when it does not know the SKU. */
   readonly store: { readonly available: number; readonly reserved: number } | undefined;
-}
-
-/** A SKU as the books have it. */
-export interface StockRow {
-  /** Whose figures. */
-  readonly sku: string;
-  /** Units that can be sold. */
-  readonly available: number;
-  /** Units that are held for somebody. */
-  readonly reserved: number;
-  /** Its rules; null when it has none. */
-  readonly policy: StoredPolicy | null;
-}
-
-/** What a user has bought of a SKU with a quota, within its window. */
-export interface QuotaRow {
-  /** Who bought. */
-  readonly userId: string;
-  /** What was bought. */
-  readonly sku: string;
-  /** Units still sold or held. */
-  readonly units: number;
-  /** Which window they count for: {@link StoredPolicy.sale}. */
-  readonly sale: number;
-}
-
-/** Units that a line took a second time. */
-export interface Compensation {
-  /** Number of the event that took them: with the shard it names the adjustment that gives them back. */
-  readonly seq: number;
-  /** Whose units. */
-  readonly sku: string;
-  /** Units to give back, more than 0. */
-  readonly amount: number;
-}
-
-/** A remembered line with the id it is remembered under. */
-export interface LineRow extends RememberedLine {
-  /** Order id or adjustment id. */
-  readonly id: string;
-  /** The return id of a `return`; else empty. */
-  readonly returnId: string;
 }
 
 /**
@@ -201,28 +161,6 @@ export interface ShardLedger {
   beat(): Promise<void>;
   /** Gives the lease back; every later call rejects with {@link LeaseLost}. */
   release(): Promise<void>;
-}
-
-/** What was deleted out of a page of order lines. */
-export interface Forgotten {
-  /** How many. */
-  readonly lines: number;
-  /** The page's last line, deleted or not. */
-  readonly last: { readonly seq: number; readonly line: number };
-}
-
-/** A page of remembered lines, and where the next one starts. */
-export interface LinePage {
-  /** By number. */
-  readonly rows: readonly LineRow[];
-  /** Where the next page starts; undefined when this was the last. */
-  readonly next: { readonly seq: number; readonly line: number } | undefined;
-}
-
-/** An order's line as the books have it. */
-export interface OrderLineRow extends LineRow {
-  /** Where the SKU lives. */
-  readonly shard: number;
 }
 
 /** What a worker sees when it looks around. */

@@ -1,0 +1,71 @@
+/**
+ * What is read out of the books, row by row.
+ *
+ * @module
+ */
+import type { RememberedLine } from "../inventory/outcome.ts";
+import type { StoredPolicy } from "../log/event.ts";
+
+/** A SKU as the books have it. */
+export interface StockRow {
+  /** Whose figures. */
+  readonly sku: string;
+  /** Units that can be sold. */
+  readonly available: number;
+  /** Units that are held for somebody. */
+  readonly reserved: number;
+  /** Its rules; null when it has none. */
+  readonly policy: StoredPolicy | null;
+}
+
+/** What a user has bought of a SKU with a quota, within its window. */
+export interface QuotaRow {
+  /** Who bought. */
+  readonly userId: string;
+  /** What was bought. */
+  readonly sku: string;
+  /** Units still sold or held. */
+  readonly units: number;
+  /** Which window they count for: {@link StoredPolicy.sale}. */
+  readonly sale: number;
+}
+
+/** Units that a line took a second time. */
+export interface Compensation {
+  /** Number of the event that took them: with the shard it names the adjustment that gives them back. */
+  readonly seq: number;
+  /** Whose units. */
+  readonly sku: string;
+  /** Units to give back, more than 0. */
+  readonly amount: number;
+}
+
+/** A remembered line with the id it is remembered under. */
+export interface LineRow extends RememberedLine {
+  /** Order id or adjustment id. */
+  readonly id: string;
+  /** The return id of a `return`; else empty. */
+  readonly returnId: string;
+}
+
+/** An order's line as the books have it. */
+export interface OrderLineRow extends LineRow {
+  /** Where the SKU lives. */
+  readonly shard: number;
+}
+
+/** A page of remembered lines, and where the next one starts. */
+export interface LinePage {
+  /** By number. */
+  readonly rows: readonly LineRow[];
+  /** Where the next page starts; undefined when this was the last. */
+  readonly next: { readonly seq: number; readonly line: number } | undefined;
+}
+
+/** What was deleted out of a page of order lines. */
+export interface Forgotten {
+  /** How many. */
+  readonly lines: number;
+  /** The page's last line, deleted or not. */
+  readonly last: { readonly seq: number; readonly line: number };
+}
