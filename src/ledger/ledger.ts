@@ -8,7 +8,7 @@ import type { LogEntry, Position } from "../log/event.ts";
 import type { Correction, CorrectionNote } from "./corrections.ts";
 import type { Fault, ProofWalk } from "./proof_walk.ts";
 import type { Jump, LossAccepted, Recovery } from "./recovery.ts";
-import type { Compensation, Forgotten, LinePage, LineRow, OrderLineRow, QuotaRow, StockRow } from "./rows.ts";
+import type { Compensation, Forgotten, LinePage, OrderLineRow, QuotaRow, StockRow } from "./rows.ts";
 
 export type { Compensation, Forgotten, LinePage, LineRow, OrderLineRow, QuotaRow, StockRow } from "./rows.ts";
 
