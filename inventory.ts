@@ -177,9 +177,9 @@ function openReach(config: Config): Reach {
   /** The worker's way: what goes past the topic into the books, readers of the topic never see. */
   async function openLog(): Promise<EventLog> {
     const stream = new RedisStream(new Links(await parts.servers(), "shard"), place);
-    const brokers = config.store.kind === "redis" ? config.store.kafkaBrokers : null;
-    if (brokers === null) return stream;
-    const topic = new KafkaTopic({ brokers, namespace, shards, onLog: () => {} });
+    const kafka = config.store.kind === "redis" ? config.store.kafka : null;
+    if (kafka === null) return stream;
+    const topic = new KafkaTopic({ ...kafka, namespace, shards, onLog: () => {} });
     return new RelayedLog({ stream, topic, deployment: (await deployment()).id, world, onEvent: () => {} });
   }
 

@@ -34,6 +34,7 @@ const telemetry = await startTelemetry(
   (signal, why) => logger.warn(notSent, { signal, why }),
 );
 const logger = createLogger(world, config.logLevel, telemetry?.log);
+for (const parameter of config.ignored) logger.warn("parameter of a URL has no effect", { parameter });
 const onCall = telemetry && { onCall: telemetry.onClientCall };
 const limits = {
   userLimitMs,

@@ -7,6 +7,7 @@ import { RedisControl } from "./src/inventory/redis/control.ts";
 import { RedisStore } from "./src/inventory/redis/store.ts";
 import { openPostgres } from "./src/ledger/postgres.ts";
 import { openLedger } from "./src/ledger/sql_ledger.ts";
+import type { KafkaConfig } from "./src/config.ts";
 import { configOrExit, die, exitCodes, orExit, say, stopOnSignal } from "./src/lifecycle.ts";
 import { KafkaTopic } from "./src/log/kafka/topic.ts";
 import { RedisStream } from "./src/log/redis_stream.ts";
@@ -24,7 +25,7 @@ const { shards, namespace, userLimitMs } = config;
 if (config.store.kind === "embedded" || config.store.databaseUrl === null) {
   die("Cannot start the worker as REDIS_URL and DATABASE_URL must be set", exitCodes.badSettings);
 }
-const { databaseUrl, redisUrls, kafkaBrokers } = config.store;
+const { databaseUrl, redisUrls, kafka } = config.store;
 
 const telemetry = await startTelemetry(
   config.telemetry,
@@ -33,6 +34,7 @@ const telemetry = await startTelemetry(
   (signal, why) => logger.warn(notSent, { signal, why }),
 );
 const logger = createLogger(world, config.logLevel, telemetry?.log);
+for (const parameter of config.ignored) logger.warn("parameter of a URL has no effect", { parameter });
 const onCall = telemetry && { onCall: telemetry.onClientCall };
 
 const name = `${namespace}-worker`;
@@ -75,7 +77,7 @@ const store = new RedisStore(new Links(servers, "server"), { ...place, deploymen
   replicaTimeoutMs: Math.min(Math.floor(config.requestTimeoutMs / 2), silenceMaxMs / 2),
 });
 const stream = new RedisStream(new Links(servers, "shard"), place);
-const log = kafkaBrokers === null ? stream : await relayed(kafkaBrokers);
+const log = kafka === null ? stream : await relayed(kafka);
 const worker = startWorker({
   ledger,
   deployment,
@@ -98,9 +100,9 @@ stopOnSignal(world, logger, config.drainTimeoutMs, [
 say(`Holdfast worker runs (pid ${Deno.pid}, deployment ${deployment.id}, ${shards} shards)`);
 
 /** By way of the topic. Kafka that is away is not waited for; a topic that belongs to other settings is refused. */
-async function relayed(brokers: readonly string[]) {
+async function relayed(kafka: KafkaConfig) {
   const topic = new KafkaTopic({
-    brokers,
+    ...kafka,
     namespace,
     shards,
     onLog: (message, fields) => logger.debug("kafka", { message, ...fields }),

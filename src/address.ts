@@ -49,6 +49,8 @@ export function parseNetwork(text: string): Network | undefined {
   const ownBits = length === undefined ? bitsMax : Number(length);
   if (ownBits > bitsMax) return undefined;
   const bits = ipv6Bits - bitsMax + ownBits;
+  // `::ffff:203.0.113.0/24` counts from the start of 128 bits and would hold all of IPv4: 203.0.113.0/24 is meant.
+  if (isIpv4(address) && bits < ipv6Bits - ipv4Bits) return undefined;
   return { prefix: firstBits(address, bits), bits };
 }
 

@@ -6,16 +6,9 @@
  *
  * @module
  */
-import {
-  type BlockedBuyers,
-  type BuyerKey,
-  type Format,
-  isLoopback,
-  type LogLevel,
-  type Rate,
-  type Scope,
-  type TokenConfig,
-} from "./config_format.ts";
+import type { BlockedBuyers, BuyerKey, Rate, Scope, TokenConfig } from "./config_access.ts";
+import type { Format, LogLevel } from "./config_format.ts";
+import { type Key, relations, type Values } from "./config_relations.ts";
 import { type Setting, settings } from "./config_settings.ts";
 
 export { settings };
@@ -34,9 +27,31 @@ export type StoreConfig =
     readonly kind: "redis";
     readonly redisUrls: readonly string[];
     readonly databaseUrl: string | null;
-    /** `host:port` each; null = the log goes from Redis to the ledger straight. */
-    readonly kafkaBrokers: readonly string[] | null;
+    /** Null = the log goes from Redis to the ledger straight. */
+    readonly kafka: KafkaConfig | null;
   };
+
+/** How to reach Kafka. */
+export interface KafkaConfig {
+  /** `host:port` or `[ipv6]:port` of some brokers; they name the others. */
+  readonly brokers: readonly string[];
+  /** Whether connections are encrypted, with the broker's certificate checked. */
+  readonly tls: boolean;
+  /** A file with the certificates that are trusted, PEM; null = the system's. */
+  readonly caFile: string | null;
+  /** Who the worker is to the brokers; null = nobody in particular. Never log it. */
+  readonly sasl: KafkaSasl | null;
+}
+
+/** A user of Kafka. */
+export interface KafkaSasl {
+  /** As Kafka calls it, in lower case. */
+  readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+  /** The user. */
+  readonly username: string;
+  /** Its password. */
+  readonly password: string;
+}
 
 /** What keeps a sale fair beyond the limits that the store decides. All of it is off by default. */
 export interface FairPlayConfig {
@@ -54,6 +69,12 @@ export interface FairPlayConfig {
 export interface TelemetryConfig {
   /** Base URL of an OTLP/HTTP receiver; null = Deno's own OpenTelemetry takes it. May hold a password. */
   readonly endpoint: string | null;
+  /** Headers of every export. Never log them. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** `service.name`; null = made from the namespace and the program. */
+  readonly serviceName: string | null;
+  /** More attributes of the resource. */
+  readonly resource: Readonly<Record<string, string>>;
   /** Share of the traces that begin here and are kept, 0..1. */
   readonly traceRatio: number;
   /** A request that takes longer is kept in any case. */
@@ -106,79 +127,9 @@ export interface Config {
   readonly fairPlay: FairPlayConfig;
   /** Web origins whose pages may call the API; null = off. */
   readonly corsOrigins: readonly string[] | null;
+  /** Parameters of URLs that have no effect here, as `<setting>: <parameter>`; to be logged once. */
+  readonly ignored: readonly string[];
 }
-
-type Settings = typeof settings;
-type Key = keyof Settings;
-type Parsed<S> = S extends { format: Format<infer T>; default: infer D } ? (D extends null ? T | null : T)
-  : never;
-type Values = { readonly [K in Key]: Parsed<Settings[K]> };
-
-/** What must hold between settings, and why; blamed on the first of them. */
-const relations: readonly { of: readonly [Key, Key]; rule: string; holds: (values: Values) => boolean }[] = [
-  {
-    of: ["databaseUrl", "redisUrls"],
-    rule: "unset without REDIS_URL, because the embedded default keeps its ledger in DATA_DIR",
-    // Deno Deploy gives every app a DATABASE_URL; what it lacks there is REDIS_URL, see below.
-    holds: ({ databaseUrl, redisUrls, denoDeploy }) =>
-      databaseUrl === null || redisUrls !== null || denoDeploy !== null,
-  },
-  {
-    of: ["redisUrls", "denoDeploy"],
-    rule:
-      "set on Deno Deploy, because its instances share no memory and keep no files: each would sell the same stock",
-    holds: ({ redisUrls, denoDeploy }) => redisUrls !== null || denoDeploy === null,
-  },
-  {
-    of: ["tokens", "denoDeploy"],
-    rule:
-      "set on Deno Deploy, because it chooses the address itself and everything would be open to everybody",
-    holds: ({ tokens, denoDeploy }) => tokens !== null || denoDeploy === null,
-  },
-  {
-    of: ["kafkaBrokers", "redisUrls"],
-    rule: "unset without REDIS_URL, because the embedded default has nothing to relay between",
-    holds: ({ kafkaBrokers, redisUrls }) => kafkaBrokers === null || redisUrls !== null,
-  },
-  {
-    of: ["host", "tokens"],
-    rule: "a loopback address without API_TOKENS, because everything would be open to everybody",
-    holds: ({ host, tokens }) => tokens !== null || isLoopback(host),
-  },
-  {
-    of: ["queueMax", "batchMax"],
-    rule: "at least BATCH_MAX, because batches are filled from the queue",
-    holds: ({ queueMax, batchMax }) => queueMax >= batchMax,
-  },
-  {
-    of: ["drainTimeoutMs", "requestTimeoutMs"],
-    rule: "at least REQUEST_TIMEOUT_MS, because draining waits for requests on their way",
-    holds: ({ drainTimeoutMs, requestTimeoutMs }) => drainTimeoutMs >= requestTimeoutMs,
-  },
-  {
-    of: ["drainTimeoutMs", "denoDeploy"],
-    rule: "below 5000 on Deno Deploy, because it kills what has not stopped 5 s after it was told to",
-    holds: ({ drainTimeoutMs, denoDeploy }) => drainTimeoutMs < 5000 || denoDeploy === null,
-  },
-  {
-    of: ["retentionDays", "idempotencyWindowS"],
-    rule: "at least IDEMPOTENCY_WINDOW_S, because a rebuild fills the store's memory from the ledger's lines",
-    holds: ({ retentionDays, idempotencyWindowS }) => retentionDays * 86_400 >= idempotencyWindowS,
-  },
-  {
-    of: ["userLimitMs", "idempotencyWindowS"],
-    rule: "at most IDEMPOTENCY_WINDOW_S, because a rebuild knows no older purchases",
-    holds: ({ userLimitMs, idempotencyWindowS }) => userLimitMs <= idempotencyWindowS * 1000,
-  },
-  {
-    of: ["traceFullFor", "traceFullEvery"],
-    rule: "set together with TRACE_FULL_EVERY and shorter, or be unset with it",
-    holds: ({ traceFullFor, traceFullEvery }) =>
-      traceFullFor === null || traceFullEvery === null
-        ? traceFullFor === traceFullEvery
-        : traceFullFor < traceFullEvery,
-  },
-];
 
 /** One thing that is wrong with the environment. */
 export interface SettingProblem {
@@ -212,9 +163,42 @@ export class ConfigError extends Error {
   }
 }
 
-/** The variables of {@link settings} as this process has them: no others, so no others need be allowed. */
+/** The variable that names a file with the value of a secret setting. */
+function fileVariable(name: string): string {
+  return `${name}_FILE`;
+}
+
+/**
+ * The variables of {@link settings} as this process has them: no others, so no others need be allowed. A secret may
+ * stand in a file that `<NAME>_FILE` names, as Docker and Kubernetes mount secrets; its last line break is left out.
+ *
+ * @throws {ConfigError} when a file cannot be read, or both variables are set
+ */
 export function readEnvironment(): Record<string, string | undefined> {
-  return Object.fromEntries(Object.values(settings).map(({ name }) => [name, Deno.env.get(name)]));
+  const problems: SettingProblem[] = [];
+  const values = Object.values(settings).map((setting: Setting<unknown>) => {
+    const { name } = setting;
+    const value = Deno.env.get(name);
+    const file = setting.secret ? Deno.env.get(fileVariable(name)) : undefined;
+    if (!file) return [name, value] as const;
+    if (value) problems.push({ name: fileVariable(name), rule: `unset while ${name} is set`, value: file });
+    return [name, readSecret(name, file, problems)] as const;
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.fromEntries(values);
+}
+
+const secretBytesMax = 128 * 1024;
+
+function readSecret(name: string, file: string, problems: SettingProblem[]): string | undefined {
+  try {
+    if (Deno.statSync(file).size <= secretBytesMax) return Deno.readTextFileSync(file).replace(/\r?\n$/, "");
+  } catch {
+    // Reported below: why it cannot be read matters less than which one.
+  }
+  const rule = `a file of at most ${secretBytesMax} bytes that can be read, with the value of ${name}`;
+  problems.push({ name: fileVariable(name), rule, value: file });
+  return undefined;
 }
 
 /**
@@ -233,18 +217,22 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   };
 
   const parsed: Partial<Record<Key, unknown>> = {};
+  const ignored: string[] = [];
   for (const key of Object.keys(settings) as Key[]) {
     const { format, ...setting }: Setting<unknown> = settings[key];
     const text = written(env, setting);
     parsed[key] = text === null ? null : format.parse(text);
-    if (parsed[key] === undefined) blame(key, format.rule);
+    if (parsed[key] === undefined) blame(key, format.explain?.(text ?? "") ?? format.rule);
+    else if (text !== null) {
+      ignored.push(...(format.ignored?.(text) ?? []).map((parameter) => `${setting.name}: ${parameter}`));
+    }
   }
   const values = parsed as Values; // whole, but for the keys in `bad`, which nothing below reads
   for (const { of, rule, holds } of relations) {
     if (!of.some((key) => bad.has(key)) && !holds(values)) blame(of[0], rule);
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  return deepFreeze(toConfig(values));
+  return deepFreeze({ ...toConfig(values), ignored });
 }
 
 /** The variable as it stands, or its default. */
@@ -255,10 +243,12 @@ function written(
   return env[setting.name] || setting.default;
 }
 
-function toConfig(values: Values): Config {
-  const { redisUrls, databaseUrl, kafkaBrokers, dataDir, demoStock, tokens, ...others } = values;
+function toConfig(values: Values): Omit<Config, "ignored"> {
+  const { redisUrls, databaseUrl, dataDir, demoStock, tokens, ...unnamed } = values;
+  const { kafkaBrokers, kafkaTls, kafkaCaFile, kafkaSasl, kafkaUsername, kafkaPassword, ...others } = unnamed;
   const { rateLimit, rateLimitBy, trustProxy, blocked, purchaseTokenKeys, ...more } = others;
-  const { otlpEndpoint, otelEndpoint, denoOtel, denoDeploy, ...traces } = more;
+  const { otlpEndpoint, otelEndpoint, otelHeaders, otelServiceName, otelResource, ...unsent } = more;
+  const { denoOtel, denoDeploy, ...traces } = unsent;
   const { traceRatio, traceSlowMs, traceSampling, traceFullEvery, traceFullFor, host, ...rest } = traces;
   // Deno would refuse a second SDK beside its own.
   const isDenos = denoOtel === "true" || denoDeploy !== null;
@@ -269,6 +259,9 @@ function toConfig(values: Values): Config {
     host: denoDeploy === null ? host : "0.0.0.0",
     telemetry: endpoint === null && !isDenos ? null : {
       endpoint,
+      headers: otelHeaders ?? {},
+      serviceName: otelServiceName,
+      resource: otelResource ?? {},
       traceRatio,
       traceSlowMs,
       traceSampling,
@@ -282,9 +275,19 @@ function toConfig(values: Values): Config {
       blocked,
       purchaseTokenKeys,
     },
-    store: redisUrls === null
-      ? { kind: "embedded", dataDir, demoStock: demoStock === "1" }
-      : { kind: "redis", redisUrls, databaseUrl, kafkaBrokers },
+    store: redisUrls === null ? { kind: "embedded", dataDir, demoStock: demoStock === "1" } : {
+      kind: "redis",
+      redisUrls,
+      databaseUrl,
+      kafka: kafkaBrokers === null ? null : {
+        brokers: kafkaBrokers,
+        tls: kafkaTls === "1",
+        caFile: kafkaCaFile,
+        sasl: kafkaSasl === null
+          ? null
+          : { mechanism: kafkaSasl, username: kafkaUsername ?? "", password: kafkaPassword ?? "" },
+      },
+    },
     access: tokens === null ? { kind: "open" } : { kind: "tokens", tokens },
   };
 }

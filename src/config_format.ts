@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { hash } from "node:crypto";
-import { type Network, parseNetwork } from "./address.ts";
+import { parsePostgresUrl } from "./settings/postgres_url.ts";
+import { parseRedisUrls } from "./settings/redis_url.ts";
+import { type Parsed, parseHostPort } from "./settings/url_text.ts";
 
 /** How a variable is written: `parse` returns undefined for what breaks `rule`. */
 export interface Format<T> {
@@ -12,52 +13,41 @@ export interface Format<T> {
   readonly rule: string;
   /** The value, or undefined when the text breaks the rule. */
   readonly parse: (text: string) => T | undefined;
+  /** The part of the rule that a text breaks, and how to write it; left out = {@link Format.rule} says all. */
+  readonly explain?: (text: string) => string;
+  /** Parameters of an accepted text that have no effect. */
+  readonly ignored?: (text: string) => readonly string[];
 }
 
-/** What a token allows. Scopes do not include one another. */
-export type Scope = "deduct" | "read" | "admin";
+/** A format whose parser says itself which rule is broken. */
+function parsedFormat<P, T>(
+  rule: string,
+  parse: (text: string) => Parsed<P>,
+  use: (value: P, text: string) => T,
+): Format<T> {
+  return {
+    rule,
+    parse(text) {
+      const result = parse(text);
+      return result.kind === "valid" ? use(result.value, text) : undefined;
+    },
+    explain(text) {
+      const result = parse(text);
+      return result.kind === "valid" ? rule : result.rule;
+    },
+    ignored(text) {
+      const result = parse(text);
+      return result.kind === "valid" ? result.ignored : [];
+    },
+  };
+}
 
 /** The least severe line that is logged. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
-/** What tells one buyer from another. */
-export type BuyerKey = "address" | "user_id";
-
-/** How fast something may happen. */
-export interface Rate {
-  /** How often at once, and within the window. */
-  readonly quota: number;
-  /** Length of the window, seconds. */
-  readonly windowS: number;
-}
-
-/** Who may not buy. */
-export interface BlockedBuyers {
-  /** User ids. */
-  readonly users: readonly string[];
-  /** Where they buy from. */
-  readonly networks: readonly Network[];
-}
-
-/** A token, as far as it must be known to recognize it. */
-export interface TokenConfig {
-  /** Goes into the log as `actor`; several tokens may share it, as old and new do during a rotation. */
-  readonly name: string;
-  /** At least one. */
-  readonly scopes: readonly Scope[];
-  /** SHA-256 of the token in hex; the token itself is kept nowhere. */
-  readonly sha256: string;
-}
-
-/** Every request with a token is compared with all of them. */
-const tokensMax = 100;
 const redisUrlsMax = 100;
 const kafkaBrokersMax = 100;
-/** Two are enough to change a key while tokens of the old one, 10 min old at most, are on their way. */
-const signingKeysMax = 4;
-const originsMax = 100;
-/** A variable holds 128 KiB on Linux: that many entries of the longest kind still fit. */
-const blockedMax = 900;
+const pairsMax = 64;
 /** Longest path that Linux takes, and more than any host name or URL needs. */
 const charsMax = 4096;
 
@@ -118,28 +108,21 @@ export function identifier(): Format<string> {
 
 /** One Redis, or nodes of one Redis Cluster. */
 export function redisUrls(): Format<readonly string[]> {
-  return {
-    rule: "redis://host:port/db or rediss://…; several, comma-separated, of one scheme and database 0",
-    parse(text) {
-      const urls = text.split(",").map((url) => url.trim());
-      // A Redis Cluster has database 0 only.
-      const path = urls.length === 1 ? /^\/?\d{0,4}$/ : /^\/?0?$/;
-      const parsed = urls.map((url) => parseUrl(url, ["redis:", "rediss:"]));
-      const alike = parsed.every((url) =>
-        url?.protocol === parsed[0]?.protocol && path.test(url?.pathname ?? "no")
-      );
-      return alike && urls.length <= redisUrlsMax ? urls : undefined;
-    },
-  };
+  return parsedFormat(
+    "redis://host:port/db or rediss://…; several, comma-separated, of one scheme and database 0",
+    (text) => parseRedisUrls(text, redisUrlsMax),
+    (urls) => urls,
+  );
 }
 
 /** Where telemetry goes: paths such as `/v1/traces` are appended. */
 export function httpUrl(): Format<string> {
   return {
-    rule: "http://host:port or https://…, without query",
+    rule: "http://host:port or https://…, without query and white space",
     parse(text) {
-      const url = parseUrl(text, ["http:", "https:"]);
-      return url?.search === "" && url.hash === "" ? text.replace(/\/+$/, "") : undefined;
+      // What is judged is what is used: `new URL` would trim white space that the exporter does not.
+      const url = /\s/.test(text) ? undefined : parseUrl(text, ["http:", "https:"]);
+      return url?.search === "" && url.hash === "" ? url.href.replace(/\/+$/, "") : undefined;
     },
   };
 }
@@ -149,89 +132,61 @@ export function anyText(): Format<string> {
   return { rule: "any text", parse: (text) => text };
 }
 
+/** A name or a password. */
+export function plainText(): Format<string> {
+  return {
+    rule: "1 to 1024 characters without control characters",
+    parse: (text) => /^[^\p{Cc}]{1,1024}$/u.test(text) ? text : undefined,
+  };
+}
+
+/** `name=value` pairs as OpenTelemetry's variables have them: comma-separated, values percent-encoded. */
+export function keyValues(): Format<Readonly<Record<string, string>>> {
+  return {
+    rule: `1 to ${pairsMax} of name=value, comma-separated, values percent-encoded`,
+    parse(text) {
+      const pairs = text.split(",").map((pair) =>
+        /^\s*([\w.!#$%&'*+^`|~-]{1,256})\s*=\s*([\x21-\x7e]*)\s*$/.exec(pair)
+      );
+      if (pairs.length > pairsMax || pairs.some((pair) => pair === null)) return undefined;
+      try {
+        return Object.fromEntries(
+          pairs.map((pair) => [pair?.[1] ?? "", decodeURIComponent(pair?.[2] ?? "")]),
+        );
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
 /** A PostgreSQL database. */
 export function databaseUrl(): Format<string> {
-  return {
-    rule: "postgres://user:password@host:port/database",
-    parse: (text) => parseUrl(text, ["postgres:", "postgresql:"]) === undefined ? undefined : text,
-  };
+  return parsedFormat("postgres://user:password@host:port/database", parsePostgresUrl, (_, text) => text);
 }
 
-/** Some brokers of one Kafka cluster. */
+/** Some brokers of one Kafka cluster, each as `host:port` or `[ipv6]:port`. */
 export function kafkaBrokers(): Format<readonly string[]> {
   return {
-    rule: `1 to ${kafkaBrokersMax} of host:port, comma-separated`,
+    rule: `1 to ${kafkaBrokersMax} of host:port or [ipv6]:port, comma-separated, ports from 1 to 65535`,
     parse(text) {
       const brokers = text.split(",").map((broker) => broker.trim());
-      const isBroker = (broker: string) => /^(?:[\w.-]{1,253}|\[[\da-f:.]+\]):\d{1,5}$/i.test(broker);
-      return brokers.length <= kafkaBrokersMax && brokers.every(isBroker) ? brokers : undefined;
+      const areBrokers = brokers.every((broker) => parseHostPort(broker, null) !== undefined);
+      return areBrokers && brokers.length <= kafkaBrokersMax ? brokers : undefined;
     },
   };
 }
 
-/** Tokens and what they allow. */
-export function apiTokens(): Format<readonly TokenConfig[]> {
+/** A file that is read when the process starts. */
+export function pemFile(): Format<string> {
   return {
-    rule: `a JSON object of 1 to ${tokensMax} tokens (visible ASCII), each with a list of the scopes ` +
-      `deduct, read, admin, or with {"name", "scopes"}`,
+    rule: "a file with certificates in PEM that can be read",
     parse(text) {
-      const entries = parseObject(text);
-      if (entries === undefined || entries.length === 0 || entries.length > tokensMax) return undefined;
-      const tokens = entries.map(([token, value]) => parseToken(token, value));
-      return tokens.every((token) => token !== undefined) ? tokens : undefined;
-    },
-  };
-}
-
-/** How often in how many seconds. */
-export function rate(): Format<Rate> {
-  return {
-    rule: "<sales>/<seconds>, from 1 to 1000000 sales in 1 to 86400 seconds",
-    parse(text) {
-      const [, quota, windowS] = /^(\d{1,7})\/(\d{1,5})$/.exec(text)?.map(Number) ?? [];
-      if (quota === undefined || windowS === undefined) return undefined;
-      const isValid = quota >= 1 && quota <= 1_000_000 && windowS >= 1 && windowS <= 86_400;
-      return isValid ? { quota, windowS } : undefined;
-    },
-  };
-}
-
-/** Buyers by id and by where they buy from. */
-export function blockList(): Format<BlockedBuyers> {
-  return {
-    rule:
-      `1 to ${blockedMax} of an IP address, a network such as 203.0.113.0/24, or user:<id> without a comma`,
-    parse(text) {
-      const entries = text.split(",").map((entry) => entry.trim());
-      const users = entries.filter((entry) => entry.startsWith("user:")).map((entry) => entry.slice(5));
-      const networks = entries.filter((entry) => !entry.startsWith("user:")).map(parseNetwork);
-      const isUsable = entries.length <= blockedMax && users.every((user) => user !== "");
-      return isUsable && networks.every((network) => network !== undefined) ? { users, networks } : undefined;
-    },
-  };
-}
-
-/** Secrets that sign. */
-export function signingKeys(): Format<readonly string[]> {
-  return {
-    // 32 characters of base64 are 192 bits: no shorter key is worth the 256 bits of the signature.
-    rule: `1 to ${signingKeysMax} keys of 32 to 256 visible ASCII characters, comma-separated`,
-    parse(text) {
-      const keys = text.split(",");
-      const isUsable = keys.every((key) => /^[\x21-\x7e]{32,256}$/.test(key));
-      return isUsable && keys.length <= signingKeysMax ? keys : undefined;
-    },
-  };
-}
-
-/** Origins as browsers send them: scheme, host, and a port that is not the scheme's own. */
-export function origins(): Format<readonly string[]> {
-  return {
-    rule: `1 to ${originsMax} origins such as https://shop.example, comma-separated, no path and no *`,
-    parse(text) {
-      const all = text.split(",").map((origin) => origin.trim());
-      const areOrigins = all.every((origin) => parseUrl(origin, ["http:", "https:"])?.origin === origin);
-      return areOrigins && all.length <= originsMax ? all : undefined;
+      try {
+        return Deno.readTextFileSync(text).includes("-----BEGIN CERTIFICATE-----") ? text : undefined;
+      } catch {
+        return undefined;
+      }
     },
   };
 }
@@ -245,38 +200,9 @@ function stripBrackets(host: string): string {
   return host.replace(/^\[(.*)\]$/, "$1");
 }
 
-function parseUrl(text: string, protocols: readonly string[]): URL | undefined {
+/** A URL of one of `protocols` with a host; undefined for anything else. */
+export function parseUrl(text: string, protocols: readonly string[]): URL | undefined {
   if (text.length > charsMax || !URL.canParse(text)) return undefined;
   const url = new URL(text);
   return protocols.includes(url.protocol) && url.hostname !== "" ? url : undefined;
-}
-
-function parseObject(text: string): [name: string, value: unknown][] | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    return isObject ? Object.entries(value) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function parseToken(token: string, value: unknown): TokenConfig | undefined {
-  if (!/^[\x21-\x7e]{1,1024}$/.test(token)) return undefined;
-  const sha256 = hash("sha256", token);
-  // A token without a name is called after its digest: the same in every process and after every edit.
-  const { name = `token-${sha256.slice(0, 8)}`, scopes, ...unknown } = namedScopes(value);
-  if (typeof name !== "string" || !/^[^\p{C}]{1,64}$/u.test(name)) return undefined;
-  if (!isScopes(scopes) || Object.keys(unknown).length > 0) return undefined;
-  return { name, scopes, sha256 };
-}
-
-function namedScopes(value: unknown): { name?: unknown; scopes?: unknown } {
-  if (Array.isArray(value)) return { scopes: value };
-  return typeof value === "object" && value !== null ? value : {};
-}
-
-function isScopes(value: unknown): value is Scope[] {
-  const scopes: readonly unknown[] = ["deduct", "read", "admin"] satisfies Scope[];
-  return Array.isArray(value) && value.length > 0 && value.every((scope) => scopes.includes(scope));
 }

@@ -3,11 +3,9 @@
  *
  * @module
  */
+import { apiTokens, blockList, type BuyerKey, origins, rate, signingKeys } from "./config_access.ts";
 import {
   anyText,
-  apiTokens,
-  blockList,
-  type BuyerKey,
   databaseUrl,
   type Format,
   hostName,
@@ -15,14 +13,14 @@ import {
   identifier,
   integer,
   kafkaBrokers,
+  keyValues,
   type LogLevel,
   oneOf,
-  origins,
   path,
-  rate,
+  pemFile,
+  plainText,
   ratio,
   redisUrls,
-  signingKeys,
 } from "./config_format.ts";
 
 /** One variable of the environment. */
@@ -64,6 +62,38 @@ export const settings = {
     meaning:
       "worker: log by way of the topic `<NAMESPACE>.events`, `host:port`, comma-separated; unset = without",
     format: kafkaBrokers(),
+    secret: true, // a URL with a password, written here by mistake, must not be printed
+  },
+  kafkaTls: {
+    name: "KAFKA_TLS",
+    default: "0",
+    meaning: "`1`: connections to Kafka are encrypted, and the brokers' certificates are checked",
+    format: oneOf<"0" | "1">(["0", "1"]),
+  },
+  kafkaCaFile: {
+    name: "KAFKA_CA_FILE",
+    default: null,
+    meaning: "certificates that sign the brokers' own, PEM; unset = the system's",
+    format: pemFile(),
+  },
+  kafkaSasl: {
+    name: "KAFKA_SASL",
+    default: null,
+    meaning: "`plain` (with `KAFKA_TLS=1` only), `scram-sha-256` or `scram-sha-512`; unset = no login",
+    format: oneOf<"plain" | "scram-sha-256" | "scram-sha-512">(["plain", "scram-sha-256", "scram-sha-512"]),
+  },
+  kafkaUsername: {
+    name: "KAFKA_USERNAME",
+    default: null,
+    meaning: "the worker's user on Kafka",
+    format: plainText(),
+  },
+  kafkaPassword: {
+    name: "KAFKA_PASSWORD",
+    default: null,
+    meaning: "its password",
+    format: plainText(),
+    secret: true,
   },
   shards: { name: "SHARDS", default: "1", meaning: "fixed for a deployment", format: integer(1, 1024) },
   namespace: {
@@ -197,6 +227,25 @@ export const settings = {
     meaning: "OpenTelemetry's own name of it",
     format: httpUrl(),
     secret: true,
+  },
+  otelHeaders: {
+    name: "OTEL_EXPORTER_OTLP_HEADERS",
+    default: null,
+    meaning: "headers for the receiver, `name=value`, comma-separated, percent-encoded; unset = none",
+    format: keyValues(),
+    secret: true,
+  },
+  otelServiceName: {
+    name: "OTEL_SERVICE_NAME",
+    default: null,
+    meaning: "`service.name` of what is sent; unset = `<NAMESPACE>-api` or `-worker`",
+    format: plainText(),
+  },
+  otelResource: {
+    name: "OTEL_RESOURCE_ATTRIBUTES",
+    default: null,
+    meaning: "more attributes of what is sent, written as the headers are; unset = none",
+    format: keyValues(),
   },
   traceRatio: {
     name: "TRACE_RATIO",

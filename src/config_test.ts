@@ -28,6 +28,7 @@ function namesOf(env: Env): string[] {
 Deno.test("loadConfig() without settings is the embedded default on loopback, open", () => {
   deepEqual(loadConfig({}), {
     host: "127.0.0.1",
+    ignored: [],
     port: 8080,
     store: { kind: "embedded", dataDir: "./data", demoStock: true },
     shards: 1,
@@ -70,6 +71,9 @@ Deno.test("loadConfig() tells nothing without a receiver, and takes either name 
   equal(loadConfig({ TRACE_RATIO: "1" }).telemetry, null);
   deepEqual(loadConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318/" }).telemetry, {
     endpoint: "http://collector:4318",
+    headers: {},
+    serviceName: null,
+    resource: {},
     traceRatio: 0.01,
     traceSlowMs: 250,
     traceSampling: "head",
@@ -150,13 +154,13 @@ Deno.test("loadConfig() takes one Redis, or several as a cluster, with a databas
     kind: "redis",
     redisUrls: ["redis://r:6379/2"],
     databaseUrl,
-    kafkaBrokers: null,
+    kafka: null,
   });
   deepEqual(loadConfig({ REDIS_URL: "rediss://a, rediss://b:7/0,rediss://c/" }).store, {
     kind: "redis",
     redisUrls: ["rediss://a", "rediss://b:7/0", "rediss://c/"],
     databaseUrl: null,
-    kafkaBrokers: null,
+    kafka: null,
   });
   const wrong = [
     "localhost:6379",
@@ -170,7 +174,16 @@ Deno.test("loadConfig() takes one Redis, or several as a cluster, with a databas
     ",",
   ];
   for (const url of wrong) deepEqual(namesOf({ REDIS_URL: url }), ["REDIS_URL"], url);
-  for (const url of ["db", "mysql://db/x", "postgres:", "postgres:///x"]) {
+  for (
+    const url of [
+      "db",
+      "mysql://db/x",
+      "postgres:",
+      "postgres:///x",
+      "postgres://db/x",
+      "postgres://u:50%off@db/x",
+    ]
+  ) {
     deepEqual(namesOf({ REDIS_URL: "redis://a", DATABASE_URL: url }), ["DATABASE_URL"], url);
   }
 });
@@ -198,8 +211,19 @@ Deno.test("loadConfig() knows tokens by their digests and keeps none of them", (
 Deno.test("loadConfig() takes brokers as host:port, and only beside a REDIS_URL", () => {
   const beside = { REDIS_URL: "redis://a" };
   const { store } = loadConfig({ ...beside, KAFKA_BROKERS: "kafka-1:9092, 10.0.0.7:9092,[::1]:9092" });
-  deepEqual(store.kind === "redis" && store.kafkaBrokers, ["kafka-1:9092", "10.0.0.7:9092", "[::1]:9092"]);
-  for (const brokers of ["kafka-1", "kafka-1:9092,", "kafka://kafka-1:9092", "a b:9092", ":9092"]) {
+  deepEqual(store.kind === "redis" && store.kafka?.brokers, ["kafka-1:9092", "10.0.0.7:9092", "[::1]:9092"]);
+  for (
+    const brokers of [
+      "kafka-1",
+      "kafka-1:9092,",
+      "kafka://kafka-1:9092",
+      "a b:9092",
+      ":9092",
+      "k:99999",
+      "k:0",
+      "kafka://u:secret@k:9092",
+    ]
+  ) {
     deepEqual(namesOf({ ...beside, KAFKA_BROKERS: brokers }), ["KAFKA_BROKERS"], brokers);
   }
   deepEqual(namesOf({ KAFKA_BROKERS: "kafka-1:9092" }), ["KAFKA_BROKERS"]);
@@ -255,8 +279,9 @@ Deno.test("loadConfig() leaves loopback only with tokens", () => {
 });
 
 Deno.test("loadConfig() holds settings against one another and says why", () => {
+  const kafka = { REDIS_URL: "redis://r", KAFKA_BROKERS: "k:9092" };
   const cases: readonly (readonly [Env, string, RegExp])[] = [
-    [{ DATABASE_URL: "postgres://db/x" }, "DATABASE_URL", /unset without REDIS_URL, because/],
+    [{ DATABASE_URL: "postgres://u@db/x" }, "DATABASE_URL", /unset without REDIS_URL, because/],
     [{ QUEUE_MAX: "100" }, "QUEUE_MAX", /at least BATCH_MAX, because/],
     [
       { RETENTION_DAYS: "1", IDEMPOTENCY_WINDOW_S: "86401" },
@@ -269,6 +294,17 @@ Deno.test("loadConfig() holds settings against one another and says why", () => 
       "USER_LIMIT_MS",
       /IDEMPOTENCY_WINDOW_S, because/,
     ],
+    [
+      { ...kafka, KAFKA_SASL: "plain", KAFKA_USERNAME: "u", KAFKA_PASSWORD: "p" },
+      "KAFKA_TLS",
+      /1 when KAFKA_SASL is plain/,
+    ],
+    [
+      { ...kafka, KAFKA_SASL: "scram-sha-256", KAFKA_USERNAME: "u" },
+      "KAFKA_PASSWORD",
+      /set together with KAFKA_SASL/,
+    ],
+    [{ ...kafka, KAFKA_USERNAME: "u" }, "KAFKA_USERNAME", /or be unset with it/],
     [{ TRACE_FULL_FOR: "60" }, "TRACE_FULL_FOR", /set together with TRACE_FULL_EVERY/],
     [{ TRACE_FULL_EVERY: "60" }, "TRACE_FULL_FOR", /or be unset with it/],
     [{ TRACE_FULL_EVERY: "60", TRACE_FULL_FOR: "60" }, "TRACE_FULL_FOR", /shorter/],
@@ -280,14 +316,59 @@ Deno.test("loadConfig() holds settings against one another and says why", () => 
   }
 });
 
+Deno.test("OTLP: an endpoint with white space, headers and attributes that are no pairs are refused", () => {
+  const telemetry = loadConfig({
+    OTLP_ENDPOINT: "http://h:4999",
+    OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20abc, x=1",
+    OTEL_SERVICE_NAME: "shop",
+    OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=live",
+  }).telemetry;
+  deepEqual(telemetry?.headers, { authorization: "Bearer abc", x: "1" });
+  deepEqual([telemetry?.serviceName, telemetry?.resource], ["shop", {
+    "deployment.environment.name": "live",
+  }]);
+  deepEqual(namesOf({ OTLP_ENDPOINT: "http://h:4999 " }), ["OTLP_ENDPOINT"]);
+  deepEqual(namesOf({ OTEL_EXPORTER_OTLP_HEADERS: "a=%zz" }), ["OTEL_EXPORTER_OTLP_HEADERS"]);
+  deepEqual(namesOf({ OTEL_RESOURCE_ATTRIBUTES: "a" }), ["OTEL_RESOURCE_ATTRIBUTES"]);
+});
+
+Deno.test("BLOCKED: an IPv4 network in IPv6 form that would hold all of IPv4 is refused", () => {
+  deepEqual(namesOf({ BLOCKED: "::ffff:203.0.113.0/24" }), ["BLOCKED"]);
+  deepEqual(namesOf({ BLOCKED: "::ffff:203.0.113.0/120,203.0.113.0/24,::/0" }), []);
+});
+
+Deno.test("a secret may stand in a file; one that cannot be read, or is set twice, is named", () => {
+  const file = Deno.makeTempFileSync();
+  Deno.writeTextFileSync(file, "postgres://u:p@db/x\n");
+  const withEnv = (env: Env, use: () => void) => {
+    const before = Object.keys(env).map((name) => [name, Deno.env.get(name)] as const);
+    for (const [name, value] of Object.entries(env)) if (value !== undefined) Deno.env.set(name, value);
+    try {
+      use();
+    } finally {
+      for (const [name, value] of before) {
+        value === undefined ? Deno.env.delete(name) : Deno.env.set(name, value);
+      }
+    }
+  };
+  withEnv({ DATABASE_URL_FILE: file }, () => equal(readEnvironment().DATABASE_URL, "postgres://u:p@db/x"));
+  withEnv({ DATABASE_URL_FILE: `${file}.missing` }, () => {
+    throws(readEnvironment, /DATABASE_URL_FILE must be a file of at most 131072 bytes that can be read/);
+  });
+  withEnv({ DATABASE_URL_FILE: file, DATABASE_URL: "postgres://u@db/y" }, () => {
+    throws(readEnvironment, /DATABASE_URL_FILE must be unset while DATABASE_URL is set/);
+  });
+  Deno.removeSync(file);
+});
+
 Deno.test("on Deno Deploy the embedded default, open access and a late end are refused, with the reasons", () => {
   const usual = { DENO_DEPLOY: "true", REDIS_URL: "rediss://redis", API_TOKENS: '{"t":["deduct"]}' };
   equal(loadConfig(usual).host, "0.0.0.0");
-  deepEqual(namesOf({ ...usual, DATABASE_URL: "postgres://db/x" }), []);
+  deepEqual(namesOf({ ...usual, DATABASE_URL: "postgres://u@db/x" }), []);
   deepEqual(namesOf({ DENO_DEPLOY: "true" }), ["REDIS_URL", "API_TOKENS"]);
   deepEqual(namesOf({ ...usual, DRAIN_TIMEOUT_MS: "5000" }), ["DRAIN_TIMEOUT_MS"]);
   throws(
-    () => loadConfig({ ...usual, REDIS_URL: "", DATABASE_URL: "postgres://db/x" }),
+    () => loadConfig({ ...usual, REDIS_URL: "", DATABASE_URL: "postgres://u@db/x" }),
     (error: ConfigError) => {
       ok(
         error.message.includes("REDIS_URL must be set on Deno Deploy, because its instances share no memory"),

@@ -12,6 +12,8 @@ import {
   driverOptions,
   postgresBounds,
   type PostgresOptions,
+  readTarget,
+  targetOptions,
   timed,
   toSqlError,
 } from "./postgres_options.ts";
@@ -33,7 +35,8 @@ class PostgresDatabase implements Database {
   constructor(options: PostgresOptions) {
     this.namespace = options.namespace;
     this.#options = options;
-    this.#pool = postgres(options.url, {
+    this.#pool = postgres({
+      ...targetOptions(readTarget(options.url)),
       ...driverOptions(options, { statement_timeout: postgresBounds.poolStatementTimeoutMs }),
       max: postgresBounds.poolMax,
       idle_timeout: postgresBounds.poolIdleTimeoutMs / 1000,

@@ -4,6 +4,7 @@
  * @module
  */
 import postgres from "postgres";
+import { parsePostgresUrl, type PostgresTarget } from "../settings/postgres_url.ts";
 import type { World } from "../world.ts";
 import { quotedName, SqlError } from "./database.ts";
 
@@ -65,6 +66,94 @@ export const postgresBounds = {
   /** For the statement under way when a session or the pool is closed. */
   closeTimeoutMs: 2_000,
 } as const;
+
+/** What postgres.js knows of the server; none of it is read from a URL or from `PG…` variables. */
+export interface TargetOptions {
+  /** Names, addresses or folders of unix sockets, tried in this order. The driver takes lists; its types do not know. */
+  host: string;
+  /** One a host. */
+  port: number;
+  /** The unix socket of the first host; left out = TCP. */
+  path?: string;
+  /** The database. */
+  database: string;
+  /** The user. */
+  username: string;
+  /** Empty = none. */
+  password: string;
+  /** How the connection is encrypted. */
+  ssl: false | "prefer" | TlsOptions;
+  /** Left out = any server. */
+  target_session_attrs?: "read-write";
+}
+
+/** What postgres.js passes to `tls.connect`. */
+export interface TlsOptions {
+  /** Whether a certificate that no trusted authority signed ends the connection. */
+  rejectUnauthorized: boolean;
+  /** Trusted authorities, PEM; left out = the system's. */
+  ca?: string;
+  /** This client's certificate, PEM. */
+  cert?: string;
+  /** Its key, PEM. */
+  key?: string;
+  /** Replaces the check of the server's name. */
+  checkServerIdentity?: () => undefined;
+}
+
+/**
+ * The server of `url` as postgres.js wants it.
+ *
+ * @throws {RangeError} when the URL breaks a rule, or a certificate's file cannot be read
+ */
+export function readTarget(url: string): PostgresTarget {
+  const parsed = parsePostgresUrl(url);
+  if (parsed.kind === "invalid") throw new RangeError(`DATABASE_URL must be ${parsed.rule}`);
+  return parsed.value;
+}
+
+/** See {@link readTarget}; a session takes one of several hosts. */
+export function targetOptions(target: PostgresTarget): TargetOptions {
+  const { hosts, database, username, password, targetSession } = target;
+  const [first] = hosts;
+  return {
+    host: hosts.map(({ host }) => host) as unknown as string,
+    port: hosts.map(({ port }) => port) as unknown as number,
+    ...first?.host.startsWith("/") && { path: `${first.host}/.s.PGSQL.${first.port}` },
+    database,
+    username,
+    password,
+    ssl: tlsOptions(target),
+    ...targetSession !== "any" && { target_session_attrs: targetSession },
+  };
+}
+
+/** As libpq has it: `require` with a CA file checks the certificate, without one it only encrypts. */
+function tlsOptions({ sslMode, caFile, clientCertificate }: PostgresTarget): TargetOptions["ssl"] {
+  if (sslMode === "disable") return false;
+  if (sslMode === "prefer") return "prefer";
+  const checksName = sslMode === "verify-full";
+  return {
+    rejectUnauthorized: sslMode !== "require" || caFile !== null,
+    ...caFile !== null && { ca: readPem("sslrootcert", caFile) },
+    ...clientCertificate && {
+      cert: readPem("sslcert", clientCertificate.certFile),
+      key: readPem("sslkey", clientCertificate.keyFile),
+    },
+    ...!checksName && { checkServerIdentity: () => undefined },
+  };
+}
+
+function readPem(parameter: string, file: string): string {
+  try {
+    return Deno.readTextFileSync(file);
+  } catch (cause) {
+    throw new RangeError(
+      `DATABASE_URL must be a URL whose ${parameter} is a file that can be read: ${file}`,
+      { cause },
+    );
+  }
+}
 
 /** The options of postgres.js that pool and sessions share, under the names they have there. */
 export interface DriverOptions {

@@ -6,6 +6,7 @@
  */
 import net from "node:net";
 import postgres from "postgres";
+import type { PostgresTarget } from "../settings/postgres_url.ts";
 import type { World } from "../world.ts";
 import type { Param, Session, Transaction } from "./database.ts";
 import { LeaseLost } from "./ledger.ts";
@@ -13,6 +14,8 @@ import {
   driverOptions,
   postgresBounds,
   type PostgresOptions,
+  readTarget,
+  targetOptions,
   timed,
   toSqlError,
 } from "./postgres_options.ts";
@@ -32,11 +35,12 @@ export class PostgresSession implements Session {
   #turns = 0;
   #lost: LeaseLost | undefined;
 
-  private constructor(options: PostgresOptions, onEnd: () => void) {
+  private constructor(options: PostgresOptions, target: PostgresTarget, onEnd: () => void) {
     this.#options = options;
     this.#world = options.world;
     this.#onEnd = onEnd;
     const settings = {
+      ...targetOptions(target),
       ...driverOptions(options, {
         statement_timeout: postgresBounds.sessionStatementTimeoutMs,
         idle_session_timeout: postgresBounds.silenceMaxMs,
@@ -49,12 +53,31 @@ export class PostgresSession implements Session {
       backoff: () => 0,
       onclose: () => this.#lose("its connection closed"),
     };
-    this.#client = postgres(options.url, settings);
+    this.#client = postgres(settings);
   }
 
-  /** Connects. `onEnd` is called once, when the session is over. */
+  /** Connects to the first host that will do. `onEnd` is called once, when the session is over. */
   static async open(options: PostgresOptions, onEnd: () => void): Promise<PostgresSession> {
-    const session = new PostgresSession(options, onEnd);
+    const target = readTarget(options.url);
+    const failures: unknown[] = [];
+    for (const host of target.hosts) {
+      try {
+        return await PostgresSession.#openAt(options, { ...target, hosts: [host] }, onEnd);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    throw failures.length === 1
+      ? failures[0]
+      : new AggregateError(failures, "Cannot connect to any host of DATABASE_URL");
+  }
+
+  static async #openAt(
+    options: PostgresOptions,
+    target: PostgresTarget,
+    onEnd: () => void,
+  ): Promise<PostgresSession> {
+    const session = new PostgresSession(options, target, onEnd);
     try {
       await session.ping();
       return session;
@@ -194,7 +217,7 @@ interface Address {
   readonly path: string | false;
 }
 
-/** Hands out one socket, once. `onFailure` hears of a failure first: with several hosts postgres.js would wait on. */
+/** Hands out one socket, once. `onFailure` hears of a failure first: postgres.js would wait on. */
 function oneSocket(onFailure: (cause: unknown) => void) {
   let socket: net.Socket | undefined;
   let used = false;
@@ -202,20 +225,14 @@ function oneSocket(onFailure: (cause: unknown) => void) {
     async open({ host, port, path }: Address): Promise<net.Socket> {
       if (used) throw new Error("a session does not reconnect");
       used = true;
-      const failures: unknown[] = [];
-      for (const [index, name] of host.entries()) {
-        const target = path ? { path } : { host: name, port: port[index] ?? 5432 };
-        try {
-          socket = await connect(target);
-          // `host` is where postgres.js looks for the name that a TLS certificate must carry.
-          return Object.assign(socket, { host: name });
-        } catch (error) {
-          failures.push(error);
-        }
+      try {
+        socket = await connect(path ? { path } : { host: host[0] ?? "", port: port[0] ?? 5432 });
+        // `host` is where postgres.js looks for the name that a TLS certificate must carry.
+        return Object.assign(socket, { host: host[0] ?? "" });
+      } catch (error) {
+        onFailure(error);
+        throw error;
       }
-      const failure = failures.length === 1 ? failures[0] : new AggregateError(failures, "no host answers");
-      onFailure(failure);
-      throw failure;
     },
     destroy: () => void socket?.destroy(),
   };

@@ -10,6 +10,7 @@
 import { Redis } from "ioredis";
 import { sleep, type World } from "../world.ts";
 import { StoreError } from "../inventory/store.ts";
+import { parseRedisUrl } from "../settings/redis_url.ts";
 
 /** How a connection behaves; the rest is fixed below. */
 export interface ConnectionOptions {
@@ -58,7 +59,8 @@ export class Connection {
     this.#world = options.world;
     this.#onCall = options.onCall;
     this.#silenceMaxMs = options.silenceMaxMs ?? silenceMaxDefaultMs;
-    this.#redis = new Redis(url, {
+    this.#redis = new Redis({
+      ...targetOptions(url),
       protocol: 2, // one shape of replies on every server
       connectionName: options.name,
       lazyConnect: false,
@@ -193,6 +195,32 @@ export class Connection {
     for (const reject of this.#inFlight) reject(lost);
     this.#inFlight.clear();
   }
+}
+
+interface TargetOptions {
+  host: string;
+  port: number;
+  family: 0 | 4 | 6;
+  db: number;
+  username?: string;
+  password?: string;
+  tls?: { ca?: string };
+}
+
+/** What ioredis knows of the server; it gets no URL, whose parameters would overrule the options. */
+function targetOptions(url: string): TargetOptions {
+  const parsed = parseRedisUrl(url);
+  if (parsed.kind === "invalid") throw new RangeError(`REDIS_URL must be ${parsed.rule}`);
+  const { host, port, username, password, db, tls, family } = parsed.value;
+  return {
+    host,
+    port,
+    family,
+    db,
+    ...username !== "" && { username },
+    ...password !== "" && { password },
+    ...tls && { tls: {} },
+  };
 }
 
 /**

@@ -30,6 +30,8 @@ const stopTimeoutMs = 1500;
 export interface SdkOptions {
   /** Base URL of an OTLP/HTTP receiver. */
   readonly endpoint: string;
+  /** Headers of every export. */
+  readonly headers: Readonly<Record<string, string>>;
   /** Attributes of the resource: which process this is. */
   readonly resource: Readonly<Record<string, string>>;
   /** Tells the time. */
@@ -41,7 +43,9 @@ export interface SdkOptions {
 }
 
 /** Starts sending. */
-export function startSdk({ endpoint, resource: attributes, world, places, onFailure }: SdkOptions): Backend {
+export function startSdk(
+  { endpoint, headers, resource: attributes, world, places, onFailure }: SdkOptions,
+): Backend {
   // Both would write to the console; what counts is counted, and told to `onFailure`.
   diag.disable();
   diag.setLogger({ error() {}, warn() {}, info() {}, debug() {}, verbose() {} }, DiagLogLevel.NONE);
@@ -53,7 +57,11 @@ export function startSdk({ endpoint, resource: attributes, world, places, onFail
     logs: new Outbox("logs", logBounds.queueMax, onFailure),
     metrics: new Outbox("metrics", 1, onFailure),
   };
-  const options = (path: string) => ({ url: `${endpoint}${path}`, timeoutMillis: exportTimeoutMs });
+  const options = (path: string) => ({
+    url: `${endpoint}${path}`,
+    headers: { ...headers },
+    timeoutMillis: exportTimeoutMs,
+  });
   const spanExporter = outboxes.spans.watch(
     new OTLPTraceExporter(options("/v1/traces")),
     (batch: ReadableSpan[]) => batch.length,

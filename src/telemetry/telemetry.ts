@@ -118,14 +118,15 @@ async function openBackend(
   onFailure: (signal: string, why: string) => void,
 ): Promise<Backend> {
   const resource = {
-    "service.name": `${namespace}-${program}`,
+    ...config.resource,
+    "service.name": config.serviceName ?? config.resource["service.name"] ?? `${namespace}-${program}`,
     "service.namespace": namespace,
     // Two processes that are one to a receiver would overwrite each other's figures.
     "service.instance.id": world.uuid(),
   };
-  const { endpoint } = config;
+  const { endpoint, headers } = config;
   const places = new Tracing(world, config);
   // Each is loaded only where it is wanted: the SDK takes 100 ms.
   if (endpoint === null) return (await import("./builtin.ts")).startBuiltin(world, places);
-  return (await import("./sdk.ts")).startSdk({ endpoint, resource, world, places, onFailure });
+  return (await import("./sdk.ts")).startSdk({ endpoint, headers, resource, world, places, onFailure });
 }

@@ -34,6 +34,20 @@ const CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qk";
 export interface KafkaOptions {
   /** Given the broker's port, the port that it tells clients: one of a proxy in front. Its own when left out. */
   readonly advertise?: (port: number) => number;
+  /** TLS and logins for clients; left out = neither. */
+  readonly secure?: KafkaSecurity;
+}
+
+/** How a broker proves who it is, and whom it lets in. */
+export interface KafkaSecurity {
+  /** A file with the broker's key and certificate, PEM. */
+  readonly keystoreFile: string;
+  /** A file with the certificate of its authority, PEM. */
+  readonly caFile: string;
+  /** The one user that may come in, by every mechanism. */
+  readonly username: string;
+  /** Its password. */
+  readonly password: string;
 }
 
 /** Starts a broker with a data folder of its own; returns when it answers. */
@@ -52,11 +66,13 @@ export class KafkaServer implements AsyncDisposable {
   /** Where its logs lie. */
   readonly dir: string;
   readonly #controllerPort = freePort();
+  readonly #secure: KafkaSecurity | undefined;
   #process: RunningProcess | undefined;
 
   /** Use {@link startKafka}. */
-  constructor(dir: string, { advertise = (port) => port }: KafkaOptions) {
+  constructor(dir: string, { advertise = (port) => port, secure }: KafkaOptions) {
     this.dir = dir;
+    this.#secure = secure;
     this.broker = `127.0.0.1:${advertise(this.port)}`;
   }
 
@@ -75,6 +91,7 @@ export class KafkaServer implements AsyncDisposable {
         CLUSTER_ID,
         "-c",
         properties,
+        ...this.#scramUsers(),
       ], {
         deadlineMs: FORMAT_DEADLINE_MS,
       });
@@ -120,6 +137,38 @@ export class KafkaServer implements AsyncDisposable {
     throw new Error(`Cannot use the Kafka on port ${this.port} as it was killed`);
   }
 
+  #scramUsers(): string[] {
+    if (this.#secure === undefined) return [];
+    const { username, password } = this.#secure;
+    return ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) => [
+      "--add-scram",
+      `${mechanism}=[name=${username},password=${password}]`,
+    ]);
+  }
+
+  #security(): Record<string, string> {
+    if (this.#secure === undefined) return {};
+    const { keystoreFile, caFile, username, password } = this.#secure;
+    const plain = "org.apache.kafka.common.security.plain.PlainLoginModule";
+    const scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
+    return {
+      "listeners": `SASL_SSL://127.0.0.1:${this.port},CONTROLLER://127.0.0.1:${this.#controllerPort}`,
+      "advertised.listeners": `SASL_SSL://${this.broker}`,
+      "listener.security.protocol.map": "SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT",
+      "inter.broker.listener.name": "SASL_SSL",
+      "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+      "sasl.mechanism.inter.broker.protocol": "PLAIN",
+      "listener.name.sasl_ssl.plain.sasl.jaas.config":
+        `${plain} required username="${username}" password="${password}" user_${username}="${password}";`,
+      "listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config": scram,
+      "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": scram,
+      "ssl.keystore.type": "PEM",
+      "ssl.keystore.location": keystoreFile,
+      "ssl.truststore.type": "PEM",
+      "ssl.truststore.location": caFile,
+    };
+  }
+
   #properties(): string {
     return Object.entries({
       "process.roles": "broker,controller",
@@ -140,6 +189,7 @@ export class KafkaServer implements AsyncDisposable {
       "broker.session.timeout.ms": 3000,
       "broker.heartbeat.interval.ms": 500,
       "log.cleaner.dedupe.buffer.size": 16_777_216,
+      ...this.#security(),
     }).map(([name, value]) => `${name}=${value}\n`).join("");
   }
 }

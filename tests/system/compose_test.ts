@@ -87,7 +87,7 @@ Deno.test("compose: API and worker get settings that exist, and that they take",
     const config = loadConfig(environment);
     assert.ok(config.store.kind === "redis" && config.store.databaseUrl !== null);
     assert.equal(config.store.redisUrls.length, 6);
-    assert.equal(config.store.kafkaBrokers?.join(), name.startsWith("worker") ? "kafka:9092" : undefined);
+    assert.equal(config.store.kafka?.brokers.join(), name.startsWith("worker") ? "kafka:9092" : undefined);
     assert.equal(config.shards % 3, 0, "the same number on each of three masters");
     const hosts = [config.store.databaseUrl, ...config.store.redisUrls, environment.OTLP_ENDPOINT ?? ""];
     for (const url of hosts) assert.ok(compose.services[new URL(url).hostname], `${name} asks ${url}`);

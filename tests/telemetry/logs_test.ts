@@ -43,3 +43,17 @@ Deno.test("lines arrive with their level and the ids of their trace, but for tho
     },
   ]);
 });
+
+Deno.test("OTEL_EXPORTER_OTLP_HEADERS and OTEL_SERVICE_NAME are what the receiver gets", async () => {
+  await using receiver = startReceiver();
+  {
+    await using shop = await startWatchedApp({
+      OTLP_ENDPOINT: receiver.url,
+      OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20abc",
+      OTEL_SERVICE_NAME: "shop",
+    });
+    shop.telemetry.log({ timeMs: 0, level: "info", message: "hello", fields: {} });
+  }
+  assert.equal(receiver.authorization, "Bearer abc");
+  assert.equal(receiver.logs[0]?.service, "shop");
+});

@@ -17,6 +17,8 @@ export interface Receiver extends AsyncDisposable {
   /** All that arrived, oldest first: a metric once for each report. */
   readonly metrics: Metric[];
   mood: Mood;
+  /** The header `authorization` of the last request; null without one. */
+  readonly authorization: string | null;
   /** Requests that it does not answer. */
   readonly hanging: number;
   /** The last report of a metric, of all its series, from each process. */
@@ -30,8 +32,10 @@ export function startReceiver(): Receiver {
   const [spans, logs, metrics]: [Span[], LogRecord[], Metric[]] = [[], [], []];
   const ending = new AbortController();
   let hanging = 0;
+  let authorization: string | null = null;
   const answer = async (request: Request): Promise<Response> => {
     const body = await request.bytes();
+    authorization = request.headers.get("authorization");
     if (receiver.mood === "hangs") {
       hanging++;
       await new Promise<void>((resolve) => ending.signal.addEventListener("abort", () => resolve()));
@@ -53,6 +57,9 @@ export function startReceiver(): Receiver {
     logs,
     metrics,
     mood: "takes",
+    get authorization() {
+      return authorization;
+    },
     get hanging() {
       return hanging;
     },

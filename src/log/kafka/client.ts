@@ -8,11 +8,22 @@
  * @module
  */
 import type { Buffer } from "node:buffer";
+import type { SASLOptions } from "kafkajs";
 
 /** Where the brokers are. */
 export interface KafkaPlace {
-  /** `host:port` of some brokers; they name the others. */
+  /** `host:port` or `[ipv6]:port` of some brokers; they name the others. */
   readonly brokers: readonly string[];
+  /** Whether connections are encrypted, with the broker's certificate checked. */
+  readonly tls?: boolean;
+  /** A file with the certificates that are trusted, PEM; null = the system's. */
+  readonly caFile?: string | null;
+  /** The user and its password; null = no login. */
+  readonly sasl?: {
+    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+    readonly username: string;
+    readonly password: string;
+  } | null;
   /** Told what kafkajs has to say, which is much while a broker is away. */
   readonly onLog: (message: string, fields: Readonly<Record<string, unknown>>) => void;
 }
@@ -160,6 +171,40 @@ const retry = {
 /** A partition that moved to another broker is found at the first failure; this is for one that came and went. */
 const metadataMaxAgeMs = 60_000;
 
+/** What kafkajs asks a socket factory for. */
+interface SocketRequest {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * kafkajs splits an address at its first colon, which an IPv6 address has within. Such a seed gets a name without
+ * one, and the socket factory puts the address back.
+ */
+export function seedBrokers(brokers: readonly string[]): {
+  readonly names: string[];
+  readonly hostOf: (name: string) => string;
+} {
+  const hosts = new Map<string, string>();
+  const names = brokers.map((broker, i) => {
+    const [, ipv6, port] = /^\[(.*)\]:(\d+)$/.exec(broker) ?? [];
+    if (ipv6 === undefined) return broker;
+    hosts.set(`seed-${i}.ipv6`, ipv6);
+    return `seed-${i}.ipv6:${port}`;
+  });
+  return { names, hostOf: (name: string) => hosts.get(name) ?? name };
+}
+
+function readCa(file: string): string[] {
+  try {
+    return [Deno.readTextFileSync(file)];
+  } catch (cause) {
+    throw new RangeError(`KAFKA_CA_FILE must be a file that can be read: current value is ${file}`, {
+      cause,
+    });
+  }
+}
+
 /** Loads kafkajs: 0.1 s and 18 MB that a worker without Kafka does not pay for. */
 export async function loadKafka(place: KafkaPlace, clientId: string): Promise<KafkaClient> {
   const [{ default: kafkajs }, { default: Cluster }, { default: loggers }, { default: socketFactory }] =
@@ -172,8 +217,13 @@ export async function loadKafka(place: KafkaPlace, clientId: string): Promise<Ka
   const level = kafkajs.logLevel.WARN;
   const logCreator = () => ({ log: { message, ...fields } }: { log: { message: string } }) =>
     place.onLog(message, fields);
+  const seeds = seedBrokers(place.brokers);
+  const openSocket = socketFactory();
   const common = {
-    brokers: [...place.brokers],
+    brokers: seeds.names,
+    socketFactory: (socket: SocketRequest) => openSocket({ ...socket, host: seeds.hostOf(socket.host) }),
+    ssl: place.tls ? { rejectUnauthorized: true, ...place.caFile && { ca: readCa(place.caFile) } } : false,
+    ...place.sasl && { sasl: { ...place.sasl } as SASLOptions }, // a copy: kafkajs adds a member, settings are frozen
     clientId, // shows in the brokers' logs and quotas
     connectionTimeout: connectionTimeoutMs,
     authenticationTimeout: connectionTimeoutMs,
@@ -198,10 +248,7 @@ export async function loadKafka(place: KafkaPlace, clientId: string): Promise<Ka
     cluster: () =>
       new Cluster({
         ...common,
-        ssl: null,
-        sasl: null,
         logger: loggers.createLogger({ level, logCreator }),
-        socketFactory: socketFactory(),
         metadataMaxAge: metadataMaxAgeMs,
         allowAutoTopicCreation: false,
         maxInFlightRequests: null,
