@@ -136,11 +136,62 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
 /** Something to sell, so that a run does not begin with a hundred refusals. */
 const opening: Command[] = ["S1", "S2", "S3"].map((sku) => adjust("opening", sku, 30));
 
-/** Random batches of random commands. */
+/** What becomes of a command that is sent again: nothing, or one part of its contents is another. */
+const anyChange = fc.constantFrom<(command: Command) => Command>(
+  (command) => command,
+  (command) => "userId" in command ? { ...command, userId: command.userId + "+" } : command,
+  (command) => "holdMs" in command ? { ...command, holdMs: command.holdMs / 2 } : command,
+  (command) => "delta" in command ? { ...command, delta: command.delta + 1 } : command,
+  (command) => "available" in command ? { ...command, available: command.available + 1 } : command,
+  (command) => "expected" in command ? { ...command, expected: (command.expected ?? 0) + 1 } : command,
+  (command) => withLines(command, (lines) => lines.toReversed()),
+  (command) => withLines(command, (lines) => lines.length > 1 ? lines.slice(1) : lines),
+  (command) =>
+    withLines(command, (lines) => lines.map((line, i) => ({ ...line, amount: line.amount + (i && 1) }))),
+  (command) => withLines(command, (lines) => lines.map((line) => ({ ...line, amount: line.amount + 1 }))),
+  (command) => command.kind === "order" ? { ...command, kind: "reserve", holdMs: hourMs } : command,
+  (command) => command.kind === "confirm" ? { kind: "cancel", orderId: command.orderId, ...origin } : command,
+);
+
+function withLines(command: Command, change: (lines: readonly Line[]) => readonly Line[]): Command {
+  return "lines" in command && command.lines !== null
+    ? { ...command, lines: change(command.lines) }
+    : command;
+}
+
+/** A new command, or one that was sent before, `ago` commands earlier. */
+const anySent = fc.oneof(
+  { weight: 3, arbitrary: anyCommand.map((command) => ({ command, ago: 0, change: same })) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(anyCommand, fc.integer({ min: 1, max: 30 }), anyChange).map((
+      [command, ago, change],
+    ) => ({
+      ...{ command, ago, change },
+    })),
+  },
+);
+
+function same(command: Command): Command {
+  return command;
+}
+
+/** Random batches of random commands. Some repeat an earlier one, with the same contents or with one part changed. */
 export const anyBatches: fc.Arbitrary<Command[][]> = fc.array(
-  fc.array(anyCommand, { minLength: 1, maxLength: 20 }),
+  fc.array(anySent, { minLength: 1, maxLength: 20 }),
   { minLength: 1, maxLength: 12 },
-).map((batches) => [opening, ...batches]);
+).map((batches) => {
+  const sent: Command[] = [];
+  const commands = batches.map((batch) =>
+    batch.map(({ command, ago, change }) => {
+      const earlier = ago > 0 ? sent.at(-ago) : undefined;
+      const next = earlier ? change(earlier) : command;
+      sent.push(next);
+      return next;
+    })
+  );
+  return [opening, ...commands];
+});
 
 /** The seed of this run: `TEST_SEED` repeats one. Printed, so that a failure can be seen again. */
 export function runSeed(): number {
