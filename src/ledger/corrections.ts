@@ -57,3 +57,50 @@ export async function bookCorrections(
   ]);
   return true;
 }
+
+/** What becomes of the units that a dead letter's event took. */
+export type UnitsOf = "keep" | "give back";
+
+/** What became of closing a dead letter. */
+export type Closed =
+  | { readonly kind: "closed"; readonly shard: number; readonly seq: number; readonly units: number }
+  /** There is none with this id, or somebody closed it before. */
+  | { readonly kind: "unknown" }
+  /** It took no units that could be given back. */
+  | { readonly kind: "took_nothing"; readonly eventKind: string };
+
+/**
+ * Closes a dead letter in a transaction that the caller opened: the row says who decided what, a correction of 0 units a
+ * SKU says so among the movements, and units to give back become a compensation, which the worker gives back once.
+ *
+ * @param note what was decided
+ */
+export async function closeDeadLetter(
+  tx: Transaction,
+  sql: Statements,
+  id: number,
+  { actor, reason }: CorrectionNote,
+  units: UnitsOf,
+): Promise<Closed> {
+  const [letter] = await tx.query<{ shard: number; seq: number }>(sql.close_dead_letter, [id, actor, reason]);
+  if (!letter) return { kind: "unknown" };
+  const { shard, seq } = letter;
+  const [at] = await tx.query<Position>(sql.lock_cursor, [shard]);
+  type Row = { kind: string; sku: string; available: number; reserved: number; taken: number };
+  const rows = await tx.query<Row>(sql.find_event_figures, [shard, seq]);
+  const [first] = rows;
+  const givesBack = units === "give back";
+  const given = givesBack ? rows.reduce((sum, { taken }) => sum + taken, 0) : 0;
+  if (givesBack && !(first && ["deduct", "order"].includes(first.kind))) {
+    await tx.rollback();
+    return { kind: "took_nothing", eventKind: first?.kind ?? "nothing" };
+  }
+  if (at && first) {
+    const corrections = rows.map(({ sku, available, reserved }) => {
+      return { sku, delta: 0, reservedDelta: 0, available, reserved };
+    });
+    await bookCorrections(tx, sql, shard, at, corrections, { actor, reason, reference: `dead letter ${id}` });
+  }
+  if (givesBack) await tx.query(sql.insert_compensations, [shard, seq]);
+  return { kind: "closed", shard, seq, units: given };
+}

@@ -5,7 +5,8 @@
  */
 import type { Finding } from "../finding.ts";
 import type { LogEntry, Position } from "../log/event.ts";
-import type { Correction, CorrectionNote } from "./corrections.ts";
+import type { Closed, Correction, CorrectionNote, UnitsOf } from "./corrections.ts";
+import type { Queries } from "./database.ts";
 import type { Fault, ProofWalk } from "./proof_walk.ts";
 import type { Jump, LossAccepted, Recovery } from "./recovery.ts";
 import type { Compensation, Forgotten, LinePage, OrderLineRow, QuotaRow, StockRow } from "./rows.ts";
@@ -227,15 +228,20 @@ export interface Ledger {
    * Books corrections of a shard in one transaction, behind the last number booked. Takes no lease: the cursor's row
    * is locked meanwhile, as it is while a worker books.
    *
-   * @param at where the caller saw the cursor
-   * @returns false when the worker has booked on since: nothing was booked
+   * @param decide says what to correct, within 3 s, while nothing is booked; it may read through `queries`
+   * @returns how many were booked
    */
   correct(
     shard: number,
-    at: Position,
-    corrections: readonly Correction[],
+    decide: (at: Position, queries: Queries) => Promise<readonly Correction[]>,
     note: CorrectionNote,
-  ): Promise<boolean>;
+  ): Promise<number>;
+  /**
+   * Closes a dead letter: notes who decided what, in its row and as a correction of 0 units.
+   *
+   * @param units `give back`: the worker gives back what the event took, as it does for a line that was sold twice
+   */
+  closeDeadLetter(id: number, note: CorrectionNote, units: UnitsOf): Promise<Closed>;
   /**
    * Proves that the ledger of a shard is whole, while the worker books on. Yields what is wrong as it is found, and
    * returns the sums of the movements.

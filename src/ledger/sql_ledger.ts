@@ -6,8 +6,15 @@
 import type { Finding } from "../finding.ts";
 import type { World } from "../world.ts";
 import type { Position } from "../log/event.ts";
-import { bookCorrections, type Correction, type CorrectionNote } from "./corrections.ts";
-import { type Database, SqlError } from "./database.ts";
+import {
+  bookCorrections,
+  type Closed,
+  closeDeadLetter,
+  type Correction,
+  type CorrectionNote,
+  type UnitsOf,
+} from "./corrections.ts";
+import { type Database, type Queries, SqlError } from "./database.ts";
 import { judgeLedger } from "./fitness.ts";
 import { LeaseSessions } from "./lease_sessions.ts";
 import type { Deployment, Ledger, Membership, OrderLineRow, Progress, ShardLedger } from "./ledger.ts";
@@ -82,13 +89,27 @@ class SqlLedger implements Ledger {
 
   async correct(
     shard: number,
-    at: Position,
-    corrections: readonly Correction[],
+    decide: (at: Position, queries: Queries) => Promise<readonly Correction[]>,
     note: CorrectionNote,
-  ): Promise<boolean> {
+  ): Promise<number> {
     const session = await this.#database.session();
     try {
-      return await session.transaction((tx) => bookCorrections(tx, this.#sql, shard, at, corrections, note));
+      return await session.transaction(async (tx) => {
+        const [at] = await tx.query<Position>(this.#sql.lock_cursor, [shard]);
+        if (!at) throw new RangeError(`Cannot correct shard ${shard} as this ledger has no such shard`);
+        const corrections = await decide(at, tx);
+        await bookCorrections(tx, this.#sql, shard, at, corrections, note);
+        return corrections.length;
+      });
+    } finally {
+      await session.close();
+    }
+  }
+
+  async closeDeadLetter(id: number, note: CorrectionNote, units: UnitsOf): Promise<Closed> {
+    const session = await this.#database.session();
+    try {
+      return await session.transaction((tx) => closeDeadLetter(tx, this.#sql, id, note, units));
     } finally {
       await session.close();
     }

@@ -27,12 +27,27 @@ export function whyNotBooked({ kind, cursor, found }: Exclude<Booked, { kind: "a
 }
 
 /**
- * Books entries. That they do not follow on the books is an answer; a difference is thrown.
+ * Books entries. That they do not follow on the books is an answer; a difference is thrown, when everything before the
+ * first event with one is booked: then the ledger ends where the store's figures began to differ, and a correction
+ * behind its last number explains it.
  *
- * @throws {LedgerMismatch} when store and ledger differ: nothing was booked
+ * @throws {LedgerMismatch} when store and ledger differ: the event and what follows it were not booked
  */
 export async function apply(ledger: ShardLedger, entries: readonly LogEntry[]): Promise<Booked> {
   const applied = await ledger.apply(entries);
-  if (applied.kind === "mismatch") throw new LedgerMismatch(ledger.shard, applied.differences);
-  return applied;
+  if (applied.kind !== "mismatch") return applied;
+  const { seq } = await ledger.cursor();
+  const left = entries.flatMap(({ position: { epoch }, events }) =>
+    events.filter((event) => event.seq > seq).map((event) => ({ epoch, event }))
+  );
+  if (left.length <= 1) throw new LedgerMismatch(ledger.shard, applied.differences);
+  const middle = left.length >> 1;
+  for (const part of [left.slice(0, middle), left.slice(middle)]) {
+    await apply(
+      ledger,
+      part.map(({ epoch, event }) => ({ position: { epoch, seq: event.seq }, events: [event] })),
+    );
+  }
+  // One half must differ as the whole did, unless somebody corrected the ledger between two transactions.
+  return await ledger.apply(entries) as Booked;
 }

@@ -38,6 +38,8 @@ export interface ShardComparison {
   readonly shard: number;
   /** How many SKUs, orders, buyers and holds were compared. */
   readonly compared: Readonly<Record<Facet, number>>;
+  /** The log has events that the ledger cannot book, or that nobody books. */
+  readonly isPending: boolean;
   /** What differs, at most {@link differencesMax}. */
   readonly differences: readonly Difference[];
 }
@@ -54,13 +56,14 @@ const pollMs = 50;
 /** Between the clocks of ledger, store and this process. */
 const clockMarginMs = 5000;
 
-/** Compares one shard. */
+/** Compares one shard: all four facets, or one of them. */
 export async function compareShard(
   reach: Reach,
   terminal: Terminal,
   shard: number,
+  only?: Facet,
 ): Promise<ShardComparison> {
-  return await new ShardCompare(reach, terminal, shard).run();
+  return await new ShardCompare(reach, terminal, shard).run(only);
 }
 
 class ShardCompare {
@@ -71,7 +74,7 @@ class ShardCompare {
 
   constructor(readonly reach: Reach, readonly terminal: Terminal, readonly shard: number) {}
 
-  async run(): Promise<ShardComparison> {
+  async run(only?: Facet): Promise<ShardComparison> {
     const { reach, shard } = this;
     const { world, config } = reach;
     this.#reader = await reach.reader();
@@ -90,9 +93,12 @@ class ShardCompare {
       `shard ${shard}`,
       (await (await reach.control()).inspect(shard)).skus,
     );
-    for (const comparer of comparers) await this.#facet(comparer, progress.show);
+    for (const comparer of comparers) {
+      if (only === undefined || comparer.facet === only) await this.#facet(comparer, progress.show);
+    }
     progress.end();
-    return { shard, compared: this.#compared, differences: this.#differences };
+    const isPending = this.#side.pending !== undefined;
+    return { shard, isPending, compared: this.#compared, differences: this.#differences };
   }
 
   /** Every name of the store, then those that only the ledger may know. */

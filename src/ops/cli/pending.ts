@@ -50,7 +50,7 @@ export async function readPending(
     if (entries.length === 0) break;
     for (const { position, events } of entries) {
       for (const event of events) {
-        if (event.seq <= at.seq) continue;
+        if (event.seq <= at.seq || event.seq > head) continue;
         if (event.seq > at.seq + 1) return { cursor, skus, names, lost: lostBetween(at.seq, event.seq - 1) };
         at = { epoch: position.epoch, seq: event.seq };
         names.add(event.id).add(adjustmentKey(event.id)).add(returnKey(event.id, event.reference));

@@ -7,7 +7,8 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { ConfigError } from "../../config.ts";
 import { describeError } from "../../telemetry/logger.ts";
 import type { World } from "../../world.ts";
-import { deadLetters, showDeadLetter } from "./dead_letters.ts";
+import { correct } from "./correct.ts";
+import { closeDeadLetter, deadLetters, showDeadLetter } from "./dead_letters.ts";
 import { doctor } from "./doctor.ts";
 import { exits, Failure } from "./failure.ts";
 import { importCsv, type ImportMode, importModes } from "./import.ts";
@@ -192,18 +193,43 @@ function addCare(verb: Verb, run: Run): void {
     .action(run(({ terminal, reach }) => status(reach(), terminal)));
   verb("doctor", "check settings and servers, and say which promises they keep")
     .action(run(({ terminal, reach }) => doctor(reach(), terminal)));
-  verb("dead-letters", "list what the ledger refused, or show one of it")
-    .argument("[id]", "which one to show", integer)
+  verb("dead-letters", "list what the ledger could not take as it came, show one, or close one")
+    .argument("[id|close]", "which one to show, or 'close'")
+    .argument("[id]", "which one to close", integer)
     .option("--limit <rows>", "most rows", integer, 50)
+    .option("--all", "list closed ones too")
+    .option("--reason <text>", "close: what was decided")
+    .option("--give-back", "close: the worker gives back what the event took")
     .action(run(({ terminal, reach }, command) => {
-      const [id] = command.args;
-      if (id !== undefined) return showDeadLetter(reach(), terminal, integer(id));
-      return deadLetters(reach(), terminal, command.opts<{ limit: number }>().limit);
+      const [first, second] = command.args;
+      const options = command.opts<{ limit: number; all?: true; reason?: string; giveBack?: true }>();
+      if (first === undefined) {
+        return deadLetters(reach(), terminal, options.limit, options.all ? "all" : "open");
+      }
+      if (first !== "close") return showDeadLetter(reach(), terminal, integer(first));
+      if (second === undefined || options.reason === undefined) {
+        throw new Failure("Name what to close and why: dead-letters close <id> --reason <text>", "usage");
+      }
+      return closeDeadLetter(
+        reach(),
+        terminal,
+        integer(second),
+        options.reason,
+        options.giveBack ? "give back" : "keep",
+      );
     }));
   onShard(verb("verify", "prove that the ledger is whole; exit code 1 when it is not"))
     .action(run(({ terminal, reach }, command) => verify(reach(), terminal, shardOf(command))));
   onShard(verb("reconcile", "compare store and ledger while both go on; exit code 1 when they differ"))
     .action(run(({ terminal, reach }, command) => reconcile(reach(), terminal, shardOf(command))));
+  onShard(verb("correct", "take the store's figures into the ledger, by movements of kind correction"))
+    .requiredOption("--reason <text>", "why, kept in every movement")
+    .option("--reference <text>", "a document elsewhere", "")
+    .option("--yes", "do not ask")
+    .action(run(({ terminal, reach }, command) => {
+      const { reason, reference } = command.opts<{ reason: string; reference: string }>();
+      return correct(reach(), terminal, shardOf(command), { reason, reference });
+    }));
   onShard(verb("rebuild", "empty the store's shards and fill them from the ledger"))
     .option("--yes", "do not ask")
     .action(run(({ terminal, reach }, command) => rebuildShards(reach(), terminal, shardOf(command))));

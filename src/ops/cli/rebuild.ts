@@ -10,6 +10,7 @@ import type { ShardView } from "../../inventory/shard_control.ts";
 import type { Position } from "../../log/event.ts";
 import { sleep } from "../../world.ts";
 import { arm } from "../../worker/arming.ts";
+import { compareShard } from "./compare.ts";
 import { exits, Failure } from "./failure.ts";
 import type { Reach } from "./reach.ts";
 import { chosenShards } from "./reconcile.ts";
@@ -29,6 +30,9 @@ export interface RebuiltShard {
 
 /** A million SKUs and a day of orders take minutes. */
 const patienceMs = 15 * 60_000;
+/** Lines of a rebuild are written after its SKUs: a day of them takes less. */
+const standstillMs = 120_000;
+const noteEveryMs = 5000;
 const pollMs = 200;
 const neverAborted = new AbortController().signal; // these reads do not wait
 
@@ -40,14 +44,14 @@ export async function rebuildShards(
 ): Promise<number> {
   const shards = chosenShards(reach, only);
   await reach.deployment();
-  for (const shard of shards) await refuseIncompleteBooks(reach, shard);
+  for (const shard of shards) await refuseIncompleteBooks(reach, terminal, shard);
   terminal.confirm(
     `This empties shard ${
       shards.join(", ")
     } in Redis and fills it from the ledger; nothing is sold from it meanwhile.`,
   );
   const rebuilt: RebuiltShard[] = [];
-  for (const shard of shards) rebuilt.push(await rebuildShard(reach, shard));
+  for (const shard of shards) rebuilt.push(await rebuildShard(reach, terminal, shard));
   terminal.result({ shards: rebuilt }, table(rebuilt.map((one) => ({ ...one }))));
   return exits.ok;
 }
@@ -58,7 +62,7 @@ export async function rebuildShards(
  *
  * @throws {Failure}
  */
-export async function refuseIncompleteBooks(reach: Reach, shard: number): Promise<void> {
+export async function refuseIncompleteBooks(reach: Reach, terminal: Terminal, shard: number): Promise<void> {
   const [cursor = { epoch: 0, seq: 0, issued: 0 }] = await (await reach.books()).query<
     Position & { issued: number }
   >(
@@ -80,7 +84,9 @@ export async function refuseIncompleteBooks(reach: Reach, shard: number): Promis
   });
   const first = next?.events[0]?.seq;
   const reachesHead = (view.log?.last.seq ?? 0) >= view.position.seq;
-  if (first !== undefined && first <= cursor.seq + 1 && reachesHead) return;
+  if (first !== undefined && first <= cursor.seq + 1 && reachesHead) {
+    return view.armed ? undefined : await refuseUnbookable(reach, terminal, shard);
+  }
   throw new Failure(
     `Cannot rebuild shard ${shard} as its events from ${
       cursor.seq + 1
@@ -89,14 +95,29 @@ export async function refuseIncompleteBooks(reach: Reach, shard: number): Promis
   );
 }
 
+/** A worker books the rest of the log before it fills the store, and refuses when it cannot: better said at once. */
+async function refuseUnbookable(reach: Reach, terminal: Terminal, shard: number): Promise<void> {
+  const { isPending, differences } = await compareShard(reach, terminal, shard, "stock");
+  if (!isPending || differences.length === 0) return;
+  const some = differences.slice(0, 3).map(({ name, ledger, store }) =>
+    `'${name}' is ${ledger} there, ${store} here`
+  );
+  throw new Failure(
+    `Cannot rebuild shard ${shard} as the ledger cannot book its log, and what it says was sold: ${
+      some.join(", ")
+    }. ` +
+      `'inventory correct --reason …' takes the store's figures into the ledger`,
+  );
+}
+
 /** Rebuilds one shard, and returns when it sells again. */
-export async function rebuildShard(reach: Reach, shard: number): Promise<RebuiltShard> {
+export async function rebuildShard(reach: Reach, terminal: Terminal, shard: number): Promise<RebuiltShard> {
   const control = await reach.control();
   const { position: { epoch } } = await control.inspect(shard);
   const lease = await (await reach.ledger()).lease(shard);
   if (!lease) {
     await reach.markForRebuild(shard);
-    const view = await armedAgain(reach, shard, epoch);
+    const view = await armedAgain(reach, terminal, shard, epoch);
     return { shard, epoch: view.position.epoch, skus: view.skus, by: "worker" };
   }
   try {
@@ -123,15 +144,31 @@ export async function rebuildShard(reach: Reach, shard: number): Promise<Rebuilt
   }
 }
 
-async function armedAgain(reach: Reach, shard: number, before: number): Promise<ShardView> {
+async function armedAgain(
+  reach: Reach,
+  terminal: Terminal,
+  shard: number,
+  before: number,
+): Promise<ShardView> {
   const control = await reach.control();
-  const giveUpMs = reach.world.elapsedMs() + patienceMs;
+  const startedMs = reach.world.elapsedMs();
+  const giveUpMs = startedMs + patienceMs;
+  let last = { seen: "", atMs: startedMs };
+  let notedMs = startedMs;
   while (reach.world.elapsedMs() < giveUpMs) {
     const view = await control.inspect(shard);
     if (view.armed && view.position.epoch > before) return view;
+    const seen = `${view.skus} SKUs, number ${view.position.seq}`;
+    const nowMs = reach.world.elapsedMs();
+    if (seen !== last.seen) last = { seen, atMs: nowMs };
+    if (nowMs - last.atMs > standstillMs) break;
+    if (nowMs - notedMs >= noteEveryMs) {
+      terminal.note(`shard ${shard}: its worker has it, it is not armed yet (${seen})`);
+      notedMs = nowMs;
+    }
     await sleep(reach.world, pollMs);
   }
   throw new Failure(
-    `Shard ${shard} was not armed again in ${patienceMs / 60_000} min: its worker's log says why`,
+    `Shard ${shard} is not armed and does not change (${last.seen}): the line 'shard refused' in its worker's log says why`,
   );
 }

@@ -28,14 +28,14 @@ export async function repair(
     terminal.result({ repaired: [], report: null }, "Nothing to repair: store and ledger agree");
     return exits.ok;
   }
-  for (const { shard } of different) await refuseIncompleteBooks(reach, shard);
+  for (const { shard } of different) await refuseIncompleteBooks(reach, terminal, shard);
   terminal.note(table(rows));
   terminal.confirm(
     `This sets ${rows.length} differences to what the ledger says, by rebuilding shard ` +
       `${different.map(({ shard }) => shard).join(", ")}; nothing is sold from it meanwhile.`,
   );
   await keepReport(report, reach, rows);
-  for (const { shard } of different) await rebuildShard(reach, shard);
+  for (const { shard } of different) await rebuildShard(reach, terminal, shard);
   const left = (await compareShards(reach, terminal, only)).flatMap(({ differences }) => differences);
   terminal.result(
     { repaired: rows, left, report },

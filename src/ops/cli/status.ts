@@ -20,7 +20,7 @@ interface Booked {
 const bookedSql = `
   select
     c.shard, c.seq,
-    (select count(*) from dead_letters d where d.shard = c.shard) as "deadLetters",
+    (select count(*) from dead_letters d where d.shard = c.shard and d.closed_at is null) as "deadLetters",
     (select count(*) from compensations o where o.shard = c.shard and o.done_at is null) as compensations,
     (select a.application_name
      from pg_locks l join pg_stat_activity a using (pid)
