@@ -9,7 +9,8 @@
     "stock"  ARGV[3..] SKU, "<available> <reserved>[ <policy>]", ...          at most 4000 arguments
     "lines"  ARGV[3] JSON array of [key, line], 1 to 2000 of them, with lines as in lua/state.lua,
              ARGV[4] user limit in ms: what was bought that recently counts again
-    "quotas" ARGV[3..] user \31 SKU, "<units bought> <policy's sale>", ...  at most 4000 arguments
+    "quotas" ARGV[3..] user \31 SKU, units bought, policy's sale, ...  at most 6000 arguments, each pair once:
+             adds the units to those of earlier chunks
   Reply   1 done; 0 overtaken (another token, or the shard is not what was seen): nothing was done
   Cost    O(chunk); "begin" frees the old keys in the background ]=]
 
@@ -41,7 +42,14 @@ if redis.call("HGET", META, "token") ~= token then return 0 end
 if step == "stock" then
   redis.call("HSET", STOCK, unpack(ARGV, 3))
 elseif step == "quotas" then
-  redis.call("HSET", QUOTA, unpack(ARGV, 3))
+  local pairs_, flat = {}, {}
+  for i = 3, #ARGV, 3 do pairs_[#pairs_ + 1] = ARGV[i] end
+  for n, packed in ipairs(redis.call("HMGET", QUOTA, unpack(pairs_))) do
+    local before = packed and tonumber(string.match(packed, "^%d+")) or 0
+    flat[2 * n - 1] = pairs_[n]
+    flat[2 * n] = string.format("%.0f %s", before + tonumber(ARGV[3 * n + 1]), ARGV[3 * n + 2])
+  end
+  redis.call("HSET", QUOTA, unpack(flat))
 elseif step == "lines" then
   local rows, user_limit_ms = cjson.decode(ARGV[3]), tonumber(ARGV[4])
   local keys, lines = {}, {}

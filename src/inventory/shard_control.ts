@@ -5,7 +5,8 @@
  * @module
  */
 import type { Finding } from "../finding.ts";
-import type { LineRow, QuotaRow, StockRow } from "../ledger/ledger.ts";
+import type { LineRow, StockRow } from "../ledger/ledger.ts";
+import type { QuotaRow } from "../ledger/rows.ts";
 import type { Position } from "../log/event.ts";
 
 /** What a shard's store says of itself, read in one atomic step. */
@@ -89,7 +90,7 @@ export interface ShardControl {
    */
   restoreStock(shard: number, token: string, rows: readonly StockRow[]): Promise<void>;
   /**
-   * Writes a chunk of what users have bought of SKUs with a quota.
+   * Adds a chunk of what users have bought of SKUs with a quota to what was written before.
    *
    * @throws {RestoreOvertaken} when another restore began: nothing was written
    */

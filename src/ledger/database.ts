@@ -16,8 +16,12 @@ export interface Queries {
    * @throws {SqlError} when the database refuses it
    */
   query<Row extends object>(statement: string, params?: readonly Param[]): Promise<Row[]>;
-  /** Runs several statements without parameters. */
-  script(statements: string): Promise<void>;
+  /**
+   * Runs several statements without parameters.
+   *
+   * @param timeoutMs how long to wait for the end of them; left out = as long as for a query
+   */
+  script(statements: string, timeoutMs?: number): Promise<void>;
 }
 
 /** An open transaction. Statements may be sent without waiting for those before: they are pipelined. */

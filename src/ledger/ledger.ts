@@ -7,9 +7,10 @@ import type { Finding } from "../finding.ts";
 import type { LogEntry, Position } from "../log/event.ts";
 import type { Closed, Correction, CorrectionNote, UnitsOf } from "./corrections.ts";
 import type { Queries } from "./database.ts";
+import type { QuotaPage, QuotaPlace } from "./pages.ts";
 import type { Fault, ProofWalk } from "./proof_walk.ts";
 import type { Jump, LossAccepted, Recovery } from "./recovery.ts";
-import type { Compensation, Forgotten, LinePage, OrderLineRow, QuotaRow, StockRow } from "./rows.ts";
+import type { Compensation, Forgotten, LinePage, OrderLineRow, StockRow } from "./rows.ts";
 
 export type { Compensation, Forgotten, LinePage, LineRow, OrderLineRow, QuotaRow, StockRow } from "./rows.ts";
 
@@ -117,8 +118,8 @@ export interface ShardLedger {
   lowStock(below: number, limit: number): Promise<Pick<StockRow, "sku" | "available">[]>;
   /** Lines accepted since `sinceMs`, by number, `limit` rows after (`seq`, `line`). */
   lines(sinceMs: number, after: { seq: number; line: number }, limit: number): Promise<LinePage>;
-  /** What users have bought of SKUs with a quota, within their windows; `limit` rows after (`userId`, `sku`). */
-  quotas(after: { userId: string; sku: string }, limit: number): Promise<QuotaRow[]>;
+  /** What users have bought of SKUs with a quota, within their windows: `limit` order lines after a place. */
+  quotas(after: QuotaPlace, limit: number): Promise<QuotaPage>;
   /**
    * What is to be given back: lines that returned after the idempotency window and were sold again; `limit` rows after
    * (`seq`, `sku`). The transaction that books the adjustment closes it; one whose adjustment is booked is not open.

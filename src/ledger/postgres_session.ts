@@ -92,8 +92,8 @@ export class PostgresSession implements Session {
     return this.#inTurn(() => timed(this.#options, statement, () => this.#send<Row>(statement, params)));
   }
 
-  script(statements: string): Promise<void> {
-    return this.#inTurn(() => this.#sendScript(statements));
+  script(statements: string, timeoutMs?: number): Promise<void> {
+    return this.#inTurn(() => this.#sendScript(statements, timeoutMs));
   }
 
   transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {
@@ -104,7 +104,7 @@ export class PostgresSession implements Session {
     let open = true;
     const tx: Transaction = {
       query: (statement, params) => this.#send(statement, params),
-      script: (statements) => this.#sendScript(statements),
+      script: (statements, timeoutMs) => this.#sendScript(statements, timeoutMs),
       rollback: async () => {
         open = false;
         await this.#sendScript("rollback");
@@ -164,16 +164,16 @@ export class PostgresSession implements Session {
     return Array.from(await this.#answerOf(send));
   }
 
-  async #sendScript(statements: string): Promise<void> {
-    await this.#answerOf(() => this.#client.unsafe(statements).simple());
+  async #sendScript(statements: string, timeoutMs?: number): Promise<void> {
+    await this.#answerOf(() => this.#client.unsafe(statements).simple(), timeoutMs);
   }
 
   /** Sends, and settles at the latest when the session is lost or the deadline has passed. */
-  #answerOf<T>(send: () => PromiseLike<T>): Promise<T> {
+  #answerOf<T>(send: () => PromiseLike<T>, timeoutMs: number = postgresBounds.callTimeoutMs): Promise<T> {
     if (this.#lost) return Promise.reject(this.#lost);
     return new Promise<T>((resolve, reject) => {
-      const deadline = `no answer in ${postgresBounds.callTimeoutMs} ms`;
-      const cancel = this.#world.after(postgresBounds.callTimeoutMs, () => this.#lose(deadline));
+      const deadline = `no answer in ${timeoutMs} ms`;
+      const cancel = this.#world.after(timeoutMs, () => this.#lose(deadline));
       const settle = <V>(report: (value: V) => void) => (value: V) => {
         cancel();
         this.#waiting.delete(fail);

@@ -9,7 +9,15 @@ import type { Deployment } from "./ledger.ts";
 import { readSql, type Statements } from "./statements.ts";
 
 /** In order; a migration that was ever released is never changed. */
-const migrations = ["0001_books.sql", "0002_corrections.sql", "0003_recovery.sql"] as const;
+const migrations = [
+  "0001_books.sql",
+  "0002_corrections.sql",
+  "0003_recovery.sql",
+  "0004_rebuild_indexes.sql",
+] as const;
+
+/** An index over a hundred million movements takes minutes. */
+const migrationTimeoutMs = 3_600_000;
 
 /**
  * Brings the schema up to date and claims it for this deployment, in one transaction and one process at a
@@ -55,7 +63,7 @@ async function migrate(tx: Queries, sql: Statements): Promise<void> {
   await tx.script("set local statement_timeout = 0");
   for (const [index, name] of migrations.entries()) {
     if (index < newest) continue;
-    await tx.script(await readSql(name));
+    await tx.script(await readSql(name), migrationTimeoutMs);
     await tx.query(sql.note_migration, [index + 1, name]);
   }
 }

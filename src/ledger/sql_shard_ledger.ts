@@ -18,28 +18,29 @@ import {
   LeaseLost,
   type LinePage,
   type LineRow,
-  type QuotaRow,
   type ShardLedger,
   type StockRow,
 } from "./ledger.ts";
 import { partsOf, type Plan, planBatch, toMovements } from "./movements.ts";
+import type { Place, QuotaPage, QuotaPlace } from "./pages.ts";
 import { bookJump, type Jump, type Recovery } from "./recovery.ts";
+import type { QuotaRow } from "./rows.ts";
 import { remedyFor } from "./sqlstate.ts";
 import type { Statements } from "./statements.ts";
-
-/** A place in the log: a number, and a line of it. */
-export interface Place {
-  /** The event's number. */
-  readonly seq: number;
-  /** Which of its lines, from 0. */
-  readonly line: number;
-}
 
 /** Where the lines accepted since a moment start. */
 interface Window {
   readonly sinceMs: number;
   /** Before its first line. */
   readonly start: Place;
+}
+
+/** What every row of a page of quotas says of the page. */
+interface PageEnd {
+  readonly lines: number;
+  readonly lastSku: string;
+  readonly lastSeq: number;
+  readonly lastLine: number;
 }
 
 /** What a lease that was given back is written through. */
@@ -197,9 +198,15 @@ export class SqlShardLedger implements ShardLedger {
     };
   }
 
-  quotas(after: { userId: string; sku: string }, limit: number): Promise<QuotaRow[]> {
-    const params = [this.shard, after.userId, after.sku, limit];
-    return this.#pageOf<QuotaRow>(this.#sql.page_quotas, params);
+  async quotas(after: QuotaPlace, limit: number): Promise<QuotaPage> {
+    const params = [this.shard, after.sku, after.seq, after.line, limit];
+    const page = await this.#pageOf<QuotaRow & PageEnd>(this.#sql.page_quotas, params);
+    const [last] = page;
+    const rows = page.map(({ userId, sku, units, sale }) => ({ userId, sku, units, sale }));
+    const next = last?.lines === limit
+      ? { sku: last.lastSku, seq: last.lastSeq, line: last.lastLine }
+      : undefined;
+    return { rows: rows.filter(({ units }) => units > 0), next };
   }
 
   async compensations(after: Pick<Compensation, "seq" | "sku">, limit: number): Promise<Compensation[]> {

@@ -4,14 +4,15 @@
  * @module
  */
 import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
-import type { Deployment, LinePage, QuotaRow, ShardLedger } from "../ledger/ledger.ts";
+import type { Deployment, LinePage, ShardLedger } from "../ledger/ledger.ts";
+import type { QuotaPage, QuotaPlace } from "../ledger/pages.ts";
 import type { World } from "../world.ts";
 
 /** SKUs or lines a chunk: a script of 1000 rows holds Redis for a few ms. */
 const chunkRows = 1000;
 
-/** Before every user. */
-const nobody: QuotaRow = { userId: "", sku: "", units: 0, sale: 0 };
+/** Before every SKU. */
+const beforeAll: QuotaPlace = { sku: "", seq: 0, line: 0 };
 
 /** What a rebuild needs. */
 export interface RebuildParts {
@@ -67,11 +68,11 @@ export async function rebuild(seen: ShardView, highest: number, parts: RebuildPa
     after = last.sku;
   }
 
-  for (let after: QuotaRow | undefined = nobody; after;) {
-    const rows: QuotaRow[] = await ledger.quotas(after, chunkRows);
+  for (let after: QuotaPlace | undefined = beforeAll; after;) {
+    const { rows, next: end }: QuotaPage = await ledger.quotas(after, chunkRows);
     await control.restoreQuotas(shard, token, rows);
     await ledger.beat();
-    after = rows.length === chunkRows ? rows.at(-1) : undefined;
+    after = end;
   }
 
   let lines = 0;

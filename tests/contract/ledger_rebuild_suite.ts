@@ -2,7 +2,9 @@
  * What every ledger must do, fourth part: say all that a rebuilt shard has to know.
  */
 import assert from "node:assert/strict";
-import type { LineRow, QuotaRow, ShardLedger } from "../../src/ledger/ledger.ts";
+import type { LineRow, ShardLedger } from "../../src/ledger/ledger.ts";
+import type { QuotaPage, QuotaPlace } from "../../src/ledger/pages.ts";
+import type { QuotaRow } from "../../src/ledger/rows.ts";
 import type { StoredPolicy } from "../../src/log/event.ts";
 import {
   applied,
@@ -58,7 +60,7 @@ export function registerRebuildReads({ test }: Registrar): void {
     ]);
   });
 
-  test("quotas count what is still sold or held within the window, in pages by bytes", async (books) => {
+  test("quotas count what is still sold or held within the window, in pages of lines", async (books) => {
     const { shard } = books;
     const shelf = new Shelf();
     const quota = (sku: string, sale: number) =>
@@ -201,16 +203,25 @@ export function registerRebuildReads({ test }: Registrar): void {
   });
 }
 
+/** What the pages add up to, of any size. */
 async function allQuotas(shard: ShardLedger): Promise<QuotaRow[]> {
-  const all: QuotaRow[] = [];
-  for (let after = { userId: "", sku: "" };;) {
-    const page = await shard.quotas(after, 1);
-    const [row] = page;
-    assert.equal(page.length, row ? 1 : 0);
-    if (!row) return all;
-    all.push(row);
-    after = row;
+  const found: QuotaRow[][] = [];
+  for (const limit of [1, 2, 100]) {
+    const all = new Map<string, QuotaRow>();
+    for (let after: QuotaPlace | undefined = { sku: "", seq: 0, line: 0 }; after;) {
+      const { rows, next }: QuotaPage = await shard.quotas(after, limit);
+      assert.ok(rows.length <= limit);
+      for (const row of rows) {
+        const key = `${row.userId} ${row.sku}`;
+        all.set(key, { ...row, units: row.units + (all.get(key)?.units ?? 0) });
+      }
+      after = next;
+    }
+    found.push([...all.keys()].sort().flatMap((key) => all.get(key) ?? []));
   }
+  const [first = []] = found;
+  for (const other of found) assert.deepEqual(other, first);
+  return first;
 }
 
 async function allLines(shard: ShardLedger, sinceMs: number, limit: number): Promise<LineRow[]> {

@@ -5,7 +5,8 @@
  * @module
  */
 import type { InventoryEvent } from "../../log/event.ts";
-import type { LineRow, QuotaRow, StockRow } from "../../ledger/ledger.ts";
+import type { LineRow, StockRow } from "../../ledger/ledger.ts";
+import type { QuotaRow } from "../../ledger/rows.ts";
 import type { Command } from "../command.ts";
 import { type Decided, isSale, rulesOf } from "../outcome.ts";
 import { pairKey, rememberedKey } from "../remembered.ts";

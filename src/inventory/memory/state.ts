@@ -137,9 +137,10 @@ export class ShardState {
     count.units = Math.max(0, count.units + units);
   }
 
-  /** Takes over what a user has bought, from the ledger. */
+  /** Takes over what a user has bought, from the ledger; it may come in parts. */
   restoreQuota(userId: string, sku: string, units: number, sale: number): void {
-    this.#quotas.set(pairKey(userId, sku), { units, sale });
+    const key = pairKey(userId, sku);
+    this.#quotas.set(key, { units: units + (this.#quotas.get(key)?.units ?? 0), sale });
   }
 
   /** Writes an event with the number `seq`, which its command has already taken. */

@@ -9,7 +9,8 @@ import type { LogEntry, Position } from "../../log/event.ts";
 import { comparePositions } from "../../log/event.ts";
 import type { EventLog, ReadOptions } from "../../log/log.ts";
 import type { Finding } from "../../finding.ts";
-import type { LineRow, QuotaRow, StockRow } from "../../ledger/ledger.ts";
+import type { LineRow, StockRow } from "../../ledger/ledger.ts";
+import type { QuotaRow } from "../../ledger/rows.ts";
 import type { BatchResult, DecisionLimits, StockStore, Timed } from "../store.ts";
 import {
   type Arming,

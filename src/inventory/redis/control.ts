@@ -4,7 +4,8 @@
  * @module
  */
 import type { Finding } from "../../finding.ts";
-import type { LineRow, QuotaRow, StockRow } from "../../ledger/ledger.ts";
+import type { LineRow, StockRow } from "../../ledger/ledger.ts";
+import type { QuotaRow } from "../../ledger/rows.ts";
 import { parsePosition, type Position } from "../../log/event.ts";
 import {
   type Arming,
@@ -179,7 +180,7 @@ export class RedisControl implements ShardControl {
    */
   async restoreQuotas(shard: number, token: string, rows: readonly QuotaRow[]): Promise<void> {
     if (rows.length === 0) return;
-    const flat = rows.flatMap(({ userId, sku, units, sale }) => [pairKey(userId, sku), `${units} ${sale}`]);
+    const flat = rows.flatMap(({ userId, sku, units, sale }) => [pairKey(userId, sku), units, sale]);
     await this.#step(shard, ["quotas", token, ...flat]);
   }
 
