@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { userInfo } from "node:os";
 import { createApp } from "./src/http/app.ts";
 import type { Config } from "./src/config.ts";
+import { limitsOf } from "./src/inventory/limits.ts";
 import { RedisControl } from "./src/inventory/redis/control.ts";
 import { RedisReader } from "./src/inventory/redis/reader.ts";
 import { RedisStore } from "./src/inventory/redis/store.ts";
@@ -136,26 +137,24 @@ function openReach(config: Config): Reach {
     return found;
   }
 
-  async function store(userLimitMs: number): Promise<StockStore> {
+  async function store(): Promise<StockStore> {
     const links = await parts.links();
     const id = hasLedger ? (await deployment()).id : "";
     return new RedisStore(links, { ...place, deployment: id }, {
-      userLimitMs,
-      idempotencyWindowMs: config.idempotencyWindowS * 1000,
-      backlogMax: config.backlogMax,
+      ...limitsOf(config),
       replicaTimeoutMs,
+      onDifferent: note,
     });
   }
 
   /** The real API, with a token that lives as long as this process, whose name is the operator's. */
   async function api() {
-    const inventory = new InventoryService(await store(config.userLimitMs), world, {
+    const inventory = new InventoryService(await store(), world, {
       shards,
       batchMax: config.batchMax,
       callsMax: 2,
       queueMax: config.queueMax,
       requestTimeoutMs: config.requestTimeoutMs,
-      idempotencyWindowMs: config.idempotencyWindowS * 1000,
       promisesOff: [],
       archive: hasLedger ? await parts.ledger() : null,
       onBroken: reportError,
@@ -196,10 +195,10 @@ function openReach(config: Config): Reach {
     },
     otherRedis: async (url) =>
       call(await parts.once(url, () => parts.connect(url, "the other Redis"), (redis) => redis.close())),
-    control: async () =>
+    control: async (limits = limitsOf(config)) =>
       new RedisControl(await parts.links(), {
         ...place,
-        userLimitMs: config.userLimitMs,
+        limits,
         world,
         replicaTimeoutMs: config.replicaTimeoutMs,
       }),
@@ -227,7 +226,11 @@ function openReach(config: Config): Reach {
 }
 
 function reportError(error: unknown): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`Broken: ${describeError(error)}\n`));
+  note(`Broken: ${describeError(error)}`);
+}
+
+function note(message: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${message}\n`));
 }
 
 Deno.exit(await runCli(Deno.args, world, () => openReach(configOrExit())));

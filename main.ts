@@ -7,6 +7,7 @@
 import { isLoopback } from "./src/config_format.ts";
 import { createApp } from "./src/http/app.ts";
 import { DurableStore, Watermark } from "./src/inventory/durable_store.ts";
+import { limitsOf } from "./src/inventory/limits.ts";
 import { MemoryStore } from "./src/inventory/memory/store.ts";
 import { RedisStore } from "./src/inventory/redis/store.ts";
 import { InventoryService } from "./src/inventory/service.ts";
@@ -26,7 +27,7 @@ import { startWorker } from "./src/worker/worker.ts";
 import { realWorld as world, sleep } from "./src/world.ts";
 
 const config = configOrExit();
-const { shards, namespace, userLimitMs } = config;
+const { shards, namespace } = config;
 const telemetry = await startTelemetry(
   config.telemetry,
   { namespace, program: "api" },
@@ -36,11 +37,7 @@ const telemetry = await startTelemetry(
 const logger = createLogger(world, config.logLevel, telemetry?.log);
 for (const parameter of config.ignored) logger.warn("parameter of a URL has no effect", { parameter });
 const onCall = telemetry && { onCall: telemetry.onClientCall };
-const limits = {
-  userLimitMs,
-  idempotencyWindowMs: config.idempotencyWindowS * 1000,
-  backlogMax: config.backlogMax,
-};
+const limits = limitsOf(config);
 const fatal = (error: unknown) => die(`Stopped: ${describeError(error)}`, exitCodes.failed);
 
 const { store, books, stop, demoStock } = config.store.kind === "redis"
@@ -53,7 +50,6 @@ const inventory = new InventoryService(store, world, {
   callsMax: 2,
   queueMax: config.queueMax,
   requestTimeoutMs: config.requestTimeoutMs,
-  idempotencyWindowMs: limits.idempotencyWindowMs,
   promisesOff: books === null ? ["orders past the idempotency window: DATABASE_URL is not set"] : [],
   archive: books,
   onBroken: (error) => logger.error("broken store", { error: describeError(error) }),
@@ -138,6 +134,7 @@ async function openRedis(urls: readonly string[], databaseUrl: string | null): P
   const store = new RedisStore(links, { ...place, deployment: deployment?.id ?? "" }, {
     ...limits,
     replicaTimeoutMs: Math.floor(config.requestTimeoutMs / 2),
+    onDifferent: (why) => logger.warn("settings differ", { why }),
   });
   await orExit(refuseForeign(store, deployment));
   if (ledger && !deployment) void learnDeployment(ledger, store);
@@ -178,7 +175,6 @@ async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Pr
     store: memory,
     world,
     logger,
-    idempotencyWindowMs: limits.idempotencyWindowMs,
     durability: config.durability,
     retentionMs: config.retentionDays * 86_400_000,
     ...telemetry && { watch: telemetry.worker },

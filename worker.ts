@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { limitsOf } from "./src/inventory/limits.ts";
 import { RedisControl } from "./src/inventory/redis/control.ts";
 import { RedisStore } from "./src/inventory/redis/store.ts";
 import { openPostgres } from "./src/ledger/postgres.ts";
@@ -21,7 +22,7 @@ import { startWorker } from "./src/worker/worker.ts";
 import { realWorld as world, sleep } from "./src/world.ts";
 
 const config = configOrExit();
-const { shards, namespace, userLimitMs } = config;
+const { shards, namespace } = config;
 if (config.store.kind === "embedded" || config.store.databaseUrl === null) {
   die("Cannot start the worker as REDIS_URL and DATABASE_URL must be set", exitCodes.badSettings);
 }
@@ -63,17 +64,15 @@ await orExit(
     logger.warn("redis is away: nothing is armed until it is back");
   }),
 );
-const idempotencyWindowMs = config.idempotencyWindowS * 1000;
+const limits = limitsOf(config);
 const control = new RedisControl(new Links(servers, "server"), {
   ...place,
-  userLimitMs,
+  limits,
   world,
   replicaTimeoutMs: config.replicaTimeoutMs,
 });
 const store = new RedisStore(new Links(servers, "server"), { ...place, deployment: deployment.id }, {
-  userLimitMs,
-  idempotencyWindowMs,
-  backlogMax: config.backlogMax,
+  ...limits, // its own: the control beside it writes them into the store
   replicaTimeoutMs: Math.min(Math.floor(config.requestTimeoutMs / 2), silenceMaxMs / 2),
 });
 const stream = new RedisStream(new Links(servers, "shard"), place);
@@ -86,7 +85,6 @@ const worker = startWorker({
   store,
   world,
   logger,
-  idempotencyWindowMs,
   durability: config.durability,
   retentionMs: config.retentionDays * 86_400_000,
   ...telemetry && { watch: telemetry.worker },

@@ -12,7 +12,7 @@ class EchoStore implements StockStore {
 
   async decide(_shard: number, batch: readonly Timed[]): Promise<BatchResult> {
     if (this.delayMs > 0) await sleep(realWorld, this.delayMs);
-    const outcomes = batch.map(() => ({ kind: "order", lines: [] }) as const);
+    const outcomes = batch.map(() => ({ kind: "order", lines: [], forgottenSeq: 0, windowMs: 0 }) as const);
     return { kind: "decided", timeMs: realWorld.now(), head: 0, outcomes, isMoreDue: false };
   }
 

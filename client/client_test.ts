@@ -372,7 +372,6 @@ async function withRealApp(use: (client: Client) => Promise<void>): Promise<void
     callsMax: 2,
     queueMax: 100,
     requestTimeoutMs: 2000,
-    idempotencyWindowMs: 86_400_000,
     promisesOff: [],
     archive: null,
     onBroken: (error) => broken.push(error),

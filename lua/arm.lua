@@ -9,6 +9,7 @@
   ARGV[7] applied      last number in the ledger
   ARGV[8] token        of the restore that filled the shard, or ""
   ARGV[9] replicas     that its answers wait for   ARGV[10] disk: 1 until it is on their disks, 0 in their memory
+  ARGV[11] settings    that decide from now on, as in lua/inventory.lua
   Reply   1 armed; 0 something changed since it was verified: nothing was done
   Cost    O(1) ]=]
 
@@ -30,6 +31,6 @@ if not meta[5] then
 end
 redis.call("HSET", META, "epoch", ARGV[4], "seq", ARGV[3], "deployment", ARGV[5], "shards", ARGV[6],
   "applied", string.format("%.0f", math.max(tonumber(ARGV[7]), tonumber(meta[6] or "0"))), "armed", instance,
-  "replicas", ARGV[9], "on_disk", ARGV[10])
+  "replicas", ARGV[9], "on_disk", ARGV[10], "settings", ARGV[11])
 redis.call("HDEL", META, "token")
 return 1

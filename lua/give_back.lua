@@ -1,23 +1,33 @@
 --[=[ give_back: returns sold units to the stock, all or part, never more than was sold; the quota is given back.
 
-  Idempotent by (order id, return id, SKU): the same SKUs and amounts get the first answer again. A shard that has forgotten the order takes the caller's word for it
-  (`sold`, the ledger's lines): a return may come long after the window. What it then remembers counts again.
+  Idempotent by (order id, return id, SKU), for ever: the same SKUs and amounts get the first answer again. A return
+  may come long after the window, and may be sent again after it. What this shard may have forgotten of the order or
+  of the return, the ledger says (`ledger`), once it has all that may be forgotten. What is then remembered counts
+  again.
 
   Event   ["return", order id, user id, "", actor, traceparent, [line, ...], reason, return id, {}] ]=]
 
-local function give_back(c)
-  local order, return_id, lines = c[3], c[4], c[8]
-  local id = RETURN .. order .. PAIR .. return_id
-  local past, differs = past_lines(id, "return", nil, lines)
-  if differs then return { "conflict", differs } end
-  if past then
-    local answer = {}
-    for i = 1, #past do answer[i] = past[i][ANSWER] end
-    return { "replayed", past[1][SEQ], answer, 0 }
+-- Whether a return of an order may have been forgotten. One is younger than its sale, and takes units off its line.
+local function may_be_forgotten(known_lines)
+  if not known_lines then return forgotten > 0 end
+  for _, line in ipairs(known_lines) do
+    local sold = line[STATE] == "confirmed" and line[SETTLED_UNITS] or line[AMOUNT]
+    if line[SEQ] <= forgotten and line[UNITS] < sold then return true end
   end
+  return false
+end
 
-  local known_lines = orders[order] or not is_null(c[9]) and c[9]
-  if not known_lines then return { "unknown_order" } end
+-- The return `id` as the ledger has it, where this shard may have forgotten it. Returns its lines and the order's, each
+-- nil when there are none, and why it cannot be told.
+local function ask_ledger(order, id, ledger)
+  if count_lines(id) > 0 or not may_be_forgotten(orders[order]) then return nil, nil, nil end
+  if is_null(ledger) then return nil, nil, { "forgotten" } end
+  local booked, sold, returned = unpack(ledger)
+  if booked < forgotten then return nil, nil, { "ledger_behind" } end
+  return #returned > 0 and returned or nil, #sold > 0 and sold or nil, nil
+end
+
+local function why_not_back(known_lines, lines)
   local sold_lines = {}
   for _, line in ipairs(known_lines) do sold_lines[line[SKU]] = line end
   for i = 1, #lines do
@@ -30,18 +40,37 @@ local function give_back(c)
       return { "stock_limit", sku, stock[sku].available }
     end
   end
+  return nil, sold_lines
+end
+
+local function give_back(c)
+  local order, return_id, lines = c[3], c[4], c[8]
+  local id = RETURN .. order .. PAIR .. return_id
+  local returned, sold, unknown = ask_ledger(order, id, c[9])
+  if unknown then return unknown end
+  local past, differs = past_lines(returned or orders[id], "return", nil, lines)
+  if differs then return { "conflict", differs } end
+  if past then
+    local answer = {}
+    for i = 1, #past do answer[i] = past[i][ANSWER] end
+    return { "replayed", past[1][SEQ], answer, 0 }
+  end
+  local known_lines = orders[order] or sold
+  if not known_lines then return { "unknown_order" } end
+  local refusal, sold_lines = why_not_back(known_lines, lines)
+  if refusal then return refusal end
 
   seq = seq + 1
-  orders[order] = known_lines
+  orders[order], orders[id] = known_lines, returned or orders[id]
   local left, facts, user = {}, {}, ""
   for i = 1, #lines do
     local sku, amount = lines[i][1], lines[i][2]
-    local sold = sold_lines[sku]
-    user = sold[USER]
-    sold[UNITS] = sold[UNITS] - amount
+    local sold_line = sold_lines[sku]
+    user = sold_line[USER]
+    sold_line[UNITS] = sold_line[UNITS] - amount
     facts[i] = move(sku, amount, 0)
     left[i] = facts[i][4]
-    count_quota(user, sku, -amount, sold[SEQ])
+    count_quota(user, sku, -amount, sold_line[SEQ])
     remember(id, { sku, "", "return", amount, left[i], seq, now, user })
   end
   dirty_orders[order] = true

@@ -2,8 +2,8 @@
 --[=[ inventory: decides a batch of commands of one shard, in order, each at most once, and writes the facts to
   the log: all of it or nothing.
 
-  KEYS[1] meta      {inventory:<shard>}:meta       hash: deployment, shards, armed, epoch, seq, applied,
-                                                   orders_gen, orders_since, limits_gen, limits_since,
+  KEYS[1] meta      {inventory:<shard>}:meta       hash: deployment, shards, armed, epoch, seq, applied, settings,
+                                                   orders_gen, orders_since, orders_marks, limits_gen, limits_since,
                                                    replicas, on_disk, epoch_seen
   KEYS[2] stock     {inventory:<shard>}:stock      hash: SKU -> "<available> <reserved>[ <policy as JSON>]"
   KEYS[3] orders:0  {inventory:<shard>}:orders:0   hash: order id -> its lines (msgpack); \1 and an adjustment id,
@@ -17,20 +17,22 @@
 
   ARGV[1] commands            JSON array of commands; shapes below
   ARGV[2] epoch               as the caller last saw it, 0 = not yet
-  ARGV[3] user limit          ms between two accepted purchases of a SKU by a user, 0 = off
-  ARGV[4] idempotency window  ms that a line is remembered at least
-  ARGV[5] backlog max         events that may wait for the ledger before new sales are refused
-  ARGV[6] shards              the caller's SHARDS
-  ARGV[7] deployment          whose ledger the caller knows; "" = none
+  ARGV[3] settings            as the caller has them. Those in `meta` decide, which the worker wrote:
+                              "<user limit> <window> <backlog max>"
+                                user limit   ms between two accepted purchases of a SKU by a user, 0 = off
+                                window       ms that a line is remembered at least
+                                backlog max  events that may wait for the ledger before new sales are refused
+  ARGV[4] shards              the caller's SHARDS
+  ARGV[5] deployment          whose ledger the caller knows; "" = none
 
   Commands (every deadline is ms since 1970 on this server's clock)
-    ["deduct", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
-    ["order", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
-    ["reserve", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
+    ["deduct", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token, history]
+    ["order", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token, history]
+    ["reserve", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token, history]
     ["confirm", deadline, order id, actor, traceparent, lines or null]
     ["cancel", deadline, order id, actor, traceparent]
     ["extend", deadline, order id, hold, actor, traceparent]
-    ["return", deadline, order id, return id, actor, traceparent, reason, [[SKU, amount], ...], sold or null]
+    ["return", deadline, order id, return id, actor, traceparent, reason, [[SKU, amount], ...], ledger or null]
     ["adjust", deadline, adjustment id, SKU, delta, actor, traceparent, reason, reference]
     ["set", deadline, adjustment id, SKU, available, expected or null, actor, traceparent, reason, reference]
     ["pause", deadline, SKU, actor, traceparent, reason]
@@ -40,11 +42,14 @@
     ["lookup", deadline, order id]
     hold     ms that a reservation lasts from when it was made, else 0
     token    whether a purchase token came with it; in rules, whether a sale needs one
-    lines    [[SKU, amount], ...];   sold   lines as they are remembered, see state.lua
+    history  whether it was made elsewhere before: the user's limit neither counts for it nor counts it
+    lines    [[SKU, amount], ...];   ledger   [last number in it, [the order's lines], [the return's lines]], when it was
+             asked; lines as they are remembered, see state.lua
     opens, closes   ms since 1970
 
   Reply   JSON, one of
-    ["decided", now in ms, head of the log, [reply, ...], replicas, disk, more due]   one reply a command, in order
+    ["decided", now in ms, head of the log, [reply, ...], replicas, disk, more due, settings]   one reply a command, in
+                                                            order
     ["unarmed", now in ms]                                  not verified since this server changed: nothing done
     ["stale_epoch", now in ms, current epoch]               nothing done, ask again under that epoch
     ["stale_server", now in ms, epoch here]                 the caller has seen a newer epoch: the shard is disarmed,
@@ -56,6 +61,7 @@
                                                             shard is unarmed, its stock is behind its log
     more due   1: more reservations have lapsed than this call gave back: the next call goes on
     replicas   that must have this, in memory or (disk = 1) on disk, before anybody may hear the replies
+    settings   those in force, when the caller's differ; else ""
   Replies of commands
     ["accepted", seq, [available, ...], expires]   done; one figure a line; expires in ms, 0 = never
     ["created", seq, [available], 0]               an adjustment that made the SKU
@@ -87,8 +93,11 @@
     ["postponed", lines]                  no effect: this call has done as much as one call may (`lines` of the command's
                                           order were to be read), or units that would make a difference have
                                           lapsed and are not given back yet (0): ask again
+    ["forgotten"]                         this shard may have forgotten the order, or this return: ask the ledger
+    ["ledger_behind"]                     the ledger does not have all yet that this shard may have forgotten
     ["stock", SKU, available, reserved, seq, policy]
-    ["order", lines or null]              lines as they are remembered; see state.lua
+    ["order", lines or null, forgotten, window]   lines as they are remembered, see state.lua; the last number that
+                                          may be forgotten; ms that a line is remembered at least
 
   Order   arming, reads, lapsed reservations, decisions, every argument, then writes with XADD first: it alone can
           still be refused (with meta lost and the stream kept, stock was taken and no event written when XADD came
@@ -113,15 +122,17 @@ if ARGV[2] == "0" or ARGV[1] == "[]" then
 end
 
 local meta = redis.call("HMGET", META, "armed", "epoch", "seq", "applied",
-  "orders_gen", "orders_since", "limits_gen", "limits_since", "shards", "deployment", "replicas", "on_disk")
+  "orders_gen", "orders_since", "limits_gen", "limits_since", "shards", "deployment", "replicas", "on_disk",
+  "settings", "orders_marks")
 local replication = redis.call("INFO", "replication")
 local server = string.match(replication, "master_replid:(%x+)")
-if not meta[1] or meta[1] ~= server then
+-- Without settings it was armed by an earlier version: the worker writes them at its next visit.
+if not meta[1] or meta[1] ~= server or not meta[13] then
   return cjson.encode({ "unarmed", now })
 end
 
-if meta[9] ~= ARGV[6] then return cjson.encode({ "foreign", now, "SHARDS=" .. meta[9] }) end
-if ARGV[7] ~= "" and meta[10] ~= ARGV[7] then
+if meta[9] ~= ARGV[4] then return cjson.encode({ "foreign", now, "SHARDS=" .. meta[9] }) end
+if ARGV[5] ~= "" and meta[10] ~= ARGV[5] then
   return cjson.encode({ "foreign", now, "deployment " .. meta[10] })
 end
 
@@ -187,5 +198,6 @@ end
 
 -- An empty table encodes as {}, so an empty batch is spelled out.
 local body = #replies > 0 and cjson.encode(replies) or "[]"
-local disk = tonumber(meta[12] or "0")
-return string.format('["decided",%.0f,%.0f,%s,%d,%d,%d]', now, seq, body, replicas, disk, more_due and 1 or 0)
+local disk, due_left = tonumber(meta[12] or "0"), more_due and 1 or 0
+local settings = meta[13] ~= ARGV[3] and meta[13] or ""
+return string.format('["decided",%.0f,%.0f,%s,%d,%d,%d,"%s"]', now, seq, body, replicas, disk, due_left, settings)

@@ -16,7 +16,7 @@ local function past_answer(kind, order, user, lines, hold)
   local reserved = kind == "reserve" and reserved_line(order)
   if reserved and reserved[STATE] ~= "held" then return ENDED[reserved[STATE]] end
   if reserved and reserved[EXPIRES] <= now then return MORE_DUE end
-  local past, differs = past_lines(order, kind, user, lines)
+  local past, differs = past_lines(may_have(order, lines) and orders[order], kind, user, lines)
   if past and past[1][HOLD] == hold then
     local answer = {}
     for i = 1, #past do answer[i] = past[i][ANSWER] end
@@ -37,12 +37,24 @@ local function closed_answer(sku, has_token)
   return nil
 end
 
+-- When a user last bought a SKU, or nil. A purchase ahead of now was made before the clock was set back: it counts
+-- as made now, and that is noted, so the user waits for the limit once and not until the clock is there again.
+local function bought_at(user, sku)
+  local pair = user .. PAIR .. sku
+  local at = bought[pair]
+  if at and at > now then
+    at = now
+    bought[pair], dirty_bought[pair] = now, true
+  end
+  return at
+end
+
 -- Why this user may not buy these lines now, or nil.
-local function unfair_answer(user, lines)
-  for i = 1, USER_LIMIT_MS > 0 and #lines or 0 do
-    local at = bought[user .. PAIR .. lines[i][1]]
+local function unfair_answer(user, lines, is_history)
+  for i = 1, USER_LIMIT_MS > 0 and not is_history and #lines or 0 do
+    local at = bought_at(user, lines[i][1])
     if at and now - at < USER_LIMIT_MS then
-      return { "rate_limited", lines[i][1], math.min(USER_LIMIT_MS, at + USER_LIMIT_MS - now) }
+      return { "rate_limited", lines[i][1], at + USER_LIMIT_MS - now }
     end
   end
   for i = 1, #lines do
@@ -57,7 +69,7 @@ local function unfair_answer(user, lines)
   return nil
 end
 
-local function why_not(order, user, lines, has_token)
+local function why_not(order, user, lines, has_token, is_history)
   for i = 1, #lines do
     if not stock[lines[i][1]] then return { "unknown_sku", lines[i][1] } end
   end
@@ -71,7 +83,7 @@ local function why_not(order, user, lines, has_token)
       return may_be_freed(lines[i][1]) and MORE_DUE or { "insufficient", lines[i][1], available }
     end
   end
-  local unfair = unfair_answer(user, lines)
+  local unfair = unfair_answer(user, lines, is_history)
   if unfair then return unfair end
   local known = count_lines(order)
   if known > 0 and known + #lines > ORDER_LINES_MAX then return ORDER_FULL end
@@ -83,7 +95,7 @@ local function sell(c)
   local kind, order, user, lines = c[1], c[3], c[4], c[7]
   local hold = math.min(c[8], HOLD_MAX_MS)
   local refusal = count_lines(order) > 0 and past_answer(kind, order, user, lines, hold)
-    or why_not(order, user, lines, c[9])
+    or why_not(order, user, lines, c[9], c[10])
   if refusal then return refusal end
 
   seq = seq + 1
@@ -99,7 +111,7 @@ local function sell(c)
       held and "held" or "accepted", amount, hold, expires, 0, "", 0, 0,
     })
     count_quota(user, sku, amount, seq)
-    if USER_LIMIT_MS > 0 then
+    if USER_LIMIT_MS > 0 and not c[10] then
       bought[user .. PAIR .. sku] = now
       dirty_bought[user .. PAIR .. sku] = true
     end

@@ -15,14 +15,13 @@ local META, STOCK, QUOTA, EXPIRY, EVENTS = KEYS[1], KEYS[2], KEYS[7], KEYS[8], K
 local ORDERS = { [0] = KEYS[3], [1] = KEYS[4] }
 local LIMITS = { [0] = KEYS[5], [1] = KEYS[6] }
 
-local USER_LIMIT_MS = tonumber(ARGV[3])
-local IDEMPOTENCY_WINDOW_MS = tonumber(ARGV[4])
-local BACKLOG_MAX = tonumber(ARGV[5])
+-- The settings in force: `begin` reads them from `meta`.
+local USER_LIMIT_MS, IDEMPOTENCY_WINDOW_MS, BACKLOG_MAX
+local HOLD_MAX_MS -- HOLD_LONGEST_MS, and never longer than the order is remembered
 
+local HOLD_LONGEST_MS = 14400000 -- 4 h
 local QUANTITY_MAX = 1000000000000 -- 10^12: cjson prints 14 digits
 local ORDER_LINES_MAX = 100
--- 4 h, and never longer than the order is remembered.
-local HOLD_MAX_MS = math.min(14400000, IDEMPOTENCY_WINDOW_MS)
 local CHUNK = 4000 -- arguments a call: unpack fails near 8000
 local ADJUSTMENT, RETURN = "\1", "\2" -- before ids that are not order ids: no id holds a control character
 local PAIR = "\31" -- between two ids, for the same reason
@@ -51,6 +50,8 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local seq, applied             -- head of the log; last number known to be in the ledger
 local orders_gen, orders_since -- generation that takes new lines, and since when
 local limits_gen, limits_since
+local turn_seq, forgotten      -- last number before that generation; last number that may be forgotten
+local holds_end, older_holds_end -- when the last hold ends, of the generation that takes new lines and of the other
 local stock = {}               -- SKU -> {available, reserved, policy}, or nil when unknown
 local packed = {}              -- order key -> its lines as they were read, until something looks at them
 local read_lines = 0           -- how many lines this call has read for its commands
@@ -69,11 +70,32 @@ local orders = setmetatable({}, {
     return lines
   end,
 })
+-- Reads `orders_marks`: "<orders_since> <turn_seq> <forgotten> <holds_end> <older_holds_end>".
+local function read_marks(marks, since)
+  local pattern = "^(%d+) (%d+) (%d+) (%d+) (%d+)$"
+  local noted_since, turned, last, ends, older_ends = string.match(marks or "", pattern)
+  if noted_since == since then
+    turn_seq, forgotten = tonumber(turned), tonumber(last)
+    holds_end, older_holds_end = tonumber(ends), tonumber(older_ends)
+  else
+    -- A new shard, a restored one, or generations that the script of an earlier version turned: what it may have
+    -- forgotten is not known, nor which generation has the open holds.
+    local held = redis.call("ZRANGEBYSCORE", EXPIRY, "-inf", "+inf", "LIMIT", 0, 1)
+    turn_seq, forgotten = seq, seq
+    holds_end = #held > 0 and now + HOLD_LONGEST_MS or 0
+    older_holds_end = holds_end
+  end
+end
 
 local function begin(meta)
+  local user_limit, window, backlog = string.match(meta[13], "^(%d+) (%d+) (%d+)$")
+  USER_LIMIT_MS, IDEMPOTENCY_WINDOW_MS, BACKLOG_MAX = tonumber(user_limit), tonumber(window), tonumber(backlog)
+  HOLD_MAX_MS = math.min(HOLD_LONGEST_MS, IDEMPOTENCY_WINDOW_MS)
   seq, applied = tonumber(meta[3]), tonumber(meta[4])
-  orders_gen, orders_since = tonumber(meta[5]), tonumber(meta[6])
-  limits_gen, limits_since = tonumber(meta[7]), tonumber(meta[8])
+  read_marks(meta[14], meta[6])
+  -- A generation that began ahead of now began before the clock was set back: it counts from now.
+  orders_gen, orders_since = tonumber(meta[5]), math.min(now, tonumber(meta[6]))
+  limits_gen, limits_since = tonumber(meta[7]), math.min(now, tonumber(meta[8]))
 end
 
 local function is_null(value) return value == nil or value == cjson.null end
@@ -121,13 +143,12 @@ local function remember(id, line)
   dirty_orders[id] = true
 end
 
--- Finds a command that is sent again. Returns its remembered lines in the order of `lines` when kind, user (nil = not
--- compared), SKUs and amounts are the same; else nil and the first SKU that differs; nil alone when no SKU of it is
--- remembered.
-local function past_lines(id, kind, user, lines)
-  if not may_have(id, lines) then return nil end
+-- Finds a command that is sent again. Returns its lines out of those `known` under its id, in the order of `lines`,
+-- when kind, user (nil = not compared), SKUs and amounts are the same; else nil and the first SKU that differs; nil
+-- alone when no SKU of it is known.
+local function past_lines(known, kind, user, lines)
   local by_sku, past, first, of_command = {}, {}, nil, 0
-  for _, line in ipairs(orders[id] or EMPTY) do by_sku[line[SKU]] = line end
+  for _, line in ipairs(known or EMPTY) do by_sku[line[SKU]] = line end
   for i = 1, #lines do
     past[i] = by_sku[lines[i][1]]
     first = first or past[i]

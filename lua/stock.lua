@@ -119,9 +119,9 @@ end
 
 local function lookup(c)
   local lines = orders[c[3]]
-  if not lines then return { "order", cjson.null } end
+  if not lines then return { "order", cjson.null, forgotten, IDEMPOTENCY_WINDOW_MS } end
   -- A copy: a later command of this batch may change a line, and replies are encoded at the end.
   local all = {}
   for i, line in ipairs(lines) do all[i] = { unpack(line) } end
-  return { "order", all }
+  return { "order", all, forgotten, IDEMPOTENCY_WINDOW_MS }
 end

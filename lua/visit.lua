@@ -8,11 +8,12 @@
   ARGV[4] deployment         somebody else's shard is not touched
   ARGV[5] replicas           that its answers wait for   ARGV[6] disk: 1 until it is on their disks, 0 in their memory
   ARGV[7] certain            1: a higher number that is noted is out of date, 0: it stays
+  ARGV[8] settings           that decide from now on, as in lua/inventory.lua
   Reply   JSON ["armed" or "lost", head]; "lost" = not armed, or not as the worker knows it: nothing was done
   Cost    O(entries trimmed), whole stream nodes only ]=]
 
 local META, EVENTS = KEYS[1], KEYS[9]
-local meta = redis.call("HMGET", META, "armed", "seq", "applied", "epoch", "deployment", "replicas", "on_disk")
+local meta = redis.call("HMGET", META, "armed", "seq", "applied", "epoch", "deployment", "replicas", "on_disk", "settings")
 local instance = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
 local head = meta[2] or "0"
 -- A master that was left behind may still be armed: under an epoch that is over.
@@ -20,6 +21,7 @@ local known = meta[1] and meta[1] == instance and meta[4] == ARGV[2] and meta[5]
 if not known then
   return string.format('["lost",%s]', head)
 end
+if meta[8] ~= ARGV[8] then redis.call("HSET", META, "settings", ARGV[8]) end
 if tonumber(ARGV[1]) > tonumber(meta[3]) then
   redis.call("HSET", META, "applied", ARGV[1])
   redis.call("XTRIM", EVENTS, "MINID", "~", ARGV[2] .. "-" .. ARGV[3])

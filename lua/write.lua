@@ -41,11 +41,31 @@ local function expiry_args()
   return open, closed
 end
 
--- A generation that is a window old makes room: forgetting a day of orders is one UNLINK.
-local function turn(generations, current, since, window)
-  if window == 0 or now - since < window then return current, since end
-  redis.call("UNLINK", generations[1 - current])
-  return 1 - current, now
+-- A generation that is a window old makes room: forgetting a day of orders is one UNLINK. Only what the ledger has
+-- is forgotten, so its word is whole; and no hold before its end, whatever the window was when it was made: its units
+-- would never be back.
+local function turn_orders()
+  if now - orders_since < IDEMPOTENCY_WINDOW_MS or applied < turn_seq then return end
+  if more_due or older_holds_end > now then return end
+  redis.call("UNLINK", ORDERS[1 - orders_gen])
+  orders_gen, orders_since = 1 - orders_gen, now
+  turn_seq, forgotten = seq - #events, turn_seq
+  holds_end, older_holds_end = 0, holds_end
+end
+
+local function turn_limits()
+  if USER_LIMIT_MS == 0 or now - limits_since < USER_LIMIT_MS then return end
+  redis.call("UNLINK", LIMITS[1 - limits_gen])
+  limits_gen, limits_since = 1 - limits_gen, now
+end
+
+-- Notes when the holds end that this call writes into the generation that takes new lines.
+local function note_holds()
+  for id in pairs(dirty_orders) do
+    for _, line in ipairs(orders[id]) do
+      if line[STATE] == "held" then holds_end = math.max(holds_end, line[EXPIRES]) end
+    end
+  end
 end
 
 -- What follows XADD in commit is lost when a server refuses it; then this says that the log has the events.
@@ -53,31 +73,32 @@ local log_written = false
 
 local function commit(epoch, replicas)
   local open, closed = expiry_args()
+  local bought_args = flatten(dirty_bought, function(pair) return string.format("%.0f", bought[pair]) end)
   if #events == 0 then
     write_flat("ZREM", EXPIRY, closed) -- reservations that had nothing held any more
+    write_flat("HSET", LIMITS[limits_gen], bought_args) -- purchases that were ahead of a clock that was set back
     return
   end
   local id = string.format("%.0f-%.0f", epoch, seq)
   local entry = string.format("[%.0f,%s]", now, cjson.encode(events))
   local stock_args = flatten(dirty_stock, pack_stock)
   local orders_args = flatten(dirty_orders, function(order) return cmsgpack.pack(orders[order]) end)
-  local bought_args = flatten(dirty_bought, function(pair) return string.format("%.0f", bought[pair]) end)
   local quota_args = flatten(dirty_quotas, pack_quota)
 
   redis.call("XADD", EVENTS, id, "v1", entry) -- first: it alone is refused when the server or the stream is not in order
   log_written = true
-  -- A hold may last as long as its order is remembered: forgotten before it lapsed, its units would never be back.
-  if not more_due then
-    orders_gen, orders_since = turn(ORDERS, orders_gen, orders_since, IDEMPOTENCY_WINDOW_MS)
-  end
-  limits_gen, limits_since = turn(LIMITS, limits_gen, limits_since, USER_LIMIT_MS)
+  turn_orders()
+  turn_limits()
+  note_holds()
   write_flat("HSET", STOCK, stock_args)
   write_flat("HSET", ORDERS[orders_gen], orders_args)
   write_flat("HSET", LIMITS[limits_gen], bought_args)
   write_flat("HSET", QUOTA, quota_args)
   write_flat("ZADD", EXPIRY, open)
   write_flat("ZREM", EXPIRY, closed)
+  local marks = { orders_since, turn_seq, forgotten, holds_end, older_holds_end }
   redis.call("HSET", META, "seq", string.format("%.0f", seq), "replicas", replicas,
     "orders_gen", orders_gen, "orders_since", string.format("%.0f", orders_since),
+    "orders_marks", string.format("%.0f %.0f %.0f %.0f %.0f", unpack(marks)),
     "limits_gen", limits_gen, "limits_since", string.format("%.0f", limits_since))
 end

@@ -101,7 +101,7 @@ const samples: Readonly<Record<Command["kind"], Command>> = {
     returnId: "return id",
     lines,
     reason: "reason",
-    sold: null,
+    ledger: null,
     ...origin,
   },
   adjust: {
@@ -140,6 +140,7 @@ const samples: Readonly<Record<Command["kind"], Command>> = {
 function asShape(value: unknown): Shape {
   if (Array.isArray(value)) return value.map(asShape);
   if (value === true) return "token";
+  if (value === false) return "history";
   const number = Object.entries(numbers).find(([, number]) => number === value);
   return number ? number[0] : String(value);
 }

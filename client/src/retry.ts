@@ -65,6 +65,7 @@ const retryAfterMaxMs = 30_000;
 const certainlyNotTaken = new Set<unknown>([
   "overloaded",
   "backlog_full",
+  "ledger_behind",
   "unarmed",
   "store_unavailable",
   "store_full",

@@ -3,12 +3,9 @@
  *
  * @module
  */
-import type { Return } from "../inventory/command.ts";
-import type { Inventory } from "../inventory/service.ts";
-import type { OrderOutcome, Outcome } from "../inventory/outcome.ts";
 import { answerBasket, answerOrder, answerReturn } from "./answer.ts";
 import type { Edge, Route } from "./edge.ts";
-import { ask, type Journey } from "./journey.ts";
+import { ask } from "./journey.ts";
 import { parseOrderId } from "./parse.ts";
 import { parseBasket, parseReturn } from "./parse_order.ts";
 import { noId, receive } from "./receive.ts";
@@ -55,33 +52,15 @@ export function returnUnits({ inventory, access, world }: Edge): Route {
     const received = await receive(access, request, connection, returnRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, body, origin } = received.value;
-    const outcome = await giveBack(inventory, connection.journey, {
+    const outcome = await ask(inventory, {
       kind: "return",
       orderId,
       returnId: body.returnId,
       lines: body.lines,
       reason: body.reason,
-      sold: null,
+      ledger: null,
       ...origin,
-    });
+    }, connection.journey);
     return respond(answerReturn(outcome, orderId, body, world.now()));
   };
-}
-
-/** A store forgets orders after the window, but units come back later than that: the ledger knows them. */
-async function giveBack(
-  inventory: Inventory,
-  journey: Journey | undefined,
-  asked: Return,
-): Promise<Outcome> {
-  const outcome = await ask(inventory, asked, journey);
-  if (outcome.kind !== "unknown_order") return outcome;
-  const found: OrderOutcome = await inventory.findOrder(asked.orderId);
-  if (found.kind !== "order_found") return found;
-  if (found.lines.length === 0) return outcome;
-  // The shard's own lines: it remembers what it is told, and another's would be found twice from then on.
-  const [first] = asked.lines;
-  const shard = first && inventory.shardOf(first.sku);
-  const sold = found.lines.filter(({ sku }) => inventory.shardOf(sku) === shard);
-  return await ask(inventory, { ...asked, sold }, journey);
 }

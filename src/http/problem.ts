@@ -44,6 +44,7 @@ export const problems = {
   overloaded: [503, "The server is overloaded"],
   too_many_streams: [503, "No other stream can be opened now"],
   backlog_full: [503, "Too many sales wait to be booked"],
+  ledger_behind: [503, "The ledger is behind"],
   unarmed: [503, "The stock is being verified"],
   store_unavailable: [503, "The store cannot be reached"],
   store_full: [503, "The store has no memory left"],

@@ -148,6 +148,13 @@ const rows: Rows = {
     undecided("overloaded", "The request waited too long and was dropped", retryOverloadedMs, asked),
   backlog_full: (_, asked) =>
     undecided("backlog_full", "Too many sales wait to be booked", retryBacklogMs, asked),
+  ledger_behind: (_, asked) =>
+    undecided(
+      "ledger_behind",
+      "Only the ledger can know this order, and it does not have all sales yet, or cannot be asked",
+      retryBacklogMs,
+      asked,
+    ),
   unarmed: (_, asked) =>
     undecided("unarmed", "The stock is being verified after a restart", retryUnarmedMs, asked),
   store_unavailable: (_, asked) =>
@@ -161,6 +168,8 @@ const rows: Rows = {
   extended: misplaced,
   stock: misplaced,
   order: misplaced,
+  // The service asks the ledger then.
+  forgotten: misplaced,
 };
 
 /** A moment as JSON has it. */

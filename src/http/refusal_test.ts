@@ -116,6 +116,13 @@ const undecided: readonly Row[] = [
     members: { deadline: now },
   },
   {
+    outcome: { kind: "ledger_behind" },
+    status: 503,
+    code: "ledger_behind",
+    retryAfter: "5",
+    members: { deadline: now },
+  },
+  {
     outcome: { kind: "backlog_full" },
     status: 503,
     code: "backlog_full",
@@ -199,7 +206,10 @@ Deno.test("Retry-After is whole seconds, rounded up, and at least one", () => {
 });
 
 Deno.test("a success of another command, and an outcome that is none, is broken code, not an answer", () => {
-  throws(() => refusal({ kind: "order", lines: [] }, asked), /command deduct .* current value is order/);
+  throws(
+    () => refusal({ kind: "order", lines: [], forgottenSeq: 0, windowMs: 0 }, asked),
+    /command deduct .* current value is order/,
+  );
   throws(() => refusal({ kind: "extended", seq: 1, expiresAtMs: 1 }, asked), TypeError);
   throws(() => refusal({ kind: "new" } as unknown as Outcome, asked), /no row/);
 });

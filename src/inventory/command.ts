@@ -60,6 +60,8 @@ export interface Sale extends Origin {
   readonly hasToken: boolean;
   /** `reserve`: how long the units are held, ms; else 0. */
   readonly holdMs: number;
+  /** Made elsewhere before and carried over: the user's limit neither refuses it nor counts it. */
+  readonly isHistory?: boolean;
 }
 
 /** Make a reservation a sale: all of it, or the units of `lines`; the rest returns. */
@@ -102,8 +104,18 @@ export interface Return extends Origin {
   readonly lines: readonly Line[];
   /** Why, in somebody's words: 0..{@link limits.noteCharsMax} characters. */
   readonly reason: string;
-  /** The order's lines as the ledger has them, for a store that has forgotten it; null = not looked up. */
-  readonly sold: readonly RememberedLine[] | null;
+  /** What the ledger has of it, for a shard that may have forgotten it; null = not looked up. */
+  readonly ledger: Recalled | null;
+}
+
+/** What the ledger has of an order and of one return of it, in one shard. */
+export interface Recalled {
+  /** Last number in the ledger when it was read. */
+  readonly bookedSeq: number;
+  /** The order's lines. */
+  readonly sold: readonly RememberedLine[];
+  /** The return's lines; none = it was not booked. */
+  readonly returned: readonly RememberedLine[];
 }
 
 /** Add units to a SKU, or take them away; creates the SKU when `delta` >= 0. */

@@ -23,7 +23,9 @@ class HeldStore implements StockStore {
     }
     const { promise, resolve, reject } = Promise.withResolvers<BatchResult>();
     const outcome = (lines: number | undefined) =>
-      lines === undefined ? { kind: "order", lines: [] } as const : { kind: "postponed", lines } as const;
+      lines === undefined
+        ? { kind: "order", lines: [], forgottenSeq: 0, windowMs: 0 } as const
+        : { kind: "postponed", lines } as const;
     this.calls.push({
       batch,
       answer(postponed = {}) {

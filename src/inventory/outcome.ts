@@ -140,6 +140,10 @@ export type Decided =
   | { readonly kind: "stock_limit"; readonly sku: string; readonly available: number }
   | { readonly kind: "order_full" }
   | { readonly kind: "backlog_full" }
+  /** A return that may have been taken before, or an order that may have been: only the ledger knows. No effect. */
+  | { readonly kind: "forgotten" }
+  /** The ledger does not have all yet that the shard may have forgotten, or cannot be asked: no effect. */
+  | { readonly kind: "ledger_behind" }
   /** The deadline had passed when the command reached the store: it took no effect and never will. */
   | { readonly kind: "late" }
   /**
@@ -155,7 +159,14 @@ export type Decided =
     /** Head of the shard's log when it was read. */
     readonly seq: number;
   })
-  | { readonly kind: "order"; readonly lines: readonly RememberedLine[] };
+  | {
+    readonly kind: "order";
+    readonly lines: readonly RememberedLine[];
+    /** Last number that the shard may have forgotten, 0 = none: what it does not know, the ledger may know. */
+    readonly forgottenSeq: number;
+    /** How long the shard remembers a line at least, ms. */
+    readonly windowMs: number;
+  };
 
 /** The store did not decide. All but `outcome_unknown` are certain: the command took no effect. */
 export type Undecided =
@@ -172,6 +183,7 @@ export type Undecided =
 /** What is known of an order. No lines: it was never accepted, or still may be until its deadline. */
 export type OrderOutcome =
   | { readonly kind: "order_found"; readonly lines: readonly RememberedLine[] }
+  | { readonly kind: "ledger_behind" }
   | Undecided;
 
 /** What became of a command. */

@@ -4,9 +4,9 @@
  * @module
  */
 import type { World } from "../world.ts";
+import { completeOrder, mayBeForgotten, type OrderArchive, recall, type ShardMemory } from "./archive.ts";
 import {
   type Broadcast,
-  type Found,
   holdersOf,
   isBroadcast,
   merge,
@@ -14,9 +14,9 @@ import {
   whyNotReserve,
   whyNotSettle,
 } from "./broadcast.ts";
-import { type Command, routingSkus, type Sale } from "./command.ts";
+import { type Command, type Return, routingSkus, type Sale } from "./command.ts";
 import { Lane, type LaneOptions } from "./lane.ts";
-import type { OrderOutcome, Outcome, RememberedLine, Undecided } from "./outcome.ts";
+import type { OrderOutcome, Outcome, Undecided } from "./outcome.ts";
 import type { Passage } from "./passage.ts";
 import { Router } from "./route.ts";
 import { SoldOutCache } from "./sold_out_cache.ts";
@@ -54,20 +54,12 @@ export interface Inventory {
   readonly soldOut: { readonly hits: number; readonly misses: number };
 }
 
-/** What is older than the idempotency window. */
-export interface OrderArchive {
-  /** Every line of an order, in all shards. */
-  findOrder(orderId: string): Promise<readonly RememberedLine[]>;
-}
-
 /** Bounds and promises of a process. */
 export interface ServiceOptions extends LaneOptions {
   /** Number of shards, fixed for the deployment: one lane each. */
   readonly shards: number;
   /** Commands on their way in this process; beyond it `overloaded`, at once. */
   readonly queueMax: number;
-  /** How long a shard remembers an order at least, ms. */
-  readonly idempotencyWindowMs: number;
   /** Promises that this deployment does not keep, in words; repeated in every {@link Readiness}. */
   readonly promisesOff: readonly string[];
   /** Null when this process has no ledger to look into. */
@@ -128,7 +120,9 @@ export class InventoryService implements Inventory {
         const refusal = await this.#whyNotReserve(command, shard, askedAtMs);
         if (refusal) return refusal;
       }
-      return await this.#ask(shard, command, askedAtMs, passage);
+      return command.kind === "return"
+        ? await this.#giveBack(shard, command, askedAtMs, passage)
+        : await this.#ask(shard, command, askedAtMs, passage);
     } finally {
       this.#pending--;
       if (this.#pending === 0) this.#idle?.();
@@ -179,28 +173,30 @@ export class InventoryService implements Inventory {
   async findOrder(orderId: string): Promise<OrderOutcome> {
     const found = await this.#lookUp(this.#lanes, orderId, this.#world.elapsedMs());
     if ("kind" in found) return found;
-    const lines = found.flat();
     const { archive } = this.#options;
-    if (archive === null || !this.#mayBeForgotten(found)) return { kind: "order_found", lines };
+    if (archive === null || !mayBeForgotten(found, this.#world.now())) {
+      return { kind: "order_found", lines: found.flatMap(({ lines }) => lines) };
+    }
+    return await this.#askLedger(() => completeOrder(found, orderId, archive, (sku) => this.shardOf(sku)));
+  }
+
+  /** A shard forgets orders and returns after the window, but units come back later than that: the ledger knows them. */
+  async #giveBack(shard: number, command: Return, askedAtMs: number, passage?: Passage): Promise<Outcome> {
+    const outcome = await this.#ask(shard, command, askedAtMs, passage);
+    if (outcome.kind !== "forgotten") return outcome;
+    const { archive } = this.#options;
+    if (archive === null) return { kind: "ledger_behind" };
+    const ledger = await this.#askLedger(() => recall(command, shard, archive, (sku) => this.shardOf(sku)));
+    return "kind" in ledger ? ledger : await this.#ask(shard, { ...command, ledger }, askedAtMs, passage);
+  }
+
+  async #askLedger<T>(ask: () => Promise<T>): Promise<T | Extract<Undecided, { kind: "store_unavailable" }>> {
     try {
-      // A shard that remembers the order knows it better than the books, which come after it.
-      const forgotten = (await archive.findOrder(orderId))
-        .filter(({ sku }) => found[this.shardOf(sku)]?.length === 0);
-      return { kind: "order_found", lines: [...lines, ...forgotten] };
+      return await ask();
     } catch (error) {
       this.#options.onBroken(error);
       return { kind: "store_unavailable", reason: "ledger" };
     }
-  }
-
-  /**
-   * Whether a shard that remembers nothing of an order may have known it: each forgets at a moment of its own. Lines
-   * of an order are bought within half a window, so one that is younger than that says that none is forgotten.
-   */
-  #mayBeForgotten(found: Found): boolean {
-    if (found.every((lines) => lines.length > 0)) return false;
-    const youngestMs = Math.max(0, ...found.flat().map(({ atMs }) => atMs));
-    return this.#world.now() - youngestMs > this.#options.idempotencyWindowMs / 2;
   }
 
   /** Asks one shard. All of it ends within the request's timeout, however many shards were asked before. */
@@ -215,9 +211,10 @@ export class InventoryService implements Inventory {
     if (this.#lanes.length === 1) return await this.#ask(0, command, askedAtMs, passage);
     const found = await this.#lookUp(this.#lanes, command.orderId, askedAtMs);
     if ("kind" in found) return found;
-    const refusal = whyNotSettle(command, found);
+    const remembered = found.map(({ lines }) => lines);
+    const refusal = whyNotSettle(command, remembered);
     if (refusal) return refusal;
-    const outcomes = holdersOf(found).map((shard) => {
+    const outcomes = holdersOf(remembered).map((shard) => {
       const share = shareOf(command, (sku) => this.shardOf(sku) === shard);
       return this.#ask(shard, share, askedAtMs, passage);
     });
@@ -228,17 +225,21 @@ export class InventoryService implements Inventory {
   async #whyNotReserve(sale: Sale, shard: number, askedAtMs: number): Promise<Outcome | undefined> {
     const others = this.#lanes.filter((lane) => lane.shard !== shard);
     const found = await this.#lookUp(others, sale.orderId, askedAtMs);
-    return "kind" in found ? found : whyNotReserve(sale, found);
+    return "kind" in found ? found : whyNotReserve(sale, found.map(({ lines }) => lines));
   }
 
   /** What shards remember of an order. If one of them cannot answer, nobody knows. */
-  async #lookUp(lanes: readonly Lane[], orderId: string, askedAtMs: number): Promise<Found | Undecided> {
+  async #lookUp(
+    lanes: readonly Lane[],
+    orderId: string,
+    askedAtMs: number,
+  ): Promise<ShardMemory[] | Undecided> {
     const command: Command = { kind: "lookup", orderId };
     const outcomes = await Promise.all(lanes.map((lane) => lane.submit(command, undefined, askedAtMs)));
-    const found: (readonly RememberedLine[])[] = [];
+    const found: ShardMemory[] = [];
     for (const outcome of outcomes) {
       if (outcome.kind !== "order") return undecided(outcome);
-      found.push(outcome.lines);
+      found.push(outcome);
     }
     return found;
   }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { ManualWorld } from "../../tests/manual_world.ts";
-import type { Adjust, Command, Sale } from "./command.ts";
+import type { Adjust, Command, Return, Sale } from "./command.ts";
 import { MemoryStore } from "./memory/store.ts";
-import type { RememberedLine } from "./outcome.ts";
+import { type RememberedLine, unsettled } from "./outcome.ts";
 import { Router } from "./route.ts";
 import { InventoryService } from "./service.ts";
 
@@ -29,8 +29,16 @@ function reserve(orderId: string, sku: string): Sale {
   return { ...deduct(orderId, sku), kind: "reserve", holdMs: windowMs };
 }
 
-/** Two armed shards in memory, and books that have what `archived` says. */
-async function setup(archived: () => readonly RememberedLine[] | Error) {
+/** What the books have: both shards up to `bookedSeq`. */
+interface Books {
+  lines: readonly RememberedLine[];
+  returned: readonly RememberedLine[];
+  bookedSeq: number;
+  isAway: boolean;
+}
+
+/** Two armed shards in memory, and books that have what the test puts there. */
+async function setup() {
   const world = new ManualWorld();
   const limits = { userLimitMs: 0, idempotencyWindowMs: windowMs, backlogMax: 1_000_000 };
   const store = new MemoryStore(world, limits, shards);
@@ -38,6 +46,7 @@ async function setup(archived: () => readonly RememberedLine[] | Error) {
     const seen = await store.inspect(shard);
     await store.arm(shard, { seen, epoch: 1, deployment: "d", shards, applied: 0, token: "" });
   }
+  const books: Books = { lines: [], returned: [], bookedSeq: 1_000_000, isAway: false };
   let asked = 0;
   const inventory = new InventoryService(store, world, {
     shards,
@@ -45,14 +54,16 @@ async function setup(archived: () => readonly RememberedLine[] | Error) {
     callsMax: 2,
     queueMax: 1000,
     requestTimeoutMs: 1000,
-    idempotencyWindowMs: windowMs,
     promisesOff: [],
     archive: {
       findOrder() {
         asked++;
-        const found = archived();
-        return found instanceof Error ? Promise.reject(found) : Promise.resolve(found);
+        const bookedSeqs = new Map([[0, books.bookedSeq], [1, books.bookedSeq]]);
+        return books.isAway
+          ? Promise.reject(new Error("away"))
+          : Promise.resolve({ lines: books.lines, bookedSeqs });
       },
+      findReturn: () => Promise.resolve(books.returned),
     },
     onBroken() {},
   });
@@ -60,43 +71,108 @@ async function setup(archived: () => readonly RememberedLine[] | Error) {
     for (const command of commands) assert.equal((await inventory.submit(command)).kind, "accepted");
   };
   await accept(adjust(inFirst, "1"), adjust(inSecond, "1"));
-  return { world, store, inventory, accept, asked: () => asked };
+  /** Makes a shard forget what it has: two windows pass, and everything is booked. */
+  const forget = async (sku: string) => {
+    for (let turn = 0; turn < 2; turn++) {
+      const shard = inventory.shardOf(sku);
+      await store.visit(shard, { epoch: 1, seq: (await store.inspect(shard)).position.seq }, "d");
+      await world.advance(windowMs);
+      await accept(adjust(sku, `turn-${++turns}`));
+    }
+  };
+  return { world, store, inventory, accept, forget, books, asked: () => asked };
 }
 
+let turns = 0;
 const skusOf = (lines: readonly RememberedLine[]) => lines.map(({ sku }) => sku);
 
+async function linesOf(inventory: InventoryService, orderId: string): Promise<readonly RememberedLine[]> {
+  const found = await inventory.findOrder(orderId);
+  return found.kind === "order_found" ? found.lines : assert.fail(found.kind);
+}
+
 Deno.test("service: an order that one shard has forgotten and another has not is found whole", async () => {
-  let archived: readonly RememberedLine[] = [];
-  const { world, inventory, accept, asked } = await setup(() => archived);
+  const { inventory, accept, forget, books, asked } = await setup();
   await accept(deduct("o", inFirst), deduct("o", inSecond));
-  const before = await inventory.findOrder("o");
-  assert.ok(before.kind === "order_found");
-  assert.deepEqual(skusOf(before.lines), [inFirst, inSecond]);
+  const before = await linesOf(inventory, "o");
+  assert.deepEqual(skusOf(before), [inFirst, inSecond]);
   assert.equal(asked(), 0);
 
-  archived = before.lines;
-  await world.advance(windowMs);
-  await accept(adjust(inSecond, "2")); // shards forget at moments of their own: this one turns twice, the other not
-  await world.advance(windowMs);
-  await accept(adjust(inSecond, "3"));
-  const after = await inventory.findOrder("o");
-  assert.ok(after.kind === "order_found");
-  assert.deepEqual(skusOf(after.lines), [inFirst, inSecond]);
+  books.lines = before;
+  await forget(inSecond); // shards forget at moments of their own
+  assert.deepEqual(skusOf(await linesOf(inventory, "o")), [inFirst, inSecond]);
 });
 
-Deno.test("service: half of an old order is not shown as all of it when the books cannot be asked", async () => {
-  let archived: readonly RememberedLine[] | Error = new Error("away");
-  const { world, inventory, accept } = await setup(() => archived);
+Deno.test("service: half of an old order is not shown as all of it when the books cannot be asked, or are behind", async () => {
+  const { inventory, accept, forget, books, asked } = await setup();
   await accept(deduct("o", inFirst));
-  assert.equal((await inventory.findOrder("o")).kind, "order_found");
-  await world.advance(windowMs);
+  await linesOf(inventory, "o");
+  await forget(inSecond);
+  books.isAway = true;
   assert.deepEqual(await inventory.findOrder("o"), { kind: "store_unavailable", reason: "ledger" });
-  archived = [];
-  assert.equal((await inventory.findOrder("o")).kind, "order_found");
+  books.isAway = false;
+  books.bookedSeq = 0;
+  assert.deepEqual(await inventory.findOrder("o"), { kind: "ledger_behind" });
+  books.bookedSeq = 1;
+  assert.deepEqual(skusOf(await linesOf(inventory, "o")), [inFirst]);
+  assert.equal(asked(), 3);
+});
+
+Deno.test("service: an order that no shard remembers is not called unknown while the books are behind", async () => {
+  const { inventory, accept, forget, books } = await setup();
+  await accept(deduct("o", inFirst));
+  const lines = await linesOf(inventory, "o");
+  await forget(inFirst);
+  books.bookedSeq = 1; // the order is number 2
+  assert.deepEqual(await inventory.findOrder("o"), { kind: "ledger_behind" });
+  books.bookedSeq = 2;
+  books.lines = lines;
+  assert.deepEqual(await linesOf(inventory, "o"), lines);
+});
+
+const giveBack = (returnId: string, sku: string): Return => {
+  const lines = [{ sku, amount: 1 }];
+  return { kind: "return", orderId: "o", returnId, lines, reason: "", ledger: null, ...origin };
+};
+
+Deno.test("service: a return past the window is decided with what the ledger has, and not while that is too old", async () => {
+  const { inventory, accept, forget, books, asked } = await setup();
+  await accept(deduct("o", inFirst), deduct("o", inSecond));
+  books.lines = await linesOf(inventory, "o");
+  assert.equal((await inventory.submit(giveBack("none", inFirst))).kind, "accepted");
+  assert.equal(asked(), 0);
+  await forget(inSecond);
+  books.bookedSeq = 1;
+  assert.deepEqual(await inventory.submit(giveBack("r", inSecond)), { kind: "ledger_behind" });
+  books.isAway = true;
+  assert.equal((await inventory.submit(giveBack("r", inSecond))).kind, "store_unavailable");
+  books.isAway = false;
+  books.bookedSeq = 2;
+  assert.equal((await inventory.submit(giveBack("r", inSecond))).kind, "accepted");
+  assert.equal((await inventory.submit(giveBack("s", inSecond))).kind, "exceeds");
+});
+
+Deno.test("service: a return that is sent again past the window hears its first answer from the ledger", async () => {
+  const { inventory, accept, forget, books } = await setup();
+  await accept(deduct("o", inFirst));
+  const [line = assert.fail()] = await linesOf(inventory, "o");
+  const first = await inventory.submit(giveBack("r", inFirst));
+  assert.ok(first.kind === "accepted");
+  await forget(inFirst);
+  books.lines = [{ ...line, units: 0 }];
+  const returned = {
+    ...line,
+    ...unsettled,
+    kind: "return",
+    seq: first.seq,
+    newStock: first.newStock[0] ?? -1,
+  };
+  books.returned = [returned];
+  assert.deepEqual(await inventory.submit(giveBack("r", inFirst)), { ...first, replayed: true });
 });
 
 Deno.test("service: while one shard does not answer nothing is reserved or confirmed anywhere, and deducts go on", async () => {
-  const { store, inventory, accept } = await setup(() => []);
+  const { store, inventory, accept } = await setup();
   await accept(reserve("held", inFirst));
   await store.disarm(1, "d");
   const confirm = { kind: "confirm", orderId: "held", lines: null, ...origin } as const;
@@ -109,7 +185,7 @@ Deno.test("service: while one shard does not answer nothing is reserved or confi
 });
 
 Deno.test("service: a call that asks all shards first takes effect by the deadline of its request or never", async () => {
-  const { world, store, inventory, accept } = await setup(() => []);
+  const { world, store, inventory, accept } = await setup();
   await accept(reserve("held", inFirst));
   const decide = store.decide.bind(store);
   const slowMs = { lookup: 900, confirm: 200 } as Partial<Record<Command["kind"], number>>;

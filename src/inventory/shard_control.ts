@@ -8,6 +8,7 @@ import type { Finding } from "../finding.ts";
 import type { LineRow, StockRow } from "../ledger/ledger.ts";
 import type { QuotaRow } from "../ledger/rows.ts";
 import type { Position } from "../log/event.ts";
+import type { DecisionLimits } from "./limits.ts";
 
 /** What a shard's store says of itself, read in one atomic step. */
 export interface ShardView {
@@ -27,6 +28,8 @@ export interface ShardView {
   readonly epochSeen: number;
   /** First and last entry that the log still has. */
   readonly log: { readonly first: Position; readonly last: Position } | null;
+  /** The limits that decide here; null = none were written yet. */
+  readonly limits: DecisionLimits | null;
   /** How many SKUs it has. */
   readonly skus: number;
   /** No key of this shard exists. */
@@ -71,6 +74,8 @@ export class RestoreOvertaken extends Error {
 
 /** Verifies, fills and arms shards. One worker a shard uses it, but an overtaken one does no harm. */
 export interface ShardControl {
+  /** By which the shards decide that it arms and visits. */
+  readonly limits: DecisionLimits;
   /** What the shard's server says of itself, judged. */
   findings(shard: number): Promise<Finding[]>;
   /** Notes beside the shard which promises are off, for those who ask whether it is ready. */
@@ -101,11 +106,11 @@ export interface ShardControl {
    * @throws {RestoreOvertaken} when another restore began: nothing was written
    */
   restoreLines(shard: number, token: string, rows: readonly LineRow[]): Promise<void>;
-  /** Lets the shard sell if it is still what was verified. Returns whether it did. */
+  /** Lets the shard sell, by this control's limits, if it is still what was verified. Returns whether it did. */
   arm(shard: number, arming: Arming): Promise<boolean>;
   /**
-   * Tells the shard how far the ledger is (never backwards), trims its log behind that. On a server that refuses
-   * writes it only reads.
+   * Tells the shard how far the ledger is (never backwards) and by which limits it decides: this control's. Trims its
+   * log behind the ledger. On a server that refuses writes it only reads.
    */
   visit(shard: number, applied: Position, deployment: string): Promise<Visit>;
   /** Closes connections. */

@@ -14,16 +14,6 @@ export interface Timed {
   readonly deadlineMs: number;
 }
 
-/** The limits that a store decides by. */
-export interface DecisionLimits {
-  /** Between two accepted purchases of a SKU by a user, ms; 0 = off. */
-  readonly userLimitMs: number;
-  /** How long a line is remembered at least, ms. */
-  readonly idempotencyWindowMs: number;
-  /** Events that may wait for the ledger before new sales are refused. */
-  readonly backlogMax: number;
-}
-
 /** What became of a batch. */
 export type BatchResult =
   | {
@@ -56,7 +46,7 @@ export interface StockStore {
   decide(shard: number, batch: readonly Timed[]): Promise<BatchResult>;
   /**
    * Promises that the shard's servers do not keep, in words, as the shard's worker noted them last; empty when it has
-   * noted nothing.
+   * noted nothing. One more when the caller's limits are not those by which the shard decides.
    *
    * @throws {StoreError}
    */

@@ -10,7 +10,7 @@ import type { Queries } from "./database.ts";
 import type { QuotaPage, QuotaPlace } from "./pages.ts";
 import type { Fault, ProofWalk } from "./proof_walk.ts";
 import type { Jump, LossAccepted, Recovery } from "./recovery.ts";
-import type { Compensation, Forgotten, LinePage, OrderLineRow, StockRow } from "./rows.ts";
+import type { Compensation, Forgotten, FoundOrder, LinePage, OrderLineRow, StockRow } from "./rows.ts";
 
 export type { Compensation, Forgotten, LinePage, LineRow, OrderLineRow, QuotaRow, StockRow } from "./rows.ts";
 
@@ -219,8 +219,10 @@ export interface Ledger {
   deployment(): Promise<Deployment | undefined>;
   /** What the books' server says of itself, judged. */
   findings(): Promise<Finding[]>;
-  /** Every line of an order, in all shards. */
-  findOrder(orderId: string): Promise<OrderLineRow[]>;
+  /** Every line of an order, in all shards, and how far the ledger is in each: one snapshot. */
+  findOrder(orderId: string): Promise<FoundOrder>;
+  /** Every line of a return, in all shards, oldest first. */
+  findReturn(orderId: string, returnId: string): Promise<OrderLineRow[]>;
   /** How far the books of every shard are, by number. Takes no lease. */
   progress(): Promise<Progress[]>;
   /** Notes that a person accepts a loss. The shard's worker acts on it if it finds exactly what was accepted. */

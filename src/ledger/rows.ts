@@ -54,6 +54,14 @@ export interface OrderLineRow extends LineRow {
   readonly shard: number;
 }
 
+/** What the books have of an order. */
+export interface FoundOrder {
+  /** Its lines; none = it was never booked, or its lines are older than RETENTION_DAYS. */
+  readonly lines: readonly OrderLineRow[];
+  /** By shard: number of the last event in the books when they were read. */
+  readonly bookedSeqs: ReadonlyMap<number, number>;
+}
+
 /** A page of remembered lines, and where the next one starts. */
 export interface LinePage {
   /** By number. */

@@ -17,11 +17,12 @@ import {
 import { type Database, type Queries, SqlError } from "./database.ts";
 import { judgeLedger } from "./fitness.ts";
 import { LeaseSessions } from "./lease_sessions.ts";
-import type { Deployment, Ledger, Membership, OrderLineRow, Progress, ShardLedger } from "./ledger.ts";
+import type { Deployment, Ledger, Membership, Progress, ShardLedger } from "./ledger.ts";
 import { SqlMembership } from "./membership.ts";
 import { proveShard } from "./proof.ts";
 import type { Fault, ProofWalk } from "./proof_walk.ts";
 import type { LossAccepted } from "./recovery.ts";
+import type { FoundOrder, OrderLineRow } from "./rows.ts";
 import { prepareSchema } from "./schema.ts";
 import { SqlShardLedger } from "./sql_shard_ledger.ts";
 import { loadStatements, type Statements } from "./statements.ts";
@@ -33,6 +34,13 @@ export async function openLedger(database: Database, world: World): Promise<Ledg
 
 /** SQLSTATE undefined_table: the worker has not made the schema yet. */
 const undefinedTable = "42P01";
+
+/** A line, or a shard without one. */
+type FoundRow = { readonly shard: number; readonly booked: number } & (OrderLineRow | { readonly id: null });
+
+function isLine(row: OrderLineRow | { readonly id: null }): row is OrderLineRow {
+  return row.id !== null;
+}
 
 class SqlLedger implements Ledger {
   readonly #database: Database;
@@ -74,8 +82,16 @@ class SqlLedger implements Ledger {
     return judgeLedger(this.#database, this.#sql.read_server, this.#world);
   }
 
-  findOrder(orderId: string): Promise<OrderLineRow[]> {
-    return this.#database.query<OrderLineRow>(this.#sql.find_order, [orderId]);
+  async findOrder(orderId: string): Promise<FoundOrder> {
+    const rows = await this.#database.query<FoundRow>(this.#sql.find_order, [orderId]);
+    return {
+      lines: rows.flatMap(({ booked: _, ...line }) => isLine(line) ? [line] : []),
+      bookedSeqs: new Map(rows.map(({ shard, booked }) => [shard, booked])),
+    };
+  }
+
+  findReturn(orderId: string, returnId: string): Promise<OrderLineRow[]> {
+    return this.#database.query<OrderLineRow>(this.#sql.find_return, [orderId, returnId]);
   }
 
   progress(): Promise<Progress[]> {

@@ -27,6 +27,7 @@ export const statementNames = [
   "find_first_line",
   "find_low_stock",
   "find_order",
+  "find_return",
   "find_returned_lines",
   "find_schema",
   "find_strays",

@@ -14,7 +14,8 @@
  * @module
  */
 import { refusalsOf } from "../finding.ts";
-import type { ShardView } from "../inventory/shard_control.ts";
+import { changesTo } from "../inventory/limits.ts";
+import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
 import type { Cursor } from "../ledger/ledger.ts";
 import { bookTheRest, type CatchUpParts, lastNumber } from "./catch_up.ts";
 import { compareStock, describe, driftOf } from "./compare_stock.ts";
@@ -34,6 +35,8 @@ export type Verdict =
     readonly rebuilt: string;
     /** Numbers lost with the log. */
     readonly lost: number;
+    /** Settings by which the shard decided until now, and no longer does; empty when it goes on by the same. */
+    readonly changedSettings: readonly string[];
   }
   /** The shard must not sell, and only a person can change that. */
   | {
@@ -100,7 +103,9 @@ async function settleAtOnce(view: ShardView, parts: ArmingParts): Promise<Verdic
   if (!view.armed) return undefined;
   // Verified by the worker before this one, and still the same server: it sells, and its log goes on.
   const { epoch } = view.position;
-  if (epoch === cursor.issuedEpoch) return { kind: "armed", epoch, rebuilt: "", lost: 0 };
+  if (epoch === cursor.issuedEpoch) {
+    return { kind: "armed", epoch, rebuilt: "", lost: 0, ...changes(view, control) };
+  }
   // A master that was left behind, or two workers at once. What still sells cannot be verified: stop it first.
   await control.disarm(shard, deployment.id);
   return { kind: "changed" };
@@ -156,7 +161,11 @@ async function issueAndArm(
     token: rebuilt?.token ?? "",
   });
   if (!armed) return { kind: "changed" };
-  return { kind: "armed", epoch, rebuilt: loss, lost: rebuilt?.lost ?? 0 };
+  return { kind: "armed", epoch, rebuilt: loss, lost: rebuilt?.lost ?? 0, ...changes(view, control) };
+}
+
+function changes({ limits }: ShardView, control: ShardControl): { changedSettings: readonly string[] } {
+  return { changedSettings: limits ? changesTo(control.limits, limits) : [] };
 }
 
 function refused(reason: string, driftUnits = 0): Refused {

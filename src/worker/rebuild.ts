@@ -16,7 +16,7 @@ const beforeAll: QuotaPlace = { sku: "", seq: 0, line: 0 };
 
 /** What a rebuild needs. */
 export interface RebuildParts {
-  /** The store's side, which is emptied and filled. */
+  /** The store's side, which is emptied and filled. Lines older than its window are not remembered. */
   readonly control: ShardControl;
   /** The lease on the shard's books; kept alive between chunks. */
   readonly ledger: ShardLedger;
@@ -24,8 +24,6 @@ export interface RebuildParts {
   readonly deployment: Deployment;
   /** Makes the token; its clock says which lines are too old. */
   readonly world: World;
-  /** Lines older than this are not remembered, ms. */
-  readonly idempotencyWindowMs: number;
 }
 
 /** What a rebuild did. */
@@ -76,7 +74,7 @@ export async function rebuild(seen: ShardView, highest: number, parts: RebuildPa
   }
 
   let lines = 0;
-  const since = world.now() - parts.idempotencyWindowMs;
+  const since = world.now() - control.limits.idempotencyWindowMs;
   let next: Promise<LinePage> | undefined = ledger.lines(since, { seq: 0, line: 0 }, chunkRows);
   while (next) {
     const { rows, next: after }: LinePage = await next;

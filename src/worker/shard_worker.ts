@@ -91,6 +91,9 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
         lastRefusal = "";
         watch.verified(ledger.shard, verdict.rebuilt === "" ? "armed" : "rebuilt", 0);
         parts.logger.info("shard armed", { shard: ledger.shard, ...verdict });
+        if (verdict.changedSettings.length > 0) {
+          parts.logger.warn("settings changed", { shard: ledger.shard, changed: verdict.changedSettings });
+        }
         await follow(ledger, verdict.epoch, parts);
         watch.disarmed(ledger.shard);
         break;
@@ -116,6 +119,8 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
   const { shard } = ledger;
   let position = { epoch, seq: (await ledger.cursor()).seq };
   parts.onBooked?.(shard, position.seq);
+  // A shard that was armed before this worker came may decide by other settings, or have none yet.
+  await control.visit(shard, position, parts.deployment.id);
   const compensator = new Compensator(ledger, parts.store, world);
   const refusals = new StoreRefusals(shard, world, logger);
   const fitness = new FitnessWatch({ ...parts, ledger, refusals });

@@ -82,7 +82,6 @@ async function start(
     callsMax: 2,
     queueMax,
     requestTimeoutMs,
-    idempotencyWindowMs: config.idempotencyWindowS * 1000,
     promisesOff: [],
     archive: null,
     onBroken: (error) => broken.push(error),

@@ -31,7 +31,6 @@ async function unbooked() {
       signal,
       deployment,
       world,
-      idempotencyWindowMs: 86_400_000,
       durability: "report",
     });
   const { signal } = new AbortController();

@@ -3,7 +3,8 @@
  * the ids that break parsers.
  */
 import fc from "fast-check";
-import type { Command, Line, Sale } from "../../src/inventory/command.ts";
+import type { Command, Line, Recalled, Sale } from "../../src/inventory/command.ts";
+import { type RememberedLine, unsettled } from "../../src/inventory/outcome.ts";
 import { adjust, deduct } from "./store_suite.ts";
 
 /** Ids that look like keys, Lua, SQL, JSON or formats, all of them legal. */
@@ -40,6 +41,20 @@ const lines: fc.Arbitrary<Line[]> = fc
   .uniqueArray(fc.tuple(sku, amount), { selector: ([s]) => s, minLength: 1, maxLength: 4 })
   .map((pairs) => pairs.map(([sku, amount]) => ({ sku, amount })));
 
+function soldLine(some: Partial<RememberedLine>): RememberedLine {
+  const line = {
+    sku: "S1",
+    kind: "",
+    fingerprint: "",
+    amount: 0,
+    newStock: 0,
+    seq: 0,
+    atMs: 1,
+    userId: "u1",
+  };
+  return { ...unsettled, ...line, ...some };
+}
+
 const origin = { actor: "till", traceparent: "" } as const;
 
 /** Long enough to outlive the run: what lapses is tested by time, not by chance. */
@@ -62,6 +77,13 @@ const sale: fc.Arbitrary<Sale> = fc
     holdMs: kind === "reserve" ? holdMs : 0,
   }));
 
+/** What the ledger may have of an order: nothing, or two of S1; of a return: nothing, or one of S1. */
+const ledgerWord: fc.Arbitrary<Recalled> = fc.record({
+  bookedSeq: fc.constantFrom(0, 1_000_000),
+  sold: fc.constantFrom([], [soldLine({ kind: "deduct", amount: 2, units: 2, seq: 1 })]),
+  returned: fc.constantFrom([], [soldLine({ kind: "return", amount: 1, seq: 2 })]),
+});
+
 const ofOrder: fc.Arbitrary<Command> = fc.oneof(
   fc.tuple(busyId, fc.option(lines)).map(([orderId, lines]): Command => ({
     kind: "confirm",
@@ -76,13 +98,15 @@ const ofOrder: fc.Arbitrary<Command> = fc.oneof(
     holdMs,
     ...origin,
   })),
-  fc.tuple(busyId, busyId, lines).map(([orderId, returnId, lines]): Command => ({
+  fc.tuple(busyId, busyId, lines, fc.option(ledgerWord)).map((
+    [orderId, returnId, lines, ledger],
+  ): Command => ({
     kind: "return",
     orderId,
     returnId,
     lines,
     reason: "broken",
-    sold: null,
+    ledger,
     ...origin,
   })),
 );

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { Command } from "../../src/inventory/command.ts";
-import type { DecisionLimits } from "../../src/inventory/store.ts";
+import type { DecisionLimits } from "../../src/inventory/limits.ts";
 import {
   cancel,
   confirm,

@@ -55,7 +55,7 @@ const LIFE: readonly (readonly Command[])[] = [
   [{ kind: "cancel", orderId: "order-4", ...shop }],
   [{
     ...{ kind: "return", orderId: "order-2", returnId: "return-1", lines: lines(["SKU_7", 1]) },
-    ...{ reason: "did not fit", sold: null, ...shop },
+    ...{ reason: "did not fit", ledger: null, ...shop },
   }],
   [{ kind: "pause", sku: "SKU_7", reason: "recalled", ...keeper }],
   [{ kind: "resume", sku: "SKU_7", reason: "", ...keeper }],

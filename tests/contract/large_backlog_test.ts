@@ -55,7 +55,6 @@ Deno.test("worker: 32,000 lines lapsed while it was away are booked, and no leas
       world,
       logger,
       onBooked: (shard, seq) => booked[shard] = seq,
-      idempotencyWindowMs: 86_400_000,
       durability: "report",
       retentionMs: 400 * 86_400_000,
     });

@@ -44,7 +44,7 @@ export function registerOrderLives({ test }: Registrar): void {
     shelf.next("return", "order-a", [["SKU-1", 1, 0]], { reference: "return-1" }),
   ], async ({ ledger }) => {
     const line = plainLine({ id: "order-a", sku: "SKU-1", amount: 4, newStock: 6, seq: 2, kind: "reserve" });
-    assert.deepEqual(await ledger.findOrder("order-a"), [{
+    assert.deepEqual((await ledger.findOrder("order-a")).lines, [{
       ...{ ...line, shard: 0, state: "confirmed", units: 3, holdMs, expiresAtMs: atMs + 2 * holdMs },
       ...{ settledSeq: 4, settledUnits: 4, settledStock: 6 },
     }]);
@@ -55,7 +55,7 @@ export function registerOrderLives({ test }: Registrar): void {
     shelf.reserve("order-b", ["SKU-1", 4], ["SKU-2", 2]),
     shelf.next("confirm", "order-b", [["SKU-1", 3, -4], ["SKU-2", 2, -2]]),
   ], async ({ ledger, shard }) => {
-    const lines = await ledger.findOrder("order-b");
+    const lines = (await ledger.findOrder("order-b")).lines;
     const settled = { state: "confirmed", settledSeq: 4 };
     assert.partialDeepStrictEqual(lines, [
       { sku: "SKU-1", ...settled, amount: 4, units: 1, settledUnits: 1, settledStock: 9 },
@@ -72,7 +72,7 @@ export function registerOrderLives({ test }: Registrar): void {
       shelf.reserve("order-c", ["SKU-1", 4]),
       shelf.next(kind, "order-c", [["SKU-1", 4, -4]]),
     ], async ({ ledger }) => {
-      assert.partialDeepStrictEqual(await ledger.findOrder("order-c"), [
+      assert.partialDeepStrictEqual((await ledger.findOrder("order-c")).lines, [
         {
           state,
           amount: 4,
@@ -126,7 +126,7 @@ export function registerOrderLives({ test }: Registrar): void {
     shelf.next("extend", "order-d", [["SKU-1", 0, 0]], { data: { expires: atMs + 3 * holdMs } }),
     shelf.next("extend", "order-d", [["SKU-1", 0, 0]], { data: { expires: atMs + 2 * holdMs } }),
   ], async ({ ledger }) => {
-    assert.partialDeepStrictEqual(await ledger.findOrder("order-d"), [
+    assert.partialDeepStrictEqual((await ledger.findOrder("order-d")).lines, [
       { state: "held", units: 1, holdMs, expiresAtMs: atMs + 3 * holdMs, settledSeq: 0 },
     ]);
   });
@@ -137,7 +137,7 @@ export function registerOrderLives({ test }: Registrar): void {
     shelf.next("return", "order-e", [["SKU-1", 1, 0], ["SKU-2", 2, 0]], { reference: "return-1" }),
     shelf.next("return", "order-e", [["SKU-1", 2, 0]], { reference: "return-2" }),
   ], async ({ ledger }) => {
-    const lines = await ledger.findOrder("order-e");
+    const lines = (await ledger.findOrder("order-e")).lines;
     assert.partialDeepStrictEqual(lines, [
       { sku: "SKU-1", kind: "order", state: "accepted", amount: 5, units: 2, newStock: 5 },
       { sku: "SKU-2", kind: "order", state: "accepted", amount: 2, units: 0, newStock: 3 },
@@ -229,9 +229,12 @@ export function registerOrderLives({ test }: Registrar): void {
         store: { available: 6, reserved: 1 },
       }],
     });
-    assert.partialDeepStrictEqual(await books.ledger.findOrder("order-g"), [{ state: "held", units: 4 }]);
+    assert.partialDeepStrictEqual((await books.ledger.findOrder("order-g")).lines, [{
+      state: "held",
+      units: 4,
+    }]);
     applied(await books.shard.apply([entry(1, confirm)]));
-    assert.partialDeepStrictEqual(await books.ledger.findOrder("order-g"), [{
+    assert.partialDeepStrictEqual((await books.ledger.findOrder("order-g")).lines, [{
       state: "confirmed",
       units: 4,
     }]);
@@ -253,7 +256,7 @@ export function registerOrderLives({ test }: Registrar): void {
       { seq: 5, sqlstate: "02000", reason: "no line to expire, or not in the state for it" },
     ]);
     assert.deepEqual(await books.shard.compensations({ seq: 0, sku: "" }, 10), []);
-    assert.partialDeepStrictEqual(await books.ledger.findOrder("order-h"), [
+    assert.partialDeepStrictEqual((await books.ledger.findOrder("order-h")).lines, [
       { seq: 2, state: "confirmed", units: 2, settledSeq: 3 },
     ]);
     await assertSums(books);
@@ -287,8 +290,8 @@ export function registerOrderLives({ test }: Registrar): void {
       { seq: 5, sqlstate: "23514" },
       { seq: 7, sqlstate: "02000" },
     ]);
-    assert.partialDeepStrictEqual(await books.ledger.findOrder("order-j"), [{ amount: 3, units: 1 }]);
-    assert.partialDeepStrictEqual(await books.ledger.findOrder("order-k"), [{ state: "confirmed" }]);
+    assert.partialDeepStrictEqual((await books.ledger.findOrder("order-j")).lines, [{ amount: 3, units: 1 }]);
+    assert.partialDeepStrictEqual((await books.ledger.findOrder("order-k")).lines, [{ state: "confirmed" }]);
     assert.partialDeepStrictEqual(await books.shard.stock("", 10), [{ policy: { paused: true } }]);
     await assertSums(books);
   });
@@ -311,7 +314,7 @@ export function registerOrderLives({ test }: Registrar): void {
     assert.equal(applied(await books.shard.apply([entry(1, ...strays)])).deadLetters, 4);
     const letters = await books.rows("select seq from dead_letters order by seq");
     assert.deepEqual(letters.map(({ seq }) => seq), strays.map(({ seq }) => seq));
-    assert.partialDeepStrictEqual(await books.ledger.findOrder("over"), [
+    assert.partialDeepStrictEqual((await books.ledger.findOrder("over")).lines, [
       { state: "cancelled", units: 0, expiresAtMs: atMs + holdMs },
     ]);
   });

@@ -144,7 +144,7 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
     assert.deepEqual(await shard.stock("SKU-1", 10), [
       { sku: "SKU-9", available: 999_999_999_999, reserved: 0, policy: null },
     ]);
-    const [line] = await ledger.findOrder("big");
+    const [line] = (await ledger.findOrder("big")).lines;
     assert.deepEqual([line?.seq, line?.newStock, line?.atMs], [sold.seq, 999_999_999_999, sold.atMs]);
   });
 
@@ -171,14 +171,14 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
         const sku = `SKU-${number}`;
         applied(await shard.apply([entry(1, opening(1, sku, 5), sale(2, sku, 4, { id: "wide" }))]));
       }
-      const lines = await ledger.findOrder("wide");
+      const lines = (await ledger.findOrder("wide")).lines;
       assert.deepEqual(lines.map(({ shard, sku, state }) => ({ shard, sku, state })), [
         { shard: 0, sku: "SKU-0", state: "accepted" },
         { shard: 2, sku: "SKU-2", state: "accepted" },
       ]);
       const line = plainLine({ id: "wide", sku: "SKU-0", amount: 1, newStock: 4, seq: 2 });
       assert.deepEqual(lines[0], { shard: 0, ...line });
-      assert.deepEqual(await ledger.findOrder("nobody's"), []);
+      assert.deepEqual((await ledger.findOrder("nobody's")).lines, []);
     } finally {
       await ledger.close();
     }
@@ -223,7 +223,7 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
         const shard = await leased(ledger);
         assert.equal((await shard.cursor()).seq, 0);
         applied(await shard.apply([entry(1, opening(1, "SKU-1", 1), sale(2, "SKU-1", 0))]));
-        assert.equal((await ledger.findOrder("order-2")).length, 1);
+        assert.equal((await ledger.findOrder("order-2")).lines.length, 1);
       } finally {
         await ledger.close();
       }

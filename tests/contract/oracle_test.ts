@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Command } from "../../src/inventory/command.ts";
 import type { Outcome } from "../../src/inventory/outcome.ts";
-import type { DecisionLimits } from "../../src/inventory/store.ts";
+import type { DecisionLimits } from "../../src/inventory/limits.ts";
 import { say } from "../../src/lifecycle.ts";
 import type { InventoryEvent } from "../../src/log/event.ts";
 import { sharedRedis } from "../servers/shared.ts";

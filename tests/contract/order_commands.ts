@@ -54,7 +54,7 @@ export const extend = (orderId: string, holdMs: number): Extend => ({
 /** A return. */
 export function giveBack(orderId: string, returnId: string, amounts: Record<string, number>): Return {
   const lines = Object.entries(amounts).map(([sku, amount]) => ({ sku, amount }));
-  return { kind: "return", orderId, returnId, lines, reason: "", sold: null, ...origin };
+  return { kind: "return", orderId, returnId, lines, reason: "", ledger: null, ...origin };
 }
 
 /** Rules of a sale. */

@@ -4,8 +4,9 @@
  */
 import assert from "node:assert/strict";
 import type { Command } from "../../src/inventory/command.ts";
-import type { RememberedLine } from "../../src/inventory/outcome.ts";
-import type { DecisionLimits } from "../../src/inventory/store.ts";
+import { type RememberedLine, unsettled } from "../../src/inventory/outcome.ts";
+import type { DecisionLimits } from "../../src/inventory/limits.ts";
+import type { ShardControl } from "../../src/inventory/shard_control.ts";
 import { realWorld, sleep } from "../../src/world.ts";
 import { waitFor } from "../servers/wait.ts";
 import {
@@ -27,11 +28,22 @@ import {
   armEmpty,
   decide,
   deduct,
+  deployment,
   type MakeStore,
   readAll,
   type StoreUnderTest,
   type SuiteOptions,
 } from "./store_suite.ts";
+
+/** Empties shard 0 and fills it with 10 units of S and T from a ledger that ends at `seq`: all before is forgotten. */
+async function rebuildAt(control: ShardControl, seq: number): Promise<void> {
+  const start = { deployment, shards: 1, seq };
+  await control.beginRestore(0, "t", await control.inspect(0), start);
+  const stock = { available: 10, reserved: 0, policy: null };
+  await control.restoreStock(0, "t", [{ sku: "S", ...stock }, { sku: "T", ...stock }]);
+  const seen = await control.inspect(0);
+  assert.ok(await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: seq, token: "t" }));
+}
 
 /** Registers the suite for one adapter. */
 export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOptions = {}): void {
@@ -189,7 +201,8 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
     assert.deepEqual(figures(outcomes[8]), [9, 1]);
   });
 
-  test("a shard that has forgotten an order takes the ledger's word for a return", async ({ store }) => {
+  test("a shard that has forgotten an order takes the ledger's word for a return", async ({ store, control }) => {
+    await rebuildAt(control, 9);
     const sold: RememberedLine = {
       sku: "S",
       kind: "deduct",
@@ -206,14 +219,65 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       settledUnits: 0,
       settledStock: 0,
     };
+    const ledger = { bookedSeq: 9, sold: [sold], returned: [] };
     const outcomes = await decide(
       store,
-      { ...giveBack("o", "x", { S: 3 }), sold: [sold] },
-      { ...giveBack("o", "x", { S: 1 }), sold: [sold] },
-      { ...giveBack("o", "y", { S: 2 }), sold: [sold] },
-      { ...giveBack("o", "y", { S: 1 }), sold: [sold] },
+      giveBack("o", "x", { S: 1 }),
+      { ...giveBack("o", "x", { S: 1 }), ledger: { ...ledger, bookedSeq: 8 } },
+      { ...giveBack("o", "x", { S: 3 }), ledger },
+      { ...giveBack("o", "x", { S: 1 }), ledger },
+      { ...giveBack("o", "y", { S: 2 }), ledger },
+      { ...giveBack("o", "y", { S: 1 }), ledger },
+      { ...giveBack("p", "y", { S: 1 }), ledger: { ...ledger, sold: [] } },
     );
-    assert.deepEqual(kinds(outcomes), ["exceeds", "accepted", "exceeds", "accepted"]);
+    assert.deepEqual(kinds(outcomes), [
+      ...["forgotten", "ledger_behind", "exceeds", "accepted", "exceeds", "accepted", "unknown_order"],
+    ]);
+  });
+
+  test("a return that was forgotten is not taken again, also when the order is remembered", async (parts) => {
+    const { store, control } = parts;
+    await rebuildAt(control, 9);
+    const line: RememberedLine = {
+      ...unsettled,
+      ...{
+        sku: "S",
+        fingerprint: "f",
+        kind: "deduct",
+        amount: 5,
+        newStock: 5,
+        seq: 3,
+        atMs: 1,
+        userId: "user-1",
+      },
+      units: 3,
+    };
+    const returned: RememberedLine = {
+      ...{ ...line, ...unsettled, kind: "return", amount: 2, newStock: 7, seq: 4 },
+    };
+    const ledger = { bookedSeq: 9, sold: [line], returned: [] };
+    const outcomes = await decide(
+      store,
+      { ...giveBack("o", "y", { S: 1 }), ledger },
+      giveBack("o", "y", { S: 1 }),
+      giveBack("o", "x", { S: 2 }),
+      { ...giveBack("o", "x", { S: 2 }), ledger: { ...ledger, returned: [returned] } },
+      { ...giveBack("o", "x", { S: 1 }), ledger: { ...ledger, returned: [returned] } },
+      { ...giveBack("o", "z", { S: 1 }), ledger },
+      read("S"),
+    );
+    assert.deepEqual(kinds(outcomes), [
+      ...["accepted", "accepted", "forgotten", "accepted", "conflict", "accepted", "stock"],
+    ]);
+    assert.deepEqual(outcomes[3], {
+      kind: "accepted",
+      seq: 4,
+      newStock: [7],
+      replayed: true,
+      created: false,
+      expiresAtMs: 0,
+    });
+    assert.deepEqual(figures(outcomes[6]), [12, 0]);
   });
 
   test("a pause takes effect with the next decision, and only sales heed it", async ({ store, log }) => {

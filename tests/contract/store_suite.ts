@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import type { Adjust, Command, Sale } from "../../src/inventory/command.ts";
 import { type Outcome, unsettled } from "../../src/inventory/outcome.ts";
 import type { ShardControl } from "../../src/inventory/shard_control.ts";
-import type { DecisionLimits, StockStore } from "../../src/inventory/store.ts";
+import type { DecisionLimits } from "../../src/inventory/limits.ts";
+import type { StockStore } from "../../src/inventory/store.ts";
 import type { LogEntry } from "../../src/log/event.ts";
 import type { EventLog } from "../../src/log/log.ts";
 
@@ -387,7 +388,7 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
       ...unsettled,
       units: 2,
     });
-    assert.deepEqual(none, { kind: "order", lines: [] });
+    assert.deepEqual(none, { kind: "order", lines: [], forgottenSeq: 0, windowMs: 86_400_000 });
   });
 
   test("writes each fact once, numbered, with the figures after it", async ({ store, control, log }) => {

@@ -3,7 +3,7 @@
  */
 import { RedisControl } from "../../src/inventory/redis/control.ts";
 import { RedisStore } from "../../src/inventory/redis/store.ts";
-import type { DecisionLimits } from "../../src/inventory/store.ts";
+import type { DecisionLimits } from "../../src/inventory/limits.ts";
 import { MemoryStore } from "../../src/inventory/memory/store.ts";
 import { KafkaTopic } from "../../src/log/kafka/topic.ts";
 import { RedisStream } from "../../src/log/redis_stream.ts";
@@ -26,8 +26,6 @@ const defaults: DecisionLimits = {
 export interface RedisUnderTest extends StoreUnderTest {
   /** Begins the names of its keys. */
   readonly namespace: string;
-  /** Since when the generation lasts that takes new lines, by the server's clock. */
-  rememberingSince(): Promise<number>;
   /** Sends one command to the server, past the store. */
   call(name: string, ...args: readonly (string | number)[]): Promise<unknown>;
   /** The key with this name. */
@@ -85,7 +83,7 @@ export async function makeRedisStore(
   const store = new RedisStore(links.store, { ...place, deployment: "" }, { ...all, replicaTimeoutMs: 1000 });
   const control = new RedisControl(links.control, {
     ...place,
-    userLimitMs: all.userLimitMs,
+    limits: all,
     world: realWorld,
     replicaTimeoutMs: 5000,
   });
@@ -96,10 +94,6 @@ export async function makeRedisStore(
     store,
     control,
     log,
-    async rememberingSince() {
-      const [meta = ""] = allShardKeys(place)[0] ?? [];
-      return Number(await links.control.call(0, "HGET", meta, "orders_since"));
-    },
     call: (name, ...args) => links.control.call(0, name, ...args),
     key: (name) => allShardKeys(place)[0]?.[keyNames.indexOf(name)] ?? "",
     async [Symbol.asyncDispose]() {

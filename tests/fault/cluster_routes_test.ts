@@ -28,7 +28,7 @@ async function open(urls: readonly string[]) {
   const servers = new Servers(urls, place, options);
   const control = new RedisControl(new Links(servers, "server"), {
     ...place,
-    userLimitMs: 0,
+    limits,
     world,
     replicaTimeoutMs: 5000,
   });

@@ -154,7 +154,7 @@ async function startGreedyWorker(redisUrl: string, databaseUrl: string) {
   const log = new RedisStream(new Links(servers, "shard"), place);
   const control = new RedisControl(new Links(servers, "server"), {
     ...place,
-    userLimitMs: limits.userLimitMs,
+    limits,
     world,
     replicaTimeoutMs: 5000,
   });
@@ -167,7 +167,6 @@ async function startGreedyWorker(redisUrl: string, databaseUrl: string) {
   const parts = { ledger, deployment, log, control, store, world, logger, onBooked };
   const worker = startWorker({
     ...parts,
-    idempotencyWindowMs: limits.idempotencyWindowMs,
     durability: "report",
     retentionMs: 400 * 86_400_000,
   });

@@ -39,23 +39,24 @@ export class Scene implements AsyncDisposable {
   #orders = 0;
 
   private constructor(readonly kafka: KafkaServer) {
+    const limits = {
+      userLimitMs: 0,
+      idempotencyWindowMs: 86_400_000,
+      backlogMax: 1_000_000,
+      replicaTimeoutMs: 1000,
+    };
     const options = { name: "test", world: realWorld, onError() {} };
     this.#servers = this.#closing(new Servers([sharedRedis().url], this.#place, options));
     this.control = this.#closing(
       new RedisControl(this.#links(), {
         ...this.#place,
-        userLimitMs: 0,
+        limits,
         world: realWorld,
         replicaTimeoutMs: 5000,
       }),
     );
     this.store = this.#closing(
-      new RedisStore(this.#links(), { ...this.#place, deployment: "" }, {
-        userLimitMs: 0,
-        idempotencyWindowMs: 86_400_000,
-        backlogMax: 1_000_000,
-        replicaTimeoutMs: 1000,
-      }),
+      new RedisStore(this.#links(), { ...this.#place, deployment: "" }, limits),
     );
   }
 

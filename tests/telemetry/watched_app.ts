@@ -49,7 +49,6 @@ export async function startWatchedApp(env: Record<string, string>): Promise<Watc
   const { batchMax, queueMax, requestTimeoutMs } = config;
   const inventory = new InventoryService(failing(parts.store), world, {
     ...{ shards: 1, batchMax, callsMax: 2, queueMax, requestTimeoutMs, promisesOff: [], archive: null },
-    idempotencyWindowMs: config.idempotencyWindowS * 1000,
     onBroken: (error) => failures.push(String(error)),
     onCall: telemetry.onStoreCall,
   });

@@ -41,7 +41,7 @@ export function replyDrift(
   const problems = differences(replies.map(shapeName), known, "read");
   const whole = shapesUnder(wholeReplyTitle, header);
   const samples = [
-    ...replies.map((shape) => ["decided", ["decided", 1, 1, [sampleOf(shape)], 1, 1, 0]] as const),
+    ...replies.map((shape) => ["decided", ["decided", 1, 1, [sampleOf(shape)], 1, 1, 0, ""]] as const),
     ...whole.map((shape) => [shapeName(shape), sampleOf(shape, [])] as const),
   ];
   for (const [kind, sample] of samples) {
@@ -87,5 +87,5 @@ function sampleOf(shape: Shape, replies?: readonly unknown[]): unknown {
   if (shape.startsWith('"')) return shape.slice(1, -1);
   if (shape.endsWith(" or null")) return null;
   if (shape === "state") return "confirmed";
-  return /^(SKU|kind|user id|what)$/.test(shape) ? shape : 1;
+  return /^(SKU|kind|user id|what|settings)$/.test(shape) ? shape : 1;
 }

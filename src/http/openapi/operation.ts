@@ -73,6 +73,7 @@ const problemHeaders: Readonly<Partial<Record<ProblemCode, readonly string[]>>> 
   rate_limited: ["RetryAfter"],
   too_many_requests: ["RetryAfter"],
   backlog_full: ["RetryAfter"],
+  ledger_behind: ["RetryAfter"],
   too_many_streams: ["RetryAfter"],
   ...Object.fromEntries(undecidedCodes.map((code) => [code, ["RetryAfter"]])),
 };

@@ -68,7 +68,7 @@ export const orderPaths: Readonly<Record<string, Part>> = {
         example: { order_id: "order-1001", lines: [orderLine] },
         headers: ["CacheControl"],
       }],
-      problems: ["unknown_order", ...undecidedCodes],
+      problems: ["unknown_order", "ledger_behind", ...undecidedCodes],
     }),
   },
   "/api/v1/orders/{order_id}/return": {
@@ -107,6 +107,7 @@ export const orderPaths: Readonly<Record<string, Part>> = {
         "return_conflict",
         "cross_shard_basket",
         "order_too_large",
+        "ledger_behind",
         ...undecidedCodes,
       ],
     }),

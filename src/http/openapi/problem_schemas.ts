@@ -83,6 +83,7 @@ const ownMembers: Readonly<Record<ProblemCode, OwnMembers>> = {
   overloaded: undecided,
   too_many_streams: {},
   backlog_full: undecided,
+  ledger_behind: undecided,
   unarmed: undecided,
   store_unavailable: undecided,
   store_full: undecided,

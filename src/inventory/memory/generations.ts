@@ -37,12 +37,22 @@ export class Generations<V> {
     this.#current.set(key, value);
   }
 
+  /** The values that this batch has set. */
+  changed(): V[] {
+    return [...this.#changed].flatMap((key) => this.#current.get(key) ?? []);
+  }
+
   /**
-   * Ends a batch that left events. When the current generation is a window old a new one starts, with what the
-   * batch has set, as `turn` in `lua/write.lua` does it. `isKept`: none starts now, however old this one is.
+   * Ends a batch. When the current generation is a window old a new one starts, with what the batch has set. One that
+   * began ahead of now, before the clock was set back, counts from now.
+   *
+   * @param windowMs Infinity = no new one, however old this one is
+   * @returns whether a new one started
    */
-  endBatch(nowMs: number, windowMs: number, isKept = false): void {
-    if (!isKept && nowMs - this.#sinceMs >= windowMs) {
+  endBatch(nowMs: number, windowMs: number): boolean {
+    this.#sinceMs = Math.min(nowMs, this.#sinceMs);
+    const isOld = nowMs - this.#sinceMs >= windowMs;
+    if (isOld) {
       this.#previous = this.#current;
       this.#current = new Map();
       this.#sinceMs = nowMs;
@@ -51,6 +61,12 @@ export class Generations<V> {
         if (value !== undefined) this.#current.set(key, value);
       }
     }
+    this.#changed.clear();
+    return isOld;
+  }
+
+  /** Ends a batch that left no event: no new generation starts with it. */
+  endQuietBatch(): void {
     this.#changed.clear();
   }
 }

@@ -13,18 +13,22 @@ import { accepted, type ShardState } from "./state.ts";
 export function giveBack(state: ShardState, command: Return): Decided {
   const { orderId, returnId, lines, reason } = command;
   const key = returnKey(orderId, returnId);
-  const past = pastLines(state, key, { kind: "return", lines });
+  const asked = askLedger(state, key, command);
+  if ("kind" in asked) return asked;
+  const returned = asked.returned ?? state.remembered.get(key);
+  const past = pastLines(returned, { kind: "return", lines });
   if (past.kind === "differs") return { kind: "conflict", sku: past.sku };
   if (past.kind === "same") {
     return { ...accepted(past.first.seq, past.lines.map((line) => line.newStock)), replayed: true };
   }
-  const known = state.remembered.get(orderId) ?? command.sold;
+  const known = state.remembered.get(orderId) ?? asked.sold;
   if (!known) return { kind: "unknown_order" };
   const refusal = whyNot(state, command, known);
   if (refusal) return refusal;
 
   const seq = ++state.seq;
   state.remembered.set(orderId, known);
+  if (returned) state.remembered.set(key, returned);
   let userId = "";
   const facts = lines.map(({ sku, amount }) => {
     const sold = state.line(orderId, sku);
@@ -40,6 +44,31 @@ export function giveBack(state: ShardState, command: Return): Decided {
   const reference = returnId;
   state.write("return", { id: orderId, userId, origin: command, reason, reference, lines: facts });
   return accepted(seq, facts.map((fact) => fact.available));
+}
+
+/** Whether a return of an order may have been forgotten. One is younger than its sale, and takes units off its line. */
+function mayBeForgotten({ forgottenSeq }: ShardState, known: readonly RememberedLine[] | undefined): boolean {
+  if (!known) return forgottenSeq > 0;
+  return known.some(({ seq, state, settledUnits, amount, units }) =>
+    seq <= forgottenSeq && units < (state === "confirmed" ? settledUnits : amount)
+  );
+}
+
+interface Borrowed {
+  readonly returned?: readonly RememberedLine[] | undefined;
+  readonly sold?: readonly RememberedLine[] | undefined;
+}
+
+/** The return and its order as the ledger has them, where this shard may have forgotten them; or why that is not known. */
+function askLedger(state: ShardState, key: string, { orderId, ledger }: Return): Borrowed | Decided {
+  if (state.remembered.get(key) || !mayBeForgotten(state, state.remembered.get(orderId))) return {};
+  if (ledger === null) return { kind: "forgotten" };
+  if (ledger.bookedSeq < state.forgottenSeq) return { kind: "ledger_behind" };
+  const { returned, sold } = ledger;
+  return {
+    returned: returned.length > 0 ? returned : undefined,
+    sold: sold.length > 0 ? sold : undefined,
+  };
 }
 
 function whyNot(state: ShardState, { lines }: Return, known: readonly RememberedLine[]): Decided | undefined {

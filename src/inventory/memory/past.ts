@@ -27,8 +27,7 @@ export interface Asked {
 }
 
 /** Finds a command that is sent again. Lines of one command have the same number. */
-export function pastLines(state: ShardState, key: string, asked: Asked): Past {
-  const remembered = state.remembered.get(key) ?? [];
+export function pastLines(remembered: readonly RememberedLine[] = [], asked: Asked): Past {
   const bySku = new Map(remembered.map((line) => [line.sku, line]));
   const past = asked.lines.map(({ sku }) => bySku.get(sku));
   const first = past.find((line) => line !== undefined);

@@ -40,7 +40,7 @@ export function sell(state: ShardState, sale: Sale): Decided {
       settledStock: 0,
     });
     state.countQuota(userId, sku, amount, seq);
-    if (state.limits.userLimitMs > 0) state.bought.set(pairKey(userId, sku), nowMs);
+    if (state.limits.userLimitMs > 0 && !sale.isHistory) state.bought.set(pairKey(userId, sku), nowMs);
     return fact;
   });
   if (held) state.expiry.set(orderId, expiresAtMs);
@@ -55,7 +55,7 @@ function pastAnswer(state: ShardState, sale: Sale, holdMs: number): Decided | un
   const reserved = kind === "reserve" ? reservedLine(state, orderId) : undefined;
   if (reserved && reserved.state !== "held") return endedAnswer(reserved);
   if (reserved && reserved.expiresAtMs <= state.nowMs) return moreDue;
-  const past = pastLines(state, orderId, sale);
+  const past = pastLines(state.remembered.get(orderId), sale);
   if (past.kind === "same" && past.first.holdMs === holdMs) {
     const { seq, atMs } = past.first;
     const expiresAtMs = holdMs > 0 ? atMs + holdMs : 0;
@@ -66,7 +66,7 @@ function pastAnswer(state: ShardState, sale: Sale, holdMs: number): Decided | un
 }
 
 function whyNot(state: ShardState, sale: Sale): Decided | undefined {
-  const { orderId, userId, lines, hasToken } = sale;
+  const { orderId, lines, hasToken } = sale;
   for (const { sku } of lines) {
     if (!state.stock.has(sku)) return { kind: "unknown_sku", sku };
   }
@@ -78,7 +78,7 @@ function whyNot(state: ShardState, sale: Sale): Decided | undefined {
     const { available } = state.known(sku);
     if (available < amount) return state.mayBeFreed(sku) ? moreDue : { kind: "insufficient", sku, available };
   }
-  const unfair = whyUnfair(state, userId, lines);
+  const unfair = whyUnfair(state, sale);
   if (unfair) return unfair;
   const room = limits.orderLinesMax - (state.remembered.get(orderId)?.length ?? 0);
   // A new order always has room for its own lines: a basket has 100 at most.
@@ -98,13 +98,12 @@ function whyClosed(state: ShardState, sku: string, hasToken: boolean): Decided |
   return policy.token && !hasToken ? { kind: "token_required", sku } : undefined;
 }
 
-function whyUnfair(state: ShardState, userId: string, lines: Sale["lines"]): Decided | undefined {
+function whyUnfair(state: ShardState, { userId, lines, isHistory }: Sale): Decided | undefined {
   const { userLimitMs } = state.limits;
-  for (const { sku } of userLimitMs > 0 ? lines : []) {
-    const at = state.bought.get(pairKey(userId, sku));
-    if (at === undefined || state.nowMs - at >= userLimitMs) continue;
-    const retryAfterMs = Math.min(userLimitMs, at + userLimitMs - state.nowMs);
-    return { kind: "rate_limited", sku, retryAfterMs };
+  for (const { sku } of userLimitMs > 0 && !isHistory ? lines : []) {
+    const atMs = state.boughtAtMs(userId, sku);
+    if (atMs === undefined || state.nowMs - atMs >= userLimitMs) continue;
+    return { kind: "rate_limited", sku, retryAfterMs: atMs + userLimitMs - state.nowMs };
   }
   for (const { sku, amount } of lines) {
     const count = state.quotaOf(userId, sku);

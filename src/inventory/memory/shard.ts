@@ -10,7 +10,8 @@ import type { QuotaRow } from "../../ledger/rows.ts";
 import type { Command } from "../command.ts";
 import { type Decided, isSale, rulesOf } from "../outcome.ts";
 import { pairKey, rememberedKey } from "../remembered.ts";
-import type { DecisionLimits, Timed } from "../store.ts";
+import type { DecisionLimits } from "../limits.ts";
+import type { Timed } from "../store.ts";
 import { giveBack } from "./give_back.ts";
 import { cancel, confirm, extend, lapse } from "./hold.ts";
 import { adjust, pause, rules, set } from "./keep.ts";
@@ -55,6 +56,15 @@ export class MemoryShard {
     this.#state.applied = seq;
   }
 
+  /** By which it decides. */
+  get limits(): DecisionLimits {
+    return this.#state.limits;
+  }
+
+  set limits(limits: DecisionLimits) {
+    this.#state.limits = limits;
+  }
+
   /** How many SKUs it has. */
   get skus(): number {
     return this.#state.stock.size;
@@ -82,7 +92,7 @@ export class MemoryShard {
     const key = rememberedKey(row);
     remembered.load(key, [...(remembered.get(key) ?? []), line]);
     if (isSale(line)) bought.load(pairKey(line.userId, line.sku), line.atMs);
-    if (line.state === "held") this.#state.expiry.set(id, line.expiresAtMs);
+    if (line.state === "held") this.#state.restoreHold(id, line.expiresAtMs);
   }
 
   /** Decides a batch. Answers in order; events with consecutive numbers, the last is `seq`. */
@@ -94,12 +104,7 @@ export class MemoryShard {
     const outcomes = batch.map(({ command, deadlineMs }): Decided =>
       deadlineMs < nowMs ? { kind: "late" } : this.#decideOne(command)
     );
-    if (state.events.length > 0) {
-      const { idempotencyWindowMs, userLimitMs } = state.limits;
-      // A hold may last as long as its order is remembered: forgotten before it lapsed, its units would never be back.
-      state.remembered.endBatch(nowMs, idempotencyWindowMs, state.isMoreDue);
-      if (userLimitMs > 0) state.bought.endBatch(nowMs, userLimitMs);
-    }
+    state.endBatch();
     return { outcomes, events: state.events, isMoreDue: state.isMoreDue };
   }
 
@@ -130,7 +135,12 @@ export class MemoryShard {
       case "stock":
         return this.#read(command.sku);
       case "lookup":
-        return { kind: "order", lines: state.remembered.get(command.orderId) ?? [] };
+        return {
+          kind: "order",
+          lines: state.remembered.get(command.orderId) ?? [],
+          forgottenSeq: state.forgottenSeq,
+          windowMs: state.limits.idempotencyWindowMs,
+        };
     }
   }
 

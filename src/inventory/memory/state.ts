@@ -7,7 +7,7 @@ import type { EventData, EventLine, InventoryEvent, StoredPolicy } from "../../l
 import { limits, type Origin } from "../command.ts";
 import type { Decided, RememberedLine } from "../outcome.ts";
 import { pairKey } from "../remembered.ts";
-import type { DecisionLimits } from "../store.ts";
+import type { DecisionLimits } from "../limits.ts";
 import { ExpiryQueue } from "./expiry.ts";
 import { Generations } from "./generations.ts";
 
@@ -64,6 +64,13 @@ export class ShardState {
   events: InventoryEvent[] = [];
   /** The time of this batch, ms. */
   nowMs: number;
+  /** Last number that may be forgotten. */
+  forgottenSeq: number;
+  /** Last number before the generation of orders that takes new lines. */
+  #turnSeq: number;
+  /** When the last hold ends, ms: of the generation of orders that takes new lines, and of the other. */
+  #holdsEndMs = 0;
+  #olderHoldsEndMs = 0;
 
   /**
    * An empty shard.
@@ -71,8 +78,10 @@ export class ShardState {
    * @param seq last number issued before
    * @param applied last number known to be in the ledger
    */
-  constructor(readonly limits: DecisionLimits, public seq: number, public applied: number, nowMs: number) {
+  constructor(public limits: DecisionLimits, public seq: number, public applied: number, nowMs: number) {
     this.nowMs = nowMs;
+    this.forgottenSeq = seq;
+    this.#turnSeq = seq;
     this.remembered = new Generations(nowMs);
     this.bought = new Generations(nowMs);
   }
@@ -107,6 +116,48 @@ export class ShardState {
   /** Whether units of a SKU may be free that do not count as available yet. */
   mayBeFreed(sku: string): boolean {
     return this.isMoreDue && this.known(sku).reserved > 0;
+  }
+
+  /** Takes over a hold, from the ledger: which generation its order belongs to is not known. */
+  restoreHold(orderId: string, expiresAtMs: number): void {
+    this.expiry.set(orderId, expiresAtMs);
+    this.#holdsEndMs = this.nowMs + limits.holdMaxMs;
+    this.#olderHoldsEndMs = this.#holdsEndMs;
+  }
+
+  /** When a user last bought a SKU. A purchase ahead of now, before the clock was set back, counts as made now. */
+  boughtAtMs(userId: string, sku: string): number | undefined {
+    const key = pairKey(userId, sku);
+    const atMs = this.bought.get(key);
+    if (atMs === undefined || atMs <= this.nowMs) return atMs;
+    this.bought.set(key, this.nowMs);
+    return this.nowMs;
+  }
+
+  /**
+   * Begins new generations when it is time, as `turn_orders` and `turn_limits` in `lua/write.lua` do it: only what the
+   * ledger has is forgotten, and no hold before its end.
+   */
+  endBatch(): void {
+    const { idempotencyWindowMs, userLimitMs } = this.limits;
+    const isBooked = this.applied >= this.#turnSeq;
+    const mayForget = isBooked && !this.isMoreDue && this.#olderHoldsEndMs <= this.nowMs;
+    const written = this.remembered.changed();
+    if (this.events.length === 0) {
+      this.remembered.endQuietBatch();
+      this.bought.endQuietBatch();
+      return;
+    }
+    if (this.remembered.endBatch(this.nowMs, mayForget ? idempotencyWindowMs : Infinity)) {
+      this.forgottenSeq = this.#turnSeq;
+      this.#turnSeq = this.seq - this.events.length;
+      this.#olderHoldsEndMs = this.#holdsEndMs;
+      this.#holdsEndMs = 0;
+    }
+    this.bought.endBatch(this.nowMs, userLimitMs > 0 ? userLimitMs : Infinity);
+    for (const { state, expiresAtMs } of written.flat()) {
+      if (state === "held") this.#holdsEndMs = Math.max(expiresAtMs, this.#holdsEndMs);
+    }
   }
 
   /** Changes a SKU's figures. Returns the line of the event. */

@@ -11,7 +11,8 @@ import type { EventLog, ReadOptions } from "../../log/log.ts";
 import type { Finding } from "../../finding.ts";
 import type { LineRow, StockRow } from "../../ledger/ledger.ts";
 import type { QuotaRow } from "../../ledger/rows.ts";
-import type { BatchResult, DecisionLimits, StockStore, Timed } from "../store.ts";
+import type { DecisionLimits } from "../limits.ts";
+import type { BatchResult, StockStore, Timed } from "../store.ts";
 import {
   type Arming,
   RestoreOvertaken,
@@ -57,8 +58,12 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
   readonly #slots: Slot[];
   readonly #instance: string;
 
-  /** Every shard starts empty and unarmed: the worker fills and arms it, as it does with Redis. */
-  constructor(readonly world: World, readonly limits: DecisionLimits, shards: number) {
+  /**
+   * Every shard starts empty and unarmed: the worker fills and arms it, as it does with Redis.
+   *
+   * @param limits take effect when a shard is armed or visited next, as they do in Redis
+   */
+  constructor(readonly world: World, public limits: DecisionLimits, shards: number) {
     this.#instance = world.uuid();
     this.#slots = Array.from({ length: shards }, () => ({
       shard: new MemoryShard(limits, 0, world.now()),
@@ -147,6 +152,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
       applied: state.applied,
       epochSeen: epoch,
       log: first && last ? { first, last } : null,
+      limits: deployment === null ? null : state.limits,
       skus: state.skus,
       empty: deployment === null,
       refusal: "",
@@ -219,6 +225,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
       const { deployment, shards, epoch } = arming;
       Object.assign(slot, { deployment, shards, epoch, armed: true, token: "" });
       slot.shard.applied = arming.applied;
+      slot.shard.limits = this.limits;
     }
     return Promise.resolve(unchanged);
   }
@@ -230,6 +237,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     const known = slot.armed && slot.epoch === applied.epoch && slot.deployment === deployment;
     if (!known) return Promise.resolve({ kind: "lost", head, silentReplicas: 0 });
     slot.shard.applied = Math.max(slot.shard.applied, applied.seq);
+    slot.shard.limits = this.limits;
     const behind = slot.log.findIndex(({ position }) => comparePositions(position, applied) > 0);
     slot.log.splice(0, behind < 0 ? slot.log.length : behind);
     return Promise.resolve({ kind: "armed", head, silentReplicas: 0 });

@@ -15,6 +15,7 @@ import {
   type ShardView,
   type Visit,
 } from "../shard_control.ts";
+import { type DecisionLimits, packLimits, unpackLimits } from "../limits.ts";
 import { isForAPerson, refusesWrites, StoreError } from "../store.ts";
 import { pairKey, rememberedKey } from "../remembered.ts";
 import { encodeLine } from "./wire_lines.ts";
@@ -28,8 +29,8 @@ import type { World } from "../../world.ts";
 
 /** What the worker needs to know beside the place. */
 export interface ControlOptions extends RedisPlace {
-  /** What a user bought within this time counts again after a restore, ms. */
-  readonly userLimitMs: number;
+  /** By which the shards that it arms and visits decide. */
+  readonly limits: DecisionLimits;
   /** Its clock is the one that the server's is held against, and says when to look at the replicas again. */
   readonly world: World;
   /** REPLICA_TIMEOUT_MS. */
@@ -45,7 +46,10 @@ export class RedisControl implements ShardControl {
   readonly #links: Links;
   readonly #keys: string[][];
   readonly #options: ControlOptions;
+  readonly #settings: string;
   readonly #followers: FollowerWatch;
+  /** Written into every shard that is armed or visited. */
+  readonly limits: DecisionLimits;
   readonly #decide = readScript("inventory");
   readonly #inspect = readScript("inspect");
   readonly #arm = readScript("arm");
@@ -59,6 +63,8 @@ export class RedisControl implements ShardControl {
   constructor(links: Links, options: ControlOptions) {
     this.#links = links;
     this.#options = options;
+    this.limits = options.limits;
+    this.#settings = packLimits(options.limits);
     this.#followers = new FollowerWatch(options.world, options.replicaTimeoutMs);
     this.#keys = allShardKeys(options);
   }
@@ -67,7 +73,7 @@ export class RedisControl implements ShardControl {
   async findings(shard: number): Promise<Finding[]> {
     const { world } = this.#options;
     const info = text(await this.#links.call(shard, "INFO"));
-    const settings = await this.#settings(shard);
+    const settings = await this.#serverSettings(shard);
     const askedMs = world.now();
     const [seconds, micros] = list(await this.#links.call(shard, "TIME")).map(Number);
     const serverMs = (seconds ?? NaN) * 1000 + (micros ?? NaN) / 1000;
@@ -75,7 +81,7 @@ export class RedisControl implements ShardControl {
     return judgeServer({ info, settings, aheadMs, followers: await this.#followersOf(shard) });
   }
 
-  async #settings(shard: number): Promise<Map<string, string> | null> {
+  async #serverSettings(shard: number): Promise<Map<string, string> | null> {
     try {
       const flat = list(await this.#links.call(shard, "CONFIG", "GET", ...settingsAsked)).map(text);
       return new Map(settingsAsked.map((name) => [name, flat[flat.indexOf(name) + 1] ?? ""]));
@@ -115,6 +121,7 @@ export class RedisControl implements ShardControl {
       applied: Number(view.applied),
       epochSeen: Math.max(Number(view.epoch), Number(view.epoch_seen)),
       log: first && last ? { first, last } : null,
+      limits: unpackLimits(text(view.settings)),
       skus: integer(view.skus),
       empty: integer(view.keys) === 0,
       refusal,
@@ -185,14 +192,14 @@ export class RedisControl implements ShardControl {
   }
 
   /**
-   * One call a chunk. What was bought within `userLimitMs` counts for its user's limit again.
+   * One call a chunk. What was bought within the user's limit counts for it again.
    *
    * @throws {RestoreOvertaken} when another restore began: nothing was written
    */
   async restoreLines(shard: number, token: string, rows: readonly LineRow[]): Promise<void> {
     if (rows.length === 0) return;
     const lines = rows.map((row) => [rememberedKey(row), encodeLine(row)]);
-    await this.#step(shard, ["lines", token, JSON.stringify(lines), this.#options.userLimitMs]);
+    await this.#step(shard, ["lines", token, JSON.stringify(lines), this.limits.userLimitMs]);
   }
 
   /** Compares and arms in one script, so no restart, promotion or other worker comes between. */
@@ -201,7 +208,7 @@ export class RedisControl implements ShardControl {
     const verified = [seen.instance, seen.position.epoch, seen.position.seq];
     const { replicas, onDisk } = await this.#followersOf(shard);
     const what = [epoch, deployment, shards, applied, token, replicas, Number(onDisk)];
-    const armed = await this.#run(this.#arm, shard, ...verified, ...what) === 1;
+    const armed = await this.#run(this.#arm, shard, ...verified, ...what, this.#settings) === 1;
     // A replica that never got anything before this acknowledges it now: it counts from the next visit on.
     await this.#links.run(shard, async (connection) => await this.#followers.forget(connection));
     return armed;
@@ -209,7 +216,7 @@ export class RedisControl implements ShardControl {
 
   /**
    * Trims 10,000 numbers behind `applied`, in whole nodes of the stream: a few more may stay. Notes for which
-   * replicas answers wait.
+   * replicas answers wait, and the limits.
    */
   async visit(shard: number, applied: Position, deployment: string): Promise<Visit> {
     const keep = Math.max(0, applied.seq - trimMargin);
@@ -221,6 +228,7 @@ export class RedisControl implements ShardControl {
         shard,
         ...[applied.seq, applied.epoch, keep, deployment],
         ...followers,
+        this.#settings,
       );
       const [kind, head] = list(JSON.parse(text(reply)));
       return { kind: kind === "armed" ? "armed" : "lost", head: integer(head), silentReplicas: silent };

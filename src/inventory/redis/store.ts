@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type BatchResult, type DecisionLimits, type StockStore, StoreError, type Timed } from "../store.ts";
+import { type DecisionLimits, describeDifferences, packLimits, unpackLimits } from "../limits.ts";
+import { type BatchResult, type StockStore, StoreError, type Timed } from "../store.ts";
 import { allShardKeys, type RedisPlace } from "../../redis/keys.ts";
 import { acknowledged, type Followers, noFollowers } from "../../redis/followers.ts";
 import type { Links } from "../../redis/links.ts";
@@ -17,10 +18,12 @@ export interface CallerPlace extends RedisPlace {
   readonly deployment: string;
 }
 
-/** What a caller may ask of the servers beside what it decides by. */
+/** The caller's own settings. The limits among them decide nothing: those in the store do. */
 export interface RedisLimits extends DecisionLimits {
   /** How long an answer waits for the replicas, ms: well below REQUEST_TIMEOUT_MS, or nobody hears it. */
   readonly replicaTimeoutMs: number;
+  /** Told when the limits in the store are not the caller's, once for each. */
+  readonly onDifferent?: (message: string) => void;
 }
 
 /**
@@ -32,18 +35,23 @@ interface HeardFollowers {
   readonly followers: Followers;
 }
 
+/** Differences that are reported in the life of a process. */
+const reportsMax = 100;
+
 /** The API's side of Redis. It can only run what the worker has loaded: `EVALSHA`, never `EVAL`. */
 export class RedisStore implements StockStore {
   readonly #links: Links;
   readonly #keys: string[][];
   readonly #script = readScript("inventory");
-  /** What every call says of limits and caller: `ARGV[3]` to `ARGV[7]`. */
+  /** What every call says of limits and caller: `ARGV[3]` to `ARGV[5]`. */
   #terms: readonly (number | string)[];
   /** Epoch of each shard as this process last heard it; 0 = not yet. */
   readonly #epochs: number[];
   /** Which replicas each shard's answers wait for, as its server said with its last decision. */
   readonly #followers: (HeardFollowers | undefined)[];
-  readonly #replicaTimeoutMs: number;
+  readonly #limits: RedisLimits;
+  /** Limits in the store that are not the caller's and were reported, as the script spells them. */
+  readonly #reported = new Set<string>();
 
   /** Reads its script from `lua/` and sends nothing yet. {@link close} closes `links`. */
   constructor(links: Links, place: CallerPlace, limits: RedisLimits) {
@@ -51,9 +59,8 @@ export class RedisStore implements StockStore {
     this.#keys = allShardKeys(place);
     this.#epochs = new Array(place.shards).fill(0);
     this.#followers = new Array(place.shards).fill(undefined);
-    this.#replicaTimeoutMs = limits.replicaTimeoutMs;
-    const { userLimitMs, idempotencyWindowMs, backlogMax } = limits;
-    this.#terms = [userLimitMs, idempotencyWindowMs, backlogMax, place.shards, place.deployment];
+    this.#limits = limits;
+    this.#terms = [packLimits(limits), place.shards, place.deployment];
   }
 
   /** From now on only a shard of this deployment decides: for a caller that learned late whose ledger it has. */
@@ -106,11 +113,27 @@ export class RedisStore implements StockStore {
     throw new StoreError("stale_epoch", "none", `Cannot use shard ${shard} as its epoch keeps changing`);
   }
 
-  /** One `HGET`: nothing that an order waits for. */
+  /** One `HMGET`: nothing that an order waits for. */
   async promisesOff(shard: number): Promise<readonly string[]> {
     const [meta = ""] = this.#shardKeys(shard);
-    const noted = await this.#links.call(shard, "HGET", meta, "promises_off");
-    return noted === null ? [] : list(JSON.parse(text(noted))).map(text);
+    const [noted, settings] = list(
+      await this.#links.call(shard, "HMGET", meta, "promises_off", "settings"),
+    );
+    const off = typeof noted === "string" ? list(JSON.parse(noted)).map(text) : [];
+    const difference = typeof settings === "string" ? this.#differenceFrom(settings) : "";
+    return difference === "" ? off : [...off, difference];
+  }
+
+  #differenceFrom(settings: string): string {
+    const there = unpackLimits(settings);
+    return there ? describeDifferences(this.#limits, there) : "";
+  }
+
+  #report(settings: string): void {
+    // A shard each may differ in its own way while two workers do; more than that is not worth the memory.
+    if (settings === "" || this.#reported.has(settings) || this.#reported.size >= reportsMax) return;
+    this.#reported.add(settings);
+    this.#limits.onDifferent?.(this.#differenceFrom(settings));
   }
 
   /** Closes the connections; calls on their way reject with an unknown effect. */
@@ -126,7 +149,7 @@ export class RedisStore implements StockStore {
         const heard = this.#followers[shard];
         const asked = isWaiting && heard?.url === connection.url ? heard.followers : noFollowers;
         const deciding = connection.call("EVALSHA", this.#script.sha, keys.length, ...args);
-        const waiting = acknowledged(connection, asked, this.#replicaTimeoutMs);
+        const waiting = acknowledged(connection, asked, this.#limits.replicaTimeoutMs);
         waiting.catch(() => {}); // it counts only for what was decided
         const reply = decodeBatch(await deciding);
         if (reply.kind !== "decided") {
@@ -134,12 +157,13 @@ export class RedisStore implements StockStore {
           return reply;
         }
         const { followers } = reply;
+        this.#report(reply.settings);
         this.#followers[shard] = { url: connection.url, followers };
         if (!isWaiting) return reply;
         // When the number is news: the connection has just answered, so it waits there for the same.
         const isNews = followers.replicas > asked.replicas;
         const all = waiting.then((found) =>
-          isNews ? acknowledged(connection, followers, this.#replicaTimeoutMs) : found
+          isNews ? acknowledged(connection, followers, this.#limits.replicaTimeoutMs) : found
         );
         await assertReplicated(shard, followers, all);
         return reply;

@@ -49,6 +49,8 @@ export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = 
   backlog_full: () => ({ kind: "backlog_full" }),
   late: () => ({ kind: "late" }),
   postponed: (reply) => ({ kind: "postponed", lines: integer(reply[1]) }),
+  forgotten: () => ({ kind: "forgotten" }),
+  ledger_behind: () => ({ kind: "ledger_behind" }),
   stock: (reply) => ({
     kind: "stock",
     sku: text(reply[1]),
@@ -57,7 +59,12 @@ export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = 
     seq: integer(reply[4]),
     ...decodePolicy(reply[5]),
   }),
-  order: (reply) => ({ kind: "order", lines: reply[1] === null ? [] : list(reply[1]).map(decodeLine) }),
+  order: (reply) => ({
+    kind: "order",
+    lines: reply[1] === null ? [] : list(reply[1]).map(decodeLine),
+    forgottenSeq: integer(reply[2]),
+    windowMs: integer(reply[3]),
+  }),
 };
 
 /** A reply of the script to a whole batch. */
@@ -69,6 +76,8 @@ export type BatchReply =
     outcomes: Decided[];
     isMoreDue: boolean;
     followers: Followers;
+    /** The limits in force when the caller's differ; else empty. */
+    settings: string;
   }
   | { kind: "unarmed"; timeMs: number }
   | { kind: "stale_epoch" | "stale_server"; timeMs: number; epoch: number }
@@ -85,7 +94,7 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
     case "order":
     case "reserve": {
       const who = [c.orderId, c.userId, c.actor, c.traceparent];
-      return [c.kind, deadlineMs, ...who, linesOf(c.lines), c.holdMs, c.hasToken];
+      return [c.kind, deadlineMs, ...who, linesOf(c.lines), c.holdMs, c.hasToken, c.isHistory ?? false];
     }
     case "confirm": {
       const lines = c.lines === null ? null : linesOf(c.lines);
@@ -96,7 +105,9 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
     case "extend":
       return [c.kind, deadlineMs, c.orderId, c.holdMs, c.actor, c.traceparent];
     case "return": {
-      const sold = c.sold === null ? null : c.sold.map(encodeLine);
+      const ledger = c.ledger === null
+        ? null
+        : [c.ledger.bookedSeq, c.ledger.sold.map(encodeLine), c.ledger.returned.map(encodeLine)];
       return [
         c.kind,
         deadlineMs,
@@ -106,7 +117,7 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
         c.traceparent,
         c.reason,
         linesOf(c.lines),
-        sold,
+        ledger,
       ];
     }
     case "adjust": {
@@ -138,7 +149,7 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
  * @throws {TypeError} when the reply is not one that the script's header names
  */
 export function decodeBatch(reply: unknown): BatchReply {
-  const [kind, time, number, replies, replicas, disk, moreDue] = list(JSON.parse(text(reply)));
+  const [kind, time, number, replies, replicas, disk, moreDue, settings] = list(JSON.parse(text(reply)));
   const timeMs = integer(time);
   switch (kind) {
     case "decided":
@@ -149,6 +160,7 @@ export function decodeBatch(reply: unknown): BatchReply {
         outcomes: list(replies).map(decodeOne),
         isMoreDue: integer(moreDue) === 1,
         followers: { replicas: integer(replicas), onDisk: integer(disk) === 1 },
+        settings: text(settings),
       };
     case "unarmed":
       return { kind, timeMs };

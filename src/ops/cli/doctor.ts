@@ -4,6 +4,7 @@
  * @module
  */
 import { type Finding, type PromiseName, promises } from "../../finding.ts";
+import { describeDifferences, limitsOf } from "../../inventory/limits.ts";
 import { exits } from "./failure.ts";
 import { allShards, type Reach } from "./reach.ts";
 import { table, type Terminal } from "./terminal.ts";
@@ -55,6 +56,10 @@ async function shardFindings(reach: Reach): Promise<Look[]> {
   );
   const refusing = Map.groupBy(views.keys(), (shard) => views[shard]?.refusal ?? "");
   const reasons = [...refusing].filter(([refusal]) => refusal !== "");
+  const own = limitsOf(reach.config);
+  const differences = new Set(
+    views.flatMap(({ limits }) => limits ? describeDifferences(own, limits) || [] : []),
+  );
   return [
     {
       check: "writes",
@@ -78,6 +83,12 @@ async function shardFindings(reach: Reach): Promise<Look[]> {
       found: other.length > 0
         ? `shard ${other.join(", ")} was made for another number`
         : String(views.length),
+      promise: null,
+    },
+    {
+      check: "settings",
+      verdict: differences.size > 0 ? "off" : "ok",
+      found: differences.size > 0 ? [...differences].join("; ") : "as the deployment's",
       promise: null,
     },
   ];

@@ -57,7 +57,7 @@ export async function importCsv(
   const { world, config } = reach;
   const { rows: total, sha256 } = await check(path);
   const skipped = options.resume ? await resumeAt(path, sha256, options.mode) : 0;
-  const decider = new Decider(await reach.store(config.userLimitMs), world, config.shards);
+  const decider = new Decider(await reach.store(), world, config.shards);
   const commandOf = commandMaker(options, sha256, reach.actor);
   const progress = terminal.progress("import", total);
   const counts = { created: 0, changed: 0, repeated: 0, refused: 0 };

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Config } from "../../config.ts";
+import type { DecisionLimits } from "../../inventory/limits.ts";
 import type { ShardControl } from "../../inventory/shard_control.ts";
 import type { ShardReader } from "../../inventory/shard_reader.ts";
 import type { StockStore } from "../../inventory/store.ts";
@@ -27,14 +28,14 @@ export interface Reach {
   readonly actor: string;
   /** The API's own routes, in this process, on the servers of the settings. */
   api(): Promise<(asked: Asked) => Promise<Response>>;
-  /** Decides batches. `userLimitMs` is what counts for them, whatever the settings say. */
-  store(userLimitMs: number): Promise<StockStore>;
+  /** Decides batches. */
+  store(): Promise<StockStore>;
   /** The Redis server that has a shard. */
   redis(shard: number): Promise<RedisCall>;
   /** Another Redis, for an import. */
   otherRedis(url: string): Promise<RedisCall>;
-  /** Looks at shards; restores and arms them. */
-  control(): Promise<ShardControl>;
+  /** Looks at shards; restores and arms them, by `limits`: the settings when left out. */
+  control(limits?: DecisionLimits): Promise<ShardControl>;
   /** Reads shards for a comparison, armed or not. */
   reader(): Promise<ShardReader>;
   /** The log. */

@@ -7,6 +7,7 @@
  * @module
  */
 import type { ShardView } from "../../inventory/shard_control.ts";
+import { limitsOf } from "../../inventory/limits.ts";
 import type { Position } from "../../log/event.ts";
 import { sleep } from "../../world.ts";
 import { arm } from "../../worker/arming.ts";
@@ -112,8 +113,11 @@ async function refuseUnbookable(reach: Reach, terminal: Terminal, shard: number)
 
 /** Rebuilds one shard, and returns when it sells again. */
 export async function rebuildShard(reach: Reach, terminal: Terminal, shard: number): Promise<RebuiltShard> {
-  const control = await reach.control();
-  const { position: { epoch } } = await control.inspect(shard);
+  const before = await (await reach.control()).inspect(shard);
+  const { position: { epoch } } = before;
+  // The deployment's limits stay, whatever this shell is set to.
+  const limits = before.limits ?? limitsOf(reach.config);
+  const control = await reach.control(limits);
   const lease = await (await reach.ledger()).lease(shard);
   if (!lease) {
     await reach.markForRebuild(shard);
@@ -129,7 +133,6 @@ export async function rebuildShard(reach: Reach, terminal: Terminal, shard: numb
       deployment: await reach.deployment(),
       world: reach.world,
       durability: reach.config.durability,
-      idempotencyWindowMs: reach.config.idempotencyWindowS * 1000,
       signal: neverAborted,
     });
     if (verdict.kind !== "armed") {

@@ -20,8 +20,7 @@ const namedMax = 20;
 /** Imports. Returns 1 when something was left behind or the stock of a SKU is not the old one's. */
 export async function importSeed(reach: Reach, terminal: Terminal, url: string): Promise<number> {
   const seed = await readSeed(await reach.otherRedis(url));
-  // These sales are history: how fast a user bought then must not refuse them now.
-  const decider = new Decider(await reach.store(0), reach.world, reach.config.shards);
+  const decider = new Decider(await reach.store(), reach.world, reach.config.shards);
   const progress = terminal.progress("from seed", seed.stock.size + seed.orders.length);
   const problems = seed.left.map(({ key, why }) => `${key}: ${why}`);
   const counts = { skus: 0, skus_before: 0, orders: 0, orders_before: 0 };
@@ -94,6 +93,7 @@ function saleOf({ orderId, userId, sku, amount }: SeedOrder, actor: string): Sal
     firstAttempt: false,
     hasToken: true,
     holdMs: 0,
+    isHistory: true, // how fast a user bought then must not refuse it now
     actor,
     traceparent: "",
   };
