@@ -20,7 +20,7 @@ export interface OrderArchive {
 export type ShardMemory = Extract<Decided, { kind: "order" }>;
 
 /** The shard that owns a SKU. */
-type ShardOf = (sku: string) => number;
+export type ShardOf = (sku: string) => number;
 
 /**
  * Whether a shard that remembers nothing of an order may have known it: each forgets at a moment of its own. Lines
