@@ -47,6 +47,12 @@ export interface Session extends Queries {
   unlock(key: number): Promise<void>;
   /** Keys of the locks that are taken in this schema, by whomever. */
   locks(): Promise<number[]>;
+  /** Id of the server's process behind it; 0 where the server is this process. */
+  readonly pid: number;
+  /** Which of these sessions the server has ended. */
+  ended(pids: readonly number[]): Promise<number[]>;
+  /** Takes it for lost: every call rejects with `LeaseLost`, those under way too. Sends nothing. */
+  abandon(why: string): void;
   /** Shows that the session lives, and keeps it alive. */
   ping(): Promise<void>;
   /** Ends the session and frees what it holds. Never rejects. */
@@ -57,8 +63,8 @@ export interface Session extends Queries {
 export interface Database extends Queries {
   /** The schema. */
   readonly namespace: string;
-  /** Opens a session. */
-  session(): Promise<Session>;
+  /** Opens a session. It is lost when a call has no answer within `callTimeoutMs`, 35 s when left out. */
+  session(callTimeoutMs?: number): Promise<Session>;
   /** Closes every connection; sessions end with them. */
   close(): Promise<void>;
 }

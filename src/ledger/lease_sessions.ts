@@ -32,9 +32,25 @@ export class LeaseSessions {
   /** PostgreSQL gives a session a lock again that it has already, so what is ours is known here. */
   readonly #ours = new Map<number, Seat>();
 
+  /** Those that hold a lease. */
+  readonly #holding = new Set<Session>();
+
   /** Opens nothing yet. */
   constructor(database: Database) {
     this.#database = database;
+  }
+
+  /**
+   * Takes sessions for lost that the server has ended without this process having heard of it, as when a link drops
+   * packets: a call on one waits for half a minute, and the shards on it count as kept all the while.
+   *
+   * @param witness another session of the same server
+   */
+  async loseEnded(witness: Session): Promise<void> {
+    const held = [...this.#holding];
+    if (held.length === 0) return;
+    const ended = await witness.ended(held.map(({ pid }) => pid));
+    for (const session of held) if (ended.includes(session.pid)) session.abandon("PostgreSQL has ended it");
   }
 
   /** Takes the lock of a shard, or returns undefined while somebody has it, this process included. */
@@ -47,6 +63,7 @@ export class LeaseSessions {
     try {
       const session = await seat.session;
       isLocked = await session.tryLock(shard);
+      if (isLocked) this.#holding.add(session);
       return isLocked ? { session, release: () => this.#release(shard, seat, session) } : undefined;
     } catch (error) {
       this.#seats.delete(seat);
@@ -66,7 +83,9 @@ export class LeaseSessions {
     seat.shards--;
     if (seat.shards === 0) {
       this.#seats.delete(seat);
-      await (await seat.session.catch(() => undefined))?.close();
+      const session = await seat.session.catch(() => undefined);
+      if (session) this.#holding.delete(session);
+      await session?.close();
     }
     if (this.#ours.get(shard) === seat) this.#ours.delete(shard);
   }

@@ -6,6 +6,7 @@
  * @module
  */
 import type { Session } from "./database.ts";
+import type { LeaseSessions } from "./lease_sessions.ts";
 import type { Crew, Membership, Standing } from "./ledger.ts";
 
 /** Keys from 0 are shards; the first place is -1, the one after it -2. */
@@ -14,15 +15,18 @@ const noPlace = 0;
 /** See {@link Membership}. */
 export class SqlMembership implements Membership {
   readonly #session: Session;
+  readonly #leases: LeaseSessions;
   #place = noPlace;
 
   /**
    * Takes a session over.
    *
    * @param session this membership's alone
+   * @param leases of the same process
    */
-  constructor(session: Session) {
+  constructor(session: Session, leases: LeaseSessions) {
     this.#session = session;
+    this.#leases = leases;
   }
 
   async look(standing: Standing): Promise<Crew> {
@@ -30,6 +34,7 @@ export class SqlMembership implements Membership {
       await this.#session.unlock(this.#place);
       this.#place = noPlace;
     }
+    await this.#leases.loseEnded(this.#session);
     const keys = await this.#session.locks();
     const places = keys.filter((key) => key < 0);
     if (standing === "counted" && this.#place === noPlace) {

@@ -121,6 +121,8 @@ class PgliteDatabase implements Database {
 }
 
 class PgliteSession implements Session {
+  /** There is no server. */
+  readonly pid = 0;
   readonly #engine: PGlite;
   readonly #locked: Set<number>;
   readonly #mine = new Set<number>();
@@ -168,6 +170,14 @@ class PgliteSession implements Session {
   async locks(): Promise<number[]> {
     this.#mustLive();
     return [...this.#locked];
+  }
+
+  ended(): Promise<number[]> {
+    return Promise.resolve([]);
+  }
+
+  abandon(): void {
+    void this.close();
   }
 
   // deno-lint-ignore require-await -- async, so that a lost lease rejects and does not throw

@@ -64,11 +64,11 @@ class PostgresDatabase implements Database {
     }
   }
 
-  async session(): Promise<Session> {
+  async session(callTimeoutMs: number = postgresBounds.callTimeoutMs): Promise<Session> {
     // A server that turns the connection away ends it before there is a session to forget.
     const opened: { session?: Session } = {};
     const forget = () => opened.session && this.#sessions.delete(opened.session);
-    opened.session = await PostgresSession.open(this.#options, forget);
+    opened.session = await PostgresSession.open({ ...this.#options, callTimeoutMs }, forget);
     this.#sessions.add(opened.session);
     return opened.session;
   }

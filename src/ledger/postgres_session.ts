@@ -23,11 +23,18 @@ import { readSql } from "./statements.ts";
 
 type Reject = (reason: unknown) => void;
 
+/** What a session needs beside that. */
+export interface SessionOptions extends PostgresOptions {
+  /** A call without an answer for this long loses the session, ms. */
+  readonly callTimeoutMs: number;
+}
+
 /** See {@link Session}. Calls run in turn; those inside a transaction are pipelined. */
 export class PostgresSession implements Session {
-  readonly #options: PostgresOptions;
+  readonly #options: SessionOptions;
   readonly #world: World;
   readonly #onEnd: () => void;
+  #pid = 0;
   readonly #client: postgres.Sql<{ bigint: number }>;
   readonly #socket = oneSocket((cause) => this.#lose("cannot connect", cause));
   readonly #waiting = new Set<Reject>();
@@ -35,7 +42,7 @@ export class PostgresSession implements Session {
   #turns = 0;
   #lost: LeaseLost | undefined;
 
-  private constructor(options: PostgresOptions, target: PostgresTarget, onEnd: () => void) {
+  private constructor(options: SessionOptions, target: PostgresTarget, onEnd: () => void) {
     this.#options = options;
     this.#world = options.world;
     this.#onEnd = onEnd;
@@ -57,7 +64,7 @@ export class PostgresSession implements Session {
   }
 
   /** Connects to the first host that will do. `onEnd` is called once, when the session is over. */
-  static async open(options: PostgresOptions, onEnd: () => void): Promise<PostgresSession> {
+  static async open(options: SessionOptions, onEnd: () => void): Promise<PostgresSession> {
     const target = readTarget(options.url);
     const failures: unknown[] = [];
     for (const host of target.hosts) {
@@ -73,13 +80,14 @@ export class PostgresSession implements Session {
   }
 
   static async #openAt(
-    options: PostgresOptions,
+    options: SessionOptions,
     target: PostgresTarget,
     onEnd: () => void,
   ): Promise<PostgresSession> {
     const session = new PostgresSession(options, target, onEnd);
     try {
-      await session.ping();
+      const [row] = await session.query<{ pid: number }>("select pg_backend_pid() as pid");
+      session.#pid = row?.pid ?? 0;
       return session;
     } catch (error) {
       await session.close();
@@ -138,6 +146,22 @@ export class PostgresSession implements Session {
     return rows.map(({ key }) => key);
   }
 
+  get pid(): number {
+    return this.#pid;
+  }
+
+  async ended(pids: readonly number[]): Promise<number[]> {
+    const rows = await this.query<{ pid: number }>(await readSql("read_backends.sql"), [
+      JSON.stringify(pids),
+    ]);
+    const running = new Set(rows.map(({ pid }) => pid));
+    return pids.filter((pid) => !running.has(pid));
+  }
+
+  abandon(why: string): void {
+    this.#lose(why);
+  }
+
   async ping(): Promise<void> {
     // A call under way keeps the session alive by itself, and has its own deadline: do not wait behind it.
     if (this.#turns === 0) await this.query("select 1 as alive");
@@ -169,7 +193,7 @@ export class PostgresSession implements Session {
   }
 
   /** Sends, and settles at the latest when the session is lost or the deadline has passed. */
-  #answerOf<T>(send: () => PromiseLike<T>, timeoutMs: number = postgresBounds.callTimeoutMs): Promise<T> {
+  #answerOf<T>(send: () => PromiseLike<T>, timeoutMs: number = this.#options.callTimeoutMs): Promise<T> {
     if (this.#lost) return Promise.reject(this.#lost);
     return new Promise<T>((resolve, reject) => {
       const deadline = `no answer in ${timeoutMs} ms`;

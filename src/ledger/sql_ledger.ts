@@ -32,6 +32,9 @@ export async function openLedger(database: Database, world: World): Promise<Ledg
   return new SqlLedger(database, await loadStatements(), world);
 }
 
+/** A look takes ms, and a place that is silent for 3 s is gone; the rest is for a server that is busy. */
+const lookTimeoutMs = 5_000;
+
 /** SQLSTATE undefined_table: the worker has not made the schema yet. */
 const undefinedTable = "42P01";
 
@@ -75,7 +78,7 @@ class SqlLedger implements Ledger {
   }
 
   async join(): Promise<Membership> {
-    return new SqlMembership(await this.#database.session());
+    return new SqlMembership(await this.#database.session(lookTimeoutMs), this.#leases);
   }
 
   findings(): Promise<Finding[]> {

@@ -83,9 +83,9 @@ export class Network implements AsyncDisposable {
     this.#subnet = subnet;
   }
 
-  /** The address of this machine, as the hosts see it. */
-  get here(): string {
-    return `${this.#subnet}.2`;
+  /** This machine, where the test runs. */
+  get here(): Pick<Host, "address"> {
+    return { address: `${this.#subnet}.2` };
   }
 
   /** Adds a host that reaches all others. */
@@ -123,13 +123,13 @@ export class Network implements AsyncDisposable {
   }
 
   /** Drops every packet between two hosts, both ways, until {@link heal}. */
-  async cut(a: Host, b: Host): Promise<void> {
+  async cut(a: Pick<Host, "address">, b: Pick<Host, "address">): Promise<void> {
     await this.cutOneWay(a, b);
     await this.cutOneWay(b, a);
   }
 
   /** Drops every packet from one host to another; those of the other way arrive. */
-  async cutOneWay(from: Host, to: Host): Promise<void> {
+  async cutOneWay(from: Pick<Host, "address">, to: Pick<Host, "address">): Promise<void> {
     const rule = `from ${from.address} to ${to.address} type blackhole`;
     if (this.#cuts.has(rule)) return;
     await ip("-n", `${this.#name}-hub`, "rule", "add", ...rule.split(" "));
