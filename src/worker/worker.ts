@@ -5,9 +5,9 @@
  * gives shards back, below it it takes free ones. So a shard whose worker died is taken within a look of the end of
  * its lease, and nobody decides for others: there is no leader to lose.
  *
- * A worker that fails at a shard although its lease is good (it cannot reach Redis, say) is not counted for a while:
- * the others' shares then cover all shards, and they take what it has let go. When all of them fail none is counted,
- * and each tries what is free.
+ * A worker that fails at a shard although its lease is good (it cannot reach Redis, say) is not counted for a while,
+ * and until it reaches that shard's store again: the others' shares then cover all shards, and they take what it has
+ * let go. When all of them fail none is counted, and each tries what is free.
  *
  * @module
  */
@@ -15,6 +15,7 @@ import type { Membership, ShardLedger } from "../ledger/ledger.ts";
 import { describeError } from "../telemetry/logger.ts";
 import { sleep } from "../world.ts";
 import { shardsToTake, shareOf } from "./share.ts";
+import { StandingWatch } from "./standing.ts";
 import { keepShard, type ShardWorkerParts } from "./shard_worker.ts";
 
 /** What a worker needs. */
@@ -28,8 +29,6 @@ export interface Worker {
 
 /** A place is lost after 3 s of silence; a takeover waits for the next look. */
 const lookEveryMs = 250;
-/** A worker that fails again and again moves its shards no oftener than this. */
-const uncountedMs = 10_000;
 
 /** Starts a worker, counted until it fails. */
 export function startWorker(parts: WorkerParts): Worker {
@@ -53,10 +52,11 @@ class Balancer {
   readonly #parts: WorkerParts;
   readonly #signal: AbortSignal;
   readonly #kept = new Map<number, Kept>();
-  #failedAtMs = -uncountedMs;
+  readonly #standing: StandingWatch;
 
   constructor(parts: WorkerParts, signal: AbortSignal) {
     this.#parts = parts;
+    this.#standing = new StandingWatch(parts.world, (shard) => parts.control.inspect(shard));
     this.#signal = signal;
   }
 
@@ -83,7 +83,7 @@ class Balancer {
     const { world, logger, deployment: { shards } } = this.#parts;
     let last = "";
     while (!this.#signal.aborted) {
-      const standing = world.elapsedMs() - this.#failedAtMs < uncountedMs ? "uncounted" : "counted";
+      const standing = this.#standing.current;
       const crew = await membership.look(standing);
       const share = shareOf(shards, crew);
       const seen = `${share} of ${shards} shards, ${crew.workers} workers, ${standing}`;
@@ -114,12 +114,11 @@ class Balancer {
 
   #keep(lease: ShardLedger): void {
     const { shard } = lease;
-    const { world } = this.#parts;
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#signal, stop.signal]);
     const ended = keepShard(lease, { ...this.#parts, signal }).then((how) => {
       this.#kept.delete(shard);
-      if (how === "failed") this.#failedAtMs = world.elapsedMs();
+      if (how === "failed") this.#standing.failed(shard);
     });
     this.#kept.set(shard, { stop, ended });
   }
