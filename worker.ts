@@ -18,8 +18,9 @@ import { Servers } from "./src/redis/servers.ts";
 import { createLogger, describeError } from "./src/telemetry/logger.ts";
 import { notSent, startTelemetry } from "./src/telemetry/telemetry.ts";
 import { reportTopic, tellRelay } from "./src/worker/relay_report.ts";
+import { prepareLedger } from "./src/worker/prepare.ts";
 import { startWorker } from "./src/worker/worker.ts";
-import { realWorld as world, sleep } from "./src/world.ts";
+import { realWorld as world } from "./src/world.ts";
 
 const config = configOrExit();
 const { shards, namespace } = config;
@@ -43,7 +44,7 @@ const name = `${namespace}-worker`;
 const applicationName = `${name}:${Deno.pid}`;
 const database = openPostgres({ url: databaseUrl, namespace, applicationName, world, ...onCall });
 const ledger = await openLedger(database, world);
-const deployment = await prepare();
+const deployment = await orExit(prepareLedger(ledger, shards, world, logger));
 
 /**
  * A worker that waits longer for Redis loses its leases anyway, as they are silent meanwhile (3 s). Well below that, it
@@ -118,17 +119,4 @@ async function relayed(kafka: KafkaConfig) {
       onProgress: (shard, { unread }) => watch.topicRead(shard, unread),
     },
   });
-}
-
-/** A ledger that is away is waited for; one that belongs to other settings is not. */
-async function prepare() {
-  for (;;) {
-    try {
-      return await ledger.prepare(shards);
-    } catch (error) {
-      if (error instanceof RangeError) die(error.message, exitCodes.badSettings);
-      logger.warn("ledger is away", { error: describeError(error) });
-      await sleep(world, 500);
-    }
-  }
 }

@@ -14,7 +14,7 @@
 import { isCompensationId } from "./compensation_id.ts";
 import { SqlError, type Transaction } from "./database.ts";
 import type { Difference } from "./ledger.ts";
-import { type Numbered, readable, toMovements } from "./movements.ts";
+import { escaped, inAscii, type Numbered, readable, toMovements } from "./movements.ts";
 import { remedyFor } from "./sqlstate.ts";
 import type { StatementName, Statements } from "./statements.ts";
 
@@ -54,6 +54,12 @@ const followUps: readonly Step[] = [
 
 /** SQLSTATEs of what SQL itself finds no fault with. */
 const sqlstates = { uniqueViolation: "23505", noData: "02000" } as const;
+
+/** What is tried on a movement that was refused, in turn. */
+const plainer = [
+  { rewrite: readable, how: "with U+FFFD in its place" },
+  { rewrite: inAscii, how: "in ASCII" },
+] as const;
 
 /** The numbers of a batch: after `after`, up to `last`. */
 interface Range {
@@ -114,10 +120,11 @@ export class Booking {
 
   /** The slow way, for a batch that holds something PostgreSQL cannot take. */
   async bookByHalves(): Promise<Booked> {
-    await this.#byHalves(this.#events, (part) => this.#insertMovements(part), async (event, refusal) => {
-      await this.#insertMovements([readable(event)]);
-      await this.#setAside(event, refusal.sqlstate, `${refusal.message}; booked with U+FFFD in its place`);
-    });
+    await this.#byHalves(
+      this.#events,
+      (part) => this.#insertMovements(part),
+      (event, refusal) => this.#bookPlainly(event, refusal),
+    );
     await this.#onRange(this.#sql.add_missing_stock, rangeOf(this.#events));
     await this.#stepByHalves(rules, "rules not changed");
     let returned = 0;
@@ -180,6 +187,15 @@ export class Booking {
   async #insertMovements(events: readonly Numbered[]): Promise<void> {
     const movements = events === this.#events ? this.#movements : JSON.stringify(toMovements(events));
     await this.#tx.query(this.#sql.insert_movements, [this.#shard, movements]);
+  }
+
+  /** Books a refused movement in plainer characters, and sets the event aside whatever comes of it. */
+  async #bookPlainly(event: Numbered, { message, sqlstate }: SqlError): Promise<void> {
+    for (const { rewrite, how } of plainer) {
+      const refusal = await this.#attempt(() => this.#insertMovements([rewrite(event)]));
+      if (!refusal) return await this.#setAside(event, sqlstate, `${message}; booked ${how}`);
+    }
+    await this.#setAside(event, sqlstate, `${message}; its movement is not booked`);
   }
 
   /** @returns how many lines were there already */
@@ -248,13 +264,11 @@ export class Booking {
   async #setAside(event: Numbered, sqlstate: string, reason: string): Promise<void> {
     this.#deadLetters++;
     this.#aside.add(event.seq);
-    await this.#tx.query(this.#sql.insert_dead_letter, [
-      this.#shard,
-      event.seq,
-      JSON.stringify(event),
-      sqlstate,
-      reason,
-    ]);
+    const insert = async (rewrite: (text: string) => string) => {
+      const texts = [rewrite(JSON.stringify(event)), sqlstate, rewrite(reason)];
+      await this.#tx.query(this.#sql.insert_dead_letter, [this.#shard, event.seq, ...texts]);
+    };
+    if (await this.#attempt(() => insert((text) => text))) await insert(escaped);
   }
 
   #onRange<Row extends object>(statement: string, { after, last }: Range): Promise<Row[]> {

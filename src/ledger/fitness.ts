@@ -11,6 +11,7 @@ import type { Queries } from "./database.ts";
 interface ServerRow {
   readonly version: string;
   readonly number: number;
+  readonly encoding: string;
   readonly fsync: string;
   readonly fullPageWrites: string;
   readonly synchronousCommit: string;
@@ -43,6 +44,12 @@ export async function judgeLedger(
       found: isOld ? `must be at least 14: it is ${row.version}` : row.version,
       promise: "ledger",
     },
+    {
+      check: "server_encoding",
+      verdict: row.encoding === "UTF8" ? "ok" : "bad",
+      found: row.encoding === "UTF8" ? "UTF8" : whyEncoding(row.encoding),
+      promise: "booked",
+    },
     ...Object.entries(settings).map(([check, value]): Finding => ({
       check,
       verdict: value === "off" ? "off" : "ok",
@@ -51,4 +58,21 @@ export async function judgeLedger(
     })),
     judgeClock("PostgreSQL", row.atMs - (askedMs + answeredMs) / 2),
   ];
+}
+
+/** Other encodings lack characters that an order id, a user id or a SKU may have. */
+function whyEncoding(encoding: string): string {
+  return `must be UTF8: it is ${encoding}. Create the ledger's database with "encoding 'UTF8' template template0"`;
+}
+
+/**
+ * Refuses a database that cannot store every text.
+ *
+ * @throws {RangeError} when its encoding is not UTF8
+ */
+export async function assertEncoding(queries: Pick<Queries, "query">, statement: string): Promise<void> {
+  const [row] = await queries.query<ServerRow>(statement);
+  if (row && row.encoding !== "UTF8") {
+    throw new RangeError(`Cannot use this database as server_encoding ${whyEncoding(row.encoding)}`);
+  }
 }

@@ -88,21 +88,38 @@ function isEmpty(data: EventData): boolean {
 
 /** The same event with nothing in it that PostgreSQL refuses in a text or a time; its figures are untouched. */
 export function readable(event: Numbered): Numbered {
+  return withTexts(event, clean);
+}
+
+/**
+ * The same event in ASCII: every other character is written as `\uXXXX`, so different ids stay different. For a
+ * database that refuses what {@link readable} leaves.
+ */
+export function inAscii(event: Numbered): Numbered {
+  return withTexts(event, (text) => escaped(clean(text)));
+}
+
+function withTexts(event: Numbered, rewrite: (text: string) => string): Numbered {
   return {
     ...event,
-    kind: clean(event.kind),
-    id: clean(event.id),
-    userId: clean(event.userId),
-    actor: clean(event.actor),
-    traceparent: clean(event.traceparent),
-    reason: clean(event.reason),
-    reference: clean(event.reference),
+    kind: rewrite(event.kind),
+    id: rewrite(event.id),
+    userId: rewrite(event.userId),
+    actor: rewrite(event.actor),
+    traceparent: rewrite(event.traceparent),
+    reason: rewrite(event.reason),
+    reference: rewrite(event.reference),
     atMs: Number.isFinite(new Date(event.atMs).getTime()) ? event.atMs : 0,
-    lines: event.lines.map((line) => ({ ...line, sku: clean(line.sku) })),
+    lines: event.lines.map((line) => ({ ...line, sku: rewrite(line.sku) })),
   };
 }
 
 /** NUL and halves of surrogate pairs become U+FFFD. */
 function clean(text: string): string {
   return text.replaceAll("\0", "\uFFFD").toWellFormed();
+}
+
+/** A text, or JSON, in ASCII; JSON keeps its meaning. */
+export function escaped(text: string): string {
+  return text.replace(/[^\0-\x7f]/g, (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0"));
 }

@@ -18,6 +18,7 @@ import {
   toSqlError,
 } from "./postgres_options.ts";
 import { PostgresSession } from "./postgres_session.ts";
+import { poolSettings, settingsScript } from "./postgres_settings.ts";
 
 export type { PostgresOptions } from "./postgres_options.ts";
 
@@ -30,14 +31,17 @@ class PostgresDatabase implements Database {
   readonly namespace: string;
   readonly #options: PostgresOptions;
   readonly #pool: postgres.Sql<{ bigint: number }>;
+  readonly #settings: string;
   readonly #sessions = new Set<Session>();
+  #isChecked = false;
 
   constructor(options: PostgresOptions) {
     this.namespace = options.namespace;
     this.#options = options;
+    this.#settings = settingsScript(poolSettings(options.namespace), "transaction");
     this.#pool = postgres({
       ...targetOptions(readTarget(options.url)),
-      ...driverOptions(options, { statement_timeout: postgresBounds.poolStatementTimeoutMs }),
+      ...driverOptions(options),
       max: postgresBounds.poolMax,
       idle_timeout: postgresBounds.poolIdleTimeoutMs / 1000,
       max_lifetime: postgresBounds.poolLifetimeMs / 1000,
@@ -49,7 +53,9 @@ class PostgresDatabase implements Database {
   async query<Row extends object>(statement: string, params: readonly Param[] = []): Promise<Row[]> {
     return await timed(this.#options, statement, async () => {
       try {
-        return Array.from(await this.#pool.unsafe<Row[]>(statement, [...params], { prepare: true }));
+        return await this.#withSettings(async (tx) =>
+          Array.from(await tx.unsafe<Row[]>(statement, [...params], { prepare: true }))
+        );
       } catch (error) {
         throw toSqlError(error);
       }
@@ -58,10 +64,35 @@ class PostgresDatabase implements Database {
 
   async script(statements: string): Promise<void> {
     try {
-      await this.#pool.unsafe(statements).simple();
+      await this.#withSettings(async (tx) => void await tx.unsafe(statements).simple());
     } catch (error) {
       throw toSqlError(error);
     }
+  }
+
+  /** A pool does not say when it opens a connection, so each use brings its settings along, in a transaction. */
+  async #withSettings<T>(run: (tx: postgres.TransactionSql<{ bigint: number }>) => Promise<T>): Promise<T> {
+    // A box, as the driver would flatten an array that is returned.
+    const { result } = await this.#pool.begin(async (tx) => {
+      // "execute": otherwise the driver sends it when it is awaited, which is after the first statement of "run".
+      const [, result] = await Promise.all([tx.unsafe(this.#settings).simple().execute(), run(tx)]);
+      return { result };
+    });
+    return result;
+  }
+
+  /** A pooler in transaction mode lends a session's server connection to the pool, and a lock on it to anybody. */
+  async #assertOwnConnection(session: Session): Promise<void> {
+    if (this.#isChecked) return;
+    const statement = "select pg_backend_pid() || ' of ' || pg_postmaster_start_time() as backend";
+    const [[own], [other]] = [
+      await session.query<{ backend: string }>(statement),
+      await this.query<{ backend: string }>(statement),
+    ];
+    if (own?.backend === other?.backend) {
+      throw new RangeError("Cannot use this pooler as it is in transaction mode: it must be in session mode");
+    }
+    this.#isChecked = true;
   }
 
   async session(callTimeoutMs: number = postgresBounds.callTimeoutMs): Promise<Session> {
@@ -70,6 +101,12 @@ class PostgresDatabase implements Database {
     const forget = () => opened.session && this.#sessions.delete(opened.session);
     opened.session = await PostgresSession.open({ ...this.#options, callTimeoutMs }, forget);
     this.#sessions.add(opened.session);
+    try {
+      await this.#assertOwnConnection(opened.session);
+    } catch (error) {
+      await opened.session.close();
+      throw error;
+    }
     return opened.session;
   }
 

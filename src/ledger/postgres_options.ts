@@ -6,7 +6,7 @@
 import postgres from "postgres";
 import { parsePostgresUrl, type PostgresTarget } from "../settings/postgres_url.ts";
 import type { World } from "../world.ts";
-import { quotedName, SqlError } from "./database.ts";
+import { SqlError } from "./database.ts";
 
 /** Where the books are. */
 export interface PostgresOptions {
@@ -178,10 +178,7 @@ export interface DriverOptions {
 }
 
 /** What pool and sessions have in common; times in seconds, as postgres.js wants them. */
-export function driverOptions(
-  options: PostgresOptions,
-  connection: Record<string, string | number>,
-): DriverOptions {
+export function driverOptions(options: PostgresOptions): DriverOptions {
   return {
     connect_timeout: postgresBounds.connectTimeoutMs / 1000,
     keep_alive: 10,
@@ -190,17 +187,8 @@ export function driverOptions(
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
     debug: false,
     onnotice: () => {}, // "relation already exists, skipping"; errors come as errors
-    connection: {
-      application_name: options.applicationName,
-      search_path: quotedName(options.namespace),
-      lock_timeout: postgresBounds.lockTimeoutMs,
-      // The statements' best plan depends on where in the log a batch is: a generic plan expects half a percent
-      // of all movements and reads the whole table of stock.
-      plan_cache_mode: "force_custom_plan",
-      // No statement here runs long enough to earn a compilation back: it takes 240 ms, a page of a rebuild 4.
-      jit: "off",
-      ...connection,
-    },
+    // Every other setting is set after connecting, see postgres_settings.ts: poolers let this one through.
+    connection: { application_name: options.applicationName },
   };
 }
 

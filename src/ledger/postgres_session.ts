@@ -19,6 +19,7 @@ import {
   timed,
   toSqlError,
 } from "./postgres_options.ts";
+import { applySettings, leaseSettings } from "./postgres_settings.ts";
 import { readSql } from "./statements.ts";
 
 type Reject = (reason: unknown) => void;
@@ -48,11 +49,7 @@ export class PostgresSession implements Session {
     this.#onEnd = onEnd;
     const settings = {
       ...targetOptions(target),
-      ...driverOptions(options, {
-        statement_timeout: postgresBounds.sessionStatementTimeoutMs,
-        idle_session_timeout: postgresBounds.silenceMaxMs,
-        idle_in_transaction_session_timeout: postgresBounds.silenceMaxMs,
-      }),
+      ...driverOptions(options),
       socket: this.#socket.open, // documented by the driver, absent from its types
       max: 1,
       idle_timeout: undefined,
@@ -86,6 +83,7 @@ export class PostgresSession implements Session {
   ): Promise<PostgresSession> {
     const session = new PostgresSession(options, target, onEnd);
     try {
+      await applySettings(session, leaseSettings(options.namespace));
       const [row] = await session.query<{ pid: number }>("select pg_backend_pid() as pid");
       session.#pid = row?.pid ?? 0;
       return session;

@@ -5,6 +5,7 @@
  */
 import type { World } from "../world.ts";
 import { type Database, type Queries, quotedName } from "./database.ts";
+import { assertEncoding } from "./fitness.ts";
 import type { Deployment } from "./ledger.ts";
 import { readSql, type Statements } from "./statements.ts";
 
@@ -23,7 +24,8 @@ const migrationTimeoutMs = 3_600_000;
  * Brings the schema up to date and claims it for this deployment, in one transaction and one process at a
  * time: of two workers that start at once the second finds the work done.
  *
- * @throws {RangeError} when the books are for another number of shards, or newer than this program
+ * @throws {RangeError} when the database is not in UTF8, or the books are for another number of shards, or newer than
+ *   this program
  */
 export async function prepareSchema(
   database: Database,
@@ -33,6 +35,7 @@ export async function prepareSchema(
 ): Promise<Deployment> {
   const session = await database.session();
   try {
+    await assertEncoding(session, sql.read_server);
     return await session.transaction(async (tx) => {
       await tx.query(sql.lock_migrations, [database.namespace]);
       await createSchema(tx, sql, database.namespace);

@@ -19,3 +19,16 @@ export function remedyFor(error: unknown): Remedy {
   if (!(error instanceof SqlError)) return "retry";
   return remedies[error.sqlstate.slice(0, 2)] ?? "retry";
 }
+
+/**
+ * Whether the server is up and refuses to write until somebody changes it: read-only (a standby,
+ * `default_transaction_read_only`), disk full or out of memory or connections, a right or a table that is missing.
+ */
+export function ledgerRefusesWrites(error: unknown): error is SqlError {
+  return error instanceof SqlError && (error.sqlstate === "25006" || /^(53|42|3F)/.test(error.sqlstate));
+}
+
+/** Whether our own SQL does not fit what is there: no right to the schema, a table of somebody else's in it. */
+export function isForeignSchema(error: unknown): error is SqlError {
+  return error instanceof SqlError && /^(42|3F)/.test(error.sqlstate);
+}

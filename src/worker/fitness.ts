@@ -9,7 +9,7 @@ import type { ShardControl, Visit } from "../inventory/shard_control.ts";
 import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { World } from "../world.ts";
-import type { StoreRefusals } from "./store_refusals.ts";
+import type { Refusals } from "./refusals.ts";
 
 /** Whose servers, and what is asked of them. */
 export interface FitnessParts {
@@ -39,7 +39,7 @@ export interface FitnessWatchParts extends FitnessParts {
   /** Says when to look. */
   readonly world: World;
   /** Runs the note, which a store may refuse. */
-  readonly refusals: StoreRefusals;
+  readonly refusals: Refusals;
 }
 
 /** Watches one shard's servers, from its arming to the end of the lease. */

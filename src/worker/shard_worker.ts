@@ -8,11 +8,12 @@
  *
  * @module
  */
-import { isForAPerson, refusesWrites, type StockStore } from "../inventory/store.ts";
+import type { StockStore } from "../inventory/store.ts";
+import type { LogEntry } from "../log/event.ts";
 import { LeaseLost, type Ledger, type ShardLedger } from "../ledger/ledger.ts";
 import { describeError, type Logger, traceIds } from "../telemetry/logger.ts";
 import { sleep, type World } from "../world.ts";
-import { apply, LedgerMismatch, whyNotBooked } from "./apply.ts";
+import { apply, type Booked, LedgerMismatch, whyNotBooked } from "./apply.ts";
 import { Compensator } from "./compensate.ts";
 import { FitnessWatch } from "./fitness.ts";
 import { Retention } from "./retention.ts";
@@ -20,7 +21,7 @@ import { unwatched, type WorkerWatch } from "./watch.ts";
 import { arm, type ArmingParts, type Verdict } from "./arming.ts";
 import { describe, driftOf } from "./compare_stock.ts";
 import { Figures } from "./figures.ts";
-import { StoreRefusals } from "./store_refusals.ts";
+import { refusalOf, Refusals } from "./refusals.ts";
 
 /** What a shard's worker needs. */
 export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
@@ -122,7 +123,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
   // A shard that was armed before this worker came may decide by other settings, or have none yet.
   await control.visit(shard, position, parts.deployment.id);
   const compensator = new Compensator(ledger, parts.store, world);
-  const refusals = new StoreRefusals(shard, world, logger);
+  const refusals = new Refusals(shard, world, logger, parts.onFailure);
   const fitness = new FitnessWatch({ ...parts, ledger, refusals });
   const retention = new Retention(ledger, world, parts.retentionMs);
   const figures = parts.watch && new Figures(ledger, world, parts.watch);
@@ -133,23 +134,20 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
       const waitMs = isMoreDue ? 1 : visitEveryMs;
       const entries = await log.read(shard, position, { entriesMax, waitMs, signal });
       if (entries.length > 0) {
-        const booking = watch.booking(shard, entries);
-        const applied = await apply(ledger, entries).catch((error) => {
-          booking.failed(error);
-          throw error;
-        });
-        booking.ended(applied);
-        const trace = traceIds(booking.traceparent);
-        if (applied.kind !== "applied") {
-          logger.error("log cannot be booked", { shard, why: whyNotBooked(applied), ...trace });
+        let booked: Counted | undefined;
+        const isTaken = await refusals.attempt(async () =>
+          booked = await bookEntries(ledger, entries, parts)
+        );
+        if (!isTaken) await pause(world, refusedRetryMs, ledger, signal);
+        else if (!booked) {
           await refusals.attempt(() => control.disarm(shard, parts.deployment.id));
           return;
+        } else {
+          refusals.over("ledger");
+          if (booked.compensations > 0) compensator.due();
+          position = booked.cursor;
+          parts.onBooked?.(shard, position.seq);
         }
-        const { deadLetters, compensations } = applied;
-        if (deadLetters > 0) logger.error("dead letters", { shard, deadLetters, ...trace });
-        if (compensations > 0) compensator.due();
-        position = applied.cursor;
-        parts.onBooked?.(shard, position.seq);
       } else {
         await ledger.beat();
       }
@@ -157,7 +155,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
       if (isMoreDue || entries.length === 0) {
         isMoreDue = false;
         const giveBack = async () => void (isMoreDue = await giveBackLapsed(shard, parts));
-        if (await refusals.attempt(giveBack)) refusals.over();
+        if (await refusals.attempt(giveBack)) refusals.over("store");
       }
       const visit = await control.visit(shard, { epoch, seq: position.seq }, parts.deployment.id);
       refusals.visited(visit);
@@ -171,7 +169,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
       const nowMs = world.elapsedMs();
       if (visit.head > Math.max(noted.head, position.seq) && nowMs - noted.atMs >= visitEveryMs) {
         noted = { head: visit.head, atMs: nowMs };
-        await ledger.noteHead(noted.head);
+        await refusals.attempt(() => ledger.noteHead(noted.head));
       }
       await figures?.step();
       const unfit = await fitness.step(visit);
@@ -180,8 +178,10 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         await refusals.attempt(() => control.disarm(shard, parts.deployment.id));
         return;
       }
-      const forgotten = await retention.step();
-      if (forgotten > 0) logger.info("old order lines deleted", { shard, lines: forgotten });
+      await refusals.attempt(async () => {
+        const forgotten = await retention.step();
+        if (forgotten > 0) logger.info("old order lines deleted", { shard, lines: forgotten });
+      });
     }
   } catch (error) {
     if (error instanceof LedgerMismatch) {
@@ -189,6 +189,32 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
     }
     throw error;
   }
+}
+
+type Counted = Extract<Booked, { kind: "applied" }>;
+
+/** Books entries, watched. Undefined when they do not follow on the ledger: the log says why. */
+async function bookEntries(
+  ledger: ShardLedger,
+  entries: readonly LogEntry[],
+  { logger, watch = unwatched }: ShardWorkerParts,
+): Promise<Counted | undefined> {
+  const { shard } = ledger;
+  const booking = watch.booking(shard, entries);
+  const applied = await apply(ledger, entries).catch((error) => {
+    booking.failed(error);
+    throw error;
+  });
+  booking.ended(applied);
+  const trace = traceIds(booking.traceparent);
+  if (applied.kind !== "applied") {
+    logger.error("log cannot be booked", { shard, why: whyNotBooked(applied), ...trace });
+    return undefined;
+  }
+  if (applied.deadLetters > 0) {
+    logger.error("dead letters", { shard, deadLetters: applied.deadLetters, ...trace });
+  }
+  return applied;
 }
 
 /** Empty batches, 256 lines each, as long as more is due; what they leave in the log is booked in between. */
@@ -217,12 +243,10 @@ async function giveBackDue(
 
 /** What an arming threw and only a person can change, as a verdict. */
 function asRefusal(error: unknown, { shard }: ShardLedger): Verdict {
-  if (refusesWrites(error) || isForAPerson(error)) {
-    return {
-      kind: "refused",
-      reason: `Cannot arm shard ${shard} as its store refused a command: ${error.message}`,
-      driftUnits: 0,
-    };
+  const refusal = refusalOf(error);
+  if (refusal) {
+    const reason = `Cannot arm shard ${shard} as its ${refusal.by} refused a command: ${refusal.why}`;
+    return { kind: "refused", reason, driftUnits: 0 };
   }
   if (!(error instanceof LedgerMismatch)) throw error;
   const { differences } = error;

@@ -12,7 +12,15 @@ import { installKafka, KAFKA_BY_HAND, KAFKA_FOLDERS, KAFKA_JAR } from "./install
 import { ensureRun } from "./run_folder.ts";
 
 /** The servers that tests can ask for. */
-export type ServerName = "redis" | "valkey" | "postgres" | "kafka" | "nginx" | "openssl" | "iproute2";
+export type ServerName =
+  | "redis"
+  | "valkey"
+  | "postgres"
+  | "kafka"
+  | "nginx"
+  | "openssl"
+  | "iproute2"
+  | "pgbouncer";
 
 /** How one server is found and installed. */
 interface Recipe {
@@ -60,6 +68,12 @@ const RECIPES: Record<ServerName, Recipe> = {
     folders: () => ["/usr/sbin", "/usr/local/sbin"], // not in everybody's PATH
     install: () => installPackages(["nginx"]),
     byHand: "sudo apt-get install -y nginx",
+  },
+  pgbouncer: {
+    programs: ["pgbouncer"],
+    folders: () => ["/usr/sbin", "/usr/local/sbin"],
+    install: () => installPackages(["pgbouncer"]),
+    byHand: "sudo apt-get install -y pgbouncer",
   },
   openssl: {
     programs: ["openssl"],

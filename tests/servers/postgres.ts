@@ -165,14 +165,15 @@ async function templateDir(account: Account): Promise<string> {
   return template;
 }
 
-async function folderFor({ uid, gid }: Account, name: string): Promise<string> {
+/** A folder of the run that an account may write. */
+export async function folderFor({ uid, gid }: Account, name: string): Promise<string> {
   const dir = await dataDir(name);
   if (uid !== undefined && gid !== undefined) await Deno.chown(dir, uid, gid);
   return dir;
 }
 
 /** PostgreSQL refuses root; its Debian package brings the user `postgres`. */
-async function unprivileged(): Promise<Account> {
+export async function unprivileged(): Promise<Account> {
   if (Deno.uid() !== 0) return {};
   const id = async (flag: string) =>
     Number(await runCommand("id", [flag, "postgres"], { deadlineMs: COMMAND_DEADLINE_MS }));

@@ -30,7 +30,7 @@ export async function startShared(
   report: (line: string) => void,
 ): Promise<void> {
   // All programs, also when one file runs: fault tests start servers of their own.
-  await installServers(["redis", "valkey", "postgres", "openssl", "kafka", "nginx"], report);
+  await installServers(["redis", "valkey", "postgres", "openssl", "kafka", "nginx", "pgbouncer"], report);
   await Promise.all(servers.map(async (server) => {
     Deno.env.set(SHARED_VARIABLES[server], (await START[server]()).url);
   }));

@@ -88,7 +88,12 @@ const adapters: readonly (readonly string[])[] = [
   ["src/inventory/redis/", "src/log/redis_stream.ts", "src/redis/"],
   ["src/inventory/memory/"],
   ["src/log/kafka/"],
-  ["src/ledger/postgres.ts", "src/ledger/postgres_session.ts", "src/ledger/postgres_options.ts"],
+  [
+    "src/ledger/postgres.ts",
+    "src/ledger/postgres_session.ts",
+    "src/ledger/postgres_options.ts",
+    "src/ledger/postgres_settings.ts",
+  ],
   ["src/ledger/pglite.ts", "src/ledger/folder_lock.ts"],
 ];
 

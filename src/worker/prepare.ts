@@ -1,0 +1,42 @@
+/**
+ * Prepares the ledger when a worker starts, and waits for one that is away.
+ *
+ * @module
+ */
+import type { Deployment, Ledger } from "../ledger/ledger.ts";
+import { isForeignSchema } from "../ledger/sqlstate.ts";
+import { describeError, type Logger } from "../telemetry/logger.ts";
+import { Reminder } from "../telemetry/reminder.ts";
+import { sleep, type World } from "../world.ts";
+
+const retryEveryMs = 500;
+
+/**
+ * Tries until it succeeds. The reason of a failure is logged once, then once a minute.
+ *
+ * @throws {RangeError} when trying again cannot help: other settings made the schema, the role has no right to it, it
+ *   has tables of somebody else, the database is not in UTF8
+ */
+export async function prepareLedger(
+  ledger: Ledger,
+  shards: number,
+  world: World,
+  logger: Logger,
+): Promise<Deployment> {
+  const away = new Reminder(world, (fields) => logger.warn("ledger is away", fields));
+  for (;;) {
+    try {
+      return await ledger.prepare(shards);
+    } catch (error) {
+      if (error instanceof RangeError) throw error;
+      if (isForeignSchema(error)) {
+        throw new RangeError(
+          `Cannot prepare the ledger's schema: ${error.message} (SQLSTATE ${error.sqlstate}). The worker's role needs ` +
+            `USAGE and CREATE on the schema NAMESPACE, which must have no tables of others: see deploy/postgres/roles.sql`,
+        );
+      }
+      away.say(describeError(error));
+      await sleep(world, retryEveryMs);
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * A PostgreSQL that cannot store a text: refused before it is used, and no event ends booking.
+ */
+import assert from "node:assert/strict";
+import { openPostgres } from "../../src/ledger/postgres.ts";
+import { openLedger } from "../../src/ledger/sql_ledger.ts";
+import { realWorld as world } from "../../src/world.ts";
+import { runPrefix, withConnection } from "../servers/database.ts";
+import { sharedPostgres } from "../servers/shared.ts";
+import { entry, opening, sale } from "./ledger_books.ts";
+
+async function open(url: string) {
+  const database = openPostgres({ url, namespace: "inventory", applicationName: "refused-test", world });
+  const ledger = await openLedger(database, world);
+  return Object.assign(ledger, { [Symbol.asyncDispose]: () => ledger.close() });
+}
+
+for (const encoding of ["LATIN1", "EUC_JP", "SQL_ASCII"]) {
+  Deno.test(`a database in ${encoding} is refused by name before anything is written`, async () => {
+    const { url } = sharedPostgres();
+    const name = `${runPrefix()}${crypto.randomUUID().slice(0, 8)}`;
+    await withConnection(url, (sql) =>
+      sql.unsafe(
+        `create database ${name} encoding '${encoding}' template template0 lc_collate 'C' lc_ctype 'C'`,
+      ));
+    const target = new URL(url);
+    target.pathname = `/${name}`;
+    await using ledger = await open(target.href);
+    await assert.rejects(ledger.prepare(1), new RegExp(`server_encoding must be UTF8: it is ${encoding}`));
+    const finding = (await ledger.findings()).find(({ check }) => check === "server_encoding");
+    assert.equal(finding?.verdict, "bad", "doctor says it, too");
+    const [row] = await withConnection(
+      target.href,
+      (sql) => sql`select to_regnamespace('inventory') as found`,
+    );
+    assert.equal(row?.found, null);
+  });
+}
+
+/** What a database in another encoding does to a character that it lacks, and one that takes nothing of a user. */
+const REFUSING = `
+  set search_path = inventory;
+  create function refuse() returns trigger language plpgsql as $$
+  begin
+    if new::text ~ '[^\\x01-\\x7f]' then
+      raise exception 'character has no equivalent' using errcode = '22P05';
+    end if;
+    if tg_table_name = 'movements' and new::text like '%cursed%' then
+      raise exception 'not this one' using errcode = '22003';
+    end if;
+    return new;
+  end $$;
+  create trigger refuse before insert on movements for each row execute function refuse();
+  create trigger refuse before insert on dead_letters for each row execute function refuse();`;
+
+Deno.test("an event that PostgreSQL refuses although it was cleaned is a dead letter, and booking goes on", async () => {
+  const url = await sharedPostgres().freshDatabase();
+  await using ledger = await open(url);
+  await ledger.prepare(1);
+  await withConnection(url, (sql) => sql.unsafe(REFUSING));
+  const shard = await ledger.lease(0);
+  assert.ok(shard);
+  const applied = await shard.apply([
+    entry(1, opening(1, "sku", 9), opening(2, "other", 9), sale(3, "sku", 8, { userId: "日本" })),
+    entry(1, sale(4, "sku", 7), sale(5, "other", 8, { userId: "cursed" }), sale(6, "sku", 6)),
+  ]);
+  assert.deepEqual([applied.kind, applied.kind === "applied" && applied.deadLetters], ["applied", 2]);
+  const rows = await withConnection(
+    url,
+    (sql) => sql`select seq::int, sqlstate, event, reason from inventory.dead_letters order by id`,
+  );
+  assert.deepEqual(rows.map(({ seq, sqlstate, event }) => [seq, sqlstate, event.userId]), [
+    [3, "22P05", "日本"],
+    [5, "22003", "cursed"],
+  ]);
+  assert.match(rows[0]?.reason, /no equivalent; booked in ASCII/);
+  assert.match(rows[1]?.reason, /not this one; its movement is not booked/);
+  // The next movement of that SKU does not add up: the shard is refused by its name until a person has looked.
+  const next = await shard.apply([entry(1, sale(7, "other", 7))]);
+  assert.deepEqual(next.kind === "mismatch" && next.differences.map(({ sku }) => sku), ["other"]);
+  const [line] = await withConnection(
+    url,
+    (sql) => sql`select user_id, delta::int from inventory.movements where seq = 3`,
+  );
+  assert.deepEqual([line?.user_id, line?.delta], ["\\u65e5\\u672c", -1]);
+  await shard.release();
+});
