@@ -41,7 +41,7 @@ for (const ignored of ["", USUAL]) {
     const lease = await ledger.lease(0);
     assert.ok(lease);
     await lease.apply([entry(1, opening(1, "SKU-1", 5), sale(2, "SKU-1", 4))]);
-    assert.equal((await ledger.findOrder("order-2")).length, 1);
+    assert.equal((await ledger.findOrder("order-2")).lines.length, 1);
     await using other = await open(bouncer.url);
     assert.equal(await other.lease(0), undefined);
     // It is silent from here on. PostgreSQL ends it after 3 s.
