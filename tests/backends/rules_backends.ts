@@ -12,7 +12,7 @@ const DEADLINE_MS = 60_000;
 const promtool = (...args: string[]) =>
   runCommand(backendProgram("promtool"), args, { deadlineMs: DEADLINE_MS, cwd: `${DEPLOY}/prometheus` });
 
-const GROUPS = ["objective", "objective_3d", "sale", "books", "shards", "processes"];
+const GROUPS = ["objective", "objective_3d", "sale", "books", "shards", "processes", "servers"];
 const SEVERITIES = ["page", "ticket", "info"];
 
 Deno.test("Prometheus takes the configuration and the rules", async () => {
@@ -26,7 +26,9 @@ for (const group of GROUPS) {
 }
 
 Deno.test("every alert has a test for both, a severity and a page of its own", async () => {
-  const rules = await Deno.readTextFile(`${DEPLOY}/prometheus/rules/alerts.yml`);
+  const rules = (await Promise.all(
+    ["alerts", "servers"].map((name) => Deno.readTextFile(`${DEPLOY}/prometheus/rules/${name}.yml`)),
+  )).join("\n");
   const alerts = rules.split(/^ +- (?=alert: )/m).slice(1);
   const tests =
     (await Promise.all(GROUPS.map((group) => Deno.readTextFile(`${DEPLOY}/prometheus/tests/${group}.yml`))))
