@@ -185,13 +185,13 @@ export const settings = {
   rateLimit: {
     name: "RATE_LIMIT",
     default: null,
-    meaning: "`<sales>/<seconds>` that one buyer may ask for, e.g. `20/1`; unset = off",
+    meaning: "`<commands>/<seconds>` that one buyer may ask for, e.g. `20/1`; unset = off",
     format: rate(),
   },
   rateLimitBy: {
     name: "RATE_LIMIT_BY",
     default: "address",
-    meaning: "who is one buyer: `address` (IPv6: its /64) or `user_id`",
+    meaning: "who is one buyer: `address` (IPv6: its /64) or `user_id` (without one, the order)",
     format: oneOf<BuyerKey>(["address", "user_id"]),
   },
   trustProxy: {

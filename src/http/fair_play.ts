@@ -1,7 +1,8 @@
 /**
  * Who may ask to buy, and how often: judged at the edge, before the store is asked.
  *
- * Both judge sales, one by one: each item of a batch counts. Reading, confirming and giving back are free.
+ * The block list judges sales. The rate limit counts every command of a buyer: sales, one by one in a batch, and what
+ * follows on an order (confirm, cancel, extend, return, look-up). Reading a SKU is free.
  *
  * @module
  */
@@ -15,10 +16,12 @@ import { type Taken, TokenBuckets } from "./token_buckets.ts";
 /** Headers to add to the answer of a sale that may go on. */
 export type Turn = Readonly<Record<string, string>>;
 
-/** Judges sales. */
+/** Judges buyers. */
 export interface FairPlay {
   /** Lets a sale go on, or refuses it. `address` is empty where there is none. */
   judge(userId: string, address: string): Checked<Turn>;
+  /** Lets a command that follows on an order go on, or refuses it. It names no user. */
+  judgeFollowUp(orderId: string, address: string): Checked<Turn>;
 }
 
 /** Fair play as configured; null when nothing of it is on, so that it costs nothing. */
@@ -37,6 +40,7 @@ function inTurn(first: FairPlay, second: FairPlay): FairPlay {
       const verdict = first.judge(userId, address);
       return verdict.kind === "refused" ? verdict : second.judge(userId, address);
     },
+    judgeFollowUp: (orderId, address) => second.judgeFollowUp(orderId, address),
   };
 }
 
@@ -61,6 +65,11 @@ class BlockList implements FairPlay {
     return this.#users.has(userId) || this.#hasAddress(address) ? blockedAnswer : noHeaders;
   }
 
+  /** Who is blocked may still give back what was bought. */
+  judgeFollowUp(): Checked<Turn> {
+    return noHeaders;
+  }
+
   #hasAddress(text: string): boolean {
     const address = this.#prefixes.size === 0 ? undefined : parseAddress(text);
     if (address === undefined) return false;
@@ -83,7 +92,16 @@ class RateLimit implements FairPlay {
   }
 
   judge(userId: string, address: string): Checked<Turn> {
-    const taken = this.#buckets.take(this.#by === "user_id" ? userId : buyerAt(address));
+    return this.#take(this.#by === "user_id" ? userId : buyerAt(address));
+  }
+
+  /** Where users are counted the order is, under a name that no user id can have. */
+  judgeFollowUp(orderId: string, address: string): Checked<Turn> {
+    return this.#take(this.#by === "user_id" ? `\u0001${orderId}` : buyerAt(address));
+  }
+
+  #take(key: string): Checked<Turn> {
+    const taken = this.#buckets.take(key);
     const headers = this.#headers(taken);
     if (taken.ok) return valid(headers);
     const retryAfterMs = Math.ceil(taken.nextMs);

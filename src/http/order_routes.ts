@@ -5,6 +5,7 @@
  */
 import { answerBasket, answerOrder, answerReturn } from "./answer.ts";
 import type { Edge, Route } from "./edge.ts";
+import { refusedFollowUp } from "./follow_up.ts";
 import { ask } from "./journey.ts";
 import { parseOrderId } from "./parse.ts";
 import { parseBasket, parseReturn } from "./parse_order.ts";
@@ -35,23 +36,29 @@ export function placeOrder(edge: Edge): Route {
 }
 
 /** `GET /api/v1/orders/:order_id`: for a client that lost the answer, too. */
-export function readOrder({ inventory, access, world }: Edge): Route {
-  return async (request) => {
+export function readOrder(edge: Edge): Route {
+  const { inventory, access, world } = edge;
+  return async (request, connection) => {
     const caller = access.admit(request, "read");
     if (caller.kind === "refused") return respond(caller.answer);
     const orderId = parseOrderId(idSegment(request));
     if (orderId.kind === "refused") return respond(orderId.answer);
+    const refused = refusedFollowUp(edge, request, connection, orderId.value);
+    if (refused) return respond(refused);
     const outcome = await inventory.findOrder(orderId.value);
     return respond(answerOrder(outcome, orderId.value, world.now()));
   };
 }
 
 /** `POST /api/v1/orders/:order_id/return`. */
-export function returnUnits({ inventory, access, world }: Edge): Route {
+export function returnUnits(edge: Edge): Route {
+  const { inventory, access, world } = edge;
   return async (request, connection) => {
     const received = await receive(access, request, connection, returnRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, body, origin } = received.value;
+    const refused = refusedFollowUp(edge, request, connection, orderId);
+    if (refused) return respond(refused);
     const outcome = await ask(inventory, {
       kind: "return",
       orderId,

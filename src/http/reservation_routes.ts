@@ -5,6 +5,7 @@
  */
 import { answerExtend, answerReserve, answerSettle } from "./answer.ts";
 import type { Edge, Route } from "./edge.ts";
+import { refusedFollowUp } from "./follow_up.ts";
 import { ask } from "./journey.ts";
 import { parseOrderId } from "./parse.ts";
 import { parseCancel, parseConfirm, parseExtend, parseReserve } from "./parse_order.ts";
@@ -47,11 +48,14 @@ export function reserve(edge: Edge): Route {
 }
 
 /** `POST /api/v1/reservations/:order_id/confirm`. */
-export function confirm({ inventory, access, world }: Edge): Route {
+export function confirm(edge: Edge): Route {
+  const { inventory, access, world } = edge;
   return async (request, connection) => {
     const received = await receive(access, request, connection, confirmRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, body: { lines }, origin } = received.value;
+    const refused = refusedFollowUp(edge, request, connection, orderId);
+    if (refused) return respond(refused);
     const outcome = await ask(inventory, {
       kind: "confirm",
       orderId,
@@ -63,22 +67,28 @@ export function confirm({ inventory, access, world }: Edge): Route {
 }
 
 /** `POST /api/v1/reservations/:order_id/cancel`. */
-export function cancel({ inventory, access, world }: Edge): Route {
+export function cancel(edge: Edge): Route {
+  const { inventory, access, world } = edge;
   return async (request, connection) => {
     const received = await receive(access, request, connection, cancelRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, origin } = received.value;
+    const refused = refusedFollowUp(edge, request, connection, orderId);
+    if (refused) return respond(refused);
     const outcome = await ask(inventory, { kind: "cancel", orderId, ...origin }, connection.journey);
     return respond(answerSettle(outcome, "cancel", orderId, world.now()));
   };
 }
 
 /** `POST /api/v1/reservations/:order_id/extend`: counted from when the reservation was made. */
-export function extend({ inventory, access, world }: Edge): Route {
+export function extend(edge: Edge): Route {
+  const { inventory, access, world } = edge;
   return async (request, connection) => {
     const received = await receive(access, request, connection, extendRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, body: { holdMs }, origin } = received.value;
+    const refused = refusedFollowUp(edge, request, connection, orderId);
+    if (refused) return respond(refused);
     const outcome = await ask(inventory, { kind: "extend", orderId, holdMs, ...origin }, connection.journey);
     return respond(answerExtend(outcome, orderId, world.now()));
   };

@@ -54,18 +54,32 @@ Deno.test("every item of a batch takes from the bucket, and is refused alone", a
   equal(inventory.commands.length, 2);
 });
 
-Deno.test("what follows a sale takes from no bucket", async () => {
-  const { send } = shop({ RATE_LIMIT: "1/60", BLOCKED: "203.0.113.7" });
-  const requests = [
-    ["/api/v1/inventory/S", {}],
+Deno.test("what follows on an order takes from the bucket, too; reading a SKU is free", async () => {
+  const followUps = [
     ["/api/v1/reservations/o1/cancel", { method: "POST" }],
+    ["/api/v1/reservations/o1/confirm", { method: "POST" }],
     ["/api/v1/orders/o1", {}],
   ] as const;
-  for (const [path, init] of requests) {
-    const response = await send(path, init);
-    await response.body?.cancel();
-    ok(![403, 429].includes(response.status), path);
+  for (const by of ["address", "user_id"]) {
+    const { send } = shop({ RATE_LIMIT: "2/60", RATE_LIMIT_BY: by });
+    const statuses = [];
+    for (const [path, init] of followUps) {
+      const response = await send(path, init);
+      await response.body?.cancel();
+      statuses.push(response.status === 429);
+    }
+    deepEqual(statuses, [false, false, true], by);
+    const read = await send("/api/v1/inventory/S", {});
+    await read.body?.cancel();
+    ok(read.status !== 429);
   }
+});
+
+Deno.test("who is blocked may give back what was bought", async () => {
+  const { send } = shop({ BLOCKED: "203.0.113.7" });
+  const response = await send("/api/v1/reservations/o1/cancel", { method: "POST" });
+  await response.body?.cancel();
+  ok(![403, 429].includes(response.status));
 });
 
 Deno.test("who is blocked is refused in every way to buy, and nothing is asked of the inventory", async () => {

@@ -8,7 +8,8 @@ import { isSale } from "./outcome.ts";
 
 const adjustmentPrefix = "\u0001";
 const returnPrefix = "\u0002";
-const separator = "\u001f";
+/** Between the two ids of a name. */
+export const pairSeparator = "\u001f";
 
 /** The name of an adjustment. */
 export function adjustmentKey(adjustmentId: string): string {
@@ -17,12 +18,12 @@ export function adjustmentKey(adjustmentId: string): string {
 
 /** The name of a return. */
 export function returnKey(orderId: string, returnId: string): string {
-  return returnPrefix + orderId + separator + returnId;
+  return returnPrefix + orderId + pairSeparator + returnId;
 }
 
 /** The name of what a user has of a SKU. */
 export function pairKey(userId: string, sku: string): string {
-  return userId + separator + sku;
+  return userId + pairSeparator + sku;
 }
 
 /** The name of a line as the ledger has it. */

@@ -113,6 +113,13 @@ export interface ShardControl {
    * log behind the ledger. On a server that refuses writes it only reads.
    */
   visit(shard: number, applied: Position, deployment: string): Promise<Visit>;
+  /**
+   * Drops what users have bought under quotas that are over, a page at a time.
+   *
+   * @param cursor "0" at first, then what the call before returned
+   * @returns where the next page starts; "0" after the last
+   */
+  sweepQuotas(shard: number, deployment: string, cursor: string): Promise<string>;
   /** Closes connections. */
   close(): Promise<void>;
 }

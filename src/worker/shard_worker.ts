@@ -16,6 +16,7 @@ import { sleep, type World } from "../world.ts";
 import { apply, type Booked, LedgerMismatch, whyNotBooked } from "./apply.ts";
 import { Compensator } from "./compensate.ts";
 import { FitnessWatch } from "./fitness.ts";
+import { QuotaSweep } from "./quota_sweep.ts";
 import { Retention } from "./retention.ts";
 import { unwatched, type WorkerWatch } from "./watch.ts";
 import { arm, type ArmingParts, type Verdict } from "./arming.ts";
@@ -126,6 +127,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
   const refusals = new Refusals(shard, world, logger, parts.onFailure);
   const fitness = new FitnessWatch({ ...parts, ledger, refusals });
   const retention = new Retention(ledger, world, parts.retentionMs);
+  const sweep = new QuotaSweep(control, world);
   const figures = parts.watch && new Figures(ledger, world, parts.watch);
   let noted = { head: position.seq, atMs: world.elapsedMs() };
   let isMoreDue = false;
@@ -178,6 +180,7 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         await refusals.attempt(() => control.disarm(shard, parts.deployment.id));
         return;
       }
+      await refusals.attempt(() => sweep.step(shard, parts.deployment.id));
       await refusals.attempt(async () => {
         const forgotten = await retention.step();
         if (forgotten > 0) logger.info("old order lines deleted", { shard, lines: forgotten });

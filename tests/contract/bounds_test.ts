@@ -12,12 +12,13 @@ import {
   armEmpty,
   decide,
   deduct,
+  deployment,
   inTime,
   type MakeStore,
   readAll,
   type StoreUnderTest,
 } from "./store_suite.ts";
-import { makeMemoryStore, makeRedisStore } from "./stores.ts";
+import { makeMemoryStore, makeRedisStore, type RedisUnderTest } from "./stores.ts";
 
 const linesEach = 100;
 const skus = Array.from({ length: linesEach }, (_, i) => `S${i}`);
@@ -130,6 +131,52 @@ for (const [name, make] of stores) {
       ({ isMoreDue } = result);
     }
     assert.deepEqual(kinds, ["postponed", "postponed", "postponed", "postponed", "accepted"]);
+  });
+}
+
+const quotaOf = (sku: string, quota: number | null): Command => ({
+  kind: "rules",
+  sku,
+  opensAtMs: null,
+  closesAtMs: null,
+  quota,
+  tokenRequired: false,
+  ...origin,
+});
+
+async function sweep({ control }: StoreUnderTest): Promise<void> {
+  for (let cursor = "0", pages = 0;; pages++) {
+    assert.ok(pages < 100, "a sweep ends");
+    cursor = await control.sweepQuotas(0, deployment, cursor);
+    if (cursor === "0") return;
+  }
+}
+
+for (const [name, make] of stores) {
+  Deno.test(`${name}: counts of a quota are dropped with its window, those that count stay`, async () => {
+    await using parts = await open(make);
+    const { store } = parts;
+    const buyers = Array.from({ length: 5 }, (_, i) => `buyer-${i}`);
+    await decide(store, quotaOf("S1", 2), quotaOf("S2", 2), quotaOf("S3", 2));
+    for (const sku of ["S1", "S2", "S3"]) {
+      await decide(store, ...buyers.map((user) => deduct(`${sku}-${user}`, sku, 1, user)));
+    }
+    await decide(store, quotaOf("S1", null), quotaOf("S2", 3)); // no rules any more; a new window
+    await decide(store, deduct("again", "S2", 2, "buyer-0"));
+    await sweep(parts);
+    if ("call" in parts) {
+      const { call, key } = parts as RedisUnderTest;
+      assert.equal(await call("HLEN", key("quota")), buyers.length + 1);
+    }
+    const outcomes = await decide(
+      store,
+      deduct("a", "S2", 2, "buyer-0"),
+      deduct("b", "S2", 3, "buyer-1"),
+      deduct("c", "S3", 2, "buyer-0"),
+      deduct("d", "S3", 1, "buyer-0"),
+    );
+    const kinds = outcomes.map(({ kind }) => kind);
+    assert.deepEqual(kinds, ["quota_exceeded", "accepted", "quota_exceeded", "accepted"]);
   });
 }
 

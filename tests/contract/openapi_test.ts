@@ -342,6 +342,33 @@ Deno.test("where buyers are limited, the last one too many is told when to come 
   for (const { headers } of answers) assert.match(headers.get("ratelimit") ?? "", /^"buyer";r=\d+;t=\d+$/);
 });
 
+Deno.test("where buyers are limited, what follows on an order counts as well", async () => {
+  for (const by of ["address", "user_id"]) {
+    await using api = await startApp({ ...everythingOn, RATE_LIMIT: "2/60", RATE_LIMIT_BY: by });
+    const bodies: [string, unknown][] = [
+      ["findOrder", undefined],
+      ["returnUnits", { return_id: "r", lines: [{ sku: "A", amount: 1 }] }],
+      ["confirm", {}],
+      ["cancel", {}],
+      ["extend", { ttl_seconds: 60 }],
+    ];
+    for (const [i, [operationId, body]] of bodies.entries()) {
+      const operation = operationOf(operationId);
+      const ask = async (orderId: string) => {
+        const init = body === undefined ? {} : posted(body);
+        const path = operation.path.replace(/\{\w+\}/, orderId);
+        const response = await send(api, path, bearer({ ...init, method: operation.method }, adminToken));
+        return await judge(operation, response);
+      };
+      const answers = [await ask(`o-${i}`), await ask(`o-${i}`), await ask(`o-${i}`)];
+      assert.equal(answers[2]?.code, "too_many_requests", `${operationId} by ${by}`);
+      assert.match(answers[2]?.headers.get("ratelimit") ?? "", /^"buyer";r=0;t=\d+$/);
+      // An order has a bucket of its own; an address has one for all.
+      if (by === "user_id") assert.notEqual(answers[1]?.code, "too_many_requests");
+    }
+  }
+});
+
 testEach("an adjustment id is good for as many SKUs as an order has lines", async (backend) => {
   await using api = await startApp({}, backend);
   const operation = operationOf("adjustStock");

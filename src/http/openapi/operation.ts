@@ -144,7 +144,10 @@ function responses(written: Operation): Part {
   ]);
   const codes = Map.groupBy(codesOf(written), (code) => problems[code][0]);
   for (const [status, group] of [...codes].toSorted(([a], [b]) => a - b)) {
-    const limited = isSale && [404, 403, 409, 422, 429, 503].includes(status) ? rateLimitHeaders : [];
+    const limited =
+      group.includes("too_many_requests") || isSale && [404, 403, 409, 422, 429, 503].includes(status)
+        ? rateLimitHeaders
+        : [];
     byStatus.push([String(status), problemResponse(group, limited)]);
   }
   return Object.fromEntries(byStatus);

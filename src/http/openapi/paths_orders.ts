@@ -68,7 +68,7 @@ export const orderPaths: Readonly<Record<string, Part>> = {
         example: { order_id: "order-1001", lines: [orderLine] },
         headers: ["CacheControl"],
       }],
-      problems: ["unknown_order", "ledger_behind", ...undecidedCodes],
+      problems: ["unknown_order", "ledger_behind", "too_many_requests", ...undecidedCodes],
     }),
   },
   "/api/v1/orders/{order_id}/return": {
@@ -108,6 +108,7 @@ export const orderPaths: Readonly<Record<string, Part>> = {
         "cross_shard_basket",
         "order_too_large",
         "ledger_behind",
+        "too_many_requests",
         ...undecidedCodes,
       ],
     }),

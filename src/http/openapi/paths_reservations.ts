@@ -10,7 +10,12 @@ import { saleCodes } from "./paths_sell.ts";
 
 /** What a reservation has become. */
 const endCodes: readonly ProblemCode[] = ["already_confirmed", "already_cancelled", "reservation_expired"];
-const settleCodes: readonly ProblemCode[] = ["unknown_reservation", ...endCodes, ...undecidedCodes];
+const settleCodes: readonly ProblemCode[] = [
+  "unknown_reservation",
+  ...endCodes,
+  "too_many_requests",
+  ...undecidedCodes,
+];
 
 const expires_at = "2026-11-22T12:10:00.000Z";
 

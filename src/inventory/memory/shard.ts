@@ -85,6 +85,11 @@ export class MemoryShard {
     this.#state.restoreQuota(userId, sku, units, sale);
   }
 
+  /** Drops counts of quotas that are over, a page at a time. Returns whether there are more. */
+  sweepQuotas(isFirst: boolean, nowMs: number): boolean {
+    return this.#state.sweepQuotas(isFirst, nowMs);
+  }
+
   /** Takes over a line as the ledger remembers it. */
   restoreLine(row: LineRow): void {
     const { id, returnId: _, ...line } = row;

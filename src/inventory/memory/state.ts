@@ -6,7 +6,7 @@
 import type { EventData, EventLine, InventoryEvent, StoredPolicy } from "../../log/event.ts";
 import { limits, type Origin } from "../command.ts";
 import type { Decided, RememberedLine } from "../outcome.ts";
-import { pairKey } from "../remembered.ts";
+import { pairKey, pairSeparator } from "../remembered.ts";
 import type { DecisionLimits } from "../limits.ts";
 import { ExpiryQueue } from "./expiry.ts";
 import { Generations } from "./generations.ts";
@@ -47,6 +47,10 @@ export interface Fact {
   readonly data?: EventData;
 }
 
+/** Counts that one step of a sweep looks at, and how long those of a closed window are kept, ms: clocks go back. */
+const sweepMax = 1000;
+const closedMs = 86_400_000;
+
 /** The state of a shard, and the events of the batch that is being decided. */
 export class ShardState {
   /** Every SKU. A missing one is unknown, never zero. */
@@ -60,6 +64,7 @@ export class ShardState {
   /** More reservations have lapsed than this batch gives back. */
   isMoreDue = false;
   readonly #quotas = new Map<string, QuotaCount>();
+  #sweep = this.#quotas.entries();
   /** Events of this batch. */
   events: InventoryEvent[] = [];
   /** The time of this batch, ms. */
@@ -186,6 +191,20 @@ export class ShardState {
     const count = this.quotaOf(userId, sku);
     if (!count || number <= count.sale) return; // bought before this window
     count.units = Math.max(0, count.units + units);
+  }
+
+  /** `lua/sweep.lua` in TypeScript. */
+  sweepQuotas(isFirst: boolean, nowMs: number): boolean {
+    if (isFirst) this.#sweep = this.#quotas.entries();
+    for (let looked = 0; looked < sweepMax; looked++) {
+      const next = this.#sweep.next();
+      if (next.done) return false;
+      const [key, { units, sale }] = next.value;
+      const { policy } = this.stock.get(key.slice(key.indexOf(pairSeparator) + 1)) ?? { policy: null };
+      const isOver = policy?.quota === undefined || (policy.closes ?? Infinity) + closedMs < nowMs;
+      if (units === 0 || isOver || sale !== (policy.sale ?? 0)) this.#quotas.delete(key);
+    }
+    return true;
   }
 
   /** Takes over what a user has bought, from the ledger; it may come in parts. */

@@ -243,6 +243,13 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     return Promise.resolve({ kind: "armed", head, silentReplicas: 0 });
   }
 
+  /** Looks at 1000 counts a call. */
+  sweepQuotas(shard: number, deployment: string, cursor: string): Promise<string> {
+    const slot = this.#slot(shard);
+    if (!slot.armed || slot.deployment !== deployment) return Promise.resolve("0");
+    return Promise.resolve(slot.shard.sweepQuotas(cursor === "0", this.world.now()) ? "1" : "0");
+  }
+
   /** Ends waiting reads. */
   close(): Promise<void> {
     for (const slot of this.#slots) slot.wake();

@@ -40,6 +40,7 @@ export interface ControlOptions extends RedisPlace {
 /** Entries kept behind the ledger's position, for an operator who wants to look: 10,000 events. */
 const trimMargin = 10_000;
 const scanCount = 2000;
+const sweepFields = 250;
 
 /** Verifies, restores and arms shards in Redis. */
 export class RedisControl implements ShardControl {
@@ -57,6 +58,7 @@ export class RedisControl implements ShardControl {
   readonly #disarm = readScript("disarm");
   readonly #restore = readScript("restore");
   readonly #note = readScript("note");
+  readonly #sweep = readScript("sweep");
   readonly #probeWrites = readScript("probe_writes");
 
   /** Reads its scripts from `lua/` and sends nothing yet. {@link close} closes `links`. */
@@ -241,6 +243,11 @@ export class RedisControl implements ShardControl {
     }
   }
 
+  /** One `HSCAN` of some 250 counts. */
+  async sweepQuotas(shard: number, deployment: string, cursor: string): Promise<string> {
+    return text(await this.#run(this.#sweep, shard, deployment, cursor, sweepFields));
+  }
+
   /** Closes the connections; calls on their way reject. */
   close(): Promise<void> {
     return this.#links.close();
@@ -262,7 +269,7 @@ export class RedisControl implements ShardControl {
 
   #scripts(): Script[] {
     const asked = [this.#decide, this.#inspect, this.#probeWrites];
-    return [...asked, this.#arm, this.#visit, this.#disarm, this.#restore, this.#note];
+    return [...asked, this.#arm, this.#visit, this.#disarm, this.#restore, this.#note, this.#sweep];
   }
 
   #key(shard: number, index: number): string {
