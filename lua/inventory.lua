@@ -33,7 +33,7 @@
     ["cancel", deadline, order id, actor, traceparent]
     ["extend", deadline, order id, hold, actor, traceparent]
     ["return", deadline, order id, return id, actor, traceparent, reason, [[SKU, amount], ...], ledger or null]
-    ["adjust", deadline, adjustment id, SKU, delta, actor, traceparent, reason, reference]
+    ["adjust", deadline, adjustment id, SKU, delta, actor, traceparent, reason, reference, second sale or null]
     ["set", deadline, adjustment id, SKU, available, expected or null, actor, traceparent, reason, reference]
     ["pause", deadline, SKU, actor, traceparent, reason]
     ["resume", deadline, SKU, actor, traceparent, reason]
@@ -45,6 +45,8 @@
     history  whether it was made elsewhere before: the user's limit neither counts for it nor counts it
     lines    [[SKU, amount], ...];   ledger   [last number in it, [the order's lines], [the return's lines]], when it was
              asked; lines as they are remembered, see state.lua
+    second sale   [order id, its number, units of the first that were sold then, units returned since]: the worker gives
+             back what was sold twice
     opens, closes   ms since 1970
 
   Reply   JSON, one of

@@ -68,6 +68,7 @@ end
 
 function wants.adjust(c, ids, skus)
   want(ids, ADJUSTMENT .. c[3])
+  if c[1] == "adjust" and not is_null(c[10]) then want(ids, c[10][1]) end
   want(skus, c[4])
 end
 wants.set = wants.adjust

@@ -1,6 +1,7 @@
 --[=[ stock: what a stock keeper asks. Never refused for a full backlog: it may be what is needed.
 
-  adjust  adds `delta` units, and makes the SKU when delta >= 0.
+  adjust  adds `delta` units, and makes the SKU when delta >= 0. With a second sale it gives back at most `delta` units,
+          and the order's line has the units that remain sold.
   set     sets the available units if they are as expected; expected null makes the SKU.
           Both are idempotent by (adjustment id, SKU).
           Event [kind, adjustment id, "", "", actor, traceparent, [line], reason, reference, {}];
@@ -39,14 +40,31 @@ local function keep_stock(kind, id, sku, delta, actor, traceparent, reason, refe
   return { kind == "create" and "created" or "accepted", seq, { fact[4] }, 0 }
 end
 
+-- What is to be given back of a second sale, and its line if it is remembered, with the units that are truly sold. What
+-- came back counts for the first sale, as far as that had units; the rest was of the second, and is back already.
+local function undo(second, sku, amount)
+  local order, number, sold, returned = unpack(second)
+  local line = remembered(order, sku)
+  if line and line[SEQ] ~= number then line = nil end
+  if line then returned = line[AMOUNT] - line[UNITS] end
+  return amount - math.max(0, returned - sold), line, math.max(0, sold - returned)
+end
+
 local function adjust(c)
-  local id, sku, delta = c[3], c[4], c[5]
+  local id, sku, delta, second = c[3], c[4], c[5], not is_null(c[10]) and c[10]
   local past = past_adjustment(ADJUSTMENT .. id, sku, function(line)
-    return line[KIND] ~= "set" and line[AMOUNT] == delta
+    return line[KIND] ~= "set" and (second or line[AMOUNT] == delta)
   end)
   if past then return past end
   if not stock[sku] and delta < 0 then return { "unknown_sku", sku } end
-  return keep_stock("adjust", id, sku, delta, c[6], c[7], c[8], c[9])
+  local line, units = nil, 0
+  if second then delta, line, units = undo(second, sku, delta) end
+  local reply = keep_stock("adjust", id, sku, delta, c[6], c[7], c[8], c[9])
+  if line and reply[1] == "accepted" then
+    line[UNITS] = math.min(units, line[AMOUNT])
+    dirty_orders[second[1]] = true
+  end
+  return reply
 end
 
 local function set(c)

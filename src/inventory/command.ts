@@ -132,6 +132,20 @@ export interface Adjust extends Origin {
   readonly reason: string;
   /** What it belongs to elsewhere, e.g. a delivery note: 0..{@link limits.noteCharsMax} characters. */
   readonly reference: string;
+  /** The worker's own: gives back `delta` units of a second sale, less what came back of it, and corrects its line. */
+  readonly secondSale?: SecondSale;
+}
+
+/** An order's line that was sold again after its shard had forgotten it. */
+export interface SecondSale {
+  /** The order. */
+  readonly orderId: string;
+  /** Number of the second sale's event. */
+  readonly seq: number;
+  /** Units of the first sale that were still sold then: what remains sold, less what came back since. */
+  readonly soldUnits: number;
+  /** Units that came back since then, for a shard that does not remember the second sale. */
+  readonly returnedUnits: number;
 }
 
 /** Set a SKU's available units, if they are what the caller thinks. Shares its ids with {@link Adjust}. */

@@ -36,8 +36,14 @@ export interface Compensation {
   readonly seq: number;
   /** Whose units. */
   readonly sku: string;
-  /** Units to give back, more than 0. */
+  /** Units that it took, more than 0. */
   readonly amount: number;
+  /** The order that was sold twice. */
+  readonly orderId: string;
+  /** Units of the sale that counts which were still sold when the second one was booked. */
+  readonly soldUnits: number;
+  /** Units of the order that came back since then. */
+  readonly returnedUnits: number;
 }
 
 /** A remembered line with the id it is remembered under. */

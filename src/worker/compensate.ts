@@ -89,9 +89,10 @@ async function compensate(ledger: ShardLedger, store: StockStore): Promise<Compe
 /** @returns the kind of the store's answer */
 async function giveBack(
   shard: number,
-  { seq, sku, amount }: Compensation,
+  { seq, sku, amount, orderId, soldUnits, returnedUnits }: Compensation,
   store: StockStore,
 ): Promise<string> {
+  // The line that the store remembers keeps the units of the first sale only: else they could be returned, too.
   const result = await store.decide(shard, [{
     deadlineMs: noDeadlineMs,
     command: {
@@ -101,6 +102,7 @@ async function giveBack(
       delta: amount,
       reason: "the order was accepted before, and its id was sent again after the idempotency window",
       reference: String(seq),
+      secondSale: { orderId, seq, soldUnits, returnedUnits },
       actor: "holdfast",
       traceparent: "",
     },

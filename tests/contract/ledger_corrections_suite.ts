@@ -71,7 +71,7 @@ export function registerCorrections({ test }: Registrar): void {
     assert.deepEqual(await rows("select delta, reason, reference from movements where line = 1000"), [
       { delta: 0, reason: "counted", reference: `dead letter ${id}` },
     ]);
-    assert.deepEqual(await shard.compensations({ seq: 0, sku: "" }, 10), [{
+    assert.partialDeepStrictEqual(await shard.compensations({ seq: 0, sku: "" }, 10), [{
       seq: 3,
       sku: "SKU-1",
       amount: 1,

@@ -268,9 +268,30 @@ export function registerOrderLives({ test }: Registrar): void {
     const made = shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], { userId: "" });
     assert.equal(applied(await books.shard.apply([entry(1, made, basket(), basket())])).compensations, 1);
     assert.deepEqual(await books.shard.compensations({ seq: 0, sku: "" }, 10), [
-      { seq: 4, sku: "SKU-1", amount: 1 },
-      { seq: 4, sku: "SKU-2", amount: 2 },
+      { seq: 4, sku: "SKU-1", amount: 1, orderId: "order-i", soldUnits: 1, returnedUnits: 0 },
+      { seq: 4, sku: "SKU-2", amount: 2, orderId: "order-i", soldUnits: 2, returnedUnits: 0 },
     ]);
+  });
+
+  test("a compensation says how much of the first sale is left, whenever its units came back", async ({ shard }) => {
+    const shelf = new Shelf();
+    const deduct = (id: string) => shelf.next("deduct", id, [["SKU-1", -2, 0]]);
+    const back = (id: string, reference: string) =>
+      shelf.next("return", id, [["SKU-1", 2, 0]], { reference });
+    await shard.apply([entry(
+      1,
+      ...[deduct("before"), back("before", "r-1"), deduct("before")],
+      ...[deduct("after"), deduct("after"), back("after", "r-1")],
+      ...[deduct("both"), back("both", "r-1"), deduct("both"), back("both", "r-2")],
+    )]);
+    assert.deepEqual(
+      (await shard.compensations({ seq: 0, sku: "" }, 10)).map(({ orderId, soldUnits, returnedUnits }) => [
+        orderId,
+        soldUnits,
+        returnedUnits,
+      ]),
+      [["before", 0, 0], ["after", 2, 2], ["both", 0, 2]],
+    );
   });
 
   test("more returned than was sold is set aside, the rest of the batch is booked", async (books) => {

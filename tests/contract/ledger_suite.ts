@@ -197,7 +197,9 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
     assert.equal(applied(result).compensations, 1);
     assert.deepEqual(await rows("select seq from order_lines"), [{ seq: 2 }]);
     const start = { seq: 0, sku: "" };
-    assert.deepEqual(await shard.compensations(start, 10), [{ seq: 3, sku: "SKU-1", amount: 1 }]);
+    assert.deepEqual(await shard.compensations(start, 10), [
+      { seq: 3, sku: "SKU-1", amount: 1, orderId: "twice", soldUnits: 1, returnedUnits: 0 },
+    ]);
     assert.deepEqual(await shard.compensations({ seq: 3, sku: "SKU-1" }, 10), []);
 
     const back = opening(4, "SKU-1", 1, { kind: "adjust", id: compensationId(0, 3) });

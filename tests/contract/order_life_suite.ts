@@ -280,6 +280,39 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
     assert.deepEqual(figures(outcomes[6]), [12, 0]);
   });
 
+  for (
+    const { first, returned, stock } of [
+      { first: "was returned before", returned: [], stock: 10 },
+      { first: "was returned before, and the second one before it is undone", returned: ["r"], stock: 10 },
+    ]
+  ) {
+    test(`what a second sale took comes back once: the first ${first}`, async ({ store, control }) => {
+      await rebuildAt(control, 9);
+      await decide(store, deduct("o", "S", 5), ...returned.map((id) => giveBack("o", id, { S: 5 })));
+      const secondSale = { orderId: "o", seq: 10, soldUnits: 0, returnedUnits: 0 };
+      const undone = { ...adjust("undo", "S", 5), secondSale };
+      const outcomes = await decide(store, undone, undone, giveBack("o", "later", { S: 1 }), read("S"));
+      assert.deepEqual(kinds(outcomes), ["accepted", "accepted", "exceeds", "stock"]);
+      assert.deepEqual(figures(outcomes[3]), [stock, 0]);
+    });
+  }
+
+  test("what is left of the first sale can be returned when the second one is undone", async ({ store, control }) => {
+    await rebuildAt(control, 9);
+    await decide(store, deduct("o", "S", 5), giveBack("o", "r", { S: 1 }));
+    const secondSale = { orderId: "o", seq: 10, soldUnits: 4, returnedUnits: 0 };
+    const outcomes = await decide(
+      store,
+      { ...adjust("undo", "S", 5), secondSale },
+      giveBack("o", "s", { S: 4 }),
+      giveBack("o", "s", { S: 3 }),
+      giveBack("o", "t", { S: 3 }),
+      read("S"),
+    );
+    assert.deepEqual(kinds(outcomes), ["accepted", "exceeds", "accepted", "exceeds", "stock"]);
+    assert.deepEqual(figures(outcomes[4]), [14, 0]);
+  });
+
   test("a pause takes effect with the next decision, and only sales heed it", async ({ store, log }) => {
     await decide(store, reserve("r", { S: 1 }), deduct("o", "S"));
     const pause: Command = { kind: "pause", sku: "S", reason: "recount", ...origin };

@@ -13,9 +13,20 @@ import { accepted, moreDue, type ShardState } from "./state.ts";
 export function adjust(state: ShardState, command: Adjust): Decided {
   const past = pastAdjustment(state, command);
   if (past) return past;
-  const { sku, delta } = command;
+  const { sku, delta, secondSale } = command;
   if (!state.stock.has(sku) && delta < 0) return { kind: "unknown_sku", sku };
-  return keepStock(state, command, delta);
+  if (!secondSale) return keepStock(state, command, delta);
+  const { orderId, seq, soldUnits, returnedUnits } = secondSale;
+  const remembered = state.line(orderId, sku);
+  const line = remembered?.seq === seq ? remembered : undefined;
+  // What came back counts for the first sale, as far as that had units; the rest was of the second, and is back already.
+  const returned = line ? line.amount - line.units : returnedUnits;
+  const outcome = keepStock(state, command, delta - Math.max(0, returned - soldUnits));
+  if (line && outcome.kind === "accepted") {
+    const units = Math.min(Math.max(0, soldUnits - returned), line.amount);
+    state.rewrite(orderId, (other) => other === line ? { ...line, units } : other);
+  }
+  return outcome;
 }
 
 /** Sets a SKU's available units, if they are as expected. */
@@ -78,7 +89,9 @@ function pastAdjustment(state: ShardState, command: Adjust | SetStock): Decided 
  * What was asked follows from what is remembered: a `set` found the figure after it less the change, a `create` no SKU.
  */
 function isSame({ kind, amount, newStock }: RememberedLine, command: Adjust | SetStock): boolean {
-  if (command.kind === "adjust") return kind !== "set" && amount === command.delta;
+  if (command.kind === "adjust") {
+    return kind !== "set" && (command.secondSale !== undefined || amount === command.delta);
+  }
   if (newStock !== command.available) return false;
   if (command.expected === null) return kind === "create";
   return kind === "set" && newStock - amount === command.expected;

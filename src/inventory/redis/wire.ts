@@ -6,7 +6,7 @@
  */
 import type { Followers } from "../../redis/followers.ts";
 import { integer, list, text } from "../../redis/reply.ts";
-import type { Command } from "../command.ts";
+import type { Adjust, Command } from "../command.ts";
 import type { Decided } from "../outcome.ts";
 import type { Timed } from "../store.ts";
 import { decodeLine, decodePolicy, encodeLine, linesOf } from "./wire_lines.ts";
@@ -122,7 +122,7 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
     }
     case "adjust": {
       const note = [c.actor, c.traceparent, c.reason, c.reference];
-      return [c.kind, deadlineMs, c.adjustmentId, c.sku, c.delta, ...note];
+      return [c.kind, deadlineMs, c.adjustmentId, c.sku, c.delta, ...note, secondSaleOf(c)];
     }
     case "set": {
       const note = [c.actor, c.traceparent, c.reason, c.reference];
@@ -141,6 +141,12 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
     case "lookup":
       return [c.kind, deadlineMs, c.orderId];
   }
+}
+
+function secondSaleOf({ secondSale }: Adjust): unknown[] | null {
+  if (!secondSale) return null;
+  const { orderId, seq, soldUnits, returnedUnits } = secondSale;
+  return [orderId, seq, soldUnits, returnedUnits];
 }
 
 /**
