@@ -147,7 +147,7 @@ const held: RememberedLine = {
   holdMs: 1000,
   expiresAtMs: nowMs + 1000,
 };
-const settled = { settledSeq: 13, settledFingerprint: "g", settledStock: 96 };
+const settled = { settledSeq: 13, settledStock: 96 };
 
 Deno.test("an order tells of each line what was sold, held, settled and returned", () => {
   const storyOf = (line: RememberedLine) => {

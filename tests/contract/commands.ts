@@ -45,7 +45,6 @@ function soldLine(some: Partial<RememberedLine>): RememberedLine {
   const line = {
     sku: "S1",
     kind: "",
-    fingerprint: "",
     amount: 0,
     newStock: 0,
     seq: 0,

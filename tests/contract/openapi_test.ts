@@ -162,9 +162,9 @@ async function fillShelves(api: AppUnderTest): Promise<void> {
   }
 }
 
-Deno.test("whatever breaks one rule of the document is refused as it says", async () => {
-  await using open = await startApp();
-  await using strict = await startApp(everythingOn);
+testEach("whatever breaks one rule of the document is refused as it says", async (backend) => {
+  await using open = await startApp({}, backend);
+  await using strict = await startApp(everythingOn, backend);
   let requests = 0;
   for (const operation of operations) {
     const example = operation.requestBody?.content["application/json"]?.example;
@@ -179,8 +179,8 @@ Deno.test("whatever breaks one rule of the document is refused as it says", asyn
   assert.ok(requests > 1000, `only ${requests} requests`);
 });
 
-Deno.test("without a token, or with one that does not allow it, every operation says so", async () => {
-  await using api = await startApp(everythingOn);
+testEach("without a token, or with one that does not allow it, every operation says so", async (backend) => {
+  await using api = await startApp(everythingOn, backend);
   for (const operation of operations) {
     const path = operation.path.replaceAll(/\{\w+\}/g, "x");
     const isOpen = !codesOf(operation).includes("unauthorized");
@@ -332,8 +332,8 @@ testEach("one walk meets every success that is documented", async (backend) => {
   assert.deepEqual(api.broken, []);
 });
 
-Deno.test("where buyers are limited, the last one too many is told when to come back", async () => {
-  await using api = await startApp({ ...everythingOn, RATE_LIMIT: "2/60" });
+testEach("where buyers are limited, the last one too many is told when to come back", async (backend) => {
+  await using api = await startApp({ ...everythingOn, RATE_LIMIT: "2/60" }, backend);
   const operation = operationOf("deduct");
   const buy = async () =>
     await judge(operation, await send(api, operation.path, bearer(posted(sale("o", "none")), adminToken)));
@@ -380,8 +380,8 @@ testEach("an adjustment id is good for as many SKUs as an order has lines", asyn
   assert.deepEqual([codes.indexOf("order_too_large"), codes.length], [100, 101]);
 });
 
-Deno.test("without a key for purchase tokens, both places that need one say so", async () => {
-  await using api = await startApp();
+testEach("without a key for purchase tokens, both places that need one say so", async (backend) => {
+  await using api = await startApp({}, backend);
   const tokens = await judge(
     operationOf("issuePurchaseToken"),
     await send(api, "/api/v1/purchase-tokens", posted({ order_id: "o", user_id: "u" })),

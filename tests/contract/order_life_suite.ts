@@ -242,7 +242,6 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       ...unsettled,
       ...{
         sku: "S",
-        fingerprint: "f",
         kind: "deduct",
         amount: 5,
         newStock: 5,
