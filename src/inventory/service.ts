@@ -120,9 +120,10 @@ export class InventoryService implements Inventory {
         const refusal = await this.#whyNotReserve(command, shard, askedAtMs);
         if (refusal) return refusal;
       }
-      return command.kind === "return"
-        ? await this.#giveBack(shard, command, askedAtMs, passage)
-        : await this.#ask(shard, command, askedAtMs, passage);
+      if (command.kind !== "return") return await this.#ask(shard, command, askedAtMs, passage);
+      const outcome = await this.#giveBack(shard, command, askedAtMs, passage);
+      const isKnown = outcome.kind !== "unknown_order" || this.#lanes.length === 1;
+      return isKnown ? outcome : await this.#whyNotReturn(command);
     } finally {
       this.#pending--;
       if (this.#pending === 0) this.#idle?.();
@@ -188,6 +189,15 @@ export class InventoryService implements Inventory {
     if (archive === null) return { kind: "ledger_behind" };
     const ledger = await this.#askLedger(() => recall(command, shard, archive, (sku) => this.shardOf(sku)));
     return "kind" in ledger ? ledger : await this.#ask(shard, { ...command, ledger }, askedAtMs, passage);
+  }
+
+  /** A shard knows only its own lines of an order: with none of them it is unknown, unless another shard has some. */
+  async #whyNotReturn({ orderId, lines }: Return): Promise<Outcome> {
+    const found = await this.findOrder(orderId);
+    if (found.kind !== "order_found") return found;
+    return found.lines.length === 0
+      ? { kind: "unknown_order" }
+      : { kind: "exceeds", sku: lines[0]?.sku ?? "", units: 0 };
   }
 
   async #askLedger<T>(ask: () => Promise<T>): Promise<T | Extract<Undecided, { kind: "store_unavailable" }>> {

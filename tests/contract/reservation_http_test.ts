@@ -262,3 +262,15 @@ testEach("the same id with other contents is a conflict, for every kind of chang
   }
   assert.deepEqual(await shop.figures(a), [[20, 0]]);
 });
+
+testEach(
+  "a return of a SKU that its order does not have is refused by units, not as an unknown order",
+  async (shop) => {
+    const [a = "", b = ""] = await shop.stockUp("A", "B");
+    await shop.deduct("o", a);
+    const refused = await shop.giveBack("o", "r", { [b]: 1 });
+    assert.deepEqual([refused.said, refused.body.sku, refused.body.units], ["409 return_exceeds_sold", b, 0]);
+    assert.equal((await shop.giveBack("none", "r", { [b]: 1 })).said, "404 unknown_order");
+    assert.deepEqual(await shop.figures(a, b), [[9, 0], [10, 0]]);
+  },
+);
