@@ -6,6 +6,7 @@ import { settings } from "../src/config.ts";
 import type { Command } from "../src/inventory/command.ts";
 import { decodeBatch, decodeReply, encodeBatch } from "../src/inventory/redis/wire.ts";
 import { keyNames } from "../src/redis/keys.ts";
+import { runbookSections } from "./system/runbook_sections.ts";
 import {
   brokenRecords,
   deadReferences,
@@ -29,6 +30,7 @@ import {
   type Shape,
   unusedParts,
 } from "./tidy/lua.ts";
+import { commandFragments, untestedCommands } from "./tidy/runbooks.ts";
 import { commandDrift, decisionDrift, givenDrift, replyDrift } from "./tidy/wire.ts";
 
 const files = readRepository(new URL("..", import.meta.url));
@@ -169,6 +171,11 @@ Deno.test("docs/failures.md names tests that exist, at least one a failure", () 
   assert.ok(namedTests(text).length > 0, "the document names no test");
   assert.deepEqual(missingTests(namedTests(text), files), []);
   assert.deepEqual(untestedFailures(text), []);
+});
+Deno.test("every command in a runbook is run by a test, in the state that the page is for", () => {
+  const pages = files.filter(({ path }) => path.startsWith("docs/runbooks/"));
+  holds(commandFragments, pages);
+  assert.deepEqual(untestedCommands(pages, runbookSections), []);
 });
 Deno.test("documents lead to files and tasks that exist", () => {
   const paths = new Set(files.map(({ path }) => path));

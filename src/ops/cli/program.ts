@@ -12,6 +12,7 @@ import { closeDeadLetter, deadLetters, showDeadLetter } from "./dead_letters.ts"
 import { doctor } from "./doctor.ts";
 import { exits, Failure } from "./failure.ts";
 import { importCsv, type ImportMode, importModes } from "./import.ts";
+import { cannotAnswer, lookAtOrder } from "./order_look.ts";
 import type { Reach } from "./reach.ts";
 import { rebuildShards } from "./rebuild.ts";
 import { reconcile } from "./reconcile.ts";
@@ -94,6 +95,17 @@ type Run = (
   work: (bench: Bench, command: Command) => Promise<number>,
 ) => (...all: unknown[]) => Promise<void>;
 
+/** The API in this process, or the one that `--api` names. */
+async function askerOf(
+  command: Command,
+  reach: () => Reach,
+  world: World,
+): Promise<(asked: Asked) => Promise<Response>> {
+  const { api, tokenFile } = command.opts<Common>();
+  if (api === undefined) return await reach().api();
+  return askThere(world, api, tokenFile === undefined ? undefined : await readToken(tokenFile));
+}
+
 /** Verbs that are requests to the API. */
 function addStockVerbs(verb: Verb, run: Run): void {
   const asking = (usage: string, description: string) =>
@@ -101,10 +113,7 @@ function addStockVerbs(verb: Verb, run: Run): void {
       .option("--token-file <file>", "holds the token for --api");
   const asked = (make: (args: string[], options: Record<string, unknown>, world: World) => Asked) =>
     run(async ({ terminal, reach, world }, command) => {
-      const { api, tokenFile } = command.opts<Common>();
-      const ask = api === undefined
-        ? await reach().api()
-        : askThere(world, api, tokenFile === undefined ? undefined : await readToken(tokenFile));
+      const ask = await askerOf(command, reach, world);
       return await printAnswer(await ask(make(command.args, command.opts(), world)), terminal);
     });
   const noted = (command: Command) =>
@@ -163,7 +172,17 @@ function addStockVerbs(verb: Verb, run: Run): void {
       },
     })));
   asking("order <order_id>", "what became of an order")
-    .action(asked(([orderId = ""]) => ({ method: "GET", path: orderPath(orderId) })));
+    .action(run(async ({ terminal, reach, world }, command) => {
+      const [orderId = ""] = command.args;
+      const answer = await (await askerOf(command, reach, world))({
+        method: "GET",
+        path: orderPath(orderId),
+      });
+      const isHere = command.opts<Common>().api === undefined;
+      return isHere && cannotAnswer(answer)
+        ? await lookAtOrder(reach(), terminal, orderId)
+        : await printAnswer(answer, terminal);
+    }));
 }
 
 function addImport(verb: Verb, run: Run): void {

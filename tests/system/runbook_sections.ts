@@ -1,0 +1,20 @@
+/** The sections of the runbooks whose commands `runbooks_test.ts` runs: a house rule holds the list to the pages. */
+export const runbookSections = {
+  ApiAbsent: ["Look first"],
+  DeadLetters: ["Look first", "Do"],
+  DeductSlow: ["Do"],
+  ErrorBudgetBurns: ["Look first"],
+  ErrorBudgetBurnsFast: ["Look first", "Do not"],
+  LedgerBehind: ["Look first"],
+  LedgerDrift: ["Look first", "Do", "Events wait", "Nothing waits"],
+  LogLagHigh: ["Look first", "Do"],
+  RequestRateCollapsed: ["Look first"],
+  ShardUnarmed: ["Look first", "Do"],
+  StockLow: ["Look first", "Do"],
+  SuccessRateLow: ["Look first"],
+  TelemetryDropped: ["Look first"],
+  WorkerAbsent: ["Look first", "Do"],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+/** A page with commands. */
+export type Runbook = keyof typeof runbookSections;
