@@ -21,7 +21,8 @@ export async function lookAtOrder(reach: Reach, terminal: Terminal, orderId: str
     const { values: [lines] } = await reader.read(shard, "orders", [orderId]);
     store.push(...(lines ?? []).map((line) => rowOf(shard, line)));
   }
-  const ledger = (await (await reach.ledger()).findOrder(orderId)).map((line) => rowOf(line.shard, line));
+  const { lines: booked } = await (await reach.ledger()).findOrder(orderId);
+  const ledger = booked.map((line) => rowOf(line.shard, line));
   const text = [
     "A shard does not sell now, so this is what store and ledger have, each by itself:",
     ...sideOf("store", store),
