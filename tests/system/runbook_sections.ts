@@ -8,6 +8,8 @@ export const runbookSections = {
   LedgerBehind: ["Look first"],
   LedgerDrift: ["Look first", "Do", "Events wait", "Nothing waits"],
   LogLagHigh: ["Look first", "Do"],
+  PostgresDiskLow: ["Look first"],
+  RedisMemoryHigh: ["Look first", "Do"],
   RequestRateCollapsed: ["Look first"],
   ShardUnarmed: ["Look first", "Do"],
   StockLow: ["Look first", "Do"],

@@ -66,7 +66,9 @@ async function runSection<P extends Runbook>(
       assert.ok(fill !== undefined, `${page}: nothing to put in for <${name}> of '${command}'`);
       return fill;
     });
-    const args = [...filled.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
+    const args = [...filled.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((found) =>
+      found.slice(1).find((part) => part !== undefined) ?? ""
+    );
     const ran = await run(args, { env, redis, databaseUrl, folder });
     const [, want] = Object.entries(expected).find(([start]) => command.startsWith(start)) ?? [];
     const said = `${page}, ${section}: '${filled}' exited with ${ran.code}\n${ran.out}\n${ran.err}`;
@@ -93,7 +95,10 @@ async function run(
       return await toEnd(programOf("redis", "redis-cli"), ["-u", redis.url, ...args]);
     case "psql":
       return await toEnd("psql", ["--dbname", databaseUrl, ...args]);
+    case "df":
+      return await toEnd(program, args);
     default:
+      assert.equal(program, "curl");
       return await toEnd(program, ["--silent", "--show-error", "--max-time", "10", ...args]);
   }
 }
@@ -178,6 +183,23 @@ Deno.test("runbooks: no worker, and a ledger that is behind", async () => {
   }
   await runSection(here, "LogLagHigh", "Do", {}, { psql: { says: /pg_stat_activity|wait_event/ } });
   await runSection(here, "WorkerAbsent", "Do", {});
+});
+
+Deno.test("runbooks: a Redis above maxmemory, and the disk of PostgreSQL", async () => {
+  await using here = await scene();
+  await stockUp(here, 1000);
+  await drained(here);
+  await here.redis.cli("CONFIG", "SET", "maxmemory", "1");
+  assert.equal(await buy(here, "o-1"), 503);
+  const status = await inventory(here.env, "status");
+  await runSection(here, "RedisMemoryHigh", "Look first", {}, {
+    "deno task inventory status": { code: status.code, says: /OOM/ },
+    "redis-cli INFO": { says: /used_memory:/ },
+    "redis-cli MEMORY": { says: /^\d+/ },
+  });
+  await runSection(here, "RedisMemoryHigh", "Do", { bytes: "1000000000" }, { "": { says: /OK/ } });
+  assert.equal(await buy(here, "o-1"), 200, "at once");
+  await runSection(here, "PostgresDiskLow", "Look first", {}, { df: { says: /%/ }, psql: { says: /row/ } });
 });
 
 Deno.test("runbooks: dead letters are looked at, and closed with and without their units", async () => {

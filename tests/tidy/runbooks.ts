@@ -13,7 +13,7 @@ export interface RunbookCommand {
   readonly command: string;
 }
 
-const programs = /^(?:deno task|curl|redis-cli|psql) /;
+const programs = /^(?:deno task|curl|df|redis-cli|psql) /;
 /** What only a part of a command can be: it must stand there whole, so that it can be run. */
 const fragments =
   /^(?:ACL|BGSAVE|CLIENT|CONFIG|DEBUG|INFO|SLOWLOG|XINFO|vmstat|kubectl|docker|select|update)\b/;
