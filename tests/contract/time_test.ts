@@ -117,6 +117,23 @@ test("an extended hold is remembered to its new end when the window is lowered",
   assert.deepEqual(kinds(await decide(parts.store, confirm("held"))), ["settled"]);
 }, off);
 
+test(
+  "a window that is raised keeps what is remembered, and lets nothing be forgotten early",
+  async (parts) => {
+    await decide(parts.store, deduct("o", "S", 2));
+    await parts.at(4 * minute);
+    await parts.visit({ ...off, idempotencyWindowMs: hour });
+    for (const ms of [6 * minute, 12 * minute, 59 * minute]) {
+      await parts.at(ms);
+      await parts.visit({ ...off, idempotencyWindowMs: hour });
+      await decide(parts.store, adjust(`turn-${ms}`, "S", 0));
+    }
+    const [again] = await decide(parts.store, deduct("o", "S", 2));
+    assert.ok(again?.kind === "accepted" && again.replayed);
+  },
+  off,
+);
+
 test("only what the ledger has is forgotten, however long it lags", async (parts) => {
   await decide(parts.store, deduct("o", "S", 2));
   for (let day = 1; day <= 3; day++) {
