@@ -2,7 +2,9 @@
  * A PostgreSQL that is up and refuses: a schema that is somebody else's, no right to it, a server that is read-only.
  */
 import assert from "node:assert/strict";
+import sql from "postgres";
 import { withConnection } from "../servers/database.ts";
+import { startPostgres } from "../servers/postgres.ts";
 import { startRedis } from "../servers/redis.ts";
 import { sharedPostgres } from "../servers/shared.ts";
 import { waitFor } from "../servers/wait.ts";
@@ -49,6 +51,31 @@ Deno.test("a worker ends with one line when the schema has a table of somebody e
     );
   } finally {
     await withConnection(empty, (sql) => sql.unsafe(`drop role ${role}`));
+  }
+});
+
+Deno.test("a PostgreSQL without a free connection is waited for with the reason, and used when one is free", async () => {
+  await using redis = await startRedis();
+  await using postgres = await startPostgres({ args: ["-c", "max_connections=14"] });
+  const hogs = Array.from({ length: 14 }, () => sql(postgres.url, { max: 1, onnotice() {} }));
+  try {
+    await Promise.allSettled(hogs.map((hog) => hog`select 1`));
+    const starting = Service.start("worker", { REDIS_URL: redis.url, DATABASE_URL: postgres.url });
+    await waitFor(
+      () => [...postgres.output().matchAll(/too many clients|remaining connection slots/g)].length >= 3,
+      {
+        deadlineMs: 30_000,
+        what: "three attempts of the worker",
+      },
+    );
+    await Promise.all(hogs.map((hog) => hog.end({ timeout: 1 })));
+    await using worker = await starting;
+    const away = worker.logged("ledger is away");
+    assert.equal(away.length, 1, worker.output());
+    assert.match(String(away[0]?.why), /too many clients|remaining connection slots/);
+    await saying(worker, "an arming", () => worker.logged("shard armed").length > 0);
+  } finally {
+    await Promise.allSettled(hogs.map((hog) => hog.end({ timeout: 1 })));
   }
 });
 
