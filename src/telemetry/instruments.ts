@@ -193,6 +193,13 @@ export const instruments = {
     description: "Events that the ledger could not take whole.",
     ...perShard,
   },
+  promisesOff: {
+    name: "inventory.promises.off",
+    kind: "gauge",
+    unit: "{promise}",
+    description: "Promises that the shard's servers do not keep, or cannot be shown to keep.",
+    ...perShard,
+  },
   commitDuration: {
     name: "inventory.ledger.commit.duration",
     kind: "histogram",

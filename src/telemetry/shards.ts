@@ -40,6 +40,7 @@ interface Shard {
   oldestAtMs: number;
   driftUnits: number;
   deadLetters: number;
+  promisesOff: number;
 }
 
 /** See {@link WorkerWatch}. */
@@ -67,6 +68,7 @@ export class Shards implements WorkerWatch {
     meter.observe(instruments.logAge, () => this.#each((shard) => this.#ageS(shard)));
     meter.observe(instruments.drift, () => this.#each(({ driftUnits }) => driftUnits));
     meter.observe(instruments.deadLetters, () => this.#each(({ deadLetters }) => deadLetters));
+    meter.observe(instruments.promisesOff, () => this.#each(({ promisesOff }) => promisesOff));
   }
 
   /** Shards of this process that may not sell. */
@@ -82,6 +84,7 @@ export class Shards implements WorkerWatch {
       oldestAtMs: 0,
       driftUnits: 0,
       deadLetters: 0,
+      promisesOff: 0,
     });
   }
 
@@ -130,6 +133,11 @@ export class Shards implements WorkerWatch {
   topicRead(shard: number, unread: number): void {
     const known = this.#shards.get(shard);
     if (known) known.unread = unread;
+  }
+
+  promisesOff(shard: number, count: number): void {
+    const known = this.#shards.get(shard);
+    if (known) known.promisesOff = count;
   }
 
   figures(shard: number, { deadLetters, lowStock }: ShardFigures): void {

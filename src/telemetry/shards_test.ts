@@ -115,8 +115,17 @@ Deno.test("lag and age are those of the oldest event that is not booked, and a l
   assert.deepEqual(read("inventory.stock.current"), [[{ sku: "SKU", shard: 3 }, 99]]);
   watch.verified(3, "refused", 12);
   assert.deepEqual([read("inventory.ledger.drift"), watch.unarmed], [[[{ shard: 3 }, 12]], 1]);
+  watch.promisesOff(3, 2);
+  assert.deepEqual(read("inventory.promises.off"), [[{ shard: 3 }, 2]]);
   watch.released(3);
-  for (const name of ["inventory.log.lag", "inventory.ledger.drift", "inventory.stock.current"]) {
+  for (
+    const name of [
+      "inventory.log.lag",
+      "inventory.ledger.drift",
+      "inventory.promises.off",
+      "inventory.stock.current",
+    ]
+  ) {
     assert.deepEqual(read(name), [], name);
   }
   assert.deepEqual(read("inventory.worker.shards"), [[{}, 0]]);

@@ -10,6 +10,7 @@ import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { World } from "../world.ts";
 import type { Refusals } from "./refusals.ts";
+import type { WorkerWatch } from "./watch.ts";
 
 /** Whose servers, and what is asked of them. */
 export interface FitnessParts {
@@ -40,6 +41,8 @@ export interface FitnessWatchParts extends FitnessParts {
   readonly world: World;
   /** Runs the note, which a store may refuse. */
   readonly refusals: Refusals;
+  /** Told of every look; left out = nobody is. */
+  readonly watch?: WorkerWatch;
 }
 
 /** Watches one shard's servers, from its arming to the end of the lease. */
@@ -67,6 +70,7 @@ export class FitnessWatch {
     this.#dueMs = nowMs + lookEveryMs;
     const findings = await look(this.#parts);
     const off = promisesOff(findings);
+    this.#parts.watch?.promisesOff(shard, off.length);
     const noted = JSON.stringify(off);
     if (noted !== this.#noted) {
       if (off.length > 0) logger.warn("promises off", { shard, off });

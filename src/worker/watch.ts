@@ -45,6 +45,8 @@ export interface WorkerWatch {
   appended(shard: number, entries: readonly LogEntry[], startMs: number, endMs: number): void;
   /** A topic was read, in which so many messages are still to be read. */
   topicRead(shard: number, unread: number): void;
+  /** The shard's servers were looked at: how many promises are off or in doubt. */
+  promisesOff(shard: number, count: number): void;
   /** Figures were asked for. */
   figures(shard: number, figures: ShardFigures): void;
 }
@@ -59,5 +61,6 @@ export const unwatched: WorkerWatch = {
   visited() {},
   appended() {},
   topicRead() {},
+  promisesOff() {},
   figures() {},
 };
