@@ -73,6 +73,11 @@ class Parts {
     throw new Failure("Cannot look into the ledger as REDIS_URL and DATABASE_URL must be set", "usage");
   }
 
+  get deploymentId(): string | undefined {
+    const { store } = this.config;
+    return store.kind === "redis" ? store.deploymentId ?? undefined : undefined;
+  }
+
   async connect(url: string, what: string): Promise<Connection> {
     let last: unknown;
     const name = `${this.config.namespace}-cli`;
@@ -116,7 +121,11 @@ class Parts {
   }
 
   ledger(): Promise<Ledger> {
-    return this.once("ledger", async () => await openLedger(await this.database(), world), async () => {});
+    return this.once(
+      "ledger",
+      async () => await openLedger(await this.database(), world, this.deploymentId),
+      async () => {},
+    );
   }
 }
 
@@ -155,7 +164,7 @@ function openReach(config: Config): Reach {
       callsMax: 2,
       queueMax: config.queueMax,
       requestTimeoutMs: config.requestTimeoutMs,
-      promisesOff: [],
+      promisesOff: () => [],
       archive: hasLedger ? await parts.ledger() : null,
       onBroken: reportError,
     });

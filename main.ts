@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { StoreConfig } from "./src/config.ts";
 import { isLoopback } from "./src/config_format.ts";
 import { createApp } from "./src/http/app.ts";
 import { DurableStore, Watermark } from "./src/inventory/durable_store.ts";
@@ -12,7 +13,8 @@ import { MemoryStore } from "./src/inventory/memory/store.ts";
 import { RedisStore } from "./src/inventory/redis/store.ts";
 import { InventoryService } from "./src/inventory/service.ts";
 import { type StockStore, StoreError } from "./src/inventory/store.ts";
-import type { Deployment, Ledger } from "./src/ledger/ledger.ts";
+import { DeploymentWatch } from "./src/ledger/deployment_watch.ts";
+import type { Ledger } from "./src/ledger/ledger.ts";
 import { openPglite } from "./src/ledger/pglite.ts";
 import { openPostgres } from "./src/ledger/postgres.ts";
 import { openLedger } from "./src/ledger/sql_ledger.ts";
@@ -24,7 +26,7 @@ import { Servers } from "./src/redis/servers.ts";
 import { createLogger, describeError, traceIds } from "./src/telemetry/logger.ts";
 import { notSent, startTelemetry } from "./src/telemetry/telemetry.ts";
 import { startWorker } from "./src/worker/worker.ts";
-import { realWorld as world, sleep } from "./src/world.ts";
+import { realWorld as world } from "./src/world.ts";
 
 const config = configOrExit();
 const { shards, namespace } = config;
@@ -40,8 +42,8 @@ const onCall = telemetry && { onCall: telemetry.onClientCall };
 const limits = limitsOf(config);
 const fatal = (error: unknown) => die(`Stopped: ${describeError(error)}`, exitCodes.failed);
 
-const { store, books, stop, demoStock } = config.store.kind === "redis"
-  ? await openRedis(config.store.redisUrls, config.store.databaseUrl)
+const { store, books, promisesOff, stop, demoStock } = config.store.kind === "redis"
+  ? await openRedis(config.store)
   : await orExit(openEmbedded(config.store));
 
 const inventory = new InventoryService(store, world, {
@@ -50,7 +52,7 @@ const inventory = new InventoryService(store, world, {
   callsMax: 2,
   queueMax: config.queueMax,
   requestTimeoutMs: config.requestTimeoutMs,
-  promisesOff: books === null ? ["orders past the idempotency window: DATABASE_URL is not set"] : [],
+  promisesOff,
   archive: books,
   onBroken: (error) => logger.error("broken store", { error: describeError(error) }),
   ...telemetry && { onCall: telemetry.onStoreCall },
@@ -103,12 +105,15 @@ async function listen(): Promise<Deno.HttpServer<Deno.Addr>> {
 interface OpenStore {
   readonly store: StockStore;
   readonly books: Ledger | null;
+  readonly promisesOff: () => readonly string[];
   readonly stop: StopStep[];
   /** Nothing was ever sold here, and the demo is wanted. */
   readonly demoStock: boolean;
 }
 
-async function openRedis(urls: readonly string[], databaseUrl: string | null): Promise<OpenStore> {
+async function openRedis(
+  { redisUrls: urls, databaseUrl, deploymentId }: Extract<StoreConfig, { kind: "redis" }>,
+): Promise<OpenStore> {
   const place = { namespace, shards };
   const servers = new Servers(urls, place, {
     name: `${namespace}-api`,
@@ -129,37 +134,73 @@ async function openRedis(urls: readonly string[], databaseUrl: string | null): P
   const ledger = databaseUrl === null ? null : await openLedger(
     openPostgres({ url: databaseUrl, namespace, applicationName, world, ...onCall }),
     world,
+    deploymentId ?? undefined,
   );
-  const deployment = await ledger?.deployment().catch(() => undefined);
-  const store = new RedisStore(links, { ...place, deployment: deployment?.id ?? "" }, {
+  // Without a ledger nobody says whose stock it is; with one that is away, selling somebody else's would be a guess.
+  const store = new RedisStore(links, { ...place, deployment: deploymentId ?? (ledger ? null : "") }, {
     ...limits,
     replicaTimeoutMs: Math.floor(config.requestTimeoutMs / 2),
     onDifferent: (why) => logger.warn("settings differ", { why }),
   });
-  await orExit(refuseForeign(store, deployment));
-  if (ledger && !deployment) void learnDeployment(ledger, store);
-  const stop = [() => store.close(), () => servers.close(), async () => await ledger?.close()];
-  return { store, books: ledger, stop, demoStock: false };
+  const watch = ledger && watchDeployment(ledger, store, deploymentId !== null);
+  await watch?.look();
+  if (watch?.error instanceof RangeError) die(watch.error.message, exitCodes.badSettings);
+  await orExit(refuseForeign(store));
+  const stopping = new AbortController();
+  void watch?.run(stopping.signal);
+  return {
+    store,
+    books: ledger,
+    promisesOff: () => promisesOffWithout(watch),
+    stop: [
+      () => Promise.resolve(stopping.abort()),
+      () => store.close(),
+      () => servers.close(),
+      async () => await ledger?.close(),
+    ],
+    demoStock: false,
+  };
 }
 
 /** A Redis that is away is waited for; one that is armed for other settings, or gives too few rights, is not. */
-async function refuseForeign(store: StockStore, deployment: Deployment | undefined): Promise<void> {
-  if (deployment && deployment.shards !== shards) {
-    throw new RangeError(`Cannot use SHARDS=${shards} as the books were made for ${deployment.shards}`);
-  }
+async function refuseForeign(store: StockStore): Promise<void> {
   await store.decide(0, []).catch((error) => {
     const isFinal = error instanceof StoreError && (error.code === "foreign" || error.code === "no_rights");
     if (isFinal) throw new RangeError(error.message);
   });
 }
 
-/** The ledger was away, or not made yet, when this process started. */
-async function learnDeployment(ledger: Ledger, store: RedisStore): Promise<void> {
-  for (;;) {
-    await sleep(world, 100);
-    const found = await ledger.deployment().catch(() => undefined);
-    if (found) return store.belongsTo(found.id);
-  }
+function watchDeployment(ledger: Ledger, store: RedisStore, isKnown: boolean): DeploymentWatch {
+  let selling = isKnown;
+  return new DeploymentWatch({
+    ledger,
+    world,
+    describe: describeError,
+    onKnown(deployment) {
+      if (deployment.shards !== shards) {
+        throw new RangeError(`Cannot use SHARDS=${shards} as the books were made for ${deployment.shards}`);
+      }
+      store.belongsTo(deployment.id);
+      selling = true;
+    },
+    onProblem(problem) {
+      if (problem === null) logger.info("ledger answers");
+      else logger.warn("ledger does not answer", { reason: problem, selling });
+    },
+  });
+}
+
+/** What an API cannot do without its ledger. */
+function promisesOffWithout(watch: DeploymentWatch | null): string[] {
+  const archive = "orders past the idempotency window";
+  if (!watch) return [`${archive}: DATABASE_URL is not set`];
+  if (watch.problem === null) return [];
+  const off = [`${archive}: the ledger at DATABASE_URL does not answer`];
+  return watch.isKnown || config.store.kind === "redis" && config.store.deploymentId !== null ? off : [
+    ...off,
+    "any sale: whose stock this is says the ledger at DATABASE_URL, which does not answer, or DEPLOYMENT_ID, " +
+    "which is not set",
+  ];
 }
 
 async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Promise<OpenStore> {
@@ -186,6 +227,7 @@ async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Pr
   return {
     store: new DurableStore(memory, watermark),
     books: ledger,
+    promisesOff: () => [],
     stop: [() => worker.stop(), () => memory.close(), () => ledger.close()],
     demoStock: wanted.demoStock && all.every((shard) => watermark.at(shard) === 0),
   };

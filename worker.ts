@@ -27,7 +27,7 @@ const { shards, namespace } = config;
 if (config.store.kind === "embedded" || config.store.databaseUrl === null) {
   die("Cannot start the worker as REDIS_URL and DATABASE_URL must be set", exitCodes.badSettings);
 }
-const { databaseUrl, redisUrls, kafka } = config.store;
+const { databaseUrl, deploymentId, redisUrls, kafka } = config.store;
 
 const telemetry = await startTelemetry(
   config.telemetry,
@@ -43,7 +43,7 @@ const name = `${namespace}-worker`;
 // With the process id, so that `status` tells which of several workers has a shard.
 const applicationName = `${name}:${Deno.pid}`;
 const database = openPostgres({ url: databaseUrl, namespace, applicationName, world, ...onCall });
-const ledger = await openLedger(database, world);
+const ledger = await openLedger(database, world, deploymentId ?? undefined);
 const deployment = await orExit(prepareLedger(ledger, shards, world, logger));
 
 /**

@@ -372,7 +372,7 @@ async function withRealApp(use: (client: Client) => Promise<void>): Promise<void
     callsMax: 2,
     queueMax: 100,
     requestTimeoutMs: 2000,
-    promisesOff: [],
+    promisesOff: () => [],
     archive: null,
     onBroken: (error) => broken.push(error),
   });

@@ -4,7 +4,7 @@
   KEYS    the nine keys of lua/inventory.lua, in the same order
   ARGV[1] instance     replication id that was seen
   ARGV[2] epoch seen   ARGV[3] seq seen
-  ARGV[4] epoch        the one that the ledger issued for this
+  ARGV[4] epoch        the one that the ledger issued for this; also the nonce that the first visit expects
   ARGV[5] deployment   ARGV[6] shards
   ARGV[7] applied      last number in the ledger
   ARGV[8] token        of the restore that filled the shard, or ""
@@ -31,6 +31,6 @@ if not meta[5] then
 end
 redis.call("HSET", META, "epoch", ARGV[4], "seq", ARGV[3], "deployment", ARGV[5], "shards", ARGV[6],
   "applied", string.format("%.0f", math.max(tonumber(ARGV[7]), tonumber(meta[6] or "0"))), "armed", instance,
-  "replicas", ARGV[9], "on_disk", ARGV[10], "settings", ARGV[11])
-redis.call("HDEL", META, "token")
+  "replicas", ARGV[9], "on_disk", ARGV[10], "settings", ARGV[11], "nonce", ARGV[4], "nonce_seq", ARGV[3])
+redis.call("HDEL", META, "token", "suspect", "challenge")
 return 1

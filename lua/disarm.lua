@@ -3,9 +3,19 @@
 
   KEYS    the nine keys of lua/inventory.lua, in the same order
   ARGV[1] deployment
-  Reply   1 done; 0 somebody else's, or nobody's: nothing was done
+  ARGV[2] challenge    "" = at once; else a word that the next visit of a living worker takes away: the first call
+                       notes it, a second one with the same word disarms if it is still there
+  ARGV[3] suspect      1 = the next verification compares all of the log with the ledger, else 0
+  Reply   1 done; 0 somebody else's, or nobody's: nothing was done; 2 the challenge was noted
   Cost    O(1) ]=]
 
-if redis.call("HGET", KEYS[1], "deployment") ~= ARGV[1] then return 0 end
-redis.call("HDEL", KEYS[1], "armed")
+local META, challenge = KEYS[1], ARGV[2]
+local meta = redis.call("HMGET", META, "deployment", "challenge")
+if meta[1] ~= ARGV[1] then return 0 end
+if challenge ~= "" and meta[2] ~= challenge then
+  redis.call("HSET", META, "challenge", challenge)
+  return 2
+end
+redis.call("HDEL", META, "armed", "challenge")
+if ARGV[3] == "1" then redis.call("HSET", META, "suspect", 1) end
 return 1

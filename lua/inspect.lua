@@ -3,12 +3,12 @@
 
   KEYS    the nine keys of lua/inventory.lua, in the same order
   Reply   JSON {"instance", "deployment", "shards", "armed", "epoch", "seq", "applied", "token", "epoch_seen",
-          "settings",
-          "first": "<epoch>-<seq>" or "", "last": the same, "skus", "keys": how many of the keys exist}
+          "settings", "nonce", "suspect", "first": "<epoch>-<seq>" or "", "last": the same, "skus",
+          "keys": how many of the keys exist}
   Cost    O(1) ]=]
 
 local meta = redis.call("HMGET", KEYS[1], "deployment", "shards", "armed", "epoch", "seq", "applied", "token",
-  "epoch_seen", "settings")
+  "epoch_seen", "settings", "nonce", "suspect")
 local instance = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
 
 local first = redis.call("XRANGE", KEYS[9], "-", "+", "COUNT", 1)[1]
@@ -26,6 +26,8 @@ return cjson.encode({
   token = meta[7] or "",
   epoch_seen = meta[8] or "0",
   settings = meta[9] or "",
+  nonce = meta[10] or "",
+  suspect = meta[11] == "1",
   first = first and first[1] or "",
   last = last and last[1] or "",
   skus = redis.call("HLEN", KEYS[2]),

@@ -4,7 +4,8 @@
 
   KEYS[1] meta      {inventory:<shard>}:meta       hash: deployment, shards, armed, epoch, seq, applied, settings,
                                                    orders_gen, orders_since, orders_marks, limits_gen, limits_since,
-                                                   replicas, on_disk, epoch_seen
+                                                   replicas, on_disk, epoch_seen, nonce, nonce_seq, suspect,
+                                                   challenge
   KEYS[2] stock     {inventory:<shard>}:stock      hash: SKU -> "<available> <reserved>[ <policy as JSON>]"
   KEYS[3] orders:0  {inventory:<shard>}:orders:0   hash: order id -> its lines (msgpack); \1 and an adjustment id,
                                                    or \2, an order id, \31 and a return id -> the same

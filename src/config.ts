@@ -1,7 +1,6 @@
 /**
  * The environment as one frozen {@link Config}. This file alone reads it, once, and reports everything
  * that is wrong at once: a report of one mistake a start takes as many starts as there are mistakes.
- *
  * A new setting is a row of `config_settings.ts`, a member of {@link Config} and a row in README.
  *
  * @module
@@ -22,11 +21,12 @@ export type AccessConfig =
 /** Where stock and ledger live. */
 export type StoreConfig =
   | { readonly kind: "embedded"; readonly dataDir: string; readonly demoStock: boolean }
-  /** URLs may hold passwords: never log them. Several Redis URLs are nodes of one Redis Cluster. */
+  /** URLs may hold passwords: never log them. Several Redis URLs: one Redis Cluster. `deploymentId`: null = any. */
   | {
     readonly kind: "redis";
     readonly redisUrls: readonly string[];
     readonly databaseUrl: string | null;
+    readonly deploymentId: string | null;
     /** Null = the log goes from Redis to the ledger straight. */
     readonly kafka: KafkaConfig | null;
   };
@@ -244,7 +244,7 @@ function written(
 }
 
 function toConfig(values: Values): Omit<Config, "ignored"> {
-  const { redisUrls, databaseUrl, dataDir, demoStock, tokens, ...unnamed } = values;
+  const { redisUrls, databaseUrl, deploymentId, dataDir, demoStock, tokens, ...unnamed } = values;
   const { kafkaBrokers, kafkaTls, kafkaCaFile, kafkaSasl, kafkaUsername, kafkaPassword, ...others } = unnamed;
   const { rateLimit, rateLimitBy, trustProxy, blocked, purchaseTokenKeys, ...more } = others;
   const { otlpEndpoint, otelEndpoint, otelHeaders, otelServiceName, otelResource, ...unsent } = more;
@@ -279,6 +279,7 @@ function toConfig(values: Values): Omit<Config, "ignored"> {
       kind: "redis",
       redisUrls,
       databaseUrl,
+      deploymentId,
       kafka: kafkaBrokers === null ? null : {
         brokers: kafkaBrokers,
         tls: kafkaTls === "1",

@@ -106,6 +106,14 @@ export function identifier(): Format<string> {
   };
 }
 
+/** A UUID in lower case, as PostgreSQL prints it. */
+export function uuid(): Format<string> {
+  return {
+    rule: "a UUID in lower case, as `inventory status` and the worker's first line show it",
+    parse: (text) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text) ? text : undefined,
+  };
+}
+
 /** One Redis, or nodes of one Redis Cluster. */
 export function redisUrls(): Format<readonly string[]> {
   return parsedFormat(

@@ -21,6 +21,7 @@ import {
   plainText,
   ratio,
   redisUrls,
+  uuid,
 } from "./config_format.ts";
 
 /** One variable of the environment. */
@@ -56,6 +57,7 @@ export const settings = {
     format: databaseUrl(),
     secret: true,
   },
+  deploymentId: { name: "DEPLOYMENT_ID", default: null, meaning: "the ledger's id", format: uuid() },
   kafkaBrokers: {
     name: "KAFKA_BROKERS",
     default: null,

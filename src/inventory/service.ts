@@ -61,7 +61,7 @@ export interface ServiceOptions extends LaneOptions {
   /** Commands on their way in this process; beyond it `overloaded`, at once. */
   readonly queueMax: number;
   /** Promises that this deployment does not keep, in words; repeated in every {@link Readiness}. */
-  readonly promisesOff: readonly string[];
+  readonly promisesOff: () => readonly string[];
   /** Null when this process has no ledger to look into. */
   readonly archive: OrderArchive | null;
 }
@@ -152,7 +152,7 @@ export class InventoryService implements Inventory {
     // A shard that has not answered would be waited for again.
     const asked = this.#router.all().filter((shard) => !answers[shard]);
     const noted = await Promise.all(asked.map((shard) => this.#promisesOff(shard)));
-    const promisesOff = [...new Set([...this.#options.promisesOff, ...noted.flat()])];
+    const promisesOff = [...new Set([...this.#options.promisesOff(), ...noted.flat()])];
     return { ready: missing.length === 0, missing, promisesOff };
   }
 

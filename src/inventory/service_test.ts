@@ -54,7 +54,7 @@ async function setup() {
     callsMax: 2,
     queueMax: 1000,
     requestTimeoutMs: 1000,
-    promisesOff: [],
+    promisesOff: () => [],
     archive: {
       findOrder() {
         asked++;

@@ -7,7 +7,7 @@
 import type { Finding } from "../finding.ts";
 import type { LineRow, StockRow } from "../ledger/ledger.ts";
 import type { QuotaRow } from "../ledger/rows.ts";
-import type { Position } from "../log/event.ts";
+import type { LogEntry, Position } from "../log/event.ts";
 import type { DecisionLimits } from "./limits.ts";
 
 /** What a shard's store says of itself, read in one atomic step. */
@@ -30,6 +30,10 @@ export interface ShardView {
   readonly log: { readonly first: Position; readonly last: Position } | null;
   /** The limits that decide here; null = none were written yet. */
   readonly limits: DecisionLimits | null;
+  /** Noted at the last visit that found the head moved; empty = never armed. */
+  readonly nonce: string;
+  /** It went back to an older state since it was armed: all that its log has must be compared with the ledger. */
+  readonly suspect: boolean;
   /** How many SKUs it has. */
   readonly skus: number;
   /** No key of this shard exists. */
@@ -54,16 +58,32 @@ export interface Arming {
   readonly token: string;
 }
 
+/**
+ * Shows a worker that a shard's keys are still those that it visited. Arming notes the epoch; keys that were copied and put back later carry
+ * the nonce of their own time.
+ */
+export interface Nonce {
+  /** What the last visit found or left. */
+  readonly known: string;
+  /** What this one notes if the head has moved. Stays the same until a visit returns it, as a reply may be lost. */
+  readonly next: string;
+}
+
 /** A shard's store at the worker's regular visit. */
 export interface Visit {
-  /** `lost`: armed under another epoch, or not armed; it must be verified again. */
-  readonly kind: "armed" | "lost";
+  /**
+   * `lost`: armed under another epoch, or not armed. `replaced`: another nonce is noted than was known. `went_back`: its
+   * head is below what was booked from it, and it was disarmed. In each case it must be verified again.
+   */
+  readonly kind: "armed" | "lost" | "replaced" | "went_back";
   /** Last number issued. */
   readonly head: number;
   /** Replicas that answers wait for no longer, as they were silent for too long; 0 without replicas. */
   readonly silentReplicas: number;
   /** The server's error when it refused the visit's writes. */
   readonly refusal?: string;
+  /** What is noted now. */
+  readonly nonce: string;
 }
 
 /** A restore was overtaken by another one: this worker must write nothing more. */
@@ -84,8 +104,17 @@ export interface ShardControl {
   inspect(shard: number): Promise<ShardView>;
   /** Stock in pages, for comparison. `cursor` starts with "0" and ends when `next` is null. */
   stock(shard: number, cursor: string): Promise<{ rows: StockRow[]; next: string | null }>;
-  /** Takes the right to sell away, at once. */
-  disarm(shard: number, deployment: string): Promise<void>;
+  /** What the shard's own log has after `after`, oldest first; empty at its end. Does not wait. */
+  entries(shard: number, after: Position, entriesMax: number): Promise<LogEntry[]>;
+  /** Takes the right to sell away, at once. `suspect` goes into {@link ShardView.suspect}. */
+  disarm(shard: number, deployment: string, suspect?: boolean): Promise<void>;
+  /**
+   * Disarms the shard unless a living worker visits it: the first call notes `word`, which the next visit takes away; a
+   * later call with the same word disarms the shard if it is still there.
+   *
+   * @returns `noted`: nothing was disarmed; at a later call that means that a worker visits the shard
+   */
+  disarmUnvisited(shard: number, deployment: string, word: string): Promise<"noted" | "disarmed">;
   /** Empties the shard and starts a restore under `token`; numbers go on after `at.seq`. */
   beginRestore(shard: number, token: string, seen: ShardView, arming: RestoreStart): Promise<void>;
   /**
@@ -112,7 +141,7 @@ export interface ShardControl {
    * Tells the shard how far the ledger is (never backwards) and by which limits it decides: this control's. Trims its
    * log behind the ledger. On a server that refuses writes it only reads.
    */
-  visit(shard: number, applied: Position, deployment: string): Promise<Visit>;
+  visit(shard: number, applied: Position, deployment: string, nonce: Nonce): Promise<Visit>;
   /**
    * Drops what users have bought under quotas that are over, a page at a time.
    *

@@ -26,7 +26,7 @@ interface Seat {
 
 /** Opens sessions when leases need them, and closes each with its last lease. */
 export class LeaseSessions {
-  readonly #database: Database;
+  readonly #database: Pick<Database, "session">;
   /** Without those that are lost: they end with their last shard. */
   readonly #seats = new Set<Seat>();
   /** PostgreSQL gives a session a lock again that it has already, so what is ours is known here. */
@@ -36,7 +36,7 @@ export class LeaseSessions {
   readonly #holding = new Set<Session>();
 
   /** Opens nothing yet. */
-  constructor(database: Database) {
+  constructor(database: Pick<Database, "session">) {
     this.#database = database;
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Finding } from "../finding.ts";
+import type { Membership } from "./crew.ts";
 import type { LogEntry, Position } from "../log/event.ts";
 import type { Closed, Correction, CorrectionNote, UnitsOf } from "./corrections.ts";
 import type { Queries } from "./database.ts";
@@ -13,6 +14,8 @@ import type { Jump, LossAccepted, Recovery } from "./recovery.ts";
 import type { Compensation, Forgotten, FoundOrder, LinePage, OrderLineRow, StockRow } from "./rows.ts";
 
 export type { Compensation, Forgotten, LinePage, LineRow, OrderLineRow, QuotaRow, StockRow } from "./rows.ts";
+
+export type { Crew, Membership, Standing } from "./crew.ts";
 
 /** Who owns these books. A store that carries another id belongs to somebody else. */
 export interface Deployment {
@@ -53,6 +56,11 @@ export type Applied =
    * the shard must be verified again.
    */
   | { readonly kind: "stale_epoch"; readonly cursor: Position; readonly found: Position }
+  /**
+   * An event has a number that is booked with other contents: the store went back to an older state and sold on, or
+   * these are not the books that it sold into. Nothing was applied; the shard must be verified again.
+   */
+  | { readonly kind: "diverged"; readonly cursor: Position; readonly found: Position }
   /** The sums differ from what the store said: nothing was applied, the shard must not sell. */
   | { readonly kind: "mismatch"; readonly differences: readonly Difference[] };
 
@@ -93,12 +101,14 @@ export interface ShardLedger {
   cursor(): Promise<Cursor>;
   /**
    * Books entries in order: movements, order lines, stock, the audit, the cursor, in transactions of at most 16,384
-   * lines. What is already booked is skipped, so applying again is harmless. After a rejection, and after an answer
+   * lines. What is already booked is compared and skipped, so applying again is harmless. After a rejection, and after an answer
    * other than `applied`, a beginning of the entries may be in the books, up to the end of an event.
    *
    * @throws {LeaseLost}
    */
   apply(entries: readonly LogEntry[]): Promise<Applied>;
+  /** Numbers of events in `entries` that are at or below the cursor and are booked with other contents, or not at all. */
+  divergent(entries: readonly LogEntry[]): Promise<number[]>;
   /**
    * Issues the next epoch by compare-and-set and commits it. An epoch is never issued twice, also when these books were
    * restored from an older copy: it is one more than `previous` and than `seen`.
@@ -163,32 +173,6 @@ export interface ShardLedger {
   beat(): Promise<void>;
   /** Gives the lease back; every later call rejects with {@link LeaseLost}. */
   release(): Promise<void>;
-}
-
-/** What a worker sees when it looks around. */
-export interface Crew {
-  /** Workers that are counted, and this one in any case. */
-  readonly workers: number;
-  /** How many of them come before this one: the elder ones, or all when this one is not counted. */
-  readonly rank: number;
-  /** Shards that have a lease, whoever has it. */
-  readonly leased: readonly number[];
-}
-
-/** Whether the others count on a worker to take its share. */
-export type Standing = "counted" | "uncounted";
-
-/** A worker's place among the workers of a deployment. It ends with its connection, as a lease does. */
-export interface Membership {
-  /**
-   * Looks around, and is counted by the others from now on, or not (`standing`). Call it at least once a second: one that is silent
-   * for 3 s loses its place.
-   *
-   * @throws {LeaseLost}
-   */
-  look(standing: Standing): Promise<Crew>;
-  /** Gives the place back. */
-  leave(): Promise<void>;
 }
 
 /** How far the books of one shard are, as everybody may ask. */

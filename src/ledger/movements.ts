@@ -10,16 +10,25 @@ export type Numbered = InventoryEvent & { readonly epoch: number };
 
 /** What of a batch the books still want, or why it does not fit behind them. */
 export type Plan =
-  | { readonly kind: "book"; readonly events: readonly Numbered[] }
+  | {
+    readonly kind: "book";
+    readonly events: readonly Numbered[];
+    /** Have numbers that are booked: the caller must compare them with what is booked. */
+    readonly skipped: readonly InventoryEvent[];
+  }
   | { readonly kind: "gap" | "stale_epoch"; readonly found: Position };
 
 /** Skips what is booked and checks that the rest follows on: numbers without a gap, epochs that never fall. */
 export function planBatch(entries: readonly LogEntry[], cursor: Position): Plan {
   const events: Numbered[] = [];
+  const skipped: InventoryEvent[] = [];
   let last = cursor;
   for (const { position: { epoch }, events: batch } of entries) {
     for (const event of batch) {
-      if (event.seq <= cursor.seq) continue;
+      if (event.seq <= cursor.seq) {
+        skipped.push(event);
+        continue;
+      }
       const found = { epoch, seq: event.seq };
       if (epoch < last.epoch) return { kind: "stale_epoch", found };
       if (event.seq !== last.seq + 1) return { kind: "gap", found };
@@ -27,7 +36,7 @@ export function planBatch(entries: readonly LogEntry[], cursor: Position): Plan 
       last = found;
     }
   }
-  return { kind: "book", events };
+  return { kind: "book", events, skipped };
 }
 
 /**

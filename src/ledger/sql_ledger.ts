@@ -14,7 +14,7 @@ import {
   type CorrectionNote,
   type UnitsOf,
 } from "./corrections.ts";
-import { type Database, type Queries, SqlError } from "./database.ts";
+import type { Database, Queries } from "./database.ts";
 import { judgeLedger } from "./fitness.ts";
 import { LeaseSessions } from "./lease_sessions.ts";
 import type { Deployment, Ledger, Membership, Progress, ShardLedger } from "./ledger.ts";
@@ -23,20 +23,22 @@ import { proveShard } from "./proof.ts";
 import type { Fault, ProofWalk } from "./proof_walk.ts";
 import type { LossAccepted } from "./recovery.ts";
 import type { FoundOrder, OrderLineRow } from "./rows.ts";
+import { Ownership } from "./ownership.ts";
 import { prepareSchema } from "./schema.ts";
 import { SqlShardLedger } from "./sql_shard_ledger.ts";
 import { loadStatements, type Statements } from "./statements.ts";
 
-/** The ledger in a database. Closing it closes the database. */
-export async function openLedger(database: Database, world: World): Promise<Ledger> {
-  return new SqlLedger(database, await loadStatements(), world);
+/**
+ * The ledger in a database. Closing it closes the database.
+ *
+ * @param id the only deployment whose ledger is used; undefined = the first one that is found there
+ */
+export async function openLedger(database: Database, world: World, id?: string): Promise<Ledger> {
+  return new SqlLedger(database, await loadStatements(), world, id);
 }
 
 /** A look takes ms, and a place that is silent for 3 s is gone; the rest is for a server that is busy. */
 const lookTimeoutMs = 5_000;
-
-/** SQLSTATE undefined_table: the worker has not made the schema yet. */
-const undefinedTable = "42P01";
 
 /** A line, or a shard without one. */
 type FoundRow = { readonly shard: number; readonly booked: number } & (OrderLineRow | { readonly id: null });
@@ -50,35 +52,31 @@ class SqlLedger implements Ledger {
   readonly #sql: Statements;
   readonly #world: World;
   readonly #leases: LeaseSessions;
+  readonly #ownership: Ownership;
 
-  constructor(database: Database, sql: Statements, world: World) {
+  constructor(database: Database, sql: Statements, world: World, id: string | undefined) {
     this.#database = database;
     this.#sql = sql;
     this.#world = world;
-    this.#leases = new LeaseSessions(database);
+    this.#ownership = new Ownership(database, sql, id);
+    this.#leases = new LeaseSessions(this.#ownership);
   }
 
-  prepare(shards: number): Promise<Deployment> {
-    return prepareSchema(this.#database, this.#sql, this.#world, shards);
+  async prepare(shards: number): Promise<Deployment> {
+    return this.#ownership.own(await prepareSchema(this.#database, this.#sql, this.#world, shards));
   }
 
-  async deployment(): Promise<Deployment | undefined> {
-    try {
-      const [deployment] = await this.#database.query<Deployment>(this.#sql.read_deployment);
-      return deployment;
-    } catch (error) {
-      if (error instanceof SqlError && error.sqlstate === undefinedTable) return undefined;
-      throw error;
-    }
+  deployment(): Promise<Deployment | undefined> {
+    return this.#ownership.read(this.#database);
   }
 
   async lease(shard: number): Promise<ShardLedger | undefined> {
     const lease = await this.#leases.take(shard);
-    return lease && new SqlShardLedger(shard, lease, this.#sql, this.#world);
+    return lease && new SqlShardLedger(shard, lease, this.#ownership.id, this.#sql, this.#world);
   }
 
   async join(): Promise<Membership> {
-    return new SqlMembership(await this.#database.session(lookTimeoutMs), this.#leases);
+    return new SqlMembership(await this.#ownership.session(lookTimeoutMs), this.#leases);
   }
 
   findings(): Promise<Finding[]> {
@@ -86,7 +84,10 @@ class SqlLedger implements Ledger {
   }
 
   async findOrder(orderId: string): Promise<FoundOrder> {
-    const rows = await this.#database.query<FoundRow>(this.#sql.find_order, [orderId]);
+    const [rows] = await Promise.all([
+      this.#database.query<FoundRow>(this.#sql.find_order, [orderId]),
+      this.deployment(),
+    ]);
     return {
       lines: rows.flatMap(({ booked: _, ...line }) => isLine(line) ? [line] : []),
       bookedSeqs: new Map(rows.map(({ shard, booked }) => [shard, booked])),
@@ -111,7 +112,7 @@ class SqlLedger implements Ledger {
     decide: (at: Position, queries: Queries) => Promise<readonly Correction[]>,
     note: CorrectionNote,
   ): Promise<number> {
-    const session = await this.#database.session();
+    const session = await this.#ownership.session();
     try {
       return await session.transaction(async (tx) => {
         const [at] = await tx.query<Position>(this.#sql.lock_cursor, [shard]);
@@ -139,7 +140,7 @@ class SqlLedger implements Ledger {
     retentionMs: number,
     onProgress: (movements: number) => void,
   ): AsyncGenerator<Fault, ProofWalk | undefined> {
-    const session = await this.#database.session();
+    const session = await this.#ownership.session();
     try {
       // As in SqlShardLedger: a page is read in the order of an index.
       await session.script("set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off");

@@ -8,6 +8,7 @@ import type { Finding } from "../finding.ts";
 import type { World } from "../world.ts";
 import { type Booked, Booking } from "./booking.ts";
 import type { Param, Session, Transaction } from "./database.ts";
+import { findDivergent } from "./divergence.ts";
 import { judgeLedger } from "./fitness.ts";
 import type { Lease } from "./lease_sessions.ts";
 import {
@@ -21,8 +22,10 @@ import {
   type ShardLedger,
   type StockRow,
 } from "./ledger.ts";
-import { partsOf, type Plan, planBatch, toMovements } from "./movements.ts";
+import { partsOf } from "./movements.ts";
+import { ForeignLedger } from "./ownership.ts";
 import type { Place, QuotaPage, QuotaPlace } from "./pages.ts";
+import { before, prepare, type Prepared } from "./prepared.ts";
 import { bookJump, type Jump, type Recovery } from "./recovery.ts";
 import type { QuotaRow } from "./rows.ts";
 import { remedyFor } from "./sqlstate.ts";
@@ -52,32 +55,13 @@ const noSession: Pick<Session, "query" | "transaction" | "ping"> = {
 
 const noPosition: Position = { epoch: 0, seq: 0 };
 
-/** What a transaction will write, made before it begins: a session in a transaction may be silent for 3 s only. */
-interface Prepared {
-  /** Where the books must be. */
-  readonly cursor: Position;
-  readonly plan: Plan;
-  /** JSON. */
-  readonly movements: string;
-}
-
-/** Where the books are if the entries follow on them. */
-function before([first]: readonly LogEntry[]): Position {
-  return { epoch: first?.position.epoch ?? 0, seq: (first?.events[0]?.seq ?? 1) - 1 };
-}
-
-function prepare(entries: readonly LogEntry[], cursor: Position): Prepared {
-  const plan = planBatch(entries, cursor);
-  const movements = plan.kind === "book" ? JSON.stringify(toMovements(plan.events)) : "";
-  return { cursor, plan, movements };
-}
-
 /** See {@link ShardLedger}. */
 export class SqlShardLedger implements ShardLedger {
   readonly #lease: Lease;
   #session: Pick<Session, "query" | "transaction" | "ping">;
   readonly #sql: Statements;
   readonly #world: World;
+  readonly #deployment: string;
   #window: Window | undefined;
   /** Where the books were when this lease last wrote: what is prepared before a transaction rests on it. */
   #booked: Position | undefined;
@@ -86,9 +70,11 @@ export class SqlShardLedger implements ShardLedger {
    * Takes a lease over.
    *
    * @param lease of `shard`
+   * @param deployment id of the one whose books these must be
    * @param world its clock is the one that the server's is held against
    */
-  constructor(readonly shard: number, lease: Lease, sql: Statements, world: World) {
+  constructor(readonly shard: number, lease: Lease, deployment: string, sql: Statements, world: World) {
+    this.#deployment = deployment;
     this.#lease = lease;
     this.#session = lease.session;
     this.#sql = sql;
@@ -138,10 +124,14 @@ export class SqlShardLedger implements ShardLedger {
     book: (booking: Booking) => Promise<Booked>,
   ): Promise<Applied> {
     const applied = await this.#session.transaction(async (tx: Transaction): Promise<Applied> => {
-      const cursor = this.#known(await tx.query<Position>(this.#sql.lock_cursor, [this.shard]));
+      const cursor = await this.#lockCursor(tx);
       const isAsPrepared = comparePositions(cursor, prepared.cursor) === 0;
       const { plan, movements } = isAsPrepared ? prepared : prepare(entries, cursor);
       if (plan.kind !== "book") return { kind: plan.kind, cursor, found: plan.found };
+      const [other] = await findDivergent(tx, this.#sql, this.shard, plan.skipped);
+      if (other !== undefined) {
+        return { kind: "diverged", cursor, found: { epoch: entries[0]?.position.epoch ?? 0, seq: other } };
+      }
       const last = plan.events.at(-1);
       if (!last) return { kind: "applied", cursor, events: 0, deadLetters: 0, compensations: 0 };
 
@@ -159,8 +149,14 @@ export class SqlShardLedger implements ShardLedger {
     return applied;
   }
 
+  async divergent(entries: readonly LogEntry[]): Promise<number[]> {
+    const { seq } = await this.cursor();
+    const booked = entries.flatMap(({ events }) => events.filter((event) => event.seq <= seq));
+    return await findDivergent(this.#session, this.#sql, this.shard, booked);
+  }
+
   async issueEpoch(previous: number, seen: number): Promise<number | undefined> {
-    const params = [this.shard, previous, seen];
+    const params = [this.shard, previous, seen, this.#deployment];
     const [issued] = await this.#session.query<{ issuedEpoch: number }>(this.#sql.issue_epoch, params);
     return issued?.issuedEpoch;
   }
@@ -238,7 +234,10 @@ export class SqlShardLedger implements ShardLedger {
   }
 
   jump(jump: Jump): Promise<void> {
-    return this.#session.transaction((tx) => bookJump(tx, this.#sql, this.shard, jump));
+    return this.#session.transaction(async (tx) => {
+      await this.#lockCursor(tx);
+      await bookJump(tx, this.#sql, this.shard, jump);
+    });
   }
 
   beat(): Promise<void> {
@@ -275,6 +274,14 @@ export class SqlShardLedger implements ShardLedger {
     const [first] = await this.#session.query<{ seq: number | null }>(this.#sql.find_first_line, params);
     const start = { seq: first?.seq ?? Number.MAX_SAFE_INTEGER, line: -1 };
     return this.#window = { sinceMs, start };
+  }
+
+  /** Reads the cursor for a transaction that moves it. */
+  async #lockCursor(tx: Transaction): Promise<Position> {
+    const rows = await tx.query<Position & { deployment: string }>(this.#sql.lock_cursor, [this.shard]);
+    const { deployment, epoch, seq } = this.#known(rows);
+    if (deployment !== this.#deployment) throw new ForeignLedger(deployment, this.#deployment);
+    return { epoch, seq };
   }
 
   #known<Row>([row]: readonly Row[]): Row {

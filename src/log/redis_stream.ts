@@ -83,6 +83,19 @@ interface Found {
 /** `[[key, [[id, [field, value]], …]]]` */
 function entriesOf(reply: unknown): Found[] {
   const [, entries] = list(list(reply)[0]);
+  return foundIn(entries);
+}
+
+/**
+ * Reads entries as a stream returns them: `[[id, [field, value]], …]`.
+ *
+ * @throws {TypeError} when one is not of this version
+ */
+export function decodeEntries(entries: unknown): LogEntry[] {
+  return foundIn(entries).map(({ position, body }) => decodeEntry(position, body));
+}
+
+function foundIn(entries: unknown): Found[] {
   return list(entries).map((entry) => {
     const [id, fields] = list(entry);
     const [field, body] = list(fields);

@@ -21,9 +21,14 @@ export type Booked = Exclude<Applied, { kind: "mismatch" }>;
 
 /** Why entries could not be booked, in words. */
 export function whyNotBooked({ kind, cursor, found }: Exclude<Booked, { kind: "applied" }>): string {
-  return kind === "gap"
-    ? `the log goes on at ${found.seq} after ${cursor.seq}`
-    : `the log goes on under epoch ${found.epoch} after ${cursor.epoch}`;
+  switch (kind) {
+    case "gap":
+      return `the log goes on at ${found.seq} after ${cursor.seq}`;
+    case "stale_epoch":
+      return `the log goes on under epoch ${found.epoch} after ${cursor.epoch}`;
+    case "diverged":
+      return `the log has event ${found.seq} with other contents than the ledger`;
+  }
 }
 
 /**

@@ -19,9 +19,11 @@ import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
 import type { Cursor } from "../ledger/ledger.ts";
 import { bookTheRest, type CatchUpParts, lastNumber } from "./catch_up.ts";
 import { compareStock, describe, driftOf } from "./compare_stock.ts";
+import { sleep } from "../world.ts";
+import { differsAt, findFork } from "./fork.ts";
 import { type FitnessParts, look } from "./fitness.ts";
 import { rebuild, type RebuildParts, type Rebuilt } from "./rebuild.ts";
-import { whyForeign, whyLedgerWentBack, whyRebuild } from "./verify.ts";
+import { whyForeign, whyLedgerWentBack, whyNotTakenOver, whyOtherLedger, whyRebuild } from "./verify.ts";
 
 /** What verification needs. */
 export interface ArmingParts extends RebuildParts, FitnessParts, CatchUpParts {}
@@ -31,9 +33,11 @@ export type Verdict =
   | {
     readonly kind: "armed";
     readonly epoch: number;
+    /** What the first visit expects. */
+    readonly nonce: string;
     /** Why the store was filled from the ledger; empty when it was intact. */
     readonly rebuilt: string;
-    /** Numbers lost with the log. */
+    /** Events lost with the store. */
     readonly lost: number;
     /** Settings by which the shard decided until now, and no longer does; empty when it goes on by the same. */
     readonly changedSettings: readonly string[];
@@ -74,17 +78,16 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
 }
 
 async function refuseUnfit(parts: ArmingParts): Promise<Refused | undefined> {
-  const { control, ledger: { shard }, deployment } = parts;
   const refusals = refusalsOf(await look(parts), parts.durability);
   if (refusals.length === 0) return undefined;
   // It may have been armed before somebody changed a setting. A server without the script was not armed by this program.
-  await control.disarm(shard, deployment.id).catch(() => {});
+  await disarmUnvisited(parts).catch(() => {});
   return refused(refusals.join("; "));
 }
 
 /** What needs no comparison: a foreign store, a ledger that went back, a store that sells. */
 async function settleAtOnce(view: ShardView, parts: ArmingParts): Promise<Verdict | undefined> {
-  const { control, ledger, deployment } = parts;
+  const { ledger, deployment } = parts;
   const { shard } = ledger;
   const foreign = whyForeign(view, { deployment, shard });
   if (foreign) return refused(foreign);
@@ -96,19 +99,40 @@ async function settleAtOnce(view: ShardView, parts: ArmingParts): Promise<Verdic
 
   const cursor = await ledger.cursor();
   const wentBack = whyLedgerWentBack(view, cursor);
-  if (wentBack) {
-    await control.disarm(shard, deployment.id);
-    return refused(`Cannot arm shard ${shard} as the ledger went back: ${wentBack}`);
+  const wentBackReason = `Cannot arm shard ${shard} as the ledger went back: ${wentBack}`;
+  if (!view.armed) return wentBack ? refused(wentBackReason) : undefined;
+  const why = wentBack ?? whyNotTakenOver(view, cursor) ??
+    (await differsAt(cursor, parts) ? `its log has event ${cursor.seq} with other contents` : undefined);
+  if (!why) {
+    // Verified by the worker before this one, and still the same server: it sells, and its log goes on.
+    const { position: { epoch }, nonce } = view;
+    return { kind: "armed", epoch, nonce, rebuilt: "", lost: 0, ...changes(view, parts.control) };
   }
-  if (!view.armed) return undefined;
-  // Verified by the worker before this one, and still the same server: it sells, and its log goes on.
-  const { epoch } = view.position;
-  if (epoch === cursor.issuedEpoch) {
-    return { kind: "armed", epoch, rebuilt: "", lost: 0, ...changes(view, control) };
+  if (!await disarmUnvisited(parts)) {
+    return refused(`Cannot arm shard ${shard} as a worker with another ledger keeps it armed: ${why}`);
   }
-  // A master that was left behind, or two workers at once. What still sells cannot be verified: stop it first.
-  await control.disarm(shard, deployment.id);
-  return { kind: "changed" };
+  return wentBack ? refused(wentBackReason) : { kind: "changed" };
+}
+
+/** A worker that has a shard visits it five times a second, and after every batch. */
+const visitedWithinMs = 1000;
+
+/**
+ * What is armed and does not fit this ledger may fit another one, of which this one is a copy: a store that a living
+ * worker visits is not touched.
+ *
+ * @returns whether the shard is disarmed
+ */
+async function disarmUnvisited(
+  { control, ledger, deployment, world, signal }: ArmingParts,
+): Promise<boolean> {
+  const word = world.uuid();
+  const disarm = () => control.disarmUnvisited(ledger.shard, deployment.id, word);
+  if (await disarm() === "disarmed") return true;
+  await ledger.beat();
+  await sleep(world, visitedWithinMs, signal);
+  await ledger.beat();
+  return await disarm() === "disarmed";
 }
 
 /** Books the rest of the log, then compares the store with the ledger, or fills it from there. */
@@ -118,7 +142,12 @@ async function verify(
 ): Promise<Verified | Exclude<Verdict, { kind: "armed" }>> {
   const { ledger } = parts;
   const { shard } = ledger;
-  const gap = await bookTheRest(view, parts);
+  const fork = await findFork(view, await ledger.cursor(), parts);
+  const otherLedger = whyOtherLedger(view, fork.first);
+  if (otherLedger) {
+    return refused(`Cannot arm shard ${shard} as it belongs to another ledger: ${otherLedger}`);
+  }
+  const gap = await bookTheRest(view, fork.events > 0, parts);
   const cursor = await ledger.cursor();
   // Before an epoch is issued that cannot be used. Above `maxmemory` arming passes: a visit can then trim the log.
   if (view.refusal !== "" && !view.refusal.startsWith("OOM")) {
@@ -127,9 +156,11 @@ async function verify(
 
   const highest = Math.max(cursor.seq, cursor.notedHead, gap?.last.seq ?? 0);
   const seen = { view, cursor, epochSeen: Math.max(view.position.epoch, gap?.last.epoch ?? 0) };
-  const loss = whyRebuild(view, highest);
+  const loss = whyRebuild(view, highest, fork.events);
   if (loss) {
-    const rebuilt = await rebuild(view, await lastNumber(highest, gap, parts), parts);
+    const last = Math.max(await lastNumber(highest, gap, parts), view.position.seq);
+    // Lost events whose numbers are booked have no numbers to pass over: as many are, so that they are counted too.
+    const rebuilt = await rebuild(view, last + fork.events, parts);
     return { kind: "verified", ...seen, loss, rebuilt };
   }
   // The store has the sales and only its log has lost them: filling it from the ledger would sell them again.
@@ -161,7 +192,8 @@ async function issueAndArm(
     token: rebuilt?.token ?? "",
   });
   if (!armed) return { kind: "changed" };
-  return { kind: "armed", epoch, rebuilt: loss, lost: rebuilt?.lost ?? 0, ...changes(view, control) };
+  const lost = rebuilt?.lost ?? 0;
+  return { kind: "armed", epoch, nonce: String(epoch), rebuilt: loss, lost, ...changes(view, control) };
 }
 
 function changes({ limits }: ShardView, control: ShardControl): { changedSettings: readonly string[] } {

@@ -7,7 +7,7 @@ import type { ShardView } from "../inventory/shard_control.ts";
 import type { Cursor, ShardLedger } from "../ledger/ledger.ts";
 import type { LogEntry, Position } from "../log/event.ts";
 import type { EventLog } from "../log/log.ts";
-import { apply, whyNotBooked } from "./apply.ts";
+import { apply, LedgerMismatch, whyNotBooked } from "./apply.ts";
 
 /** What catching up needs. */
 export interface CatchUpParts {
@@ -27,8 +27,16 @@ export interface Gap {
   readonly last: Position;
 }
 
-/** Books what the log has and the ledger has not. Returns what cannot be booked, if there is anything. */
-export async function bookTheRest(view: ShardView, parts: CatchUpParts): Promise<Gap | undefined> {
+/**
+ * Books what the log has and the ledger has not. Returns what cannot be booked, if there is anything.
+ *
+ * @param isForked the store went back: a difference ends it, and is no error
+ */
+export async function bookTheRest(
+  view: ShardView,
+  isForked: boolean,
+  parts: CatchUpParts,
+): Promise<Gap | undefined> {
   const { ledger } = parts;
   for (let after = whereTheRestBegins(view, await ledger.cursor());;) {
     const entries = await readOn(after, parts);
@@ -41,8 +49,14 @@ export async function bookTheRest(view: ShardView, parts: CatchUpParts): Promise
         : `the log's entries after ${after.seq} are gone`;
       return { why, last: after };
     }
-    const applied = await apply(ledger, entries);
-    if (applied.kind !== "applied") return { why: whyNotBooked(applied), last: last.position };
+    const applied = await apply(ledger, entries).catch((error) => {
+      // A store that went back cannot agree; what it sold since and the ledger cannot take is lost.
+      if (isForked && error instanceof LedgerMismatch) return undefined;
+      throw error;
+    });
+    if (applied?.kind !== "applied") {
+      return { why: applied ? whyNotBooked(applied) : "the store went back", last: last.position };
+    }
     after = last.position;
   }
 }

@@ -32,7 +32,7 @@ export interface Rebuilt {
   readonly token: string;
   /** The last number that counts as issued. */
   readonly seq: number;
-  /** Numbers that the lost part of the log alone knew. */
+  /** Numbers passed over: events that the lost part of the log alone knew. */
   readonly lost: number;
   /** SKUs written. */
   readonly skus: number;

@@ -20,6 +20,7 @@ import { QuotaSweep } from "./quota_sweep.ts";
 import { Retention } from "./retention.ts";
 import { unwatched, type WorkerWatch } from "./watch.ts";
 import { arm, type ArmingParts, type Verdict } from "./arming.ts";
+import { Visits } from "./visits.ts";
 import { describe, driftOf } from "./compare_stock.ts";
 import { Figures } from "./figures.ts";
 import { refusalOf, Refusals } from "./refusals.ts";
@@ -89,16 +90,18 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
   while (!parts.signal.aborted) {
     const verdict = await arm({ ...parts, ledger }).catch((error) => asRefusal(error, ledger));
     switch (verdict.kind) {
-      case "armed":
+      case "armed": {
         lastRefusal = "";
         watch.verified(ledger.shard, verdict.rebuilt === "" ? "armed" : "rebuilt", 0);
-        parts.logger.info("shard armed", { shard: ledger.shard, ...verdict });
+        const { nonce: _, ...armed } = verdict;
+        parts.logger.info("shard armed", { shard: ledger.shard, ...armed });
         if (verdict.changedSettings.length > 0) {
           parts.logger.warn("settings changed", { shard: ledger.shard, changed: verdict.changedSettings });
         }
-        await follow(ledger, verdict.epoch, parts);
+        await follow(ledger, verdict, parts);
         watch.disarmed(ledger.shard);
         break;
+      }
       case "refused":
         watch.verified(ledger.shard, "refused", verdict.driftUnits);
         if (verdict.reason !== lastRefusal) {
@@ -116,19 +119,24 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
 }
 
 /** Books the log and visits the store until the store is no longer the one that was armed. */
-async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerParts): Promise<void> {
+async function follow(
+  ledger: ShardLedger,
+  { epoch, nonce }: { epoch: number; nonce: string },
+  parts: ShardWorkerParts,
+): Promise<void> {
   const { log, control, signal, logger, world, watch = unwatched } = parts;
   const { shard } = ledger;
   let position = { epoch, seq: (await ledger.cursor()).seq };
   parts.onBooked?.(shard, position.seq);
-  // A shard that was armed before this worker came may decide by other settings, or have none yet.
-  await control.visit(shard, position, parts.deployment.id);
   const compensator = new Compensator(ledger, parts.store, world);
   const refusals = new Refusals(shard, world, logger, parts.onFailure);
   const fitness = new FitnessWatch({ ...parts, ledger, refusals });
   const retention = new Retention(ledger, world, parts.retentionMs);
   const sweep = new QuotaSweep(control, world);
   const figures = parts.watch && new Figures(ledger, world, parts.watch);
+  const visits = new Visits(nonce, { ...parts, ledger, refusals });
+  // A shard that was armed before this worker came may decide by other settings, or have none yet.
+  if (!await visits.step(position)) return;
   let noted = { head: position.seq, atMs: world.elapsedMs() };
   let isMoreDue = false;
   try {
@@ -142,7 +150,8 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         );
         if (!isTaken) await pause(world, refusedRetryMs, ledger, signal);
         else if (!booked) {
-          await refusals.attempt(() => control.disarm(shard, parts.deployment.id));
+          const isSuspect = true; // the log may be that of keys that were put back
+          await refusals.attempt(() => control.disarm(shard, parts.deployment.id, isSuspect));
           return;
         } else {
           refusals.over("ledger");
@@ -159,19 +168,16 @@ async function follow(ledger: ShardLedger, epoch: number, parts: ShardWorkerPart
         const giveBack = async () => void (isMoreDue = await giveBackLapsed(shard, parts));
         if (await refusals.attempt(giveBack)) refusals.over("store");
       }
-      const visit = await control.visit(shard, { epoch, seq: position.seq }, parts.deployment.id);
-      refusals.visited(visit);
-      if (visit.kind === "lost") {
-        logger.warn("store lost its right to sell", { shard });
-        return;
-      }
-      watch.visited(shard, visit.head, position.seq);
-      await refusals.attempt(() => giveBackDue(shard, compensator, visit.head, position.seq, logger));
+      const visit = await visits.step({ epoch, seq: position.seq });
+      if (!visit) return;
+      const { head } = visit;
+      watch.visited(shard, head, position.seq);
+      await refusals.attempt(() => giveBackDue(shard, compensator, head, position.seq, logger));
       // A commit of its own, so once a tick: what is booked by then the cursor knows.
       const nowMs = world.elapsedMs();
-      if (visit.head > Math.max(noted.head, position.seq) && nowMs - noted.atMs >= visitEveryMs) {
-        noted = { head: visit.head, atMs: nowMs };
-        await refusals.attempt(() => ledger.noteHead(noted.head));
+      if (head > Math.max(noted.head, position.seq) && nowMs - noted.atMs >= visitEveryMs) {
+        noted = { head, atMs: nowMs };
+        await refusals.attempt(() => ledger.noteHead(head));
       }
       await figures?.step();
       const unfit = await fitness.step(visit);

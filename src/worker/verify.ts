@@ -26,6 +26,21 @@ export function whyLedgerWentBack({ position, applied }: ShardView, cursor: Curs
   return undefined;
 }
 
+/** An armed store that goes on as it is was verified by the worker before, with this ledger, and is where it left it. */
+export function whyNotTakenOver({ position }: ShardView, cursor: Cursor): string | undefined {
+  if (position.epoch !== cursor.issuedEpoch) {
+    return `it is armed under epoch ${position.epoch}, and the ledger issued ${cursor.issuedEpoch} last`;
+  }
+  if (position.seq < cursor.seq) return `it ends at ${position.seq}, and ${cursor.seq} is booked`;
+  return undefined;
+}
+
+/** A store that was told that an event is booked was told so by the ledger that booked it. */
+export function whyOtherLedger({ applied }: ShardView, first: number | undefined): string | undefined {
+  if (first === undefined || first > applied) return undefined;
+  return `the store was told that ${applied} is booked, and its event ${first} is not the one that this ledger has`;
+}
+
 /** A wrong address in a setting must not overwrite somebody's stock. */
 export function whyForeign(view: ShardView, { deployment, shard }: Owner): string | undefined {
   const cannot = `Cannot arm shard ${shard} as its store`;
@@ -41,10 +56,18 @@ export function whyForeign(view: ShardView, { deployment, shard }: Owner): strin
   return undefined;
 }
 
-/** `highest`: the highest number known to have been issued. */
-export function whyRebuild(view: ShardView, highest: number): string | undefined {
+/**
+ * Why a store must be filled from the ledger; undefined when it need not.
+ *
+ * @param highest the highest number known to have been issued
+ * @param forked events that it sold under numbers that are booked
+ */
+export function whyRebuild(view: ShardView, highest: number, forked: number): string | undefined {
   if (view.deployment === null) return highest > 0 ? "the store is empty" : undefined;
   if (view.position.epoch === 0) return "an earlier restore did not end";
+  if (forked > 0) {
+    return `the store went back: ${forked} of its events have numbers that are booked with other contents`;
+  }
   if (view.position.seq < highest) {
     return `the store went back: it ends at ${view.position.seq} of ${highest}`;
   }

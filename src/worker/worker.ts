@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { ForeignLedger } from "../ledger/ownership.ts";
 import type { Membership, ShardLedger } from "../ledger/ledger.ts";
 import { describeError } from "../telemetry/logger.ts";
 import { sleep } from "../world.ts";
@@ -70,7 +71,11 @@ class Balancer {
       } catch (error) {
         if (this.#signal.aborted) break;
         onFailure?.(error);
-        logger.warn("other workers out of sight", { error: describeError(error) });
+        if (error instanceof ForeignLedger) {
+          logger.error("ledger of another deployment", { error: error.message });
+        } else {
+          logger.warn("other workers out of sight", { error: describeError(error) });
+        }
       } finally {
         await membership?.leave().catch(() => {}); // the place ends with its connection in any case
       }

@@ -82,7 +82,7 @@ async function start(
     callsMax: 2,
     queueMax,
     requestTimeoutMs,
-    promisesOff: [],
+    promisesOff: () => [],
     archive: null,
     onBroken: (error) => broken.push(error),
   });

@@ -98,6 +98,36 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
     assert.deepEqual(await shard.stock("", 10), [{ sku: "SKU-1", available: 7, reserved: 0, policy: null }]);
   });
 
+  test("a booked number with other contents applies nothing: the log is not the one that was booked", async ({ shard, rows }) => {
+    const first = [entry(1, sale(2, "SKU-1", 9)), entry(1, sale(3, "SKU-1", 8))];
+    applied(await shard.apply(first));
+    const others = [
+      sale(3, "SKU-1", 8, { id: "another" }),
+      sale(3, "SKU-1", 8, { userId: "another" }),
+      sale(3, "SKU-1", 8, { atMs: 1_763_838_000_999 }),
+      sale(3, "SKU-1", 7),
+      sale(3, "SKU-2", 8),
+    ];
+    for (const other of others) {
+      const result = await shard.apply([entry(1, other, sale(4, "SKU-1", 7))]);
+      assert.deepEqual(result, {
+        kind: "diverged",
+        cursor: { epoch: 1, seq: 3 },
+        found: { epoch: 1, seq: 3 },
+      });
+      assert.deepEqual(await shard.divergent([entry(1, other, sale(4, "SKU-1", 7))]), [3]);
+    }
+    assert.equal((await rows("select from movements")).length, 3);
+    assert.deepEqual(await shard.divergent([...first, entry(1, sale(4, "SKU-1", 7))]), []);
+  });
+
+  test("what a text cannot hold is compared as it is booked, and numbers declared lost are not compared", async ({ shard }) => {
+    const odd = sale(2, "SKU-1", 9, { id: "a\0b", userId: "\ud800" });
+    applied(await shard.apply([entry(1, odd)]));
+    await shard.jump({ to: { epoch: 1, seq: 5 }, actor: "", reason: "" });
+    assert.deepEqual(await shard.divergent([entry(1, odd, sale(3, "SKU-1", 8), sale(4, "SKU-1", 7))]), []);
+  });
+
   test("a gap in the numbers applies nothing, not even what comes before it", async ({ shard, rows }) => {
     const result = await shard.apply([entry(1, sale(2, "SKU-1", 9)), entry(1, sale(4, "SKU-1", 7))]);
     assert.deepEqual(result, { kind: "gap", cursor: { epoch: 1, seq: 1 }, found: { epoch: 1, seq: 4 } });

@@ -211,6 +211,24 @@ Deno.test("PostgreSQL: a lease before the schema is made is an error, not a shar
   await assert.rejects(ledger.lease(0), /the books have no schema yet/).finally(() => ledger.close());
 });
 
+Deno.test("PostgreSQL: a session to another deployment's ledger is refused, and one whose ledger got another id books nothing more", () =>
+  withLease(async (ledger, shard, url) => {
+    await shard.apply([entry(1, opening(1, "SKU-1", 5))]);
+    await withConnection(url, (sql) => sql`update inventory.deployment set id = gen_random_uuid()`);
+    const foreign = { name: "ForeignLedger" };
+    await assert.rejects(shard.apply([entry(1, sale(2, "SKU-1", 4))]), foreign);
+    await assert.rejects(shard.jump({ to: { epoch: 1, seq: 9 }, actor: "", reason: "" }), foreign);
+    assert.equal(await shard.issueEpoch(1, 0), undefined);
+    assert.equal((await shard.cursor()).issuedEpoch, 1);
+    await shard.release();
+    await assert.rejects(ledger.lease(0), foreign);
+    await assert.rejects(ledger.join(), foreign);
+    await assert.rejects(ledger.deployment(), foreign);
+    await assert.rejects(ledger.findOrder("order"), foreign);
+    await withConnection(url, (sql) => sql`drop schema inventory cascade`);
+    await assert.rejects(ledger.lease(0), foreign);
+  }));
+
 Deno.test("a namespace that PostgreSQL would cut off is refused", async () => {
   await using place = await temporaryFolder();
   for (const namespace of ["", "n".repeat(64), "ö".repeat(32)]) {

@@ -12,7 +12,7 @@ import { Servers } from "../../src/redis/servers.ts";
 import { realWorld as world } from "../../src/world.ts";
 import { startRedis } from "../servers/redis.ts";
 import { sharedRedis } from "../servers/shared.ts";
-import { adjust, armEmpty, decide, deduct, inTime, readAll } from "./store_suite.ts";
+import { adjust, armedNonce, armEmpty, decide, deduct, inTime, readAll } from "./store_suite.ts";
 import { makeRedisStore } from "./stores.ts";
 
 const LIMITS = { userLimitMs: 1000, idempotencyWindowMs: 86_400_000, backlogMax: 1_000_000 };
@@ -151,7 +151,7 @@ Deno.test("a full store: a sale is refused with its own outcome, reads of operat
   assert.match(view.refusal, /^OOM /);
   assert.equal(view.position.seq, 1);
   const { deployment } = view;
-  const visit = await under.control.visit(0, { epoch: 1, seq: 1 }, deployment ?? "");
+  const visit = await under.control.visit(0, { epoch: 1, seq: 1 }, deployment ?? "", armedNonce);
   assert.deepEqual([visit.kind, visit.head, visit.refusal], ["armed", 1, undefined]);
   assert.equal((await under.control.inspect(0)).applied, 1);
   await under.control.note(0, deployment ?? "", ["a promise"]);
@@ -167,18 +167,22 @@ Deno.test("a master without enough replicas: the worker's visit reads what it ma
   await decide(under.store, adjust("d1", "sku", 10));
   const owner = (await under.control.inspect(0)).deployment ?? "";
   await redis.cli("CONFIG", "SET", "min-replicas-to-write", "1");
-  const visit = await under.control.visit(0, { epoch: 1, seq: 1 }, owner);
+  const visit = await under.control.visit(0, { epoch: 1, seq: 1 }, owner, armedNonce);
   assert.deepEqual([visit.kind, visit.head], ["armed", 1]);
   assert.match(visit.refusal ?? "", /^NOREPLICAS /);
   assert.match((await under.control.inspect(0)).refusal, /^NOREPLICAS /);
-  assert.equal((await under.control.visit(0, { epoch: 2, seq: 1 }, owner)).kind, "lost", "another epoch");
   assert.equal(
-    (await under.control.visit(0, { epoch: 1, seq: 2 }, owner)).kind,
+    (await under.control.visit(0, { epoch: 2, seq: 1 }, owner, armedNonce)).kind,
+    "lost",
+    "another epoch",
+  );
+  assert.equal(
+    (await under.control.visit(0, { epoch: 1, seq: 2 }, owner, armedNonce)).kind,
     "lost",
     "a store that went back",
   );
   assert.equal(
-    (await under.control.visit(0, { epoch: 1, seq: 1 }, "other")).kind,
+    (await under.control.visit(0, { epoch: 1, seq: 1 }, "other", armedNonce)).kind,
     "lost",
     "another deployment",
   );

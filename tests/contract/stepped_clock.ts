@@ -87,8 +87,8 @@ export async function makeSteppedRedis(
 }
 
 async function visit(control: ShardControl, bookedSeq?: number): Promise<void> {
-  const { position } = await control.inspect(0);
-  await control.visit(0, { ...position, seq: bookedSeq ?? position.seq }, deployment);
+  const { position, nonce: known } = await control.inspect(0);
+  await control.visit(0, { ...position, seq: bookedSeq ?? position.seq }, deployment, { known, next: known });
 }
 
 /** Digests of the scripts as the product knows them, and of those that Redis gets. */

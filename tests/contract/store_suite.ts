@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { Adjust, Command, Sale } from "../../src/inventory/command.ts";
 import { type Outcome, unsettled } from "../../src/inventory/outcome.ts";
-import type { ShardControl } from "../../src/inventory/shard_control.ts";
+import type { Nonce, ShardControl } from "../../src/inventory/shard_control.ts";
 import type { DecisionLimits } from "../../src/inventory/limits.ts";
 import type { StockStore } from "../../src/inventory/store.ts";
 import type { LogEntry } from "../../src/log/event.ts";
@@ -25,6 +25,9 @@ export const farDeadlineMs = 9_000_000_000_000;
 
 /** Whose stock the tests' stores hold. */
 export const deployment = "00000000-0000-4000-8000-000000000001";
+
+/** What the first visit of a shard that was armed under epoch 1 expects. */
+export const armedNonce: Nonce = { known: "1", next: "next" };
 
 /** A deduct of one line. */
 export function deduct(orderId: string, sku: string, amount = 1, userId = "user-1"): Sale {
@@ -336,11 +339,8 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
       await decide(store, adjust("a", "S", 9), deduct("o-1", "S"), deduct("o-2", "S"));
       const outcomes = await decide(store, deduct("o-3", "S"), deduct("o-1", "S"), adjust("b", "S", 1));
       assert.deepEqual(outcomes.map((outcome) => outcome.kind), ["backlog_full", "accepted", "accepted"]);
-      assert.deepEqual(await control.visit(0, { epoch: 1, seq: 4 }, deployment), {
-        kind: "armed",
-        head: 4,
-        silentReplicas: 0,
-      });
+      const visit = await control.visit(0, { epoch: 1, seq: 4 }, deployment, armedNonce);
+      assert.deepEqual([visit.kind, visit.head], ["armed", 4]);
       assert.equal((await decide(store, deduct("o-3", "S")))[0]?.kind, "accepted");
     },
     { backlogMax: 3 },
@@ -351,9 +351,10 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
     await armEmpty(control);
     await decide(store, adjust("a", "S", 9));
     const someone = "00000000-0000-4000-8000-000000000002";
-    const lost = { kind: "lost", head: 1, silentReplicas: 0 };
-    assert.deepEqual(await control.visit(0, { epoch: 2, seq: 1 }, deployment), lost);
-    assert.deepEqual(await control.visit(0, { epoch: 1, seq: 1 }, someone), lost);
+    for (const [epoch, whose] of [[2, deployment], [1, someone]] as const) {
+      const { kind, head } = await control.visit(0, { epoch, seq: 1 }, whose, armedNonce);
+      assert.deepEqual([kind, head], ["lost", 1]);
+    }
     await control.disarm(0, someone);
     assert.equal((await control.inspect(0)).applied, 0);
     assert.equal((await store.decide(0, [])).kind, "decided");

@@ -121,6 +121,41 @@ Deno.test("an API of another deployment sells nothing from a Redis that is armed
   assert.equal((await stockOf(stack.api, ["sku"])).get("sku")?.available, 100);
 });
 
+Deno.test("an API whose DATABASE_URL does not work sells nothing and says why, unless DEPLOYMENT_ID says whose stock it is", async () => {
+  const env = { REDIS_URL: sharedRedis().url, NAMESPACE: freshNamespace() };
+  const databaseUrl = await sharedPostgres().freshDatabase();
+  await using stack = await startStack({ redisUrl: env.REDIS_URL, databaseUrl, env });
+  await stockUp(stack.api, new Map([["sku", 100]]));
+  const missing = new URL(databaseUrl);
+  missing.pathname += "_missing";
+  const [, id = ""] = /deployment ([0-9a-f-]{36})/.exec(stack.worker.output()) ?? [];
+
+  await using lost = await Service.start("api", { ...env, DATABASE_URL: missing.href });
+  assert.deepEqual(await buy(lost, "sku", "order-1"), [503, "unarmed"]);
+  const { status, body } = await lost.get("/readyz");
+  assert.equal(status, 503);
+  assert.match(JSON.stringify(body.promises_off), /whose stock this is.*DEPLOYMENT_ID.*not set/);
+  const [line] = lost.logged("ledger does not answer");
+  assert.match(String(line?.reason), /does not exist/);
+  assert.ok(!line?.selling);
+
+  await using told = await Service.start("api", { ...env, DATABASE_URL: missing.href, DEPLOYMENT_ID: id });
+  assert.deepEqual(await buy(told, "sku", "order-2"), [200, 99]);
+  assert.match(
+    JSON.stringify((await told.get("/readyz")).body),
+    /orders past the idempotency window: the ledger/,
+  );
+
+  const other = { DEPLOYMENT_ID: "00000000-0000-4000-8000-000000000001" };
+  for (const url of [missing.href, databaseUrl]) {
+    const { code, said } = await runToEnd("api", { ...env, ...other, DATABASE_URL: url });
+    assert.equal(code, 2, said);
+    assert.match(said, url === databaseUrl ? /belongs to another deployment/ : /armed for deployment/);
+  }
+  const worker = await runToEnd("worker", { ...env, ...other, DATABASE_URL: databaseUrl });
+  assert.equal(worker.code, 2, worker.said);
+});
+
 Deno.test("two namespaces share a Redis and a database without knowing of one another", async () => {
   const servers = { redisUrl: sharedRedis().url, databaseUrl: await sharedPostgres().freshDatabase() };
   await using one = await startStack({ ...servers, env: { NAMESPACE: freshNamespace() } });

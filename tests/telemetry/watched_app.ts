@@ -48,7 +48,7 @@ export async function startWatchedApp(env: Record<string, string>): Promise<Watc
   if (telemetry === null) throw new Error("Cannot watch without OTLP_ENDPOINT");
   const { batchMax, queueMax, requestTimeoutMs } = config;
   const inventory = new InventoryService(failing(parts.store), world, {
-    ...{ shards: 1, batchMax, callsMax: 2, queueMax, requestTimeoutMs, promisesOff: [], archive: null },
+    ...{ shards: 1, batchMax, callsMax: 2, queueMax, requestTimeoutMs, promisesOff: () => [], archive: null },
     onBroken: (error) => failures.push(String(error)),
     onCall: telemetry.onStoreCall,
   });

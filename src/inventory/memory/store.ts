@@ -153,6 +153,8 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
       epochSeen: epoch,
       log: first && last ? { first, last } : null,
       limits: deployment === null ? null : state.limits,
+      nonce: "",
+      suspect: false,
       skus: state.skus,
       empty: deployment === null,
       refusal: "",
@@ -164,11 +166,24 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     return Promise.resolve({ rows: this.#slot(shard).shard.stock(), next: null });
   }
 
+  /** Out of memory, at once. */
+  entries(shard: number, after: Position, entriesMax: number): Promise<LogEntry[]> {
+    const { log } = this.#slot(shard);
+    const entries = log.filter(({ position }) => comparePositions(position, after) > 0);
+    return Promise.resolve(entries.slice(0, entriesMax));
+  }
+
   /** Takes effect with the next batch; stock and log stay. */
   disarm(shard: number, deployment: string): Promise<void> {
     const slot = this.#slot(shard);
     if (slot.deployment === deployment) slot.armed = false;
     return Promise.resolve();
+  }
+
+  /** Disarms: no other worker can visit this process's memory. */
+  async disarmUnvisited(shard: number, deployment: string): Promise<"disarmed"> {
+    await this.disarm(shard, deployment);
+    return "disarmed";
   }
 
   /** Replaces the shard by an empty one. `_seen` is not compared: nobody else writes here. */
@@ -235,12 +250,12 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     const slot = this.#slot(shard);
     const head = slot.shard.seq;
     const known = slot.armed && slot.epoch === applied.epoch && slot.deployment === deployment;
-    if (!known) return Promise.resolve({ kind: "lost", head, silentReplicas: 0 });
+    if (!known) return Promise.resolve({ kind: "lost", head, nonce: "", silentReplicas: 0 });
     slot.shard.applied = Math.max(slot.shard.applied, applied.seq);
     slot.shard.limits = this.limits;
     const behind = slot.log.findIndex(({ position }) => comparePositions(position, applied) > 0);
     slot.log.splice(0, behind < 0 ? slot.log.length : behind);
-    return Promise.resolve({ kind: "armed", head, silentReplicas: 0 });
+    return Promise.resolve({ kind: "armed", head, nonce: "", silentReplicas: 0 });
   }
 
   /** Looks at 1000 counts a call. */

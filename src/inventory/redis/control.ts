@@ -6,9 +6,11 @@
 import type { Finding } from "../../finding.ts";
 import type { LineRow, StockRow } from "../../ledger/ledger.ts";
 import type { QuotaRow } from "../../ledger/rows.ts";
-import { parsePosition, type Position } from "../../log/event.ts";
+import { type LogEntry, parsePosition, type Position } from "../../log/event.ts";
+import { decodeEntries } from "../../log/redis_stream.ts";
 import {
   type Arming,
+  type Nonce,
   RestoreOvertaken,
   type RestoreStart,
   type ShardControl,
@@ -19,7 +21,8 @@ import { type DecisionLimits, packLimits, unpackLimits } from "../limits.ts";
 import { isForAPerson, refusesWrites, StoreError } from "../store.ts";
 import { pairKey, rememberedKey } from "../remembered.ts";
 import { encodeLine } from "./wire_lines.ts";
-import { allShardKeys, type RedisPlace } from "../../redis/keys.ts";
+import { decodeVisit, packStock, unpackStock } from "./wire_control.ts";
+import { allShardKeys, keyNames, type RedisPlace } from "../../redis/keys.ts";
 import type { Links } from "../../redis/links.ts";
 import { readScript, type Script } from "../../redis/script.ts";
 import { FollowerWatch, type FoundFollowers } from "../../redis/followers.ts";
@@ -41,6 +44,7 @@ export interface ControlOptions extends RedisPlace {
 const trimMargin = 10_000;
 const scanCount = 2000;
 const sweepFields = 250;
+const eventsKey = keyNames.indexOf("events");
 
 /** Verifies, restores and arms shards in Redis. */
 export class RedisControl implements ShardControl {
@@ -124,6 +128,8 @@ export class RedisControl implements ShardControl {
       epochSeen: Math.max(Number(view.epoch), Number(view.epoch_seen)),
       log: first && last ? { first, last } : null,
       limits: unpackLimits(text(view.settings)),
+      nonce: text(view.nonce),
+      suspect: view.suspect === true,
       skus: integer(view.skus),
       empty: integer(view.keys) === 0,
       refusal,
@@ -155,9 +161,20 @@ export class RedisControl implements ShardControl {
     return { rows, next: text(next) === "0" ? null : text(next) };
   }
 
+  /** One `XRANGE`. */
+  async entries(shard: number, after: Position, entriesMax: number): Promise<LogEntry[]> {
+    const range = [`(${after.epoch}-${after.seq}`, "+", "COUNT", entriesMax];
+    return decodeEntries(await this.#links.call(shard, "XRANGE", this.#key(shard, eventsKey), ...range));
+  }
+
   /** One `HDEL`: the script refuses from its next call on. */
-  async disarm(shard: number, deployment: string): Promise<void> {
-    await this.#run(this.#disarm, shard, deployment);
+  async disarm(shard: number, deployment: string, suspect = false): Promise<void> {
+    await this.#run(this.#disarm, shard, deployment, "", Number(suspect));
+  }
+
+  /** One script a call. */
+  async disarmUnvisited(shard: number, deployment: string, word: string): Promise<"noted" | "disarmed"> {
+    return await this.#run(this.#disarm, shard, deployment, word, 1) === 2 ? "noted" : "disarmed";
   }
 
   /**
@@ -217,10 +234,10 @@ export class RedisControl implements ShardControl {
   }
 
   /**
-   * Trims 10,000 numbers behind `applied`, in whole nodes of the stream: a few more may stay. Notes for which
-   * replicas answers wait, and the limits.
+   * Trims 10,000 numbers behind `applied`, whatever their epoch, in whole nodes of the stream: a few more may stay.
+   * Notes for which replicas answers wait, and the limits.
    */
-  async visit(shard: number, applied: Position, deployment: string): Promise<Visit> {
+  async visit(shard: number, applied: Position, deployment: string, nonce: Nonce): Promise<Visit> {
     const keep = Math.max(0, applied.seq - trimMargin);
     const { replicas, onDisk, isCertain, silent } = await this.#followersOf(shard);
     const followers = [replicas, Number(onDisk), Number(isCertain)];
@@ -230,16 +247,18 @@ export class RedisControl implements ShardControl {
         shard,
         ...[applied.seq, applied.epoch, keep, deployment],
         ...followers,
+        ...[nonce.known, nonce.next],
         this.#settings,
       );
-      const [kind, head] = list(JSON.parse(text(reply)));
-      return { kind: kind === "armed" ? "armed" : "lost", head: integer(head), silentReplicas: silent };
+      return { ...decodeVisit(reply), silentReplicas: silent };
     } catch (error) {
       if (!refusesWrites(error) && !isForAPerson(error)) throw error;
-      const { armed, deployment: owner, position: { epoch, seq } } = await this.#view(shard);
+      const view = await this.#view(shard);
+      const { armed, deployment: owner, position: { epoch, seq } } = view;
       const isKnown = armed && owner === deployment && epoch === applied.epoch && seq >= applied.seq;
-      const kind = isKnown ? "armed" : "lost";
-      return { kind, head: seq, silentReplicas: silent, refusal: error.message };
+      const isSame = [nonce.known, nonce.next].includes(view.nonce);
+      const kind = !isKnown ? "lost" : isSame ? "armed" : "replaced";
+      return { kind, head: seq, nonce: view.nonce, silentReplicas: silent, refusal: error.message };
     }
   }
 
@@ -281,20 +300,4 @@ export class RedisControl implements ShardControl {
     if (!keys) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#keys.length}`);
     return keys;
   }
-}
-
-/** A SKU as `lua/state.lua` keeps it. */
-function packStock({ available, reserved, policy }: StockRow): string {
-  return `${available} ${reserved}${policy === null ? "" : " " + JSON.stringify(policy)}`;
-}
-
-/** `<available> <reserved>[ <policy as JSON>]` */
-function unpackStock(sku: string, packed: string): StockRow {
-  const [, available, reserved, policy] = /^(\d+) (\d+)(?: (.*))?$/s.exec(packed) ?? [];
-  return {
-    sku,
-    available: Number(available),
-    reserved: Number(reserved),
-    policy: policy === undefined ? null : JSON.parse(policy),
-  };
 }

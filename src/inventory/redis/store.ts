@@ -14,8 +14,11 @@ import { type BatchReply, decodeBatch, encodeBatch } from "./wire.ts";
 
 /** Where a deployment's keys are, and whose they must be. */
 export interface CallerPlace extends RedisPlace {
-  /** The deployment whose ledger the caller knows; empty when it knows none. */
-  readonly deployment: string;
+  /**
+   * The deployment whose ledger the caller has; empty when it has none; null when it has one and does not know whose:
+   * then nothing is decided until {@link RedisStore.belongsTo} is called.
+   */
+  readonly deployment: string | null;
 }
 
 /** The caller's own settings. The limits among them decide nothing: those in the store do. */
@@ -45,6 +48,7 @@ export class RedisStore implements StockStore {
   readonly #script = readScript("inventory");
   /** What every call says of limits and caller: `ARGV[3]` to `ARGV[5]`. */
   #terms: readonly (number | string)[];
+  #isKnown: boolean;
   /** Epoch of each shard as this process last heard it; 0 = not yet. */
   readonly #epochs: number[];
   /** Which replicas each shard's answers wait for, as its server said with its last decision. */
@@ -59,12 +63,14 @@ export class RedisStore implements StockStore {
     this.#keys = allShardKeys(place);
     this.#epochs = new Array(place.shards).fill(0);
     this.#followers = new Array(place.shards).fill(undefined);
+    this.#isKnown = place.deployment !== null;
     this.#limits = limits;
-    this.#terms = [packLimits(limits), place.shards, place.deployment];
+    this.#terms = [packLimits(limits), place.shards, place.deployment ?? ""];
   }
 
   /** From now on only a shard of this deployment decides: for a caller that learned late whose ledger it has. */
   belongsTo(deployment: string): void {
+    this.#isKnown = true;
     this.#terms = [...this.#terms.slice(0, -1), deployment];
   }
 
@@ -76,6 +82,8 @@ export class RedisStore implements StockStore {
    *   `not_replicated`, whose effect is unknown: what was decided is in the log, which a failover may lose
    */
   async decide(shard: number, batch: readonly Timed[]): Promise<BatchResult> {
+    // What Redis holds may be anybody's.
+    if (!this.#isKnown) return { kind: "unarmed", timeMs: 0 };
     const commands = encodeBatch(batch);
     const isWaiting = batch.length > 0; // nothing rests on a probe
     // Twice at most: the epoch can be news once; if it is again, the shard is being armed over and over.

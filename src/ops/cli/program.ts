@@ -9,6 +9,7 @@ import { describeError } from "../../telemetry/logger.ts";
 import type { World } from "../../world.ts";
 import { correct } from "./correct.ts";
 import { closeDeadLetter, deadLetters, showDeadLetter } from "./dead_letters.ts";
+import { detach } from "./detach.ts";
 import { doctor } from "./doctor.ts";
 import { exits, Failure } from "./failure.ts";
 import { importCsv, type ImportMode, importModes } from "./import.ts";
@@ -239,6 +240,12 @@ function addCare(verb: Verb, run: Run): void {
     }));
   onShard(verb("verify", "prove that the ledger is whole; exit code 1 when it is not"))
     .action(run(({ terminal, reach }, command) => verify(reach(), terminal, shardOf(command))));
+  verb(
+    "detach",
+    "give a copied ledger a deployment id of its own, so that it cannot use the original's Redis",
+  )
+    .option("--yes", "do not ask")
+    .action(run(({ terminal, reach }) => detach(reach(), terminal)));
   onShard(verb("reconcile", "compare store and ledger while both go on; exit code 1 when they differ"))
     .action(run(({ terminal, reach }, command) => reconcile(reach(), terminal, shardOf(command))));
   onShard(verb("correct", "take the store's figures into the ledger, by movements of kind correction"))

@@ -1,0 +1,31 @@
+/**
+ * The port to the other workers of a deployment.
+ *
+ * @module
+ */
+
+/** What a worker sees when it looks around. */
+export interface Crew {
+  /** Workers that are counted, and this one in any case. */
+  readonly workers: number;
+  /** How many of them come before this one: the elder ones, or all when this one is not counted. */
+  readonly rank: number;
+  /** Shards that have a lease, whoever has it. */
+  readonly leased: readonly number[];
+}
+
+/** Whether the others count on a worker to take its share. */
+export type Standing = "counted" | "uncounted";
+
+/** A worker's place among the workers of a deployment. It ends with its connection, as a lease does. */
+export interface Membership {
+  /**
+   * Looks around, and is counted by the others from now on, or not (`standing`). Call it at least once a second: one that is silent
+   * for 3 s loses its place.
+   *
+   * @throws {LeaseLost}
+   */
+  look(standing: Standing): Promise<Crew>;
+  /** Gives the place back. */
+  leave(): Promise<void>;
+}

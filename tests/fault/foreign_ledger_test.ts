@@ -1,0 +1,162 @@
+/**
+ * A worker whose DATABASE_URL leads to another ledger than the one that its Redis was booked in: another deployment's
+ * that came up on the address, or a copy.
+ */
+import assert from "node:assert/strict";
+import { type LogLine } from "../../src/telemetry/logger.ts";
+import { entry, opening, sale } from "../contract/ledger_books.ts";
+import { adjust, decide, deduct } from "../contract/store_suite.ts";
+import { withConnection } from "../servers/database.ts";
+import { sharedPostgres, sharedRedis } from "../servers/shared.ts";
+import { waitFor } from "../servers/wait.ts";
+import {
+  booked,
+  openLedgerAt,
+  type Scene,
+  SCENE_OPTIONS,
+  startScene,
+  startWorkerHere,
+  STEP_DEADLINE_MS,
+  untilBooked,
+} from "./worker_scene.ts";
+
+/** The stock and how it is armed, byte for byte. */
+async function contents({ client, keys }: Scene): Promise<unknown[]> {
+  return [await client.hgetall(keys[0] ?? ""), await client.hgetall(keys[1] ?? "")];
+}
+
+/** Two databases of a server change names, as another server takes over an address. */
+async function swap(one: string, other: string): Promise<void> {
+  const [a, b] = [one, other].map((url) => new URL(url).pathname.slice(1));
+  await withConnection(sharedPostgres().url, async (sql) => {
+    for (const [from, to] of [[a, `${a}_aside`], [b, a], [`${a}_aside`, b]]) {
+      await sql.unsafe(`alter database ${from} allow_connections false`);
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${from ?? ""}`;
+      await sql.unsafe(`alter database ${from} rename to ${to}`);
+    }
+    for (const name of [a, b]) await sql.unsafe(`alter database ${name} allow_connections true`);
+  });
+}
+
+/** A ledger in a database of its own, with `sales` sales under the numbers that the scene's shard issues. */
+async function ledgerOf(scene: Scene, sales: number, id?: string): Promise<string> {
+  const url = await sharedPostgres().freshDatabase();
+  const { namespace } = scene.under;
+  const ledger = await openLedgerAt(url, namespace);
+  try {
+    await ledger.prepare(1);
+    const shard = await ledger.lease(0);
+    assert.ok(shard);
+    if (sales > 0) {
+      assert.equal(await shard.issueEpoch(0, 0), 1);
+      const events = Array.from({ length: sales }, (_, i) => sale(2 + i, "S", 99 - i, { id: `theirs-${i}` }));
+      const { kind } = await shard.apply([entry(1, opening(1, "S", 100), ...events)]);
+      assert.equal(kind, "applied");
+    }
+    await shard.release();
+  } finally {
+    await ledger.close();
+  }
+  if (id !== undefined) {
+    await withConnection(url, (sql) => sql.unsafe(`update "${namespace}".deployment set id = '${id}'`));
+  }
+  return url;
+}
+
+function deploymentId({ databaseUrl, under: { namespace } }: Scene): Promise<string> {
+  return withConnection(databaseUrl, async (sql) => {
+    const [row] = await sql.unsafe<{ id: string }[]>(`select id::text as id from "${namespace}".deployment`);
+    return row?.id ?? assert.fail();
+  });
+}
+
+async function sellTen(scene: Scene): Promise<void> {
+  await decide(scene.under.store, adjust("a", "S", 100));
+  for (let i = 0; i < 10; i++) await decide(scene.under.store, deduct(`o-${i}`, "S", 1, `user-${i}`));
+  await untilBooked(scene, 11);
+}
+
+Deno.test(
+  "another deployment's PostgreSQL on the worker's address: Redis is not touched, and booking goes on after it",
+  SCENE_OPTIONS,
+  async () => {
+    await using scene = await startScene(sharedRedis());
+    await sellTen(scene);
+    const theirs = await ledgerOf(scene, 50);
+    await decide(scene.under.store, deduct("before", "S", 1, "before"));
+    await untilBooked(scene, 12);
+    const before = await contents(scene);
+    await swap(scene.databaseUrl, theirs);
+    const refusals = () => scene.lines.filter(({ message }) => message === "ledger of another deployment");
+    await waitFor(() => refusals().length > 1, { deadlineMs: STEP_DEADLINE_MS, what: "two refusals" });
+    assert.deepEqual(await contents(scene), before);
+    assert.equal(refusals()[0]?.level, "error");
+    assert.equal((await decide(scene.under.store, deduct("during", "S", 1, "during")))[0]?.kind, "accepted");
+    await swap(scene.databaseUrl, theirs);
+    await untilBooked(scene, 13);
+    assert.equal((await booked(scene)).lost, 0);
+    const armings = scene.lines.filter(({ message }) => message === "shard armed");
+    assert.deepEqual(
+      armings.map(({ fields }) => fields.rebuilt),
+      armings.map(() => armings[0]?.fields.rebuilt),
+    );
+  },
+);
+
+for (
+  const [what, sales] of [
+    ["that is behind", 0],
+    ["with other sales under the same numbers", 10],
+    ["that lived on", 60],
+  ] as const
+) {
+  Deno.test(
+    `a worker on a copy of the ledger ${what} refuses itself, and the original's shard sells on`,
+    SCENE_OPTIONS,
+    async () => {
+      await using scene = await startScene(sharedRedis());
+      await sellTen(scene);
+      const copy = await ledgerOf(scene, sales, await deploymentId(scene));
+      const lines: LogLine[] = [];
+      await using _staging = await startWorkerHere(scene.under, copy, lines);
+      let sold = 0;
+      await waitFor(async () => {
+        const [outcome] = await decide(scene.under.store, deduct(`p-${sold}`, "S", 1, `p-${sold}`));
+        assert.ok(outcome?.kind === "accepted" || outcome?.kind === "insufficient");
+        if (outcome.kind === "accepted") sold++;
+        return lines.some(({ message }) => message === "shard refused");
+      }, { deadlineMs: STEP_DEADLINE_MS, what: "a refusal" });
+      await untilBooked(scene, 11 + sold);
+      const said = (from: readonly LogLine[], text: string) => from.filter(({ message }) => message === text);
+      assert.match(
+        String(said(lines, "shard refused")[0]?.fields.reason),
+        /a worker with another ledger keeps it armed/,
+      );
+      assert.equal(said(lines, "shard armed").length, 0);
+      assert.equal(said(scene.lines, "shard armed").length, 1, "it was never disarmed");
+      assert.equal((await booked(scene)).sales, 10 + sold);
+    },
+  );
+}
+
+Deno.test(
+  "a store that nobody keeps armed is not filled from a copy whose history is another",
+  SCENE_OPTIONS,
+  async () => {
+    const lines: LogLine[] = [];
+    await using scene = await startScene(sharedRedis());
+    await sellTen(scene);
+    const copy = await ledgerOf(scene, 60, await deploymentId(scene));
+    await scene.stopWorker();
+    const before = await contents(scene);
+    await using _staging = await startWorkerHere(scene.under, copy, lines);
+    await waitFor(() => lines.some(({ message }) => message === "shard refused"), {
+      deadlineMs: STEP_DEADLINE_MS,
+      what: "a refusal",
+    });
+    const [refusal] = lines.filter(({ message }) => message === "shard refused");
+    assert.match(String(refusal?.fields.reason), /it belongs to another ledger/);
+    const after = await contents(scene);
+    assert.deepEqual(after[1], before[1], "the stock is as it was");
+  },
+);
