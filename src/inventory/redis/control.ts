@@ -241,15 +241,9 @@ export class RedisControl implements ShardControl {
     const keep = Math.max(0, applied.seq - trimMargin);
     const { replicas, onDisk, isCertain, silent } = await this.#followersOf(shard);
     const followers = [replicas, Number(onDisk), Number(isCertain)];
+    const told = [applied.seq, applied.epoch, keep, deployment, ...followers, nonce.known, nonce.next];
     try {
-      const reply = await this.#run(
-        this.#visit,
-        shard,
-        ...[applied.seq, applied.epoch, keep, deployment],
-        ...followers,
-        ...[nonce.known, nonce.next],
-        this.#settings,
-      );
+      const reply = await this.#run(this.#visit, shard, ...told, this.#settings);
       return { ...decodeVisit(reply), silentReplicas: silent };
     } catch (error) {
       if (!refusesWrites(error) && !isForAPerson(error)) throw error;
