@@ -5,8 +5,9 @@
  * @module
  */
 import type { StoreConfig } from "./src/config.ts";
-import { isLoopback } from "./src/config_format.ts";
 import { createApp } from "./src/http/app.ts";
+import { guardHost, guardOpen } from "./src/http/guard.ts";
+import { countDescriptors, descriptorsBesideRequests, Listener } from "./src/http/listener.ts";
 import { DurableStore, Watermark } from "./src/inventory/durable_store.ts";
 import { limitsOf } from "./src/inventory/limits.ts";
 import { MemoryStore } from "./src/inventory/memory/store.ts";
@@ -73,33 +74,49 @@ const app = createApp({
       logger.warn("request failed", { route, status, code: passage?.result, ...traceIds(traceparent) }),
   ) ?? null,
 });
-const server = await orExit(listen());
+const listener = await orExit(listen());
 // Only the embedded default has files. After listening: a platform may want a socket in a folder.
 if (config.store.kind === "redis") await Deno.permissions.revoke({ name: "write" });
-stopOnSignal(world, logger, config.drainTimeoutMs, [
+stopOnSignal(world, logger, config.drainDelayMs + config.drainTimeoutMs, [
   () => {
-    app.endStreams();
-    return server.shutdown();
+    app.drain();
+    return sleep(world, config.drainDelayMs);
+  },
+  () => {
+    app.stop();
+    // Every request under way is settled by its deadline; what is left then is a client that does not read.
+    return listener.shutdown(Math.min(config.requestTimeoutMs + 250, config.drainTimeoutMs * 0.75));
   },
   () => inventory.drained(),
   ...stop,
   async () => await telemetry?.stop(),
 ]);
-say(banner(config, server.addr, Deno.pid, world));
+say(banner(config, listener.addr, Deno.pid, world));
 
-async function listen(): Promise<Deno.HttpServer<Deno.Addr>> {
-  const { host: hostname, port, access } = config;
-  let server: Deno.HttpServer<Deno.Addr>;
-  try {
-    server = Deno.serve({ hostname, port, onListen() {} }, app.fetch);
-  } catch (cause) {
-    throw new Error(`Cannot listen on ${hostname}:${port}`, { cause });
+/** Loopback only without tokens: `config.ts` has seen to HOST and DENO_SERVE_ADDRESS. */
+function listen(): Promise<Listener> {
+  const { host: hostname, port, access, queueMax } = config;
+  const wanted = queueMax + descriptorsBesideRequests;
+  const descriptors = countDescriptors(wanted);
+  if (descriptors < wanted) {
+    logger.warn("descriptors are few: raise the limit (ulimit -n, nofile)", { descriptors, wanted });
   }
-  const { addr } = server;
-  if (access.kind === "tokens" || "hostname" in addr && isLoopback(addr.hostname)) return server;
-  // DENO_SERVE_ADDRESS, which Deno reads, overrules HOST.
-  await server.shutdown();
-  throw new RangeError("Cannot listen beyond this machine without API_TOKENS, as DENO_SERVE_ADDRESS wants");
+  try {
+    const listener = new Listener({
+      hostname,
+      port,
+      world,
+      guard: access.kind === "open" ? guardOpen : guardHost,
+      fetch: app.fetch,
+      requestsMax: Math.max(1, Math.min(queueMax, descriptors - descriptorsBesideRequests)),
+      onCheck: app.sweep,
+      onReplaced: (why, error) => logger.warn(why, error === null ? {} : { error: describeError(error) }),
+      onFailed: fatal,
+    }, descriptors);
+    return Promise.resolve(listener);
+  } catch (cause) {
+    return Promise.reject(new Error(`Cannot listen on ${hostname}:${port}`, { cause }));
+  }
 }
 
 interface OpenStore {

@@ -95,6 +95,8 @@ const undecided: readonly (readonly [name: string, step: Step])[] = [
   ["503 unarmed", refuse(503, "unarmed", { deadline: at(0) })],
   ["503 store_unavailable", refuse(503, "store_unavailable", { deadline: at(0) })],
   ["503 store_full", refuse(503, "store_full", { deadline: at(0) })],
+  ["503 ledger_behind", refuse(503, "ledger_behind", { deadline: at(0) })],
+  ["408 body_timeout", refuse(408, "body_timeout")],
   ["503 outcome_unknown", refuse(503, "outcome_unknown", { deadline: at(2) })],
   ["a 503 of something in between", () => new Response("<h1>Sorry</h1>", { status: 503 })],
   ["502", () => new Response("", { status: 502 })],
@@ -138,7 +140,7 @@ Deno.test("an order that was sent before is never declared a first attempt", asy
   deepEqual(sent.map(({ headers }) => "order-attempt" in headers), [false, false]);
 });
 
-for (const status of [400, 401, 403, 404, 408, 409, 413, 422, 425, 429]) {
+for (const status of [400, 401, 403, 404, 409, 413, 422, 425, 429]) {
   Deno.test(`${status} is never tried again`, async () => {
     const { client, stepsLeft, waitsMs } = scripted([
       refuse(status, "blocked", {}, { "retry-after": "1" }),

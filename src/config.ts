@@ -1,6 +1,7 @@
 /**
- * The environment as one frozen {@link Config}. This file alone reads it, once, and reports everything
- * that is wrong at once: a report of one mistake a start takes as many starts as there are mistakes.
+ * The environment as one frozen {@link Config}. It is read once, and everything
+ * that is wrong is reported at once: a report of one mistake a start takes as many starts as there are mistakes.
+ *
  * A new setting is a row of `config_settings.ts`, a member of {@link Config} and a row in README.
  *
  * @module
@@ -10,8 +11,10 @@ import type { Format, LogLevel } from "./config_format.ts";
 import { type Key, relations, type Values } from "./config_relations.ts";
 import { type Setting, settings } from "./config_settings.ts";
 
-export { settings };
-export type { BlockedBuyers, BuyerKey, Format, LogLevel, Rate, Scope, Setting, TokenConfig };
+import { ConfigError, readEnvironment, type SettingProblem } from "./config_environment.ts";
+
+export { ConfigError, readEnvironment, settings };
+export type { BlockedBuyers, BuyerKey, Format, LogLevel, Rate, Scope, Setting, SettingProblem, TokenConfig };
 
 /** Who may ask: everybody (on loopback only), or who has a token. */
 export type AccessConfig =
@@ -115,6 +118,8 @@ export interface Config {
   readonly requestTimeoutMs: number;
   /** How long a stopping process waits for its requests. */
   readonly drainTimeoutMs: number;
+  /** How long a stopping process goes on serving while it is not ready. */
+  readonly drainDelayMs: number;
   /** What to do when the servers cannot keep every promise. */
   readonly durability: "report" | "strict";
   /** How long a replica may acknowledge nothing before answers no longer wait for it, ms. */
@@ -129,76 +134,6 @@ export interface Config {
   readonly corsOrigins: readonly string[] | null;
   /** Parameters of URLs that have no effect here, as `<setting>: <parameter>`; to be logged once. */
   readonly ignored: readonly string[];
-}
-
-/** One thing that is wrong with the environment. */
-export interface SettingProblem {
-  /** The variable. */
-  readonly name: string;
-  /** Reads on after "must be". */
-  readonly rule: string;
-  /** The value as it may be printed; null when it is unset, undefined when it must not be printed. */
-  readonly value: string | null | undefined;
-}
-
-/** The environment is not usable; says all that is wrong with it. */
-export class ConfigError extends Error {
-  /** The class, for logs. */
-  override name = "ConfigError";
-
-  /**
-   * Puts all problems into one message.
-   *
-   * @param problems at least one
-   */
-  constructor(readonly problems: readonly SettingProblem[]) {
-    const lines = problems.map(({ name, rule, value }) =>
-      `  ${name} must be ${rule}: ${
-        value === null
-          ? "it is unset"
-          : `current value is ${value === undefined ? "not shown" : JSON.stringify(value)}`
-      }`
-    );
-    super(`Cannot start as the settings are not usable:\n${lines.join("\n")}`);
-  }
-}
-
-/** The variable that names a file with the value of a secret setting. */
-function fileVariable(name: string): string {
-  return `${name}_FILE`;
-}
-
-/**
- * The variables of {@link settings} as this process has them: no others, so no others need be allowed. A secret may
- * stand in a file that `<NAME>_FILE` names, as Docker and Kubernetes mount secrets; its last line break is left out.
- *
- * @throws {ConfigError} when a file cannot be read, or both variables are set
- */
-export function readEnvironment(): Record<string, string | undefined> {
-  const problems: SettingProblem[] = [];
-  const values = Object.values(settings).map((setting: Setting<unknown>) => {
-    const { name } = setting;
-    const value = Deno.env.get(name);
-    const file = setting.secret ? Deno.env.get(fileVariable(name)) : undefined;
-    if (!file) return [name, value] as const;
-    if (value) problems.push({ name: fileVariable(name), rule: `unset while ${name} is set`, value: file });
-    return [name, readSecret(name, file, problems)] as const;
-  });
-  if (problems.length > 0) throw new ConfigError(problems);
-  return Object.fromEntries(values);
-}
-
-const secretBytesMax = 128 * 1024;
-
-function readSecret(name: string, file: string, problems: SettingProblem[]): string | undefined {
-  try {
-    if (Deno.statSync(file).size <= secretBytesMax) return Deno.readTextFileSync(file).replace(/\r?\n$/, "");
-  } catch {
-    // Reported below: why it cannot be read matters less than which one.
-  }
-  const rule = `a file of at most ${secretBytesMax} bytes that can be read, with the value of ${name}`;
-  problems.push({ name: fileVariable(name), rule, value: file });
-  return undefined;
 }
 
 /**
@@ -244,7 +179,8 @@ function written(
 }
 
 function toConfig(values: Values): Omit<Config, "ignored"> {
-  const { redisUrls, databaseUrl, deploymentId, dataDir, demoStock, tokens, ...unnamed } = values;
+  const { redisUrls, databaseUrl, deploymentId, dataDir, demoStock, tokens, ...unserved } = values;
+  const { denoServeAddress: _, ...unnamed } = unserved;
   const { kafkaBrokers, kafkaTls, kafkaCaFile, kafkaSasl, kafkaUsername, kafkaPassword, ...others } = unnamed;
   const { rateLimit, rateLimitBy, trustProxy, blocked, purchaseTokenKeys, ...more } = others;
   const { otlpEndpoint, otelEndpoint, otelHeaders, otelServiceName, otelResource, ...unsent } = more;

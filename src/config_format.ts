@@ -19,6 +19,20 @@ export interface Format<T> {
   readonly ignored?: (text: string) => readonly string[];
 }
 
+/** One variable of the environment. */
+export interface Setting<T> {
+  /** The variable. */
+  readonly name: string;
+  /** As it would be written; null when unset means something of its own. */
+  readonly default: string | null;
+  /** For README. */
+  readonly meaning: string;
+  /** How it is written. */
+  readonly format: Format<T>;
+  /** May hold a password: its value is never printed. */
+  readonly secret?: true;
+}
+
 /** A format whose parser says itself which rule is broken. */
 function parsedFormat<P, T>(
   rule: string,

@@ -84,6 +84,13 @@ export const relations: readonly Relation[] = [
     holds: ({ host, tokens }) => tokens !== null || isLoopback(host),
   },
   {
+    of: ["denoServeAddress", "tokens"],
+    rule: "unset or tcp:127.0.0.1:<port> without API_TOKENS, because everything would be open to everybody",
+    // `duplicate,…` would listen there beside HOST.
+    holds: ({ denoServeAddress, tokens }) =>
+      tokens !== null || denoServeAddress === null || /^tcp:127\.0\.0\.1:\d{1,5}$/.test(denoServeAddress),
+  },
+  {
     of: ["queueMax", "batchMax"],
     rule: "at least BATCH_MAX, because batches are filled from the queue",
     holds: ({ queueMax, batchMax }) => queueMax >= batchMax,

@@ -7,36 +7,22 @@ import { apiTokens, blockList, type BuyerKey, origins, rate, signingKeys } from 
 import {
   anyText,
   databaseUrl,
-  type Format,
   hostName,
-  httpUrl,
   identifier,
   integer,
   kafkaBrokers,
-  keyValues,
   type LogLevel,
   oneOf,
   path,
   pemFile,
   plainText,
-  ratio,
   redisUrls,
+  type Setting,
   uuid,
 } from "./config_format.ts";
+import { telemetrySettings } from "./config_telemetry.ts";
 
-/** One variable of the environment. */
-export interface Setting<T> {
-  /** The variable. */
-  readonly name: string;
-  /** As it would be written; null when unset means something of its own. */
-  readonly default: string | null;
-  /** For README. */
-  readonly meaning: string;
-  /** How it is written. */
-  readonly format: Format<T>;
-  /** May hold a password: its value is never printed. */
-  readonly secret?: true;
-}
+export type { Setting };
 
 /** Every setting. README's table holds the same rows. */
 export const settings = {
@@ -159,6 +145,19 @@ export const settings = {
     meaning: "how long a stopping process waits for its requests",
     format: integer(100, 60_000),
   },
+  drainDelayMs: {
+    name: "DRAIN_DELAY_MS",
+    default: "0",
+    meaning: "how long a stopping process goes on serving while `/readyz` says 503",
+    format: integer(0, 60_000),
+  },
+  denoServeAddress: {
+    name: "DENO_SERVE_ADDRESS",
+    default: null,
+    meaning:
+      "Deno's own: overrules `HOST` and `PORT`; without `API_TOKENS` only `tcp:127.0.0.1:<port>` is accepted",
+    format: anyText(),
+  },
   durability: {
     name: "DURABILITY",
     default: "report",
@@ -215,82 +214,7 @@ export const settings = {
     format: signingKeys(),
     secret: true,
   },
-  otlpEndpoint: {
-    name: "OTLP_ENDPOINT",
-    default: null,
-    meaning:
-      "traces, metrics and logs go to this OTLP/HTTP receiver, e.g. `http://127.0.0.1:4318`; unset = nowhere",
-    format: httpUrl(),
-    secret: true,
-  },
-  otelEndpoint: {
-    name: "OTEL_EXPORTER_OTLP_ENDPOINT",
-    default: null,
-    meaning: "OpenTelemetry's own name of it",
-    format: httpUrl(),
-    secret: true,
-  },
-  otelHeaders: {
-    name: "OTEL_EXPORTER_OTLP_HEADERS",
-    default: null,
-    meaning: "headers for the receiver, `name=value`, comma-separated, percent-encoded; unset = none",
-    format: keyValues(),
-    secret: true,
-  },
-  otelServiceName: {
-    name: "OTEL_SERVICE_NAME",
-    default: null,
-    meaning: "`service.name` of what is sent; unset = `<NAMESPACE>-api` or `-worker`",
-    format: plainText(),
-  },
-  otelResource: {
-    name: "OTEL_RESOURCE_ATTRIBUTES",
-    default: null,
-    meaning: "more attributes of what is sent, written as the headers are; unset = none",
-    format: keyValues(),
-  },
-  traceRatio: {
-    name: "TRACE_RATIO",
-    default: "0.01",
-    meaning: "traces that begin here and are kept; the caller's decision counts for the others",
-    format: ratio(),
-  },
-  traceSlowMs: {
-    name: "TRACE_SLOW_MS",
-    default: "250",
-    meaning: "a request that takes longer is kept, as is one that fails, whatever the ratio",
-    format: integer(1, 60_000),
-  },
-  traceSampling: {
-    name: "TRACE_SAMPLING",
-    default: "head",
-    meaning: "`head`: sampled here; `collector`: all are sent, to a Collector that samples",
-    format: oneOf<"head" | "collector">(["head", "collector"]),
-  },
-  traceFullEvery: {
-    name: "TRACE_FULL_EVERY",
-    default: null,
-    meaning: "seconds; this often every trace is kept for a while; unset = never",
-    format: integer(2, 86_400),
-  },
-  traceFullFor: {
-    name: "TRACE_FULL_FOR",
-    default: null,
-    meaning: "seconds; for how long",
-    format: integer(1, 86_399),
-  },
-  denoOtel: {
-    name: "OTEL_DENO",
-    default: null,
-    meaning: "`true`: Deno's own OpenTelemetry is on, and Holdfast's spans go under its spans",
-    format: anyText(),
-  },
-  denoDeploy: {
-    name: "DENO_DEPLOY",
-    default: null,
-    meaning: "set on Deno Deploy, which has the same on",
-    format: anyText(),
-  },
+  ...telemetrySettings,
   corsOrigins: {
     name: "CORS_ORIGINS",
     default: null,

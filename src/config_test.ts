@@ -42,6 +42,7 @@ Deno.test("loadConfig() without settings is the embedded default on loopback, op
     backlogMax: 1_000_000,
     requestTimeoutMs: 2000,
     drainTimeoutMs: 4000,
+    drainDelayMs: 0,
     durability: "report",
     replicaTimeoutMs: 5000,
     logLevel: "info",

@@ -191,6 +191,8 @@ export interface RefusedCommon {
 
 /** Codes whose meaning is all there is to say. */
 export const plainCodes = [
+  "invalid_host",
+  "cross_site_request",
   "unauthorized",
   "forbidden",
   "blocked",

@@ -61,6 +61,8 @@ const backoffMaxMs = 5000;
 /** Nobody waits longer than this in one call: a server that asks for more gets no further try. */
 const retryAfterMaxMs = 30_000;
 
+/** The body did not arrive in time: the only 4xx that another try may change. */
+const bodyTimeoutStatus = 408;
 /** Codes of a 503 that say: this try certainly did nothing. */
 const certainlyNotTaken = new Set<unknown>([
   "overloaded",
@@ -69,6 +71,7 @@ const certainlyNotTaken = new Set<unknown>([
   "unarmed",
   "store_unavailable",
   "store_full",
+  "body_timeout",
 ]);
 
 /**
@@ -105,7 +108,7 @@ export function isAnswer(result: Try): result is Answer {
 
 /** Whether a try was refused, which is final. */
 export function isRefusal(result: Try): result is Answer {
-  return result.status >= 400 && result.status < 500;
+  return result.status >= 400 && result.status < 500 && result.status !== bodyTimeoutStatus;
 }
 
 /** What the tries without a decision left behind. */

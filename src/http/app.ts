@@ -11,6 +11,7 @@ import type { Books } from "../ops/live/books.ts";
 import type { World } from "../world.ts";
 import { createAccess } from "./access.ts";
 import { deductBatch } from "./batch_route.ts";
+import { Bodies } from "./bodies.ts";
 import type { Connection } from "./connection.ts";
 import { withCors } from "./cors.ts";
 import { deduct } from "./deduct_route.ts";
@@ -55,10 +56,16 @@ export interface App {
   readonly fetch: (request: Request, connection?: Connection) => Response | Promise<Response>;
   /** Every route, its path as the router has it: held against the document by a test. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
-  /** Ends the streams, which have no end of their own: a server that waits for its answers would wait for ever. */
-  readonly endStreams: () => void;
+  /** Ends bodies that are late; to be called a few times a second. */
+  readonly sweep: () => void;
+  /** Settles what has no end of its own, streams and bodies that do not arrive: a server waits for its answers. */
+  readonly stop: () => void;
+  /** From now on `/readyz` says 503, so that a load balancer sends new requests elsewhere; all else is served. */
+  readonly drain: () => void;
 }
 
+/** An order has 150 bytes: 5 s are 240 bit/s. */
+const bodyTimeoutMs = 5000;
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 
 /**
@@ -69,7 +76,9 @@ export function createApp(parts: AppParts): App {
   const { inventory, config, world, reportError, watch = null, books = null } = parts;
   const board = new Board({ inventory, books, shards: config.shards, world });
   const app = new Hono<{ Bindings: Connection }>({ getPath: rawPath });
-  const edge = createEdge(inventory, config, world);
+  const bodies = new Bodies(world, bodyTimeoutMs);
+  const draining = { begun: false };
+  const edge = createEdge(inventory, config, world, bodies);
   const get = (path: string, route: Route) => app.get(path, on(`GET ${path}`, route));
   const post = (path: string, route: Route) => app.post(path, on(`POST ${path}`, route));
   const put = (path: string, route: Route) => app.put(path, on(`PUT ${path}`, route));
@@ -96,7 +105,7 @@ export function createApp(parts: AppParts): App {
   post("/api/v1/purchase-tokens", issuePurchaseToken(edge));
 
   get("/livez", livez());
-  get("/readyz", readyz(edge));
+  get("/readyz", readyz(edge, draining));
   get("/openapi.json", openApiJson());
   get("/docs", docsPage());
   get("/ops", opsPage());
@@ -118,16 +127,22 @@ export function createApp(parts: AppParts): App {
   return {
     fetch: (request, connection = {}) => outer(request, connection),
     routes,
-    endStreams: () => board.close(),
+    sweep: () => bodies.sweep(),
+    drain: () => draining.begun = true,
+    stop: () => {
+      board.close();
+      bodies.stop();
+    },
   };
 }
 
-function createEdge(inventory: Inventory, config: Config, world: World): Edge {
+function createEdge(inventory: Inventory, config: Config, world: World, bodies: Bodies): Edge {
   const { fairPlay, access } = config;
   const { purchaseTokenKeys } = fairPlay;
   return {
     inventory,
     access: createAccess(access),
+    bodies,
     fairPlay: createFairPlay(fairPlay, world),
     trustedProxies: fairPlay.trustedProxies,
     purchaseTokens: purchaseTokenKeys === null ? null : new PurchaseTokens(purchaseTokenKeys, world),

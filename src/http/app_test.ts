@@ -110,7 +110,7 @@ Deno.test("only application/json is taken, whatever its parameters and case", as
 
 Deno.test("a body that is not JSON is 400", async () => {
   const { send } = edgeUnderTest();
-  for (const text of ["", " ", "{", "{'sku':1}", "undefined", "NaN", '{"sku":"S"} x', "[".repeat(100_000)]) {
+  for (const text of ["", " ", "{", "{'sku':1}", "undefined", "NaN", '{"sku":"S"} x', "[".repeat(10_000)]) {
     deepEqual(await problemOf(await send(path, jsonPost(text))), {
       status: 400,
       code: "invalid_request",
@@ -124,7 +124,7 @@ Deno.test("a body that is not JSON is 400", async () => {
 
 Deno.test("JSON that is no order is 400, however strange or deep it is", async () => {
   const { send } = edgeUnderTest();
-  const deep = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
+  const deep = `${"[".repeat(8000)}${"]".repeat(8000)}`;
   const bodies = [
     "null",
     "[]",

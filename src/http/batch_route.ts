@@ -8,10 +8,11 @@ import type { Edge, Route } from "./edge.ts";
 import { parseDeduct } from "./parse.ts";
 import { parseBatch } from "./parse_order.ts";
 import { noId, receive } from "./receive.ts";
+import { batchBody } from "./request.ts";
 import { type Answer, jsonHeaders, respond } from "./response.ts";
 import { attemptOf } from "./sell.ts";
 
-const batchRequest = { scope: "deduct", id: noId, body: parseBatch } as const;
+const batchRequest = { scope: "deduct", id: noId, read: batchBody, body: parseBatch } as const;
 
 /**
  * Handles a batch. All items are on their way before the first is decided, so they travel together.
@@ -21,7 +22,7 @@ const batchRequest = { scope: "deduct", id: noId, body: parseBatch } as const;
  */
 export function deductBatch(edge: Edge): Route {
   return async (request, connection) => {
-    const received = await receive(edge.access, request, connection, batchRequest);
+    const received = await receive(edge, request, connection, batchRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { body, origin } = received.value;
     const attempt = { ...attemptOf(edge, request, connection, origin), purchaseToken: null };

@@ -15,7 +15,7 @@ export function deduct(edge: Edge): Route {
   return async (request, connection) => {
     const caller = edge.access.admit(request, "deduct");
     if (caller.kind === "refused") return respond(caller.answer);
-    const json = await readJson(request);
+    const json = await readJson(request, edge);
     if (json.kind === "refused") return respond(json.answer);
     const asked = parseDeduct(json.value);
     if (asked.kind === "refused") return respond(asked.answer);

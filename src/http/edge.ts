@@ -6,6 +6,7 @@
 import type { Inventory } from "../inventory/service.ts";
 import type { World } from "../world.ts";
 import type { Access } from "./access.ts";
+import type { Bodies } from "./bodies.ts";
 import type { Connection } from "./connection.ts";
 import type { FairPlay } from "./fair_play.ts";
 import type { PurchaseTokens } from "./purchase_tokens.ts";
@@ -19,6 +20,8 @@ export interface Edge {
   readonly inventory: Inventory;
   /** Admits. */
   readonly access: Access;
+  /** Reads bodies. */
+  readonly bodies: Bodies;
   /** Judges who may ask to buy; null when nothing of it is on. */
   readonly fairPlay: FairPlay | null;
   /** Proxies in front whose word about the client's address is believed. */

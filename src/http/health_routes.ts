@@ -13,9 +13,12 @@ export function livez(): Route {
 }
 
 /** `GET /readyz`: orders can be decided now; says what is missing, and which promises are off. */
-export function readyz({ inventory }: Edge): Route {
+export function readyz({ inventory }: Edge, draining: { readonly begun: boolean }): Route {
   return async () => {
-    const { ready, missing, promisesOff } = await inventory.readiness();
+    const readiness = await inventory.readiness();
+    const { promisesOff } = readiness;
+    const ready = readiness.ready && !draining.begun;
+    const missing = draining.begun ? [...readiness.missing, "this process is stopping"] : readiness.missing;
     return respond({
       status: ready ? 200 : 503,
       headers: freshJsonHeaders,

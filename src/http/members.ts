@@ -19,8 +19,10 @@ const unknownNamedMax = 20;
 const nameCharsMax = 64;
 
 const controlCharacter = /\p{Cc}/u;
-/** What almost every id looks like: one test instead of four. */
-const printableAscii = /^[\x20-\x7e]+$/;
+/** What almost every id looks like: one test instead of six. It begins with a letter, a digit or `_`, so it is no dot. */
+const usualId = /^\w(?:[\x20-\x7e]*[\x21-\x7e])?$/;
+/** Format characters (zero width, bidi controls, U+FEFF) and all white space but the plain space. */
+const invisible = /[\p{Cf}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u;
 const encoder = new TextEncoder();
 const none: readonly FieldError[] = [];
 
@@ -207,10 +209,13 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 /** Why a text cannot be an id, or undefined when it can. */
 export function brokenIdRule(text: string): string | undefined {
   const max = limits.idBytesMax;
-  if (text.length <= max && printableAscii.test(text)) return undefined;
+  if (text.length <= max && usualId.test(text)) return undefined;
   if (text === "") return "must not be empty";
+  if (text === "." || text === "..") return "must not be . or .., which no URL can carry";
+  if (text.startsWith(" ") || text.endsWith(" ")) return "must not begin or end with a space";
   // A UTF-16 unit takes at least a byte: a long text is refused before it is encoded.
   if (text.length > max || encoder.encode(text).length > max) return `must be at most ${max} bytes of UTF-8`;
+  if (invisible.test(text)) return "must not contain invisible characters or white space but the plain space";
   return brokenTextRule(text);
 }
 

@@ -23,7 +23,7 @@ Deno.test("a stream is not cached, compressed or buffered, and HEAD opens none",
     ]);
   }
   equal(head.body, null);
-  app.endStreams();
+  app.stop();
   await stream.text();
 });
 
@@ -34,7 +34,7 @@ Deno.test("while somebody looks, the log still gets the trace of the caller", as
   await sellOne();
   const stream = await send("/ops/stream");
   await sellOne();
-  app.endStreams();
+  app.stop();
   await stream.text();
   const traces = inventory.commands.map((command: Command) =>
     command.kind === "deduct" ? command.traceparent : ""

@@ -20,7 +20,7 @@ const returnRequest = { scope: "deduct", id: parseOrderId, body: parseReturn } a
 /** `POST /api/v1/orders`: all lines or none. */
 export function placeOrder(edge: Edge): Route {
   return async (request, connection) => {
-    const received = await receive(edge.access, request, connection, basketRequest);
+    const received = await receive(edge, request, connection, basketRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { body, origin } = received.value;
     const { orderId, lines } = body;
@@ -52,9 +52,9 @@ export function readOrder(edge: Edge): Route {
 
 /** `POST /api/v1/orders/:order_id/return`. */
 export function returnUnits(edge: Edge): Route {
-  const { inventory, access, world } = edge;
+  const { inventory, world } = edge;
   return async (request, connection) => {
-    const received = await receive(access, request, connection, returnRequest);
+    const received = await receive(edge, request, connection, returnRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, body, origin } = received.value;
     const refused = refusedFollowUp(edge, request, connection, orderId);

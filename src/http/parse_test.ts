@@ -68,13 +68,33 @@ Deno.test("parseDeduct() takes integers from 1 to a million, however JSON writes
 });
 
 Deno.test("an id has 1 to 128 bytes of UTF-8, however many characters that are", () => {
-  const longest = ["x".repeat(128), "é".repeat(64), "🎫".repeat(32), " ", "a b", "'\"\\{}%/~"];
+  const longest = ["x".repeat(128), "é".repeat(64), "🎫".repeat(32), "-", "...", "a b", "'\"\\{}%/~"];
   for (const sku of longest) equal(valueOf(parseDeduct({ ...order, sku })).sku, sku);
   const tooLong = ["x".repeat(129), "é".repeat(65), `${"🎫".repeat(32)}x`, "x".repeat(1_000_000)];
   for (const sku of tooLong) {
     deepEqual(errorsOf(parseDeduct({ ...order, sku })), [
       { pointer: "/sku", detail: "must be at most 128 bytes of UTF-8" },
     ]);
+  }
+});
+
+Deno.test("an id is no dot, has no space at an end and nothing invisible", () => {
+  const cases: [id: string, rule: RegExp][] = [
+    [".", /must not be \. or \.\./],
+    ["..", /must not be \. or \.\./],
+    [" a", /begin or end with a space/],
+    ["a ", /begin or end with a space/],
+    [" ", /begin or end with a space/],
+    ...["\u200b", "\ufeff", "\u00a0", "\u202e", "\u2066", "\u2028", "\u3000"].map((
+      invisible,
+    ): [string, RegExp] => [
+      `a${invisible}b`,
+      /invisible characters/,
+    ]),
+  ];
+  for (const [sku, rule] of cases) {
+    const [error] = errorsOf(parseDeduct({ ...order, sku }));
+    ok(rule.test(error?.detail ?? ""), `${JSON.stringify(sku)}: ${error?.detail}`);
   }
 });
 

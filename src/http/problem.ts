@@ -8,6 +8,7 @@ import { type Answer, securityHeaders } from "./response.ts";
 /** Every code a client can meet, with its status and its title. A code never changes its meaning. */
 export const problems = {
   invalid_request: [400, "The request is not valid"],
+  invalid_host: [400, "The Host header is not valid"],
   unauthorized: [401, "A valid token is needed"],
   forbidden: [403, "The token does not allow this"],
   blocked: [403, "This buyer may not buy"],
@@ -17,7 +18,9 @@ export const problems = {
   unknown_order: [404, "The order is not known"],
   unknown_reservation: [404, "The reservation is not known"],
   unknown_sku: [404, "The SKU is not known"],
+  cross_site_request: [403, "A page of another site may not call this"],
   method_not_allowed: [405, "The method is not allowed at this path"],
+  body_timeout: [408, "The body did not arrive in time"],
   insufficient_stock: [409, "There is not enough stock"],
   sku_paused: [409, "The SKU is paused"],
   not_open: [409, "The sale is not open yet"],

@@ -35,9 +35,10 @@ const tokenSpellings: Spellings<"order_id" | "user_id" | "ttl_seconds"> = {
 const tokenRequest = { scope: "admin", id: noId, body: parseToken } as const;
 
 /** Issues a token for one order of one user. */
-export function issuePurchaseToken({ access, purchaseTokens }: Edge): Route {
+export function issuePurchaseToken(edge: Edge): Route {
+  const { purchaseTokens } = edge;
   return async (request, connection) => {
-    const received = await receive(access, request, connection, tokenRequest);
+    const received = await receive(edge, request, connection, tokenRequest);
     if (received.kind === "refused") return respond(received.answer);
     if (purchaseTokens === null) return respond(tokensOff);
     const { orderId, userId, ttlS } = received.value.body;

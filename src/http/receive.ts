@@ -6,9 +6,9 @@
  */
 import type { Scope } from "../config.ts";
 import type { Origin } from "../inventory/command.ts";
-import type { Access } from "./access.ts";
 import type { Connection } from "./connection.ts";
-import { idSegment, readJson, spanOf } from "./request.ts";
+import type { Edge } from "./edge.ts";
+import { type BodyRule, idSegment, readJson, spanOf } from "./request.ts";
 import { type Checked, valid } from "./response.ts";
 
 /** What a route takes. */
@@ -17,8 +17,8 @@ export interface Expected<Body> {
   readonly scope: Scope;
   /** Checks the id in the path. */
   readonly id: (segment: string) => Checked<string>;
-  /** Reads the body. */
-  readonly read?: (request: Request) => Promise<Checked<unknown>>;
+  /** How the body is taken; left out = required, of the usual size. */
+  readonly read?: BodyRule;
   /** Checks the body. */
   readonly body: (json: unknown) => Checked<Body>;
 }
@@ -35,16 +35,16 @@ export interface Received<Body> {
 
 /** Checks a request; the first check that fails is the answer. */
 export async function receive<Body>(
-  access: Access,
+  edge: Pick<Edge, "access" | "bodies" | "world">,
   request: Request,
   connection: Connection,
-  { scope, id: checkId, read = readJson, body: checkBody }: Expected<Body>,
+  { scope, id: checkId, read, body: checkBody }: Expected<Body>,
 ): Promise<Checked<Received<Body>>> {
-  const caller = access.admit(request, scope);
+  const caller = edge.access.admit(request, scope);
   if (caller.kind === "refused") return caller;
   const id = checkId(idSegment(request));
   if (id.kind === "refused") return id;
-  const json = await read(request);
+  const json = await readJson(request, edge, read);
   if (json.kind === "refused") return json;
   const body = checkBody(json.value);
   if (body.kind === "refused") return body;

@@ -208,3 +208,9 @@ function misplaced(outcome: Outcome, { command }: Asked): never {
     `Cannot answer the command ${command} with the outcome of another: current value is ${outcome.kind}`,
   );
 }
+
+/** The answer to a request that a stopping process did not take: another process may. */
+export function stoppingProblem(nowMs: number): Answer {
+  const detail = "This process is stopping. The request was certainly not taken";
+  return retryLater("overloaded", detail, 1000, { deadline: instant(nowMs) });
+}

@@ -5,10 +5,15 @@
  */
 import type { Connection } from "./connection.ts";
 import { invalidRequest, problem } from "./problem.ts";
+import type { BodyText } from "./bodies.ts";
+import type { Edge } from "./edge.ts";
+import { stoppingProblem } from "./refusal.ts";
 import { type Checked, refused, valid } from "./response.ts";
 
-/** Bytes of a request's body. A thousand deducts at their largest are 0.6 MB. */
-export const bodyBytesMax = 1024 * 1024;
+/** Bytes of a body. An order of one SKU has 150, a basket of 100 lines of the longest SKUs 15 KB. */
+export const bodyBytesMax = 16 * 1024;
+/** Bytes of a batch: a thousand deducts at their largest are 0.6 MB. */
+export const batchBytesMax = 1024 * 1024;
 
 /** `application/json`, with parameters or without: JSON is UTF-8 whatever `charset` says (RFC 8259). */
 const jsonMediaType = /^application\/json[\t ]*(?:;|$)/i;
@@ -16,35 +21,57 @@ const jsonMediaType = /^application\/json[\t ]*(?:;|$)/i;
 const wrongMediaType = refused(
   problem("unsupported_media_type", "The body must be sent as content-type: application/json"),
 );
-const bodyTooLarge = refused(
-  problem("body_too_large", `The body must not be larger than ${bodyBytesMax} bytes`),
+const bodyLate = refused(
+  problem(
+    "body_timeout",
+    "The body did not arrive in time. The request was certainly not taken: send it again",
+  ),
 );
+const wrongEncoding = refused(
+  problem("unsupported_media_type", "The body must be sent without Content-Encoding", {
+    headers: { "accept-encoding": "identity" },
+  }),
+);
+const bodyCut = refused(invalidRequest([{ pointer: "", detail: "the body ended before it was complete" }]));
 const emptyObject = valid<unknown>({});
 
 /** Version 00 of W3C Trace Context; ids of zeros only are invalid. */
 const traceparentSyntax = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
+/** How a route takes its body. */
+export interface BodyRule {
+  /** Bytes; {@link bodyBytesMax} when left out. */
+  readonly bytesMax?: number;
+  /** What no body at all stands for, where a body may be left out; it needs no media type. */
+  readonly whenEmpty?: Checked<unknown>;
+}
+
+/** A body that may be left out: then it reads as an empty object. */
+export const optionalBody: BodyRule = { whenEmpty: emptyObject };
+/** A batch. */
+export const batchBody: BodyRule = { bytesMax: batchBytesMax };
+const usualBody: BodyRule = {};
+
 /**
- * Reads a JSON body, at most {@link bodyBytesMax} of it.
+ * Reads a JSON body.
  *
  * Bytes that are not UTF-8 become U+FFFD, which no string of ours may contain (`members.ts`), so they are
  * refused without a second pass over the text. Of members with the same name the last one counts.
- *
- * @param whenEmpty what no body at all stands for, where a body may be left out; it needs no media type
  */
-export async function readJson(request: Request, whenEmpty?: Checked<unknown>): Promise<Checked<unknown>> {
+export async function readJson(
+  request: Request,
+  { bodies, world }: Pick<Edge, "bodies" | "world">,
+  { bytesMax = bodyBytesMax, whenEmpty }: BodyRule = usualBody,
+): Promise<Checked<unknown>> {
   const { headers } = request;
   const mediaType = headers.get("content-type");
   const isJson = mediaType !== null && jsonMediaType.test(mediaType);
   if (!isJson && whenEmpty === undefined) return wrongMediaType;
-  let text: string | undefined;
-  try {
-    text = await readText(request, headers);
-  } catch {
-    // Only the connection can fail here: nobody reads this answer, but it is no error of ours.
-    return refused(invalidRequest([{ pointer: "", detail: "the body ended before it was complete" }]));
-  }
-  if (text === undefined) return bodyTooLarge;
+  const encoding = headers.get("content-encoding");
+  if (encoding !== null && encoding.toLowerCase() !== "identity") return wrongEncoding;
+  const body = await bodies.read(request, bytesMax);
+  if (body.kind !== "text") return refusalOf(body, bytesMax, world.now());
+  const { text } = body;
   if (text === "" && whenEmpty !== undefined) return whenEmpty;
   if (!isJson) return wrongMediaType;
   try {
@@ -54,31 +81,22 @@ export async function readJson(request: Request, whenEmpty?: Checked<unknown>): 
   }
 }
 
-/** Reads a JSON body that may be left out: then it reads as an empty object. */
-export function readOptionalJson(request: Request): Promise<Checked<unknown>> {
-  return readJson(request, emptyObject);
-}
-
-/** Resolves to undefined when the body is too large. */
-function readText(request: Request, headers: Headers): Promise<string | undefined> {
-  const length = headers.get("content-length");
-  // The server holds a body to its Content-Length; only a body of unknown length must be counted here.
-  if (length === null || headers.has("transfer-encoding")) return readCounted(request.body);
-  return Number(length) > bodyBytesMax ? Promise.resolve(undefined) : request.text();
-}
-
-async function readCounted(body: ReadableStream<Uint8Array> | null): Promise<string | undefined> {
-  if (body === null) return "";
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  // Leaving the loop early cancels the stream: nothing more is received.
-  for await (const chunk of body) {
-    bytes += chunk.byteLength;
-    if (bytes > bodyBytesMax) return undefined;
-    text += decoder.decode(chunk, { stream: true });
+function refusalOf(
+  { kind }: Exclude<BodyText, { kind: "text" }>,
+  bytesMax: number,
+  nowMs: number,
+): Checked<never> {
+  switch (kind) {
+    case "too_large":
+      return refused(problem("body_too_large", `The body must not be larger than ${bytesMax} bytes`));
+    case "late":
+      return bodyLate;
+    case "stopping":
+      return refused(stoppingProblem(nowMs));
+    case "cut":
+      // The connection failed: nobody reads this answer.
+      return bodyCut;
   }
-  return text + decoder.decode();
 }
 
 /** The caller's `traceparent` (W3C Trace Context), or an empty string when there is none to go on with. */

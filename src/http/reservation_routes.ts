@@ -10,7 +10,7 @@ import { ask } from "./journey.ts";
 import { parseOrderId } from "./parse.ts";
 import { parseCancel, parseConfirm, parseExtend, parseReserve } from "./parse_order.ts";
 import { noId, receive } from "./receive.ts";
-import { readOptionalJson } from "./request.ts";
+import { optionalBody } from "./request.ts";
 import { respond } from "./response.ts";
 import { attemptOf, sell } from "./sell.ts";
 
@@ -18,13 +18,13 @@ const reserveRequest = { scope: "deduct", id: noId, body: parseReserve } as cons
 const confirmRequest = {
   scope: "deduct",
   id: parseOrderId,
-  read: readOptionalJson,
+  read: optionalBody,
   body: parseConfirm,
 } as const;
 const cancelRequest = {
   scope: "deduct",
   id: parseOrderId,
-  read: readOptionalJson,
+  read: optionalBody,
   body: parseCancel,
 } as const;
 const extendRequest = { scope: "deduct", id: parseOrderId, body: parseExtend } as const;
@@ -32,7 +32,7 @@ const extendRequest = { scope: "deduct", id: parseOrderId, body: parseExtend } a
 /** `POST /api/v1/reservations`. */
 export function reserve(edge: Edge): Route {
   return async (request, connection) => {
-    const received = await receive(edge.access, request, connection, reserveRequest);
+    const received = await receive(edge, request, connection, reserveRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { body, origin } = received.value;
     const { orderId, lines } = body;
@@ -49,9 +49,9 @@ export function reserve(edge: Edge): Route {
 
 /** `POST /api/v1/reservations/:order_id/confirm`. */
 export function confirm(edge: Edge): Route {
-  const { inventory, access, world } = edge;
+  const { inventory, world } = edge;
   return async (request, connection) => {
-    const received = await receive(access, request, connection, confirmRequest);
+    const received = await receive(edge, request, connection, confirmRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, body: { lines }, origin } = received.value;
     const refused = refusedFollowUp(edge, request, connection, orderId);
@@ -68,9 +68,9 @@ export function confirm(edge: Edge): Route {
 
 /** `POST /api/v1/reservations/:order_id/cancel`. */
 export function cancel(edge: Edge): Route {
-  const { inventory, access, world } = edge;
+  const { inventory, world } = edge;
   return async (request, connection) => {
-    const received = await receive(access, request, connection, cancelRequest);
+    const received = await receive(edge, request, connection, cancelRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, origin } = received.value;
     const refused = refusedFollowUp(edge, request, connection, orderId);
@@ -82,9 +82,9 @@ export function cancel(edge: Edge): Route {
 
 /** `POST /api/v1/reservations/:order_id/extend`: counted from when the reservation was made. */
 export function extend(edge: Edge): Route {
-  const { inventory, access, world } = edge;
+  const { inventory, world } = edge;
   return async (request, connection) => {
-    const received = await receive(access, request, connection, extendRequest);
+    const received = await receive(edge, request, connection, extendRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, body: { holdMs }, origin } = received.value;
     const refused = refusedFollowUp(edge, request, connection, orderId);

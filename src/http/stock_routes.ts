@@ -10,12 +10,12 @@ import { parseSku } from "./parse.ts";
 import { parseAdjust, parsePause, parseRules, parseSet } from "./parse_stock.ts";
 import { tokensOff } from "./purchase_token_routes.ts";
 import { receive } from "./receive.ts";
-import { idSegment, readOptionalJson } from "./request.ts";
+import { idSegment, optionalBody } from "./request.ts";
 import { respond } from "./response.ts";
 
 const adjustRequest = { scope: "admin", id: parseSku, body: parseAdjust } as const;
 const setRequest = { scope: "admin", id: parseSku, body: parseSet } as const;
-const pauseRequest = { scope: "admin", id: parseSku, read: readOptionalJson, body: parsePause } as const;
+const pauseRequest = { scope: "admin", id: parseSku, read: optionalBody, body: parsePause } as const;
 const rulesRequest = { scope: "admin", id: parseSku, body: parseRules } as const;
 
 /** `GET /api/v1/inventory/:sku`. */
@@ -31,9 +31,10 @@ export function readStock({ inventory, access, world }: Edge): Route {
 }
 
 /** `POST /api/v1/inventory/:sku/adjustments`. */
-export function adjustStock({ inventory, access, world }: Edge): Route {
+export function adjustStock(edge: Edge): Route {
+  const { inventory, world } = edge;
   return async (request, connection) => {
-    const received = await receive(access, request, connection, adjustRequest);
+    const received = await receive(edge, request, connection, adjustRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: sku, body, origin } = received.value;
     const outcome = await ask(inventory, {
@@ -47,9 +48,10 @@ export function adjustStock({ inventory, access, world }: Edge): Route {
 }
 
 /** `PUT /api/v1/inventory/:sku`: compare-and-set. */
-export function setStock({ inventory, access, world }: Edge): Route {
+export function setStock(edge: Edge): Route {
+  const { inventory, world } = edge;
   return async (request, connection) => {
-    const received = await receive(access, request, connection, setRequest);
+    const received = await receive(edge, request, connection, setRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: sku, body, origin } = received.value;
     const outcome = await ask(inventory, {
@@ -63,9 +65,10 @@ export function setStock({ inventory, access, world }: Edge): Route {
 }
 
 /** `POST /api/v1/inventory/:sku/pause` and `/resume`. */
-export function pauseSale({ inventory, access, world }: Edge, kind: "pause" | "resume"): Route {
+export function pauseSale(edge: Edge, kind: "pause" | "resume"): Route {
+  const { inventory, world } = edge;
   return async (request, connection) => {
-    const received = await receive(access, request, connection, pauseRequest);
+    const received = await receive(edge, request, connection, pauseRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: sku, body: { reason }, origin } = received.value;
     const outcome = await ask(inventory, { kind, sku, reason, ...origin }, connection.journey);
@@ -74,9 +77,10 @@ export function pauseSale({ inventory, access, world }: Edge, kind: "pause" | "r
 }
 
 /** `PUT /api/v1/inventory/:sku/rules`. */
-export function setRules({ inventory, access, purchaseTokens, world }: Edge): Route {
+export function setRules(edge: Edge): Route {
+  const { inventory, purchaseTokens, world } = edge;
   return async (request, connection) => {
-    const received = await receive(access, request, connection, rulesRequest);
+    const received = await receive(edge, request, connection, rulesRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: sku, body, origin } = received.value;
     // Nobody could buy the SKU any more.

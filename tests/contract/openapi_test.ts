@@ -414,7 +414,7 @@ Deno.test("streams beyond the bound are a documented 503", async () => {
   assert.deepEqual([status, code], [503, "too_many_streams"]);
   await streams[0]?.body?.cancel();
   assert.equal((await judge(operationOf("opsStream"), await send(api, "/ops/stream", {}))).status, 200);
-  api.app.endStreams();
+  api.app.stop();
   assert.equal((await judge(operationOf("opsStream"), await send(api, "/ops/stream", {}))).status, 503);
 });
 

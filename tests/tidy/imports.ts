@@ -67,12 +67,15 @@ const mayImport: readonly (readonly [folder: string, others: readonly string[]])
   ]],
   ["src/config.ts", [
     "src/config_access.ts",
+    "src/config_environment.ts",
     "src/config_format.ts",
     "src/config_relations.ts",
     "src/config_settings.ts",
   ]],
   ["src/config_relations.ts", ["src/config_format.ts", "src/config_settings.ts"]],
-  ["src/config_settings.ts", ["src/config_access.ts", "src/config_format.ts"]],
+  ["src/config_environment.ts", ["src/config_settings.ts"]],
+  ["src/config_settings.ts", ["src/config_access.ts", "src/config_format.ts", "src/config_telemetry.ts"]],
+  ["src/config_telemetry.ts", ["src/config_format.ts"]],
   ["src/config_access.ts", ["src/address.ts", "src/config_format.ts"]],
   ["src/config_format.ts", ["src/settings/"]],
   ["src/settings/", []],
@@ -182,7 +185,7 @@ const livePagesOwn = "src/ops/live/script.ts";
 
 /** What asks the world itself, and the files that may. */
 const asksTheWorld: readonly (readonly [what: RegExp, ...owners: string[]])[] = [
-  [/\bDeno\.env\b/g, "src/config.ts"],
+  [/\bDeno\.env\b/g, "src/config_environment.ts"],
   [/\bDate\.now\b|\bnew Date\(\s*\)/g, "src/world.ts"],
   [/\bperformance\.now\b/g, "src/world.ts"],
   // As functions of their own: a socket's `setTimeout` bounds its silence and is the driver's affair.

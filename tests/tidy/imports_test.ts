@@ -58,7 +58,7 @@ Deno.test("asking the world past its owner is found", () => {
   ];
   judges(askingTheWorld, {
     fine: [
-      file("src/config.ts", "Deno.env.get(name)"),
+      file("src/config_environment.ts", "Deno.env.get(name)"),
       file("src/world.ts", "Date.now(); setTimeout(f, 1); Math.random()"),
       file("src/a.ts", "// Date.now()\nnew Date(ms); socket.setTimeout(0); world.now()"),
       file("tests/a.ts", "Date.now()"),

@@ -87,14 +87,18 @@ export function orNull(schema: Schema): Schema {
   return { ...schema, type: [String(schema.type), "null"] };
 }
 
+/** `members.ts` refuses what this does not match: dots alone, a space at an end, invisible characters, odd white space. */
+export const idPattern =
+  "^(?!\\.{1,2}$)(?! )[^\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}\\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000\\ufffd]*(?<! )$";
+
 /** An id that the client chooses. No control characters; the bound counts bytes of UTF-8, stricter than characters. */
 export function id(description: string, example: string): Schema {
   return {
     type: "string",
     minLength: 1,
     maxLength: limits.idBytesMax,
-    pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]*$",
-    description: `${description}. At most ${limits.idBytesMax} bytes of UTF-8.`,
+    pattern: idPattern,
+    description: `${description}. At most ${limits.idBytesMax} bytes of UTF-8, compared byte by byte.`,
     examples: [example],
   };
 }

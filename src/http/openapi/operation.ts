@@ -64,7 +64,12 @@ export const undecidedCodes: readonly ProblemCode[] = [
 ];
 
 /** What any body may be refused for. */
-const bodyCodes: readonly ProblemCode[] = ["invalid_request", "body_too_large", "unsupported_media_type"];
+const bodyCodes: readonly ProblemCode[] = [
+  "invalid_request",
+  "body_timeout",
+  "body_too_large",
+  "unsupported_media_type",
+];
 
 const problemHeaders: Readonly<Partial<Record<ProblemCode, readonly string[]>>> = {
   unauthorized: ["WwwAuthenticate"],
@@ -120,6 +125,8 @@ export function codesOf({ scope, parameters = [], request, problems: own }: Oper
     ...(hasId ? ["invalid_request", "not_found"] as const : []),
     ...(scope === null ? [] : ["unauthorized", "forbidden"] as const),
     ...own,
+    "invalid_host",
+    "cross_site_request",
     "method_not_allowed",
     "internal_error",
   ];

@@ -36,6 +36,7 @@ const undecided: OwnMembers = {
 
 const ownMembers: Readonly<Record<ProblemCode, OwnMembers>> = {
   invalid_request: { required: { errors: list(ref("FieldError"), 1, 200) } },
+  invalid_host: {},
   unauthorized: {},
   forbidden: { required: { scope: { enum: ["deduct", "read", "admin"], description: "What it takes." } } },
   blocked: {},
@@ -45,7 +46,9 @@ const ownMembers: Readonly<Record<ProblemCode, OwnMembers>> = {
   unknown_order: ofOrderOrReturn,
   unknown_reservation: ofOrder,
   unknown_sku: ofSku,
+  cross_site_request: {},
   method_not_allowed: {},
+  body_timeout: {},
   insufficient_stock: { required: { sku, available } },
   sku_paused: ofSku,
   not_open: { required: { sku, opens_at: moment("When the sale opens.") } },
