@@ -27,7 +27,7 @@ import { Servers } from "./src/redis/servers.ts";
 import { createLogger, describeError, traceIds } from "./src/telemetry/logger.ts";
 import { notSent, startTelemetry } from "./src/telemetry/telemetry.ts";
 import { startWorker } from "./src/worker/worker.ts";
-import { realWorld as world } from "./src/world.ts";
+import { realWorld as world, sleep } from "./src/world.ts";
 
 const config = configOrExit();
 const { shards, namespace } = config;

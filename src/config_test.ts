@@ -156,12 +156,14 @@ Deno.test("loadConfig() takes one Redis, or several as a cluster, with a databas
     redisUrls: ["redis://r:6379/2"],
     databaseUrl,
     kafka: null,
+    deploymentId: null,
   });
   deepEqual(loadConfig({ REDIS_URL: "rediss://a, rediss://b:7/0,rediss://c/" }).store, {
     kind: "redis",
     redisUrls: ["rediss://a", "rediss://b:7/0", "rediss://c/"],
     databaseUrl: null,
     kafka: null,
+    deploymentId: null,
   });
   const wrong = [
     "localhost:6379",

@@ -35,7 +35,11 @@ export class Bodies {
   readonly #pending = new Set<Pending>();
   #stopping = false;
 
-  /** @param timeoutMs how long a body may take to arrive */
+  /**
+   * Reads nothing yet.
+   *
+   * @param timeoutMs how long a body may take to arrive
+   */
   constructor(world: World, timeoutMs: number) {
     this.#world = world;
     this.#timeoutMs = timeoutMs;
