@@ -8,7 +8,7 @@
  *   1. refuse the wrong server, and somebody else's store; go on with one that is still armed;
  *   2. book what the log still has: a topic also has what the store lost;
  *   3. if its numbers reach as far as any ever seen, compare the stock; else rebuild it from the ledger
- *      (a store that is whole but whose log is not is refused: only a person can know what was sold);
+ *      (a store that is whole but whose log is not is refused until a person decides, as are books that went back);
  *   4. commit the next epoch in the ledger, and arm the store if it is still exactly what was seen.
  *
  * @module
@@ -18,10 +18,14 @@ import { changesTo } from "../inventory/limits.ts";
 import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
 import type { Cursor } from "../ledger/ledger.ts";
 import { bookTheRest, type CatchUpParts, lastNumber } from "./catch_up.ts";
+import type { Correction } from "../ledger/corrections.ts";
+import type { Recovery } from "../ledger/recovery.ts";
 import { compareStock, describe, driftOf } from "./compare_stock.ts";
 import { sleep } from "../world.ts";
 import { differsAt, findFork } from "./fork.ts";
 import { type FitnessParts, look } from "./fitness.ts";
+import { whileBeating } from "./lease_beat.ts";
+import { acceptedLoss, correctionsOf, whyBooksWentBack, whyNumbersMissing } from "./recover.ts";
 import { rebuild, type RebuildParts, type Rebuilt } from "./rebuild.ts";
 import { whyForeign, whyLedgerWentBack, whyNotTakenOver, whyOtherLedger, whyRebuild } from "./verify.ts";
 
@@ -62,8 +66,12 @@ interface Verified {
   /** Why it was filled from the ledger; empty when it was intact. */
   readonly loss: string;
   readonly rebuilt: Rebuilt | undefined;
-  /** Highest epoch of store and log: never issued again. */
+  /** Highest epoch of store, log and callers: never issued again. */
   readonly epochSeen: number;
+  /** What a person accepted; undefined when nothing had to be accepted. */
+  readonly recovery: Recovery | undefined;
+  /** Bring the ledger to the store's figures. */
+  readonly corrections: readonly Correction[];
 }
 
 /** Verifies a shard and lets it sell, or says why not. */
@@ -99,8 +107,11 @@ async function settleAtOnce(view: ShardView, parts: ArmingParts): Promise<Verdic
 
   const cursor = await ledger.cursor();
   const wentBack = whyLedgerWentBack(view, cursor);
-  const wentBackReason = `Cannot arm shard ${shard} as the ledger went back: ${wentBack}`;
-  if (!view.armed) return wentBack ? refused(wentBackReason) : undefined;
+  if (!view.armed) {
+    // Kept also when somebody empties the store now.
+    if (wentBack) await ledger.noteSeen({ epoch: view.epochSeen, seq: view.position.seq }, view.applied);
+    return undefined;
+  }
   const why = wentBack ?? whyNotTakenOver(view, cursor) ??
     (await differsAt(cursor, parts) ? `its log has event ${cursor.seq} with other contents` : undefined);
   if (!why) {
@@ -111,7 +122,7 @@ async function settleAtOnce(view: ShardView, parts: ArmingParts): Promise<Verdic
   if (!await disarmUnvisited(parts)) {
     return refused(`Cannot arm shard ${shard} as a worker with another ledger keeps it armed: ${why}`);
   }
-  return wentBack ? refused(wentBackReason) : { kind: "changed" };
+  return { kind: "changed" };
 }
 
 /** A worker that has a shard visits it five times a second, and after every batch. */
@@ -154,20 +165,31 @@ async function verify(
     return refused(`Cannot arm shard ${shard} as its store refuses writes: ${view.refusal}`);
   }
 
-  const highest = Math.max(cursor.seq, cursor.notedHead, gap?.last.seq ?? 0);
-  const seen = { view, cursor, epochSeen: Math.max(view.position.epoch, gap?.last.epoch ?? 0) };
+  const tail = await whileBeating(ledger, parts.world, parts.log.tail(shard));
+  const highest = Math.max(cursor.seq, cursor.notedHead, gap?.last.seq ?? 0, tail.seq);
+  const epochSeen = Math.max(view.epochSeen, gap?.last.epoch ?? 0, tail.epoch);
+  const seen = { view, cursor, epochSeen, recovery: undefined, corrections: [] };
   const loss = whyRebuild(view, highest, fork.events);
   if (loss) {
     const last = Math.max(await lastNumber(highest, gap, parts), view.position.seq);
     // Lost events whose numbers are booked have no numbers to pass over: as many are, so that they are counted too.
-    const rebuilt = await rebuild(view, last + fork.events, parts);
-    return { kind: "verified", ...seen, loss, rebuilt };
+    const toSeq = last + fork.events;
+    const recovery = await acceptedLoss(ledger, { fromSeq: cursor.seq, toSeq, source: "ledger" });
+    if (!recovery && cursor.seenBooked > cursor.seq) return refused(whyBooksWentBack(cursor, toSeq, shard));
+    const rebuilt = await rebuild(view, toSeq, parts);
+    return { kind: "verified", ...seen, loss, rebuilt, recovery };
   }
   // The store has the sales and only its log has lost them: filling it from the ledger would sell them again.
   if (cursor.seq < view.position.seq) {
     // The log was read after the view, maybe on the server that took over meanwhile.
     if (!isSame(view, await parts.control.inspect(shard))) return { kind: "changed" };
-    return refused(`Cannot arm shard ${shard} as ${gap?.why ?? `the log ends before ${view.position.seq}`}`);
+    const toSeq = view.position.seq;
+    const recovery = await acceptedLoss(ledger, { fromSeq: cursor.seq, toSeq, source: "store" });
+    if (!recovery) return refused(whyNumbersMissing(view, cursor, gap, shard));
+    const differences = await compareStock(view, parts);
+    const corrections = correctionsOf(differences);
+    if (!corrections) return refused(describe(differences, shard), driftOf(differences));
+    return { kind: "verified", ...seen, loss: "", rebuilt: undefined, recovery, corrections };
   }
   const differences = await compareStock(view, parts);
   if (differences.length > 0) return refused(describe(differences, shard), driftOf(differences));
@@ -176,13 +198,23 @@ async function verify(
 
 /** Commits the next epoch in the ledger, then arms the store if it is still what was verified. */
 async function issueAndArm(
-  { view, cursor, loss, rebuilt, epochSeen }: Verified,
+  { view, cursor, loss, rebuilt, epochSeen, recovery, corrections }: Verified,
   { control, ledger, deployment }: ArmingParts,
 ): Promise<Verdict> {
   const epoch = await ledger.issueEpoch(cursor.issuedEpoch, epochSeen);
   if (epoch === undefined) return { kind: "changed" };
-  const seq = rebuilt?.seq ?? cursor.seq;
-  if (seq > cursor.seq) await ledger.jump({ to: { epoch, seq }, actor: "worker", reason: loss });
+  const seq = rebuilt?.seq ?? Math.max(cursor.seq, view.position.seq);
+  const lost = seq - cursor.seq;
+  if (lost > 0) {
+    const { actor, reason, id } = recovery ?? { actor: "worker", reason: loss };
+    await ledger.jump({
+      to: { epoch, seq },
+      actor,
+      reason,
+      corrections,
+      ...id !== undefined && { recoveryId: id },
+    });
+  }
   const armed = await control.arm(ledger.shard, {
     seen: { instance: view.instance, position: rebuilt ? { epoch: 0, seq } : view.position },
     epoch,
@@ -192,7 +224,6 @@ async function issueAndArm(
     token: rebuilt?.token ?? "",
   });
   if (!armed) return { kind: "changed" };
-  const lost = rebuilt?.lost ?? 0;
   return { kind: "armed", epoch, nonce: String(epoch), rebuilt: loss, lost, ...changes(view, control) };
 }
 

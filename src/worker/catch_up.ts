@@ -7,7 +7,9 @@ import type { ShardView } from "../inventory/shard_control.ts";
 import type { Cursor, ShardLedger } from "../ledger/ledger.ts";
 import type { LogEntry, Position } from "../log/event.ts";
 import type { EventLog } from "../log/log.ts";
+import type { World } from "../world.ts";
 import { apply, LedgerMismatch, whyNotBooked } from "./apply.ts";
+import { whileBeating } from "./lease_beat.ts";
 
 /** What catching up needs. */
 export interface CatchUpParts {
@@ -15,6 +17,8 @@ export interface CatchUpParts {
   readonly ledger: ShardLedger;
   /** Has the entries that the books may still lack. */
   readonly log: EventLog;
+  /** Keeps the lease while a long topic is read. */
+  readonly world: World;
   /** Ends reads of the log. */
   readonly signal: AbortSignal;
 }
@@ -49,11 +53,20 @@ export async function bookTheRest(
         : `the log's entries after ${after.seq} are gone`;
       return { why, last: after };
     }
-    const applied = await apply(ledger, entries).catch((error) => {
-      // A store that went back cannot agree; what it sold since and the ledger cannot take is lost.
-      if (isForked && error instanceof LedgerMismatch) return undefined;
-      throw error;
-    });
+    const book = (some: readonly LogEntry[]) =>
+      apply(ledger, some).catch((error) => {
+        // A store that went back cannot agree; what it sold since and the ledger cannot take is lost.
+        if (isForked && error instanceof LedgerMismatch) return undefined;
+        throw error;
+      });
+    let applied = await book(entries);
+    if (applied?.kind === "gap") {
+      // A batch with a gap books nothing. What comes before the gap is booked here: only what it lacks is lost.
+      const { seq } = applied.found;
+      const before = entries.filter(({ position }) => position.seq < seq);
+      if (before.length > 0) await book(before);
+      applied = await book(entries);
+    }
     if (applied?.kind !== "applied") {
       return { why: applied ? whyNotBooked(applied) : "the store went back", last: last.position };
     }
@@ -64,10 +77,12 @@ export async function bookTheRest(
 /**
  * Everything that was written under an epoch is booked before the next one is issued. What a topic has of older epochs
  * beyond the books, a relay that was left behind has appended since. But a store that has numbers beyond them may be one
- * that never saw the next epoch: its own counts.
+ * that never saw the next epoch: its own counts. Books that went back do not know the store's epoch: what they lack
+ * begins under their own.
  */
-function whereTheRestBegins({ position }: ShardView, cursor: Cursor): Position {
-  const epoch = position.seq > cursor.seq ? position.epoch : cursor.issuedEpoch;
+export function whereTheRestBegins({ position }: Pick<ShardView, "position">, cursor: Cursor): Position {
+  const isBeyond = position.seq > cursor.seq && position.epoch > 0;
+  const epoch = isBeyond ? Math.min(position.epoch, cursor.issuedEpoch) : cursor.issuedEpoch;
   return { epoch: Math.max(cursor.epoch, epoch), seq: cursor.seq };
 }
 
@@ -92,8 +107,10 @@ export async function lastNumber(
  * @throws the signal's reason when it was aborted: an aborted read returns no entries either, and a store that
  *   is rebuilt on that answer lacks what the log still has
  */
-async function readOn(after: Position, { log, ledger, signal }: CatchUpParts): Promise<LogEntry[]> {
-  const entries = await log.read(ledger.shard, after, { entriesMax: 64, waitMs: 0, signal });
+async function readOn(after: Position, parts: CatchUpParts): Promise<LogEntry[]> {
+  const { log, ledger, world, signal } = parts;
+  const reading = log.read(ledger.shard, after, { entriesMax: 64, waitMs: 0, signal });
+  const entries = await whileBeating(ledger, world, reading);
   if (entries.length === 0) signal.throwIfAborted();
   return entries;
 }

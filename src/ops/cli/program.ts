@@ -17,6 +17,7 @@ import { cannotAnswer, lookAtOrder } from "./order_look.ts";
 import type { Reach } from "./reach.ts";
 import { rebuildShards } from "./rebuild.ts";
 import { reconcile } from "./reconcile.ts";
+import { recover } from "./recover.ts";
 import { repair } from "./repair.ts";
 import { importSeed } from "./seed.ts";
 import { status } from "./status.ts";
@@ -257,8 +258,19 @@ function addCare(verb: Verb, run: Run): void {
       return correct(reach(), terminal, shardOf(command), { reason, reference });
     }));
   onShard(verb("rebuild", "empty the store's shards and fill them from the ledger"))
-    .option("--yes", "do not ask")
-    .action(run(({ terminal, reach }, command) => rebuildShards(reach(), terminal, shardOf(command))));
+    .option("--yes", "do not ask, unless numbers are lost")
+    .option("--lost <numbers>", "accept that so many numbers are lost", integer)
+    .action(run(({ terminal, reach }, command) => {
+      const { lost } = command.opts<{ lost?: number }>();
+      return rebuildShards(reach(), terminal, shardOf(command), lost);
+    }));
+  onShard(verb("recover", "go on without numbers that are neither in the ledger nor in the log"))
+    .requiredOption("--reason <text>", "why, kept with the lost numbers and in every correction")
+    .option("--lost <numbers>", "accept that so many numbers are lost; else ask", integer)
+    .action(run(({ terminal, reach }, command) => {
+      const { reason, lost } = command.opts<{ reason: string; lost?: number }>();
+      return recover(reach(), terminal, { shard: shardOf(command), reason, lost });
+    }));
   onShard(verb("repair", "rebuild the shards whose store and ledger differ, and keep a report"))
     .option("--yes", "do not ask")
     .option("--report <file>", "where the differences are kept", "repair.json")

@@ -8,11 +8,11 @@
  */
 import type { ShardView } from "../../inventory/shard_control.ts";
 import { limitsOf } from "../../inventory/limits.ts";
-import type { Position } from "../../log/event.ts";
 import { sleep } from "../../world.ts";
 import { arm } from "../../worker/arming.ts";
 import { compareShard } from "./compare.ts";
 import { exits, Failure } from "./failure.ts";
+import { acceptLoss, confirmLoss, countLost, findLoss, type Loss, stopAndFindLoss } from "./loss.ts";
 import type { Reach } from "./reach.ts";
 import { chosenShards } from "./reconcile.ts";
 import { table, type Terminal } from "./terminal.ts";
@@ -25,7 +25,9 @@ export interface RebuiltShard {
   readonly epoch: number;
   /** How many it has. */
   readonly skus: number;
-  /** Who filled it. */
+  /** Numbers that were lost: what they sold is for sale again, unless the store's figures were taken. */
+  readonly lost: number;
+  /** Who verified it. */
   readonly by: "worker" | "this process";
 }
 
@@ -37,24 +39,39 @@ const noteEveryMs = 5000;
 const pollMs = 200;
 const neverAborted = new AbortController().signal; // these reads do not wait
 
-/** Asks first. Sales get 503 until a shard is armed again. */
+/** Asks first, with the count of what would be lost. Sales get 503 until a shard is armed again. */
 export async function rebuildShards(
   reach: Reach,
   terminal: Terminal,
   only: number | undefined,
+  accepted: number | undefined,
 ): Promise<number> {
   const shards = chosenShards(reach, only);
   await reach.deployment();
-  for (const shard of shards) await refuseIncompleteBooks(reach, terminal, shard);
-  terminal.confirm(
-    `This empties shard ${
-      shards.join(", ")
-    } in Redis and fills it from the ledger; nothing is sold from it meanwhile.`,
-  );
+  const losses: Loss[] = [];
+  for (const shard of shards) {
+    const loss = await stopAndFindLoss(reach, shard);
+    if (loss.lost === 0) await refuseUnbookable(reach, terminal, shard);
+    losses.push(loss);
+  }
+  const empties = `This empties shard ${shards.join(", ")} in Redis and fills it from the ledger; ` +
+    `nothing is sold from it meanwhile.`;
+  if (losses.some(({ lost }) => lost > 0)) {
+    const whole = losses.some((one) => one.lost > 0 && one.isStoreWhole)
+      ? " 'inventory recover' keeps the store's figures instead."
+      : "";
+    confirmLoss(terminal, losses, `${empties} What these numbers sold is for sale again.${whole}`, accepted);
+  } else {
+    terminal.confirm(empties);
+  }
   const rebuilt: RebuiltShard[] = [];
-  for (const shard of shards) rebuilt.push(await rebuildShard(reach, terminal, shard));
+  for (const loss of losses) {
+    if (loss.lost > 0) await acceptLoss(reach, loss, "ledger", "rebuild");
+    rebuilt.push(await rebuildShard(reach, terminal, loss.shard));
+  }
   terminal.result({ shards: rebuilt }, table(rebuilt.map((one) => ({ ...one }))));
-  return exits.ok;
+  const lost = rebuilt.reduce((sum, one) => sum + one.lost, 0);
+  return lost <= losses.reduce((sum, one) => sum + one.lost, 0) ? exits.ok : exits.failed;
 }
 
 /**
@@ -64,40 +81,20 @@ export async function rebuildShards(
  * @throws {Failure}
  */
 export async function refuseIncompleteBooks(reach: Reach, terminal: Terminal, shard: number): Promise<void> {
-  const [cursor = { epoch: 0, seq: 0, issued: 0 }] = await (await reach.books()).query<
-    Position & { issued: number }
-  >(
-    "select epoch, seq, issued_epoch as issued from log_cursor where shard = $1",
-    [shard],
-  );
-  const view = await (await reach.control()).inspect(shard);
-  if (view.position.epoch > cursor.issued) {
-    throw new Failure(
-      `Cannot rebuild shard ${shard} as the ledger went back: it issued epoch ${cursor.issued} last, and the store ` +
-        `was armed under ${view.position.epoch}`,
-    );
-  }
-  if (view.position.epoch === 0 || view.position.seq <= cursor.seq) return;
-  const [next] = await (await reach.log()).read(shard, cursor, {
-    entriesMax: 1,
-    waitMs: 0,
-    signal: neverAborted,
-  });
-  const first = next?.events[0]?.seq;
-  const reachesHead = (view.log?.last.seq ?? 0) >= view.position.seq;
-  if (first !== undefined && first <= cursor.seq + 1 && reachesHead) {
-    return view.armed ? undefined : await refuseUnbookable(reach, terminal, shard);
-  }
+  const { fromSeq, toSeq, lost } = await findLoss(reach, shard);
+  if (lost === 0) return await refuseUnbookable(reach, terminal, shard);
   throw new Failure(
-    `Cannot rebuild shard ${shard} as its events from ${
-      cursor.seq + 1
-    } to ${view.position.seq} are neither in the ` +
-      `ledger nor in the log: their units would be sold again`,
+    `Cannot rebuild shard ${shard} as ${lost} numbers, ${
+      fromSeq + 1
+    } to ${toSeq}, are neither in the ledger nor in ` +
+      `the log: what they sold would be for sale again; 'inventory recover' goes on without them`,
   );
 }
 
 /** A worker books the rest of the log before it fills the store, and refuses when it cannot: better said at once. */
 async function refuseUnbookable(reach: Reach, terminal: Terminal, shard: number): Promise<void> {
+  const { armed, position } = await (await reach.control()).inspect(shard);
+  if (armed || position.epoch === 0) return; // a shard that is empty or half restored has nothing to say
   const { isPending, differences } = await compareShard(reach, terminal, shard, "stock");
   if (!isPending || differences.length === 0) return;
   const some = differences.slice(0, 3).map(({ name, ledger, store }) =>
@@ -112,20 +109,35 @@ async function refuseUnbookable(reach: Reach, terminal: Terminal, shard: number)
 }
 
 /** Rebuilds one shard, and returns when it sells again. */
-export async function rebuildShard(reach: Reach, terminal: Terminal, shard: number): Promise<RebuiltShard> {
+export function rebuildShard(reach: Reach, terminal: Terminal, shard: number): Promise<RebuiltShard> {
+  return armAgain(reach, terminal, shard, () => reach.markForRebuild(shard));
+}
+
+/**
+ * Has a shard verified and armed, by the worker that has it or else by this process.
+ *
+ * @param prepare makes the change that is verified
+ */
+export async function armAgain(
+  reach: Reach,
+  terminal: Terminal,
+  shard: number,
+  prepare: () => Promise<void>,
+): Promise<RebuiltShard> {
   const before = await (await reach.control()).inspect(shard);
-  const { position: { epoch } } = before;
+  const { position: { epoch }, epochSeen } = before;
   // The deployment's limits stay, whatever this shell is set to.
   const limits = before.limits ?? limitsOf(reach.config);
   const control = await reach.control(limits);
   const lease = await (await reach.ledger()).lease(shard);
   if (!lease) {
-    await reach.markForRebuild(shard);
+    await prepare();
     const view = await armedAgain(reach, terminal, shard, epoch);
-    return { shard, epoch: view.position.epoch, skus: view.skus, by: "worker" };
+    const lost = await countLost(reach, shard, epochSeen);
+    return { shard, epoch: view.position.epoch, skus: view.skus, lost, by: "worker" };
   }
   try {
-    await reach.markForRebuild(shard);
+    await prepare();
     const verdict = await arm({
       control,
       ledger: lease,
@@ -141,7 +153,7 @@ export async function rebuildShard(reach: Reach, terminal: Terminal, shard: numb
       );
     }
     const { skus } = await control.inspect(shard);
-    return { shard, epoch: verdict.epoch, skus, by: "this process" };
+    return { shard, epoch: verdict.epoch, skus, lost: verdict.lost, by: "this process" };
   } finally {
     await lease.release();
   }

@@ -19,6 +19,8 @@ export interface Terminal {
    * @throws {Failure} when the answer is no, or nobody is there to ask
    */
   confirm(what: string): void;
+  /** Whether nobody is asked: `--yes` was given, or this is no terminal. */
+  readonly isUnattended: boolean;
   /** A progress bar for `total` rows. */
   progress(label: string, total: number): Progress;
 }
@@ -50,6 +52,7 @@ export function openTerminal(world: World, options: TerminalOptions): Terminal {
   const note = (text: string) => write(Deno.stderr, text + "\n");
   return {
     note,
+    isUnattended: options.yes || !Deno.stdin.isTerminal(),
     result: (value, text) => write(Deno.stdout, (options.json ? JSON.stringify(value) : text) + "\n"),
     confirm(what) {
       if (options.yes) return;

@@ -1,0 +1,66 @@
+/**
+ * `recover`: goes on when numbers are neither in the ledger nor in the log, as after a restore of PostgreSQL.
+ *
+ * A store that is whole has the figures: they are taken into the ledger by corrections, and nothing is for sale again.
+ * When the store is lost as well, it is filled from the ledger, and what the lost numbers sold is for sale again. Either
+ * way `log_jumps` keeps how many they were, who accepted it and why.
+ *
+ * @module
+ */
+import { exits } from "./failure.ts";
+import { acceptLoss, confirmLoss, type Loss, stopAndFindLoss } from "./loss.ts";
+import type { Reach } from "./reach.ts";
+import { armAgain } from "./rebuild.ts";
+import { chosenShards } from "./reconcile.ts";
+import { table, type Terminal } from "./terminal.ts";
+
+/** What the operator said. */
+export interface RecoverOptions {
+  /** This shard alone; undefined = all. */
+  readonly shard: number | undefined;
+  /** Why: kept in `log_jumps` and in every correction. */
+  readonly reason: string;
+  /** How many numbers may be lost; undefined = ask. */
+  readonly lost: number | undefined;
+}
+
+/** Asks with the count. Does nothing to a shard that has lost nothing. */
+export async function recover(reach: Reach, terminal: Terminal, options: RecoverOptions): Promise<number> {
+  await reach.deployment();
+  const losses: Loss[] = [];
+  for (const shard of chosenShards(reach, options.shard)) losses.push(await stopAndFindLoss(reach, shard));
+  const found = losses.filter(({ lost }) => lost > 0);
+  if (found.length === 0) {
+    terminal.result({ recovered: [] }, "Nothing to recover: no number is missing");
+    return exits.ok;
+  }
+  confirmLoss(terminal, found, consequenceOf(found), options.lost);
+  const recovered = [];
+  for (const loss of found) recovered.push(await recoverShard(reach, terminal, loss, options.reason));
+  terminal.result({ recovered }, table(recovered));
+  return exits.ok;
+}
+
+async function recoverShard(reach: Reach, terminal: Terminal, loss: Loss, reason: string) {
+  const { shard, isStoreWhole } = loss;
+  const source = isStoreWhole ? "store" : "ledger";
+  const { epochSeen } = await (await reach.control()).inspect(shard);
+  const armed = await armAgain(reach, terminal, shard, () => acceptLoss(reach, loss, source, reason));
+  const [row] = await (await reach.books()).query<{ corrected: number }>(
+    "select count(*) as corrected from movements where shard = $1 and kind = 'correction' and epoch > $2",
+    [shard, epochSeen],
+  );
+  return { ...armed, figures_of: source, corrected_skus: row?.corrected ?? 0 };
+}
+
+function consequenceOf(losses: readonly Loss[]): string {
+  const named = (some: readonly Loss[]) => some.map(({ shard }) => shard).join(", ");
+  const whole = named(losses.filter(({ isStoreWhole }) => isStoreWhole));
+  const broken = named(losses.filter(({ isStoreWhole }) => !isStoreWhole));
+  return [
+    whole && `The figures that the store of shard ${whole} has are taken into the ledger by corrections.`,
+    broken &&
+    `The store of shard ${broken} does not have their figures either: it is filled from the ledger, and ` +
+      `what these numbers sold is for sale again.`,
+  ].filter(Boolean).join(" ");
+}
