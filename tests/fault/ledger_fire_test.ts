@@ -329,7 +329,11 @@ Deno.test("ledger: a gap in the log is booked up to, says so and stops the shard
   assert.match(await refusalOf(worker), new RegExp(`the log goes on at ${booked + 4} after ${booked + 2}`));
   const [said] = worker.logged("log cannot be booked");
   assert.equal(said?.level, "error");
-  assert.match(String(said?.why), new RegExp(`goes on at ${booked + 4} after ${booked}`));
+  // How many entries a read has follows from their size, so what comes before the gap may be booked already.
+  assert.match(
+    String(said?.why),
+    new RegExp(`goes on at ${booked + 4} after (${booked}|${booked + 1}|${booked + 2})$`),
+  );
   await assertStopped(api);
   await worker.kill();
   await worker.restart();
