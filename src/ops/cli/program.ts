@@ -260,10 +260,11 @@ function addCare(verb: Verb, run: Run): void {
   onShard(verb("rebuild", "empty the store's shards and fill them from the ledger"))
     .option("--yes", "do not ask, unless numbers are lost")
     .option("--lost <numbers>", "accept that so many numbers are lost", integer)
-    .action(run(({ terminal, reach }, command) => {
-      const { lost } = command.opts<{ lost?: number }>();
-      return rebuildShards(reach(), terminal, shardOf(command), lost);
-    }));
+    .action(
+      run(({ terminal, reach }, command) =>
+        rebuildShards(reach(), terminal, shardOf(command), command.opts<{ lost?: number }>().lost)
+      ),
+    );
   onShard(verb("recover", "go on without numbers that are neither in the ledger nor in the log"))
     .requiredOption("--reason <text>", "why, kept with the lost numbers and in every correction")
     .option("--lost <numbers>", "accept that so many numbers are lost; else ask", integer)
