@@ -231,13 +231,8 @@ function addCare(verb: Verb, run: Run): void {
       if (second === undefined || options.reason === undefined) {
         throw new Failure("Name what to close and why: dead-letters close <id> --reason <text>", "usage");
       }
-      return closeDeadLetter(
-        reach(),
-        terminal,
-        integer(second),
-        options.reason,
-        options.giveBack ? "give back" : "keep",
-      );
+      const units = options.giveBack ? "give back" : "keep";
+      return closeDeadLetter(reach(), terminal, integer(second), options.reason, units);
     }));
   onShard(verb("verify", "prove that the ledger is whole; exit code 1 when it is not"))
     .action(run(({ terminal, reach }, command) => verify(reach(), terminal, shardOf(command))));
