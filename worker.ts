@@ -19,6 +19,7 @@ import { createLogger, describeError } from "./src/telemetry/logger.ts";
 import { notSent, startTelemetry } from "./src/telemetry/telemetry.ts";
 import { reportTopic, tellRelay } from "./src/worker/relay_report.ts";
 import { prepareLedger } from "./src/worker/prepare.ts";
+import { instanceName } from "./src/worker/instance_name.ts";
 import { startWorker } from "./src/worker/worker.ts";
 import { realWorld as world } from "./src/world.ts";
 
@@ -40,8 +41,7 @@ for (const parameter of config.ignored) logger.warn("parameter of a URL has no e
 const onCall = telemetry && { onCall: telemetry.onClientCall };
 
 const name = `${namespace}-worker`;
-// With the process id, so that `status` tells which of several workers has a shard.
-const applicationName = `${name}:${Deno.pid}`;
+const applicationName = instanceName(name, Deno.pid, Deno.hostname());
 const database = openPostgres({ url: databaseUrl, namespace, applicationName, world, ...onCall });
 const ledger = await openLedger(database, world, deploymentId ?? undefined);
 const deployment = await orExit(prepareLedger(ledger, shards, world, logger));

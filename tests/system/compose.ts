@@ -12,6 +12,14 @@ export interface ComposeService {
   readonly image?: string;
   readonly build?: string | { readonly dockerfile_inline: string };
   readonly command?: readonly string[];
+  readonly pull_policy?: string;
+  readonly init?: boolean;
+  readonly cap_drop?: readonly string[];
+  readonly cap_add?: readonly string[];
+  readonly security_opt?: readonly string[];
+  readonly read_only?: boolean;
+  readonly tmpfs?: readonly string[];
+  readonly ulimits?: Readonly<Record<string, { readonly soft: number; readonly hard: number }>>;
   readonly restart?: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly ports?: readonly string[];

@@ -20,15 +20,18 @@ Deno.test("compose: the file is what the specification's schema and a linter tak
   assert.deepEqual(found.flatMap(({ messages }) => messages.map(({ message }) => message)), []);
 });
 
+/** Services that end by themselves, and when they are started again. */
+const ENDS: Readonly<Record<string, string>> = { "redis-cluster": "on-failure", inventory: "no" };
+
 Deno.test("compose: every service is watched, bounded and started again", () => {
   for (const [name, service] of services) {
     const { memory, cpus } = service.deploy?.resources.limits ?? {};
     assert.match(memory ?? "", /^\d+[MG]$/, `${name} has no limit of memory`);
     assert.ok(Number(cpus) > 0, `${name} has no limit of CPU`);
     assert.ok(service.logging?.options["max-size"], `${name}'s log has no limit`);
-    const endsByItself = name === "redis-cluster";
-    assert.equal(service.restart, endsByItself ? "on-failure" : "unless-stopped", name);
-    if (endsByItself) continue;
+    const restart = ENDS[name];
+    assert.equal(service.restart, restart ?? "unless-stopped", name);
+    if (restart !== undefined) continue;
     for (const member of ["test", "interval", "timeout", "retries", "start_period"]) {
       assert.ok(service.healthcheck?.[member] !== undefined, `${name}'s health check has no ${member}`);
     }
@@ -54,6 +57,70 @@ Deno.test("compose: whoever is waited for exists, and can be waited for as it is
   }
 });
 
+/** Capabilities that an image needs; every other service runs without any. */
+const CAPABILITIES: Readonly<Record<string, readonly string[]>> = {
+  nginx: ["CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"],
+};
+
+Deno.test("compose: no service has rights that it does not need, or the file limit of the engine", () => {
+  for (const [name, service] of services) {
+    assert.deepEqual(service.cap_drop, ["ALL"], name);
+    assert.deepEqual(service.cap_add ?? [], CAPABILITIES[name] ?? [], name);
+    assert.deepEqual(service.security_opt, ["no-new-privileges:true"], name);
+    assert.equal(service.read_only, true, name);
+    assert.ok(service.tmpfs && service.tmpfs.length > 0, `${name} has no folder for temporary files`);
+    assert.deepEqual(service.ulimits?.nofile, { soft: 65_536, hard: 65_536 }, name);
+    // The image of API and worker has an init process; a second one has no effect but a warning.
+    assert.equal(service.init, undefined, name);
+  }
+  const limit = /worker_rlimit_nofile (\d+);/.exec(read("deploy/nginx/nginx.conf"))?.[1];
+  assert.equal(limit, "65536", "nginx cannot raise its limit above the container's");
+});
+
+Deno.test("compose: the image of Holdfast is built by one service, and the others never pull it", () => {
+  const users = services.filter(([, { image }]) => image === "holdfast:local");
+  const builders = users.filter(([, { build }]) => build !== undefined).map(([name]) => name);
+  assert.deepEqual(builders, ["worker-1"]);
+  for (const [name, { pull_policy }] of users) {
+    assert.equal(pull_policy, name === "worker-1" ? "build" : "never", name);
+  }
+  for (const [name, { depends_on }] of servicesOf(compose, /^api-/)) {
+    assert.ok(depends_on?.["worker-1"], name);
+  }
+});
+
+Deno.test("compose: every program has a user of its own in Redis and PostgreSQL, and no superuser", () => {
+  const users = [
+    [/^api-/, "holdfast-api", "holdfast_api"],
+    [/^worker-/, "holdfast-worker", "holdfast_worker"],
+    [/^inventory$/, "holdfast-operator", "holdfast_worker"],
+  ] as const;
+  for (const [names, redisUser, role] of users) {
+    for (const [name, { environment = {} }] of servicesOf(compose, names)) {
+      for (const url of environment.REDIS_URL?.split(",") ?? []) {
+        assert.equal(new URL(url).username, redisUser, name);
+      }
+      assert.equal(new URL(environment.DATABASE_URL ?? "").username, role, name);
+      assert.match(read("deploy/redis/users.acl"), new RegExp(`^user ${redisUser} on`, "m"));
+      assert.match(read("deploy/postgres/roles.sql"), new RegExp(`^create role ${role} login`, "m"));
+    }
+  }
+  const passwords = Object.entries(exampleEnv()).filter(([name]) => /^(REDIS|POSTGRES)_/.test(name));
+  assert.equal(new Set(passwords.map(([, password]) => password)).size, passwords.length);
+  for (const [name, { command = [] }] of services) {
+    for (const [variable, password] of passwords) {
+      assert.ok(!command.join(" ").includes(password), `${name} has ${variable} on its command line`);
+    }
+  }
+});
+
+Deno.test("compose: Kafka's broker sends at least four heartbeats a session", () => {
+  const { environment = {} } = compose.services.kafka ?? {};
+  const sessionMs = Number(environment.KAFKA_BROKER_SESSION_TIMEOUT_MS);
+  const heartbeatMs = Number(environment.KAFKA_BROKER_HEARTBEAT_INTERVAL_MS);
+  assert.ok(heartbeatMs >= 100 && heartbeatMs * 4 <= sessionMs, `${heartbeatMs} of ${sessionMs}`);
+});
+
 /** An image, and the words by which the tests' own recipes name the same version. */
 const TESTED = [
   ["apache/kafka:4.4.0", "tests/servers/install_kafka.ts", 'VERSION = "4.4.0"'],
@@ -69,7 +136,9 @@ Deno.test("compose: every image has an exact version, the one that tests run on 
   const bases = [read("Dockerfile"), ...built].flatMap((text) =>
     [...text.matchAll(/^FROM (\S+)/gm)].map(([, image = ""]) => image)
   );
-  const pulled = services.flatMap(([, { image, build }]) => build === undefined && image ? [image] : []);
+  const pulled = services.flatMap(([, { image, build, pull_policy }]) =>
+    build === undefined && pull_policy !== "never" && image ? [image] : []
+  );
   const images = new Set([...bases, ...pulled]);
   for (const image of images) assert.match(image, /^[\w./-]+:v?\d+\.\d+(\.\d+)?(-\w+)?$/);
   for (const [image, file, words] of TESTED) {
@@ -82,14 +151,15 @@ Deno.test("compose: every image has an exact version, the one that tests run on 
 
 Deno.test("compose: API and worker get settings that exist, and that they take", () => {
   const known = new Set<string>(Object.values(settings).map(({ name }) => name));
-  for (const [name, { environment = {} }] of servicesOf(compose, /^(api|worker)-/)) {
+  for (const [name, { environment = {} }] of servicesOf(compose, /^(api-|worker-|inventory)/)) {
     assert.deepEqual(Object.keys(environment).filter((variable) => !known.has(variable)), [], name);
     const config = loadConfig(environment);
     assert.ok(config.store.kind === "redis" && config.store.databaseUrl !== null);
     assert.equal(config.store.redisUrls.length, 6);
-    assert.equal(config.store.kafka?.brokers.join(), name.startsWith("worker") ? "kafka:9092" : undefined);
+    assert.equal(config.store.kafka?.brokers.join(), name.startsWith("api") ? undefined : "kafka:9092");
     assert.equal(config.shards % 3, 0, "the same number on each of three masters");
-    const hosts = [config.store.databaseUrl, ...config.store.redisUrls, environment.OTLP_ENDPOINT ?? ""];
+    const { DATABASE_URL = "", REDIS_URL = "", OTLP_ENDPOINT = "" } = environment;
+    const hosts = [DATABASE_URL, ...REDIS_URL.split(","), OTLP_ENDPOINT];
     for (const url of hosts) assert.ok(compose.services[new URL(url).hostname], `${name} asks ${url}`);
   }
   const api = loadConfig(compose.services["api-1"]?.environment ?? {});
@@ -99,8 +169,9 @@ Deno.test("compose: API and worker get settings that exist, and that they take",
 Deno.test("compose: no password is written down, and none of the example's reaches beyond this machine", () => {
   const text = read("compose.yaml");
   for (const password of Object.values(exampleEnv())) assert.ok(!text.includes(password));
-  for (const secret of text.matchAll(/^.*(?:PASSWORD|TOKENS|AUTH|requirepass|masterauth).*$/gm)) {
-    if (!secret[0].trim().startsWith("-")) assert.match(secret[0], /\$\{\w+/);
+  for (const secret of text.matchAll(/^.*(?:PASSWORD|TOKENS|AUTH).*$/gm)) {
+    if (secret[0].includes("CMD-SHELL") || secret[0].includes("REDISCLI_AUTH=")) continue;
+    assert.match(secret[0], /\$\{\w+/);
   }
   assert.throws(() => readCompose({}), /is not in .env.example/);
   const ports = services.flatMap(([, { ports = [] }]) => ports);
@@ -165,8 +236,7 @@ Deno.test("compose: the Redis Cluster is set up as deploy/redis is, but for what
   const ours = args.flatMap((name, i) =>
     name.startsWith("--") ? [[name.slice(2), args[i + 1]] as const] : []
   );
-  const local = ["requirepass", "masterauth", "maxmemory"];
-  for (const [name, value] of ours.filter(([name]) => !local.includes(name))) {
+  for (const [name, value] of ours.filter(([name]) => name !== "maxmemory")) {
     assert.equal(value, shipped.get(name)?.replace('""', ""), name);
   }
   // One replica each: a master that lost it would refuse every sale.
@@ -175,6 +245,7 @@ Deno.test("compose: the Redis Cluster is set up as deploy/redis is, but for what
     "appendfsync",
     "maxmemory-policy",
     "cluster-node-timeout",
+    "cluster-require-full-coverage",
     "cluster-replica-validity-factor",
   ];
   for (const name of left) assert.ok(ours.some(([own]) => own === name), name);

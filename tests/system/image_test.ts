@@ -7,7 +7,7 @@ import { runCommand } from "../servers/command.ts";
 import { programOf } from "../servers/install.ts";
 import { freePort } from "../servers/port.ts";
 import { startProcess } from "../servers/process.ts";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
+import { startRedis } from "../servers/redis.ts";
 import { dataDir } from "../servers/run_folder.ts";
 import { sharedPostgres } from "../servers/shared.ts";
 import { waitFor } from "../servers/wait.ts";
@@ -15,6 +15,14 @@ import { readCompose, ROOT } from "./compose.ts";
 
 const COMMAND_DEADLINE_MS = 120_000;
 const NODES = 6;
+/** One of them has what a shell, sed and Redis' configuration each read as something else. */
+const REDIS_PASSWORDS = {
+  REDIS_API_PASSWORD: "api",
+  REDIS_WORKER_PASSWORD: "worker",
+  REDIS_OPERATOR_PASSWORD: "operator",
+  REDIS_REPLICA_PASSWORD: `re"pl\\ica&/ $HOME`,
+  REDIS_ADMIN_PASSWORD: "ad/min&",
+};
 const dockerfile = Deno.readTextFileSync(`${ROOT}Dockerfile`);
 
 /** A folder with what the image has, and its packages in the cache, by the image's own command. */
@@ -65,21 +73,43 @@ Deno.test("image: API and worker run from what the Dockerfile copies, and their 
   assert.equal((await api.stop(10_000)).code, 0, "it drains when its container is stopped");
 });
 
-Deno.test("image: the script makes a cluster of six nodes, and leaves one that is there alone", async () => {
+Deno.test("image: the scripts start six nodes under the users of deploy/redis, make a cluster of them, and leave one that is there alone", async () => {
   await using nodes = new AsyncDisposableStack();
-  const args = ["--cluster-enabled", "yes", "--requirepass", "p", "--masterauth", "p"];
-  const started: RedisServer[] = [];
-  for (let i = 0; i < NODES; i++) started.push(nodes.use(await startRedis({ args })));
+  const [, , ...options] = readCompose().services["redis-1"]?.command ?? [];
+  const ports: number[] = [];
+  for (let i = 0; i < NODES; i++) {
+    const port = freePort();
+    const folder = await dataDir("compose-redis");
+    const env = {
+      ...REDIS_PASSWORDS,
+      SERVER: programOf("redis", "redis-server"),
+      USERS: `${ROOT}deploy/redis/users.acl`,
+      RUN: folder,
+    };
+    const args = [`${ROOT}deploy/compose/redis.sh`, ...options, "--port", `${port}`, "--dir", folder];
+    const ready = { readyLine: /Ready to accept connections/ };
+    nodes.use(await startProcess({ command: "sh", args, env, ...ready }));
+    ports.push(port);
+  }
+  const CLI = programOf("redis", "redis-cli");
   const env = {
-    NODES: started.map(({ port }) => `127.0.0.1:${port}`).join(" "),
-    CLI: programOf("redis", "redis-cli"),
-    REDISCLI_AUTH: "p",
+    NODES: ports.map((port) => `127.0.0.1:${port}`).join(" "),
+    CLI,
+    REDISCLI_AUTH: REDIS_PASSWORDS.REDIS_ADMIN_PASSWORD,
   };
   const form = () =>
     runCommand("sh", [`${ROOT}deploy/compose/form-cluster.sh`], { deadlineMs: COMMAND_DEADLINE_MS, env });
   assert.match(await form(), /All 16384 slots covered/);
-  const roles = async () => await started[0]?.cli("-a", "p", "--no-auth-warning", "cluster", "nodes") ?? "";
-  const before = (await roles()).split("\n").length;
+  const cli = (...args: string[]) =>
+    runCommand(CLI, ["-e", "-p", String(ports[0]), ...args], { deadlineMs: COMMAND_DEADLINE_MS, env });
+  const before = (await cli("--user", "admin", "cluster", "nodes")).trim().split("\n").length;
   assert.equal(before, NODES);
   assert.match(await form(), /know each other already/);
+  await assert.rejects(cli("ping"), /NOAUTH|WRONGPASS|invalid/, "the user default is off");
+  assert.match(await cli("--user", "admin", "config", "get", "cluster-require-full-coverage"), /\nno/);
+  const state = () => cli("--user", "admin", "info", "replication");
+  await waitFor(async () => /connected_slaves:1/.test(await state()), {
+    deadlineMs: 30_000,
+    what: "the replica to be let in as the user replica",
+  });
 });

@@ -1,0 +1,20 @@
+/**
+ * The name under which PostgreSQL shows a worker's connections.
+ *
+ * @module
+ */
+
+/** PostgreSQL cuts `application_name` after this many bytes. */
+const nameBytesMax = 63;
+
+/**
+ * `<program>:<pid>@<host>`, at most 63 bytes: `status` shows it as the holder of a shard's lease. In containers every
+ * worker has the same process id, so the host's name tells them apart. Of a long host name the first label's end is
+ * kept: orchestrators number instances there.
+ */
+export function instanceName(program: string, pid: number, hostname: string): string {
+  const start = `${program}:${pid}@`;
+  const host = (hostname.split(".")[0] ?? "").replace(/[^\x21-\x7e]/g, "");
+  const room = nameBytesMax - start.length;
+  return room > 0 ? start + host.slice(-room) : start.slice(0, nameBytesMax);
+}
