@@ -14,6 +14,7 @@ import { KafkaTopic } from "./src/log/kafka/topic.ts";
 import { RedisStream } from "./src/log/redis_stream.ts";
 import { RelayedLog } from "./src/log/relayed_log.ts";
 import { Links } from "./src/redis/links.ts";
+import { readPreviousScripts, readScript } from "./src/redis/script.ts";
 import { Servers } from "./src/redis/servers.ts";
 import { createLogger, describeError } from "./src/telemetry/logger.ts";
 import { notSent, startTelemetry } from "./src/telemetry/telemetry.ts";
@@ -44,7 +45,8 @@ const name = `${namespace}-worker`;
 const applicationName = instanceName(name, Deno.pid, Deno.hostname());
 const database = openPostgres({ url: databaseUrl, namespace, applicationName, world, ...onCall });
 const ledger = await openLedger(database, world, deploymentId ?? undefined);
-const deployment = await orExit(prepareLedger(ledger, shards, world, logger));
+const scripts = [readScript("inventory"), ...readPreviousScripts()];
+const deployment = await orExit(prepareLedger(ledger, shards, world, logger, scripts));
 
 /**
  * A worker that waits longer for Redis loses its leases anyway, as they are silent meanwhile (3 s). Well below that, it
@@ -71,6 +73,7 @@ const control = new RedisControl(new Links(servers, "server"), {
   limits,
   world,
   replicaTimeoutMs: config.replicaTimeoutMs,
+  versions: () => ledger.scripts(),
 });
 const store = new RedisStore(new Links(servers, "server"), { ...place, deployment: deployment.id }, {
   ...limits, // its own: the control beside it writes them into the store

@@ -25,6 +25,14 @@ export interface Deployment {
   readonly shards: number;
 }
 
+/** A script that decides, of this version or of another one. */
+export interface StoredScript {
+  /** SHA-1 of the source, 40 lower-case hexadecimal digits. */
+  readonly sha: string;
+  /** The whole text. */
+  readonly source: string;
+}
+
 /** How far a shard's log is in the books. */
 export interface Cursor extends Position {
   /** The epoch that was issued last; at least `epoch`. */
@@ -195,6 +203,13 @@ export interface Ledger {
    * @throws {RangeError} when the books were made for another number of shards
    */
   prepare(shards: number): Promise<Deployment>;
+  /**
+   * Keeps the texts of scripts for the workers of every version, and notes that they are in use. At most 8 are kept, of
+   * 256 KiB each, and none longer than 90 days after it was last kept.
+   */
+  keepScripts(scripts: readonly StoredScript[]): Promise<void>;
+  /** The scripts that are kept. */
+  scripts(): Promise<StoredScript[]>;
   /** Takes the lease of a shard, or returns undefined while another worker has it. */
   lease(shard: number): Promise<ShardLedger | undefined>;
   /** Takes part in the sharing out of the shards; not counted before the first look. */

@@ -15,6 +15,7 @@ const migrations = [
   "0002_corrections.sql",
   "0003_recovery.sql",
   "0004_rebuild_indexes.sql",
+  "0005_scripts.sql",
 ] as const;
 
 /** An index over a hundred million movements takes minutes. */

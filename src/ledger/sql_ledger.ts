@@ -17,7 +17,7 @@ import {
 import type { Database, Queries } from "./database.ts";
 import { judgeLedger } from "./fitness.ts";
 import { LeaseSessions } from "./lease_sessions.ts";
-import type { Deployment, Ledger, Membership, Progress, ShardLedger } from "./ledger.ts";
+import type { Deployment, Ledger, Membership, Progress, ShardLedger, StoredScript } from "./ledger.ts";
 import { SqlMembership } from "./membership.ts";
 import { proveShard } from "./proof.ts";
 import type { Fault, ProofWalk } from "./proof_walk.ts";
@@ -68,6 +68,15 @@ class SqlLedger implements Ledger {
 
   deployment(): Promise<Deployment | undefined> {
     return this.#ownership.read(this.#database);
+  }
+
+  async keepScripts(scripts: readonly StoredScript[]): Promise<void> {
+    for (const { sha, source } of scripts) await this.#database.query(this.#sql.keep_script, [sha, source]);
+    await this.#database.query(this.#sql.drop_scripts);
+  }
+
+  scripts(): Promise<StoredScript[]> {
+    return this.#database.query<StoredScript>(this.#sql.read_scripts);
   }
 
   async lease(shard: number): Promise<ShardLedger | undefined> {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Deployment, Ledger } from "../ledger/ledger.ts";
+import type { Deployment, Ledger, StoredScript } from "../ledger/ledger.ts";
 import { isForeignSchema } from "../ledger/sqlstate.ts";
 import { describeError, type Logger } from "../telemetry/logger.ts";
 import { Reminder } from "../telemetry/reminder.ts";
@@ -12,7 +12,7 @@ import { sleep, type World } from "../world.ts";
 const retryEveryMs = 500;
 
 /**
- * Tries until it succeeds. The reason of a failure is logged once, then once a minute.
+ * Tries until it succeeds, and keeps the scripts of this version for the workers of others. The reason of a failure is logged once, then once a minute.
  *
  * @throws {RangeError} when trying again cannot help: other settings made the schema, the role has no right to it, it
  *   has tables of somebody else, the database is not in UTF8
@@ -22,11 +22,14 @@ export async function prepareLedger(
   shards: number,
   world: World,
   logger: Logger,
+  scripts: readonly StoredScript[],
 ): Promise<Deployment> {
   const away = new Reminder(world, (fields) => logger.warn("ledger is away", fields));
   for (;;) {
     try {
-      return await ledger.prepare(shards);
+      const deployment = await ledger.prepare(shards);
+      await ledger.keepScripts(scripts);
+      return deployment;
     } catch (error) {
       if (error instanceof RangeError) throw error;
       if (isForeignSchema(error)) {

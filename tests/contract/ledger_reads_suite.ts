@@ -202,6 +202,23 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
     }
   });
 
+  test("scripts of at most 8 versions are kept, the last ones in use", async ({ ledger, rows }) => {
+    const scripts = Array.from(
+      { length: 10 },
+      (_, i) => ({ sha: String(i).repeat(40), source: `return ${i}` }),
+    );
+    for (const script of scripts) await ledger.keepScripts([script]);
+    const kept = async () => (await ledger.scripts()).map(({ sha }) => Number(sha[0]));
+    assert.deepEqual(await kept(), [9, 8, 7, 6, 5, 4, 3, 2]);
+    await ledger.keepScripts(scripts.slice(2, 3));
+    assert.deepEqual(await ledger.scripts().then(([first]) => first), scripts[2]);
+    await rows("update scripts set used_at = now() - interval '91 days' where digest like '9%'");
+    await ledger.keepScripts(scripts.slice(3, 4));
+    assert.deepEqual(await kept(), [3, 2, 8, 7, 6, 5, 4]);
+    const long = { sha: "f".repeat(40), source: "-".repeat(256 * 1024 + 1) };
+    await assert.rejects(ledger.keepScripts([long]), /scripts_source_check/);
+  });
+
   testDatabases("books of a newer program are refused", async (open) => {
     const database = await open("inventory");
     const ledger = await openLedger(database, realWorld);

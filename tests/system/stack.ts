@@ -56,12 +56,21 @@ export class Service implements AsyncDisposable {
   /** How long its last start took, until it said that it runs. */
   startMs = 0;
   readonly #deno: string;
+  readonly #folder: string;
   readonly #host: Host | undefined;
   #process: RunningProcess | undefined;
 
-  private constructor(program: Program, env: Env, port: number, deno: string, host?: Host) {
+  private constructor(
+    program: Program,
+    env: Env,
+    port: number,
+    deno: string,
+    host: Host | undefined,
+    folder: string,
+  ) {
     this.program = program;
     this.#deno = deno;
+    this.#folder = folder;
     this.#host = host;
     const address = host?.address ?? "127.0.0.1";
     // Deploy chooses the address; here it must stay on loopback.
@@ -77,8 +86,9 @@ export class Service implements AsyncDisposable {
     env: Env,
     deno: string = Deno.execPath(),
     host?: Host,
+    folder: string = REPOSITORY,
   ): Promise<Service> {
-    const service = new Service(program, env, freePort(), deno, host);
+    const service = new Service(program, env, freePort(), deno, host, folder);
     await service.restart();
     return service;
   }
@@ -96,7 +106,7 @@ export class Service implements AsyncDisposable {
     this.#process = await startProcess({
       ...this.#host?.command(this.#deno, args) ?? { command: this.#deno, args },
       env: this.env,
-      cwd: REPOSITORY,
+      cwd: this.#folder,
       readyLine,
       readyDeadlineMs: READY_DEADLINE_MS,
     });

@@ -11,6 +11,9 @@ export interface SourceFile {
   readonly text: string;
 }
 
+/** Scripts of earlier versions, as they were: no rule of today applies to them. */
+const released = "lua/previous";
+
 /** Reads every file that `.gitignore` does not name. */
 export function readRepository(root: URL): SourceFile[] {
   const ignored = ignoredBy(Deno.readTextFileSync(new URL(".gitignore", root)));
@@ -18,7 +21,7 @@ export function readRepository(root: URL): SourceFile[] {
   const visit = (folder: string) => {
     for (const entry of Deno.readDirSync(new URL(folder || ".", root))) {
       const path = folder + entry.name;
-      if (ignored(entry.name)) continue;
+      if (ignored(entry.name) || path === released) continue;
       if (entry.isDirectory) visit(`${path}/`);
       else if (entry.isFile) files.push({ path, text: Deno.readTextFileSync(new URL(path, root)) });
     }

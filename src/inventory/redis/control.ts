@@ -4,7 +4,7 @@
  * @module
  */
 import type { Finding } from "../../finding.ts";
-import type { LineRow, StockRow } from "../../ledger/ledger.ts";
+import type { LineRow, StockRow, StoredScript } from "../../ledger/ledger.ts";
 import type { QuotaRow } from "../../ledger/rows.ts";
 import { type LogEntry, parsePosition, type Position } from "../../log/event.ts";
 import { decodeEntries } from "../../log/redis_stream.ts";
@@ -24,7 +24,7 @@ import { encodeLine } from "./wire_lines.ts";
 import { decodeVisit, packStock, unpackStock } from "./wire_control.ts";
 import { allShardKeys, keyNames, type RedisPlace } from "../../redis/keys.ts";
 import type { Links } from "../../redis/links.ts";
-import { readScript, type Script } from "../../redis/script.ts";
+import { digestOf, readScript, type Script } from "../../redis/script.ts";
 import { FollowerWatch, type FoundFollowers } from "../../redis/followers.ts";
 import { integer, list, text } from "../../redis/reply.ts";
 import { judgeServer, settingsAsked } from "../../redis/fitness.ts";
@@ -38,6 +38,8 @@ export interface ControlOptions extends RedisPlace {
   readonly world: World;
   /** REPLICA_TIMEOUT_MS. */
   readonly replicaTimeoutMs: number;
+  /** The deciding scripts of the versions in use, loaded beside this one's; left out = none. */
+  readonly versions?: () => Promise<readonly StoredScript[]>;
 }
 
 /** Entries kept behind the ledger's position, for an operator who wants to look: 10,000 events. */
@@ -110,6 +112,10 @@ export class RedisControl implements ShardControl {
     // The API may not load scripts (its user needs no `script`), so a shard is armed with its script.
     for (const script of this.#scripts()) {
       await this.#links.call(shard, "SCRIPT", "LOAD", script.source);
+    }
+    // An API of another version calls its own script; its worker may be gone, and a restart has forgotten the script.
+    for (const { sha, source } of await this.#options.versions?.() ?? []) {
+      if (digestOf(source) === sha) await this.#links.call(shard, "SCRIPT", "LOAD", source);
     }
     return await this.#view(shard);
   }
