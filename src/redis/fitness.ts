@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type Finding, judgeClock } from "../finding.ts";
+import { type Finding, judgeClock, refusalsOf } from "../finding.ts";
 import type { FoundFollowers } from "./followers.ts";
 
 /** What a server says of itself. */
@@ -30,10 +30,9 @@ const valkeyMin = [7, 2] as const;
 
 /** Judges a server that has, or may get, the right to sell. */
 export function judgeServer({ info, settings, aheadMs, followers }: ServerFacts): Finding[] {
-  const field = (name: string) => info.match(new RegExp(`^${name}:(.*?)\r?$`, "m"))?.[1];
+  const field = fieldsOf(info);
   return [
-    versionFinding(field("redis_version") ?? "", field("valkey_version")),
-    evictionFinding(field("maxmemory_policy")),
+    ...usableFindings(info),
     fileFinding(field("aof_enabled"), field("aof_last_write_status")),
     fsyncFinding(settings?.get("appendfsync")),
     replicasFinding(Number(field("connected_slaves") ?? 0), followers),
@@ -49,6 +48,39 @@ function versionFinding(redis: string, valkey: string | undefined): Finding {
   const isOld = isBelow(version, min);
   const found = isOld ? `must be at least ${name} ${min.join(".")}: it is ${version}` : `${name} ${version}`;
   return { check: "version", verdict: isOld ? "bad" : "ok", found, promise: "once" };
+}
+
+function fieldsOf(info: string): (name: string) => string | undefined {
+  return (name) => info.match(new RegExp(`^${name}:(.*?)\r?$`, "m"))?.[1];
+}
+
+function usableFindings(info: string): Finding[] {
+  const field = fieldsOf(info);
+  return [
+    versionFinding(field("redis_version") ?? "", field("valkey_version")),
+    ...engineFinding(info),
+    evictionFinding(field("maxmemory_policy")),
+  ];
+}
+
+/** Whether the server's scripting engines are modules, which `INFO scriptingengines` lists: Valkey 9.1 and newer. */
+export function hasEngines(info: string): boolean {
+  const version = info.match(/^valkey_version:(.*?)\r?$/m)?.[1];
+  return version !== undefined && !isBelow(version, [9, 1]);
+}
+
+function engineFinding(info: string): Finding[] {
+  const isListed = /^engines_count:\d+\r?$/m.test(info);
+  if (!isListed || /^engine_\d+:name=LUA,/mi.test(info)) return [];
+  const found =
+    "must have the scripting engine 'lua': this Valkey runs without its Lua module, load it with " +
+    "'loadmodule <path>/libvalkeylua.so' in its configuration";
+  return [{ check: "scripting engine", verdict: "bad", found, promise: "once" }];
+}
+
+/** What forbids to use a server at all, as far as its `INFO` says. */
+export function whyUnusable(info: string): string[] {
+  return refusalsOf(usableFindings(info), "report");
 }
 
 function evictionFinding(policy: string | undefined): Finding {

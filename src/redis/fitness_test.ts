@@ -32,6 +32,17 @@ Deno.test("judgeServer() finds nothing off on a server that is set up as it shou
   assert.deepEqual(refusalsOf(judgeServer(facts({})), "strict"), []);
 });
 
+Deno.test("judgeServer() refuses a Valkey without its Lua module, by name", () => {
+  const engines = (lines: Record<string, string>) =>
+    refusalsOf(judgeServer(facts({ valkey_version: "9.1.2", ...lines })), "report");
+  assert.match(
+    engines({ engines_count: "0" }).join(),
+    /^Cannot use this server as scripting engine must have .*'lua'/,
+  );
+  assert.deepEqual(engines({ engines_count: "1", engine_0: "name=LUA,module=lua,abi_version=4" }), []);
+  assert.deepEqual(engines({}), [], "a server that does not list its engines");
+});
+
 Deno.test("judgeServer() refuses versions that cannot run the script, by name", () => {
   const versions: [Record<string, string>, string | undefined][] = [
     [{ redis_version: "6.2.14" }, "must be at least Redis 7.0: it is 6.2.14"],

@@ -21,13 +21,14 @@ import { type DecisionLimits, packLimits, unpackLimits } from "../limits.ts";
 import { isForAPerson, refusesWrites, StoreError } from "../store.ts";
 import { pairKey, rememberedKey } from "../remembered.ts";
 import { encodeLine } from "./wire_lines.ts";
+import { readServer } from "./server_facts.ts";
 import { decodeVisit, packStock, unpackStock } from "./wire_control.ts";
 import { allShardKeys, keyNames, type RedisPlace } from "../../redis/keys.ts";
 import type { Links } from "../../redis/links.ts";
 import { digestOf, readScript, type Script } from "../../redis/script.ts";
 import { FollowerWatch, type FoundFollowers } from "../../redis/followers.ts";
 import { integer, list, text } from "../../redis/reply.ts";
-import { judgeServer, settingsAsked } from "../../redis/fitness.ts";
+import { judgeServer } from "../../redis/fitness.ts";
 import type { World } from "../../world.ts";
 
 /** What the worker needs to know beside the place. */
@@ -79,27 +80,8 @@ export class RedisControl implements ShardControl {
 
   /** `INFO`, `CONFIG GET` and `TIME`, judged by `redis/fitness.ts`. A server that refuses the second is no error. */
   async findings(shard: number): Promise<Finding[]> {
-    const { world } = this.#options;
-    const info = text(await this.#links.call(shard, "INFO"));
-    const settings = await this.#serverSettings(shard);
-    const askedMs = world.now();
-    const [seconds, micros] = list(await this.#links.call(shard, "TIME")).map(Number);
-    const serverMs = (seconds ?? NaN) * 1000 + (micros ?? NaN) / 1000;
-    const aheadMs = serverMs - (askedMs + world.now()) / 2;
-    return judgeServer({ info, settings, aheadMs, followers: await this.#followersOf(shard) });
-  }
-
-  async #serverSettings(shard: number): Promise<Map<string, string> | null> {
-    try {
-      const flat = list(await this.#links.call(shard, "CONFIG", "GET", ...settingsAsked)).map(text);
-      return new Map(settingsAsked.map((name) => [name, flat[flat.indexOf(name) + 1] ?? ""]));
-    } catch (error) {
-      // A managed server does not know the command, or allows nobody to use it.
-      if (error instanceof StoreError && error.effect !== "unknown" && error.code !== "not_connected") {
-        return null;
-      }
-      throw error;
-    }
+    const facts = await readServer(this.#links, shard, this.#options.world);
+    return judgeServer({ ...facts, followers: await this.#followersOf(shard) });
   }
 
   /** One `HSET`, if the shard is this deployment's. */
