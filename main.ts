@@ -158,6 +158,7 @@ async function openRedis(
     ...limits,
     replicaTimeoutMs: Math.floor(config.requestTimeoutMs / 2),
     onDifferent: (why) => logger.warn("settings differ", { why }),
+    onUnarmed: (shard, reason) => logger.warn("shard unarmed", { shard, reason }),
   });
   const watch = ledger && watchDeployment(ledger, store, deploymentId !== null);
   await watch?.look();

@@ -32,5 +32,5 @@ end
 redis.call("HSET", META, "epoch", ARGV[4], "seq", ARGV[3], "deployment", ARGV[5], "shards", ARGV[6],
   "applied", string.format("%.0f", math.max(tonumber(ARGV[7]), tonumber(meta[6] or "0"))), "armed", instance,
   "replicas", ARGV[9], "on_disk", ARGV[10], "settings", ARGV[11], "nonce", ARGV[4], "nonce_seq", ARGV[3])
-redis.call("HDEL", META, "token", "suspect", "challenge")
+redis.call("HDEL", META, "token", "suspect", "challenge", "refusal", "verifying")
 return 1

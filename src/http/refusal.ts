@@ -155,8 +155,13 @@ const rows: Rows = {
       retryBacklogMs,
       asked,
     ),
-  unarmed: (_, asked) =>
-    undecided("unarmed", "The stock is being verified after a restart", retryUnarmedMs, asked),
+  unarmed: ({ reason }, asked) =>
+    undecided(
+      "unarmed",
+      reason === undefined ? "The stock is not verified" : `The stock is not verified: ${reason}`,
+      retryUnarmedMs,
+      asked,
+    ),
   store_unavailable: (_, asked) =>
     undecided("store_unavailable", "The store cannot be reached", retryStoreMs, asked),
   store_full: (_, asked) =>

@@ -99,6 +99,7 @@ export class Lane {
     const outcome = await this.#learnClock() ?? await this.submit(canary);
     switch (outcome.kind) {
       case "unarmed":
+        return outcome.reason === undefined ? outcome.kind : `${outcome.kind}: ${outcome.reason}`;
       case "overloaded":
       case "outcome_unknown":
       case "store_full":
@@ -125,7 +126,7 @@ export class Lane {
       const result = await Promise.race([this.#probe, promise]);
       if (result === "late") return { kind: "store_unavailable", reason: "no answer in time" };
       this.#unarmed = result.kind === "unarmed";
-      if (result.timeMs === 0) return { kind: "unarmed" };
+      if (result.kind === "unarmed") return result;
       this.#setClock(result, this.world.elapsedMs());
       return undefined;
     } catch (error) {

@@ -170,7 +170,8 @@ export type Decided =
 
 /** The store did not decide. All but `outcome_unknown` are certain: the command took no effect. */
 export type Undecided =
-  | { readonly kind: "unarmed" }
+  /** `reason`: why, as the end of a sentence; left out when nobody could say. */
+  | { readonly kind: "unarmed"; readonly reason?: string }
   | { readonly kind: "overloaded" }
   /** The lines of a basket belong to several shards. */
   | { readonly kind: "cross_shard" }

@@ -98,8 +98,8 @@ export interface ShardControl {
   readonly limits: DecisionLimits;
   /** What the shard's server says of itself, judged. */
   findings(shard: number): Promise<Finding[]>;
-  /** Notes beside the shard which promises are off, for those who ask whether it is ready. */
-  note(shard: number, deployment: string, off: readonly string[]): Promise<void>;
+  /** Notes beside the shard how it stands, if it is this deployment's: for those who ask whether it is ready. */
+  note(shard: number, deployment: string, note: ShardNote): Promise<void>;
   /** Loads what the API needs to decide, and reads the shard. */
   inspect(shard: number): Promise<ShardView>;
   /** Stock in pages, for comparison. `cursor` starts with "0" and ends when `next` is null. */
@@ -152,6 +152,15 @@ export interface ShardControl {
   /** Closes connections. */
   close(): Promise<void>;
 }
+
+/** What a worker notes beside a shard. */
+export type ShardNote =
+  /** Promises that its servers do not keep, in words. */
+  | { readonly kind: "promises_off"; readonly off: readonly string[] }
+  /** The worker verifies it from now on. */
+  | { readonly kind: "verifying" }
+  /** Why the worker did not arm it; names no SKU and no figure. */
+  | { readonly kind: "refusal"; readonly reason: string };
 
 /** What a restored shard starts from. */
 export interface RestoreStart {

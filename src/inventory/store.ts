@@ -28,7 +28,12 @@ export type BatchResult =
     readonly isMoreDue: boolean;
   }
   /** The shard has not been verified since its server started or changed: nothing was done. */
-  | { readonly kind: "unarmed"; readonly timeMs: number };
+  | {
+    readonly kind: "unarmed";
+    readonly timeMs: number;
+    /** Why, as the end of a sentence; left out when nobody could say. Names no SKU and no figure. */
+    readonly reason?: string;
+  };
 
 /**
  * Decides commands.

@@ -15,7 +15,7 @@
  */
 import { refusalsOf } from "../finding.ts";
 import { changesTo } from "../inventory/limits.ts";
-import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
+import type { ShardControl, ShardNote, ShardView } from "../inventory/shard_control.ts";
 import type { Cursor } from "../ledger/ledger.ts";
 import { bookTheRest, type CatchUpParts, lastNumber } from "./catch_up.ts";
 import type { Correction } from "../ledger/corrections.ts";
@@ -79,10 +79,19 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
   const unfit = await refuseUnfit(parts);
   if (unfit) return unfit;
   const view = await parts.control.inspect(parts.ledger.shard);
+  if (!view.armed) await noteBeside(parts, { kind: "verifying" });
   const settled = await settleAtOnce(view, parts);
   if (settled) return settled;
   const verified = await verify(view, parts);
   return verified.kind === "verified" ? await issueAndArm(verified, parts) : verified;
+}
+
+/** For those who ask why the shard does not sell. A server that takes no note is judged by what follows. */
+export async function noteBeside(
+  { control, deployment, ledger }: Pick<ArmingParts, "control" | "deployment" | "ledger">,
+  note: ShardNote,
+): Promise<void> {
+  await control.note(ledger.shard, deployment.id, note).catch(() => {});
 }
 
 async function refuseUnfit(parts: ArmingParts): Promise<Refused | undefined> {

@@ -76,7 +76,9 @@ export class FitnessWatch {
       if (off.length > 0) logger.warn("promises off", { shard, off });
       else if (this.#noted !== "") logger.info("all promises kept again", { shard });
       // A note that is refused is tried again at the next look.
-      if (await refusals.attempt(() => control.note(shard, deployment.id, off))) this.#noted = noted;
+      if (await refusals.attempt(() => control.note(shard, deployment.id, { kind: "promises_off", off }))) {
+        this.#noted = noted;
+      }
     }
     return refusalsOf(findings, durability);
   }

@@ -19,7 +19,7 @@ import { FitnessWatch } from "./fitness.ts";
 import { QuotaSweep } from "./quota_sweep.ts";
 import { Retention } from "./retention.ts";
 import { unwatched, type WorkerWatch } from "./watch.ts";
-import { arm, type ArmingParts, type Verdict } from "./arming.ts";
+import { arm, type ArmingParts, noteBeside, type Verdict } from "./arming.ts";
 import { Visits } from "./visits.ts";
 import { describe, driftOf } from "./compare_stock.ts";
 import { Figures } from "./figures.ts";
@@ -108,6 +108,7 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
           parts.logger.error("shard refused", { shard: ledger.shard, reason: verdict.reason });
           parts.onFailure?.(new Error(verdict.reason));
         }
+        await noteBeside({ ...parts, ledger }, { kind: "refusal", reason: reasonFor(verdict) });
         lastRefusal = verdict.reason;
         await pause(parts.world, refusedRetryMs, ledger, parts.signal);
         break;
@@ -248,6 +249,11 @@ async function giveBackDue(
   for (const reason of refused) {
     logger.error("sold twice after the window, not given back", { shard, reason });
   }
+}
+
+/** The reason as anybody may read it. */
+function reasonFor({ reason, driftUnits }: Extract<Verdict, { kind: "refused" }>): string {
+  return driftUnits === 0 ? reason : "store and ledger differ: the worker's log names the SKUs";
 }
 
 /** What an arming threw and only a person can change, as a verdict. */

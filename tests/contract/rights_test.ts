@@ -154,7 +154,7 @@ Deno.test("a full store: a sale is refused with its own outcome, reads of operat
   const visit = await under.control.visit(0, { epoch: 1, seq: 1 }, deployment ?? "", armedNonce);
   assert.deepEqual([visit.kind, visit.head, visit.refusal], ["armed", 1, undefined]);
   assert.equal((await under.control.inspect(0)).applied, 1);
-  await under.control.note(0, deployment ?? "", ["a promise"]);
+  await under.control.note(0, deployment ?? "", { kind: "promises_off", off: ["a promise"] });
   await redis.cli("CONFIG", "SET", "maxmemory", "0");
   assert.equal((await under.control.inspect(0)).refusal, "");
   assert.equal((await decide(under.store, deduct("o1", "sku")))[0]?.kind, "accepted");

@@ -18,6 +18,7 @@ import {
   RestoreOvertaken,
   type RestoreStart,
   type ShardControl,
+  type ShardNote,
   type ShardView,
   type Visit,
 } from "../shard_control.ts";
@@ -129,8 +130,8 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
   }
 
   /** Kept as long as the process. */
-  note(shard: number, _deployment: string, off: readonly string[]): Promise<void> {
-    this.#slot(shard).promisesOff = off;
+  note(shard: number, _deployment: string, note: ShardNote): Promise<void> {
+    if (note.kind === "promises_off") this.#slot(shard).promisesOff = note.off;
     return Promise.resolve();
   }
 

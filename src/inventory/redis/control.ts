@@ -14,6 +14,7 @@ import {
   RestoreOvertaken,
   type RestoreStart,
   type ShardControl,
+  type ShardNote,
   type ShardView,
   type Visit,
 } from "../shard_control.ts";
@@ -48,6 +49,14 @@ const trimMargin = 10_000;
 const scanCount = 2000;
 const sweepFields = 250;
 const eventsKey = keyNames.indexOf("events");
+
+/** Characters of a reason that is noted beside a shard. */
+const reasonCharsMax = 500;
+
+function noteValue(note: ShardNote): string {
+  if (note.kind === "verifying") return "";
+  return note.kind === "promises_off" ? JSON.stringify(note.off) : note.reason.slice(0, reasonCharsMax);
+}
 
 /** Verifies, restores and arms shards in Redis. */
 export class RedisControl implements ShardControl {
@@ -84,9 +93,10 @@ export class RedisControl implements ShardControl {
     return judgeServer({ ...facts, followers: await this.#followersOf(shard) });
   }
 
-  /** One `HSET`, if the shard is this deployment's. */
-  async note(shard: number, deployment: string, off: readonly string[]): Promise<void> {
-    await this.#run(this.#note, shard, deployment, JSON.stringify(off));
+  /** One `HSET`, if the shard is this deployment's. Loads its script: what forbids to arm comes before {@link inspect}. */
+  async note(shard: number, deployment: string, note: ShardNote): Promise<void> {
+    await this.#links.call(shard, "SCRIPT", "LOAD", this.#note.source);
+    await this.#run(this.#note, shard, deployment, note.kind, noteValue(note));
   }
 
   /** Loads every script, the one of the API among them, then reads the shard in one call and probes for writes. */

@@ -10,6 +10,7 @@ import { acknowledged, type Followers, noFollowers } from "../../redis/followers
 import type { Links } from "../../redis/links.ts";
 import { list, text } from "../../redis/reply.ts";
 import { readScript } from "../../redis/script.ts";
+import { ownerUnknown, whyUnarmed } from "./unarmed.ts";
 import { type BatchReply, decodeBatch, encodeBatch } from "./wire.ts";
 
 /** Where a deployment's keys are, and whose they must be. */
@@ -27,6 +28,8 @@ export interface RedisLimits extends DecisionLimits {
   readonly replicaTimeoutMs: number;
   /** Told when the limits in the store are not the caller's, once for each. */
   readonly onDifferent?: (message: string) => void;
+  /** Told why a shard does not sell, each time the reason is another one. */
+  readonly onUnarmed?: (shard: number, reason: string) => void;
 }
 
 /**
@@ -54,6 +57,8 @@ export class RedisStore implements StockStore {
   /** Which replicas each shard's answers wait for, as its server said with its last decision. */
   readonly #followers: (HeardFollowers | undefined)[];
   readonly #limits: RedisLimits;
+  /** Why each shard did not decide when it was last asked. */
+  readonly #unarmedReasons: (string | undefined)[] = [];
   /** Limits in the store that are not the caller's and were reported, as the script spells them. */
   readonly #reported = new Set<string>();
 
@@ -83,17 +88,20 @@ export class RedisStore implements StockStore {
    */
   async decide(shard: number, batch: readonly Timed[]): Promise<BatchResult> {
     // What Redis holds may be anybody's.
-    if (!this.#isKnown) return { kind: "unarmed", timeMs: 0 };
+    if (!this.#isKnown) return this.#unarmed(shard, 0, ownerUnknown);
     const commands = encodeBatch(batch);
     const isWaiting = batch.length > 0; // nothing rests on a probe
+    const isLoaded = true;
     // Twice at most: the epoch can be news once; if it is again, the shard is being armed over and over.
     for (let attempt = 0; attempt < 2; attempt++) {
       const reply = await this.#run(shard, commands, isWaiting);
-      if (reply === "not_loaded") return { kind: "unarmed", timeMs: 0 };
+      if (reply === "not_loaded") return this.#unarmed(shard, 0, await this.#whyUnarmed(shard, !isLoaded));
       switch (reply.kind) {
         case "decided":
-        case "unarmed":
+          this.#unarmedReasons[shard] = undefined;
           return reply;
+        case "unarmed":
+          return this.#unarmed(shard, reply.timeMs, await this.#whyUnarmed(shard, isLoaded));
         case "stale_epoch":
           this.#epochs[shard] = reply.epoch;
           continue;
@@ -130,6 +138,20 @@ export class RedisStore implements StockStore {
     const off = typeof noted === "string" ? list(JSON.parse(noted)).map(text) : [];
     const difference = typeof settings === "string" ? this.#differenceFrom(settings) : "";
     return difference === "" ? off : [...off, difference];
+  }
+
+  /** The answer, with what could be found out. */
+  #unarmed(shard: number, timeMs: number, reason: string | undefined): BatchResult {
+    if (reason === undefined) return { kind: "unarmed", timeMs };
+    if (reason !== this.#unarmedReasons[shard]) this.#limits.onUnarmed?.(shard, reason);
+    this.#unarmedReasons[shard] = reason;
+    return { kind: "unarmed", timeMs, reason };
+  }
+
+  #whyUnarmed(shard: number, isLoaded: boolean): Promise<string | undefined> {
+    const [meta = ""] = this.#shardKeys(shard);
+    const deployment = String(this.#terms.at(-1));
+    return whyUnarmed(this.#links, shard, meta, { deployment, isLoaded }).catch(() => undefined);
   }
 
   #differenceFrom(settings: string): string {
