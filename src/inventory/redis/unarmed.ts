@@ -17,7 +17,8 @@ export interface UnarmedCaller {
 }
 
 /** The caller has a ledger that did not answer yet, and no DEPLOYMENT_ID. */
-export const ownerUnknown = "the ledger at DATABASE_URL does not answer, and DEPLOYMENT_ID is not set: " +
+export const ownerUnknown: string =
+  "the ledger at DATABASE_URL does not answer, and DEPLOYMENT_ID is not set: " +
   "whose stock this is, is not known";
 
 const fields = ["deployment", "armed", "settings", "refusal", "verifying"] as const;
