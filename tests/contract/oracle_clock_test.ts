@@ -65,10 +65,30 @@ const outcomesOf = (result: BatchResult) => result.kind === "decided" ? result.o
 const eventsAfter = async (log: EventLog, seq: number) =>
   (await readAll(log)).flatMap((entry) => entry.events).filter((event) => event.seq > seq);
 
+// Time must have passed for it to prove anything.
+const mustMeet = [
+  "expire",
+  "reservation_expired",
+  "rate_limited",
+  "unknown_reservation",
+  "forgotten",
+  "ledger_behind",
+];
+const RUNS = 120;
+/** One round meets all of them in 9 of 10 seeds. */
+const ROUNDS_MAX = 5;
+
 Deno.test("Lua decides as the memory store does, to the millisecond, on a clock that goes both ways", async () => {
   const seed = runSeed();
   say(`seed ${seed}`);
-  const kinds = new Set<string>();
+  const met = new Set<string>();
+  const missing = () => mustMeet.filter((kind) => !met.has(kind));
+  for (let round = 0; round < ROUNDS_MAX && missing().length > 0; round++) await compare(seed + round, met);
+  assert.deepEqual(missing(), [], "kinds that no run has met");
+});
+
+/** Runs random commands on both stores, and adds the kinds of their outcomes and events to `met`. */
+async function compare(seed: number, met: Set<string>): Promise<void> {
   await fc.assert(
     fc.asyncProperty(
       anyBatches,
@@ -93,15 +113,10 @@ Deno.test("Lua decides as the memory store does, to the millisecond, on a clock 
           }
           const [fromLua, fromMemory] = results;
           assert.deepEqual(fromLua, fromMemory);
-          for (const { kind } of [...fromLua?.outcomes ?? [], ...fromLua?.events ?? []]) kinds.add(kind);
+          for (const { kind } of [...fromLua?.outcomes ?? [], ...fromLua?.events ?? []]) met.add(kind);
         }
       },
     ),
-    { seed, numRuns: 120 },
+    { seed, numRuns: RUNS },
   );
-  // Time must have passed for it to prove anything.
-  const mustMeet = ["expire", "reservation_expired", "rate_limited", "unknown_reservation", "forgotten"];
-  for (const kind of [...mustMeet, "ledger_behind"]) {
-    assert.ok(kinds.has(kind), `no ${kind} in this run`);
-  }
-});
+}
