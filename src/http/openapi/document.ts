@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { version } from "../../version.ts";
 import { bodyBytesMax } from "../request.ts";
 import { answerSchemas } from "./answer_schemas.ts";
 import { headers, parameters, responses, securitySchemes } from "./components.ts";
@@ -39,7 +40,7 @@ const document = deepFreeze({
   openapi: "3.1.1",
   info: {
     title: "Holdfast",
-    version: "1.0.0",
+    version,
     summary: "Inventory deduction for flash sales.",
     description,
   },

@@ -1,28 +1,31 @@
 /**
- * CSV as RFC 4180 writes it, of two columns: `sku,available`.
+ * CSV as RFC 4180 writes it, in UTF-8.
  *
  * @module
  */
-import { limits } from "../../inventory/command.ts";
-import { brokenIdRule } from "../../http/members.ts";
 
-/** A row that can be imported. */
-export interface StockLine {
-  /** Whose units. */
-  readonly sku: string;
-  /** How many, 0..{@link limits.quantityMax}. */
-  readonly available: number;
+/** A record of a file: its fields, and the line on which it began, from 1. */
+export interface CsvRecord {
+  /** From 1. */
+  readonly line: number;
+  /** Without their quotes. */
+  readonly fields: string[];
 }
 
-/** A row as the file has it: usable, or why not. */
-export type CsvRow =
-  | (StockLine & { readonly kind: "row"; readonly line: number })
-  | { readonly kind: "wrong"; readonly line: number; readonly why: string };
+/** A record that cannot be read, and why. */
+export interface BrokenRecord {
+  /** From 1. */
+  readonly line: number;
+  /** Reads on after `line <n>`. */
+  readonly wrong: string;
+}
 
 /** A quote that is never closed would otherwise read the whole file as one record. */
 const recordCharsMax = 10_000;
 
-/** Reads records from pieces of text: fields, and the line on which each began. */
+const newline = 0x0a;
+
+/** Reads records from pieces of text. */
 export class CsvReader {
   #fields: string[] = [];
   #field = "";
@@ -33,8 +36,13 @@ export class CsvReader {
   #wrong: string | undefined;
   #afterReturn = false;
 
+  /** The line that is being read, from 1. */
+  get line(): number {
+    return this.#line;
+  }
+
   /** The records that `text` completes. */
-  *read(text: string): Generator<{ line: number; fields: string[] } | { line: number; wrong: string }> {
+  *read(text: string): Generator<CsvRecord | BrokenRecord> {
     for (const char of text) {
       const isRestOfEnd = this.#afterReturn && char === "\n"; // CR LF is one end
       this.#afterReturn = char === "\r" && this.#state !== "quoted";
@@ -52,7 +60,7 @@ export class CsvReader {
   }
 
   /** The last record, when no line end follows it. */
-  *end(): Generator<{ line: number; fields: string[] } | { line: number; wrong: string }> {
+  *end(): Generator<CsvRecord | BrokenRecord> {
     if (this.#state === "quoted") this.#wrong ??= "has a quote that is not closed";
     yield* this.#record();
   }
@@ -90,7 +98,7 @@ export class CsvReader {
     this.#state = "start";
   }
 
-  *#record(): Generator<{ line: number; fields: string[] } | { line: number; wrong: string }> {
+  *#record(): Generator<CsvRecord | BrokenRecord> {
     const isEmpty = this.#fields.length === 0 && this.#field === "" && this.#state === "start";
     const line = this.#startLine;
     const fields = [...this.#fields, this.#field];
@@ -102,54 +110,40 @@ export class CsvReader {
   }
 }
 
-/** Reads a file of stock, row by row: its size does not matter. The first row must be `sku,available`. */
-export async function* readStockFile(path: string): AsyncGenerator<CsvRow> {
+/** Reads a file's records; its size does not matter. Ends at the first byte that is not UTF-8, with a broken record. */
+export async function* readRecords(path: string): AsyncGenerator<CsvRecord | BrokenRecord> {
   using file = await Deno.open(path, { read: true });
   const reader = new CsvReader();
-  let columns: { sku: number; available: number } | undefined;
-  const rowOf = (
-    record: { line: number; fields: string[] } | { line: number; wrong: string },
-  ): CsvRow | undefined => {
-    const { line } = record;
-    if ("wrong" in record) return { kind: "wrong", line, why: record.wrong };
-    if (columns) return stockLine(line, record.fields, columns);
-    columns = headerOf(record.fields);
-    return columns ? undefined : { kind: "wrong", line, why: "must be the header 'sku,available'" };
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+  const [stream, last] = [{ stream: true }, { stream: false }];
+  const decode = (bytes: Uint8Array, options: TextDecodeOptions): string | undefined => {
+    try {
+      return decoder.decode(bytes, options);
+    } catch {
+      return undefined;
+    }
   };
-  const decoder = new TextDecoderStream("utf-8", { fatal: true, ignoreBOM: false });
-  for await (const text of file.readable.pipeThrough(decoder)) {
-    for (const record of reader.read(text)) {
-      const row = rowOf(record);
-      if (row) yield row;
-      if (!columns) return; // without its header nothing in the file means anything
+  const notUtf8 = () => ({
+    line: reader.line,
+    wrong: 'is not UTF-8: save the file with the encoding UTF-8 (in a spreadsheet: "CSV UTF-8")',
+  });
+  for await (const bytes of file.readable) {
+    // A line a call, so that the line of a wrong byte is known.
+    for (let start = 0; start < bytes.length;) {
+      const at = bytes.indexOf(newline, start);
+      const end = at < 0 ? bytes.length : at + 1;
+      const text = decode(bytes.subarray(start, end), stream);
+      if (text === undefined) {
+        yield notUtf8();
+        return;
+      }
+      yield* reader.read(text);
+      start = end;
     }
   }
-  for (const record of reader.end()) {
-    const row = rowOf(record);
-    if (row) yield row;
+  if (decode(new Uint8Array(), last) === undefined) {
+    yield notUtf8();
+    return;
   }
-  if (!columns) yield { kind: "wrong", line: 1, why: "must be the header 'sku,available'" };
-}
-
-function headerOf(fields: readonly string[]): { sku: number; available: number } | undefined {
-  const names = fields.map((name) => name.trim().toLowerCase());
-  const [sku, available] = [names.indexOf("sku"), names.indexOf("available")];
-  return names.length === 2 && sku >= 0 && available >= 0 ? { sku, available } : undefined;
-}
-
-function stockLine(
-  line: number,
-  fields: readonly string[],
-  columns: { sku: number; available: number },
-): CsvRow {
-  if (fields.length !== 2) return { kind: "wrong", line, why: `must have 2 fields: it has ${fields.length}` };
-  const sku = fields[columns.sku] ?? "";
-  const figure = fields[columns.available] ?? "";
-  const broken = brokenIdRule(sku);
-  if (broken) return { kind: "wrong", line, why: `sku ${broken}` };
-  const available = Number(figure);
-  if (!/^\d{1,13}$/.test(figure) || available > limits.quantityMax) {
-    return { kind: "wrong", line, why: `available must be an integer from 0 to ${limits.quantityMax}` };
-  }
-  return { kind: "row", line, sku, available };
+  yield* reader.end();
 }

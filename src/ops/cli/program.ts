@@ -6,13 +6,17 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ConfigError } from "../../config.ts";
 import { describeError } from "../../telemetry/logger.ts";
+import { version } from "../../version.ts";
 import type { World } from "../../world.ts";
 import { correct } from "./correct.ts";
 import { closeDeadLetter, deadLetters, showDeadLetter } from "./dead_letters.ts";
 import { detach } from "./detach.ts";
 import { doctor } from "./doctor.ts";
 import { exits, Failure } from "./failure.ts";
-import { importCsv, type ImportMode, importModes } from "./import.ts";
+import { submitThere } from "./api_steps.ts";
+import { importCsv } from "./import.ts";
+import { type ImportMode, importModes } from "./import_rows.ts";
+import { submitHere } from "./local_steps.ts";
 import { cannotAnswer, lookAtOrder } from "./order_look.ts";
 import type { Reach } from "./reach.ts";
 import { rebuildShards } from "./rebuild.ts";
@@ -20,6 +24,7 @@ import { reconcile } from "./reconcile.ts";
 import { recover } from "./recover.ts";
 import { repair } from "./repair.ts";
 import { importSeed } from "./seed.ts";
+import { listSkus } from "./skus.ts";
 import { status } from "./status.ts";
 import { type Asked, askThere, orderPath, printAnswer, skuPath } from "./stock_verbs.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
@@ -78,7 +83,8 @@ function explain(error: unknown): number {
 type OpenBench = (options: { json: boolean; yes: boolean }) => Bench;
 
 function createProgram(open: OpenBench, end: (code: number) => void): Command {
-  const program = new Command("inventory").description("Holdfast's operator's command line").exitOverride();
+  const program = new Command("inventory").description("Holdfast's operator's command line").exitOverride()
+    .version(`holdfast ${version} (deno ${Deno.version.deno})`, "-V, --version", "print the version");
   const verb = (usage: string, description: string) =>
     program.command(usage).description(description).exitOverride().option("--json", "the result as JSON");
   const run = (work: (bench: Bench, command: Command) => Promise<number>) => async (...all: unknown[]) => {
@@ -187,22 +193,47 @@ function addStockVerbs(verb: Verb, run: Run): void {
     }));
 }
 
+interface ImportFlags {
+  readonly mode: ImportMode;
+  readonly reason: string;
+  readonly resume?: boolean;
+  readonly dryRun?: boolean;
+  readonly fromSeed?: string;
+  readonly api?: string;
+}
+
+const importHelp = `
+The first line of the file names its columns: sku, available, and if wanted opens_at, closes_at (RFC 3339 with offset),
+quota (units a user may buy), purchase_token (true or false). The file is UTF-8, with one row for each SKU.`;
+
 function addImport(verb: Verb, run: Run): void {
   verb("import [file]", "stock from a CSV file 'sku,available', or from the design document's Redis")
+    .addHelpText("after", importHelp)
+    .option("--api <url>", "import through this API")
+    .option("--token-file <file>", "holds the token for --api")
+    .option("--dry-run", "check the file, say what would become of each row, change nothing")
     .addOption(new Option("--mode <mode>", "what a row does").choices([...importModes]).default("create"))
     .option("--reason <text>", "for people", "import")
     .option("--resume", "go on where an interrupted import stopped")
     .option("--from-seed <redis-url>", "read inventory:<sku> and inventory:log:<order> there")
-    .action(run(async ({ terminal, reach }, command) => {
+    .action(run(async ({ terminal, reach, world }, command) => {
       const [file] = command.args;
-      const options = command.opts<
-        { mode: ImportMode; reason: string; resume?: boolean; fromSeed?: string }
-      >();
+      const options = command.opts<ImportFlags>();
       if ((file === undefined) === (options.fromSeed === undefined)) {
         throw new Failure("Name either a file or --from-seed <redis-url>", "usage");
       }
-      if (options.fromSeed !== undefined) return await importSeed(reach(), terminal, options.fromSeed);
-      return await importCsv(reach(), terminal, file ?? "", { ...options, resume: options.resume ?? false });
+      const { fromSeed, mode, reason, resume = false, dryRun = false, api } = options;
+      if (fromSeed !== undefined) {
+        if (api !== undefined || dryRun) {
+          throw new Failure("--from-seed takes no --api and no --dry-run", "usage");
+        }
+        return await importSeed(reach(), terminal, fromSeed);
+      }
+      const open = async () =>
+        api === undefined
+          ? await submitHere(reach(), reason)
+          : submitThere(world, await askerOf(command, reach, world), reason);
+      return await importCsv(world, terminal, file ?? "", { mode, resume, dryRun }, open);
     }));
 }
 
@@ -212,6 +243,14 @@ function addCare(verb: Verb, run: Run): void {
   const shardOf = (command: Command) => command.opts<{ shard?: number }>().shard;
   verb("status", "every shard: armed, epoch, head, lag, SKUs, what waits for a person")
     .action(run(({ terminal, reach }) => status(reach(), terminal)));
+  verb("skus", "list SKUs and their stock as the ledger has them, in pages")
+    .option("--after <sku>", "go on behind this SKU", "")
+    .option("--limit <rows>", "most rows", integer, 1000)
+    .action(
+      run(({ terminal, reach }, command) =>
+        listSkus(reach(), terminal, command.opts<{ after: string; limit: number }>())
+      ),
+    );
   verb("doctor", "check settings and servers, and say which promises they keep")
     .action(run(({ terminal, reach }) => doctor(reach(), terminal)));
   verb("dead-letters", "list what the ledger could not take as it came, show one, or close one")

@@ -37,7 +37,8 @@ const bookedSql = `
 export async function status(reach: Reach, terminal: Terminal): Promise<number> {
   const control = await reach.control();
   const hasLedger = reach.config.store.kind === "redis" && reach.config.store.databaseUrl !== null;
-  const booked = hasLedger ? await (await reach.books()).query<Booked>(bookedSql) : [];
+  const isNew = hasLedger && !await hasTables(reach);
+  const booked = hasLedger && !isNew ? await (await reach.books()).query<Booked>(bookedSql) : [];
   const rows = await Promise.all(
     allShards(reach).map(async (shard) => {
       const view = await control.inspect(shard);
@@ -61,5 +62,16 @@ export async function status(reach: Reach, terminal: Terminal): Promise<number> 
   );
   terminal.result({ shards: rows.map((row) => ({ ...row, armed: row.armed === "yes" })) }, table(rows));
   if (!hasLedger) terminal.note("DATABASE_URL is not set: what the ledger knows is not shown");
+  if (isNew) {
+    terminal.note("The ledger has no tables yet: a worker makes them when it starts for the first time");
+  }
   return rows.every(({ armed, writes }) => armed === "yes" && writes === "yes") ? exits.ok : exits.failed;
+}
+
+/** Whether a worker has ever started on this database. */
+async function hasTables(reach: Reach): Promise<boolean> {
+  const [found] = await (await reach.books()).query<{ exists: boolean }>(
+    "select to_regclass('log_cursor') is not null as exists",
+  );
+  return found?.exists ?? false;
 }

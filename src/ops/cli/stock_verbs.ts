@@ -46,11 +46,12 @@ export function askThere(
   url: string,
   token: string | undefined,
 ): (asked: Asked) => Promise<Response> {
+  const base = baseOf(url);
   return async (asked) => {
     const timeout = new AbortController();
     const cancel = world.after(askTimeoutMs, () => timeout.abort());
     try {
-      return await fetch(requestOf(url, asked, token), { signal: timeout.signal });
+      return await fetch(requestOf(base, asked, token), { signal: timeout.signal });
     } catch (cause) {
       throw new Failure(`Cannot reach the API at ${url}`, "failed", { cause });
     } finally {
@@ -67,11 +68,24 @@ export async function printAnswer(response: Response, terminal: Terminal): Promi
   return response.status === 400 ? exits.usage : exits.failed;
 }
 
-function requestOf(origin: string, { method, path, body }: Asked, token: string | undefined): Request {
+/** Where the API's paths begin: `https://host/prefix` keeps its prefix. */
+function baseOf(url: string): string {
+  const parsed = URL.parse(url);
+  const isWeb = parsed?.protocol === "http:" || parsed?.protocol === "https:";
+  if (!parsed || !isWeb || parsed.search !== "" || parsed.hash !== "" || parsed.username !== "") {
+    throw new Failure(
+      "--api must be an address such as https://shop.example or https://shop.example/prefix, without user, query or fragment",
+      "usage",
+    );
+  }
+  return parsed.href.replace(/\/+$/, "");
+}
+
+function requestOf(base: string, { method, path, body }: Asked, token: string | undefined): Request {
   const headers = new Headers();
   if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
   if (body !== undefined) headers.set("content-type", "application/json");
-  return new Request(new URL(path, origin), {
+  return new Request(base + path, {
     method,
     headers,
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -1,0 +1,58 @@
+/**
+ * The steps of an import as commands to the store: many in one call.
+ *
+ * @module
+ */
+import type { Command } from "../../inventory/command.ts";
+import type { Decided } from "../../inventory/outcome.ts";
+import { Decider } from "./decider.ts";
+import type { Reach } from "./reach.ts";
+import type { Step, StepResult, Submit } from "./stock_steps.ts";
+
+type StockCommand = Command & { readonly sku: string };
+
+/** Opens the store; `reason` goes into the ledger with every change. */
+export async function submitHere(reach: Reach, reason: string): Promise<Submit> {
+  const decider = new Decider(await reach.store(), reach.world, reach.config.shards);
+  return async (steps) => {
+    const commands = steps.map((step) => commandOf(step, reason, reach.actor));
+    const outcomes = await decider.decideAll(commands, ({ sku }) => sku);
+    return outcomes.map(resultOf);
+  };
+}
+
+function commandOf(step: Step, reason: string, actor: string): StockCommand {
+  const { sku } = step;
+  const origin = { actor, traceparent: "" };
+  const note = { reason, reference: "", ...origin };
+  switch (step.kind) {
+    case "create":
+      return { kind: "set", sku, adjustmentId: step.id, available: step.available, expected: null, ...note };
+    case "adjust":
+      return { kind: "adjust", sku, adjustmentId: step.id, delta: step.delta, ...note };
+    case "rules":
+      return { kind: "rules", sku, ...step.rules, ...origin };
+    case "read":
+      return { kind: "stock", sku };
+  }
+}
+
+function resultOf(outcome: Decided | undefined): StepResult {
+  switch (outcome?.kind) {
+    case "accepted":
+      return { kind: "done", created: outcome.created, replayed: outcome.replayed };
+    case "stock": {
+      const { available, opensAtMs, closesAtMs, quota, tokenRequired } = outcome;
+      const hasRules = opensAtMs !== null || closesAtMs !== null || quota !== null || tokenRequired;
+      return { kind: "stock", available, hasRules };
+    }
+    case "unknown_sku":
+      return { kind: "unknown" };
+    case "stale":
+      return { kind: "refused", why: `exists already, with ${outcome.available} available` };
+    case "stock_limit":
+      return { kind: "refused", why: "would pass the most units a SKU can have" };
+    default:
+      return { kind: "refused", why: `was refused: ${outcome?.kind ?? "no answer"}` };
+  }
+}

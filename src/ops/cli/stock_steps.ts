@@ -1,0 +1,32 @@
+/**
+ * The steps of an import, and what becomes of them: one interface, whether a running API or the servers themselves are
+ * asked.
+ *
+ * @module
+ */
+import type { RulesBody } from "../../http/parse_stock.ts";
+
+/** One step. Repeating it with the same `id` has no further effect within the idempotency window. */
+export type Step =
+  /** Makes a SKU that must not exist. */
+  | { readonly kind: "create"; readonly sku: string; readonly id: string; readonly available: number }
+  /** Adds units; makes the SKU when it does not exist. */
+  | { readonly kind: "adjust"; readonly sku: string; readonly id: string; readonly delta: number }
+  /** Replaces the rules of a SKU's sale. */
+  | { readonly kind: "rules"; readonly sku: string; readonly rules: RulesBody }
+  | { readonly kind: "read"; readonly sku: string };
+
+/** What became of a step. */
+export type StepResult =
+  /** `replayed`: it had taken effect before, and has none now. */
+  | { readonly kind: "done"; readonly created: boolean; readonly replayed: boolean }
+  | { readonly kind: "stock"; readonly available: number; readonly hasRules: boolean }
+  | { readonly kind: "unknown" }
+  | { readonly kind: "refused"; readonly why: string };
+
+/**
+ * Takes steps of different SKUs, in any order among them; returns their results in order.
+ *
+ * @throws {Failure} when there is no answer for a minute, or the token is refused
+ */
+export type Submit = (steps: readonly Step[]) => Promise<StepResult[]>;
