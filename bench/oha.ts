@@ -3,8 +3,8 @@
  *
  * @module
  */
-// deno-lint-ignore-file no-console -- this is part of commands that print for the user
 import { runCommand } from "../tests/servers/command.ts";
+import { track, untrack } from "../tests/servers/run_folder.ts";
 
 /** Bodies a request: with 4, one in nine orders is drawn a second time. */
 const bodiesPerOrder = 4;
@@ -23,6 +23,8 @@ export interface Crowd {
   readonly headers?: Readonly<Record<string, string>>;
   /** Of oha, beside those that every crowd has. */
   readonly args?: readonly string[];
+  /** Ends it early. */
+  readonly signal?: AbortSignal;
 }
 
 /** What of oha's report is used. */
@@ -60,12 +62,31 @@ export async function runOha(crowd: Crowd): Promise<OhaReport> {
     ...crowd.args ?? [],
     `${url}/api/v1/inventory/deduct`,
   ];
+  // Tracked, so that the end of the run ends it too.
+  const child = new Deno.Command("oha", { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+  const end = () => child.kill("SIGKILL");
+  crowd.signal?.addEventListener("abort", end);
+  track(child.pid, "oha");
+  const deadline = setTimeout(end, runDeadlineMs);
   try {
-    return JSON.parse(await runCommand("oha", args, { deadlineMs: runDeadlineMs }));
+    const { code, stdout, stderr } = await child.output();
+    const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    if (code !== 0) throw new Error(`Cannot send the orders as oha exited with code ${code}: ${err?.trim()}`);
+    return JSON.parse(out ?? "");
+  } finally {
+    clearTimeout(deadline);
+    crowd.signal?.removeEventListener("abort", end);
+    untrack(child.pid);
+  }
+}
+
+/** Whether oha can be started. */
+export async function findOha(): Promise<boolean> {
+  try {
+    return (await new Deno.Command("oha", { args: ["--version"], stdin: "null" }).output()).code === 0;
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    console.error("Cannot find oha: install it with\n  cargo install oha --locked");
-    Deno.exit(1);
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 
