@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { version } from "../../version.ts";
 import { bodyBytesMax } from "../request.ts";
 import { answerSchemas } from "./answer_schemas.ts";
 import { headers, parameters, responses, securitySchemes } from "./components.ts";
@@ -17,6 +16,7 @@ import { serverPaths } from "./paths_server.ts";
 import { stockPaths } from "./paths_stock.ts";
 import { problemSchemas } from "./problem_schemas.ts";
 import { requestSchemas } from "./request_schemas.ts";
+import { version } from "./version.ts";
 
 const description = [
   "Sells every unit of a scarce stock at most once.",

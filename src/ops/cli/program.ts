@@ -6,44 +6,27 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ConfigError } from "../../config.ts";
 import { describeError } from "../../telemetry/logger.ts";
-import { version } from "../../version.ts";
+import { version } from "../../http/openapi/version.ts";
 import type { World } from "../../world.ts";
 import { correct } from "./correct.ts";
 import { closeDeadLetter, deadLetters, showDeadLetter } from "./dead_letters.ts";
 import { detach } from "./detach.ts";
 import { doctor } from "./doctor.ts";
 import { exits, Failure } from "./failure.ts";
-import { submitThere } from "./api_steps.ts";
-import { importCsv } from "./import.ts";
-import { type ImportMode, importModes } from "./import_rows.ts";
-import { submitHere } from "./local_steps.ts";
+import { type ImportFlags, importHelp, runImport } from "./import_verb.ts";
+import { importModes } from "./import_rows.ts";
 import { cannotAnswer, lookAtOrder } from "./order_look.ts";
 import type { Reach } from "./reach.ts";
 import { rebuildShards } from "./rebuild.ts";
 import { reconcile } from "./reconcile.ts";
 import { recover } from "./recover.ts";
 import { repair } from "./repair.ts";
-import { importSeed } from "./seed.ts";
 import { listSkus } from "./skus.ts";
 import { status } from "./status.ts";
-import { type Asked, askThere, orderPath, printAnswer, skuPath } from "./stock_verbs.ts";
-import { openTerminal, type Terminal } from "./terminal.ts";
+import { type Asked, orderPath, printAnswer, skuPath } from "./stock_verbs.ts";
+import { openTerminal } from "./terminal.ts";
+import { askerOf, type Common, type VerbContext } from "./verb.ts";
 import { verify } from "./verify.ts";
-
-/** What every verb takes. */
-interface Common {
-  readonly json?: boolean;
-  readonly yes?: boolean;
-  readonly api?: string;
-  readonly tokenFile?: string;
-}
-
-/** What a verb works with. */
-interface Bench {
-  readonly terminal: Terminal;
-  readonly reach: () => Reach;
-  readonly world: World;
-}
 
 /**
  * Runs one command line and returns its exit code.
@@ -80,18 +63,19 @@ function explain(error: unknown): number {
   return error instanceof Failure ? exits[error.code] : exits.failed;
 }
 
-type OpenBench = (options: { json: boolean; yes: boolean }) => Bench;
+type OpenBench = (options: { json: boolean; yes: boolean }) => VerbContext;
 
 function createProgram(open: OpenBench, end: (code: number) => void): Command {
   const program = new Command("inventory").description("Holdfast's operator's command line").exitOverride()
     .version(`holdfast ${version} (deno ${Deno.version.deno})`, "-V, --version", "print the version");
   const verb = (usage: string, description: string) =>
     program.command(usage).description(description).exitOverride().option("--json", "the result as JSON");
-  const run = (work: (bench: Bench, command: Command) => Promise<number>) => async (...all: unknown[]) => {
-    const command = all.at(-1) as Command; // commander passes it last
-    const { json = false, yes = false } = command.opts<Common>();
-    end(await work(open({ json, yes }), command));
-  };
+  const run =
+    (work: (bench: VerbContext, command: Command) => Promise<number>) => async (...all: unknown[]) => {
+      const command = all.at(-1) as Command; // commander passes it last
+      const { json = false, yes = false } = command.opts<Common>();
+      end(await work(open({ json, yes }), command));
+    };
   addStockVerbs(verb, run);
   addImport(verb, run);
   addCare(verb, run);
@@ -100,19 +84,8 @@ function createProgram(open: OpenBench, end: (code: number) => void): Command {
 
 type Verb = (usage: string, description: string) => Command;
 type Run = (
-  work: (bench: Bench, command: Command) => Promise<number>,
+  work: (context: VerbContext, command: Command) => Promise<number>,
 ) => (...all: unknown[]) => Promise<void>;
-
-/** The API in this process, or the one that `--api` names. */
-async function askerOf(
-  command: Command,
-  reach: () => Reach,
-  world: World,
-): Promise<(asked: Asked) => Promise<Response>> {
-  const { api, tokenFile } = command.opts<Common>();
-  if (api === undefined) return await reach().api();
-  return askThere(world, api, tokenFile === undefined ? undefined : await readToken(tokenFile));
-}
 
 /** Verbs that are requests to the API. */
 function addStockVerbs(verb: Verb, run: Run): void {
@@ -121,7 +94,7 @@ function addStockVerbs(verb: Verb, run: Run): void {
       .option("--token-file <file>", "holds the token for --api");
   const asked = (make: (args: string[], options: Record<string, unknown>, world: World) => Asked) =>
     run(async ({ terminal, reach, world }, command) => {
-      const ask = await askerOf(command, reach, world);
+      const ask = await askerOf(command.opts(), reach, world);
       return await printAnswer(await ask(make(command.args, command.opts(), world)), terminal);
     });
   const noted = (command: Command) =>
@@ -182,7 +155,7 @@ function addStockVerbs(verb: Verb, run: Run): void {
   asking("order <order_id>", "what became of an order")
     .action(run(async ({ terminal, reach, world }, command) => {
       const [orderId = ""] = command.args;
-      const answer = await (await askerOf(command, reach, world))({
+      const answer = await (await askerOf(command.opts(), reach, world))({
         method: "GET",
         path: orderPath(orderId),
       });
@@ -192,19 +165,6 @@ function addStockVerbs(verb: Verb, run: Run): void {
         : await printAnswer(answer, terminal);
     }));
 }
-
-interface ImportFlags {
-  readonly mode: ImportMode;
-  readonly reason: string;
-  readonly resume?: boolean;
-  readonly dryRun?: boolean;
-  readonly fromSeed?: string;
-  readonly api?: string;
-}
-
-const importHelp = `
-The first line of the file names its columns: sku, available, and if wanted opens_at, closes_at (RFC 3339 with offset),
-quota (units a user may buy), purchase_token (true or false). The file is UTF-8, with one row for each SKU.`;
 
 function addImport(verb: Verb, run: Run): void {
   verb("import [file]", "stock from a CSV file 'sku,available', or from the design document's Redis")
@@ -216,25 +176,7 @@ function addImport(verb: Verb, run: Run): void {
     .option("--reason <text>", "for people", "import")
     .option("--resume", "go on where an interrupted import stopped")
     .option("--from-seed <redis-url>", "read inventory:<sku> and inventory:log:<order> there")
-    .action(run(async ({ terminal, reach, world }, command) => {
-      const [file] = command.args;
-      const options = command.opts<ImportFlags>();
-      if ((file === undefined) === (options.fromSeed === undefined)) {
-        throw new Failure("Name either a file or --from-seed <redis-url>", "usage");
-      }
-      const { fromSeed, mode, reason, resume = false, dryRun = false, api } = options;
-      if (fromSeed !== undefined) {
-        if (api !== undefined || dryRun) {
-          throw new Failure("--from-seed takes no --api and no --dry-run", "usage");
-        }
-        return await importSeed(reach(), terminal, fromSeed);
-      }
-      const open = async () =>
-        api === undefined
-          ? await submitHere(reach(), reason)
-          : submitThere(world, await askerOf(command, reach, world), reason);
-      return await importCsv(world, terminal, file ?? "", { mode, resume, dryRun }, open);
-    }));
+    .action(run((context, command) => runImport(context, command.args[0], command.opts<ImportFlags>())));
 }
 
 /** Verbs that look after the servers. */
@@ -324,13 +266,4 @@ function integer(text: string): number {
 /** Not null for none: commander takes that for an option without a value. */
 function integerOrNone(text: string): number | "none" {
   return text === "none" ? text : integer(text);
-}
-
-/** From a file, as every user of a machine sees the arguments of a process. */
-async function readToken(path: string): Promise<string> {
-  try {
-    return (await Deno.readTextFile(path)).trim();
-  } catch (cause) {
-    throw new Failure(`Cannot read the token in ${path}`, "usage", { cause });
-  }
 }
