@@ -1,7 +1,8 @@
 --[=[ give_back: returns sold units to the stock, all or part, never more than was sold; the quota is given back.
 
   Idempotent by (order id, return id, SKU), for ever: the same SKUs and amounts get the first answer again. A return
-  may come long after the window, and may be sent again after it. What this shard may have forgotten of the order or
+  may come long after the window, and may be sent again after it. Only the token that made the lines may return them, or a
+  caller without an owner. What this shard may have forgotten of the order or
   of the return, the ledger says (`ledger`), once it has all that may be forgotten. What is then remembered counts
   again.
 
@@ -27,6 +28,16 @@ local function ask_ledger(order, id, ledger)
   return #returned > 0 and returned or nil, #sold > 0 and sold or nil, nil
 end
 
+-- Whether one of the lines to return belongs to another token.
+local function has_foreign(known_lines, lines, owner)
+  local asked = {}
+  for i = 1, #lines do asked[lines[i][1]] = true end
+  for _, line in ipairs(known_lines or EMPTY) do
+    if asked[line[SKU]] and is_foreign(line, owner) then return true end
+  end
+  return false
+end
+
 local function why_not_back(known_lines, lines)
   local sold_lines = {}
   for _, line in ipairs(known_lines) do sold_lines[line[SKU]] = line end
@@ -48,6 +59,8 @@ local function give_back(c)
   local id = RETURN .. order .. PAIR .. return_id
   local returned, sold, unknown = ask_ledger(order, id, c[9])
   if unknown then return unknown end
+  local known_lines = orders[order] or sold
+  if has_foreign(known_lines, lines, c[10]) then return FORBIDDEN end
   local past, differs = past_lines(returned or orders[id], "return", nil, lines)
   if differs then return { "conflict", differs } end
   if past then
@@ -55,7 +68,6 @@ local function give_back(c)
     for i = 1, #past do answer[i] = past[i][ANSWER] end
     return { "replayed", past[1][SEQ], answer, 0 }
   end
-  local known_lines = orders[order] or sold
   if not known_lines then return { "unknown_order" } end
   local refusal, sold_lines = why_not_back(known_lines, lines)
   if refusal then return refusal end

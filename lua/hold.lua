@@ -1,5 +1,6 @@
 --[=[ hold: what becomes of a reservation: confirmed (all of it, or fewer units: the rest returns), cancelled,
-  extended, lapsed. All lines of an order that are held go together.
+  extended, lapsed. All lines of an order that are held go together. Only the token that made the reservation may ask
+  for it, or a caller without an owner.
 
   Cancelling again gives the first answer, and so does confirming the same units again; anything else that comes too
   late is told which it is: already_confirmed, already_cancelled, reservation_expired.
@@ -23,6 +24,12 @@ local function is_same(settled, lines)
     if left > 0 then return false end
   end
   return true
+end
+
+-- Whether the order's reservation belongs to another token. All lines of a reservation have one actor.
+local function is_foreign_reservation(order, owner)
+  local last = reserved_line(order)
+  return last ~= nil and is_foreign(last, owner)
 end
 
 -- The answer to a call that finds nothing held. `want` is what it would have made of the reservation.
@@ -63,6 +70,7 @@ end
 
 local function confirm(c)
   local order, lines = c[3], c[6]
+  if is_foreign_reservation(order, c[7]) then return FORBIDDEN end
   local held = held_lines(order)
   if #held == 0 then return settled_answer(order, "confirmed", lines) end
   if held[1][EXPIRES] <= now then return MORE_DUE end
@@ -83,6 +91,7 @@ end
 
 local function cancel(c)
   local order = c[3]
+  if is_foreign_reservation(order, c[6]) then return FORBIDDEN end
   local held = held_lines(order)
   if #held == 0 then return settled_answer(order, "cancelled") end
   return settle("cancel", "cancelled", order, held, EMPTY, c[4], c[5])
@@ -91,6 +100,7 @@ end
 -- Lasts until `hold` after the reservation was made, never shorter than before: repeating it changes nothing.
 local function extend(c)
   local order, hold = c[3], math.min(c[4], HOLD_MAX_MS)
+  if is_foreign_reservation(order, c[7]) then return FORBIDDEN end
   local held = held_lines(order)
   if #held == 0 then return settled_answer(order, "") end
   local expires, latest = held[1][AT] + hold, held[1][EXPIRES]

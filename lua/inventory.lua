@@ -30,10 +30,10 @@
     ["deduct", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token, history]
     ["order", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token, history]
     ["reserve", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token, history]
-    ["confirm", deadline, order id, actor, traceparent, lines or null]
-    ["cancel", deadline, order id, actor, traceparent]
-    ["extend", deadline, order id, hold, actor, traceparent]
-    ["return", deadline, order id, return id, actor, traceparent, reason, [[SKU, amount], ...], ledger or null]
+    ["confirm", deadline, order id, actor, traceparent, lines or null, owner]
+    ["cancel", deadline, order id, actor, traceparent, owner]
+    ["extend", deadline, order id, hold, actor, traceparent, owner]
+    ["return", deadline, order id, return id, actor, traceparent, reason, [[SKU, amount], ...], ledger or null, owner]
     ["adjust", deadline, adjustment id, SKU, delta, actor, traceparent, reason, reference, second sale or null]
     ["set", deadline, adjustment id, SKU, available, expected or null, actor, traceparent, reason, reference]
     ["pause", deadline, SKU, actor, traceparent, reason]
@@ -49,6 +49,7 @@
     second sale   [order id, its number, units of the first that were sold then, units returned since]: the worker gives
              back what was sold twice
     opens, closes   ms since 1970
+    owner    lines that another actor made are not touched; "" = all may be
 
   Reply   JSON, one of
     ["decided", now in ms, head of the log, [reply, ...], replicas, disk, more due, settings]   one reply a command, in
@@ -77,6 +78,7 @@
     ["unknown_sku", SKU]
     ["unknown_order"]                     this shard remembers no sale of that id
     ["unknown_reservation"]
+    ["forbidden"]                         another token made the lines: no effect
     ["already_confirmed"]
     ["already_cancelled"]
     ["reservation_expired"]

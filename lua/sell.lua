@@ -102,13 +102,14 @@ local function sell(c)
   local held = kind == "reserve"
   local expires = held and now + hold or 0
   local left, facts = {}, {}
+  local actor = not c[10] and c[5] ~= "" and c[5] or nil
   for i = 1, #lines do
     local sku, amount = lines[i][1], lines[i][2]
     facts[i] = move(sku, -amount, held and amount or 0)
     left[i] = facts[i][4]
     remember(order, {
       sku, "", kind, amount, left[i], seq, now, user,
-      held and "held" or "accepted", amount, hold, expires, 0, "", 0, 0,
+      held and "held" or "accepted", amount, hold, expires, 0, "", 0, 0, actor,
     })
     count_quota(user, sku, amount, seq)
     if USER_LIMIT_MS > 0 and not c[10] then

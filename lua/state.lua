@@ -1,9 +1,11 @@
 --[=[ state: what a batch has read, and what it will write.
 
   A remembered line is {SKU, "", kind, amount, available after, seq, at, user, state, units, hold, expires,
-  settled seq, "", settled units, settled available}. The last eight belong to sales; a line without them (an
+  settled seq, "", settled units, settled available, actor}. The last nine belong to sales; a line without them (an
   adjustment, a return) ends at the user. Earlier versions kept digests in the two
   empty positions; nothing reads them.
+    actor   name of the token that made the sale. Absent when access was open, for imported sales, and in lines of
+            earlier versions: such a line belongs to every token
     state   "accepted", "held", "confirmed", "cancelled", "expired"
     units   what is still sold or held
   Lines of one command have the same seq. An order id has at most one reservation in a shard, so its lines of kind
@@ -28,6 +30,7 @@ local PAIR = "\31" -- between two ids, for the same reason
 
 local SKU, KIND, AMOUNT, ANSWER, SEQ, AT, USER = 1, 3, 4, 5, 6, 7, 8
 local STATE, UNITS, HOLD, EXPIRES, SETTLED_SEQ, SETTLED_UNITS, SETTLED_ANSWER = 9, 10, 11, 12, 13, 15, 16
+local ACTOR = 17
 
 -- Remembered lines that one call reads for its commands, and lines that it gives back because their holds have ended.
 -- To unpack a line, or to reply with it, takes 1 to 10 us, and a call keeps every other client of the server waiting.
@@ -36,6 +39,7 @@ local LAPSE_LINES_MAX = 256
 
 local LATE, BACKLOG_FULL, ORDER_FULL = { "late" }, { "backlog_full" }, { "order_full" }
 local MORE_DUE = { "postponed", 0 }
+local FORBIDDEN = { "forbidden" }
 local EMPTY = {}
 -- The answer to a call that comes after the end of a reservation, by what became of it.
 local ENDED = {
@@ -184,6 +188,11 @@ local function held_lines(order)
     if line[STATE] == "held" then held[#held + 1] = line end
   end
   return held
+end
+
+-- Whether another token than `owner` made a line. An owner of "" may change every line.
+local function is_foreign(line, owner)
+  return owner ~= "" and line[ACTOR] ~= nil and line[ACTOR] ~= owner
 end
 
 -- Whether units of a SKU may be free that do not count as available yet.
