@@ -174,7 +174,10 @@ function openReach(config: Config): Reach {
       inventory,
       config: {
         ...config,
-        access: { kind: "tokens", tokens: [{ name: actor, scopes: ["admin", "read"], sha256 }] },
+        access: {
+          kind: "tokens",
+          tokens: [{ name: actor, scopes: ["admin", "read"], sha256, isWeak: false }],
+        },
       },
       world,
       reportError,

@@ -289,6 +289,23 @@ Deno.test("questions are asked again, too, and end as unavailable", async () => 
   );
 });
 
+Deno.test("a purchase token is asked for again, and ends as unavailable: nothing is left behind", async () => {
+  const steps = [json(503, {}), json(503, {})];
+  const { client, sent } = scripted(steps, { attemptsMax: 2, token: "t" });
+  const lines = [{ sku: "HOT", amount: 2, more: 1 }];
+  const result = await client.issuePurchaseToken({ orderId: "o", userId: "u", lines });
+  equal(result.kind, "unavailable");
+  deepEqual(
+    sent.map(({ method, url, body }) => [method, url, JSON.parse(String(body))]),
+    Array(2).fill([
+      "POST",
+      "http://shop.test/api/v1/purchase-tokens",
+      { order_id: "o", user_id: "u", lines: [{ sku: "HOT", amount: 2 }] },
+    ]),
+  );
+  equal(sent[0]?.headers.authorization, "Bearer t");
+});
+
 Deno.test("a batch sends again only the items that were not decided", async () => {
   const item = (orderId: string) => ({ ...order, orderId });
   const soldItem = (orderId: string) => ({
@@ -379,7 +396,12 @@ async function withRealApp(use: (client: Client) => Promise<void>): Promise<void
     onBroken: (error) => broken.push(error),
   });
   const reportError = (error: unknown) => broken.push(error);
-  const app = createApp({ inventory, config: loadConfig({}), world: realWorld, reportError });
+  const app = createApp({
+    inventory,
+    config: loadConfig({ PURCHASE_TOKEN_KEY: "k".repeat(32) }),
+    world: realWorld,
+    reportError,
+  });
   await use(createClient({
     baseUrl: "http://127.0.0.1:8080",
     fetch: async (url, init) => await app.fetch(new Request(url, init)),
@@ -458,6 +480,16 @@ Deno.test("every call is understood by the real app, and its answer by the clien
     const paused = await client.pause("C", "a look");
     equal(paused.kind, "paused");
     equal((await client.resume("C")).kind, "resumed");
+    const issued = await client.issuePurchaseToken({ orderId: "o-9", userId: "u", lines, ttlSeconds: 60 });
+    equal(issued.kind, "issued");
+    if (issued.kind === "issued") {
+      const { orderId, purchaseToken, expiresAt } = issued;
+      deepEqual([orderId, Date.parse(expiresAt) > Date.now()], ["o-9", true]);
+      const bought = await client.order({ orderId, userId: "u", lines, purchaseToken });
+      equal(bought.kind, "accepted");
+    }
+    const unusable = await client.issuePurchaseToken({ orderId: "o-9", userId: "u", lines: [] });
+    equal(unusable.kind === "refused" && unusable.code, "invalid_request");
     const wrong = await client.deduct({ ...one, orderId: "o-6", amount: 0 });
     deepEqual(wrong.kind === "refused" && wrong.code === "invalid_request" && wrong.errors, [
       { pointer: "/amount", detail: "must be an integer from 1 to 1000000" },

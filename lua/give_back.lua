@@ -1,10 +1,9 @@
 --[=[ give_back: returns sold units to the stock, all or part, never more than was sold; the quota is given back.
 
   Idempotent by (order id, return id, SKU), for ever: the same SKUs and amounts get the first answer again. A return
-  may come long after the window, and may be sent again after it. Only the token that made the lines may return them, or a
-  caller without an owner. What this shard may have forgotten of the order or
+  may come long after the window, and may be sent again after it. What this shard may have forgotten of the order or
   of the return, the ledger says (`ledger`), once it has all that may be forgotten. What is then remembered counts
-  again.
+  again. Only the token that made the lines may return them, or a caller without an owner.
 
   Event   ["return", order id, user id, "", actor, traceparent, [line, ...], reason, return id, {}] ]=]
 

@@ -6,14 +6,21 @@
  *
  * @module
  */
-import type { BlockedBuyers, BuyerKey, Rate, Scope, TokenConfig } from "./config_access.ts";
+import {
+  type BlockedBuyers,
+  type BuyerKey,
+  type Rate,
+  type Scope,
+  scopes,
+  type TokenConfig,
+} from "./config_access.ts";
 import type { Format, LogLevel } from "./config_format.ts";
 import { type Key, relations, type Values } from "./config_relations.ts";
 import { type Setting, settings } from "./config_settings.ts";
 
 import { ConfigError, readEnvironment, type SettingProblem } from "./config_environment.ts";
 
-export { ConfigError, readEnvironment, settings };
+export { ConfigError, readEnvironment, scopes, settings };
 export type { BlockedBuyers, BuyerKey, Format, LogLevel, Rate, Scope, Setting, SettingProblem, TokenConfig };
 
 /** Who may ask: everybody (on loopback only), or who has a token. */

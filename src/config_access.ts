@@ -5,10 +5,13 @@
  */
 import { hash } from "node:crypto";
 import { type Network, parseNetwork } from "./address.ts";
-import { type Format, parseUrl } from "./config_format.ts";
+import { type Format, parseUrl, tokenCharsMin } from "./config_format.ts";
 
-/** What a token allows. Scopes do not include one another. */
-export type Scope = "deduct" | "read" | "admin";
+/** What a token can allow. Scopes do not include one another. */
+export const scopes = ["deduct", "return", "read", "tokens", "admin"] as const;
+
+/** What a token allows. */
+export type Scope = typeof scopes[number];
 
 /** What tells one buyer from another. */
 export type BuyerKey = "address" | "user_id";
@@ -31,12 +34,17 @@ export interface BlockedBuyers {
 
 /** A token, as far as it must be known to recognize it. */
 export interface TokenConfig {
-  /** Goes into the log as `actor`; several tokens may share it, as old and new do during a rotation. */
+  /**
+   * Goes into the log as `actor` and owns the lines that the token sells. Several tokens may share it, as old and new
+   * do during a rotation.
+   */
   readonly name: string;
   /** At least one. */
   readonly scopes: readonly Scope[];
   /** SHA-256 of the token in hex; the token itself is kept nowhere. */
   readonly sha256: string;
+  /** Shorter than {@link tokenCharsMin}, or without a name: accepted on loopback only. */
+  readonly isWeak: boolean;
 }
 
 /** Every request with a token is compared with all of them. */
@@ -50,13 +58,17 @@ const blockedMax = 900;
 /** Tokens and what they allow. */
 export function apiTokens(): Format<readonly TokenConfig[]> {
   return {
-    rule: `a JSON object of 1 to ${tokensMax} tokens (visible ASCII), each with a list of the scopes ` +
-      `deduct, read, admin, or with {"name", "scopes"}`,
+    rule:
+      `a JSON object of 1 to ${tokensMax} different tokens (visible ASCII, or sha256: and 64 hex digits), each ` +
+      `with a list of the scopes ${
+        scopes.join(", ")
+      }, or with {"name", "scopes"}; a name does not start with cli:`,
     parse(text) {
       const entries = parseObject(text);
       if (entries === undefined || entries.length === 0 || entries.length > tokensMax) return undefined;
-      const tokens = entries.map(([token, value]) => parseToken(token, value));
-      return tokens.every((token) => token !== undefined) ? tokens : undefined;
+      const tokens = entries.map(([token, value], i) => parseToken(token, value, `token-${i + 1}`));
+      const areDifferent = new Set(tokens.map((token) => token?.sha256)).size === tokens.length;
+      return areDifferent && tokens.every((token) => token !== undefined) ? tokens : undefined;
     },
   };
 }
@@ -124,14 +136,26 @@ function parseObject(text: string): [name: string, value: unknown][] | undefined
   }
 }
 
-function parseToken(token: string, value: unknown): TokenConfig | undefined {
-  if (!/^[\x21-\x7e]{1,1024}$/.test(token)) return undefined;
-  const sha256 = hash("sha256", token);
-  // A token without a name is called after its digest: the same in every process and after every edit.
-  const { name = `token-${sha256.slice(0, 8)}`, scopes, ...unknown } = namedScopes(value);
-  if (typeof name !== "string" || !/^[^\p{C}]{1,64}$/u.test(name)) return undefined;
-  if (!isScopes(scopes) || Object.keys(unknown).length > 0) return undefined;
-  return { name, scopes, sha256 };
+/** A token by its digest: 64 hex digits after the prefix. The token itself stands in no setting then. */
+const digestPrefix = "sha256:";
+
+function parseToken(token: string, value: unknown, unnamed: string): TokenConfig | undefined {
+  const sha256 = digestOf(token);
+  const { name = unnamed, scopes, ...unknown } = namedScopes(value);
+  // Actors of that form are people at the command line.
+  if (typeof name !== "string" || !/^(?!cli:)[^\p{C}]{1,64}$/u.test(name)) return undefined;
+  if (sha256 === undefined || !isScopes(scopes) || Object.keys(unknown).length > 0) return undefined;
+  // A digest shows no length. A name by position moves to another token when the setting is edited.
+  const isWeak = token.length < tokenCharsMin || !("name" in namedScopes(value));
+  return { name, scopes, sha256, isWeak };
+}
+
+function digestOf(token: string): string | undefined {
+  if (token.startsWith(digestPrefix)) {
+    const digest = token.slice(digestPrefix.length).toLowerCase();
+    return /^[0-9a-f]{64}$/.test(digest) ? digest : undefined;
+  }
+  return /^[\x21-\x7e]{1,1024}$/.test(token) ? hash("sha256", token) : undefined;
 }
 
 function namedScopes(value: unknown): { name?: unknown; scopes?: unknown } {
@@ -140,6 +164,6 @@ function namedScopes(value: unknown): { name?: unknown; scopes?: unknown } {
 }
 
 function isScopes(value: unknown): value is Scope[] {
-  const scopes: readonly unknown[] = ["deduct", "read", "admin"] satisfies Scope[];
-  return Array.isArray(value) && value.length > 0 && value.every((scope) => scopes.includes(scope));
+  const known: readonly unknown[] = scopes;
+  return Array.isArray(value) && value.length > 0 && value.every((scope) => known.includes(scope));
 }

@@ -213,6 +213,9 @@ export function pemFile(): Format<string> {
   };
 }
 
+/** Characters of a token beyond loopback: 22 of base64 are 132 bits, which nobody guesses. */
+export const tokenCharsMin = 22;
+
 /** Whether only this machine can reach an address. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Format, isLoopback } from "./config_format.ts";
+import { type Format, isLoopback, tokenCharsMin } from "./config_format.ts";
 import type { settings } from "./config_settings.ts";
 
 /** The table of settings. */
@@ -87,8 +87,15 @@ export const relations: readonly Relation[] = [
     of: ["denoServeAddress", "tokens"],
     rule: "unset or tcp:127.0.0.1:<port> without API_TOKENS, because everything would be open to everybody",
     // `duplicate,…` would listen there beside HOST.
-    holds: ({ denoServeAddress, tokens }) =>
-      tokens !== null || denoServeAddress === null || /^tcp:127\.0\.0\.1:\d{1,5}$/.test(denoServeAddress),
+    holds: ({ denoServeAddress, tokens }) => tokens !== null || !isServedElsewhere(denoServeAddress),
+  },
+  {
+    of: ["tokens", "host"],
+    rule:
+      `tokens of at least ${tokenCharsMin} characters or sha256:<64 hex digits>, each with a name, beyond a loopback address`,
+    holds: ({ tokens, host, denoServeAddress, denoDeploy }) =>
+      !tokens?.some(({ isWeak }) => isWeak) ||
+      isLoopback(host) && !isServedElsewhere(denoServeAddress) && denoDeploy === null,
   },
   {
     of: ["queueMax", "batchMax"],
@@ -124,3 +131,8 @@ export const relations: readonly Relation[] = [
         : traceFullFor < traceFullEvery,
   },
 ];
+
+/** Whether Deno's own setting makes the process listen on another address than 127.0.0.1. */
+function isServedElsewhere(denoServeAddress: string | null): boolean {
+  return denoServeAddress !== null && !/^tcp:127\.0\.0\.1:\d{1,5}$/.test(denoServeAddress);
+}

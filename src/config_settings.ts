@@ -93,7 +93,7 @@ export const settings = {
   tokens: {
     name: "API_TOKENS",
     default: null,
-    meaning: "JSON: token → scopes, or token → `{name, scopes}`; unset = open, on loopback only",
+    meaning: "JSON: token or `sha256:<hex>` → `{name, scopes}`; unset = open, on loopback only",
     format: apiTokens(),
     secret: true,
   },

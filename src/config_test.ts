@@ -25,6 +25,9 @@ function namesOf(env: Env): string[] {
   return problemsOf(env).map((problem) => problem.name);
 }
 
+/** Accepted beyond loopback. */
+const strongToken = JSON.stringify({ ["t".repeat(22)]: { name: "shop", scopes: ["read", "deduct"] } });
+
 Deno.test("loadConfig() without settings is the embedded default on loopback, open", () => {
   deepEqual(loadConfig({}), {
     host: "127.0.0.1",
@@ -89,7 +92,7 @@ Deno.test("loadConfig() tells nothing without a receiver, and takes either name 
 Deno.test("loadConfig() leaves telemetry to Deno where it has its own", () => {
   const receiver = { OTLP_ENDPOINT: "http://127.0.0.1:4318" };
   equal(loadConfig({ ...receiver, OTEL_DENO: "true" }).telemetry?.endpoint, null);
-  const deployed = { DENO_DEPLOY: "1", REDIS_URL: "redis://a", API_TOKENS: '{"t":["read"]}' };
+  const deployed = { DENO_DEPLOY: "1", REDIS_URL: "redis://a", API_TOKENS: strongToken };
   equal(loadConfig({ ...receiver, ...deployed }).telemetry?.endpoint, null);
   equal(loadConfig({ ...receiver, OTEL_DENO: "false" }).telemetry?.endpoint, receiver.OTLP_ENDPOINT);
 });
@@ -202,13 +205,59 @@ Deno.test("loadConfig() knows tokens by their digests and keeps none of them", (
     kind: "tokens",
     tokens: [
       {
-        name: `token-${sha256("shop-secret").slice(0, 8)}`,
+        name: "token-1",
         scopes: ["deduct", "read"],
         sha256: sha256("shop-secret"),
+        isWeak: true,
       },
-      { name: "office", scopes: ["admin"], sha256: sha256("office-secret") },
+      { name: "office", scopes: ["admin"], sha256: sha256("office-secret"), isWeak: true },
     ],
   });
+});
+
+Deno.test("loadConfig() takes the digest of a token in its place", () => {
+  const sha256 = createHash("sha256").update("shop-secret").digest("hex");
+  const tokensOf = (text: string) => {
+    const { access } = loadConfig({ API_TOKENS: text });
+    return access.kind === "tokens" ? access.tokens : [];
+  };
+  for (const digest of [sha256, sha256.toUpperCase()]) {
+    deepEqual(tokensOf(`{"sha256:${digest}":{"name":"shop","scopes":["return","tokens"]}}`), [
+      { name: "shop", scopes: ["return", "tokens"], sha256, isWeak: false },
+    ]);
+  }
+  for (const digest of ["", "x", sha256.slice(1), `${sha256}0`, ` ${sha256}`, sha256.replace(/./, "g")]) {
+    deepEqual(namesOf({ API_TOKENS: `{"sha256:${digest}":["read"]}` }), ["API_TOKENS"], digest);
+  }
+  const both = JSON.stringify({ "shop-secret": ["read"], [`sha256:${sha256}`]: ["admin"] });
+  deepEqual(namesOf({ API_TOKENS: both }), ["API_TOKENS"], "one token twice");
+});
+
+Deno.test("loadConfig() takes tokens that are short or unnamed on loopback only", () => {
+  const chars = (count: number) => "t".repeat(count);
+  const named = (token: string) => JSON.stringify({ [token]: { name: "shop", scopes: ["read"] } });
+  const beyond: Record<string, string>[] = [
+    { HOST: "0.0.0.0" },
+    { HOST: "::" },
+    { DENO_SERVE_ADDRESS: "tcp:0.0.0.0:8080" },
+    { DENO_SERVE_ADDRESS: "duplicate,tcp:127.0.0.1:8080" },
+    { DENO_DEPLOY: "1", REDIS_URL: "redis://a" },
+  ];
+  const weak = [
+    named(chars(21)),
+    `{"${chars(22)}":["read"]}`,
+    JSON.stringify({ ...JSON.parse(named(chars(22))), [chars(23)]: ["read"] }),
+    `{"sha256:${"0".repeat(64)}":["read"]}`,
+  ];
+  const strong = [named(chars(22)), named(`sha256:${"0".repeat(64)}`)];
+  for (const API_TOKENS of weak) {
+    deepEqual(namesOf({ API_TOKENS }), []);
+    deepEqual(namesOf({ API_TOKENS, DENO_SERVE_ADDRESS: "tcp:127.0.0.1:8080" }), []);
+    for (const address of beyond) deepEqual(namesOf({ ...address, API_TOKENS }), ["API_TOKENS"], API_TOKENS);
+  }
+  for (const API_TOKENS of strong) {
+    for (const address of beyond) deepEqual(namesOf({ ...address, API_TOKENS }), [], API_TOKENS);
+  }
 });
 
 Deno.test("loadConfig() takes brokers as host:port, and only beside a REDIS_URL", () => {
@@ -250,6 +299,7 @@ Deno.test("loadConfig() refuses tokens that are not as they must be", () => {
     '{"t":{"name":"","scopes":["read"]}}',
     '{"t":{"name":"a\\nb","scopes":["read"]}}',
     '{"t":{"name":null,"scopes":["read"]}}',
+    '{"t":{"name":"cli:alice","scopes":["read"]}}',
     '{"t":{"scopes":["read"],"more":1}}',
     '{"good":["read"],"t":null}',
     JSON.stringify(many),
@@ -258,7 +308,7 @@ Deno.test("loadConfig() refuses tokens that are not as they must be", () => {
 });
 
 Deno.test("loadConfig() leaves loopback only with tokens", () => {
-  const token = '{"t":["read"]}';
+  const token = strongToken;
   for (const host of ["127.0.0.1", "127.8.9.1", "localhost", "::1", "[::1]"]) {
     deepEqual(namesOf({ HOST: host }), [], host);
   }
@@ -365,7 +415,7 @@ Deno.test("a secret may stand in a file; one that cannot be read, or is set twic
 });
 
 Deno.test("on Deno Deploy the embedded default, open access and a late end are refused, with the reasons", () => {
-  const usual = { DENO_DEPLOY: "true", REDIS_URL: "rediss://redis", API_TOKENS: '{"t":["deduct"]}' };
+  const usual = { DENO_DEPLOY: "true", REDIS_URL: "rediss://redis", API_TOKENS: strongToken };
   equal(loadConfig(usual).host, "0.0.0.0");
   deepEqual(namesOf({ ...usual, DATABASE_URL: "postgres://u@db/x" }), []);
   deepEqual(namesOf({ DENO_DEPLOY: "true" }), ["REDIS_URL", "API_TOKENS"]);

@@ -14,6 +14,7 @@ import type {
   OrderAccepted,
   OrderFound,
   PauseChanged,
+  PurchaseTokenIssued,
   Refused,
   ReserveAccepted,
   ReturnAccepted,
@@ -30,6 +31,7 @@ import {
   readFound,
   readOrder,
   readPauseChanged,
+  readPurchaseToken,
   readRefused,
   readReserve,
   readReturn,
@@ -47,6 +49,8 @@ import {
   headersOf,
   type OrderRequest,
   plainLine,
+  purchaseTokenBody,
+  type PurchaseTokenRequest,
   reserveBody,
   type ReserveRequest,
   returnBody,
@@ -87,12 +91,14 @@ export interface Client {
   cancel(orderId: string): Promise<Settled | Refused | Unknown>;
   /** Holds until `ttlSeconds` after the reservation was made. */
   extend(orderId: string, ttlSeconds: number): Promise<Extended | Refused | Unknown>;
-  /** Gives sold units back. */
+  /** Gives sold units back. Needs the scope `return`. */
   giveBack(orderId: string, request: ReturnRequest): Promise<ReturnAccepted | Refused | Unknown>;
   /** What became of an order; `unknown_order` is final once its deadline has passed. */
   findOrder(orderId: string): Promise<OrderFound | Refused | Unavailable>;
   /** Sells 1..1000 items, each decided on its own, in one request. Items cannot carry purchase tokens. */
   deductBatch(items: readonly Omit<DeductRequest, "purchaseToken">[]): Promise<BatchDecided | Refused>;
+  /** Issues a purchase token for one order of one user. Needs the scope `tokens`. */
+  issuePurchaseToken(request: PurchaseTokenRequest): Promise<PurchaseTokenIssued | Refused | Unavailable>;
   /** Adds units to a SKU, or takes them away. Needs the scope `admin`. */
   adjust(request: AdjustRequest): Promise<StockChanged | Refused | UnknownChange>;
   /** Sets the units of a SKU if they are as expected. Needs the scope `admin`. */
@@ -152,6 +158,7 @@ export function createClient(options: ClientOptions): Client {
     giveBack: (orderId, request) =>
       change(`/orders/${encodeURIComponent(orderId)}/return`, orderId, returnBody(request), readReturn),
     findOrder: (orderId) => ask(`/orders/${encodeURIComponent(orderId)}`, readFound),
+    issuePurchaseToken: (request) => ask("/purchase-tokens", readPurchaseToken, purchaseTokenBody(request)),
     deductBatch: (items) => batch("/inventory/deduct/batch", items),
     adjust: ({ sku, adjustmentId, delta, reason, reference }) =>
       keep(
@@ -205,8 +212,15 @@ function createCalls(options: ClientOptions) {
       if (result.kind === "refused") return readRefused(result.answer, result.afterUnknown);
       return result;
     },
-    async ask<Value>(path: string, read: (answer: Answer) => Value): Promise<Value | Refused | Unavailable> {
-      const call: Call = { method: "GET", url: root + path, headers: always, firstHeaders: {}, body: null };
+    async ask<Value>(
+      path: string,
+      read: (answer: Answer) => Value,
+      contents?: Body,
+    ): Promise<Value | Refused | Unavailable> {
+      const request = contents === undefined
+        ? { method: "GET", headers: always, body: null } as const
+        : { method: "POST", headers: sendsJson, body: JSON.stringify(contents) } as const;
+      const call: Call = { ...request, url: root + path, firstHeaders: {} };
       const result = await send<Value>(call, read, retry);
       if (result.kind === "decided") return result.value;
       // A question that was lost on its way changed nothing: no doubt is left behind.

@@ -10,6 +10,7 @@ export type {
   AdjustRequest,
   DeductRequest,
   OrderRequest,
+  PurchaseTokenRequest,
   ReserveRequest,
   ReturnRequest,
   Sale,

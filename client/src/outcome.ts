@@ -268,6 +268,18 @@ export interface Unknown {
   readonly cause: Cause;
 }
 
+/** A purchase token. */
+export interface PurchaseTokenIssued {
+  /** The token is issued. */
+  readonly kind: "issued";
+  /** The `purchaseToken` of the sale. */
+  readonly purchaseToken: string;
+  /** The order that it is for. */
+  readonly orderId: string;
+  /** From then on it is invalid (RFC 3339). */
+  readonly expiresAt: string;
+}
+
 /** Nobody could tell what became of a stock change. Call again with the same contents: it takes effect once. */
 export interface UnknownChange extends Omit<Unknown, "orderId"> {
   /** The SKU. */

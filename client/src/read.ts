@@ -13,6 +13,7 @@ import {
   type OrderFound,
   type PauseChanged,
   plainCodes,
+  type PurchaseTokenIssued,
   type Reason,
   type Refused,
   type ReserveAccepted,
@@ -96,6 +97,16 @@ export function readPauseChanged({ body }: Answer): PauseChanged {
     kind: body.paused === true ? "paused" : "resumed",
     sku: text(body, "sku"),
     seq: integer(body, "seq"),
+  };
+}
+
+/** Reads the answer to a request for a purchase token. */
+export function readPurchaseToken({ body }: Answer): PurchaseTokenIssued {
+  return {
+    kind: "issued",
+    purchaseToken: text(body, "purchase_token"),
+    orderId: text(body, "order_id"),
+    expiresAt: text(body, "expires_at"),
   };
 }
 

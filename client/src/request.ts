@@ -44,6 +44,18 @@ export interface ReturnRequest {
   readonly reason?: string;
 }
 
+/** A purchase that needs a token. */
+export interface PurchaseTokenRequest {
+  /** The order that the token is for. */
+  readonly orderId: string;
+  /** The user that it is for. */
+  readonly userId: string;
+  /** 1..100 lines: what it buys at most. For a basket, all of its SKUs. */
+  readonly lines: readonly Line[];
+  /** How long it lasts, 1..600 s; 600 s if left out. */
+  readonly ttlSeconds?: number;
+}
+
 /** Units to add to a SKU, or to take away. */
 export interface AdjustRequest {
   /** Chosen by the caller and kept: the same one takes effect once. */
@@ -93,6 +105,11 @@ export function basketBody({ orderId, userId, lines }: OrderRequest): Body {
 /** The request as the server spells it. */
 export function reserveBody(request: ReserveRequest): Body {
   return { ...basketBody(request), ttl_seconds: request.ttlSeconds };
+}
+
+/** The request as the server spells it. */
+export function purchaseTokenBody({ orderId, userId, lines, ttlSeconds }: PurchaseTokenRequest): Body {
+  return { order_id: orderId, user_id: userId, lines: lines.map(plainLine), ttl_seconds: ttlSeconds };
 }
 
 /** The request as the server spells it. */

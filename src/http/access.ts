@@ -7,18 +7,22 @@ import { hash, timingSafeEqual } from "node:crypto";
 import { Buffer } from "node:buffer";
 import type { AccessConfig, Scope } from "../config.ts";
 import { problem } from "./problem.ts";
-import { type Checked, refused, valid } from "./response.ts";
+import { type Answer, type Checked, refused, valid } from "./response.ts";
 
 /** Who asks. */
 export interface Caller {
   /** Name of the token; empty when access is open. */
   readonly name: string;
+  /** Whose lines the caller may change; empty = everybody's: with the scope `admin`, or when access is open. */
+  readonly owner: string;
 }
 
 /** Says who asks, or refuses. */
 export interface Access {
   /** Admits a request that carries a token with `scope`. Scopes do not include one another. */
   admit(request: Request, scope: Scope): Checked<Caller>;
+  /** Whether the request carries a known token, whatever its scopes; always when access is open. */
+  knows(request: Request): boolean;
 }
 
 /** Access as configured: open on loopback, by token everywhere else. */
@@ -26,8 +30,8 @@ export function createAccess(config: AccessConfig): Access {
   return config.kind === "open" ? openAccess : new TokenAccess(config);
 }
 
-const admittedAnyone = valid<Caller>({ name: "" });
-const openAccess: Access = { admit: () => admittedAnyone };
+const admittedAnyone = valid<Caller>({ name: "", owner: "" });
+const openAccess: Access = { admit: () => admittedAnyone, knows: () => true };
 
 const bearer = /^bearer +([\x21-\x7e]+) *$/i;
 
@@ -51,17 +55,26 @@ class TokenAccess implements Access {
     this.#tokens = config.tokens.map(({ name, scopes, sha256 }) => ({
       digest: Buffer.from(sha256, "hex"),
       scopes: new Set(scopes),
-      admitted: valid({ name }),
+      admitted: valid({ name, owner: scopes.includes("admin") ? "" : name }),
     }));
   }
 
   admit(request: Request, scope: Scope): Checked<Caller> {
     const header = request.headers.get("authorization");
     if (header === null) return noToken;
-    const token = bearer.exec(header)?.[1];
-    const known = token === undefined ? undefined : this.#find(token);
+    const known = this.#read(header);
     if (known === undefined) return badToken;
     return known.scopes.has(scope) ? known.admitted : refused(missing(scope));
+  }
+
+  knows(request: Request): boolean {
+    const header = request.headers.get("authorization");
+    return header !== null && this.#read(header) !== undefined;
+  }
+
+  #read(header: string): KnownToken | undefined {
+    const token = bearer.exec(header)?.[1];
+    return token === undefined ? undefined : this.#find(token);
   }
 
   /** Takes the same time for every token of a length: all digests are compared, and each in full. */
@@ -75,8 +88,13 @@ class TokenAccess implements Access {
   }
 }
 
-function missing(scope: Scope) {
-  return problem("forbidden", `The token does not have the scope ${scope}`, {
+function missing(scope: Scope): Answer {
+  return forbidden(scope, `The token does not have the scope ${scope}`);
+}
+
+/** The answer to a token without the scope that the request takes. */
+export function forbidden(scope: Scope, detail: string): Answer {
+  return problem("forbidden", detail, {
     members: { scope },
     headers: { "www-authenticate": `Bearer realm="holdfast", error="insufficient_scope", scope="${scope}"` },
   });

@@ -138,6 +138,7 @@ const sold: RememberedLine = {
   settledSeq: 0,
   settledUnits: 0,
   settledStock: 0,
+  actor: "",
 };
 const held: RememberedLine = {
   ...sold,

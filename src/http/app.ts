@@ -25,7 +25,7 @@ import { opsPage, opsStream } from "./ops_routes.ts";
 import { OpsWatch } from "./ops_watch.ts";
 import { issuePurchaseToken } from "./purchase_token_routes.ts";
 import { PurchaseTokens } from "./purchase_tokens.ts";
-import { rawPath, traceparentOf } from "./request.ts";
+import { callerSpan, rawPath } from "./request.ts";
 import { cancel, confirm, extend, reserve } from "./reservation_routes.ts";
 import { docsPage } from "./openapi/docs_page.ts";
 import { openApiJson } from "./openapi/openapi_route.ts";
@@ -119,8 +119,8 @@ export function createApp(parts: AppParts): App {
     return internalError();
   });
   const fetch: Route = (request, connection) => app.fetch(request, connection);
-  const watched = watch === null ? fetch : watching(watch, fetch);
-  const shown = watching(new OpsWatch(board, watch, inventory, world), fetch);
+  const watched = watch === null ? fetch : watching(watch, edge, fetch);
+  const shown = watching(new OpsWatch(board, watch, inventory, world), edge, fetch);
   const chosen: Route = (request, connection) => (board.isWatched ? shown : watched)(request, connection);
   const outer = config.corsOrigins === null ? chosen : withCors(config.corsOrigins, chosen);
   const routes = app.routes.map(({ method, path }) => ({ method, path }));
@@ -137,7 +137,7 @@ export function createApp(parts: AppParts): App {
 }
 
 function createEdge(inventory: Inventory, config: Config, world: World, bodies: Bodies): Edge {
-  const { fairPlay, access } = config;
+  const { fairPlay, access, namespace } = config;
   const { purchaseTokenKeys } = fairPlay;
   return {
     inventory,
@@ -145,7 +145,7 @@ function createEdge(inventory: Inventory, config: Config, world: World, bodies: 
     bodies,
     fairPlay: createFairPlay(fairPlay, world),
     trustedProxies: fairPlay.trustedProxies,
-    purchaseTokens: purchaseTokenKeys === null ? null : new PurchaseTokens(purchaseTokenKeys, world),
+    purchaseTokens: purchaseTokenKeys && new PurchaseTokens(purchaseTokenKeys, namespace, world),
     world,
   };
 }
@@ -158,9 +158,9 @@ function on(name: string, route: Route): Handler<{ Bindings: Connection }> {
   };
 }
 
-function watching(watch: RequestWatch, fetch: Route): Route {
+function watching(watch: RequestWatch, edge: Edge, fetch: Route): Route {
   return async (request, connection) => {
-    const journey = watch.begin(request, connection, traceparentOf(request));
+    const journey = watch.begin(request, connection, callerSpan(request, edge));
     const response = await fetch(request, new WatchedConnection(connection, journey));
     watch.end(journey, response.status);
     return response;

@@ -15,7 +15,7 @@ import { respond } from "./response.ts";
 import { attemptOf, sell } from "./sell.ts";
 
 const basketRequest = { scope: "deduct", id: noId, body: parseBasket } as const;
-const returnRequest = { scope: "deduct", id: parseOrderId, body: parseReturn } as const;
+const returnRequest = { scope: "return", id: parseOrderId, body: parseReturn } as const;
 
 /** `POST /api/v1/orders`: all lines or none. */
 export function placeOrder(edge: Edge): Route {
@@ -56,7 +56,7 @@ export function returnUnits(edge: Edge): Route {
   return async (request, connection) => {
     const received = await receive(edge, request, connection, returnRequest);
     if (received.kind === "refused") return respond(received.answer);
-    const { id: orderId, body, origin } = received.value;
+    const { id: orderId, body, origin, owner } = received.value;
     const refused = refusedFollowUp(edge, request, connection, orderId);
     if (refused) return respond(refused);
     const outcome = await ask(inventory, {
@@ -66,6 +66,7 @@ export function returnUnits(edge: Edge): Route {
       lines: body.lines,
       reason: body.reason,
       ledger: null,
+      owner,
       ...origin,
     }, connection.journey);
     return respond(answerReturn(outcome, orderId, body, world.now()));

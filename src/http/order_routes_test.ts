@@ -17,6 +17,7 @@ const line: RememberedLine = {
   settledSeq: 0,
   settledUnits: 0,
   settledStock: 0,
+  actor: "",
 };
 const lines = [{ sku: "A", amount: 1 }, { sku: "B", amount: 2 }];
 const basket = { order_id: "o1", user_id: "u1", lines };
@@ -138,6 +139,7 @@ Deno.test("a return reaches the inventory as a command, and its answer the clien
     lines,
     reason: "too small",
     ledger: null,
+    owner: "",
     actor: "",
     traceparent: "",
   });

@@ -140,7 +140,7 @@ export function parseReturn(body: unknown): Checked<ReturnBody> {
 }
 
 /** Lines as a command has them: each SKU once, where it was first named, with the sum of its units. */
-function readLines<Name extends string>(members: Members<Name>, name: Name): readonly Line[] {
+export function readLines<Name extends string>(members: Members<Name>, name: Name): readonly Line[] {
   const lines = members.objects(name, limits.orderLinesMax, lineSpellings, (line) => ({
     sku: line.id("sku"),
     amount: line.integer("amount", 1, limits.amountMax),

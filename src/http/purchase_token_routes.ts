@@ -3,11 +3,13 @@
  *
  * @module
  */
+import type { Line } from "../inventory/command.ts";
 import type { Edge, Route } from "./edge.ts";
 import { isObject, Members, type Spellings } from "./members.ts";
 import { notAnObject } from "./parse.ts";
-import { problem } from "./problem.ts";
-import { tokenTtlMaxS } from "./purchase_tokens.ts";
+import { readLines } from "./parse_order.ts";
+import { invalidRequest, problem } from "./problem.ts";
+import { tokenCharsMax, tokenTtlMaxS } from "./purchase_tokens.ts";
 import { noId, receive } from "./receive.ts";
 import { instant } from "./refusal.ts";
 import { type Answer, type Checked, freshJsonHeaders, respond } from "./response.ts";
@@ -22,36 +24,46 @@ export const tokensOff: Answer = problem(
 interface TokenBody {
   readonly orderId: string;
   readonly userId: string;
+  /** What it buys at most: 1..100 lines, each of another SKU. */
+  readonly lines: readonly Line[];
   /** How long it lasts, seconds. */
   readonly ttlS: number;
 }
 
-const tokenSpellings: Spellings<"order_id" | "user_id" | "ttl_seconds"> = {
+const tokenSpellings: Spellings<"order_id" | "user_id" | "lines" | "ttl_seconds"> = {
   order_id: ["order_id"],
   user_id: ["user_id"],
+  lines: ["lines"],
   ttl_seconds: ["ttl_seconds"],
 };
 
-const tokenRequest = { scope: "admin", id: noId, body: parseToken } as const;
+const tooLong: Answer = invalidRequest([{
+  pointer: "/lines",
+  detail: `must be fewer, or with shorter SKUs: the token would be longer than ${tokenCharsMax} characters`,
+}]);
 
-/** Issues a token for one order of one user. */
+const tokenRequest = { scope: "tokens", id: noId, body: parseToken } as const;
+
+/** Issues a token for one order of one user, and for the lines that it names. */
 export function issuePurchaseToken(edge: Edge): Route {
   const { purchaseTokens } = edge;
   return async (request, connection) => {
     const received = await receive(edge, request, connection, tokenRequest);
     if (received.kind === "refused") return respond(received.answer);
     if (purchaseTokens === null) return respond(tokensOff);
-    const { orderId, userId, ttlS } = received.value.body;
-    const { token, expiresAtMs } = purchaseTokens.issue(orderId, userId, ttlS);
+    const { ttlS, ...purchase } = received.value.body;
+    const issued = purchaseTokens.issue(purchase, ttlS);
+    if (issued === undefined) return respond(tooLong);
     return respond({
       status: 200,
       headers: freshJsonHeaders,
       body: {
         success: true,
-        purchase_token: token,
-        order_id: orderId,
-        user_id: userId,
-        expires_at: instant(expiresAtMs),
+        purchase_token: issued.token,
+        order_id: purchase.orderId,
+        user_id: purchase.userId,
+        lines: purchase.lines,
+        expires_at: instant(issued.expiresAtMs),
         message: "success",
       },
     });
@@ -64,6 +76,7 @@ function parseToken(body: unknown): Checked<TokenBody> {
   return members.check({
     orderId: members.id("order_id"),
     userId: members.id("user_id"),
+    lines: readLines(members, "lines"),
     ttlS: members.optionalInteger("ttl_seconds", 1, tokenTtlMaxS, tokenTtlMaxS),
   });
 }

@@ -2,21 +2,23 @@
  * Purchase tokens: what a waiting room or a captcha hands out, so that a SKU can be sold to those only who
  * came through it.
  *
- * A token is `<payload>.<mac>`, both base64url: the payload is the JSON `{"order_id","user_id","exp"}` with
- * `exp` in seconds since 1970, the mac its HMAC-SHA-256 as it stands in the token. Order and user are in it, so
- * a token buys for one user and at most one order; within that order it may be sent again.
+ * A token is `<payload>.<mac>`, both base64url. The payload is the JSON
+ * `{"namespace","order_id","user_id","lines":[[SKU, units], ...],"exp"}` with `exp` in seconds since 1970, the mac its
+ * HMAC-SHA-256 as it stands in the token. It buys for one user, in one order, of each SKU at most the units of its
+ * line, and only in the deployment with that NAMESPACE. It may be sent again: a SKU is sold once within an order.
  *
  * @module
  */
 import { Buffer } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
+import type { Line } from "../inventory/command.ts";
 import type { World } from "../world.ts";
 
 /** How long a token may last, seconds: long enough for a checkout, too short for a market of tokens. */
 export const tokenTtlMaxS = 600;
 
-/** Characters; two ids of 128 bytes, each byte escaped in JSON, are below 1100 in base64. */
-const tokenCharsMax = 2600;
+/** Characters of a token: with it, all headers of a request stay below the 8 KiB that proxies take. */
+export const tokenCharsMax = 4096;
 
 /** What came with a sale: a token for it, one that is of no use, or none. */
 export type TokenVerdict = "valid" | "invalid" | "none";
@@ -29,44 +31,70 @@ export interface IssuedToken {
   readonly expiresAtMs: number;
 }
 
+/** What a token is for, or what a sale asks for. */
+export interface Purchase {
+  /** The order. */
+  readonly orderId: string;
+  /** Who buys. */
+  readonly userId: string;
+  /** SKUs differ. A token: the most units of each. */
+  readonly lines: readonly Line[];
+}
+
 /** Issues and judges tokens. */
 export class PurchaseTokens {
   readonly #keys: readonly string[];
+  readonly #namespace: string;
   readonly #world: World;
 
   /**
    * Nothing is issued yet.
    *
    * @param keys the first one signs, all are known
+   * @param namespace of this deployment: tokens of another one with the same key are of no use here
    */
-  constructor(keys: readonly string[], world: World) {
+  constructor(keys: readonly string[], namespace: string, world: World) {
     this.#keys = keys;
+    this.#namespace = namespace;
     this.#world = world;
   }
 
-  /** A token for one order of one user. */
-  issue(orderId: string, userId: string, ttlS: number): IssuedToken {
+  /** A token for one purchase; undefined when it would be longer than {@link tokenCharsMax}. */
+  issue({ orderId, userId, lines }: Purchase, ttlS: number): IssuedToken | undefined {
     const [key = ""] = this.#keys;
     const exp = Math.floor(this.#world.now() / 1000) + ttlS;
-    const payload = Buffer.from(JSON.stringify({ order_id: orderId, user_id: userId, exp })).toString(
-      "base64url",
-    );
-    return { token: `${payload}.${sign(payload, key).toString("base64url")}`, expiresAtMs: exp * 1000 };
+    const contents = {
+      namespace: this.#namespace,
+      order_id: orderId,
+      user_id: userId,
+      lines: lines.map(({ sku, amount }) => [sku, amount]),
+      exp,
+    };
+    const payload = Buffer.from(JSON.stringify(contents)).toString("base64url");
+    const token = `${payload}.${sign(payload, key).toString("base64url")}`;
+    return token.length > tokenCharsMax ? undefined : { token, expiresAtMs: exp * 1000 };
   }
 
-  /** Judges the token of a sale; null is none. */
-  judge(token: string | null, orderId: string, userId: string): TokenVerdict {
+  /** Judges the token of a sale; null is none. Valid for a sale of all its lines, of some, or of fewer units. */
+  judge(token: string | null, wanted: Purchase): TokenVerdict {
     if (token === null) return "none";
     const [payload = "", mac = "", ...more] = token.length > tokenCharsMax ? [] : token.split(".");
     if (more.length > 0 || !this.#isSigned(payload, Buffer.from(mac, "base64url"))) return "invalid";
-    return this.#isFor(payload, orderId, userId) ? "valid" : "invalid";
+    return this.#isFor(payload, wanted) ? "valid" : "invalid";
   }
 
-  /** Who has the key may sign what he likes: a payload that is not ours is no reason to fail. */
-  #isFor(payload: string, orderId: string, userId: string): boolean {
+  /** A correctly signed payload may still be malformed, or of an earlier version: both are invalid. */
+  #isFor(payload: string, wanted: Purchase): boolean {
     try {
-      const { order_id, user_id, exp } = JSON.parse(Buffer.from(payload, "base64url").toString());
-      return order_id === orderId && user_id === userId && exp * 1000 > this.#world.now();
+      const contents = JSON.parse(Buffer.from(payload, "base64url").toString());
+      const { namespace, order_id, user_id, lines, exp } = contents;
+      if (namespace !== this.#namespace || !(exp * 1000 > this.#world.now())) return false;
+      if (order_id !== wanted.orderId || user_id !== wanted.userId) return false;
+      const units = new Map<unknown, unknown>(lines);
+      return wanted.lines.every(({ sku, amount }) => {
+        const most = units.get(sku);
+        return typeof most === "number" && amount <= most;
+      });
     } catch {
       return false;
     }

@@ -31,6 +31,8 @@ export interface Received<Body> {
   readonly body: Body;
   /** Who asked, and from where in a trace. */
   readonly origin: Origin;
+  /** Whose lines the caller may change; empty = everybody's. */
+  readonly owner: string;
 }
 
 /** Checks a request; the first check that fails is the answer. */
@@ -48,8 +50,9 @@ export async function receive<Body>(
   if (json.kind === "refused") return json;
   const body = checkBody(json.value);
   if (body.kind === "refused") return body;
-  const origin = { actor: caller.value.name, traceparent: spanOf(request, connection) };
-  return valid({ id: id.value, body: body.value, origin });
+  const { name: actor, owner } = caller.value;
+  const origin = { actor, traceparent: spanOf(request, connection) };
+  return valid({ id: id.value, body: body.value, origin, owner });
 }
 
 /** The check of a path without an id. */

@@ -5,6 +5,7 @@
  */
 import { type Command, limits } from "../inventory/command.ts";
 import type { Outcome } from "../inventory/outcome.ts";
+import { forbidden } from "./access.ts";
 import { problem, type ProblemCode, retryLater } from "./problem.ts";
 import type { TokenVerdict } from "./purchase_tokens.ts";
 import type { Answer } from "./response.ts";
@@ -57,6 +58,7 @@ const rows: Rows = {
     problem("unknown_order", "No line of this order was accepted", { members: id }),
   unknown_reservation: (_, { id }) =>
     problem("unknown_reservation", "Nothing was reserved under this order id", { members: id }),
+  forbidden: () => forbidden("admin", "Another token made these lines: changing them takes the scope admin"),
   cross_shard: (_, { id }) =>
     problem(
       "cross_shard_basket",
@@ -115,9 +117,11 @@ const rows: Rows = {
   // This user cannot buy now.
   token_required: ({ sku }, { token }) =>
     token === "invalid"
-      ? problem("purchase_token_invalid", "The purchase token is for another order or user, or has expired", {
-        members: { sku },
-      })
+      ? problem(
+        "purchase_token_invalid",
+        "The purchase token has expired, or does not cover this order, user, SKUs and units",
+        { members: { sku } },
+      )
       : problem("purchase_token_required", `Buying ${sku} takes the header Purchase-Token`, {
         members: { sku },
       }),

@@ -53,13 +53,14 @@ export function confirm(edge: Edge): Route {
   return async (request, connection) => {
     const received = await receive(edge, request, connection, confirmRequest);
     if (received.kind === "refused") return respond(received.answer);
-    const { id: orderId, body: { lines }, origin } = received.value;
+    const { id: orderId, body: { lines }, origin, owner } = received.value;
     const refused = refusedFollowUp(edge, request, connection, orderId);
     if (refused) return respond(refused);
     const outcome = await ask(inventory, {
       kind: "confirm",
       orderId,
       lines,
+      owner,
       ...origin,
     }, connection.journey);
     return respond(answerSettle(outcome, "confirm", orderId, world.now()));
@@ -72,10 +73,10 @@ export function cancel(edge: Edge): Route {
   return async (request, connection) => {
     const received = await receive(edge, request, connection, cancelRequest);
     if (received.kind === "refused") return respond(received.answer);
-    const { id: orderId, origin } = received.value;
+    const { id: orderId, origin, owner } = received.value;
     const refused = refusedFollowUp(edge, request, connection, orderId);
     if (refused) return respond(refused);
-    const outcome = await ask(inventory, { kind: "cancel", orderId, ...origin }, connection.journey);
+    const outcome = await ask(inventory, { kind: "cancel", orderId, owner, ...origin }, connection.journey);
     return respond(answerSettle(outcome, "cancel", orderId, world.now()));
   };
 }
@@ -86,10 +87,14 @@ export function extend(edge: Edge): Route {
   return async (request, connection) => {
     const received = await receive(edge, request, connection, extendRequest);
     if (received.kind === "refused") return respond(received.answer);
-    const { id: orderId, body: { holdMs }, origin } = received.value;
+    const { id: orderId, body: { holdMs }, origin, owner } = received.value;
     const refused = refusedFollowUp(edge, request, connection, orderId);
     if (refused) return respond(refused);
-    const outcome = await ask(inventory, { kind: "extend", orderId, holdMs, ...origin }, connection.journey);
+    const outcome = await ask(
+      inventory,
+      { kind: "extend", orderId, holdMs, owner, ...origin },
+      connection.journey,
+    );
     return respond(answerExtend(outcome, orderId, world.now()));
   };
 }

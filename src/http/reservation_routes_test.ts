@@ -57,7 +57,7 @@ Deno.test("a confirmation takes all, or the lines that it names", async () => {
   }
   const named = inventory.commands.map((command) => {
     if (command.kind !== "confirm") throw new TypeError("Cannot check a command that is not a confirmation");
-    deepEqual(command, { kind: "confirm", orderId: "a/b", lines: command.lines, ...origin });
+    deepEqual(command, { kind: "confirm", owner: "", orderId: "a/b", lines: command.lines, ...origin });
     return command.lines;
   });
   deepEqual(named, [null, null, null, lines]);
@@ -71,7 +71,7 @@ Deno.test("a cancellation gives all back and takes no contents", async () => {
     const { state } = await (await send(path, body)).json();
     equal(state, "cancelled");
   }
-  deepEqual(inventory.commands, Array(2).fill({ kind: "cancel", orderId: "o1", ...origin }));
+  deepEqual(inventory.commands, Array(2).fill({ kind: "cancel", owner: "", orderId: "o1", ...origin }));
   equal((await send(path, jsonPost({ lines }))).status, 400);
   equal(inventory.commands.length, 2);
 });
@@ -88,7 +88,7 @@ Deno.test("an extension must say how long, and is told until when", async () => 
     seq: 9,
     message: "success",
   });
-  deepEqual(inventory.commands, [{ kind: "extend", orderId: "o1", holdMs: 900_000, ...origin }]);
+  deepEqual(inventory.commands, [{ kind: "extend", owner: "", orderId: "o1", holdMs: 900_000, ...origin }]);
   equal((await send(path, { method: "POST" })).status, 415);
   equal((await send(path, jsonPost({}))).status, 400);
   equal(inventory.commands.length, 1);

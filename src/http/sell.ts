@@ -52,16 +52,14 @@ export async function sell(
   attempt: Attempt,
   answer: (outcome: Outcome, context: SaleContext) => Answer,
 ): Promise<Answer> {
-  const { orderId, userId } = wanted;
+  const { userId } = wanted;
   const { journey } = attempt;
   const turn = fairPlay === null ? null : fairPlay.judge(userId, attempt.address);
   if (turn?.kind === "refused") {
     journey?.turnAway(String(turn.answer.body.code));
     return turn.answer;
   }
-  const token = purchaseTokens === null
-    ? "none"
-    : purchaseTokens.judge(attempt.purchaseToken, orderId, userId);
+  const token = purchaseTokens === null ? "none" : purchaseTokens.judge(attempt.purchaseToken, wanted);
   const sale = toSale(wanted, attempt, token === "valid");
   const passage = journey && new Passage(sale);
   if (passage) journey.note(passage);

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Cancel, Command, Confirm, Extend, Line, Sale } from "./command.ts";
-import type { Decided, Outcome, RememberedLine, Undecided } from "./outcome.ts";
+import { type Decided, isForeign, type Outcome, type RememberedLine, type Undecided } from "./outcome.ts";
 
 /** A command on the reservation of an order, wherever it is. */
 export type Broadcast = Confirm | Cancel | Extend;
@@ -36,6 +36,7 @@ export function holdersOf(found: Found): number[] {
 export function whyNotSettle(command: Broadcast, found: Found): Decided | undefined {
   const reserved = found.flatMap(reservationOf);
   if (reserved.length === 0) return { kind: "unknown_reservation" };
+  if (reserved.some((line) => isForeign(line, command.owner))) return { kind: "forbidden" };
   const isOpen = (line: RememberedLine) => line.state === "held";
   switch (command.kind) {
     case "extend":

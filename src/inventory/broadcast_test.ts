@@ -47,6 +47,7 @@ Deno.test("broadcast: each shard confirms its own lines", () => {
   const lines = [{ sku: "S", amount: 1 }, { sku: "T", amount: 1 }];
   const confirm: Confirm = {
     kind: "confirm",
+    owner: "",
     orderId: "o",
     lines,
     actor: "",

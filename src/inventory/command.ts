@@ -39,6 +39,12 @@ export interface Origin {
   readonly traceparent: string;
 }
 
+/** What changes lines that were sold before. */
+export interface OfOwner {
+  /** Lines that another token made are `forbidden`; empty = all may be changed. */
+  readonly owner: string;
+}
+
 /**
  * Take units: for good (`deduct` has one line, `order` is a basket), or for a while (`reserve`). All lines or
  * none. A line is identified by (order id, SKU) and accepted at most once; SKUs of one sale differ. The same order id
@@ -60,12 +66,12 @@ export interface Sale extends Origin {
   readonly hasToken: boolean;
   /** `reserve`: how long the units are held, ms; else 0. */
   readonly holdMs: number;
-  /** Made elsewhere before and carried over: the user's limit neither refuses it nor counts it. */
+  /** Made elsewhere before and carried over: the user's limit neither refuses it nor counts it, and no token owns it. */
   readonly isHistory?: boolean;
 }
 
 /** Make a reservation a sale: all of it, or the units of `lines`; the rest returns. */
-export interface Confirm extends Origin {
+export interface Confirm extends Origin, OfOwner {
   /** Tells the commands apart; also the kind of its event. */
   readonly kind: "confirm";
   /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
@@ -75,7 +81,7 @@ export interface Confirm extends Origin {
 }
 
 /** Give a reservation's units back. */
-export interface Cancel extends Origin {
+export interface Cancel extends Origin, OfOwner {
   /** Tells the commands apart; also the kind of its event. */
   readonly kind: "cancel";
   /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
@@ -83,7 +89,7 @@ export interface Cancel extends Origin {
 }
 
 /** Let a reservation hold until `holdMs` after it was made; never makes it shorter, so repeating it is safe. */
-export interface Extend extends Origin {
+export interface Extend extends Origin, OfOwner {
   /** Tells the commands apart; also the kind of its event. */
   readonly kind: "extend";
   /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
@@ -93,7 +99,7 @@ export interface Extend extends Origin {
 }
 
 /** Give sold units back; a return is identified by (order id, return id, SKU). */
-export interface Return extends Origin {
+export interface Return extends Origin, OfOwner {
   /** Tells the commands apart; also the kind of its event. */
   readonly kind: "return";
   /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */

@@ -39,6 +39,8 @@ export interface RememberedLine {
   readonly settledUnits: number;
   /** Available units right after it: the first answer; else 0. */
   readonly settledStock: number;
+  /** A sale: name of the token that made it. Empty = it belongs to every token: see `lua/state.lua`. */
+  readonly actor: string;
 }
 
 const saleKinds: ReadonlySet<string> = new Set(["deduct", "order", "reserve"]);
@@ -57,7 +59,13 @@ export const unsettled = {
   settledSeq: 0,
   settledUnits: 0,
   settledStock: 0,
+  actor: "",
 } as const satisfies Partial<RememberedLine>;
+
+/** Whether another token than `owner` made a line. An empty owner may change every line. */
+export function isForeign(line: Pick<RememberedLine, "actor">, owner: string): boolean {
+  return owner !== "" && line.actor !== "" && line.actor !== owner;
+}
 
 /** A line of a reservation that was confirmed or cancelled. */
 export interface SettledLine {
@@ -122,6 +130,8 @@ export type Decided =
   | { readonly kind: "unknown_sku"; readonly sku: string }
   | { readonly kind: "unknown_order" }
   | { readonly kind: "unknown_reservation" }
+  /** Another token made the lines: no effect. */
+  | { readonly kind: "forbidden" }
   | { readonly kind: "already_confirmed" }
   | { readonly kind: "already_cancelled" }
   | { readonly kind: "reservation_expired" }

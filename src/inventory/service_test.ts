@@ -132,7 +132,7 @@ Deno.test("service: an order that no shard remembers is not called unknown while
 
 const giveBack = (returnId: string, sku: string): Return => {
   const lines = [{ sku, amount: 1 }];
-  return { kind: "return", orderId: "o", returnId, lines, reason: "", ledger: null, ...origin };
+  return { kind: "return", owner: "", orderId: "o", returnId, lines, reason: "", ledger: null, ...origin };
 };
 
 Deno.test("service: a return past the window is decided with what the ledger has, and not while that is too old", async () => {
@@ -164,6 +164,7 @@ Deno.test("service: a return that is sent again past the window hears its first 
     ...line,
     ...unsettled,
     kind: "return",
+    owner: "",
     seq: first.seq,
     newStock: first.newStock[0] ?? -1,
   };
@@ -175,7 +176,7 @@ Deno.test("service: while one shard does not answer nothing is reserved or confi
   const { store, inventory, accept } = await setup();
   await accept(reserve("held", inFirst));
   await store.disarm(1, "d");
-  const confirm = { kind: "confirm", orderId: "held", lines: null, ...origin } as const;
+  const confirm = { kind: "confirm", owner: "", orderId: "held", lines: null, ...origin } as const;
   for (const command of [confirm, reserve("more", inFirst)]) {
     assert.equal((await inventory.submit(command)).kind, "unarmed");
   }
@@ -194,7 +195,7 @@ Deno.test("service: a call that asks all shards first takes effect by the deadli
     if (ms > 0) await new Promise<void>((resolve) => world.after(ms, resolve));
     return await decide(shard, batch);
   };
-  const outcome = inventory.submit({ kind: "confirm", orderId: "held", lines: null, ...origin });
+  const outcome = inventory.submit({ kind: "confirm", owner: "", orderId: "held", lines: null, ...origin });
   await world.advance(0);
   await world.advance(900);
   await world.advance(100);

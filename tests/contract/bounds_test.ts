@@ -32,6 +32,7 @@ function large(kind: "order" | "reserve", orderId: string, holdMs = 0): Sale {
 const read = (sku: string): Command => ({ kind: "stock", sku });
 const confirm = (orderId: string): Command => ({
   kind: "confirm",
+  owner: "",
   orderId,
   lines: null,
   ...origin,

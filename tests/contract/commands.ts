@@ -55,6 +55,10 @@ function soldLine(some: Partial<RememberedLine>): RememberedLine {
 }
 
 const origin = { actor: "till", traceparent: "" } as const;
+/** Who sells: nobody in particular where access is open. */
+const actor = fc.constantFrom("till", "till", "shop", "");
+/** Whose lines may be changed: mostly all, as few commands would get further otherwise. */
+const owner = fc.constantFrom("", "", "", "till", "shop");
 
 /** Long enough to outlive the run: what lapses is tested by time, not by chance. */
 const holdMs = fc.constantFrom(3_600_000, 7_200_000, 14_400_000);
@@ -67,9 +71,11 @@ const sale: fc.Arbitrary<Sale> = fc
     lines,
     holdMs,
     fc.boolean(),
+    actor,
   )
-  .map(([kind, orderId, userId, lines, holdMs, hasToken]) => ({
+  .map(([kind, orderId, userId, lines, holdMs, hasToken, actor]) => ({
     ...deduct(orderId, "", 1, userId),
+    actor,
     kind,
     lines,
     hasToken,
@@ -79,26 +85,28 @@ const sale: fc.Arbitrary<Sale> = fc
 /** What the ledger may have of an order: nothing, or two of S1; of a return: nothing, or one of S1. */
 const ledgerWord: fc.Arbitrary<Recalled> = fc.record({
   bookedSeq: fc.constantFrom(0, 1_000_000),
-  sold: fc.constantFrom([], [soldLine({ kind: "deduct", amount: 2, units: 2, seq: 1 })]),
+  sold: fc.constantFrom([], [soldLine({ kind: "deduct", amount: 2, units: 2, seq: 1, actor: "shop" })]),
   returned: fc.constantFrom([], [soldLine({ kind: "return", amount: 1, seq: 2 })]),
 });
 
 const ofOrder: fc.Arbitrary<Command> = fc.oneof(
-  fc.tuple(busyId, fc.option(lines)).map(([orderId, lines]): Command => ({
+  fc.tuple(busyId, fc.option(lines), owner).map(([orderId, lines, owner]): Command => ({
     kind: "confirm",
     orderId,
     lines,
+    owner,
     ...origin,
   })),
-  busyId.map((orderId): Command => ({ kind: "cancel", orderId, ...origin })),
-  fc.tuple(busyId, holdMs).map(([orderId, holdMs]): Command => ({
+  fc.tuple(busyId, owner).map(([orderId, owner]): Command => ({ kind: "cancel", orderId, owner, ...origin })),
+  fc.tuple(busyId, holdMs, owner).map(([orderId, holdMs, owner]): Command => ({
     kind: "extend",
     orderId,
     holdMs,
+    owner,
     ...origin,
   })),
-  fc.tuple(busyId, busyId, lines, fc.option(ledgerWord)).map((
-    [orderId, returnId, lines, ledger],
+  fc.tuple(busyId, busyId, lines, fc.option(ledgerWord), owner).map((
+    [orderId, returnId, lines, ledger, owner],
   ): Command => ({
     kind: "return",
     orderId,
@@ -106,6 +114,7 @@ const ofOrder: fc.Arbitrary<Command> = fc.oneof(
     lines,
     reason: "broken",
     ledger,
+    owner,
     ...origin,
   })),
 );
@@ -164,6 +173,7 @@ const anyChange = fc.constantFrom<(command: Command) => Command>(
   (command) => command,
   (command) => "userId" in command ? { ...command, userId: command.userId + "+" } : command,
   (command) => "holdMs" in command ? { ...command, holdMs: command.holdMs / 2 } : command,
+  (command) => "owner" in command ? { ...command, owner: "shop" } : command,
   (command) => "delta" in command ? { ...command, delta: command.delta + 1 } : command,
   (command) => "available" in command ? { ...command, available: command.available + 1 } : command,
   (command) => "expected" in command ? { ...command, expected: (command.expected ?? 0) + 1 } : command,
@@ -173,7 +183,8 @@ const anyChange = fc.constantFrom<(command: Command) => Command>(
     withLines(command, (lines) => lines.map((line, i) => ({ ...line, amount: line.amount + (i && 1) }))),
   (command) => withLines(command, (lines) => lines.map((line) => ({ ...line, amount: line.amount + 1 }))),
   (command) => command.kind === "order" ? { ...command, kind: "reserve", holdMs: hourMs } : command,
-  (command) => command.kind === "confirm" ? { kind: "cancel", orderId: command.orderId, ...origin } : command,
+  (command) =>
+    command.kind === "confirm" ? { kind: "cancel", owner: "", orderId: command.orderId, ...origin } : command,
 );
 
 function withLines(command: Command, change: (lines: readonly Line[]) => readonly Line[]): Command {

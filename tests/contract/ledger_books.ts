@@ -2,6 +2,7 @@
  * Books to test on, and the events that go into them.
  */
 import assert from "node:assert/strict";
+import { isSale } from "../../src/inventory/outcome.ts";
 import type { Database } from "../../src/ledger/database.ts";
 import type { Applied, Ledger, LineRow, ShardLedger } from "../../src/ledger/ledger.ts";
 import { openLedger } from "../../src/ledger/sql_ledger.ts";
@@ -110,6 +111,7 @@ export function plainLine(
     },
     ...{ state: "accepted", units: fields.amount, holdMs: 0, expiresAtMs: 0 },
     ...{ settledSeq: 0, settledUnits: 0, settledStock: 0 },
+    actor: isSale({ kind: fields.kind ?? "deduct" }) ? "till" : "",
     ...fields,
   };
 }

@@ -35,7 +35,10 @@ const buyerToken = "b".repeat(40);
 
 /** Every switch is on: tokens, limits, blocks. */
 const everythingOn = {
-  API_TOKENS: JSON.stringify({ [adminToken]: ["admin", "read", "deduct"], [buyerToken]: ["deduct"] }),
+  API_TOKENS: JSON.stringify({
+    [adminToken]: ["admin", "read", "deduct", "return", "tokens"],
+    [buyerToken]: ["deduct"],
+  }),
   RATE_LIMIT: "6/60",
   RATE_LIMIT_BY: "user_id",
   BLOCKED: "user:user-7-1",
@@ -303,7 +306,12 @@ const walk: readonly Step[] = [
   ["setRules", "{w}A", { ...rules, purchase_token: true }, "200 accepted"],
   ["deduct", "", sale("o6", "{w}A", 1, "p"), "403 purchase_token_required"],
   ["setRules", "none", rules, "404 unknown_sku"],
-  ["issuePurchaseToken", "", { order_id: "o6", user_id: "p" }, "200 accepted"],
+  [
+    "issuePurchaseToken",
+    "",
+    { order_id: "o6", user_id: "p", lines: [{ sku: "{w}A", amount: 1 }] },
+    "200 accepted",
+  ],
   ["deduct", "", sale("o7", "{w}B", 1, "user-7-1"), "403 blocked"],
   ["livez", "", undefined, "200 accepted"],
   ["readyz", "", undefined, "200 accepted"],
@@ -384,7 +392,11 @@ testEach("without a key for purchase tokens, both places that need one say so", 
   await using api = await startApp({}, backend);
   const tokens = await judge(
     operationOf("issuePurchaseToken"),
-    await send(api, "/api/v1/purchase-tokens", posted({ order_id: "o", user_id: "u" })),
+    await send(
+      api,
+      "/api/v1/purchase-tokens",
+      posted({ order_id: "o", user_id: "u", lines: [{ sku: "S", amount: 1 }] }),
+    ),
   );
   const init = { ...posted({ ...rules, purchase_token: true }), method: "PUT" };
   const ruled = await judge(operationOf("setRules"), await send(api, "/api/v1/inventory/A/rules", init));

@@ -38,14 +38,15 @@ export function reserve(
 /** A confirmation of all, or of these units. */
 export function confirm(orderId: string, amounts?: Record<string, number>): Confirm {
   const lines = amounts ? Object.entries(amounts).map(([sku, amount]) => ({ sku, amount })) : null;
-  return { kind: "confirm", orderId, lines, ...origin };
+  return { kind: "confirm", owner: "", orderId, lines, ...origin };
 }
 
 /** A cancellation. */
-export const cancel = (orderId: string): Cancel => ({ kind: "cancel", orderId, ...origin });
+export const cancel = (orderId: string): Cancel => ({ kind: "cancel", owner: "", orderId, ...origin });
 /** An extension. */
 export const extend = (orderId: string, holdMs: number): Extend => ({
   kind: "extend",
+  owner: "",
   orderId,
   holdMs,
   ...origin,
@@ -54,7 +55,7 @@ export const extend = (orderId: string, holdMs: number): Extend => ({
 /** A return. */
 export function giveBack(orderId: string, returnId: string, amounts: Record<string, number>): Return {
   const lines = Object.entries(amounts).map(([sku, amount]) => ({ sku, amount }));
-  return { kind: "return", orderId, returnId, lines, reason: "", ledger: null, ...origin };
+  return { kind: "return", owner: "", orderId, returnId, lines, reason: "", ledger: null, ...origin };
 }
 
 /** Rules of a sale. */

@@ -218,6 +218,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       settledSeq: 0,
       settledUnits: 0,
       settledStock: 0,
+      actor: "",
     };
     const ledger = { bookedSeq: 9, sold: [sold], returned: [] };
     const outcomes = await decide(

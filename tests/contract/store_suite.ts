@@ -387,6 +387,7 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
       seq: 2,
       userId: "user-1",
       ...unsettled,
+      actor: "till",
       units: 2,
     });
     assert.deepEqual(none, { kind: "order", lines: [], forgottenSeq: 0, windowMs: 86_400_000 });

@@ -4,6 +4,7 @@ import { sharedRedis } from "../servers/shared.ts";
 import { makeMemoryStore, makeRedisStore } from "./stores.ts";
 import { contentsSuite } from "./contents_suite.ts";
 import { orderLifeSuite } from "./order_life_suite.ts";
+import { ownerSuite } from "./owner_suite.ts";
 import { adjust, armAgain, armEmpty, decide, inTime, storeSuite } from "./store_suite.ts";
 
 storeSuite("memory store", makeMemoryStore);
@@ -17,6 +18,10 @@ orderLifeSuite("Valkey store", (limits) => makeRedisStore(sharedRedis("valkey").
 contentsSuite("memory store", makeMemoryStore);
 contentsSuite("Redis store", (limits) => makeRedisStore(sharedRedis("redis").url, limits));
 contentsSuite("Valkey store", (limits) => makeRedisStore(sharedRedis("valkey").url, limits));
+
+ownerSuite("memory store", makeMemoryStore);
+ownerSuite("Redis store", (limits) => makeRedisStore(sharedRedis("redis").url, limits));
+ownerSuite("Valkey store", (limits) => makeRedisStore(sharedRedis("valkey").url, limits));
 
 Deno.test("Redis store: a caller that has seen a later epoch disarms a shard, and the worker hears that epoch", async () => {
   await using under = await makeRedisStore(sharedRedis("redis").url);

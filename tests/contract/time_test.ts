@@ -28,7 +28,7 @@ function reserve(orderId: string, holdMs: number): Sale {
 }
 
 function confirm(orderId: string): Command {
-  return { kind: "confirm", orderId, lines: null, ...origin };
+  return { kind: "confirm", owner: "", orderId, lines: null, ...origin };
 }
 
 function figures(outcome: Outcome | undefined): [available: number, reserved: number] {
@@ -108,7 +108,7 @@ test("an order with an open hold is never forgotten, also when the window is low
 test("an extended hold is remembered to its new end when the window is lowered", async (parts) => {
   await decide(parts.store, reserve("held", minute));
   await parts.at(30 * second);
-  await decide(parts.store, { kind: "extend", orderId: "held", holdMs: 5 * minute, ...origin });
+  await decide(parts.store, { kind: "extend", owner: "", orderId: "held", holdMs: 5 * minute, ...origin });
   for (let ms = 70 * second; ms < 5 * minute; ms += 70 * second) {
     await parts.at(ms);
     await parts.visit({ ...off, idempotencyWindowMs: minute });

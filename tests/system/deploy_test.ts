@@ -25,7 +25,7 @@ const ON_DEPLOY: Env = {
   DENO_DEPLOY: "true",
   OTEL_DENO: "true",
   OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
-  API_TOKENS: '{"shop":["deduct","read","admin"]}',
+  API_TOKENS: '{"a-token-of-the-tests-of-deploy":{"name":"shop","scopes":["deduct","read","admin"]}}',
 };
 
 /** Starts a server that does nothing, and returns how long that took. */

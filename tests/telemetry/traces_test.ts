@@ -134,3 +134,26 @@ Deno.test("all traces are sent to a Collector that samples, and within a window 
     assert.equal(receiver.spans.filter(({ name }) => name === "inventory.deduct").length, 10);
   }
 });
+
+Deno.test("a stranger's sampled traceparent exports nothing; one with a known token is exported, refused or not", async () => {
+  await using receiver = startReceiver();
+  const token = "t".repeat(22);
+  {
+    const API_TOKENS = JSON.stringify({ [token]: { name: "shop", scopes: ["deduct"] } });
+    await using shop = await startWatchedApp({ OTLP_ENDPOINT: receiver.url, TRACE_RATIO: "0", API_TOKENS });
+    const statuses: number[] = [];
+    for (const authorization of ["", "Bearer x", `Basic ${token}`, `Bearer ${token}`]) {
+      for (const path of ["/api/v1/inventory/SKU", "/openapi.json", "/nowhere"]) {
+        const headers = { ...SAMPLED, ...authorization && { authorization } };
+        statuses.push(
+          (await shop.app.fetch(new Request(`http://127.0.0.1:8080${path}`, { headers }))).status,
+        );
+      }
+    }
+    assert.deepEqual(statuses, [...Array(3).fill([401, 200, 404]).flat(), 403, 200, 404]);
+  }
+  assert.equal(receiver.spans.length, 3);
+  assert.deepEqual(receiver.spans.map(({ name }) => name).toSorted(), [
+    ...["GET", "GET /api/v1/inventory/:sku", "GET /openapi.json"],
+  ]);
+});

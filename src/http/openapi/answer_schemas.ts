@@ -133,6 +133,7 @@ export const answerSchemas: Readonly<Record<string, Schema>> = {
     purchase_token: { ...text, description: "To be sent as header Purchase-Token." },
     order_id: orderId,
     user_id: text,
+    lines: { ...list(ref("Line"), 1, limits.orderLinesMax), description: "What it buys at most." },
     expires_at: moment("From then on it is of no use."),
   }),
   Live: object({ live: { const: true } }),

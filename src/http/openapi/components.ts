@@ -5,6 +5,7 @@
  */
 import type { Part } from "./json_schema.ts";
 import { idSchemas } from "./request_schemas.ts";
+import { tokenCharsMax } from "../purchase_tokens.ts";
 import { problemResponse } from "./operation.ts";
 
 /** Parameters, by their name among the components. */
@@ -36,8 +37,8 @@ export const parameters: Readonly<Record<string, Part>> = {
     name: "Purchase-Token",
     in: "header",
     required: false,
-    schema: { type: "string", maxLength: 2600 },
-    description: "A token for this order and user, for SKUs that are sold with one only.",
+    schema: { type: "string", maxLength: tokenCharsMax },
+    description: "A token for this order, user, SKUs and units, for SKUs that are sold with one only.",
   },
   Traceparent: {
     name: "traceparent",
@@ -82,7 +83,9 @@ export const securitySchemes: Readonly<Record<string, Part>> = {
     type: "http",
     scheme: "bearer",
     description:
-      "A token of the setting API_TOKENS, with the scope that the operation names: `deduct`, `read` or `admin`. A " +
+      "A token of the setting API_TOKENS, with the scope that the operation names: `deduct`, `return`, `read`, `tokens` or " +
+      "`admin`. Scopes do not include one another. Lines belong to the token that sold them: others with the same " +
+      "scope get 403 `forbidden`, unless they have `admin` as well. A " +
       "server without tokens listens on loopback only, and is open to whoever reaches it.",
   },
 };

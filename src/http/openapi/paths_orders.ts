@@ -78,8 +78,8 @@ export const orderPaths: Readonly<Record<string, Part>> = {
       summary: "Give sold units back",
       description:
         "All or part of what was accepted or confirmed, never more; the user's quota comes back as well. Idempotent by " +
-        "return id.",
-      scope: "deduct",
+        "return id. The lines must have been sold by the same token, or the token has the scope `admin` as well.",
+      scope: "return",
       parameters: ["order_id", "Traceparent"],
       request: {
         schemas: ["ReturnRequest"],

@@ -70,7 +70,8 @@ export const reservationPaths: Readonly<Record<string, Part>> = {
       summary: "Make a sale of what is held",
       description:
         "All of it, or the units of `lines`: the rest returns at once. Confirming the same units again gives the first " +
-        "answer again.",
+        "answer again. As cancelling and extending, it takes the token that made the reservation, or the scope `admin` as " +
+        "well.",
       scope: "deduct",
       parameters: ["order_id", "Traceparent"],
       request: {

@@ -94,11 +94,18 @@ export const sellPaths: Readonly<Record<string, Part>> = {
       tag: "Sell",
       summary: "A token for one order of one user",
       description:
-        "For a waiting room or a captcha, which hands it out. A SKU whose rules say so is sold with a token only.",
-      scope: "admin",
+        "For a waiting room or a captcha, which hands it out. A SKU whose rules say so is sold with a token only. A token " +
+        "covers a sale when each of its lines has a line of the token with at least as many units: for a basket, name all " +
+        "of its SKUs. Another deployment's token is of no use, unless NAMESPACE and key are the same.",
+      scope: "tokens",
       request: {
         schemas: ["PurchaseTokenRequest"],
-        example: { order_id: "order-1001", user_id: "user-7", ttl_seconds: 300 },
+        example: {
+          order_id: "order-1001",
+          user_id: "user-7",
+          lines: [{ sku: "SKU_123", amount: 2 }],
+          ttl_seconds: 300,
+        },
       },
       successes: [{
         status: 200,
@@ -109,6 +116,7 @@ export const sellPaths: Readonly<Record<string, Part>> = {
           purchase_token: "eyJvcmRlcl9pZCI6Im9yZGVyLTEwMDEifQ.bWFj",
           order_id: "order-1001",
           user_id: "user-7",
+          lines: [{ sku: "SKU_123", amount: 2 }],
           expires_at: "2026-11-22T12:05:00.000Z",
           message: "success",
         },

@@ -4,6 +4,7 @@
  * @module
  */
 import { limits } from "../../inventory/command.ts";
+import { scopes } from "../../config.ts";
 import { type ProblemCode, problems } from "../problem.ts";
 import { integer, list, moment, object, ref, type Schema, units } from "./json_schema.ts";
 
@@ -38,7 +39,7 @@ const ownMembers: Readonly<Record<ProblemCode, OwnMembers>> = {
   invalid_request: { required: { errors: list(ref("FieldError"), 1, 200) } },
   invalid_host: {},
   unauthorized: {},
-  forbidden: { required: { scope: { enum: ["deduct", "read", "admin"], description: "What it takes." } } },
+  forbidden: { required: { scope: { enum: scopes, description: "What it takes." } } },
   blocked: {},
   purchase_token_required: ofSku,
   purchase_token_invalid: ofSku,

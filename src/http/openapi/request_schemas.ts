@@ -81,7 +81,7 @@ export const requestSchemas: Readonly<Record<string, Schema>> = {
     }),
     description: "All rules of a sale: they replace all that were there.",
   },
-  PurchaseTokenRequest: object({ order_id: orderId, user_id: userId }, {
+  PurchaseTokenRequest: object({ order_id: orderId, user_id: userId, lines }, {
     ttl_seconds: { ...integer(1, tokenTtlMaxS, "How long the token lasts."), default: tokenTtlMaxS },
   }),
 };

@@ -4,24 +4,26 @@
  * @module
  */
 import { limits, type Return } from "../command.ts";
-import { type Decided, type RememberedLine, unsettled } from "../outcome.ts";
+import { type Decided, isForeign, type RememberedLine, unsettled } from "../outcome.ts";
 import { returnKey } from "../remembered.ts";
 import { pastLines } from "./past.ts";
 import { accepted, type ShardState } from "./state.ts";
 
 /** Decides a return. */
 export function giveBack(state: ShardState, command: Return): Decided {
-  const { orderId, returnId, lines, reason } = command;
+  const { orderId, returnId, lines, reason, owner } = command;
   const key = returnKey(orderId, returnId);
   const asked = askLedger(state, key, command);
   if ("kind" in asked) return asked;
+  const known = state.remembered.get(orderId) ?? asked.sold;
+  const isOther = known?.some((line) => isForeign(line, owner) && lines.some(({ sku }) => sku === line.sku));
+  if (isOther) return { kind: "forbidden" };
   const returned = asked.returned ?? state.remembered.get(key);
   const past = pastLines(returned, { kind: "return", lines });
   if (past.kind === "differs") return { kind: "conflict", sku: past.sku };
   if (past.kind === "same") {
     return { ...accepted(past.first.seq, past.lines.map((line) => line.newStock)), replayed: true };
   }
-  const known = state.remembered.get(orderId) ?? asked.sold;
   if (!known) return { kind: "unknown_order" };
   const refusal = whyNot(state, command, known);
   if (refusal) return refusal;

@@ -5,7 +5,7 @@
  */
 import type { Cancel, Confirm, Extend, Line, Origin } from "../command.ts";
 import type { EventData } from "../../log/event.ts";
-import type { Decided, LineState, RememberedLine } from "../outcome.ts";
+import { type Decided, isForeign, type LineState, type RememberedLine } from "../outcome.ts";
 import { endedAnswer, reservedLine } from "./past.ts";
 import { moreDue, type ShardState } from "./state.ts";
 
@@ -14,6 +14,7 @@ const nobody: Origin = { actor: "", traceparent: "" };
 /** Makes what is held a sale: all of it, or fewer units. */
 export function confirm(state: ShardState, command: Confirm): Decided {
   const { orderId, lines } = command;
+  if (isForeignReservation(state, command)) return { kind: "forbidden" };
   const held = heldLines(state, orderId);
   if (held.length === 0) return settledAnswer(state, orderId, "confirmed", lines);
   if (held.some((line) => line.expiresAtMs <= state.nowMs)) return moreDue;
@@ -32,6 +33,7 @@ export function confirm(state: ShardState, command: Confirm): Decided {
 /** Gives back what is held. */
 export function cancel(state: ShardState, command: Cancel): Decided {
   const { orderId } = command;
+  if (isForeignReservation(state, command)) return { kind: "forbidden" };
   const held = heldLines(state, orderId);
   if (held.length === 0) return settledAnswer(state, orderId, "cancelled");
   return settle(state, "cancel", "cancelled", orderId, held, new Map(), command);
@@ -40,6 +42,7 @@ export function cancel(state: ShardState, command: Cancel): Decided {
 /** Lasts until `holdMs` after the reservation was made, never shorter than before. */
 export function extend(state: ShardState, command: Extend): Decided {
   const { orderId } = command;
+  if (isForeignReservation(state, command)) return { kind: "forbidden" };
   const held = heldLines(state, orderId);
   const [first] = held;
   if (!first) return settledAnswer(state, orderId, "extended");
@@ -78,6 +81,12 @@ export function lapse(state: ShardState): void {
     settle(state, "expire", "expired", orderId, held, new Map(), nobody, data);
   }
   state.isMoreDue = state.expiry.firstDue(state.nowMs) !== undefined;
+}
+
+/** All lines of a reservation have one actor. */
+function isForeignReservation(state: ShardState, { orderId, owner }: Confirm | Cancel | Extend): boolean {
+  const last = reservedLine(state, orderId);
+  return last !== undefined && isForeign(last, owner);
 }
 
 function heldLines(state: ShardState, orderId: string): readonly RememberedLine[] {

@@ -38,6 +38,7 @@ export function sell(state: ShardState, sale: Sale): Decided {
       settledSeq: 0,
       settledUnits: 0,
       settledStock: 0,
+      actor: sale.isHistory ? "" : sale.actor,
     });
     state.countQuota(userId, sku, amount, seq);
     if (state.limits.userLimitMs > 0 && !sale.isHistory) state.bought.set(pairKey(userId, sku), nowMs);

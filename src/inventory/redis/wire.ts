@@ -27,6 +27,7 @@ export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = 
   unknown_sku: (reply) => ({ kind: "unknown_sku", sku: text(reply[1]) }),
   unknown_order: () => ({ kind: "unknown_order" }),
   unknown_reservation: () => ({ kind: "unknown_reservation" }),
+  forbidden: () => ({ kind: "forbidden" }),
   already_confirmed: () => ({ kind: "already_confirmed" }),
   already_cancelled: () => ({ kind: "already_cancelled" }),
   reservation_expired: () => ({ kind: "reservation_expired" }),
@@ -98,12 +99,12 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
     }
     case "confirm": {
       const lines = c.lines === null ? null : linesOf(c.lines);
-      return [c.kind, deadlineMs, c.orderId, c.actor, c.traceparent, lines];
+      return [c.kind, deadlineMs, c.orderId, c.actor, c.traceparent, lines, c.owner];
     }
     case "cancel":
-      return [c.kind, deadlineMs, c.orderId, c.actor, c.traceparent];
+      return [c.kind, deadlineMs, c.orderId, c.actor, c.traceparent, c.owner];
     case "extend":
-      return [c.kind, deadlineMs, c.orderId, c.holdMs, c.actor, c.traceparent];
+      return [c.kind, deadlineMs, c.orderId, c.holdMs, c.actor, c.traceparent, c.owner];
     case "return": {
       const ledger = c.ledger === null
         ? null
@@ -118,6 +119,7 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
         c.reason,
         linesOf(c.lines),
         ledger,
+        c.owner,
       ];
     }
     case "adjust": {

@@ -26,10 +26,11 @@ export function encodeLine(line: RememberedLine): unknown[] {
   const { sku, kind, amount, newStock, seq, atMs, userId } = line;
   const every = [sku, "", kind, amount, newStock, seq, atMs, userId];
   if (!isSale(line)) return every;
-  const { state, units, holdMs, expiresAtMs } = line;
+  const { state, units, holdMs, expiresAtMs, actor } = line;
   const { settledSeq, settledUnits, settledStock } = line;
   const settled = [settledSeq, "", settledUnits, settledStock];
-  return [...every, state, units, holdMs, expiresAtMs, ...settled];
+  const owned = actor === "" ? [] : [actor];
+  return [...every, state, units, holdMs, expiresAtMs, ...settled, ...owned];
 }
 
 /** A remembered line as Lua keeps it, checked. */
@@ -55,6 +56,7 @@ export function decodeLine(value: unknown): RememberedLine {
     settledSeq: figure(12),
     settledUnits: figure(14),
     settledStock: figure(15),
+    actor: line.length > 16 ? text(line[16]) : "",
   };
 }
 
