@@ -5,6 +5,7 @@
  */
 import { limitsOf } from "./src/inventory/limits.ts";
 import { RedisControl } from "./src/inventory/redis/control.ts";
+import { RedisReader } from "./src/inventory/redis/reader.ts";
 import { RedisStore } from "./src/inventory/redis/store.ts";
 import { openPostgres } from "./src/ledger/postgres.ts";
 import { openLedger } from "./src/ledger/sql_ledger.ts";
@@ -86,6 +87,7 @@ const worker = startWorker({
   deployment,
   log,
   control,
+  reader: new RedisReader(new Links(servers, "server"), place),
   store,
   world,
   logger,

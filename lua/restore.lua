@@ -5,7 +5,8 @@
   KEYS    the nine keys of lua/inventory.lua, in the same order
   ARGV[1] step, ARGV[2] token, then by step
     "begin"  ARGV[3] instance seen, ARGV[4] epoch seen, ARGV[5] seq seen,
-             ARGV[6] deployment, ARGV[7] shards, ARGV[8] seq to go on from: empties the shard
+             ARGV[6] deployment, ARGV[7] shards, ARGV[8] seq to go on from, ARGV[9] last number in the
+             ledger: empties the shard
     "stock"  ARGV[3..] SKU, "<available> <reserved>[ <policy>]", ...          at most 4000 arguments
     "lines"  ARGV[3] JSON array of [key, line], 1 to 2000 of them, with lines as in lua/state.lua,
              ARGV[4] user limit in ms: what was bought that recently counts again
@@ -32,7 +33,7 @@ if step == "begin" then
   local since = string.format("%.0f", now)
   redis.call("UNLINK", unpack(KEYS))
   redis.call("HSET", META, "token", token, "deployment", ARGV[6], "shards", ARGV[7],
-    "epoch", 0, "seq", ARGV[8], "applied", ARGV[8],
+    "epoch", 0, "seq", ARGV[8], "applied", ARGV[9],
     "orders_gen", 0, "orders_since", since, "limits_gen", 0, "limits_since", since)
   return 1
 end

@@ -170,4 +170,6 @@ export interface RestoreStart {
   readonly shards: number;
   /** Highest number ever seen: numbers never start again. */
   readonly seq: number;
+  /** Last number in the ledger, at most `seq`. A ledger with less that finds the restore unfinished went back since. */
+  readonly booked: number;
 }

@@ -74,6 +74,9 @@ function textOf({ id, userId, actor, traceparent, reason, reference }: Inventory
   return id.length + userId.length + actor.length + traceparent.length + reason.length + reference.length;
 }
 
+/** First line of movements beside the log: corrections, and what was taken from a store. No event has as many lines. */
+export const asideLine = 1000;
+
 /** One change of one SKU, as `insert_movements.sql` takes it. */
 export interface Movement extends Omit<Numbered, "lines" | "data">, EventLine {
   /** Its place in its event, from 0. */

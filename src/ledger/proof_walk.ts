@@ -6,6 +6,7 @@
  * @module
  */
 import { isCompensationId } from "./compensation_id.ts";
+import { asideLine } from "./movements.ts";
 
 /** Something that is wrong in the ledger. */
 export interface Fault {
@@ -21,9 +22,9 @@ export interface Fault {
 
 /** A movement as `verify_movements.sql` reads it. */
 export interface ProvenMovement {
-  /** Number of its event; of a correction the number that it stands behind. */
+  /** Number of its event, which `log_jumps` has when its line is aside; of a correction the number that it stands behind. */
   readonly seq: number;
-  /** Its place in its event, from 0; from 1000 for a correction. */
+  /** Its place in its event, from 0; from 1000 for a correction, and for an event taken from a store. */
   readonly line: number;
   /** Under which its number was issued. */
   readonly epoch: number;
@@ -104,7 +105,7 @@ export class ProofWalk {
     for (const movement of movements) {
       this.movements++;
       this.last = { seq: movement.seq, line: movement.line };
-      if (movement.kind !== "correction") yield* this.#number(movement);
+      if (movement.line < asideLine) yield* this.#number(movement);
       yield* this.#figures(movement);
       this.#follow(movement);
     }

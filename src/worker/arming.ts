@@ -18,19 +18,19 @@ import { changesTo } from "../inventory/limits.ts";
 import type { ShardControl, ShardNote, ShardView } from "../inventory/shard_control.ts";
 import type { Cursor } from "../ledger/ledger.ts";
 import { bookTheRest, type CatchUpParts, lastNumber } from "./catch_up.ts";
-import type { Correction } from "../ledger/corrections.ts";
 import type { Recovery } from "../ledger/recovery.ts";
 import { compareStock, describe, driftOf } from "./compare_stock.ts";
 import { sleep } from "../world.ts";
 import { differsAt, findFork } from "./fork.ts";
 import { type FitnessParts, look } from "./fitness.ts";
 import { whileBeating } from "./lease_beat.ts";
-import { acceptedLoss, correctionsOf, whyBooksWentBack, whyNumbersMissing } from "./recover.ts";
+import { recall, type Recalled, type RecallParts } from "./recall.ts";
+import { acceptedLoss, whyBooksWentBack, whyNumbersMissing } from "./recover.ts";
 import { rebuild, type RebuildParts, type Rebuilt } from "./rebuild.ts";
 import { whyForeign, whyLedgerWentBack, whyNotTakenOver, whyOtherLedger, whyRebuild } from "./verify.ts";
 
 /** What verification needs. */
-export interface ArmingParts extends RebuildParts, FitnessParts, CatchUpParts {}
+export interface ArmingParts extends RebuildParts, FitnessParts, CatchUpParts, RecallParts {}
 
 /** What came of it. */
 export type Verdict =
@@ -52,6 +52,8 @@ export type Verdict =
     readonly reason: string;
     /** Units by which store and ledger differ; 0 when they do not, or were not compared. */
     readonly driftUnits: number;
+    /** Numbers are neither in the ledger nor in the log: to find that out, all of the log was read. */
+    readonly missesNumbers?: true;
   }
   /** Something changed while it was verified: verify again. */
   | { readonly kind: "changed" };
@@ -70,8 +72,8 @@ interface Verified {
   readonly epochSeen: number;
   /** What a person accepted; undefined when nothing had to be accepted. */
   readonly recovery: Recovery | undefined;
-  /** Bring the ledger to the store's figures. */
-  readonly corrections: readonly Correction[];
+  /** Brings the ledger to the store's state; undefined when nothing had to be accepted, or the store is rebuilt. */
+  readonly recalled: Recalled | undefined;
 }
 
 /** Verifies a shard and lets it sell, or says why not. */
@@ -177,14 +179,14 @@ async function verify(
   const tail = await whileBeating(ledger, parts.world, parts.log.tail(shard));
   const highest = Math.max(cursor.seq, cursor.notedHead, gap?.last.seq ?? 0, tail.seq);
   const epochSeen = Math.max(view.epochSeen, gap?.last.epoch ?? 0, tail.epoch);
-  const seen = { view, cursor, epochSeen, recovery: undefined, corrections: [] };
+  const seen = { view, cursor, epochSeen, recovery: undefined, recalled: undefined };
   const loss = whyRebuild(view, highest, fork.events);
   if (loss) {
     const last = Math.max(await lastNumber(highest, gap, parts), view.position.seq);
     // Lost events whose numbers are booked have no numbers to pass over: as many are, so that they are counted too.
     const toSeq = last + fork.events;
     const recovery = await acceptedLoss(ledger, { fromSeq: cursor.seq, toSeq, source: "ledger" });
-    if (!recovery && cursor.seenBooked > cursor.seq) return refused(whyBooksWentBack(cursor, toSeq, shard));
+    if (!recovery && cursor.seenBooked > cursor.seq) return misses(whyBooksWentBack(cursor, toSeq, shard));
     const rebuilt = await rebuild(view, toSeq, parts);
     return { kind: "verified", ...seen, loss, rebuilt, recovery };
   }
@@ -194,11 +196,11 @@ async function verify(
     if (!isSame(view, await parts.control.inspect(shard))) return { kind: "changed" };
     const toSeq = view.position.seq;
     const recovery = await acceptedLoss(ledger, { fromSeq: cursor.seq, toSeq, source: "store" });
-    if (!recovery) return refused(whyNumbersMissing(view, cursor, gap, shard));
-    const differences = await compareStock(view, parts);
-    const corrections = correctionsOf(differences);
-    if (!corrections) return refused(describe(differences, shard), driftOf(differences));
-    return { kind: "verified", ...seen, loss: "", rebuilt: undefined, recovery, corrections };
+    if (!recovery) return misses(whyNumbersMissing(view, cursor, gap, shard));
+    const recalled = await recall(view, { ...recovery, fromSeq: cursor.seq, toSeq }, parts);
+    const { missing } = recalled;
+    if (missing.length > 0) return refused(describe(missing, shard), driftOf(missing));
+    return { kind: "verified", ...seen, loss: "", rebuilt: undefined, recovery, recalled };
   }
   const differences = await compareStock(view, parts);
   if (differences.length > 0) return refused(describe(differences, shard), driftOf(differences));
@@ -207,7 +209,7 @@ async function verify(
 
 /** Commits the next epoch in the ledger, then arms the store if it is still what was verified. */
 async function issueAndArm(
-  { view, cursor, loss, rebuilt, epochSeen, recovery, corrections }: Verified,
+  { view, cursor, loss, rebuilt, epochSeen, recovery, recalled }: Verified,
   { control, ledger, deployment }: ArmingParts,
 ): Promise<Verdict> {
   const epoch = await ledger.issueEpoch(cursor.issuedEpoch, epochSeen);
@@ -220,7 +222,7 @@ async function issueAndArm(
       to: { epoch, seq },
       actor,
       reason,
-      corrections,
+      ...recalled && { corrections: recalled.corrections, recalled: recalled.events },
       ...id !== undefined && { recoveryId: id },
     });
   }
@@ -242,6 +244,34 @@ function changes({ limits }: ShardView, control: ShardControl): { changedSetting
 
 function refused(reason: string, driftUnits = 0): Refused {
   return { kind: "refused", reason, driftUnits };
+}
+
+function misses(reason: string): Refused {
+  return { ...refused(reason), missesNumbers: true };
+}
+
+/**
+ * What a refusal for missing numbers depends on, without the log's contents: as long as it is the same, the answer is,
+ * unless the log gets back what it has lost.
+ */
+export async function whatDecides({ control, ledger }: ArmingParts): Promise<string> {
+  const [view, cursor, recovery] = [
+    await control.inspect(ledger.shard),
+    await ledger.cursor(),
+    await ledger.recovery(),
+  ];
+  const { instance, armed, position, applied, epochSeen, refusal, log } = view;
+  return JSON.stringify([
+    instance,
+    armed,
+    position,
+    applied,
+    epochSeen,
+    refusal,
+    log?.last,
+    cursor,
+    recovery,
+  ]);
 }
 
 /** Whether nothing was written in between, and the same server answered. */

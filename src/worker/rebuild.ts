@@ -53,7 +53,8 @@ export async function rebuild(seen: ShardView, highest: number, parts: RebuildPa
   const token = world.uuid();
   const cursor = await ledger.cursor();
   const seq = Math.max(highest, seen.position.seq);
-  await control.beginRestore(shard, token, seen, { ...deployment, deployment: deployment.id, seq });
+  const start = { ...deployment, deployment: deployment.id, seq, booked: cursor.seq };
+  await control.beginRestore(shard, token, seen, start);
 
   let skus = 0;
   for (let after = "";;) {

@@ -6,8 +6,7 @@
  * @module
  */
 import type { ShardView } from "../inventory/shard_control.ts";
-import type { Correction } from "../ledger/corrections.ts";
-import type { Cursor, Difference, ShardLedger } from "../ledger/ledger.ts";
+import type { Cursor, ShardLedger } from "../ledger/ledger.ts";
 import type { Recovery } from "../ledger/recovery.ts";
 import type { Gap } from "./catch_up.ts";
 import { whyLedgerWentBack } from "./verify.ts";
@@ -22,17 +21,6 @@ export async function acceptedLoss(
   // Of the store's figures there is one head; a rebuild may find fewer numbers lost than were accepted.
   const isAccepted = source === "store" ? recovery.toSeq === toSeq : recovery.toSeq >= toSeq;
   return isAccepted ? recovery : undefined;
-}
-
-/** What the ledger lacks of a store's figures; undefined when the store lacks a SKU, which is no figure to take. */
-export function correctionsOf(differences: readonly Difference[]): Correction[] | undefined {
-  const corrections = differences.flatMap(({ sku, ledger, store }): Correction[] => {
-    if (!store) return [];
-    const { available, reserved } = store;
-    const delta = available - (ledger?.available ?? 0);
-    return [{ sku, delta, reservedDelta: reserved - (ledger?.reserved ?? 0), available, reserved }];
-  });
-  return corrections.length === differences.length ? corrections : undefined;
 }
 
 /** Why a whole store cannot be armed: it has numbers that the ledger cannot get. */

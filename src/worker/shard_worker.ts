@@ -19,7 +19,7 @@ import { FitnessWatch } from "./fitness.ts";
 import { QuotaSweep } from "./quota_sweep.ts";
 import { Retention } from "./retention.ts";
 import { unwatched, type WorkerWatch } from "./watch.ts";
-import { arm, type ArmingParts, noteBeside, type Verdict } from "./arming.ts";
+import { arm, type ArmingParts, noteBeside, type Verdict, whatDecides } from "./arming.ts";
 import { Visits } from "./visits.ts";
 import { describe, driftOf } from "./compare_stock.ts";
 import { Figures } from "./figures.ts";
@@ -49,6 +49,8 @@ const visitEveryMs = 200;
 const retryEveryMs = 250;
 /** A refusal is for a person to lift: no need to ask the servers four times a second. */
 const refusedRetryMs = 1000;
+/** Numbers are missing: a topic of months takes minutes to read, so it is read again when something changed, or now. */
+const rereadEveryMs = 60_000;
 /** How long the worker gives back what has lapsed before it books that: its own calls are not to outrun its books. */
 const lapseForMs = 25;
 /** Entries a transaction: at most 64 batches of the store. */
@@ -87,7 +89,16 @@ export async function keepShard(ledger: ShardLedger, parts: ShardWorkerParts): P
 async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void> {
   const { watch = unwatched } = parts;
   let lastRefusal = "";
+  let settled: { readonly by: string; readonly atMs: number } | undefined;
   while (!parts.signal.aborted) {
+    if (settled && parts.world.elapsedMs() - settled.atMs < rereadEveryMs) {
+      const now = await whatDecides({ ...parts, ledger }).catch(() => ""); // arming finds out why
+      if (now === settled.by) {
+        await pause(parts.world, refusedRetryMs, ledger, parts.signal);
+        continue;
+      }
+    }
+    settled = undefined;
     const verdict = await arm({ ...parts, ledger }).catch((error) => asRefusal(error, ledger));
     switch (verdict.kind) {
       case "armed": {
@@ -110,6 +121,9 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
         }
         await noteBeside({ ...parts, ledger }, { kind: "refusal", reason: reasonFor(verdict) });
         lastRefusal = verdict.reason;
+        if (verdict.missesNumbers) {
+          settled = { by: await whatDecides({ ...parts, ledger }), atMs: parts.world.elapsedMs() };
+        }
         await pause(parts.world, refusedRetryMs, ledger, parts.signal);
         break;
       case "changed":

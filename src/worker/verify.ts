@@ -16,7 +16,6 @@ export interface Owner {
 
 /** PostgreSQL was restored from an older copy, or failed over to a standby that lost commits. */
 export function whyLedgerWentBack({ position, applied }: ShardView, cursor: Cursor): string | undefined {
-  if (position.epoch === 0) return undefined;
   if (applied > cursor.seq) {
     return `it ends at ${cursor.seq}, and the store was told that ${applied} is booked`;
   }

@@ -6,8 +6,10 @@ import { openPostgres } from "../../src/ledger/postgres.ts";
 import { openLedger } from "../../src/ledger/sql_ledger.ts";
 import type { EventLog } from "../../src/log/log.ts";
 import { arm } from "../../src/worker/arming.ts";
+import { keepShard } from "../../src/worker/shard_worker.ts";
 import { realWorld as world } from "../../src/world.ts";
 import { sharedPostgres, sharedRedis } from "../servers/shared.ts";
+import { waitFor } from "../servers/wait.ts";
 import { adjust, deduct, inTime } from "./store_suite.ts";
 import { makeRedisStore } from "./stores.ts";
 
@@ -42,7 +44,15 @@ async function unbooked() {
   for (const command of commands) await store.store.decide(0, [inTime(command)]);
   await store.control.disarm(0, deployment.id);
   const owned = started.move();
-  return { store, lease, deployment, armWith, signal, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    store,
+    ledger,
+    lease,
+    deployment,
+    armWith,
+    signal,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 /** The same log; `before` runs before each read. */
@@ -108,4 +118,59 @@ Deno.test("arming: a store that is armed by another worker while its log is read
     close: () => Promise.resolve(),
   };
   assert.deepEqual(await armWith(elsewhere, signal), { kind: "changed" });
+});
+
+Deno.test("a shard that is refused for missing numbers does not read its log again while nothing changes", async () => {
+  await using shard = await unbooked();
+  const { store, lease, deployment } = shard;
+  await store.call("XTRIM", store.key("events"), "MAXLEN", 0);
+  let reads = 0;
+  const log = interrupted(store.log, () => void reads++);
+  const said: [string, unknown][] = [];
+  const note = (message: string, fields: unknown) => void said.push([message, fields]);
+  const stop = new AbortController();
+  const parts = { ...store, log, deployment, world, durability: "report", retentionMs: 1e12 } as const;
+  const kept = keepShard(lease, {
+    ...parts,
+    ledger: shard.ledger,
+    logger: { debug() {}, info: note, warn: note, error: note },
+    signal: stop.signal,
+  });
+  const until = (message: string) =>
+    waitFor(() => said.some(([one]) => one === message), { deadlineMs: 20_000, what: message });
+  await until("shard refused");
+  const before = reads;
+  const beats = Date.now() + 2500; // two attempts would have come by now
+  await waitFor(() => Date.now() > beats, { deadlineMs: 20_000, what: "two more attempts" });
+  assert.equal(reads, before);
+  const loss = {
+    fromSeq: 0,
+    toSeq: 1 + SALES,
+    source: "store",
+    actor: "cli:test",
+    reason: "trimmed",
+  } as const;
+  await shard.ledger.acceptLoss(0, loss);
+  await until("shard armed");
+  stop.abort();
+  assert.equal(await kept, "stopped");
+});
+
+Deno.test("arming: a ledger of an older copy that finds a restore unfinished does not fill the store unasked", async () => {
+  await using shard = await unbooked();
+  const { store, lease, deployment, ledger, armWith, signal } = shard;
+  const { seq } = await lease.cursor();
+  const start = { deployment: deployment.id, shards: 1, seq: seq + 20, booked: seq + 12 };
+  await store.control.beginRestore(0, "t", await store.control.inspect(0), start);
+  const refusal = await armWith(store.log, signal);
+  assert.match(
+    JSON.stringify(refusal),
+    new RegExp(
+      `went back: it ends at ${seq}, and a store said that ${seq + 12} is booked. 20 numbers`,
+    ),
+  );
+  await ledger.acceptLoss(0, {
+    ...{ fromSeq: seq, toSeq: seq + 20, source: "ledger", actor: "cli:test", reason: "no other copy" },
+  });
+  assert.partialDeepStrictEqual(await armWith(store.log, signal), { kind: "armed", lost: 20 });
 });

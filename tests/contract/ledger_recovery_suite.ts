@@ -2,7 +2,7 @@
  * What every ledger must do, sixth part: know that it went back, and go over lost numbers as a person decided.
  */
 import assert from "node:assert/strict";
-import { applied, assertSums, entry, type Registrar, sale } from "./ledger_books.ts";
+import { applied, assertSums, atMs, entry, holdMs, type Registrar, sale, Shelf } from "./ledger_books.ts";
 
 const accepted = {
   fromSeq: 1,
@@ -51,8 +51,8 @@ export function registerRecovery({ test }: Registrar): void {
         "select seq, sku, delta, actor, reason, reference from movements where kind = 'correction' order by line",
       ),
       [
-        { seq: 9, sku: "SKU-1", delta: -4, actor, reason, reference },
-        { seq: 9, sku: "SKU-2", delta: 5, actor, reason, reference },
+        { seq: 1, sku: "SKU-1", delta: -4, actor, reason, reference },
+        { seq: 1, sku: "SKU-2", delta: 5, actor, reason, reference },
       ],
     );
     await assertSums(books);
@@ -60,6 +60,59 @@ export function registerRecovery({ test }: Registrar): void {
     applied(
       await shard.apply([entry(2, { ...next, lines: next.lines.map((line) => ({ ...line, reserved: 1 })) })]),
     );
+    await assertSums(books);
+  });
+
+  test("events taken from a store stand at their own numbers, and the ledger is proved whole", async (books) => {
+    const { ledger, shard, rows } = books;
+    const shelf = new Shelf();
+    applied(await shard.apply([entry(1, shelf.reserve("before", ["SKU-1", 2]))]));
+    const [correction] = shelf.next("deduct", "forgotten", [["SKU-1", -1, 0]]).lines; // 3
+    assert.ok(correction);
+    const policy = { paused: true } as const;
+    const recalled = [
+      shelf.next("deduct", "lost", [["SKU-1", -2, 0]]),
+      shelf.next("confirm", "before", [["SKU-1", 1, -2]]),
+      shelf.next("return", "lost", [["SKU-1", 1, 0]], { reference: "return-1" }),
+      shelf.reserve("held", ["SKU-1", 1]),
+      shelf.next("create", "adjustment-8", [["SKU-2", 5, 0]], { userId: "" }),
+      shelf.next("extend", "held", [["SKU-1", 0, 0]], { data: { expires: atMs + 2 * holdMs } }),
+      shelf.next("rules", "", [["SKU-2", 0, 0]], { userId: "", data: { policy } }),
+    ];
+    const last = recalled.at(-1)?.seq ?? 0;
+    await shard.jump({
+      ...{ to: { epoch: 2, seq: last }, actor: "cli:alice", reason: "backup" },
+      corrections: [correction],
+      recalled: recalled.map((one) => one.kind === "extend" ? { ...one, seq: last } : one),
+    });
+    await assertSums(books);
+    const faults = [];
+    for await (const fault of ledger.prove(0, 86_400_000, () => {})) faults.push(fault);
+    assert.deepEqual(faults, []);
+    assert.deepEqual(
+      await rows("select order_id, state, units, seq, settled_seq from order_lines order by seq"),
+      [
+        { order_id: "before", state: "confirmed", units: 1, seq: 2, settled_seq: 5 },
+        { order_id: "lost", state: "accepted", units: 1, seq: 4, settled_seq: null },
+        { order_id: "held", state: "held", units: 1, seq: 7, settled_seq: null },
+      ],
+    );
+    const page = await shard.lines(0, { seq: 0, line: 0 }, 100);
+    assert.deepEqual(
+      page.rows.map(({ id, kind, seq, newStock }) => [id, kind, seq, newStock]).slice(1),
+      [
+        ["before", "reserve", 2, 8],
+        ["lost", "deduct", 4, 5],
+        ["lost", "return", 6, 7],
+        ["held", "reserve", 7, 6],
+        ["adjustment-8", "create", 8, 5],
+      ],
+    );
+    assert.deepEqual((await shard.stock("", 10)).map(({ sku, policy }) => [sku, policy]), [
+      ["SKU-1", null],
+      ["SKU-2", policy],
+    ]);
+    applied(await shard.apply([entry(2, shelf.next("deduct", "after", [["SKU-1", -1, 0]]))]));
     await assertSums(books);
   });
 }

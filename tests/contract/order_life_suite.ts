@@ -37,7 +37,7 @@ import {
 
 /** Empties shard 0 and fills it with 10 units of S and T from a ledger that ends at `seq`: all before is forgotten. */
 async function rebuildAt(control: ShardControl, seq: number): Promise<void> {
-  const start = { deployment, shards: 1, seq };
+  const start = { deployment, shards: 1, seq, booked: seq };
   await control.beginRestore(0, "t", await control.inspect(0), start);
   const stock = { available: 10, reserved: 0, policy: null };
   await control.restoreStock(0, "t", [{ sku: "S", ...stock }, { sku: "T", ...stock }]);

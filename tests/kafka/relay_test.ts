@@ -185,6 +185,7 @@ Deno.test(
       deployment,
       shards: 1,
       seq: 20,
+      booked: 20,
     });
     assert.deepEqual(numbersOf(await scene.readAll(scene.way(topic))), [...upTo(8), ...upTo(20, 11)]);
   },

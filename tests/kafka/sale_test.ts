@@ -10,6 +10,7 @@ import { RedisStream } from "../../src/log/redis_stream.ts";
 import { Links } from "../../src/redis/links.ts";
 import { Servers } from "../../src/redis/servers.ts";
 import { realWorld } from "../../src/world.ts";
+import { backUp, restore } from "../servers/backup.ts";
 import { withConnection } from "../servers/database.ts";
 import { type KafkaServer, startKafka } from "../servers/kafka.ts";
 import { type RedisServer, startRedis } from "../servers/redis.ts";
@@ -163,6 +164,62 @@ Deno.test("a Redis flushed while books and topic lag: lost is what neither has, 
   await again.rush();
   const { jumps } = await season.audit();
   assert.deepEqual(jumps, [{ shard: 0, from_seq: lost - 1, to_seq: head }]);
+});
+
+Deno.test("a PostgreSQL of an older copy and a Redis that is empty: what Kafka has is booked, and nothing is issued again", async () => {
+  await using scene = await openScene(1_000);
+  const { redis, databaseUrl, season, stack: { api, worker } } = scene;
+  await season.sell(100);
+  await season.booked();
+  await backUp(databaseUrl);
+  await season.sell(300);
+  await season.booked();
+  const before = await position(redis);
+  await worker.kill();
+  await restore(databaseUrl);
+  await redis.cli("FLUSHALL");
+  await untilUnarmed(api);
+  await worker.restart();
+  await api.ready();
+  const arming = worker.logged("shard armed").at(-1);
+  assert.deepEqual([arming?.rebuilt, arming?.lost], ["the store is empty", 0]);
+  const after = await position(redis);
+  assert.equal(after.seq, before.seq, "numbers go on behind the last one");
+  assert.ok(after.epoch > before.epoch, `epoch ${after.epoch} after ${before.epoch}`);
+  await season.sell(100);
+  const { jumps } = await season.audit();
+  assert.deepEqual(jumps, []);
+});
+
+Deno.test("PostgreSQL and Redis of one older copy: what only Kafka has is booked, and nothing is issued again", async () => {
+  await using scene = await openScene(1_000);
+  const { redis, databaseUrl, season, stack: { api, worker } } = scene;
+  await season.sell(100);
+  await season.booked();
+  await backUp(databaseUrl);
+  await worker.kill();
+  const keys = (await redis.cli("KEYS", "{inventory:0}:*")).split("\n").filter((key) => key !== "");
+  for (const key of keys) await redis.cli("COPY", key, `copy:${key}`, "DB", "1");
+  await worker.restart();
+  await season.sell(300);
+  await season.booked();
+  const before = await position(redis);
+  await worker.kill();
+  await restore(databaseUrl);
+  await redis.cli("FLUSHDB");
+  for (const key of keys) await redis.cli("-n", "1", "COPY", `copy:${key}`, key, "DB", "0");
+  await redis.cli("HDEL", "{inventory:0}:meta", "armed"); // as a server that was started from a copy has none
+  await worker.restart();
+  await api.ready();
+  const arming = worker.logged("shard armed").at(-1);
+  assert.match(String(arming?.rebuilt), /^the store went back/);
+  assert.equal(arming?.lost, 0);
+  const after = await position(redis);
+  assert.equal(after.seq, before.seq, "numbers go on behind the last one");
+  assert.ok(after.epoch > before.epoch, `epoch ${after.epoch} after ${before.epoch}`);
+  await season.sell(100);
+  const { jumps } = await season.audit();
+  assert.deepEqual(jumps, []);
 });
 
 Deno.test("by way of Kafka, too, another worker takes over within 5 s of a freeze, and the thawed one does no harm", async () => {

@@ -140,6 +140,7 @@ export async function armAgain(
     await prepare();
     const verdict = await arm({
       control,
+      reader: await reach.reader(),
       ledger: lease,
       log: await reach.log(),
       deployment: await reach.deployment(),

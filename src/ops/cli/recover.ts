@@ -1,7 +1,8 @@
 /**
  * `recover`: goes on when numbers are neither in the ledger nor in the log, as after a restore of PostgreSQL.
  *
- * A store that is whole has the figures: they are taken into the ledger by corrections, and nothing is for sale again.
+ * A store that is whole remembers them: its orders, rules and figures are taken into the ledger, and nothing is for sale
+ * again.
  * When the store is lost as well, it is filled from the ledger, and what the lost numbers sold is for sale again. Either
  * way `log_jumps` keeps how many they were, who accepted it and why.
  *
@@ -44,13 +45,16 @@ export async function recover(reach: Reach, terminal: Terminal, options: Recover
 async function recoverShard(reach: Reach, terminal: Terminal, loss: Loss, reason: string) {
   const { shard, isStoreWhole } = loss;
   const source = isStoreWhole ? "store" : "ledger";
-  const { epochSeen } = await (await reach.control()).inspect(shard);
   const armed = await armAgain(reach, terminal, shard, () => acceptLoss(reach, loss, source, reason));
-  const [row] = await (await reach.books()).query<{ corrected: number }>(
-    "select count(*) as corrected from movements where shard = $1 and kind = 'correction' and epoch > $2",
-    [shard, epochSeen],
+  const [row] = await (await reach.books()).query<{ corrected: number; events: number }>(
+    `select count(*) filter (where kind = 'correction' and seq = $2) as corrected,
+      count(distinct seq) filter (where seq > $2 and line >= 1000) as events
+      from movements where shard = $1 and seq between $2 and $3
+        and (kind <> 'correction' or reference = 'numbers ' || $2::bigint + 1 || ' to ' || $3::bigint || ' are lost')`,
+    [shard, loss.fromSeq, loss.toSeq],
   );
-  return { ...armed, figures_of: source, corrected_skus: row?.corrected ?? 0 };
+  const { corrected = 0, events = 0 } = row ?? {};
+  return { ...armed, figures_of: source, recalled_events: events, corrected_skus: corrected };
 }
 
 function consequenceOf(losses: readonly Loss[]): string {
@@ -58,7 +62,7 @@ function consequenceOf(losses: readonly Loss[]): string {
   const whole = named(losses.filter(({ isStoreWhole }) => isStoreWhole));
   const broken = named(losses.filter(({ isStoreWhole }) => !isStoreWhole));
   return [
-    whole && `The figures that the store of shard ${whole} has are taken into the ledger by corrections.`,
+    whole && `The orders and figures that the store of shard ${whole} has are taken into the ledger.`,
     broken &&
     `The store of shard ${broken} does not have their figures either: it is filled from the ledger, and ` +
       `what these numbers sold is for sale again.`,

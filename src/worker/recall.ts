@@ -1,0 +1,288 @@
+/**
+ * Makes events out of what a whole store remembers of numbers that neither ledger nor log has.
+ *
+ * A store remembers each line of the idempotency window, the open reservations and the rules. That is booked as sales,
+ * returns and adjustments, so that a retry stays a replay after a rebuild too. A correction takes the rest, which is
+ * older: it stands before them, so the figures after each event are those that the store answered.
+ *
+ * @module
+ */
+import type { RememberedLine } from "../inventory/outcome.ts";
+import { isSale } from "../inventory/outcome.ts";
+import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
+import type { ShardReader } from "../inventory/shard_reader.ts";
+import type { Correction } from "../ledger/corrections.ts";
+import type { Difference, ShardLedger, StockRow } from "../ledger/ledger.ts";
+import { canonical } from "../ledger/proof_walk.ts";
+import type { EventData, EventLine, InventoryEvent } from "../log/event.ts";
+import type { World } from "../world.ts";
+
+/** What recalling needs. */
+export interface RecallParts {
+  /** The store's figures. */
+  readonly control: ShardControl;
+  /** What the store remembers; left out = nothing, as of a store that ends with its process. */
+  readonly reader?: ShardReader;
+  /** The lease on the shard's books; kept alive between pages. */
+  readonly ledger: ShardLedger;
+  /** When an event is booked whose time the store does not keep. */
+  readonly world: World;
+}
+
+/** The lost numbers, and who accepted that they are lost. */
+export interface LostNumbers {
+  /** Last number booked. */
+  readonly fromSeq: number;
+  /** Last number lost. */
+  readonly toSeq: number;
+  /** Who. */
+  readonly actor: string;
+  /** Why, for people. */
+  readonly reason: string;
+}
+
+/** What brings the ledger to the store's state. */
+export interface Recalled {
+  /** SKUs that the store lacks: with any of them nothing can be booked. */
+  readonly missing: readonly Difference[];
+  /** Stand behind `fromSeq`, before the events. */
+  readonly corrections: readonly Correction[];
+  /** By number, within the lost ones. */
+  readonly events: readonly InventoryEvent[];
+}
+
+/** An event without its figures after. */
+type Draft = Omit<InventoryEvent, "lines"> & { readonly lines: Omit<EventLine, "available" | "reserved">[] };
+
+/** A line under the name that the store remembers it by. */
+interface NamedLine {
+  readonly name: string;
+  readonly line: RememberedLine;
+}
+
+interface Sides {
+  readonly store: StockRow;
+  readonly ledger: StockRow | undefined;
+}
+
+const namesMax = 256;
+const pageRows = 1000;
+const dayMs = 86_400_000;
+const endOf = { confirmed: "confirm", cancelled: "cancel", expired: "expire" } as const;
+
+/** Reads the store, which is disarmed, and compares it with the ledger. Books nothing. */
+export async function recall(view: ShardView, lost: LostNumbers, parts: RecallParts): Promise<Recalled> {
+  const { lines, held } = await rememberedSince(lost.fromSeq, parts);
+  const drafts = new Drafts(lost, parts.world.now());
+  for (const named of lines) drafts.add(named);
+  for (const named of await extended(held, parts)) drafts.extend(named);
+  const touched = new Set(lines.map(({ line }) => line.sku));
+  const { sides, missing } = await compareSides(view, touched, parts);
+  for (const [sku, { store, ledger }] of sides) {
+    if (rulesOf(store) !== rulesOf(ledger)) drafts.rule(sku, { policy: store.policy ?? {} });
+  }
+  return { missing, ...withFigures(drafts.sorted(), sides) };
+}
+
+/** Lines that a lost event accepted or settled; and those held that were accepted before. */
+async function rememberedSince(
+  fromSeq: number,
+  { reader, ledger }: RecallParts,
+): Promise<{ lines: NamedLine[]; held: NamedLine[] }> {
+  const found = new Map<string, NamedLine>(); // a scan may show a name twice
+  const held: NamedLine[] = [];
+  for (let cursor: string | null = reader ? "" : null; reader && cursor !== null;) {
+    const page: Awaited<ReturnType<ShardReader["names"]>> = await reader.names(
+      ledger.shard,
+      "orders",
+      cursor,
+    );
+    for (let i = 0; i < page.names.length; i += namesMax) {
+      const names = page.names.slice(i, i + namesMax);
+      const { values } = await reader.read(ledger.shard, "orders", names);
+      names.forEach((name, at) => {
+        for (const line of values[at] ?? []) {
+          const isLost = line.seq > fromSeq || line.settledSeq > fromSeq;
+          if (isLost) found.set(JSON.stringify([name, line.sku, line.seq]), { name, line });
+          else if (line.state === "held") held.push({ name, line });
+        }
+      });
+      await ledger.beat();
+    }
+    cursor = page.next;
+  }
+  return { lines: [...found.values()], held };
+}
+
+/** Those that last longer than the ledger knows. */
+async function extended(held: readonly NamedLine[], { ledger, world }: RecallParts): Promise<NamedLine[]> {
+  if (held.length === 0) return [];
+  const known = new Map<string, number>();
+  const key = (name: string, sku: string) => JSON.stringify([name, sku]);
+  const sinceMs = world.now() + dayMs; // no line is as new: only what is held is paged
+  for (let after: { seq: number; line: number } | undefined = { seq: 0, line: 0 }; after;) {
+    const page: Awaited<ReturnType<ShardLedger["lines"]>> = await ledger.lines(sinceMs, after, pageRows);
+    for (const { id, sku, expiresAtMs } of page.rows) known.set(key(id, sku), expiresAtMs);
+    after = page.next;
+  }
+  const longer = held.filter(({ name, line }) =>
+    (known.get(key(name, line.sku)) ?? Infinity) < line.expiresAtMs
+  );
+  return [...new Map(longer.map((named) => [key(named.name, named.line.sku), named])).values()];
+}
+
+/** Collects events, one a number; what has no number of its own stands at the last. */
+class Drafts {
+  readonly #lost: LostNumbers;
+  readonly #nowMs: number;
+  readonly #byNumber = new Map<string, Draft>();
+
+  constructor(lost: LostNumbers, nowMs: number) {
+    this.#lost = lost;
+    this.#nowMs = nowMs;
+  }
+
+  /** Of a line: what accepted it, and what settled it. */
+  add({ name, line }: NamedLine): void {
+    const { fromSeq } = this.#lost;
+    const { sku, kind, amount, seq, atMs, userId, state, settledSeq, settledUnits, expiresAtMs } = line;
+    const [id, returnId] = idsOf(name);
+    if (seq > fromSeq) {
+      const data = kind === "reserve" ? { hold: line.holdMs, expires: expiresAtMs } : {};
+      const draft = { seq, kind, id, userId, reference: returnId, data, atMs };
+      this.#line(`${seq}`, draft, {
+        sku,
+        delta: isSale(line) ? -amount : amount,
+        reservedDelta: kind === "reserve" ? amount : 0,
+      });
+    }
+    if (settledSeq > fromSeq && state !== "accepted" && state !== "held") {
+      const data = state === "expired" ? { expires: expiresAtMs } : {};
+      const draft = {
+        seq: settledSeq,
+        kind: endOf[state],
+        id,
+        userId,
+        reference: "",
+        data,
+        atMs: this.#nowMs,
+      };
+      this.#line(`${settledSeq}`, draft, { sku, delta: amount - settledUnits, reservedDelta: -amount });
+    }
+  }
+
+  /** Of a reservation that was accepted before and lasts longer now. */
+  extend({ name, line: { sku, userId, expiresAtMs: expires } }: NamedLine): void {
+    const [id] = idsOf(name);
+    this.#line(`extend ${id}`, this.#last("extend", id, userId, { expires }), still(sku));
+  }
+
+  /** Of a SKU whose rules changed. */
+  rule(sku: string, data: EventData): void {
+    this.#line(`rules ${sku}`, this.#last("rules", "", "", data), still(sku));
+  }
+
+  sorted(): Draft[] {
+    return [...this.#byNumber.values()].sort((a, b) => a.seq - b.seq);
+  }
+
+  #last(kind: string, id: string, userId: string, data: EventData) {
+    return { seq: this.#lost.toSeq, kind, id, userId, reference: "", data, atMs: this.#nowMs };
+  }
+
+  #line(
+    key: string,
+    draft: Omit<Draft, "lines" | "actor" | "reason" | "traceparent">,
+    line: Draft["lines"][number],
+  ): void {
+    const { actor, reason } = this.#lost;
+    const known = this.#byNumber.get(key);
+    if (known) known.lines.push(line);
+    else this.#byNumber.set(key, { ...draft, actor, reason, traceparent: "", lines: [line] });
+  }
+}
+
+function still(sku: string): Draft["lines"][number] {
+  return { sku, delta: 0, reservedDelta: 0 };
+}
+
+/** Order or adjustment id, and return id: see `remembered.ts`. */
+function idsOf(name: string): [string, string] {
+  const [id = "", returnId = ""] = name.replace(/^\p{Cc}/u, "").split("\u001f");
+  return [id, returnId];
+}
+
+/** Both sides of the SKUs that differ or are `touched`. */
+async function compareSides(
+  view: ShardView,
+  touched: ReadonlySet<string>,
+  { control, ledger }: RecallParts,
+): Promise<{ sides: Map<string, Sides>; missing: Difference[] }> {
+  const books = new Map<string, StockRow>();
+  for (let after: string | undefined = ""; after !== undefined;) {
+    const rows: StockRow[] = await ledger.stock(after, pageRows);
+    for (const row of rows) books.set(row.sku, row);
+    await ledger.beat();
+    after = rows.length === pageRows ? rows.at(-1)?.sku : undefined;
+  }
+  const sides = new Map<string, Sides>();
+  const seen = new Set<string>(); // a scan may show a SKU twice
+  for (let cursor: string | null = view.empty ? null : "0"; cursor !== null;) {
+    const page: Awaited<ReturnType<ShardControl["stock"]>> = await control.stock(ledger.shard, cursor);
+    for (const store of page.rows) {
+      if (seen.has(store.sku)) continue;
+      seen.add(store.sku);
+      const both = { store, ledger: books.get(store.sku) };
+      if (touched.has(store.sku) || differ(both)) sides.set(store.sku, both);
+    }
+    cursor = page.next;
+    await ledger.beat();
+  }
+  const missing = [...books.values()].filter(({ sku }) => !seen.has(sku)).map((row) => {
+    const { sku, available, reserved } = row;
+    return { sku, ledger: { available, reserved }, store: undefined };
+  });
+  return { sides, missing };
+}
+
+function differ({ store, ledger }: Sides): boolean {
+  return store.available !== ledger?.available || store.reserved !== ledger.reserved ||
+    rulesOf(store) !== rulesOf(ledger);
+}
+
+function rulesOf(row: StockRow | undefined): string {
+  return canonical(row?.policy ? JSON.stringify(row.policy) : null);
+}
+
+/** Corrections that lead from the ledger's figures to where the events begin, and the events with their figures. */
+function withFigures(
+  drafts: readonly Draft[],
+  sides: ReadonlyMap<string, Sides>,
+): Pick<Recalled, "corrections" | "events"> {
+  const now = new Map<string, { available: number; reserved: number }>();
+  for (const [sku, { store: { available, reserved } }] of sides) now.set(sku, { available, reserved });
+  for (const { sku, delta, reservedDelta } of drafts.flatMap(({ lines }) => lines)) {
+    const figures = now.get(sku);
+    if (!figures) continue;
+    figures.available -= delta;
+    figures.reserved -= reservedDelta;
+  }
+  const corrections = [...sides].flatMap(([sku, { ledger }]): Correction[] => {
+    const { available, reserved } = now.get(sku) ?? { available: 0, reserved: 0 };
+    const delta = available - (ledger?.available ?? 0);
+    const reservedDelta = reserved - (ledger?.reserved ?? 0);
+    const isNone = delta === 0 && reservedDelta === 0 && ledger !== undefined;
+    return isNone ? [] : [{ sku, delta, reservedDelta, available, reserved }];
+  });
+  const events = drafts.map(({ lines, ...draft }) => ({
+    ...draft,
+    lines: lines.flatMap((line): EventLine[] => {
+      const figures = now.get(line.sku);
+      if (!figures) return []; // the store forgot the SKU, so nothing of it can be booked
+      figures.available += line.delta;
+      figures.reserved += line.reservedDelta;
+      return [{ ...line, ...figures }];
+    }),
+  }));
+  return { corrections, events: events.filter(({ lines }) => lines.length > 0) };
+}
