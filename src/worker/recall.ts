@@ -149,7 +149,8 @@ class Drafts {
     const [id, returnId] = idsOf(name);
     if (seq > fromSeq) {
       const data = kind === "reserve" ? { hold: line.holdMs, expires: expiresAtMs } : {};
-      const draft = { seq, kind, id, userId, reference: returnId, data, atMs };
+      const actor = line.actor || this.#lost.actor; // a line stays the property of the token that sold it
+      const draft = { seq, kind, id, userId, actor, reference: returnId, data, atMs };
       this.#line(`${seq}`, draft, {
         sku,
         delta: isSale(line) ? -amount : amount,
@@ -158,15 +159,7 @@ class Drafts {
     }
     if (settledSeq > fromSeq && state !== "accepted" && state !== "held") {
       const data = state === "expired" ? { expires: expiresAtMs } : {};
-      const draft = {
-        seq: settledSeq,
-        kind: endOf[state],
-        id,
-        userId,
-        reference: "",
-        data,
-        atMs: this.#nowMs,
-      };
+      const draft = { ...this.#last(endOf[state], id, userId, data), seq: settledSeq };
       this.#line(`${settledSeq}`, draft, { sku, delta: amount - settledUnits, reservedDelta: -amount });
     }
   }
@@ -187,18 +180,19 @@ class Drafts {
   }
 
   #last(kind: string, id: string, userId: string, data: EventData) {
-    return { seq: this.#lost.toSeq, kind, id, userId, reference: "", data, atMs: this.#nowMs };
+    const { toSeq, actor } = this.#lost;
+    return { seq: toSeq, kind, id, userId, actor, reference: "", data, atMs: this.#nowMs };
   }
 
   #line(
     key: string,
-    draft: Omit<Draft, "lines" | "actor" | "reason" | "traceparent">,
+    draft: Omit<Draft, "lines" | "reason" | "traceparent">,
     line: Draft["lines"][number],
   ): void {
-    const { actor, reason } = this.#lost;
+    const { reason } = this.#lost;
     const known = this.#byNumber.get(key);
     if (known) known.lines.push(line);
-    else this.#byNumber.set(key, { ...draft, actor, reason, traceparent: "", lines: [line] });
+    else this.#byNumber.set(key, { ...draft, reason, traceparent: "", lines: [line] });
   }
 }
 

@@ -152,6 +152,12 @@ Deno.test("a shard that is refused for missing numbers does not read its log aga
   } as const;
   await shard.ledger.acceptLoss(0, loss);
   await until("shard armed");
+  const { rows } = await lease.lines(0, { seq: 0, line: 0 }, 100);
+  const taken = rows.map(({ id, seq, newStock, actor }) => [id, seq, newStock, actor]);
+  assert.deepEqual(taken, [
+    ["a", 1, 100, ""],
+    ...Array.from({ length: SALES }, (_, i) => [`o${i}`, 2 + i, 99 - i, "till"]),
+  ]);
   stop.abort();
   assert.equal(await kept, "stopped");
 });

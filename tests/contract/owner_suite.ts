@@ -110,7 +110,12 @@ export function ownerSuite(name: string, make: MakeStore, options: SuiteOptions 
     const lines = await remembered();
     assert.deepEqual(lines.map(({ actor }) => actor), ["ショップ", ""]);
 
-    await control.beginRestore(0, "t", await control.inspect(0), { deployment, shards: 1, seq: 9 });
+    await control.beginRestore(0, "t", await control.inspect(0), {
+      deployment,
+      shards: 1,
+      seq: 9,
+      booked: 9,
+    });
     await control.restoreStock(0, "t", [{ sku: "S", available: 8, reserved: 0, policy: null }]);
     await control.restoreLines(
       0,
@@ -130,7 +135,12 @@ export function ownerSuite(name: string, make: MakeStore, options: SuiteOptions 
   });
 
   test("the ledger says who sold what a shard has forgotten", async ({ store, control }) => {
-    await control.beginRestore(0, "t", await control.inspect(0), { deployment, shards: 1, seq: 9 });
+    await control.beginRestore(0, "t", await control.inspect(0), {
+      deployment,
+      shards: 1,
+      seq: 9,
+      booked: 9,
+    });
     await control.restoreStock(0, "t", [{ sku: "S", available: 8, reserved: 0, policy: null }]);
     const seen = await control.inspect(0);
     assert.ok(await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 9, token: "t" }));

@@ -2,6 +2,7 @@
  * The stores that the suites run on.
  */
 import { RedisControl } from "../../src/inventory/redis/control.ts";
+import { RedisReader } from "../../src/inventory/redis/reader.ts";
 import { RedisStore } from "../../src/inventory/redis/store.ts";
 import type { DecisionLimits } from "../../src/inventory/limits.ts";
 import { MemoryStore } from "../../src/inventory/memory/store.ts";
@@ -26,6 +27,8 @@ const defaults: DecisionLimits = {
 export interface RedisUnderTest extends StoreUnderTest {
   /** Begins the names of its keys. */
   readonly namespace: string;
+  /** Reads what it remembers. */
+  readonly reader: RedisReader;
   /** Sends one command to the server, past the store. */
   call(name: string, ...args: readonly (string | number)[]): Promise<unknown>;
   /** The key with this name. */
@@ -94,6 +97,7 @@ export async function makeRedisStore(
     store,
     control,
     log,
+    reader: new RedisReader(links.control, place),
     call: (name, ...args) => links.control.call(0, name, ...args),
     key: (name) => allShardKeys(place)[0]?.[keyNames.indexOf(name)] ?? "",
     async [Symbol.asyncDispose]() {
