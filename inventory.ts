@@ -31,6 +31,7 @@ import { allShardKeys } from "./src/redis/keys.ts";
 import { Links } from "./src/redis/links.ts";
 import { list } from "./src/redis/reply.ts";
 import { Servers } from "./src/redis/servers.ts";
+import { adviceOn } from "./src/settings/advice.ts";
 import { describeError } from "./src/telemetry/logger.ts";
 import { realWorld as world } from "./src/world.ts";
 
@@ -99,7 +100,8 @@ class Parts {
       const servers = new Servers(redisUrls, { namespace, shards }, options);
       await servers.whenKnown(connectTimeoutMs).catch(async (error) => {
         await servers.close();
-        throw new Failure(`Cannot reach REDIS_URL: ${describeError(error)}`);
+        const why = describeError(error);
+        throw new Failure(`Cannot reach REDIS_URL: ${why}: ${adviceOn("REDIS_URL", why)}`);
       });
       return servers;
     };
@@ -116,7 +118,15 @@ class Parts {
     const { namespace } = this.config;
     const applicationName = `${namespace}-cli`;
     const { databaseUrl: url } = this;
-    const open = async () => await openPostgres({ url, namespace, applicationName, world });
+    const open = async () => {
+      const database = openPostgres({ url, namespace, applicationName, world });
+      await database.query("select 1").catch(async (error) => {
+        await database.close();
+        const why = describeError(error);
+        throw new Failure(`Cannot use DATABASE_URL: ${why}: ${adviceOn("DATABASE_URL", why)}`);
+      });
+      return database;
+    };
     return this.once("database", open, (database) => database.close());
   }
 

@@ -14,16 +14,26 @@ import { MemoryStore } from "./src/inventory/memory/store.ts";
 import { RedisStore } from "./src/inventory/redis/store.ts";
 import { InventoryService } from "./src/inventory/service.ts";
 import { type StockStore, StoreError } from "./src/inventory/store.ts";
-import { DeploymentWatch } from "./src/ledger/deployment_watch.ts";
+import { DeploymentWatch, ledgerNotMade } from "./src/ledger/deployment_watch.ts";
 import type { Ledger } from "./src/ledger/ledger.ts";
 import { openPglite } from "./src/ledger/pglite.ts";
 import { openPostgres } from "./src/ledger/postgres.ts";
 import { openLedger } from "./src/ledger/sql_ledger.ts";
-import { configOrExit, die, exitCodes, orExit, say, stopOnSignal, type StopStep } from "./src/lifecycle.ts";
+import {
+  configOrExit,
+  die,
+  exitCodes,
+  exitOnSignal,
+  orExit,
+  say,
+  stopOnSignal,
+  type StopStep,
+} from "./src/lifecycle.ts";
 import { banner } from "./src/ops/banner.ts";
 import { stockDemo } from "./src/ops/demo.ts";
 import { Links } from "./src/redis/links.ts";
 import { Servers } from "./src/redis/servers.ts";
+import { adviceOn } from "./src/settings/advice.ts";
 import { createLogger, describeError, traceIds } from "./src/telemetry/logger.ts";
 import { notSent, startTelemetry } from "./src/telemetry/telemetry.ts";
 import { startWorker } from "./src/worker/worker.ts";
@@ -38,6 +48,7 @@ const telemetry = await startTelemetry(
   (signal, why) => logger.warn(notSent, { signal, why }),
 );
 const logger = createLogger(world, config.logLevel, telemetry?.log);
+const started = exitOnSignal(logger);
 for (const parameter of config.ignored) logger.warn("parameter of a URL has no effect", { parameter });
 const onCall = telemetry && { onCall: telemetry.onClientCall };
 const limits = limitsOf(config);
@@ -77,6 +88,7 @@ const app = createApp({
 const listener = await orExit(listen());
 // Only the embedded default has files. After listening: a platform may want a socket in a folder.
 if (config.store.kind === "redis") await Deno.permissions.revoke({ name: "write" });
+started();
 stopOnSignal(world, logger, config.drainDelayMs + config.drainTimeoutMs, [
   () => {
     app.drain();
@@ -137,7 +149,10 @@ async function openRedis(
     world,
     // By then every request that waits there has had its answer; below 2 s a busy machine would look like a cut link.
     silenceMaxMs: Math.max(2000, config.requestTimeoutMs),
-    onError: (error) => logger.warn("redis", { error: describeError(error) }),
+    onError: (error) => {
+      const why = describeError(error);
+      logger.warn("redis", { error: why, mend: adviceOn("REDIS_URL", why) });
+    },
     ...onCall,
   });
   const links = new Links(servers, "shard");
@@ -203,9 +218,15 @@ function watchDeployment(ledger: Ledger, store: RedisStore, isKnown: boolean): D
     },
     onProblem(problem) {
       if (problem === null) logger.info("ledger answers");
-      else logger.warn("ledger does not answer", { reason: problem, selling });
+      else logger.warn("ledger does not answer", { reason: problem, selling, ...mendLedger(problem) });
     },
   });
+}
+
+/** A ledger that was not made yet only needs its worker. */
+function mendLedger(problem: string): { mend: string } {
+  const isMissing = problem === ledgerNotMade;
+  return { mend: isMissing ? "start a worker: deno task worker" : adviceOn("DATABASE_URL", problem) };
 }
 
 /** What an API cannot do without its ledger. */

@@ -10,13 +10,14 @@ import { RedisStore } from "./src/inventory/redis/store.ts";
 import { openPostgres } from "./src/ledger/postgres.ts";
 import { openLedger } from "./src/ledger/sql_ledger.ts";
 import type { KafkaConfig } from "./src/config.ts";
-import { configOrExit, die, exitCodes, orExit, say, stopOnSignal } from "./src/lifecycle.ts";
+import { configOrExit, die, exitCodes, exitOnSignal, orExit, say, stopOnSignal } from "./src/lifecycle.ts";
 import { KafkaTopic } from "./src/log/kafka/topic.ts";
 import { RedisStream } from "./src/log/redis_stream.ts";
 import { RelayedLog } from "./src/log/relayed_log.ts";
 import { Links } from "./src/redis/links.ts";
 import { readPreviousScripts, readScript } from "./src/redis/script.ts";
 import { Servers } from "./src/redis/servers.ts";
+import { adviceOn } from "./src/settings/advice.ts";
 import { createLogger, describeError } from "./src/telemetry/logger.ts";
 import { notSent, startTelemetry } from "./src/telemetry/telemetry.ts";
 import { reportTopic, tellRelay } from "./src/worker/relay_report.ts";
@@ -39,6 +40,7 @@ const telemetry = await startTelemetry(
   (signal, why) => logger.warn(notSent, { signal, why }),
 );
 const logger = createLogger(world, config.logLevel, telemetry?.log);
+const started = exitOnSignal(logger);
 for (const parameter of config.ignored) logger.warn("parameter of a URL has no effect", { parameter });
 const onCall = telemetry && { onCall: telemetry.onClientCall };
 
@@ -59,7 +61,10 @@ const servers = new Servers(redisUrls, place, {
   name,
   world,
   silenceMaxMs,
-  onError: (error) => logger.warn("redis", { error: describeError(error) }),
+  onError: (error) => {
+    const why = describeError(error);
+    logger.warn("redis", { error: why, mend: adviceOn("REDIS_URL", why) });
+  },
   ...onCall,
 });
 await orExit(
@@ -96,6 +101,7 @@ const worker = startWorker({
   ...telemetry && { watch: telemetry.worker },
 });
 
+started();
 stopOnSignal(world, logger, config.drainTimeoutMs, [
   () => worker.stop(),
   () => Promise.all([log.close(), control.close(), store.close(), servers.close(), ledger.close()]),

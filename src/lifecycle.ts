@@ -26,8 +26,20 @@ export function die(reason: string, code: number): never {
   Deno.exit(code);
 }
 
+/** The oldest Deno that runs it: permission sets in `deno.json` came with it. */
+const denoMin = [2, 5] as const;
+
+/** What is wrong with this version of Deno; undefined when nothing is. */
+export function whyDenoTooOld(version: string): string | undefined {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major > denoMin[0] || major === denoMin[0] && minor >= denoMin[1]) return undefined;
+  return `Cannot run on Deno ${version} as it must be at least ${denoMin.join(".")}: run 'deno upgrade'`;
+}
+
 /** The settings, or the end: every bad variable is reported at once. */
 export function configOrExit(): Config {
+  const tooOld = whyDenoTooOld(Deno.version.deno);
+  if (tooOld !== undefined) die(tooOld, exitCodes.badSettings);
   try {
     return loadConfig(readEnvironment());
   } catch (error) {
@@ -44,6 +56,20 @@ export async function orExit<T>(start: Promise<T>): Promise<T> {
     // What does not fit the settings is a RangeError throughout.
     die(describeError(error), error instanceof RangeError ? exitCodes.badSettings : exitCodes.failed);
   }
+}
+
+/**
+ * Until {@link stopOnSignal} takes over, SIGTERM and SIGINT end the process with exit code 0: it has nothing to finish
+ * while it waits for its servers. Returns how to end that.
+ */
+export function exitOnSignal(logger: Logger): () => void {
+  const exit = () => {
+    logger.info("stopped before the start was complete");
+    Deno.exit(0);
+  };
+  const signals = ["SIGTERM", "SIGINT"] as const;
+  for (const signal of signals) Deno.addSignalListener(signal, exit);
+  return () => signals.forEach((signal) => Deno.removeSignalListener(signal, exit));
 }
 
 /** One step of stopping. */

@@ -21,10 +21,16 @@ export interface DeploymentWatchParts {
   readonly describe: (error: unknown) => string;
 }
 
+/** The problem of a database in which no worker has prepared the ledger. */
+export const ledgerNotMade: string = "no worker has made its ledger yet";
+
 /** A ledger that another process is about to make is there within tens of milliseconds. */
 const firstAgainMs = 100;
 /** One query in this time once it answers, and while it does not: `promises_off` is as old. */
 const againMaxMs = 5000;
+
+/** A ledger on the other side of the world answers in half a second; an API must listen within a few. */
+const answerWithinMs = 2000;
 
 /** Looks at one ledger until it is stopped. */
 export class DeploymentWatch {
@@ -32,6 +38,7 @@ export class DeploymentWatch {
   #isKnown = false;
   #problem: string | null = null;
   #error: unknown;
+  #asking: Promise<void> | undefined;
 
   /** Asks nothing yet. */
   constructor(parts: DeploymentWatchParts) {
@@ -53,8 +60,16 @@ export class DeploymentWatch {
     return this.#error;
   }
 
-  /** Asks once. */
+  /** Asks once. An answer that takes longer than 2 s is not waited for, and counts when it comes. */
   async look(): Promise<void> {
+    this.#asking ??= this.#ask().finally(() => this.#asking = undefined);
+    const { promise, resolve } = Promise.withResolvers<"late">();
+    const cancel = this.#parts.world.after(answerWithinMs, () => resolve("late"));
+    const answer = await Promise.race([this.#asking, promise]).finally(cancel);
+    if (answer === "late") this.#note(`it gave no answer within ${answerWithinMs} ms`);
+  }
+
+  async #ask(): Promise<void> {
     const { ledger, onKnown, describe } = this.#parts;
     try {
       const deployment = await ledger.deployment();
@@ -63,7 +78,7 @@ export class DeploymentWatch {
         this.#isKnown = true;
       }
       this.#error = undefined;
-      this.#note(deployment ? null : "no worker has made its ledger yet");
+      this.#note(deployment ? null : ledgerNotMade);
     } catch (error) {
       this.#error = error;
       this.#note(describe(error));

@@ -11,14 +11,28 @@ export interface FolderLock {
   release(): void;
 }
 
+/** @throws {RangeError} when the folder cannot be made or written */
+async function openLockFile(folder: string): Promise<Deno.FsFile> {
+  try {
+    await Deno.mkdir(folder, { recursive: true });
+    return await Deno.open(`${folder}/holdfast.lock`, { create: true, write: true });
+  } catch (cause) {
+    throw new RangeError(
+      `Cannot use DATA_DIR '${folder}' as it cannot be made or written: set DATA_DIR to a folder of this user, or run ` +
+        `'mkdir -p ${folder} && chown "$(id -u)" ${folder}'`,
+      { cause },
+    );
+  }
+}
+
 /**
  * Takes a folder, which is made when missing.
  *
+ * @throws {RangeError} when it cannot be made or written
  * @throws {Deno.errors.Busy} when another process uses it
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
-  await Deno.mkdir(folder, { recursive: true });
-  const file = await Deno.open(`${folder}/holdfast.lock`, { create: true, write: true });
+  const file = await openLockFile(folder);
   const exclusive = true;
   if (!await file.tryLock(exclusive)) {
     file.close();

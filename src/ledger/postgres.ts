@@ -27,6 +27,9 @@ export function openPostgres(options: PostgresOptions): Database {
   return new PostgresDatabase(options);
 }
 
+/** A query that waits in the driver costs about 1 KB. */
+const unansweredMax = 100;
+
 class PostgresDatabase implements Database {
   readonly namespace: string;
   readonly #options: PostgresOptions;
@@ -34,6 +37,8 @@ class PostgresDatabase implements Database {
   readonly #settings: string;
   readonly #sessions = new Set<Session>();
   #isChecked = false;
+  /** Queries that were given up and may still be waiting in the driver. */
+  #unanswered = 0;
 
   constructor(options: PostgresOptions) {
     this.namespace = options.namespace;
@@ -53,8 +58,10 @@ class PostgresDatabase implements Database {
   async query<Row extends object>(statement: string, params: readonly Param[] = []): Promise<Row[]> {
     return await timed(this.#options, statement, async () => {
       try {
-        return await this.#withSettings(async (tx) =>
-          Array.from(await tx.unsafe<Row[]>(statement, [...params], { prepare: true }))
+        return await this.#inTime(() =>
+          this.#withSettings(async (tx) =>
+            Array.from(await tx.unsafe<Row[]>(statement, [...params], { prepare: true }))
+          )
         );
       } catch (error) {
         throw toSqlError(error);
@@ -68,6 +75,28 @@ class PostgresDatabase implements Database {
     } catch (error) {
       throw toSqlError(error);
     }
+  }
+
+  /**
+   * The driver connects again and again while a query waits, also to a server that speaks another protocol.
+   *
+   * @throws {Error} when there is no answer in time; the query may still be sent
+   */
+  async #inTime<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#unanswered >= unansweredMax) {
+      throw new Error(`the server answered none of ${unansweredMax} queries`);
+    }
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timeoutMs = postgresBounds.poolTimeoutMs;
+    const running = run();
+    const cancel = this.#options.world.after(timeoutMs, () => {
+      this.#unanswered++;
+      running.catch(() => {}).finally(() => this.#unanswered--);
+      reject(
+        new Error(`the server gave no answer within ${timeoutMs} ms, as one that speaks no PostgreSQL does`),
+      );
+    });
+    return await Promise.race([running, promise]).finally(cancel);
   }
 
   /** A pool does not say when it opens a connection, so each use brings its settings along, in a transaction. */

@@ -55,6 +55,8 @@ export const postgresBounds = {
   poolIdleTimeoutMs: 60_000,
   poolLifetimeMs: 1_800_000,
   poolStatementTimeoutMs: 5_000,
+  /** To connect and to run the statement, with a reserve for the answer. */
+  poolTimeoutMs: 12_000,
   /** A batch takes 60 ms; the longest statement is the count of a shard's SKUs or lines at a rebuild. */
   sessionStatementTimeoutMs: 30_000,
   /** Only another process that prepares the schema, or the holder of a lease not yet ended, can be in the way. */

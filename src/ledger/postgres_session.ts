@@ -245,7 +245,11 @@ function oneSocket(onFailure: (cause: unknown) => void) {
   let used = false;
   return {
     async open({ host, port, path }: Address): Promise<net.Socket> {
-      if (used) throw new Error("a session does not reconnect");
+      if (used) {
+        throw new Error(
+          "the server closed the connection during the login, as one that speaks no PostgreSQL does",
+        );
+      }
       used = true;
       try {
         socket = await connect(path ? { path } : { host: host[0] ?? "", port: port[0] ?? 5432 });

@@ -37,6 +37,8 @@ export class Servers {
   #isCluster = false;
   /** Whose turn it is to be asked. */
   #turn = 0;
+  /** Why the last connection for a question failed. */
+  #lastError = "";
   #wake = new AbortController();
   readonly #watching: Promise<void>;
   /** Settles when the connections of all questions are gone. */
@@ -80,9 +82,11 @@ export class Servers {
    * @throws {StoreError} `not_connected`, when none answered in `timeoutMs`
    */
   async whenKnown(timeoutMs: number): Promise<void> {
-    const late = new StoreError("not_connected", "none", `Cannot reach Redis within ${timeoutMs} ms`);
     const { promise, reject } = Promise.withResolvers<never>();
-    const cancel = this.#world.after(timeoutMs, () => reject(late));
+    const cancel = this.#world.after(timeoutMs, () => {
+      const why = this.#lastError === "" ? "" : `: ${this.#lastError}`;
+      reject(new StoreError("not_connected", "none", `Cannot reach Redis within ${timeoutMs} ms${why}`));
+    });
     await Promise.race([this.#known.promise, promise]).finally(cancel);
   }
 
@@ -158,7 +162,11 @@ export class Servers {
   async #ask(url: string): Promise<Topology | undefined> {
     const away = Promise.withResolvers<never>();
     const onClose = () => away.reject(new StoreError("not_connected", "none", `Cannot reach ${url}`));
-    const connection = new Connection(url, { ...this.options, onError() {}, onClose });
+    const connection = new Connection(url, {
+      ...this.options,
+      onError: ({ message }) => this.#lastError = message,
+      onClose,
+    });
     const cancel = this.#world.after(answerWithinMs, onClose);
     const answer = this.#topologyOf(connection);
     try {

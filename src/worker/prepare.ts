@@ -4,6 +4,7 @@
  * @module
  */
 import type { Deployment, Ledger, StoredScript } from "../ledger/ledger.ts";
+import { adviceOn } from "../settings/advice.ts";
 import { isForeignSchema } from "../ledger/sqlstate.ts";
 import { describeError, type Logger } from "../telemetry/logger.ts";
 import { Reminder } from "../telemetry/reminder.ts";
@@ -24,7 +25,11 @@ export async function prepareLedger(
   logger: Logger,
   scripts: readonly StoredScript[],
 ): Promise<Deployment> {
-  const away = new Reminder(world, (fields) => logger.warn("ledger is away", fields));
+  const away = new Reminder(
+    world,
+    (fields) =>
+      logger.warn("ledger is away", { ...fields, mend: adviceOn("DATABASE_URL", String(fields.why)) }),
+  );
   for (;;) {
     try {
       const deployment = await ledger.prepare(shards);

@@ -5,6 +5,7 @@
  */
 import type { RelayEvent } from "../log/relayed_log.ts";
 import { ForeignMessage } from "../log/message.ts";
+import { adviceOn } from "../settings/advice.ts";
 import { type Topic, TopicAway } from "../log/topic.ts";
 import { describeError, type Logger } from "../telemetry/logger.ts";
 
@@ -66,6 +67,7 @@ export async function reportTopic(topic: Topic, logger: Logger): Promise<void> {
     }
   } catch (error) {
     if (!(error instanceof TopicAway)) throw error;
-    logger.warn("topic is away", { error: describeError(error) });
+    const why = describeError(error);
+    logger.warn("topic is away", { error: why, mend: adviceOn("KAFKA_BROKERS", why) });
   }
 }

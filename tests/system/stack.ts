@@ -57,6 +57,7 @@ export class Service implements AsyncDisposable {
   startMs = 0;
   readonly #deno: string;
   readonly #folder: string;
+  readonly #readyLine: RegExp;
   readonly #host: Host | undefined;
   #process: RunningProcess | undefined;
 
@@ -67,7 +68,9 @@ export class Service implements AsyncDisposable {
     deno: string,
     host: Host | undefined,
     folder: string,
+    readyLine: RegExp,
   ) {
+    this.#readyLine = readyLine;
     this.program = program;
     this.#deno = deno;
     this.#folder = folder;
@@ -87,8 +90,9 @@ export class Service implements AsyncDisposable {
     deno: string = Deno.execPath(),
     host?: Host,
     folder: string = REPOSITORY,
+    readyLine: RegExp = PROGRAMS[program].readyLine,
   ): Promise<Service> {
-    const service = new Service(program, env, freePort(), deno, host, folder);
+    const service = new Service(program, env, freePort(), deno, host, folder, readyLine);
     await service.restart();
     return service;
   }
@@ -102,12 +106,12 @@ export class Service implements AsyncDisposable {
   async restart(): Promise<void> {
     assert.equal(this.#process, undefined, `the ${this.program} still runs`);
     const startedMs = performance.now();
-    const { args, readyLine } = PROGRAMS[this.program];
+    const { args } = PROGRAMS[this.program];
     this.#process = await startProcess({
       ...this.#host?.command(this.#deno, args) ?? { command: this.#deno, args },
       env: this.env,
       cwd: this.#folder,
-      readyLine,
+      readyLine: this.#readyLine,
       readyDeadlineMs: READY_DEADLINE_MS,
     });
     this.startMs = Math.round(performance.now() - startedMs);
