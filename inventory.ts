@@ -31,7 +31,7 @@ import { allShardKeys } from "./src/redis/keys.ts";
 import { Links } from "./src/redis/links.ts";
 import { list } from "./src/redis/reply.ts";
 import { Servers } from "./src/redis/servers.ts";
-import { adviceOn } from "./src/settings/advice.ts";
+import { adviceOn } from "./src/telemetry/advice.ts";
 import { describeError } from "./src/telemetry/logger.ts";
 import { realWorld as world } from "./src/world.ts";
 

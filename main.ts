@@ -33,7 +33,7 @@ import { banner } from "./src/ops/banner.ts";
 import { stockDemo } from "./src/ops/demo.ts";
 import { Links } from "./src/redis/links.ts";
 import { Servers } from "./src/redis/servers.ts";
-import { adviceOn } from "./src/settings/advice.ts";
+import { adviceOn } from "./src/telemetry/advice.ts";
 import { createLogger, describeError, traceIds } from "./src/telemetry/logger.ts";
 import { notSent, startTelemetry } from "./src/telemetry/telemetry.ts";
 import { startWorker } from "./src/worker/worker.ts";

@@ -17,7 +17,7 @@ import { RelayedLog } from "./src/log/relayed_log.ts";
 import { Links } from "./src/redis/links.ts";
 import { readPreviousScripts, readScript } from "./src/redis/script.ts";
 import { Servers } from "./src/redis/servers.ts";
-import { adviceOn } from "./src/settings/advice.ts";
+import { adviceOn } from "./src/telemetry/advice.ts";
 import { createLogger, describeError } from "./src/telemetry/logger.ts";
 import { notSent, startTelemetry } from "./src/telemetry/telemetry.ts";
 import { reportTopic, tellRelay } from "./src/worker/relay_report.ts";

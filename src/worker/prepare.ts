@@ -4,7 +4,7 @@
  * @module
  */
 import type { Deployment, Ledger, StoredScript } from "../ledger/ledger.ts";
-import { adviceOn } from "../settings/advice.ts";
+import { adviceOn } from "../telemetry/advice.ts";
 import { isForeignSchema } from "../ledger/sqlstate.ts";
 import { describeError, type Logger } from "../telemetry/logger.ts";
 import { Reminder } from "../telemetry/reminder.ts";

@@ -5,7 +5,7 @@
  */
 import type { RelayEvent } from "../log/relayed_log.ts";
 import { ForeignMessage } from "../log/message.ts";
-import { adviceOn } from "../settings/advice.ts";
+import { adviceOn } from "../telemetry/advice.ts";
 import { type Topic, TopicAway } from "../log/topic.ts";
 import { describeError, type Logger } from "../telemetry/logger.ts";
 

@@ -1,6 +1,6 @@
 /** Servers that are away, want another password, or speak another protocol: one line, what, why, and what mends it. */
 import assert from "node:assert/strict";
-import { adviceOn } from "../../src/settings/advice.ts";
+import { adviceOn } from "../../src/telemetry/advice.ts";
 import { whyDenoTooOld } from "../../src/lifecycle.ts";
 import { startRedis } from "../servers/redis.ts";
 import { freshNamespace, sharedPostgres, sharedRedis } from "../servers/shared.ts";
