@@ -168,6 +168,18 @@ export function registerRebuildReads({ test }: Registrar): void {
     ]);
   });
 
+  test("a remembered line has the name of its token; imported and open sales belong to nobody", async ({ ledger, shard }) => {
+    const shelf = new Shelf();
+    const actors = ["shop", "", "cli:alice", "cli", "x".repeat(64)];
+    const sales = actors.map((actor, i) => shelf.next("deduct", `o${i}`, [["SKU-1", -1, 0]], { actor }));
+    applied(await shard.apply([entry(1, ...sales)]));
+    const { rows } = await shard.lines(atMs, { seq: 1, line: 0 }, 100);
+    const expected = ["shop", "", "", "cli", "x".repeat(64)];
+    assert.deepEqual(rows.map(({ actor }) => actor), expected);
+    const found = await Promise.all(actors.map((_, i) => ledger.findOrder(`o${i}`)));
+    assert.deepEqual(found.map(({ lines }) => lines[0]?.actor), expected);
+  });
+
   test("remembered lines come in pages: those of the window, and whatever is still held", async ({ shard }) => {
     const shelf = new Shelf();
     applied(
