@@ -245,6 +245,8 @@ Deno.test("a refusal's members come with its code", async () => {
     ["not_open", { sku: "S", opens_at: at(1) }, { sku: "S", opensAt: at(1) }],
     ["sale_closed", { sku: "S", closes_at: at(1) }, { sku: "S", closesAt: at(1) }],
     ["quota_exceeded", { sku: "S", quota: 2, left: 1 }, { sku: "S", quota: 2, left: 1 }],
+    ["stale", { sku: "S", available: 3 }, { sku: "S", available: 3, rulesVersion: null }],
+    ["stale", { sku: "S", rules_version: 3 }, { sku: "S", available: null, rulesVersion: 3 }],
     ["return_exceeds_sold", { sku: "S", units: 1 }, { sku: "S", units: 1 }],
     ["order_conflict", { order_id: "o", sku: "S" }, { sku: "S" }],
     ["invalid_request", { errors: [{ pointer: "/sku", detail: "is missing" }] }, {
@@ -456,7 +458,9 @@ Deno.test("every call is understood by the real app, and its answer by the clien
     );
     const nobody = await client.findOrder("o-2");
     equal(nobody.kind === "refused" && nobody.code, "unknown_order");
-    deepEqual(await client.stock("A"), { kind: "stock", sku: "A", available: 6, reserved: 0, paused: false });
+    const noRules = { opensAt: null, closesAt: null, quota: null, purchaseToken: false };
+    const plain = { kind: "stock", reserved: 0, paused: false, ...noRules, rulesVersion: 0 };
+    deepEqual(await client.stock("A"), { ...plain, sku: "A", available: 6 });
 
     const batch = await client.deductBatch([{ ...one, orderId: "o-7", amount: 1 }, {
       ...one,
@@ -480,6 +484,7 @@ Deno.test("every call is understood by the real app, and its answer by the clien
     const paused = await client.pause("C", "a look");
     equal(paused.kind, "paused");
     equal((await client.resume("C")).kind, "resumed");
+<<<<<<< HEAD
     const issued = await client.issuePurchaseToken({ orderId: "o-9", userId: "u", lines, ttlSeconds: 60 });
     equal(issued.kind, "issued");
     if (issued.kind === "issued") {
@@ -490,6 +495,20 @@ Deno.test("every call is understood by the real app, and its answer by the clien
     }
     const unusable = await client.issuePurchaseToken({ orderId: "o-9", userId: "u", lines: [] });
     equal(unusable.kind === "refused" && unusable.code, "invalid_request");
+=======
+    const asked = { ...noRules, sku: "D", opensAt: "2900-01-01T00:00:00.000Z", quota: 2 };
+    const ruled = await client.setRules({ ...asked, expected: null });
+    const version = ruled.kind === "ruled" ? ruled.rulesVersion : -1;
+    deepEqual(ruled, { ...asked, kind: "ruled", created: true, rulesVersion: version });
+    const early = await client.adjust({ adjustmentId: "d", sku: "D", delta: 7 });
+    equal(early.kind === "changed" && early.created, true);
+    const unseen = await client.setRules({ ...asked, quota: 3, expected: 0 });
+    equal(unseen.kind === "refused" && unseen.code === "stale" && unseen.rulesVersion, version);
+    const raised = await client.setRules({ ...asked, quota: 3, expected: version });
+    equal(raised.kind === "ruled" && raised.quota, 3);
+    const notYet = await client.deduct({ ...one, sku: "D", orderId: "o-9", amount: 1 });
+    equal(notYet.kind === "refused" && notYet.code, "not_open");
+>>>>>>> a57727a (feat(rules): another end or quota keeps the count; rules change by version, and come before the stock)
     const wrong = await client.deduct({ ...one, orderId: "o-6", amount: 0 });
     deepEqual(wrong.kind === "refused" && wrong.code === "invalid_request" && wrong.errors, [
       { pointer: "/amount", detail: "must be an integer from 1 to 1000000" },

@@ -38,7 +38,7 @@
     ["set", deadline, adjustment id, SKU, available, expected or null, actor, traceparent, reason, reference]
     ["pause", deadline, SKU, actor, traceparent, reason]
     ["resume", deadline, SKU, actor, traceparent, reason]
-    ["rules", deadline, SKU, opens or null, closes or null, quota or null, token, actor, traceparent]
+    ["rules", deadline, SKU, opens or null, closes or null, quota or null, token, expected or null, actor, traceparent]
     ["stock", deadline, SKU]
     ["lookup", deadline, order id]
     hold     ms that a reservation lasts from when it was made, else 0
@@ -49,7 +49,12 @@
     second sale   [order id, its number, units of the first that were sold then, units returned since]: the worker gives
              back what was sold twice
     opens, closes   ms since 1970
+<<<<<<< HEAD
     owner    lines that another actor made are not touched; "" = all may be
+=======
+    expected   in set: units that must be available, null = the SKU has no stock yet; in rules: the version of the
+             rules that the caller has seen, 0 = none were ever set, null = the SKU does not exist, and is created
+>>>>>>> a57727a (feat(rules): another end or quota keeps the count; rules change by version, and come before the stock)
 
   Reply   JSON, one of
     ["decided", now in ms, head of the log, [reply, ...], replicas, disk, more due, settings]   one reply a command, in
@@ -68,7 +73,7 @@
     settings   those in force, when the caller's differ; else ""
   Replies of commands
     ["accepted", seq, [available, ...], expires]   done; one figure a line; expires in ms, 0 = never
-    ["created", seq, [available], 0]               an adjustment that made the SKU
+    ["created", seq, [available], 0]               an adjustment, or rules, that made the SKU
     ["replayed", seq, [available, ...], expires]   done before: the first answer again
     ["replayed_created", seq, [available], 0]
     ["settled", seq, state, [[SKU, units confirmed, available], ...]]            "confirmed" or "cancelled"
@@ -84,6 +89,7 @@
     ["reservation_expired"]
     ["exceeds", SKU, units]               more than is held, or was sold
     ["stale", SKU, available]             the stock is not what was expected
+    ["stale_rules", SKU, version]         the rules are not those that were expected
     ["paused", SKU]
     ["not_open", SKU, opens]
     ["sale_closed", SKU, closes]

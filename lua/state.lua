@@ -24,6 +24,7 @@ local HOLD_MAX_MS -- HOLD_LONGEST_MS, and never longer than the order is remembe
 local HOLD_LONGEST_MS = 14400000 -- 4 h
 local QUANTITY_MAX = 1000000000000 -- 10^12: cjson prints 14 digits
 local ORDER_LINES_MAX = 100
+local CLOSED_MS = 86400000 -- sweep.lua keeps what users bought of a sale that has closed for that long
 local CHUNK = 4000 -- arguments a call: unpack fails near 8000
 local ADJUSTMENT, RETURN = "\1", "\2" -- before ids that are not order ids: no id holds a control character
 local PAIR = "\31" -- between two ids, for the same reason

@@ -133,6 +133,7 @@ const samples: Readonly<Record<Command["kind"], Command>> = {
     closesAtMs: null,
     quota: null,
     tokenRequired: true,
+    expected: null,
     ...origin,
   },
   stock: { kind: "stock", sku: "SKU" },

@@ -18,6 +18,7 @@ import type {
   Refused,
   ReserveAccepted,
   ReturnAccepted,
+  RulesChanged,
   Settled,
   Stock,
   StockChanged,
@@ -35,6 +36,7 @@ import {
   readRefused,
   readReserve,
   readReturn,
+  readRulesChanged,
   readSettled,
   readStock,
   readStockChanged,
@@ -55,6 +57,8 @@ import {
   type ReserveRequest,
   returnBody,
   type ReturnRequest,
+  rulesBody,
+  type SetRulesRequest,
   type SetStockRequest,
 } from "./request.ts";
 import { type Answer, type Call, type RetryOptions, send } from "./retry.ts";
@@ -107,7 +111,12 @@ export interface Client {
   pause(sku: string, reason?: string): Promise<PauseChanged | Refused | UnknownChange>;
   /** Sells a paused SKU again. Needs the scope `admin`. */
   resume(sku: string, reason?: string): Promise<PauseChanged | Refused | UnknownChange>;
-  /** How many units of a SKU there are. */
+  /**
+   * Replaces the rules of a SKU's sale if they are of the version that is expected (`stock` says which that is), else
+   * `stale`. Needs the scope `admin`. Sending the same rules again is accepted.
+   */
+  setRules(request: SetRulesRequest): Promise<RulesChanged | Refused | UnknownChange>;
+  /** How many units of a SKU there are, and the rules of its sale. */
   stock(sku: string): Promise<Stock | Refused | Unavailable>;
 }
 
@@ -178,6 +187,7 @@ export function createClient(options: ClientOptions): Client {
       ),
     pause: (sku, reason) => keep("POST", sku, "/pause", { reason }, readPauseChanged),
     resume: (sku, reason) => keep("POST", sku, "/resume", { reason }, readPauseChanged),
+    setRules: (request) => keep("PUT", request.sku, "/rules", rulesBody(request), readRulesChanged),
     stock: (sku) => ask(`/inventory/${encodeURIComponent(sku)}`, readStock),
   };
 }

@@ -14,5 +14,6 @@ export type {
   ReserveRequest,
   ReturnRequest,
   Sale,
+  SetRulesRequest,
   SetStockRequest,
 } from "./request.ts";

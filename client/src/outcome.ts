@@ -158,8 +158,32 @@ export type Cause =
   /** An answer that decides nothing: its status, and the server's code (`""` = not an answer of the server). */
   | { readonly kind: "answer"; readonly status: number; readonly code: string; readonly detail: string };
 
+/** The rules of a SKU's sale. */
+export interface SaleRules {
+  /** Sold from then on, RFC 3339; null = no such rule. */
+  readonly opensAt: string | null;
+  /** Sold until then, RFC 3339; null = no such rule. */
+  readonly closesAt: string | null;
+  /** Units that a user may buy within the window; null = any number. */
+  readonly quota: number | null;
+  /** True = a sale needs a purchase token. */
+  readonly purchaseToken: boolean;
+}
+
+/** Rules that are in force. */
+export interface RulesChanged extends SaleRules {
+  /** The rules are as asked. */
+  readonly kind: "ruled";
+  /** The SKU. */
+  readonly sku: string;
+  /** True = these rules made the SKU, without stock. */
+  readonly created: boolean;
+  /** The version of the rules: `expected` of the next change. It is the number of the event in its shard. */
+  readonly rulesVersion: number;
+}
+
 /** What is known of one SKU. */
-export interface Stock {
+export interface Stock extends SaleRules {
   /** The SKU is known. */
   readonly kind: "stock";
   /** The SKU. */
@@ -168,8 +192,10 @@ export interface Stock {
   readonly available: number;
   /** Units that are held. */
   readonly reserved: number;
-  /** True = not sold now. */
+  /** True = paused: not sold until it is resumed. */
   readonly paused: boolean;
+  /** The version of the rules, 0 = none were set: `expected` of the next change of them. */
+  readonly rulesVersion: number;
 }
 
 /** What every refusal has. */
@@ -227,7 +253,7 @@ export const skuCodes = [
 export const unitCodes = ["confirm_exceeds_held", "return_exceeds_sold"] as const;
 
 /** Codes that say how many units of a SKU are for sale. */
-export const stockCodes = ["insufficient_stock", "stock_limit", "stale"] as const;
+export const stockCodes = ["insufficient_stock", "stock_limit"] as const;
 
 /** One thing that is wrong with a request. */
 export interface FieldError {
@@ -237,12 +263,25 @@ export interface FieldError {
   readonly detail: string;
 }
 
+/** The stock, or the rules, are not what was expected. */
+export interface Stale {
+  /** Somebody else changed them. */
+  readonly code: "stale";
+  /** The SKU. */
+  readonly sku: string;
+  /** Units for sale now; null = it is about the rules. */
+  readonly available: number | null;
+  /** The version of the rules now, 0 = none were set; null = it is about the stock. */
+  readonly rulesVersion: number | null;
+}
+
 /** What a refusal says beside its code. */
 export type Reason =
   | { readonly code: (typeof plainCodes)[number] }
   | { readonly code: (typeof skuCodes)[number]; readonly sku: string }
   | { readonly code: (typeof unitCodes)[number]; readonly sku: string; readonly units: number }
   | { readonly code: (typeof stockCodes)[number]; readonly sku: string; readonly available: number }
+  | Stale
   | { readonly code: "not_open"; readonly sku: string; readonly opensAt: string }
   | { readonly code: "sale_closed"; readonly sku: string; readonly closesAt: string }
   | { readonly code: "quota_exceeded"; readonly sku: string; readonly quota: number; readonly left: number }

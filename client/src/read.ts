@@ -18,6 +18,8 @@ import {
   type Refused,
   type ReserveAccepted,
   type ReturnAccepted,
+  type RulesChanged,
+  type SaleRules,
   type Settled,
   skuCodes,
   type Stock,
@@ -128,6 +130,28 @@ export function readStock({ body }: Answer): Stock {
     available: integer(body, "available"),
     reserved: integer(body, "reserved"),
     paused: body.paused === true,
+    ...saleRules(body),
+    rulesVersion: integer(body, "rules_version"),
+  };
+}
+
+/** Reads the answer to new rules. */
+export function readRulesChanged({ status, body }: Answer): RulesChanged {
+  return {
+    kind: "ruled",
+    sku: text(body, "sku"),
+    created: status === 201,
+    ...saleRules(body),
+    rulesVersion: integer(body, "rules_version"),
+  };
+}
+
+function saleRules(body: Json): SaleRules {
+  return {
+    opensAt: body.opens_at === null ? null : text(body, "opens_at"),
+    closesAt: body.closes_at === null ? null : text(body, "closes_at"),
+    quota: body.quota === null ? null : integer(body, "quota"),
+    purchaseToken: body.purchase_token === true,
   };
 }
 
@@ -160,6 +184,11 @@ function reason(name: string, body: Json): Reason {
     return { code: name, sku: text(body, "sku"), available: integer(body, "available") };
   }
   switch (name) {
+    case "stale": {
+      const orNull = (member: string) => body[member] === undefined ? null : integer(body, member);
+      const [available, rulesVersion] = [orNull("available"), orNull("rules_version")];
+      return { code: name, sku: text(body, "sku"), available, rulesVersion };
+    }
     case "not_open":
       return { code: name, sku: text(body, "sku"), opensAt: text(body, "opens_at") };
     case "sale_closed":

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Line } from "./outcome.ts";
+import type { Line, SaleRules } from "./outcome.ts";
 import type { Call } from "./retry.ts";
 
 /** What all sales have. */
@@ -74,7 +74,15 @@ export interface AdjustRequest {
 export interface SetStockRequest extends Omit<AdjustRequest, "delta"> {
   /** Units for sale from now on. */
   readonly available: number;
-  /** Units that must be for sale now; null = the SKU must not exist. */
+  /** Units that must be for sale now; null = the SKU has no stock yet. */
+  readonly expected: number | null;
+}
+
+/** All rules of a SKU's sale: they replace those that it has. */
+export interface SetRulesRequest extends SaleRules {
+  /** The SKU. */
+  readonly sku: string;
+  /** `rulesVersion` as last seen, 0 = there were none; null = the SKU must not exist, and is created without stock. */
   readonly expected: number | null;
 }
 
@@ -115,6 +123,11 @@ export function purchaseTokenBody({ orderId, userId, lines, ttlSeconds }: Purcha
 /** The request as the server spells it. */
 export function returnBody({ returnId, lines, reason }: ReturnRequest): Body {
   return { return_id: returnId, lines: lines.map(plainLine), reason };
+}
+
+/** The request as the server spells it. */
+export function rulesBody({ opensAt, closesAt, quota, purchaseToken, expected }: SetRulesRequest): Body {
+  return { opens_at: opensAt, closes_at: closesAt, quota, purchase_token: purchaseToken, expected };
 }
 
 /** The request as the server spells it. */

@@ -66,26 +66,38 @@ export function answerRules(outcome: Outcome, sku: string, rules: RulesBody, now
   if (outcome.kind !== "accepted") {
     return refusal(outcome, { command: "rules", id: {}, nowMs, token: "none" });
   }
+  const version = { rules_version: outcome.seq, seq: outcome.seq };
   return {
-    status: 200,
+    status: outcome.created ? 201 : 200,
     headers: jsonHeaders,
-    body: { success: true, sku, ...ruleMembers(rules), seq: outcome.seq, message: "success" },
+    body: { success: true, sku, ...ruleMembers(rules), ...version, message: "success" },
   };
 }
 
 /** The answer to a look at the stock. */
 export function answerStock(outcome: Outcome, shard: number, nowMs: number): Answer {
   if (outcome.kind !== "stock") return refusal(outcome, { command: "stock", id: {}, nowMs, token: "none" });
-  const { sku, available, reserved, paused, seq } = outcome;
+  const { sku, available, reserved, paused, rulesVersion, seq } = outcome;
   return {
     status: 200,
     headers: freshJsonHeaders,
-    body: { sku, available, reserved, paused, ...ruleMembers(outcome), shard, seq },
+    body: {
+      sku,
+      available,
+      reserved,
+      paused,
+      ...ruleMembers(outcome),
+      rules_version: rulesVersion,
+      shard,
+      seq,
+    },
   };
 }
 
 /** The rules as they are written: a rule that does not apply is null. */
-function ruleMembers({ opensAtMs, closesAtMs, quota, tokenRequired }: RulesBody): Record<string, unknown> {
+function ruleMembers(
+  { opensAtMs, closesAtMs, quota, tokenRequired }: Omit<RulesBody, "expected">,
+): Record<string, unknown> {
   return {
     opens_at: opensAtMs === null ? null : instant(opensAtMs),
     closes_at: closesAtMs === null ? null : instant(closesAtMs),

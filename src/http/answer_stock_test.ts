@@ -59,19 +59,23 @@ Deno.test("a pause and its end say whether the SKU is paused now", () => {
   }
 });
 
+const asked = { ...rules, expected: 5 };
+
 Deno.test("new rules are said back, in UTC", () => {
-  const body = { success: true, sku: "S", ...ruleMembers, seq: 7, message: "success" };
-  deepEqual(answerRules(accepted, "S", rules, nowMs), { status: 200, headers, body });
+  const body = { success: true, sku: "S", ...ruleMembers, rules_version: 7, seq: 7, message: "success" };
+  deepEqual(answerRules(accepted, "S", asked, nowMs), { status: 200, headers, body });
+  const created: Outcome = { ...accepted, created: true };
+  deepEqual(answerRules(created, "S", asked, nowMs), { status: 201, headers, body });
 });
 
 Deno.test("a look at the stock is answered fresh, with its rules and its shard", () => {
   const figures = { sku: "S", available: 3, reserved: 1, paused: false, seq: 7 };
-  deepEqual(answerStock({ kind: "stock", ...figures, ...rules }, 3, nowMs), {
+  deepEqual(answerStock({ kind: "stock", ...figures, ...rules, rulesVersion: 5 }, 3, nowMs), {
     status: 200,
     headers: { ...headers, ...nosniff, "cache-control": "no-store" },
-    body: { ...figures, ...ruleMembers, shard: 3 },
+    body: { ...figures, ...ruleMembers, rules_version: 5, shard: 3 },
   });
-  const { body } = answerStock({ kind: "stock", ...figures, ...noRules }, 3, nowMs);
+  const { body } = answerStock({ kind: "stock", ...figures, ...noRules, rulesVersion: 0 }, 3, nowMs);
   const { opens_at, closes_at, quota, purchase_token } = body;
   deepEqual([opens_at, closes_at, quota, purchase_token], [null, null, null, false]);
 });
@@ -82,7 +86,7 @@ Deno.test("every answer takes refusals from the one table, under its own ids", (
     [answerAdjust(outcome, "S", adjustment, nowMs), "a"],
     [answerSet(outcome, "S", set, nowMs), "a"],
     [answerPause(outcome, "pause", "S", nowMs), undefined],
-    [answerRules(outcome, "S", rules, nowMs), undefined],
+    [answerRules(outcome, "S", asked, nowMs), undefined],
     [answerStock(outcome, 3, nowMs), undefined],
   ] as const;
   for (const [{ status, body }, adjustmentId] of answers) {

@@ -53,6 +53,8 @@ export interface RulesBody {
   readonly quota: number | null;
   /** A sale needs a purchase token. */
   readonly tokenRequired: boolean;
+  /** The version of the rules that the caller has seen; null = the SKU must not exist, and is created. */
+  readonly expected: number | null;
 }
 
 const adjustSpellings: Spellings<"adjustment_id" | "delta" | "reason" | "reference"> = {
@@ -72,11 +74,12 @@ const setSpellings: Spellings<"adjustment_id" | "available" | "expected" | "reas
 
 const pauseSpellings: Spellings<"reason"> = { reason: ["reason"] };
 
-const rulesSpellings: Spellings<"opens_at" | "closes_at" | "quota" | "purchase_token"> = {
+const rulesSpellings: Spellings<"opens_at" | "closes_at" | "quota" | "purchase_token" | "expected"> = {
   opens_at: ["opens_at"],
   closes_at: ["closes_at"],
   quota: ["quota"],
   purchase_token: ["purchase_token"],
+  expected: ["expected"],
 };
 
 /** Checks the body of an adjustment. */
@@ -119,8 +122,9 @@ export function parseRules(body: unknown): Checked<RulesBody> {
   const closesAtMs = members.instantOrNull("closes_at");
   const quota = members.integerOrNull("quota", 1, quotaMax);
   const tokenRequired = members.boolean("purchase_token");
+  const expected = members.integerOrNull("expected", 0, Number.MAX_SAFE_INTEGER);
   if (opensAtMs !== null && closesAtMs !== null && opensAtMs >= closesAtMs) {
     members.wrong("closes_at", "must be after opens_at");
   }
-  return members.check({ opensAtMs, closesAtMs, quota, tokenRequired });
+  return members.check({ opensAtMs, closesAtMs, quota, tokenRequired, expected });
 }

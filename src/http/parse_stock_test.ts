@@ -4,7 +4,7 @@ import { errorsOf, pointersOf, valueOf } from "./scripted_inventory.ts";
 
 const adjustment = { adjustment_id: "a1", delta: 5 };
 const set = { adjustment_id: "a1", available: 7, expected: 5 };
-const noRules = { opens_at: null, closes_at: null, quota: null, purchase_token: false };
+const noRules = { opens_at: null, closes_at: null, quota: null, purchase_token: false, expected: 5 };
 
 Deno.test("parseAdjust() takes deltas of both signs and zero, and texts that are left out as empty", () => {
   deepEqual(valueOf(parseAdjust(adjustment)), { adjustmentId: "a1", delta: 5, reason: "", reference: "" });
@@ -77,12 +77,14 @@ Deno.test("parseRules() takes all rules, kept in UTC", () => {
     closesAtMs: null,
     quota: null,
     tokenRequired: false,
+    expected: 5,
   });
   const all = {
     opens_at: "2026-11-22T20:00:00+08:00",
     closes_at: "2026-11-22T12:00:00.001Z",
     quota: 2,
     purchase_token: true,
+    expected: null,
   };
   const noon = Date.UTC(2026, 10, 22, 12);
   deepEqual(valueOf(parseRules(all)), {
@@ -90,11 +92,18 @@ Deno.test("parseRules() takes all rules, kept in UTC", () => {
     closesAtMs: noon + 1,
     quota: 2,
     tokenRequired: true,
+    expected: null,
   });
 });
 
 Deno.test("parseRules() lets no rule be left out, because it would be lifted in silence", () => {
-  deepEqual(pointersOf(parseRules({})), ["/opens_at", "/closes_at", "/quota", "/purchase_token"]);
+  deepEqual(pointersOf(parseRules({})), [
+    "/opens_at",
+    "/closes_at",
+    "/quota",
+    "/purchase_token",
+    "/expected",
+  ]);
 });
 
 Deno.test("parseRules() refuses what is no rule", () => {
@@ -103,6 +112,7 @@ Deno.test("parseRules() refuses what is no rule", () => {
     ["closes_at", ["tomorrow", true]],
     ["quota", [0, -1, 1.5, 1_000_001, "2"]],
     ["purchase_token", [null, 1, "true"]],
+    ["expected", [-1, 1.5, "5", true]],
   ];
   for (const [name, values] of wrong) {
     for (const value of values) {

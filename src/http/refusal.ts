@@ -94,6 +94,10 @@ const rows: Rows = {
     problem("stale", `${available} units of ${sku} are available, not as many as expected`, {
       members: { sku, available },
     }),
+  stale_rules: ({ sku, version }) =>
+    problem("stale", `The rules of ${sku} are version ${version}, not the one that was expected`, {
+      members: { sku, rules_version: version },
+    }),
   stock_limit: ({ sku, available }) =>
     problem("stock_limit", `A SKU can hold ${limits.quantityMax} units`, {
       members: { sku, available, limit: limits.quantityMax },

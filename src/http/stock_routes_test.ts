@@ -2,7 +2,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import { acceptedOutcome, edgeUnderTest, jsonPost, jsonPut } from "./scripted_inventory.ts";
 
 const seven = { reserved: 1, paused: false, seq: 9 };
-const noRules = { opensAtMs: null, closesAtMs: null, quota: null, tokenRequired: false };
+const noRules = { opensAtMs: null, closesAtMs: null, quota: null, tokenRequired: false, rulesVersion: 5 };
 const noRulesTold = { opens_at: null, closes_at: null, quota: null, purchase_token: false };
 
 Deno.test("a SKU is read by its decoded name, exactly once decoded", async () => {
@@ -29,7 +29,14 @@ Deno.test("a SKU is read by its decoded name, exactly once decoded", async () =>
     const response = await send(`/api/v1/inventory/${segment}`);
     equal(response.status, 200, segment);
     equal(response.headers.get("cache-control"), "no-store");
-    deepEqual(await response.json(), { sku, available: 7, shard: 3, ...seven, ...noRulesTold });
+    deepEqual(await response.json(), {
+      sku,
+      available: 7,
+      shard: 3,
+      ...seven,
+      ...noRulesTold,
+      rules_version: 5,
+    });
     deepEqual(inventory.commands.at(-1), { kind: "stock", sku });
   }
 });
@@ -44,7 +51,7 @@ Deno.test("a path whose SKU cannot be one is 400 on every route and reaches noth
       send(path, jsonPut({ adjustment_id: "a", available: 1, expected: 1 })),
       send(`${path}/pause`, { method: "POST" }),
       send(`${path}/resume`, { method: "POST" }),
-      send(`${path}/rules`, jsonPut(noRulesTold)),
+      send(`${path}/rules`, jsonPut({ ...noRulesTold, expected: 5 })),
     ]);
     for (const response of [read, ...others]) {
       const body = await response.json();
@@ -157,7 +164,10 @@ Deno.test("rules reach the inventory as a command, and are said back", async () 
   const { send, inventory } = edgeUnderTest();
   inventory.decide = () => ({ ...acceptedOutcome, seq: 9, newStock: [50] });
   const opens_at = "2026-11-22T20:00:00+08:00";
-  const response = await send("/api/v1/inventory/S/rules", jsonPut({ ...noRulesTold, opens_at, quota: 2 }));
+  const response = await send(
+    "/api/v1/inventory/S/rules",
+    jsonPut({ ...noRulesTold, opens_at, quota: 2, expected: 5 }),
+  );
   equal(response.status, 200);
   deepEqual(await response.json(), {
     success: true,
@@ -166,6 +176,7 @@ Deno.test("rules reach the inventory as a command, and are said back", async () 
     closes_at: null,
     quota: 2,
     purchase_token: false,
+    rules_version: 9,
     seq: 9,
     message: "success",
   });
@@ -176,13 +187,14 @@ Deno.test("rules reach the inventory as a command, and are said back", async () 
     closesAtMs: null,
     quota: 2,
     tokenRequired: false,
+    expected: 5,
     actor: "",
     traceparent: "",
   }]);
 });
 
 Deno.test("a SKU cannot be sold with tokens only where there are no tokens", async () => {
-  const rules = jsonPut({ ...noRulesTold, purchase_token: true });
+  const rules = jsonPut({ ...noRulesTold, purchase_token: true, expected: 5 });
   const off = edgeUnderTest();
   const refused = await off.send("/api/v1/inventory/S/rules", rules);
   deepEqual([refused.status, (await refused.json()).code], [409, "purchase_tokens_off"]);

@@ -164,7 +164,7 @@ export interface SetStock extends Origin {
   readonly sku: string;
   /** Units, 0..{@link limits.quantityMax}. */
   readonly available: number;
-  /** What they must be now; null = the SKU must not exist, and is created. */
+  /** What they must be now; null = the SKU has no stock yet: it does not exist, or was made by its rules. */
   readonly expected: number | null;
   /** Why, in somebody's words: 0..{@link limits.noteCharsMax} characters. */
   readonly reason: string;
@@ -182,7 +182,11 @@ export interface Pause extends Origin {
   readonly reason: string;
 }
 
-/** The rules of a SKU's sale. Replaces all of them but the pause; a new window starts a new quota count. */
+/**
+ * The rules of a SKU's sale. Replaces all of them but the pause. What users bought goes on counting for the quota,
+ * except after a quota where there was none, another `opensAtMs`, or a sale that has been closed for a day or longer.
+ * Accepted without effect when the rules are as asked already. `seq` of the outcome is the version of the rules.
+ */
 export interface SetRules extends Origin {
   /** Tells the commands apart; also the kind of its event. */
   readonly kind: "rules";
@@ -196,6 +200,8 @@ export interface SetRules extends Origin {
   readonly quota: number | null;
   /** A sale needs a purchase token. */
   readonly tokenRequired: boolean;
+  /** The version of the rules that the caller has seen, 0 = none were set; null = the SKU must not exist, and is created. */
+  readonly expected: number | null;
 }
 
 /** Read one SKU. Goes the same way as a sale, so it is answered by a verified store or not at all. */

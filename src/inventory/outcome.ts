@@ -89,6 +89,8 @@ export interface Rules {
   readonly quota: number | null;
   /** A sale needs a purchase token. */
   readonly tokenRequired: boolean;
+  /** Number of the event that set the rules; 0 = none were set. What a change of them has to expect. */
+  readonly rulesVersion: number;
 }
 
 /** The rules that a stored policy stands for. */
@@ -99,6 +101,7 @@ export function rulesOf(policy: StoredPolicy): Rules {
     closesAtMs: policy.closes ?? null,
     quota: policy.quota ?? null,
     tokenRequired: policy.token ?? false,
+    rulesVersion: policy.version ?? 0,
   };
 }
 
@@ -111,7 +114,7 @@ export type Decided =
     readonly newStock: readonly number[];
     /** The same line again: this is the first answer, and nothing happened now. */
     readonly replayed: boolean;
-    /** An adjustment that made the SKU. */
+    /** An adjustment, or rules, that made the SKU. */
     readonly created: boolean;
     /** A reservation: when it lapses, ms since 1970; else 0. */
     readonly expiresAtMs: number;
@@ -139,6 +142,8 @@ export type Decided =
   | { readonly kind: "exceeds"; readonly sku: string; readonly units: number }
   /** Compare-and-set: the stock is not what was expected. `available` is what it is. */
   | { readonly kind: "stale"; readonly sku: string; readonly available: number }
+  /** Compare-and-set: the rules are of another version than was expected. `version` is theirs; 0 = none were set. */
+  | { readonly kind: "stale_rules"; readonly sku: string; readonly version: number }
   | { readonly kind: "paused"; readonly sku: string }
   | { readonly kind: "not_open"; readonly sku: string; readonly opensAtMs: number }
   | { readonly kind: "sale_closed"; readonly sku: string; readonly closesAtMs: number }

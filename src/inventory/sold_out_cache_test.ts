@@ -18,7 +18,14 @@ const taken = {
   expiresAtMs: 0,
 } as const satisfies Outcome;
 
-const open = { paused: false, opensAtMs: null, closesAtMs: null, quota: null, tokenRequired: false } as const;
+const open = {
+  paused: false,
+  opensAtMs: null,
+  closesAtMs: null,
+  quota: null,
+  tokenRequired: false,
+  rulesVersion: 0,
+} as const;
 
 const insufficient = (sku: string, available = 0): Outcome => ({ kind: "insufficient", sku, available });
 

@@ -12,11 +12,12 @@
  * @module
  */
 import { isCompensationId } from "./compensation_id.ts";
+import { followUps, rules, sales, type Step } from "./booking_steps.ts";
 import { SqlError, type Transaction } from "./database.ts";
 import type { Difference } from "./ledger.ts";
 import { escaped, inAscii, type Numbered, readable, toMovements } from "./movements.ts";
 import { remedyFor } from "./sqlstate.ts";
-import type { StatementName, Statements } from "./statements.ts";
+import type { Statements } from "./statements.ts";
 
 /** What booking found. With differences the caller must roll back. */
 export interface Booked {
@@ -35,22 +36,6 @@ interface AuditRow {
   readonly storeAvailable: number;
   readonly storeReserved: number;
 }
-
-/** A statement that changes order lines or stock by the movements of some kinds. */
-interface Step {
-  readonly statement: StatementName;
-  readonly kinds: ReadonlySet<string>;
-}
-
-const rules: Step = { statement: "set_policies", kinds: new Set(["pause", "resume", "rules"]) };
-const sales: Step = { statement: "insert_order_lines", kinds: new Set(["deduct", "order", "reserve"]) };
-
-/** What goes on with lines that are in the books, in the order of their life. */
-const followUps: readonly Step[] = [
-  { statement: "extend_lines", kinds: new Set(["extend"]) },
-  { statement: "settle_lines", kinds: new Set(["confirm", "cancel", "expire"]) },
-  { statement: "return_units", kinds: new Set(["return"]) },
-];
 
 /** SQLSTATEs of what SQL itself finds no fault with. */
 const sqlstates = { uniqueViolation: "23505", noData: "02000" } as const;
@@ -139,8 +124,8 @@ export class Booking {
     return this.#booked(differences);
   }
 
-  #wants({ kinds }: Step): boolean {
-    return this.#events.some(({ kind }) => kinds.has(kind));
+  #wants({ isFor }: Step): boolean {
+    return this.#events.some(isFor);
   }
 
   async #stepByHalves(step: Step, what: string): Promise<void> {

@@ -44,7 +44,7 @@ export interface ProvenMovement {
   readonly orderId: string | null;
   /** When the hold lapses, ms since 1970; null for other kinds than `reserve` and `extend`. */
   readonly expires: number | null;
-  /** Rules as JSON; null for other kinds than `pause`, `resume` and `rules`. */
+  /** Rules as JSON; null for a movement that does not change them. */
   readonly policy: string | null;
 }
 
@@ -190,12 +190,8 @@ export class ProofWalk {
     const { kind, seq, sku, reservedDelta, policy, expires } = movement;
     const orderId = movement.orderId ?? "";
     const isDead = this.#dead.has(seq);
+    if (policy !== null) this.#stockOf(sku).policy = isDead ? undefined : canonical(policy);
     switch (kind) {
-      case "pause":
-      case "resume":
-      case "rules":
-        this.#stockOf(sku).policy = isDead ? undefined : canonical(policy);
-        break;
       case "reserve":
         this.holds.set(holdKey(orderId, sku), { seq, units: reservedDelta, expires: expires ?? 0, isDead });
         break;

@@ -26,7 +26,10 @@ export interface EventData {
   readonly hold?: number;
   /** `jump`, in a topic only: the last number before it; those between do not come. */
   readonly from?: number;
-  /** `pause`, `resume`, `rules`: the SKU's policy from now on, as the store keeps it. */
+  /**
+   * `pause`, `resume`, `rules`, and the first stock of a SKU that its rules made: the SKU's policy from now on, as the
+   * store keeps it.
+   */
   readonly policy?: StoredPolicy;
 }
 
@@ -42,8 +45,12 @@ export interface StoredPolicy {
   readonly quota?: number;
   /** A sale needs a purchase token. */
   readonly token?: true;
-  /** Number of the event that set the window: sales with a higher number count for its quota. */
+  /** Number of the event that began the count of the quota: sales with a higher number count for it. */
   readonly sale?: number;
+  /** Number of the event that set these rules; absent when none did, or an earlier version of Holdfast. */
+  readonly version?: number;
+  /** The SKU was made by its rules and has had no stock yet. */
+  readonly unstocked?: true;
 }
 
 /** One command that took effect. Its number is one more than its predecessor's in the shard. */

@@ -121,7 +121,7 @@ for (const [name, make] of stores) {
 
   Deno.test(`${name}: the quota of a buyer counts what has lapsed as given back`, async () => {
     await using parts = await open(make);
-    const rules = { opensAtMs: null, closesAtMs: null, quota: 10, tokenRequired: false };
+    const rules = { opensAtMs: null, closesAtMs: null, quota: 10, tokenRequired: false, expected: 0 };
     await decide(parts.store, { kind: "rules", sku: "S99", ...rules, ...origin });
     await decide(parts.store, adjust("more", "S99", 10));
     await lapsed(parts, 10); // the whole quota
@@ -135,13 +135,14 @@ for (const [name, make] of stores) {
   });
 }
 
-const quotaOf = (sku: string, quota: number | null): Command => ({
+const quotaOf = (sku: string, quota: number | null, opensAtMs: number | null, expected: number): Command => ({
   kind: "rules",
   sku,
-  opensAtMs: null,
+  opensAtMs,
   closesAtMs: null,
   quota,
   tokenRequired: false,
+  expected,
   ...origin,
 });
 
@@ -158,11 +159,12 @@ for (const [name, make] of stores) {
     await using parts = await open(make);
     const { store } = parts;
     const buyers = Array.from({ length: 5 }, (_, i) => `buyer-${i}`);
-    await decide(store, quotaOf("S1", 2), quotaOf("S2", 2), quotaOf("S3", 2));
+    await decide(store, ...["S1", "S2", "S3"].map((sku) => quotaOf(sku, 2, null, 0)));
     for (const sku of ["S1", "S2", "S3"]) {
       await decide(store, ...buyers.map((user) => deduct(`${sku}-${user}`, sku, 1, user)));
     }
-    await decide(store, quotaOf("S1", null), quotaOf("S2", 3)); // no rules any more; a new window
+    await decide(store, quotaOf("S1", null, null, skus.length + 1)); // no quota any more
+    await decide(store, quotaOf("S2", 3, 1, skus.length + 2)); // another opening: a new window
     await decide(store, deduct("again", "S2", 2, "buyer-0"));
     await sweep(parts);
     if ("call" in parts) {

@@ -119,8 +119,17 @@ const ofOrder: fc.Arbitrary<Command> = fc.oneof(
   })),
 );
 
+/** Stands for the version that the rules of the SKU have when the batch is sent. */
+export const currentVersion = -1;
+
 const hourMs = 3_600_000;
-const moment = fc.constantFrom(null, null, Date.now() - hourMs, Date.now() + hourMs);
+const moment = fc.constantFrom(
+  null,
+  null,
+  Date.now() - 30 * hourMs,
+  Date.now() - hourMs,
+  Date.now() + hourMs,
+);
 
 const ofStock: fc.Arbitrary<Command> = fc.oneof(
   fc.tuple(id, sku, fc.constantFrom(-3, -1, 0, 1, 2, 10, 1_000_000_000_000)).map((args) => adjust(...args)),
@@ -142,14 +151,22 @@ const ofStock: fc.Arbitrary<Command> = fc.oneof(
     reason: "",
     ...origin,
   })),
-  fc.tuple(sku, moment, moment, fc.constantFrom(null, null, 1, 3), fc.boolean()).map(
-    ([sku, opensAtMs, closesAtMs, quota, tokenRequired]): Command => ({
+  fc.tuple(
+    sku,
+    moment,
+    moment,
+    fc.constantFrom(null, null, 1, 3),
+    fc.boolean(),
+    fc.constantFrom(currentVersion, currentVersion, currentVersion, null, 0, 7),
+  ).map(
+    ([sku, opensAtMs, closesAtMs, quota, tokenRequired, expected]): Command => ({
       kind: "rules",
       sku,
       opensAtMs,
       closesAtMs,
       quota,
       tokenRequired,
+      expected,
       ...origin,
     }),
   ),

@@ -61,7 +61,7 @@ const LIFE: readonly (readonly Command[])[] = [
   [{ kind: "resume", sku: "SKU_7", reason: "", ...keeper }],
   [{
     ...{ kind: "rules", sku: "SKU_7", opensAtMs: START_MS + 3_600_000, closesAtMs: null, quota: 2 },
-    ...{ tokenRequired: true, ...keeper },
+    ...{ tokenRequired: true, expected: 0, ...keeper },
   }],
   [sale("reserve", "order-5", lines(["SKU_123", 1]), 60_000)],
 ];

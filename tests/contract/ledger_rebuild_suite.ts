@@ -47,6 +47,31 @@ export function registerRebuildReads({ test }: Registrar): void {
     );
   });
 
+  test("a SKU that its rules made has them, before and after its first stock", async ({ shard }) => {
+    const shelf = new Shelf();
+    const rules = (policy: StoredPolicy) =>
+      shelf.next("rules", "", [["SKU-2", 0, 0]], { ...keeper, data: { policy } });
+    const first = { quota: 1, sale: 1, version: 1, unstocked: true } as const;
+    applied(await shard.apply([entry(1, rules(first))]));
+    assert.deepEqual(await shard.stock("SKU-1", 1), [
+      { sku: "SKU-2", available: 0, reserved: 0, policy: first },
+    ]);
+    const stocked = { quota: 2, sale: 1, version: 2 };
+    const made = { ...keeper, data: { policy: stocked } };
+    applied(
+      await shard.apply([
+        entry(
+          1,
+          rules({ ...first, quota: 2, version: 2 }),
+          shelf.next("create", "a", [["SKU-2", 5, 0]], made),
+        ),
+      ]),
+    );
+    assert.deepEqual(await shard.stock("SKU-1", 1), [
+      { sku: "SKU-2", available: 5, reserved: 0, policy: stocked },
+    ]);
+  });
+
   test("a SKU made and given rules in one batch has them", async ({ shard }) => {
     const shelf = new Shelf();
     const made = shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], keeper);

@@ -235,7 +235,12 @@ const sale = (order_id: string, sku: string, amount = 1, user_id = "u") => ({
 });
 const hold = (order_id: string, amount = 2) => ({ order_id, user_id: "h", lines: [line("{w}A", amount)] });
 const change = (adjustment_id: string, delta: number) => ({ adjustment_id, delta });
-const rules = { opens_at: null, closes_at: null, quota: null, purchase_token: false };
+const rules = { opens_at: null, closes_at: null, quota: null, purchase_token: false, expected: "{version}" };
+
+/** A body in which `{version}` stands for the version of the rules that were set last. */
+function withVersion(body: unknown, version: number): unknown {
+  return JSON.parse(JSON.stringify(body).replace('"{version}"', String(version)));
+}
 
 /** One walk through the API that meets every success and what it can be refused for, in this order. */
 const walk: readonly Step[] = [
@@ -302,10 +307,13 @@ const walk: readonly Step[] = [
   ["setRules", "{w}A", { ...rules, closes_at: "2020-01-01T00:00:00Z" }, "200 accepted"],
   ["deduct", "", sale("o6", "{w}A", 1, "p"), "409 sale_closed"],
   ["setRules", "{w}A", { ...rules, quota: 1 }, "200 accepted"],
-  ["deduct", "", sale("o6", "{w}A", 2, "p"), "429 quota_exceeded"],
+  ["setRules", "{w}A", { ...rules, quota: 2, expected: 0 }, "409 stale"],
+  ["deduct", "", sale("o6", "{w}A", 2, "p"), "409 quota_exceeded"],
   ["setRules", "{w}A", { ...rules, purchase_token: true }, "200 accepted"],
   ["deduct", "", sale("o6", "{w}A", 1, "p"), "403 purchase_token_required"],
-  ["setRules", "none", rules, "404 unknown_sku"],
+  ["setRules", "none", { ...rules, expected: 1 }, "404 unknown_sku"],
+  ["setRules", "{w}C", { ...rules, quota: 1, expected: null }, "201 accepted"],
+  ["setStock", "{w}C", { adjustment_id: "s5", available: 5, expected: null }, "201 accepted"],
   [
     "issuePurchaseToken",
     "",
@@ -324,11 +332,15 @@ const walk: readonly Step[] = [
 testEach("one walk meets every success that is documented", async (backend) => {
   await using api = await startApp({ ...everythingOn, RATE_LIMIT: "100/60" }, backend);
   const met = new Set<string>();
+  let version = 0;
   for (const [operationId, id, body, expected] of walk) {
     const operation = operationOf(operationId);
     const path = operation.path.replace(/\{\w+\}/, id);
-    const init = body === undefined ? {} : posted(body);
+    const init = body === undefined ? {} : posted(withVersion(body, version));
     const response = await send(api, path, bearer({ ...init, method: operation.method }, adminToken));
+    if (operationId === "setRules" && response.status === 200) {
+      version = (await response.clone().json()).rules_version;
+    }
     const { status, code } = await judge(operation, response);
     assert.equal(`${status} ${code}`, expected, `${operationId} ${id} ${JSON.stringify(body)}`);
     met.add(`${operationId} ${status}`);
@@ -398,7 +410,7 @@ testEach("without a key for purchase tokens, both places that need one say so", 
       posted({ order_id: "o", user_id: "u", lines: [{ sku: "S", amount: 1 }] }),
     ),
   );
-  const init = { ...posted({ ...rules, purchase_token: true }), method: "PUT" };
+  const init = { ...posted({ ...rules, purchase_token: true, expected: 0 }), method: "PUT" };
   const ruled = await judge(operationOf("setRules"), await send(api, "/api/v1/inventory/A/rules", init));
   assert.deepEqual([tokens.code, ruled.code], ["purchase_tokens_off", "purchase_tokens_off"]);
 });

@@ -10,7 +10,7 @@ import type { DecisionLimits } from "../../src/inventory/limits.ts";
 import { say } from "../../src/lifecycle.ts";
 import type { InventoryEvent } from "../../src/log/event.ts";
 import { sharedRedis } from "../servers/shared.ts";
-import { anyBatches, runSeed } from "./commands.ts";
+import { anyBatches, currentVersion, runSeed } from "./commands.ts";
 import { timeless, timelessEvent } from "./oracle.ts";
 import { makeMemoryStore, makeRedisStore } from "./stores.ts";
 import {
@@ -45,7 +45,8 @@ async function run(parts: StoreUnderTest, batches: Command[][], faults: readonly
   await armEmpty(control);
   const outcomes: Outcome[][] = [];
   let epoch = 1;
-  for (const [i, batch] of batches.entries()) {
+  for (const [i, planned] of batches.entries()) {
+    const batch = await withVersions(store, planned);
     const fault = faults[i] ?? "none";
     if (fault === "late") {
       const late = await store.decide(0, batch.map((command) => ({ command, deadlineMs: 1 })));
@@ -64,6 +65,15 @@ async function run(parts: StoreUnderTest, batches: Command[][], faults: readonly
   return { outcomes, events: events.map(timelessEvent) };
 }
 
+/** Rules that expect the current version expect the one that a read before the batch finds. */
+async function withVersions(store: StoreUnderTest["store"], batch: Command[]): Promise<Command[]> {
+  return await Promise.all(batch.map(async (command) => {
+    if (command.kind !== "rules" || command.expected !== currentVersion) return command;
+    const [found] = await decide(store, { kind: "stock", sku: command.sku });
+    return { ...command, expected: found?.kind === "stock" ? found.rulesVersion : null };
+  }));
+}
+
 const mustMeet: Outcome["kind"][] = [
   "late",
   "unarmed",
@@ -78,6 +88,7 @@ const mustMeet: Outcome["kind"][] = [
   "already_cancelled",
   "exceeds",
   "stale",
+  "stale_rules",
   "paused",
   "not_open",
   "sale_closed",

@@ -60,7 +60,7 @@ export function giveBack(orderId: string, returnId: string, amounts: Record<stri
 
 /** Rules of a sale. */
 export function rules(sku: string, some: Partial<SetRules>): SetRules {
-  const none = { opensAtMs: null, closesAtMs: null, quota: null, tokenRequired: false };
+  const none = { opensAtMs: null, closesAtMs: null, quota: null, tokenRequired: false, expected: 0 };
   return { kind: "rules", sku, ...none, ...origin, ...some };
 }
 

@@ -3,10 +3,11 @@
  * quotas and pauses.
  */
 import assert from "node:assert/strict";
-import type { Command } from "../../src/inventory/command.ts";
+import type { Command, SetRules } from "../../src/inventory/command.ts";
 import { type RememberedLine, unsettled } from "../../src/inventory/outcome.ts";
 import type { DecisionLimits } from "../../src/inventory/limits.ts";
 import type { ShardControl } from "../../src/inventory/shard_control.ts";
+import type { StockStore } from "../../src/inventory/store.ts";
 import { realWorld, sleep } from "../../src/world.ts";
 import { waitFor } from "../servers/wait.ts";
 import {
@@ -352,9 +353,9 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       store,
       rules("S", { opensAtMs: soon }),
       deduct("o", "S"),
-      rules("S", { opensAtMs: past, closesAtMs: soon }),
+      rules("S", { opensAtMs: past, closesAtMs: soon, expected: 3 }),
       deduct("o", "S"),
-      rules("S", { closesAtMs: past }),
+      rules("S", { closesAtMs: past, expected: 4 }),
       deduct("p", "S"),
       read("S"),
     );
@@ -389,7 +390,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       reserve("r", { S: 1 }, 600_000, "user-2"),
       cancel("r"),
       deduct("q", "S", 3, "user-2"),
-      rules("S", { quota: 1 }),
+      rules("S", { quota: 1, opensAtMs: 1, expected: 4 }),
       deduct("n", "S", 1),
     );
     assert.deepEqual(kinds(outcomes), [
@@ -405,6 +406,112 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       "accepted",
     ]);
     assert.deepEqual(outcomes[1], { kind: "quota_exceeded", sku: "S", quota: 3, left: 1 });
+  });
+
+  /** Quota 2, all of it bought; then other rules, and the next sale to the same user. */
+  const ruled = async (store: StockStore, before: Partial<SetRules>, after: Partial<SetRules>) => {
+    const expected = 3; // number of the first rules: the opening was 1 and 2
+    await decide(store, rules("S", { quota: 2, ...before }), deduct("all", "S", 2));
+    const [changed, sale] = await decide(
+      store,
+      rules("S", { quota: 2, ...before, ...after, expected }),
+      deduct("more", "S", 1),
+    );
+    return [changed?.kind, sale?.kind];
+  };
+  const [soon, later, longAgo] = [
+    Date.now() + 3_600_000,
+    Date.now() + 7_200_000,
+    Date.now() - 2 * 86_400_000,
+  ];
+  const keepsCount: Record<string, [before: Partial<SetRules>, after: Partial<SetRules>, sale: string]> = {
+    "another end": [{ closesAtMs: soon }, { closesAtMs: later }, "quota_exceeded"],
+    "no end any more": [{ closesAtMs: soon }, { closesAtMs: null }, "quota_exceeded"],
+    "an end where there was none": [{}, { closesAtMs: later }, "quota_exceeded"],
+    "no opening any more": [{ opensAtMs: 1 }, { opensAtMs: null }, "quota_exceeded"],
+    "a lower quota": [{}, { quota: 1 }, "quota_exceeded"],
+    "a purchase token": [{}, { tokenRequired: true, opensAtMs: null }, "token_required"],
+    "a higher quota": [{}, { quota: 3 }, "accepted"],
+    "another opening": [{ opensAtMs: 1 }, { opensAtMs: 2 }, "accepted"],
+    "an opening where there was none": [{}, { opensAtMs: 1 }, "accepted"],
+  };
+  for (const [name, [before, after, sale]] of Object.entries(keepsCount)) {
+    test(`after ${name} the next sale is ${sale}`, async ({ store }) => {
+      assert.deepEqual(await ruled(store, before, after), ["accepted", sale]);
+    });
+  }
+
+  test("a higher quota gives a user the difference and no more", async ({ store }) => {
+    await ruled(store, {}, { quota: 3 });
+    assert.deepEqual(kinds(await decide(store, deduct("last", "S", 1))), ["quota_exceeded"]);
+  });
+
+  test("a sale that has been closed for longer than a day starts anew", async ({ store, log }) => {
+    await decide(store, rules("S", { quota: 2 }), rules("S", { quota: 2, closesAtMs: longAgo, expected: 3 }));
+    await decide(store, rules("S", { quota: 2, closesAtMs: later, expected: 4 }));
+    const events = (await readAll(log)).flatMap((entry) => entry.events);
+    assert.deepEqual(events.flatMap(({ data }) => data.policy?.sale ?? []), [3, 3, 5]);
+  });
+
+  test("rules change only as the version that the caller has seen", async ({ store }) => {
+    const outcomes = await decide(
+      store,
+      rules("S", { quota: 2 }), // number 3
+      rules("S", { quota: 3 }), // expects none
+      rules("S", { quota: 3, expected: null }),
+      rules("S", { quota: 3, expected: 1 }),
+      rules("S", { quota: 2, expected: 1 }), // is so already
+      deduct("o", "S"), // a sale is no change of the rules, nor is a pause
+      { kind: "pause", sku: "S", reason: "", ...origin },
+      rules("S", { quota: 3, expected: 3 }), // number 6
+      read("S"),
+      rules("S", { expected: 6 }), // number 7: none, and that is a version too
+      rules("S", { quota: 4 }),
+    );
+    const stale = (version: number) => ({ kind: "stale_rules", sku: "S", version });
+    assert.deepEqual(outcomes.slice(1, 4), [stale(3), stale(3), stale(3)]);
+    assert.ok(outcomes[4]?.kind === "accepted" && outcomes[4].seq === 3);
+    assert.ok(outcomes[7]?.kind === "accepted" && outcomes[7].seq === 6);
+    assert.ok(outcomes[8]?.kind === "stock" && outcomes[8].rulesVersion === 6 && outcomes[8].paused);
+    assert.deepEqual(outcomes[10], stale(7));
+  });
+
+  test("rules come before the stock, which then is sold by them", async ({ store, log }) => {
+    const first = { kind: "set", adjustmentId: "a", sku: "N", available: 5, expected: null } as const;
+    const outcomes = await decide(
+      store,
+      rules("N", { quota: 1 }), // expects a SKU
+      rules("N", { quota: 1, expected: null }), // number 3
+      rules("N", { quota: 1, expected: null }),
+      read("N"),
+      deduct("o", "N"),
+      rules("N", { quota: 2, expected: 3 }),
+      { ...first, reason: "", reference: "", ...origin },
+      { ...first, reason: "", reference: "", ...origin },
+      { ...first, adjustmentId: "b", reason: "", reference: "", ...origin },
+      deduct("o", "N", 3),
+      rules("M", { opensAtMs: soon, expected: null }),
+      adjust("c", "M", 7),
+      adjust("d", "M", 7),
+      deduct("p", "M"),
+    );
+    assert.deepEqual(kinds(outcomes), [
+      "unknown_sku",
+      ...["accepted", "accepted", "stock", "insufficient", "accepted"],
+      ...["accepted", "accepted", "stale", "quota_exceeded"],
+      ...["accepted", "accepted", "accepted", "not_open"],
+    ]);
+    const created = outcomes.map((outcome) => outcome.kind === "accepted" && outcome.created);
+    assert.deepEqual(created.map(Number), [0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0]);
+    const events = (await readAll(log)).flatMap((entry) => entry.events).slice(2);
+    assert.deepEqual(events.map(({ kind, data }) => [kind, data.policy]), [
+      ["rules", { quota: 1, sale: 3, version: 3, unstocked: true }],
+      ["rules", { quota: 2, sale: 3, version: 4, unstocked: true }],
+      ["create", { quota: 2, sale: 3, version: 4 }],
+      ["rules", { opens: soon, version: 6, unstocked: true }],
+      ["create", { opens: soon, version: 6 }],
+      ["adjust", undefined],
+    ]);
   });
 
   test("sets the stock if it is as expected", async ({ store }) => {

@@ -109,7 +109,7 @@ for (const flavour of ["redis", "valkey"] as const) {
       await armEmpty(under.control);
       await decide(under.store, adjust("d1", "sku", 10), {
         ...{ kind: "rules", sku: "sku", opensAtMs: null, closesAtMs: null, quota: 5, tokenRequired: false },
-        ...{ actor: "keeper", traceparent: "" },
+        ...{ expected: 0, actor: "keeper", traceparent: "" },
       });
       const keys = allShardKeys({ namespace: under.namespace, shards: 1 })[0] ?? [];
       const [planted = "", stock = ""] = [keys[index], keys[1]];

@@ -65,6 +65,21 @@ Deno.test("command line: stock is kept as over HTTP, and the ledger knows who di
   assert.deepEqual([ruled.paused, ruled.quota, ruled.opens_at], [false, 2, "2025-12-31T16:00:00.000Z"]);
   assert.equal((await json(env, 2, "rules", "NEW", "--opens-at", "tomorrow")).code, "invalid_request");
 
+  // Rules that are not named stay, and nobody overwrites what was not seen.
+  await json(env, 0, "rules", "NEW", "--quota", "3");
+  await json(env, 0, "rules", "NEW", "--closes-at", "2900-01-01T00:00:00Z");
+  const kept = await json(env, 0, "stock", "NEW");
+  assert.deepEqual([kept.quota, kept.opens_at], [3, ruled.opens_at]);
+  const unseen = ["rules", "NEW", "--quota", "9", "--expected", String(ruled.rules_version)];
+  assert.equal((await json(env, 1, ...unseen)).code, "stale");
+  const lifted = await json(env, 0, "rules", "NEW", "--closes-at", "none");
+  assert.deepEqual([lifted.closes_at, lifted.quota], [null, 3]);
+  assert.equal((await json(env, 1, "rules", "SOON", "--quota", "1")).code, "unknown_sku");
+  await json(env, 0, "rules", "SOON", "--opens-at", "2900-01-01T00:00:00Z", "--create");
+  await json(env, 0, "set", "SOON", "5", "--expected", "none");
+  const soon = await json(env, 0, "stock", "SOON");
+  assert.deepEqual([soon.available, soon.opens_at], [5, "2900-01-01T00:00:00.000Z"]);
+
   const order = { sku: "NEW", user_id: "u", order_id: "o-1", amount: 1 };
   assert.equal((await stack.api.post("/api/v1/inventory/deduct", order)).status, 200);
   const { lines } = await json(env, 0, "order", "o-1");

@@ -66,6 +66,12 @@ const batchItemSold = object({
   seq,
 });
 
+const rulesVersion = integer(
+  0,
+  Number.MAX_SAFE_INTEGER,
+  "Version of the rules: what `expected` of the next change has to be. 0: none were set.",
+);
+
 const batchItemRefused = object(problemMembers(Object.keys(problems)), {
   errors: list(ref("FieldError"), 1, 200),
   sku,
@@ -116,6 +122,7 @@ export const answerSchemas: Readonly<Record<string, Schema>> = {
     reserved: units("Units that are held."),
     paused: { type: "boolean", description: "Not sold until it is resumed." },
     ...rules,
+    rules_version: rulesVersion,
     shard,
     seq: { ...seq, description: "Head of the shard's log when it was read." },
   }),
@@ -126,7 +133,14 @@ export const answerSchemas: Readonly<Record<string, Schema>> = {
   }),
   StockSet: object({ ...stockChange, adjustment_id: text }),
   PauseSet: object({ success, message, sku, paused: { type: "boolean" }, seq }),
-  RulesSet: object({ success, message, sku, ...rules, seq }),
+  RulesSet: object({
+    success,
+    message,
+    sku,
+    ...rules,
+    rules_version: rulesVersion,
+    seq: { ...seq, minimum: 0, description: "The same number: that of the event that set them." },
+  }),
   PurchaseToken: object({
     success,
     message,

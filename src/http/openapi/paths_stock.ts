@@ -23,6 +23,15 @@ function changed(more: Part): Part {
 const adjusted = changed({ delta: 1000, adjustment_id: "delivery-88" });
 const stockSet = changed({ adjustment_id: "count-3" });
 
+const rulesSet = {
+  success: true,
+  sku: "SKU_123",
+  ...ruleMembers,
+  rules_version: 49,
+  seq: 49,
+  message: "success",
+};
+
 function pausing(operationId: "pause" | "resume", summary: string): Part {
   return operation({
     operationId,
@@ -68,6 +77,7 @@ export const stockPaths: Readonly<Record<string, Part>> = {
           reserved: 0,
           paused: false,
           ...ruleMembers,
+          rules_version: 49,
           shard: 0,
           seq: 42,
         },
@@ -80,8 +90,8 @@ export const stockPaths: Readonly<Record<string, Part>> = {
       tag: "Stock",
       summary: "Set the stock if it is what you think (compare-and-set)",
       description:
-        "`expected` is what must be available now; null means that there is no such SKU, and creates it. Idempotent by " +
-        "adjustment id.",
+        "`expected` is what must be available now; null means that the SKU has no stock yet: it does not exist, or was " +
+        "created by its rules. Idempotent by adjustment id.",
       scope: "admin",
       parameters: ["sku", "Traceparent"],
       request: {
@@ -152,18 +162,24 @@ export const stockPaths: Readonly<Record<string, Part>> = {
       tag: "Stock",
       summary: "The rules of a SKU's sale",
       description:
-        "Replaces all rules but the pause. A new window or a new quota starts a new count. Moments are decided on the " +
-        "store's clock.",
+        "Replaces all rules but the pause, if they are of the version that `expected` names (`rules_version` of " +
+        "`GET /api/v1/inventory/{sku}`); else 409 `stale`. `expected` null creates the SKU, without stock. Units that " +
+        "users bought go on counting for the quota when `closes_at` or the quota changes. They count anew after another " +
+        "`opens_at`, after a quota where there was none, and when the sale had been closed for a day or longer. Moments " +
+        "are decided on the store's clock. Idempotent: rules that are so already are accepted.",
       scope: "admin",
       parameters: ["sku", "Traceparent"],
-      request: { schemas: ["RulesRequest"], example: ruleMembers },
-      successes: [{
-        status: 200,
-        description: "They hold from now on.",
-        body: "RulesSet",
-        example: { success: true, sku: "SKU_123", ...ruleMembers, seq: 49, message: "success" },
-      }],
-      problems: [...changeCodes, "purchase_tokens_off"],
+      request: { schemas: ["RulesRequest"], example: { ...ruleMembers, expected: 0 } },
+      successes: [
+        { status: 200, description: "They hold from now on.", body: "RulesSet", example: rulesSet },
+        {
+          status: 201,
+          description: "The SKU was created, without stock.",
+          body: "RulesSet",
+          example: rulesSet,
+        },
+      ],
+      problems: [...changeCodes, "stale", "purchase_tokens_off"],
     }),
   },
 };

@@ -21,6 +21,7 @@ const orderId: Schema = { ...text, description: "The order that it is about." };
 const returnId: Schema = { ...text, description: "The return that it is about." };
 const adjustmentId: Schema = { ...text, description: "The adjustment that it is about." };
 const available = units("Available units when it was decided.");
+const rulesVersion = integer(0, Number.MAX_SAFE_INTEGER, "The version of the rules; 0: none were set.");
 const retryAfterMs = integer(0, Number.MAX_SAFE_INTEGER, "As Retry-After, to the millisecond.");
 const limit = integer(1, limits.quantityMax, "The bound.");
 
@@ -55,7 +56,7 @@ const ownMembers: Readonly<Record<ProblemCode, OwnMembers>> = {
   not_open: { required: { sku, opens_at: moment("When the sale opens.") } },
   sale_closed: { required: { sku, closes_at: moment("When the sale closed.") } },
   stock_limit: { required: { sku, available, limit } },
-  stale: { required: { sku, available } },
+  stale: { required: { sku }, optional: { available, rules_version: rulesVersion } },
   already_confirmed: ofOrder,
   already_cancelled: ofOrder,
   reservation_expired: ofOrder,

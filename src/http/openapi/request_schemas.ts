@@ -69,7 +69,7 @@ export const requestSchemas: Readonly<Record<string, Schema>> = {
   SetRequest: object({
     adjustment_id: adjustmentId,
     available: units("Units from now on."),
-    expected: orNull(units("What they must be now; null: the SKU must not exist, and is created.")),
+    expected: orNull(units("What they must be now; null: the SKU has no stock yet, and gets its first.")),
   }, notes),
   PauseRequest: object({}, { reason: notes.reason }),
   RulesRequest: {
@@ -78,8 +78,15 @@ export const requestSchemas: Readonly<Record<string, Schema>> = {
       closes_at: orNull(moment("Sold until then, after opens_at; null: for ever.")),
       quota: orNull(integer(1, limits.amountMax, "Units that a user may buy within the window; null: any.")),
       purchase_token: { type: "boolean", description: "A sale needs a purchase token." },
+      expected: orNull(
+        integer(
+          0,
+          Number.MAX_SAFE_INTEGER,
+          "`rules_version` as the caller last saw it, 0: no rules; null: the SKU must not exist, and is created.",
+        ),
+      ),
     }),
-    description: "All rules of a sale: they replace all that were there.",
+    description: "All rules of a sale: they replace all that were there, if those are the expected version.",
   },
   PurchaseTokenRequest: object({ order_id: orderId, user_id: userId, lines }, {
     ttl_seconds: { ...integer(1, tokenTtlMaxS, "How long the token lasts."), default: tokenTtlMaxS },

@@ -7,7 +7,7 @@ import type { StoredPolicy } from "../../log/event.ts";
 import { type Adjust, limits, type Origin, type Pause, type SetRules, type SetStock } from "../command.ts";
 import { type Decided, type RememberedLine, unsettled } from "../outcome.ts";
 import { adjustmentKey } from "../remembered.ts";
-import { accepted, moreDue, type ShardState } from "./state.ts";
+import { accepted, closedMs, moreDue, type ShardState, type Stock } from "./state.ts";
 
 /** Adds units to a SKU, or takes them away. */
 export function adjust(state: ShardState, command: Adjust): Decided {
@@ -36,7 +36,8 @@ export function set(state: ShardState, command: SetStock): Decided {
   const { sku, available, expected } = command;
   const stock = state.stock.get(sku);
   if (!stock && expected !== null) return { kind: "unknown_sku", sku };
-  if (stock && stock.available !== expected) {
+  const isFirst = expected === null && isUnstocked(stock);
+  if (stock && !isFirst && stock.available !== expected) {
     return state.mayBeFreed(sku) ? moreDue : { kind: "stale", sku, available: stock.available };
   }
   return keepStock(state, command, available - (stock?.available ?? 0));
@@ -54,12 +55,13 @@ export function pause(state: ShardState, command: Pause): Decided {
   return setPolicy(state, kind, sku, wanted ? { ...others, paused: true } : others, command, reason);
 }
 
-/** Sets the rules of a SKU's sale; the pause stays. */
+/** Sets the rules of a SKU's sale, if they are the version that is expected; the pause stays. */
 export function rules(state: ShardState, command: SetRules): Decided {
-  const { sku, opensAtMs, closesAtMs, quota, tokenRequired } = command;
+  const { sku, opensAtMs, closesAtMs, quota, tokenRequired, expected } = command;
   const stock = state.stock.get(sku);
-  if (!stock) return { kind: "unknown_sku", sku };
-  const before = stock.policy ?? {};
+  if (!stock && expected !== null) return { kind: "unknown_sku", sku };
+  const before = stock?.policy ?? {};
+  const version = before.version ?? 0;
   const policy: StoredPolicy = {
     ...before.paused && { paused: true },
     ...opensAtMs !== null && { opens: opensAtMs },
@@ -67,13 +69,28 @@ export function rules(state: ShardState, command: SetRules): Decided {
     ...quota !== null && { quota },
     ...tokenRequired && { token: true },
   };
-  const sameWindow = policy.opens === before.opens && policy.closes === before.closes &&
-    policy.quota === before.quota;
-  if (sameWindow && policy.token === before.token) return accepted(state.seq, [stock.available]);
+  const isSame = policy.opens === before.opens && policy.closes === before.closes &&
+    policy.quota === before.quota && policy.token === before.token;
+  if (stock && isSame) return accepted(version, [stock.available]);
+  if (stock && expected !== version) return { kind: "stale_rules", sku, version };
   const seq = ++state.seq;
-  const sale = sameWindow ? before.sale : policy.quota === undefined ? undefined : seq;
-  const whole = sale === undefined ? policy : { ...policy, sale };
-  return setPolicy(state, "rules", sku, whole, command, "");
+  if (!stock) state.stock.set(sku, { available: 0, reserved: 0, policy: null });
+  const sale = startsAnew(before, policy, state.nowMs) ? seq : before.sale;
+  const whole: StoredPolicy = {
+    ...policy,
+    ...policy.quota !== undefined && sale !== undefined && { sale },
+    ...(!stock || before.unstocked) && { unstocked: true },
+    version: seq,
+  };
+  const outcome = setPolicy(state, "rules", sku, whole, command, "");
+  return { ...outcome, created: !stock };
+}
+
+/** Whether sales count anew for the quota of `policy`. */
+function startsAnew(before: StoredPolicy, policy: StoredPolicy, nowMs: number): boolean {
+  return before.quota === undefined ||
+    policy.opens !== undefined && policy.opens !== before.opens ||
+    before.closes !== undefined && before.closes + closedMs < nowMs;
 }
 
 /** The first answer if this very change was made before, a conflict if another one was. */
@@ -86,7 +103,8 @@ function pastAdjustment(state: ShardState, command: Adjust | SetStock): Decided 
 }
 
 /**
- * What was asked follows from what is remembered: a `set` found the figure after it less the change, a `create` no SKU.
+ * What was asked follows from what is remembered: a `set` found the figure after it less the change, a `create` no
+ * stock.
  */
 function isSame({ kind, amount, newStock }: RememberedLine, command: Adjust | SetStock): boolean {
   if (command.kind === "adjust") {
@@ -95,6 +113,11 @@ function isSame({ kind, amount, newStock }: RememberedLine, command: Adjust | Se
   if (newStock !== command.available) return false;
   if (command.expected === null) return kind === "create";
   return kind === "set" && newStock - amount === command.expected;
+}
+
+/** Whether a SKU has had no stock yet: it is unknown, or was made by its rules. */
+function isUnstocked(stock: Stock | undefined): boolean {
+  return stock?.policy?.unstocked ?? !stock;
 }
 
 /** Changes the stock of a SKU that may be new. */
@@ -110,14 +133,23 @@ function keepStock(state: ShardState, command: Adjust | SetStock, delta: number)
   if ((state.remembered.get(key)?.length ?? 0) >= limits.orderLinesMax) return { kind: "order_full" };
 
   const seq = ++state.seq;
-  const kind = known ? command.kind : "create";
+  const isFirst = isUnstocked(known) && (command.kind === "adjust" || command.expected === null);
+  const kind = isFirst ? "create" : command.kind;
   if (!known) state.stock.set(sku, { available: 0, reserved: 0, policy: null });
+  const policy = known && isUnstocked(known) ? endUnstocked(known) : undefined;
   const fact = state.move(sku, delta, 0);
   const newStock = fact.available;
   const what = { sku, kind, amount: delta, newStock, seq, atMs: state.nowMs, userId: "" };
   state.remember(key, { ...what, ...unsettled });
-  state.write(kind, { id: adjustmentId, origin: command, reason, reference, lines: [fact] });
-  return { ...accepted(seq, [newStock]), created: !known };
+  const data = policy === undefined ? {} : { policy };
+  state.write(kind, { id: adjustmentId, origin: command, reason, reference, lines: [fact], data });
+  return { ...accepted(seq, [newStock]), created: isFirst };
+}
+
+function endUnstocked(stock: Stock): StoredPolicy {
+  const { unstocked: _, ...policy } = stock.policy ?? {};
+  stock.policy = policy;
+  return policy;
 }
 
 /** The number of the event is taken already. */
@@ -128,7 +160,7 @@ function setPolicy(
   policy: StoredPolicy,
   origin: Origin,
   reason: string,
-): Decided {
+): Extract<Decided, { kind: "accepted" }> {
   state.known(sku).policy = Object.keys(policy).length > 0 ? policy : null;
   const fact = state.move(sku, 0, 0);
   state.write(kind, { id: "", origin, reason, lines: [fact], data: { policy } });

@@ -47,9 +47,10 @@ export interface Fact {
   readonly data?: EventData;
 }
 
-/** Counts that one step of a sweep looks at, and how long those of a closed window are kept, ms: clocks go back. */
+/** Counts that one step of a sweep looks at. */
 const sweepMax = 1000;
-const closedMs = 86_400_000;
+/** As `CLOSED_MS` of `lua/state.lua` and `lua/sweep.lua`. */
+export const closedMs = 86_400_000;
 
 /** The state of a shard, and the events of the batch that is being decided. */
 export class ShardState {

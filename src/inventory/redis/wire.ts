@@ -33,6 +33,7 @@ export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = 
   reservation_expired: () => ({ kind: "reservation_expired" }),
   exceeds: (reply) => ({ kind: "exceeds", sku: text(reply[1]), units: integer(reply[2]) }),
   stale: (reply) => ({ kind: "stale", sku: text(reply[1]), available: integer(reply[2]) }),
+  stale_rules: (reply) => ({ kind: "stale_rules", sku: text(reply[1]), version: integer(reply[2]) }),
   paused: (reply) => ({ kind: "paused", sku: text(reply[1]) }),
   not_open: (reply) => ({ kind: "not_open", sku: text(reply[1]), opensAtMs: integer(reply[2]) }),
   sale_closed: (reply) => ({ kind: "sale_closed", sku: text(reply[1]), closesAtMs: integer(reply[2]) }),
@@ -136,7 +137,7 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
       return [c.kind, deadlineMs, c.sku, c.actor, c.traceparent, c.reason];
     case "rules": {
       const rules = [c.opensAtMs, c.closesAtMs, c.quota, c.tokenRequired];
-      return [c.kind, deadlineMs, c.sku, ...rules, c.actor, c.traceparent];
+      return [c.kind, deadlineMs, c.sku, ...rules, c.expected, c.actor, c.traceparent];
     }
     case "stock":
       return [c.kind, deadlineMs, c.sku];

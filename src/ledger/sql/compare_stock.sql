@@ -2,7 +2,8 @@
 -- $1 shard   $2 JSON array of SKUs   $3 the number
 with later as materialized (
   select sku, sum(delta)::bigint as delta, sum(reserved_delta)::bigint as reserved_delta,
-    bool_or(kind = 'create') as made, bool_or(kind in ('pause', 'resume', 'rules')) as ruled
+    bool_or(kind = 'create' or data->'policy'->'unstocked' is not null) as made,
+    bool_or(data->'policy' is not null) as ruled
   from movements where shard = $1 and seq > $3 group by sku
 )
 select

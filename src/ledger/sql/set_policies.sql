@@ -4,7 +4,7 @@ update stock s
 set policy = nullif(m.policy::text, '{}')::json
 from (
   select distinct on (sku) sku, data->'policy' as policy
-  from movements where shard = $1 and seq > $2 and seq <= $3 and kind in ('pause', 'resume', 'rules')
+  from movements where shard = $1 and seq > $2 and seq <= $3 and data->'policy' is not null
   order by sku, seq desc, line desc
 ) m
 where s.shard = $1 and s.sku = m.sku;

@@ -6,7 +6,7 @@ select
   case when kind in ('reserve', 'extend', 'confirm', 'cancel', 'expire', 'adjust', 'create') then order_id end
     as "orderId",
   case when kind in ('reserve', 'extend') then (data->>'expires')::bigint end as expires,
-  case when kind in ('pause', 'resume', 'rules') then (data->'policy')::text end as policy
+  (data->'policy')::text as policy
 from movements
 where shard = $1 and (seq, line) > ($2, $3) and seq <= $4
 order by seq, line limit $5;

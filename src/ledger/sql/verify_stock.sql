@@ -2,7 +2,7 @@
 -- $1 shard   $2 SKU before the page   $3 rows   $4, $5 seq and line after which movements are left out
 with later as materialized (
   select sku, sum(delta)::bigint as delta, sum(reserved_delta)::bigint as reserved_delta,
-    bool_or(kind in ('pause', 'resume', 'rules')) as ruled
+    bool_or(data->'policy' is not null) as ruled
   from movements where shard = $1 and (seq, line) > ($4, $5) group by sku
 )
 select s.sku, s.available - coalesce(l.delta, 0) as available, s.reserved - coalesce(l.reserved_delta, 0) as reserved,

@@ -21,6 +21,7 @@ import { rebuildShards } from "./rebuild.ts";
 import { reconcile } from "./reconcile.ts";
 import { recover } from "./recover.ts";
 import { repair } from "./repair.ts";
+import { changeRules, rulesHelp } from "./rules_verb.ts";
 import { listSkus } from "./skus.ts";
 import { status } from "./status.ts";
 import { type Asked, orderPath, printAnswer, skuPath } from "./stock_verbs.ts";
@@ -137,21 +138,23 @@ function addStockVerbs(verb: Verb, run: Run): void {
         body: { reason },
       })));
   }
-  asking("rules <sku>", "replace the rules of a SKU's sale; what is left out does not apply any more")
-    .option("--opens-at <time>", "sold from then on (RFC 3339 with offset)")
-    .option("--closes-at <time>", "sold until then (RFC 3339 with offset)")
-    .option("--quota <units>", "what a user may buy within the window", integer)
+  asking("rules <sku>", "change the rules of a SKU's sale that are named")
+    .option("--opens-at <time|none>", "sold from then on (RFC 3339 with offset)")
+    .option("--closes-at <time|none>", "sold until then (RFC 3339 with offset)")
+    .option("--quota <units|none>", "what a user may buy within the window", integerOrNone)
     .option("--purchase-token", "a sale needs a purchase token")
-    .action(asked(([sku = ""], options) => ({
-      method: "PUT",
-      path: skuPath(sku, "/rules"),
-      body: {
-        opens_at: options.opensAt ?? null,
-        closes_at: options.closesAt ?? null,
-        quota: options.quota ?? null,
-        purchase_token: options.purchaseToken ?? false,
-      },
-    })));
+    .option("--no-purchase-token", "a sale needs none")
+    .option(
+      "--expected <version>",
+      "the rules_version that you have seen (default: the current one)",
+      integer,
+    )
+    .option("--create", "the SKU does not exist yet: create it, without stock")
+    .addHelpText("after", rulesHelp)
+    .action(run(async ({ terminal, reach, world }, command) => {
+      const ask = await askerOf(command, reach, world);
+      return await printAnswer(await changeRules(ask, command.args[0] ?? "", command.opts()), terminal);
+    }));
   asking("order <order_id>", "what became of an order")
     .action(run(async ({ terminal, reach, world }, command) => {
       const [orderId = ""] = command.args;
