@@ -66,6 +66,7 @@ export interface App {
 
 /** An order has 150 bytes: 5 s are 240 bit/s. */
 const bodyTimeoutMs = 5000;
+const deductPath = "/api/v1/inventory/deduct";
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 
 /**
@@ -83,11 +84,11 @@ export function createApp(parts: AppParts): App {
   const post = (path: string, route: Route) => app.post(path, on(`POST ${path}`, route));
   const put = (path: string, route: Route) => app.put(path, on(`PUT ${path}`, route));
 
-  post("/api/v1/inventory/deduct", deduct(edge));
+  post(deductPath, deduct(edge));
   post("/api/v1/inventory/deduct/batch", deductBatch(edge));
 
-  get("/api/v1/inventory/:sku", readStock(edge));
-  put("/api/v1/inventory/:sku", setStock(edge));
+  get("/api/v1/inventory/:sku", exceptDeduct(readStock(edge)));
+  put("/api/v1/inventory/:sku", exceptDeduct(setStock(edge)));
   post("/api/v1/inventory/:sku/adjustments", adjustStock(edge));
   post("/api/v1/inventory/:sku/pause", pauseSale(edge, "pause"));
   post("/api/v1/inventory/:sku/resume", pauseSale(edge, "resume"));
@@ -111,8 +112,10 @@ export function createApp(parts: AppParts): App {
   get("/ops", opsPage());
   get("/ops/stream", opsStream(edge, board));
 
-  app.notFound((c) =>
-    unrouted(methods.filter((method) => app.router.match(method, c.req.path)[0].length > 0))
+  app.notFound(({ req: { path } }) =>
+    path === deductPath
+      ? unrouted(["POST"])
+      : unrouted(methods.filter((method) => app.router.match(method, path)[0].length > 0))
   );
   app.onError((error, c) => {
     reportError(error, c.env.journey?.traceparent ?? "");
@@ -148,6 +151,12 @@ function createEdge(inventory: Inventory, config: Config, world: World, bodies: 
     purchaseTokens: purchaseTokenKeys && new PurchaseTokens(purchaseTokenKeys, namespace, world),
     world,
   };
+}
+
+/** A route of a SKU, which `deduct` is none of by that path: a SKU of that name is `%64educt` there. */
+function exceptDeduct(route: Route): Route {
+  return (request, connection) =>
+    rawPath(request) === deductPath ? unrouted(["POST"]) : route(request, connection);
 }
 
 function on(name: string, route: Route): Handler<{ Bindings: Connection }> {

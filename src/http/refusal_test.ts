@@ -46,6 +46,12 @@ const refusals: readonly Row[] = [
     code: "stale",
     members: { sku: "S", available: 4 },
   },
+  {
+    outcome: { kind: "stale_rules", sku: "S", version: 4 },
+    status: 409,
+    code: "stale",
+    members: { sku: "S", rules_version: 4 },
+  },
   { outcome: { kind: "paused", sku: "S" }, status: 409, code: "sku_paused", members: { sku: "S" } },
   {
     outcome: { kind: "not_open", sku: "S", opensAtMs: nowMs },
@@ -74,7 +80,7 @@ const refusals: readonly Row[] = [
   },
   {
     outcome: { kind: "quota_exceeded", sku: "S", quota: 2, left: 1 },
-    status: 429,
+    status: 409,
     code: "quota_exceeded",
     members: { sku: "S", quota: 2, left: 1 },
   },

@@ -21,7 +21,8 @@ Deno.test("a SKU is read by its decoded name, exactly once decoded", async () =>
     "%25ff": "%ff",
     "%2525": "%25",
     "%E6%97%A5": "日",
-    "deduct": "deduct",
+    "%64educt": "deduct",
+    "deduct%2F": "deduct/",
     "a?x=/b/c": "a",
     "a%3Fb": "a?b",
   };

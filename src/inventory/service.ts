@@ -18,19 +18,12 @@ import { type Command, type Return, routingSkus, type Sale } from "./command.ts"
 import { Lane, type LaneOptions } from "./lane.ts";
 import type { OrderOutcome, Outcome, Undecided } from "./outcome.ts";
 import type { Passage } from "./passage.ts";
+import { type Readiness, ReadinessProbe } from "./readiness.ts";
 import { Router } from "./route.ts";
 import { SoldOutCache } from "./sold_out_cache.ts";
 import type { StockStore } from "./store.ts";
 
-/** Whether orders can be decided now, and what is missing or promised less. */
-export interface Readiness {
-  /** True when nothing is missing; a promise that is off does not make it false. */
-  readonly ready: boolean;
-  /** What is not ready, in words, e.g. `shard 0: unarmed`. Empty when ready. */
-  readonly missing: readonly string[];
-  /** Promises that this deployment does not keep, in words. */
-  readonly promisesOff: readonly string[];
-}
+export type { Readiness } from "./readiness.ts";
 
 /** Decides commands; every answer is a value, a rejection means broken code. */
 export interface Inventory {
@@ -40,9 +33,12 @@ export interface Inventory {
    * @param passage where it is noted how the command goes
    */
   submit(command: Command, passage?: Passage): Promise<Outcome>;
-  /** What became of an order: all shards are asked, and the ledger for what they may have forgotten. */
+  /**
+   * What became of an order: all shards are asked, and the ledger for what they may have forgotten. Counts for
+   * `queueMax` as a command does.
+   */
   findOrder(orderId: string): Promise<OrderOutcome>;
-  /** Runs the real decision on a canary in every shard; writes nothing. */
+  /** Runs the real decision on a canary in every shard; writes nothing. An answer is given again for one second. */
   readiness(): Promise<Readiness>;
   /** The shard that owns a SKU. */
   shardOf(sku: string): number;
@@ -58,7 +54,7 @@ export interface Inventory {
 export interface ServiceOptions extends LaneOptions {
   /** Number of shards, fixed for the deployment: one lane each. */
   readonly shards: number;
-  /** Commands on their way in this process; beyond it `overloaded`, at once. */
+  /** Commands and look-ups on their way in this process; beyond it `overloaded`, at once. */
   readonly queueMax: number;
   /** Promises that this deployment does not keep, in words; repeated in every {@link Readiness}. */
   readonly promisesOff: () => readonly string[];
@@ -66,39 +62,26 @@ export interface ServiceOptions extends LaneOptions {
   readonly archive: OrderArchive | null;
 }
 
-/** A sale of a SKU that no one can make, as no id may hold a control character: read, refused, not written. */
-const canary: Command = {
-  kind: "deduct",
-  orderId: "\u0002canary",
-  userId: "\u0002canary",
-  lines: [{ sku: "\u0002canary", amount: 1 }],
-  firstAttempt: false,
-  hasToken: true,
-  holdMs: 0,
-  actor: "",
-  traceparent: "",
-};
-
 /** Routes commands to lanes. */
 export class InventoryService implements Inventory {
   readonly #router: Router;
   readonly #lanes: Lane[];
   readonly #options: ServiceOptions;
-  readonly #store: StockStore;
   readonly #world: World;
   /** What this process has just heard to be sold out; counts its hits and misses. */
   readonly soldOut: SoldOutCache;
   #pending = 0;
   #idle: (() => void) | undefined;
+  readonly #readiness: ReadinessProbe;
 
   /** One lane a shard. Nothing is sent before the first command. */
   constructor(store: StockStore, world: World, options: ServiceOptions) {
     this.#router = new Router(options.shards);
     this.#lanes = this.#router.all().map((shard) => new Lane(shard, store, world, options));
     this.#options = options;
-    this.#store = store;
     this.#world = world;
     this.soldOut = new SoldOutCache(world);
+    this.#readiness = new ReadinessProbe(this.#lanes, store, world, options);
   }
 
   /** Asks the sold-out cache, then the shard's lane; `overloaded` when `queueMax` are on their way. */
@@ -125,9 +108,13 @@ export class InventoryService implements Inventory {
       const isKnown = outcome.kind !== "unknown_order" || this.#lanes.length === 1;
       return isKnown ? outcome : await this.#whyNotReturn(command);
     } finally {
-      this.#pending--;
-      if (this.#pending === 0) this.#idle?.();
+      this.#leave();
     }
+  }
+
+  #leave(): void {
+    this.#pending--;
+    if (this.#pending === 0) this.#idle?.();
   }
 
   /** Commands that wait for a call, in all lanes. */
@@ -145,23 +132,14 @@ export class InventoryService implements Inventory {
     return this.#router.route(sku);
   }
 
-  /** Asks all shards at once. A shard that decides the canary, with whatever outcome, is ready. */
+  /** See {@link ReadinessProbe}. A probe counts as one command on its way, and is never refused. */
   async readiness(): Promise<Readiness> {
-    const answers = await Promise.all(this.#lanes.map((lane) => lane.probe(canary)));
-    const missing = answers.flatMap((answer, shard) => answer ? [`shard ${shard}: ${answer}`] : []);
-    // A shard that has not answered would be waited for again.
-    const asked = this.#router.all().filter((shard) => !answers[shard]);
-    const noted = await Promise.all(asked.map((shard) => this.#promisesOff(shard)));
-    const promisesOff = [...new Set([...this.#options.promisesOff(), ...noted.flat()])];
-    return { ready: missing.length === 0, missing, promisesOff };
-  }
-
-  /** What the worker noted; nothing when that cannot be read in time. */
-  #promisesOff(shard: number): Promise<readonly string[]> {
-    return new Promise((resolve) => {
-      const cancel = this.#world.after(this.#options.requestTimeoutMs, () => resolve([]));
-      this.#store.promisesOff(shard).catch(() => []).then(resolve).finally(cancel);
-    });
+    this.#pending++;
+    try {
+      return await this.#readiness.ask();
+    } finally {
+      this.#leave();
+    }
   }
 
   /** Resolves when nothing is on its way: within the request timeout, if nothing new arrives. */
@@ -170,8 +148,19 @@ export class InventoryService implements Inventory {
     for (const lane of this.#lanes) lane.close();
   }
 
-  /** Asks all shards at once. If one cannot answer, nobody knows: half an order would mislead. */
+  /** Counts as a command: `overloaded` when `queueMax` are on their way. */
   async findOrder(orderId: string): Promise<OrderOutcome> {
+    if (this.#pending >= this.#options.queueMax) return { kind: "overloaded" };
+    this.#pending++;
+    try {
+      return await this.#findOrder(orderId);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  /** Asks all shards at once. If one cannot answer, nobody knows: half an order would mislead. */
+  async #findOrder(orderId: string): Promise<OrderOutcome> {
     const found = await this.#lookUp(this.#lanes, orderId, this.#world.elapsedMs());
     if ("kind" in found) return found;
     const { archive } = this.#options;
@@ -193,7 +182,7 @@ export class InventoryService implements Inventory {
 
   /** A shard knows only its own lines of an order: with none of them it is unknown, unless another shard has some. */
   async #whyNotReturn({ orderId, lines }: Return): Promise<Outcome> {
-    const found = await this.findOrder(orderId);
+    const found = await this.#findOrder(orderId);
     if (found.kind !== "order_found") return found;
     return found.lines.length === 0
       ? { kind: "unknown_order" }

@@ -206,3 +206,48 @@ Deno.test("service: a call that asks all shards first takes effect by the deadli
   const [found] = result.kind === "decided" ? result.outcomes : [];
   assert.ok(found?.kind === "order" && found.lines[0]?.state === "held");
 });
+
+Deno.test("service: look-ups of orders count for QUEUE_MAX, as commands do", async () => {
+  const { world, store, inventory } = await setup();
+  const decide = store.decide.bind(store);
+  store.decide = async (shard, batch) => {
+    await new Promise<void>((resolve) => world.after(100, resolve));
+    return await decide(shard, batch);
+  };
+  const lookUps = Array.from({ length: 1001 }, (_, i) => inventory.findOrder(`o-${i}`));
+  assert.deepEqual(await lookUps[1000], { kind: "overloaded" });
+  assert.deepEqual(await inventory.submit({ kind: "stock", sku: inFirst }), { kind: "overloaded" });
+  let isDrained = false;
+  const drained = inventory.drained().then(() => isDrained = true);
+  await world.advance(0);
+  assert.equal(isDrained, false, "what stops waits for look-ups");
+  for (let i = 0; i < 100 && !isDrained; i++) await world.advance(100);
+  await drained;
+  assert.equal((await lookUps[0])?.kind, "order_found");
+});
+
+Deno.test("service: one probe a second says whether it is ready, however many ask", async () => {
+  const { world, store, inventory } = await setup();
+  const decide = store.decide.bind(store);
+  let calls = 0;
+  store.decide = async (shard, batch) => {
+    if (batch.length > 0) { // an empty one tells the time alone
+      calls++;
+      await new Promise<void>((resolve) => world.after(200, resolve));
+    }
+    return await decide(shard, batch);
+  };
+  const ask = async () => {
+    const answer = inventory.readiness();
+    await world.advance(0);
+    await world.advance(200);
+    return (await answer).ready;
+  };
+  const together = Array.from({ length: 100 }, () => inventory.readiness());
+  assert.deepEqual([await ask(), calls], [true, shards]);
+  assert.ok((await Promise.all(together)).every(({ ready }) => ready));
+  await store.disarm(0, "d");
+  assert.deepEqual([await ask(), calls], [true, shards], "400 ms after the probe began");
+  await world.advance(600);
+  assert.deepEqual([await ask(), calls], [false, 2 * shards]);
+});

@@ -17,6 +17,11 @@ export const boardBounds = {
   everyMs: 1000,
   /** Snapshots that wait for a reader; whoever is further behind is let go. */
   waitingMax: 10,
+  /**
+   * How long a stream lasts; the page then opens another. A socket that nobody reads from takes snapshots into its
+   * buffers for an hour, so a stream that is not read cannot be recognized by what waits for it.
+   */
+  streamMaxMs: 60_000,
 } as const;
 
 /** What is told, as it is sent. */
@@ -60,7 +65,8 @@ const encoder = new TextEncoder();
 /** See the module. */
 export class Board {
   readonly #parts: BoardParts;
-  readonly #readers = new Set<Reader>();
+  /** Open streams, and when each began, monotonic. */
+  readonly #readers = new Map<Reader, number>();
   #cancel: Cancel | undefined;
   #closed = false;
   /** What was sold; told only while somebody looks. */
@@ -87,7 +93,7 @@ export class Board {
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
         reader = controller;
-        this.#readers.add(reader);
+        this.#readers.set(reader, this.#parts.world.elapsedMs());
         if (this.#cancel === undefined) this.#begin();
         reader.enqueue(toEvent(this.snapshot()));
       },
@@ -98,7 +104,7 @@ export class Board {
   /** Ends every stream; there will be no other. */
   close(): void {
     this.#closed = true;
-    for (const reader of this.#readers) this.#end(reader);
+    for (const reader of this.#readers.keys()) this.#end(reader);
   }
 
   /** The figures now. */
@@ -131,9 +137,10 @@ export class Board {
   #tick(): void {
     this.sales.turn();
     const event = toEvent(this.snapshot());
-    for (const reader of this.#readers) {
+    const oldestMs = this.#parts.world.elapsedMs() - boardBounds.streamMaxMs;
+    for (const [reader, sinceMs] of this.#readers) {
       // A client that went without a word, or cannot keep up: its page comes back when it can.
-      if ((reader.desiredSize ?? 0) <= 0) this.#end(reader);
+      if ((reader.desiredSize ?? 0) <= 0 || sinceMs <= oldestMs) this.#end(reader);
       else reader.enqueue(event);
     }
     if (!this.isWatched) return;

@@ -100,6 +100,21 @@ Deno.test("a client that does not read is let go, and the others are not", async
   await awake.cancel();
 });
 
+Deno.test("a stream lasts a minute, so that a socket that nobody reads from does not keep its place", async () => {
+  const { world, board } = boardUnderTest();
+  const readers = Array.from({ length: boardBounds.streamsMax }, () => readerOf(board));
+  const all = () => Promise.all(readers.map(next));
+  await all();
+  for (let second = 0; second < 59; second++) {
+    await world.advance(1000);
+    await all(); // what the sockets take, whoever reads from them
+  }
+  equal(board.open(), undefined);
+  await world.advance(1000);
+  deepEqual(await all(), readers.map(() => undefined));
+  await readerOf(board).cancel();
+});
+
 Deno.test("there are as many streams as may be; a closed board ends them and opens no other", async () => {
   const { world, board } = boardUnderTest();
   const readers = Array.from({ length: boardBounds.streamsMax }, () => readerOf(board));

@@ -77,6 +77,7 @@ async function read(body) {
 
 async function look() {
   for (;;) {
+    let waitMs = 3000;
     try {
       const headers = token === "" ? {} : { authorization: "Bearer " + token };
       const response = await fetch("/ops/stream", { headers, cache: "no-store" });
@@ -86,13 +87,14 @@ async function look() {
         element("token").focus();
         return;
       }
-      if (response.ok) await read(response.body);
-      else put("state", (await response.json()).detail, "bad");
-      if (response.ok) put("state", "the server ended the stream", "bad");
+      if (response.ok) {
+        await read(response.body); // the server ends a stream after a minute
+        waitMs = 100;
+      } else put("state", (await response.json()).detail, "bad");
     } catch {
       put("state", "no connection", "bad");
     }
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
   }
 }
 
