@@ -25,12 +25,12 @@ function brief(batch: readonly Command[]): Command[] {
       case "rules":
         return [];
       case "extend":
-        return [{ ...command, holdMs: command.holdMs / holdDividedBy }];
+        return [{ ...command, holdMs: Math.ceil(command.holdMs / holdDividedBy) }];
       case "deduct":
       case "order":
       case "reserve": {
         const lines = command.lines.slice(0, 1).map(({ sku }) => ({ sku, amount: 1 }));
-        return [{ ...command, lines, holdMs: command.holdMs / holdDividedBy }];
+        return [{ ...command, lines, holdMs: Math.ceil(command.holdMs / holdDividedBy) }];
       }
       default:
         return [command];

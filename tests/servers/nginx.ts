@@ -16,6 +16,10 @@ export interface NginxOptions {
   readonly apis: readonly string[];
   /** Whether the tests' own address is limited as a stranger's is. */
   readonly limited?: boolean;
+  /** Whether the tests' own address is inside, as shipped; else it is a stranger's. */
+  readonly inside?: boolean;
+  /** Whether the header X-Test-Address says from where a client comes. */
+  readonly addressByHeader?: boolean;
   /** Where it listens for plain HTTP; a free port when left out. */
   readonly port?: number;
 }
@@ -39,7 +43,8 @@ const STOP_GRACE_MS = 5_000;
 const OPENSSL_DEADLINE_MS = 20_000;
 
 /** Starts nginx on free ports, in a folder of its own; returns when it listens. */
-export async function startNginx({ apis, limited = false, port = freePort() }: NginxOptions): Promise<Nginx> {
+export async function startNginx(options: NginxOptions): Promise<Nginx> {
+  const { apis, limited = false, inside = true, addressByHeader = false, port = freePort() } = options;
   const folder = await dataDir("nginx");
   await Deno.chmod(folder, 0o711); // its workers run as nobody when the tests run as root
   const tlsPort = freePort();
@@ -49,9 +54,14 @@ export async function startNginx({ apis, limited = false, port = freePort() }: N
   await Deno.copyFile(`${SHIPPED}/nginx.conf`, `${folder}/nginx.conf`);
   await Deno.writeTextFile(`${folder}/apis.conf`, serversFor(apis, shippedApis));
   await Deno.writeTextFile(`${folder}/unlimited.conf`, limited ? "" : "127.0.0.0/8 0;");
+  if (inside) await Deno.copyFile(`${SHIPPED}/inside.conf`, `${folder}/inside.conf`);
+  else await Deno.writeTextFile(`${folder}/inside.conf`, "");
+  const realAddress = "set_real_ip_from 127.0.0.1; real_ip_header X-Test-Address;";
   await Deno.writeTextFile(
     `${folder}/listen.conf`,
-    `listen 127.0.0.1:${port};\n${shippedListen.replace("listen 8443", `listen 127.0.0.1:${tlsPort}`)}`,
+    `${addressByHeader ? realAddress : ""}\nlisten 127.0.0.1:${port};\n${
+      shippedListen.replace("listen 8443", `listen 127.0.0.1:${tlsPort}`)
+    }`,
   );
   const nginx = await startProcess({
     command: programOf("nginx", "nginx"),

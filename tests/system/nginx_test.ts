@@ -261,6 +261,111 @@ Deno.test("nginx: one address holds 100 requests at a time, however slow they ar
   assert.equal(statuses.filter((status) => status === 429).length, 10);
 });
 
+Deno.test("nginx: ids with an encoded slash are sent again as others are, and reads and other paths are not", async () => {
+  const paths = [
+    "/api/v1/orders/a%2Fb/return",
+    "/api/v1/orders/a%2fb%2Fc/return?x=/y",
+    "/api/v1/inventory/a%2Fb/adjustments",
+    "/api/v1/reservations/a%2Fb/confirm",
+    "/api/v1/reservations/%2F/extend",
+    "/api/v1/orders/a%3Fb/return",
+    `${DEDUCT}?x=1`,
+  ];
+  const withoutId = [
+    "/api/v1/inventory/a%2Fdeduct/pause",
+    "/api/v1/inventory/deduct%2Fbatch",
+    "/api/v1/orders/x%2Freturn",
+  ];
+  for (const path of [...paths, ...withoutId]) {
+    using dying = new Dying("dies");
+    await using other = new Behind(() => Response.json({ success: true }));
+    await using nginx = await startNginx({ apis: [dying.url, other.url] });
+    const response = await post(nginx.url, path, { "order-attempt": "1" });
+    const isAgain = paths.includes(path);
+    assert.deepEqual(
+      [response.status, dying.asked, other.asked.length],
+      isAgain ? [200, 1, 1] : [503, 1, 0],
+      path,
+    );
+    assert.equal(response.headers.get("order-attempt"), isAgain ? "2" : null, path);
+    await response.body?.cancel();
+    if (isAgain) assert.equal(other.asked[0]?.path, path.replace(/\?.*/, ""), "as the client sent it");
+  }
+});
+
+/** Sends a path as it is: a URL parser would rewrite it. Returns the status. */
+async function sendRaw(url: string, path: string): Promise<number> {
+  const { hostname, port } = new URL(url);
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  await connection.write(
+    new TextEncoder().encode(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`),
+  );
+  const text = await new Response(connection.readable).text();
+  return Number(text.split(" ")[1]);
+}
+
+Deno.test("nginx: /ops, /readyz and /docs are for the network inside, however they are spelled", async () => {
+  await using api = new Behind(() => Response.json({}));
+  await using nginx = await startNginx({ apis: [api.url], inside: false });
+  const inside = ["/ops", "/ops/stream", "/readyz", "/docs", "/openapi.json"];
+  const spelled = [
+    ...[
+      "/ops?x",
+      "//ops",
+      "/%6Fps",
+      "/x/../ops",
+      "/x/%2e%2e/ops",
+      "/./readyz",
+      "/livez/..%2Fdocs",
+      "/ops/",
+      "/ops#x",
+    ],
+    ...["/x\\..\\ops", "/\\ops", "/x%5c..%5cops\\", "/ops%2Fstream", "/ops/./stream"],
+  ];
+  for (const path of [...inside, ...spelled]) {
+    assert.equal(await sendRaw(nginx.url, path), 404, path);
+  }
+  const refused = await fetch(`${nginx.url}/readyz`);
+  assert.equal(refused.headers.get("content-type"), "application/problem+json");
+  assert.equal((await refused.json()).code, "not_found");
+  assert.deepEqual(api.asked, []);
+  assert.equal(await sendRaw(nginx.url, "/livez"), 200);
+
+  await using shipped = await startNginx({ apis: [api.url] });
+  for (const path of inside) assert.equal(await sendRaw(shipped.url, path), 200, path);
+});
+
+Deno.test("nginx: an IPv6 client is limited by its /64, an IPv4 client by its address", async () => {
+  await using api = new Behind(() => Response.json({}));
+  await using nginx = await startNginx({ apis: [api.url], limited: true, addressByHeader: true });
+  const passed = async (addresses: readonly string[]) => {
+    const startMs = performance.now();
+    let count = 0;
+    for (const address of addresses) {
+      const response = await fetch(`${nginx.url}/livez`, { headers: { "x-test-address": address } });
+      await response.body?.cancel();
+      if (response.status === 200) count++;
+    }
+    return { count, allowed: 202 + 100 * (performance.now() - startMs) / 1000 };
+  };
+  const many = Array.from({ length: 600 }, (_, i) => i + 1);
+  const hex = (i: number) => i.toString(16);
+  const ofOne = await passed(
+    many.map((i) => i % 2 ? `2001:db8:0:1::${hex(i)}` : `2001:db8:0:1:${hex(i)}:a:b:0`),
+  );
+  assert.ok(ofOne.count <= ofOne.allowed && ofOne.count < 600, `${ofOne.count} of one /64 passed`);
+  const ofZeros = await passed(many.map((i) => i % 2 ? `2001:db9::${hex(i)}` : `2001:db9:0:0:${hex(i)}::`));
+  assert.ok(ofZeros.count <= ofZeros.allowed && ofZeros.count < 600, `${ofZeros.count} of one /64 passed`);
+  assert.equal((await passed(many.map((i) => `2001:db8:${hex(i)}::1`))).count, 600, "of many networks");
+  assert.equal(
+    (await passed(many.map((i) => `198.51.${i % 250}.${i >> 8}`))).count,
+    600,
+    "of many addresses",
+  );
+  const mapped = await passed(many.map((i) => `::ffff:203.0.${i % 250}.${i >> 8}`));
+  assert.equal(mapped.count, 600, "of many IPv4 addresses written as IPv6");
+});
+
 Deno.test("nginx: speaks TLS 1.2 and 1.3 with HTTP/2, and nothing older", async () => {
   await using api = new Behind(() => Response.json({ success: true }));
   await using nginx = await startNginx({ apis: [api.url] });
