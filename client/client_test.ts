@@ -501,7 +501,7 @@ Deno.test("every call is understood by the real app, and its answer by the clien
     const version = ruled.kind === "ruled" ? ruled.rulesVersion : -1;
     deepEqual(ruled, { ...asked, kind: "ruled", created: true, rulesVersion: version });
     const early = await client.adjust({ adjustmentId: "d", sku: "D", delta: 7 });
-    equal(early.kind === "changed" && early.created, true);
+    deepEqual(early.kind === "changed" && [early.available, early.created], [7, true]);
     const unseen = await client.setRules({ ...asked, quota: 3, expected: 0 });
     equal(unseen.kind === "refused" && unseen.code === "stale" && unseen.rulesVersion, version);
     const raised = await client.setRules({ ...asked, quota: 3, expected: version });
