@@ -152,7 +152,7 @@ function addStockVerbs(verb: Verb, run: Run): void {
     .option("--create", "the SKU does not exist yet: create it, without stock")
     .addHelpText("after", rulesHelp)
     .action(run(async ({ terminal, reach, world }, command) => {
-      const ask = await askerOf(command, reach, world);
+      const ask = await askerOf(command.opts(), reach, world);
       return await printAnswer(await changeRules(ask, command.args[0] ?? "", command.opts()), terminal);
     }));
   asking("order <order_id>", "what became of an order")
