@@ -13,15 +13,11 @@ import type {
   Line,
   OrderAccepted,
   OrderFound,
-  PauseChanged,
   PurchaseTokenIssued,
   Refused,
   ReserveAccepted,
   ReturnAccepted,
-  RulesChanged,
   Settled,
-  Stock,
-  StockChanged,
   Unavailable,
   Unknown,
   UnknownChange,
@@ -62,6 +58,7 @@ import {
   type SetStockRequest,
 } from "./request.ts";
 import { type Answer, type Call, type RetryOptions, send } from "./retry.ts";
+import type { PauseChanged, RulesChanged, Stock, StockChanged } from "./stock.ts";
 
 /** Where the server is, and how patient the client is. */
 export interface ClientOptions {

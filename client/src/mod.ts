@@ -6,6 +6,7 @@
 export * from "./client.ts";
 export type { Random, Sleep } from "./defaults.ts";
 export type * from "./outcome.ts";
+export type * from "./stock.ts";
 export type {
   AdjustRequest,
   DeductRequest,

@@ -11,23 +11,19 @@ import {
   type LineAfter,
   type OrderAccepted,
   type OrderFound,
-  type PauseChanged,
   plainCodes,
   type PurchaseTokenIssued,
   type Reason,
   type Refused,
   type ReserveAccepted,
   type ReturnAccepted,
-  type RulesChanged,
-  type SaleRules,
   type Settled,
   skuCodes,
-  type Stock,
-  type StockChanged,
   stockCodes,
   unitCodes,
 } from "./outcome.ts";
 import { type Answer, retryAfterMs } from "./retry.ts";
+import type { PauseChanged, RulesChanged, SaleRules, Stock, StockChanged } from "./stock.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 

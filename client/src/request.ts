@@ -4,8 +4,9 @@
  *
  * @module
  */
-import type { Line, SaleRules } from "./outcome.ts";
+import type { Line } from "./outcome.ts";
 import type { Call } from "./retry.ts";
+import type { SaleRules } from "./stock.ts";
 
 /** What all sales have. */
 export interface Sale {
