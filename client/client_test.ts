@@ -484,7 +484,6 @@ Deno.test("every call is understood by the real app, and its answer by the clien
     const paused = await client.pause("C", "a look");
     equal(paused.kind, "paused");
     equal((await client.resume("C")).kind, "resumed");
-<<<<<<< HEAD
     const issued = await client.issuePurchaseToken({ orderId: "o-9", userId: "u", lines, ttlSeconds: 60 });
     equal(issued.kind, "issued");
     if (issued.kind === "issued") {
@@ -495,7 +494,6 @@ Deno.test("every call is understood by the real app, and its answer by the clien
     }
     const unusable = await client.issuePurchaseToken({ orderId: "o-9", userId: "u", lines: [] });
     equal(unusable.kind === "refused" && unusable.code, "invalid_request");
-=======
     const asked = { ...noRules, sku: "D", opensAt: "2900-01-01T00:00:00.000Z", quota: 2 };
     const ruled = await client.setRules({ ...asked, expected: null });
     const version = ruled.kind === "ruled" ? ruled.rulesVersion : -1;
@@ -508,7 +506,6 @@ Deno.test("every call is understood by the real app, and its answer by the clien
     equal(raised.kind === "ruled" && raised.quota, 3);
     const notYet = await client.deduct({ ...one, sku: "D", orderId: "o-9", amount: 1 });
     equal(notYet.kind === "refused" && notYet.code, "not_open");
->>>>>>> a57727a (feat(rules): another end or quota keeps the count; rules change by version, and come before the stock)
     const wrong = await client.deduct({ ...one, orderId: "o-6", amount: 0 });
     deepEqual(wrong.kind === "refused" && wrong.code === "invalid_request" && wrong.errors, [
       { pointer: "/amount", detail: "must be an integer from 1 to 1000000" },

@@ -5,7 +5,7 @@
  */
 import type { Outcome } from "../inventory/outcome.ts";
 import { onlyFigure } from "./answer.ts";
-import type { AdjustBody, RulesBody, SetBody } from "./parse_stock.ts";
+import type { AdjustBody, RulesBody, SaleRules, SetBody } from "./parse_stock.ts";
 import { instant, refusal } from "./refusal.ts";
 import { type Answer, freshJsonHeaders, jsonHeaders, replayedHeaders } from "./response.ts";
 
@@ -96,7 +96,7 @@ export function answerStock(outcome: Outcome, shard: number, nowMs: number): Ans
 
 /** The rules as they are written: a rule that does not apply is null. */
 function ruleMembers(
-  { opensAtMs, closesAtMs, quota, tokenRequired }: Omit<RulesBody, "expected">,
+  { opensAtMs, closesAtMs, quota, tokenRequired }: SaleRules,
 ): Record<string, unknown> {
   return {
     opens_at: opensAtMs === null ? null : instant(opensAtMs),

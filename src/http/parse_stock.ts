@@ -57,6 +57,9 @@ export interface RulesBody {
   readonly expected: number | null;
 }
 
+/** The rules of a sale without the version that they replace. */
+export type SaleRules = Omit<RulesBody, "expected">;
+
 const adjustSpellings: Spellings<"adjustment_id" | "delta" | "reason" | "reference"> = {
   adjustment_id: ["adjustment_id"],
   delta: ["delta"],

@@ -5,10 +5,10 @@
  * @module
  */
 import { isObject } from "../../http/members.ts";
-import type { RulesBody } from "../../http/parse_stock.ts";
+import type { SaleRules } from "../../http/parse_stock.ts";
 import { sleep, type World } from "../../world.ts";
 import { Failure } from "./failure.ts";
-import type { Step, StepResult, Submit } from "./stock_steps.ts";
+import { rulesChanged, type Step, type StepResult, type Submit } from "./stock_steps.ts";
 import { type Asked, skuPath } from "./stock_verbs.ts";
 
 /** Requests under way at a time: the API decides them in one batch. */
@@ -104,30 +104,37 @@ function requestOf(step: Step, reason: string): Asked {
       return { method: "POST", path: skuPath(sku, "/adjustments"), body };
     }
     case "rules":
-      return { method: "PUT", path: skuPath(sku, "/rules"), body: rulesBody(step.rules) };
+      return { method: "PUT", path: skuPath(sku, "/rules"), body: rulesBody(step.rules, step.expected) };
     case "read":
       return { method: "GET", path: skuPath(sku) };
   }
 }
 
-function rulesBody({ opensAtMs, closesAtMs, quota, tokenRequired }: RulesBody): Record<string, unknown> {
+function rulesBody(
+  { opensAtMs, closesAtMs, quota, tokenRequired }: SaleRules,
+  expected: number,
+): Record<string, unknown> {
   const instant = (ms: number | null) => ms === null ? null : new Date(ms).toISOString();
   return {
     opens_at: instant(opensAtMs),
     closes_at: instant(closesAtMs),
     quota,
     purchase_token: tokenRequired,
+    expected,
   };
 }
 
 function resultOf({ method }: Asked, { status, body, replayed }: ReadAnswer): StepResult {
   if (status >= 400) {
     if (body.code === "unknown_sku") return { kind: "unknown" };
+    if (body.code === "stale" && body.rules_version !== undefined) {
+      return { kind: "refused", why: rulesChanged };
+    }
     const why = body.code === "stale" ? `exists already, with ${body.available} available` : undefined;
     return { kind: "refused", why: why ?? `was refused: ${body.code ?? status}: ${body.detail ?? ""}` };
   }
   if (method !== "GET") return { kind: "done", created: status === 201, replayed };
-  const { opens_at, closes_at, quota, purchase_token } = body;
+  const { opens_at, closes_at, quota, purchase_token, rules_version } = body;
   const hasRules = [opens_at, closes_at, quota].some((rule) => rule !== null) || purchase_token === true;
-  return { kind: "stock", available: Number(body.available), hasRules };
+  return { kind: "stock", available: Number(body.available), hasRules, rulesVersion: Number(rules_version) };
 }

@@ -70,20 +70,21 @@ export async function importRows(
   return results;
 }
 
-/** Sets rules, but not again where a repeated row has set them before: somebody may have changed them since. */
+/**
+ * Sets rules of the version that is read now, but not again where a repeated row has set them before: somebody may have
+ * changed them since.
+ */
 async function setRules(
   submit: Submit,
   rows: readonly { readonly row: StockRow; readonly first: StepResult | undefined }[],
 ): Promise<Map<string, string>> {
-  const repeated = rows.filter(({ first }) => first?.kind === "done" && first.replayed);
-  const stock = await submit(repeated.map(({ row: { sku } }) => ({ kind: "read", sku })));
-  const set = new Set(repeated.flatMap(({ row }, i) => {
+  const stock = await submit(rows.map(({ row: { sku } }) => ({ kind: "read", sku })));
+  const steps = rows.flatMap(({ row: { sku, rules }, first }, i): Step[] => {
     const found = stock[i];
-    return found?.kind === "stock" && found.hasRules ? [row.sku] : [];
-  }));
-  const steps = rows.flatMap(({ row: { sku, rules } }): Step[] =>
-    rules === null || set.has(sku) ? [] : [{ kind: "rules", sku, rules }]
-  );
+    if (rules === null || found?.kind !== "stock") return [];
+    const isSet = first?.kind === "done" && first.replayed && (found.hasRules || found.rulesVersion > 0);
+    return isSet ? [] : [{ kind: "rules", sku, rules, expected: found.rulesVersion }];
+  });
   const outcomes = await submit(steps);
   return new Map(steps.flatMap(({ sku }, i): [string, string][] => {
     const outcome = rowResult(outcomes[i]);

@@ -7,7 +7,7 @@ import type { Command } from "../../inventory/command.ts";
 import type { Decided } from "../../inventory/outcome.ts";
 import { Decider } from "./decider.ts";
 import type { Reach } from "./reach.ts";
-import type { Step, StepResult, Submit } from "./stock_steps.ts";
+import { rulesChanged, type Step, type StepResult, type Submit } from "./stock_steps.ts";
 
 type StockCommand = Command & { readonly sku: string };
 
@@ -31,7 +31,7 @@ function commandOf(step: Step, reason: string, actor: string): StockCommand {
     case "adjust":
       return { kind: "adjust", sku, adjustmentId: step.id, delta: step.delta, ...note };
     case "rules":
-      return { kind: "rules", sku, ...step.rules, ...origin };
+      return { kind: "rules", sku, ...step.rules, expected: step.expected, ...origin };
     case "read":
       return { kind: "stock", sku };
   }
@@ -42,14 +42,16 @@ function resultOf(outcome: Decided | undefined): StepResult {
     case "accepted":
       return { kind: "done", created: outcome.created, replayed: outcome.replayed };
     case "stock": {
-      const { available, opensAtMs, closesAtMs, quota, tokenRequired } = outcome;
+      const { available, opensAtMs, closesAtMs, quota, tokenRequired, rulesVersion } = outcome;
       const hasRules = opensAtMs !== null || closesAtMs !== null || quota !== null || tokenRequired;
-      return { kind: "stock", available, hasRules };
+      return { kind: "stock", available, hasRules, rulesVersion };
     }
     case "unknown_sku":
       return { kind: "unknown" };
     case "stale":
       return { kind: "refused", why: `exists already, with ${outcome.available} available` };
+    case "stale_rules":
+      return { kind: "refused", why: rulesChanged };
     case "stock_limit":
       return { kind: "refused", why: "would pass the most units a SKU can have" };
     default:

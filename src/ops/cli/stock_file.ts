@@ -5,7 +5,7 @@
  */
 import { limits } from "../../inventory/command.ts";
 import { brokenIdRule } from "../../http/members.ts";
-import { parseRules, type RulesBody } from "../../http/parse_stock.ts";
+import { parseRules, type SaleRules } from "../../http/parse_stock.ts";
 import { type CsvRecord, readRecords } from "./csv.ts";
 
 /** A row that can be imported. */
@@ -17,7 +17,7 @@ export interface StockRow {
   /** Units, 0..{@link limits.quantityMax}. */
   readonly available: number;
   /** The rules of its sale; null when all of the row's rule fields are empty. */
-  readonly rules: RulesBody | null;
+  readonly rules: SaleRules | null;
 }
 
 /** A row as the file has it: usable, or why not. */
@@ -93,8 +93,12 @@ function rowOf({ line, fields }: CsvRecord, header: readonly Column[]): FileRow 
     closes_at: field("closes_at") || null,
     quota: field("quota") === "" ? null : integerOf(field("quota")),
     purchase_token: booleanOf(field("purchase_token")),
+    expected: null,
   });
-  if (parsed.kind === "valid") return { kind: "row", line, sku, available, rules: parsed.value };
+  if (parsed.kind === "valid") {
+    const { expected: _, ...rules } = parsed.value;
+    return { kind: "row", line, sku, available, rules };
+  }
   const { errors } = parsed.answer.body;
   const [first] = Array.isArray(errors) ? errors : [];
   return wrong(`${String(first?.pointer ?? "/rules").slice(1)} ${first?.detail ?? "is wrong"}`);

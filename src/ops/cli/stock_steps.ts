@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { RulesBody } from "../../http/parse_stock.ts";
+import type { SaleRules } from "../../http/parse_stock.ts";
 
 /** One step. Repeating it with the same `id` has no further effect within the idempotency window. */
 export type Step =
@@ -12,15 +12,23 @@ export type Step =
   | { readonly kind: "create"; readonly sku: string; readonly id: string; readonly available: number }
   /** Adds units; makes the SKU when it does not exist. */
   | { readonly kind: "adjust"; readonly sku: string; readonly id: string; readonly delta: number }
-  /** Replaces the rules of a SKU's sale. */
-  | { readonly kind: "rules"; readonly sku: string; readonly rules: RulesBody }
+  /** Replaces the rules of a SKU's sale if they are of the version `expected`; 0 = none were set. */
+  | { readonly kind: "rules"; readonly sku: string; readonly rules: SaleRules; readonly expected: number }
   | { readonly kind: "read"; readonly sku: string };
+
+/** Why rules were refused that somebody else changed between the read and the write. */
+export const rulesChanged = "has rules that somebody else has just changed";
 
 /** What became of a step. */
 export type StepResult =
   /** `replayed`: it had taken effect before, and has none now. */
   | { readonly kind: "done"; readonly created: boolean; readonly replayed: boolean }
-  | { readonly kind: "stock"; readonly available: number; readonly hasRules: boolean }
+  | {
+    readonly kind: "stock";
+    readonly available: number;
+    readonly hasRules: boolean;
+    readonly rulesVersion: number;
+  }
   | { readonly kind: "unknown" }
   | { readonly kind: "refused"; readonly why: string };
 
