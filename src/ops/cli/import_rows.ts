@@ -86,10 +86,17 @@ async function setRules(
     return isSet ? [] : [{ kind: "rules", sku, rules, expected: found.rulesVersion }];
   });
   const outcomes = await submit(steps);
-  return new Map(steps.flatMap(({ sku }, i): [string, string][] => {
-    const outcome = rowResult(outcomes[i]);
-    return outcome.kind === "refused" ? [[sku, outcome.why]] : [];
-  }));
+  const results = [
+    ...rows.map(({ row: { sku } }, i) =>
+      [sku, stock[i]?.kind === "stock" ? undefined : rowResult(stock[i])] as const
+    ),
+    ...steps.map(({ sku }, i) => [sku, rowResult(outcomes[i])] as const),
+  ];
+  return new Map(
+    results.flatMap(([sku, result]): [string, string][] =>
+      result?.kind === "refused" ? [[sku, result.why]] : []
+    ),
+  );
 }
 
 /** What would become of rows. Reads only; a row that was imported before shows as one of an existing SKU. */
