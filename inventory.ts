@@ -25,7 +25,7 @@ import { RelayedLog } from "./src/log/relayed_log.ts";
 import { askHere } from "./src/ops/cli/stock_verbs.ts";
 import { Failure } from "./src/ops/cli/failure.ts";
 import { runCli } from "./src/ops/cli/program.ts";
-import type { Reach, RedisCall } from "./src/ops/cli/reach.ts";
+import type { Reach, RedisCall, TopicLook } from "./src/ops/cli/reach.ts";
 import { Connection } from "./src/redis/connection.ts";
 import { allShardKeys } from "./src/redis/keys.ts";
 import { Links } from "./src/redis/links.ts";
@@ -204,6 +204,21 @@ function openReach(config: Config): Reach {
     return new RelayedLog({ stream, topic, deployment: (await deployment()).id, world, onEvent: () => {} });
   }
 
+  async function topic(): Promise<TopicLook | null> {
+    const kafka = config.store.kind === "redis" ? config.store.kafka : null;
+    if (kafka === null) return null;
+    const opened = new KafkaTopic({ ...kafka, namespace, shards, onLog: () => {} });
+    try {
+      const found = await opened.look();
+      return found ? { kind: "found", ...found } : { kind: "missing" };
+    } catch (error) {
+      const why = describeError(error);
+      return { kind: "away", why: `${why}: ${adviceOn("KAFKA_BROKERS", why)}` };
+    } finally {
+      await opened.close();
+    }
+  }
+
   return {
     config,
     world,
@@ -225,6 +240,7 @@ function openReach(config: Config): Reach {
         replicaTimeoutMs: config.replicaTimeoutMs,
       }),
     reader: async () => new RedisReader(await parts.links(), place),
+    topic,
     log: () => parts.once("log", openLog, (log) => log.close()),
     ledger: () => parts.ledger(),
     books: () => parts.database(),

@@ -302,6 +302,7 @@ Deno.test(
   sharing,
   async () => {
     await using scene = await Scene.open(kafka);
+    assert.equal(await scene.topic(3).look(), undefined, "a look makes nothing");
     const facts = await scene.topic(3).prepare();
     assert.deepEqual(facts, {
       topic: `${scene.namespace}.events`,
@@ -314,6 +315,11 @@ Deno.test(
       created: true,
     });
     assert.ok(!(await scene.topic(3).prepare()).created);
+    assert.deepEqual(await scene.topic(3).look(), {
+      facts: { ...facts, created: false },
+      whyUnusable: undefined,
+    });
+    assert.match((await scene.topic(4).look())?.whyUnusable ?? "", /^it must have a partition a shard/);
     await assert.rejects(scene.topic(4).prepare(), /a partition a shard: it has 3, SHARDS is 4/);
     const raised = await scene.topic(2).prepare();
     assert.deepEqual([raised.partitions, raised.used], [3, 2], "somebody raised them: the first are used");

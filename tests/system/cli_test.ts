@@ -287,6 +287,10 @@ Deno.test("doctor says which promises are kept; dead letters are listed and show
   await using run = await deployment();
   const { env, stack } = run;
   const healthy = await json(env, 0, "doctor") as { findings: { check: string; verdict: string }[] };
+  const brokerless = await json({ ...env, KAFKA_BROKERS: "127.0.0.1:1" }, 1, "doctor") as typeof healthy;
+  const kafka = brokerless.findings.filter(({ check }) => check === "kafka");
+  assert.deepEqual(kafka.map(({ verdict }) => verdict), ["bad"]);
+  assert.match(JSON.stringify(kafka), /nothing listens there/);
   const verdicts = Object.fromEntries(healthy.findings.map(({ check, verdict }) => [check, verdict]));
   assert.equal(verdicts.appendfsync, "ok");
   assert.equal(verdicts.replicas, "off");

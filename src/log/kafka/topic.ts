@@ -12,6 +12,7 @@ import type { TopicMessage } from "../message.ts";
 import { type Topic, TopicAway, type TopicBounds, type TopicFacts, type TopicPage } from "../topic.ts";
 import {
   type FetchedMessage,
+  type KafkaAdmin,
   type KafkaClient,
   type KafkaCluster,
   type KafkaPlace,
@@ -20,7 +21,7 @@ import {
   type OutgoingMessage,
   requestTimeoutMs,
 } from "./client.ts";
-import { prepareTopic } from "./topic_facts.ts";
+import { prepareTopic, readTopic, type TopicState, type TopicWish } from "./topic_facts.ts";
 
 /** Which topic: `<namespace>.events`, with a partition a shard. Places are committed under `<namespace>-ledger`. */
 export interface KafkaTopicOptions extends KafkaPlace {
@@ -65,21 +66,26 @@ export class KafkaTopic implements Topic {
 
   #prepare(): Promise<TopicFacts> {
     return this.#orAway("prepare the topic", async () => {
-      const { admin: makeAdmin, topicResource } = await this.#load();
-      const admin = makeAdmin();
-      try {
-        await admin.connect();
-        const facts = await prepareTopic(admin, {
-          topic: this.#topic,
-          partitions: this.#options.shards,
-          resourceType: topicResource,
-        });
-        this.#maxMessageBytes = facts.maxMessageBytes;
-        return facts;
-      } finally {
-        await admin.disconnect().catch(() => {}); // it never connected
-      }
+      const facts = await this.#withAdmin(prepareTopic);
+      this.#maxMessageBytes = facts.maxMessageBytes;
+      return facts;
     });
+  }
+
+  async #withAdmin<T>(use: (admin: KafkaAdmin, wish: TopicWish) => Promise<T>): Promise<T> {
+    const { admin: makeAdmin, topicResource: resourceType } = await this.#load();
+    const admin = makeAdmin();
+    try {
+      await admin.connect();
+      return await use(admin, { topic: this.#topic, partitions: this.#options.shards, resourceType });
+    } finally {
+      await admin.disconnect().catch(() => {}); // it never connected
+    }
+  }
+
+  /** The topic as it is; undefined when it is missing. Makes and changes nothing. */
+  look(): Promise<TopicState | undefined> {
+    return this.#orAway("look at the topic", () => this.#withAdmin(readTopic));
   }
 
   bounds(shard: number): Promise<TopicBounds> {

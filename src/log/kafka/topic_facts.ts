@@ -28,8 +28,40 @@ const names = ["retention.ms", "min.insync.replicas", "max.message.bytes", "clea
  * @throws {RangeError} when it cannot be used as it is
  */
 export async function prepareTopic(admin: KafkaAdmin, wish: TopicWish): Promise<TopicFacts> {
-  const { topic, partitions, resourceType } = wish;
+  const { topic } = wish;
   const created = !(await admin.listTopics()).includes(topic) && await create(admin, wish);
+  const { policy, ...facts } = { ...await describe(admin, wish), created };
+  const whyNot = whyUnusable({ ...facts, policy });
+  if (whyNot !== undefined) throw new RangeError(`Cannot use topic '${topic}' as ${whyNot}`);
+  return facts;
+}
+
+/** A topic, judged. */
+export interface TopicState {
+  /** As it is. */
+  readonly facts: TopicFacts;
+  /** What keeps the worker from using it; undefined when nothing does. */
+  readonly whyUnusable: string | undefined;
+}
+
+/** The topic as it is; undefined when it is missing. Makes and judges nothing. */
+export async function readTopic(
+  admin: KafkaAdmin,
+  wish: TopicWish,
+): Promise<TopicState | undefined> {
+  if (!(await admin.listTopics()).includes(wish.topic)) return undefined;
+  const { policy, ...facts } = { ...await describe(admin, wish), created: false };
+  return { facts, whyUnusable: whyUnusable({ ...facts, policy }) };
+}
+
+interface Described extends Omit<TopicFacts, "created"> {
+  readonly policy: string | undefined;
+}
+
+async function describe(
+  admin: KafkaAdmin,
+  { topic, partitions, resourceType }: TopicWish,
+): Promise<Described> {
   const { topics: [metadata] } = await admin.fetchTopicMetadata({ topics: [topic] });
   const { resources: [config] } = await admin.describeConfigs({
     includeSynonyms: false,
@@ -37,7 +69,7 @@ export async function prepareTopic(admin: KafkaAdmin, wish: TopicWish): Promise<
   });
   const values = new Map(config?.configEntries.map((entry) => [entry.configName, entry.configValue]));
   const found = metadata?.partitions.length ?? 0;
-  const facts = {
+  return {
     topic,
     partitions: found,
     used: partitions,
@@ -45,26 +77,22 @@ export async function prepareTopic(admin: KafkaAdmin, wish: TopicWish): Promise<
     minInsyncReplicas: Number(values.get("min.insync.replicas")),
     retentionMs: Number(values.get("retention.ms")),
     maxMessageBytes: Number(values.get("max.message.bytes")),
-    created,
+    policy: values.get("cleanup.policy"),
   };
-  const cannot = `Cannot use topic '${topic}' as`;
+}
+
+function whyUnusable({ partitions, used, policy, maxMessageBytes }: Described): string | undefined {
   // More do no harm: a partition is chosen by its number, not by a key. Somebody raised them for other readers.
-  if (found < partitions) {
-    throw new RangeError(
-      `${cannot} it must have a partition a shard: it has ${found}, SHARDS is ${partitions}`,
-    );
+  if (partitions < used) {
+    return `it must have a partition a shard: it has ${partitions}, SHARDS is ${used}`;
   }
-  const policy = values.get("cleanup.policy");
   if (policy !== "delete") {
-    throw new RangeError(`${cannot} its cleanup.policy must be 'delete': current value is '${policy}'`);
+    return `its cleanup.policy must be 'delete': current value is '${policy}'`;
   }
-  if (facts.maxMessageBytes < maxMessageBytesLeast) {
-    throw new RangeError(
-      `${cannot} its max.message.bytes must be at least ${maxMessageBytesLeast}: current value is ` +
-        facts.maxMessageBytes,
-    );
+  if (maxMessageBytes < maxMessageBytesLeast) {
+    return `its max.message.bytes must be at least ${maxMessageBytesLeast}: current value is ${maxMessageBytes}`;
   }
-  return facts;
+  return undefined;
 }
 
 /** @returns false when another worker was faster */

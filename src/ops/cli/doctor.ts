@@ -6,11 +6,11 @@
 import { type Finding, type PromiseName, promises } from "../../finding.ts";
 import { describeDifferences, limitsOf } from "../../inventory/limits.ts";
 import { exits } from "./failure.ts";
-import { allShards, type Reach } from "./reach.ts";
+import { allShards, type Reach, type TopicLook } from "./reach.ts";
 import { table, type Terminal } from "./terminal.ts";
 
 /** A finding about the deployment itself rests on its processes, and no promise of the servers on it. */
-type Look = Omit<Finding, "promise"> & { readonly promise: PromiseName | null };
+export type Look = Omit<Finding, "promise"> & { readonly promise: PromiseName | null };
 
 /** Prints all findings. Returns 1 when any is `bad`. */
 export async function doctor(reach: Reach, terminal: Terminal): Promise<number> {
@@ -18,6 +18,7 @@ export async function doctor(reach: Reach, terminal: Terminal): Promise<number> 
     ...await storeFindings(reach),
     ...await shardFindings(reach),
     ...await ledgerFindings(reach),
+    ...judgeTopic(await reach.topic()),
   ];
   const findings = looks.map(({ check, verdict, found }) => ({ check, verdict, found }));
   const sentences = Object.keys(promises).map((name) => sentenceOf(name as PromiseName, looks));
@@ -121,6 +122,50 @@ async function ledgerFindings(reach: Reach): Promise<Look[]> {
       verdict: leases === shards ? "ok" : "bad",
       found: `${leases} of ${shards} shards have a worker`,
       promise: "booked",
+    },
+  ];
+}
+
+/** A worker that is down for a weekend finds what it has not booked; the stream keeps it as well. */
+const retentionMinMs = 3 * 86_400_000;
+
+/** What the topic promises; empty without one. */
+export function judgeTopic(look: TopicLook | null): Look[] {
+  if (look === null) return [];
+  const promise = "booked";
+  if (look.kind === "away") return [{ check: "kafka", verdict: "bad", found: look.why, promise }];
+  if (look.kind === "missing") {
+    return [{
+      check: "kafka",
+      verdict: "off",
+      found: "has no topic yet: the worker makes it",
+      promise: null,
+    }];
+  }
+  const { topic, partitions, used, replicationFactor, minInsyncReplicas, retentionMs } = look.facts;
+  const isShort = retentionMs >= 0 && retentionMs < retentionMinMs;
+  const days = Math.round(retentionMs / 8_640_000) / 10;
+  const copies = `${replicationFactor} of each partition`;
+  return [
+    {
+      check: "kafka",
+      verdict: look.whyUnusable === undefined ? "ok" : "bad",
+      found: look.whyUnusable ?? `topic ${topic}, ${partitions} partitions for ${used} shards`,
+      promise,
+    },
+    {
+      check: "retention.ms",
+      verdict: isShort ? "off" : "ok",
+      found: retentionMs < 0 ? "for ever" : isShort ? `${days} days: set at least 3` : `${days} days`,
+      promise: null,
+    },
+    {
+      check: "min.insync.replicas",
+      verdict: minInsyncReplicas < 2 ? "off" : "ok",
+      found: minInsyncReplicas < 2
+        ? `is ${minInsyncReplicas}: a message may be on one broker only; there are ${copies}`
+        : `${minInsyncReplicas}, with ${copies}`,
+      promise: null,
     },
   ];
 }

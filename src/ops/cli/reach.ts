@@ -12,6 +12,7 @@ import type { StockStore } from "../../inventory/store.ts";
 import type { Deployment, Ledger } from "../../ledger/ledger.ts";
 import type { Queries } from "../../ledger/database.ts";
 import type { EventLog } from "../../log/log.ts";
+import type { TopicFacts } from "../../log/topic.ts";
 import type { World } from "../../world.ts";
 import type { Asked } from "./stock_verbs.ts";
 
@@ -40,6 +41,8 @@ export interface Reach {
   reader(): Promise<ShardReader>;
   /** The log. */
   log(): Promise<EventLog>;
+  /** The topic as it is, or why nobody can look at it; null = there is no KAFKA_BROKERS. */
+  topic(): Promise<TopicLook | null>;
   /** The books. */
   ledger(): Promise<Ledger>;
   /** Whose books they are. */
@@ -51,6 +54,13 @@ export interface Reach {
   /** Closes what was opened. */
   close(): Promise<void>;
 }
+
+/** What a look at the topic found. */
+export type TopicLook =
+  | { readonly kind: "away"; readonly why: string }
+  | { readonly kind: "missing" }
+  /** `whyUnusable`: what keeps the worker from using it; undefined when nothing does. */
+  | { readonly kind: "found"; readonly facts: TopicFacts; readonly whyUnusable: string | undefined };
 
 /** Every shard of the settings. */
 export function allShards({ config }: Reach): number[] {

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { judgeTopic } from "./doctor.ts";
+
+const facts = {
+  ...{ topic: "inventory.events", partitions: 4, used: 4, replicationFactor: 3, minInsyncReplicas: 2 },
+  ...{ retentionMs: 604_800_000, maxMessageBytes: 1_048_588, created: false },
+};
+
+function verdicts(changed: Partial<typeof facts>, whyUnusable?: string): string[] {
+  return judgeTopic({ kind: "found", facts: { ...facts, ...changed }, whyUnusable }).map(({ verdict }) =>
+    verdict
+  );
+}
+
+Deno.test("judgeTopic() looks at the topic, its retention and min.insync.replicas", () => {
+  assert.deepEqual(verdicts({}), ["ok", "ok", "ok"]);
+  assert.deepEqual(verdicts({ retentionMs: -1 }), ["ok", "ok", "ok"]);
+  assert.deepEqual(verdicts({ retentionMs: 86_400_000 }), ["ok", "off", "ok"]);
+  assert.deepEqual(verdicts({ minInsyncReplicas: 1 }), ["ok", "ok", "off"]);
+  assert.deepEqual(verdicts({ partitions: 3 }, "it must have a partition a shard"), ["bad", "ok", "ok"]);
+});
+
+Deno.test("judgeTopic() says when there is no topic, no broker that answers, and nothing without Kafka", () => {
+  assert.deepEqual(judgeTopic(null), []);
+  assert.deepEqual(judgeTopic({ kind: "missing" }).map(({ verdict }) => verdict), ["off"]);
+  const [away] = judgeTopic({ kind: "away", why: "nothing listens there" });
+  assert.deepEqual([away?.verdict, away?.found], ["bad", "nothing listens there"]);
+});
