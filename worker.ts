@@ -11,6 +11,7 @@ import { openPostgres } from "./src/ledger/postgres.ts";
 import { openLedger } from "./src/ledger/sql_ledger.ts";
 import type { KafkaConfig } from "./src/config.ts";
 import { configOrExit, die, exitCodes, exitOnSignal, orExit, say, stopOnSignal } from "./src/lifecycle.ts";
+import { logWayOf } from "./src/log/topic.ts";
 import { KafkaTopic } from "./src/log/kafka/topic.ts";
 import { RedisStream } from "./src/log/redis_stream.ts";
 import { RelayedLog } from "./src/log/relayed_log.ts";
@@ -86,7 +87,9 @@ const store = new RedisStore(new Links(servers, "server"), { ...place, deploymen
   replicaTimeoutMs: Math.min(Math.floor(config.requestTimeoutMs / 2), silenceMaxMs / 2),
 });
 const stream = new RedisStream(new Links(servers, "shard"), place);
-const log = kafka === null ? stream : await relayed(kafka);
+const { log, logWay } = kafka === null
+  ? { log: stream, logWay: () => Promise.resolve("stream") }
+  : await relayed(kafka);
 const worker = startWorker({
   ledger,
   deployment,
@@ -96,6 +99,7 @@ const worker = startWorker({
   store,
   world,
   logger,
+  logWay,
   durability: config.durability,
   retentionMs: config.retentionDays * 86_400_000,
   ...telemetry && { watch: telemetry.worker },
@@ -119,7 +123,7 @@ async function relayed(kafka: KafkaConfig) {
   });
   await orExit(reportTopic(topic, logger));
   const watch = telemetry?.worker;
-  return new RelayedLog({
+  const log = new RelayedLog({
     stream,
     topic,
     deployment: deployment.id,
@@ -130,4 +134,11 @@ async function relayed(kafka: KafkaConfig) {
       onProgress: (shard, { unread }) => watch.topicRead(shard, unread),
     },
   });
+  let way: string | undefined;
+  const logWay = async () => {
+    // Arming has just asked the broker, so it answers; when it does not any more, the next arming notes it.
+    way ??= await topic.prepare().then(logWayOf, () => undefined);
+    return way;
+  };
+  return { log, logWay };
 }

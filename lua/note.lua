@@ -7,6 +7,7 @@
             "promises_off"  JSON array of sentences: the promises that its servers do not keep; "[]" when all are kept
             "verifying"     "": the worker verifies it; the time is noted, ms
             "refusal"       why the worker did not arm it; lua/arm.lua takes it away
+            "log_way"       where the worker reads the log
   Reply   1 done; 0 somebody else's, or nobody's: nothing was done
   Cost    O(1) ]=]
 

@@ -34,6 +34,8 @@ export interface ShardView {
   readonly nonce: string;
   /** It went back to an older state since it was armed: all that its log has must be compared with the ledger. */
   readonly suspect: boolean;
+  /** Where the last worker read the log, as it noted; empty when none did. */
+  readonly logWay: string;
   /** How many SKUs it has. */
   readonly skus: number;
   /** No key of this shard exists. */
@@ -160,7 +162,9 @@ export type ShardNote =
   /** The worker verifies it from now on. */
   | { readonly kind: "verifying" }
   /** Why the worker did not arm it; names no SKU and no figure. */
-  | { readonly kind: "refusal"; readonly reason: string };
+  | { readonly kind: "refusal"; readonly reason: string }
+  /** Where the worker reads the log: `stream`, or the topic and its cluster. */
+  | { readonly kind: "log_way"; readonly way: string };
 
 /** What a restored shard starts from. */
 export interface RestoreStart {

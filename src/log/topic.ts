@@ -64,10 +64,17 @@ export interface Topic {
   close(): Promise<void>;
 }
 
+/** How a worker names the log that it reads when it reads a topic; `stream` without one. */
+export function logWayOf({ topic, clusterId }: TopicFacts): string {
+  return `topic ${topic} of Kafka cluster ${clusterId}`;
+}
+
 /** What is worth knowing of a topic. */
 export interface TopicFacts {
   /** Its name. */
   readonly topic: string;
+  /** Names the cluster, as the brokers have it. */
+  readonly clusterId: string;
   /** At least as many as there are shards. */
   readonly partitions: number;
   /** How many of them are in use, the first: one a shard. */

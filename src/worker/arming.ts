@@ -15,7 +15,7 @@
  */
 import { refusalsOf } from "../finding.ts";
 import { changesTo } from "../inventory/limits.ts";
-import type { ShardControl, ShardNote, ShardView } from "../inventory/shard_control.ts";
+import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
 import type { Cursor } from "../ledger/ledger.ts";
 import { bookTheRest, type CatchUpParts, lastNumber } from "./catch_up.ts";
 import type { Recovery } from "../ledger/recovery.ts";
@@ -26,6 +26,7 @@ import { type FitnessParts, look } from "./fitness.ts";
 import { whileBeating } from "./lease_beat.ts";
 import { recall, type Recalled, type RecallParts } from "./recall.ts";
 import { acceptedLoss, whyBooksWentBack, whyNumbersMissing } from "./recover.ts";
+import { noteBeside } from "./notes.ts";
 import { rebuild, type RebuildParts, type Rebuilt } from "./rebuild.ts";
 import { whyForeign, whyLedgerWentBack, whyNotTakenOver, whyOtherLedger, whyRebuild } from "./verify.ts";
 
@@ -41,6 +42,8 @@ export type Verdict =
     readonly nonce: string;
     /** Why the store was filled from the ledger; empty when it was intact. */
     readonly rebuilt: string;
+    /** Where the worker before read the log; empty when it is not known. */
+    readonly logWay: string;
     /** Events lost with the store. */
     readonly lost: number;
     /** Settings by which the shard decided until now, and no longer does; empty when it goes on by the same. */
@@ -88,14 +91,6 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
   return verified.kind === "verified" ? await issueAndArm(verified, parts) : verified;
 }
 
-/** For those who ask why the shard does not sell. A server that takes no note is judged by what follows. */
-export async function noteBeside(
-  { control, deployment, ledger }: Pick<ArmingParts, "control" | "deployment" | "ledger">,
-  note: ShardNote,
-): Promise<void> {
-  await control.note(ledger.shard, deployment.id, note).catch(() => {});
-}
-
 async function refuseUnfit(parts: ArmingParts): Promise<Refused | undefined> {
   const refusals = refusalsOf(await look(parts), parts.durability);
   if (refusals.length === 0) return undefined;
@@ -127,8 +122,8 @@ async function settleAtOnce(view: ShardView, parts: ArmingParts): Promise<Verdic
     (await differsAt(cursor, parts) ? `its log has event ${cursor.seq} with other contents` : undefined);
   if (!why) {
     // Verified by the worker before this one, and still the same server: it sells, and its log goes on.
-    const { position: { epoch }, nonce } = view;
-    return { kind: "armed", epoch, nonce, rebuilt: "", lost: 0, ...changes(view, parts.control) };
+    const { position: { epoch }, nonce, logWay } = view;
+    return { kind: "armed", epoch, nonce, logWay, rebuilt: "", lost: 0, ...changes(view, parts.control) };
   }
   if (!await disarmUnvisited(parts)) {
     return refused(`Cannot arm shard ${shard} as a worker with another ledger keeps it armed: ${why}`);
@@ -235,7 +230,15 @@ async function issueAndArm(
     token: rebuilt?.token ?? "",
   });
   if (!armed) return { kind: "changed" };
-  return { kind: "armed", epoch, nonce: String(epoch), rebuilt: loss, lost, ...changes(view, control) };
+  return {
+    kind: "armed",
+    epoch,
+    nonce: String(epoch),
+    logWay: view.logWay,
+    rebuilt: loss,
+    lost,
+    ...changes(view, control),
+  };
 }
 
 function changes({ limits }: ShardView, control: ShardControl): { changedSettings: readonly string[] } {

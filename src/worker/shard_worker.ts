@@ -19,7 +19,8 @@ import { FitnessWatch } from "./fitness.ts";
 import { QuotaSweep } from "./quota_sweep.ts";
 import { Retention } from "./retention.ts";
 import { unwatched, type WorkerWatch } from "./watch.ts";
-import { arm, type ArmingParts, noteBeside, type Verdict, whatDecides } from "./arming.ts";
+import { arm, type ArmingParts, type Verdict, whatDecides } from "./arming.ts";
+import { noteBeside, noteLogWay, reasonOf } from "./notes.ts";
 import { Visits } from "./visits.ts";
 import { describe, driftOf } from "./compare_stock.ts";
 import { Figures } from "./figures.ts";
@@ -31,6 +32,11 @@ export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
   readonly ledger: Ledger;
   /** Where the worker's own adjustments are decided. */
   readonly store: StockStore;
+  /**
+   * Where this worker reads the log, noted beside each shard that it arms: `stream`, or the topic and its cluster.
+   * Undefined while nobody can tell; left out = nothing is noted.
+   */
+  readonly logWay?: () => Promise<string | undefined>;
   /** Order lines older than this are deleted, ms; at least the idempotency window. */
   readonly retentionMs: number;
   /** Told of every change: lease, arming, refusal, loss. */
@@ -104,11 +110,12 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
       case "armed": {
         lastRefusal = "";
         watch.verified(ledger.shard, verdict.rebuilt === "" ? "armed" : "rebuilt", 0);
-        const { nonce: _, ...armed } = verdict;
+        const { nonce: _, logWay, ...armed } = verdict;
         parts.logger.info("shard armed", { shard: ledger.shard, ...armed });
         if (verdict.changedSettings.length > 0) {
           parts.logger.warn("settings changed", { shard: ledger.shard, changed: verdict.changedSettings });
         }
+        await noteLogWay({ ...parts, ledger }, logWay);
         await follow(ledger, verdict, parts);
         watch.disarmed(ledger.shard);
         break;
@@ -119,7 +126,7 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
           parts.logger.error("shard refused", { shard: ledger.shard, reason: verdict.reason });
           parts.onFailure?.(new Error(verdict.reason));
         }
-        await noteBeside({ ...parts, ledger }, { kind: "refusal", reason: reasonFor(verdict) });
+        await noteBeside({ ...parts, ledger }, { kind: "refusal", reason: reasonOf(verdict) });
         lastRefusal = verdict.reason;
         if (verdict.missesNumbers) {
           settled = { by: await whatDecides({ ...parts, ledger }), atMs: parts.world.elapsedMs() };
@@ -263,11 +270,6 @@ async function giveBackDue(
   for (const reason of refused) {
     logger.error("sold twice after the window, not given back", { shard, reason });
   }
-}
-
-/** The reason as anybody may read it. */
-function reasonFor({ reason, driftUnits }: Extract<Verdict, { kind: "refused" }>): string {
-  return driftUnits === 0 ? reason : "store and ledger differ: the worker's log names the SKUs";
 }
 
 /** What an arming threw and only a person can change, as a verdict. */

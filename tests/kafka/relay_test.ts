@@ -306,6 +306,7 @@ Deno.test(
     const facts = await scene.topic(3).prepare();
     assert.deepEqual(facts, {
       topic: `${scene.namespace}.events`,
+      clusterId: facts.clusterId,
       partitions: 3,
       used: 3,
       replicationFactor: 1,
@@ -314,6 +315,7 @@ Deno.test(
       maxMessageBytes: 1_048_588,
       created: true,
     });
+    assert.match(facts.clusterId, /^\S{10,}$/);
     assert.ok(!(await scene.topic(3).prepare()).created);
     assert.deepEqual(await scene.topic(3).look(), {
       facts: { ...facts, created: false },

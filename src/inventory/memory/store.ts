@@ -156,6 +156,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
       limits: deployment === null ? null : state.limits,
       nonce: "",
       suspect: false,
+      logWay: "",
       skus: state.skus,
       empty: deployment === null,
       refusal: "",

@@ -23,7 +23,7 @@ import { isForAPerson, refusesWrites, StoreError } from "../store.ts";
 import { pairKey, rememberedKey } from "../remembered.ts";
 import { encodeLine } from "./wire_lines.ts";
 import { readServer } from "./server_facts.ts";
-import { decodeVisit, packStock, unpackStock } from "./wire_control.ts";
+import { decodeVisit, noteValue, packStock, unpackStock } from "./wire_control.ts";
 import { allShardKeys, keyNames, type RedisPlace } from "../../redis/keys.ts";
 import type { Links } from "../../redis/links.ts";
 import { digestOf, readScript, type Script } from "../../redis/script.ts";
@@ -49,14 +49,6 @@ const trimMargin = 10_000;
 const scanCount = 2000;
 const sweepFields = 250;
 const eventsKey = keyNames.indexOf("events");
-
-/** Characters of a reason that is noted beside a shard. */
-const reasonCharsMax = 500;
-
-function noteValue(note: ShardNote): string {
-  if (note.kind === "verifying") return "";
-  return note.kind === "promises_off" ? JSON.stringify(note.off) : note.reason.slice(0, reasonCharsMax);
-}
 
 /** Verifies, restores and arms shards in Redis. */
 export class RedisControl implements ShardControl {
@@ -128,6 +120,7 @@ export class RedisControl implements ShardControl {
       limits: unpackLimits(text(view.settings)),
       nonce: text(view.nonce),
       suspect: view.suspect === true,
+      logWay: text(view.log_way),
       skus: integer(view.skus),
       empty: integer(view.keys) === 0,
       refusal,

@@ -5,7 +5,7 @@
  * @module
  */
 import { integer, list, text } from "../../redis/reply.ts";
-import type { Visit } from "../shard_control.ts";
+import type { ShardNote, Visit } from "../shard_control.ts";
 import type { StockRow } from "../../ledger/ledger.ts";
 
 /** A SKU as `lua/state.lua` keeps it. */
@@ -31,4 +31,21 @@ export function decodeVisit(reply: unknown): Pick<Visit, "kind" | "head" | "nonc
   const [found, head, nonce] = list(JSON.parse(text(reply)));
   const kind = visitKinds.find((kind) => kind === found) ?? "lost";
   return { kind, head: integer(head), nonce: text(nonce) };
+}
+
+/** Characters of a reason that is noted beside a shard. */
+const reasonCharsMax = 500;
+
+/** What a worker notes, as `lua/note.lua` takes it. */
+export function noteValue(note: ShardNote): string {
+  switch (note.kind) {
+    case "promises_off":
+      return JSON.stringify(note.off);
+    case "verifying":
+      return "";
+    case "refusal":
+      return note.reason.slice(0, reasonCharsMax);
+    case "log_way":
+      return note.way;
+  }
 }

@@ -118,8 +118,8 @@ export interface KafkaAdmin {
   disconnect(): Promise<void>;
   /** Names of all topics. */
   listTopics(): Promise<string[]>;
-  /** How many brokers there are. */
-  describeCluster(): Promise<{ brokers: readonly unknown[] }>;
+  /** How many brokers there are, and what their cluster calls itself. */
+  describeCluster(): Promise<{ brokers: readonly unknown[]; clusterId: string }>;
   /** Partitions of topics, and who has copies. */
   fetchTopicMetadata(of: { topics: string[] }): Promise<{
     topics: { partitions: { replicas: readonly number[] }[] }[];

@@ -69,8 +69,10 @@ async function describe(
   });
   const values = new Map(config?.configEntries.map((entry) => [entry.configName, entry.configValue]));
   const found = metadata?.partitions.length ?? 0;
+  const { clusterId } = await admin.describeCluster();
   return {
     topic,
+    clusterId,
     partitions: found,
     used: partitions,
     replicationFactor: Math.min(...(metadata?.partitions ?? []).map(({ replicas }) => replicas.length)),

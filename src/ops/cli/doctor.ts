@@ -6,6 +6,7 @@
 import { type Finding, type PromiseName, promises } from "../../finding.ts";
 import { describeDifferences, limitsOf } from "../../inventory/limits.ts";
 import { exits } from "./failure.ts";
+import { logWayOf } from "../../log/topic.ts";
 import { allShards, type Reach, type TopicLook } from "./reach.ts";
 import { table, type Terminal } from "./terminal.ts";
 
@@ -18,7 +19,7 @@ export async function doctor(reach: Reach, terminal: Terminal): Promise<number> 
     ...await storeFindings(reach),
     ...await shardFindings(reach),
     ...await ledgerFindings(reach),
-    ...judgeTopic(await reach.topic()),
+    ...await topicFindings(reach),
   ];
   const findings = looks.map(({ check, verdict, found }) => ({ check, verdict, found }));
   const sentences = Object.keys(promises).map((name) => sentenceOf(name as PromiseName, looks));
@@ -124,6 +125,24 @@ async function ledgerFindings(reach: Reach): Promise<Look[]> {
       promise: "booked",
     },
   ];
+}
+
+async function topicFindings(reach: Reach): Promise<Look[]> {
+  const look = await reach.topic();
+  const control = await reach.control();
+  const views = await Promise.all(allShards(reach).map((shard) => control.inspect(shard)));
+  const own = look === null ? "stream" : look.kind === "found" ? logWayOf(look.facts) : undefined;
+  return [...judgeTopic(look), ...judgeLogWays(views.map(({ logWay }) => logWay), own)];
+}
+
+/** Where the workers read the log, one a shard, against the place that this process' settings lead to. */
+export function judgeLogWays(noted: readonly string[], own: string | undefined): Look[] {
+  const ways = new Set(noted.filter((way) => way !== ""));
+  const all = [...ways].join("; ");
+  const about = { check: "KAFKA_BROKERS", promise: null };
+  if (ways.size > 1) return [{ ...about, verdict: "bad", found: `workers disagree about it: ${all}` }];
+  if (ways.size === 0 || own === undefined || ways.has(own)) return [];
+  return [{ ...about, verdict: "off", found: `is another one here (${own}) than for the workers: ${all}` }];
 }
 
 /** A worker that is down for a weekend finds what it has not booked; the stream keeps it as well. */

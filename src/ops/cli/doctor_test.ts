@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
-import { judgeTopic } from "./doctor.ts";
+import { judgeLogWays, judgeTopic } from "./doctor.ts";
 
 const facts = {
-  ...{ topic: "inventory.events", partitions: 4, used: 4, replicationFactor: 3, minInsyncReplicas: 2 },
+  ...{
+    topic: "inventory.events",
+    clusterId: "c",
+    partitions: 4,
+    used: 4,
+    replicationFactor: 3,
+    minInsyncReplicas: 2,
+  },
   ...{ retentionMs: 604_800_000, maxMessageBytes: 1_048_588, created: false },
 };
 
@@ -25,4 +32,19 @@ Deno.test("judgeTopic() says when there is no topic, no broker that answers, and
   assert.deepEqual(judgeTopic({ kind: "missing" }).map(({ verdict }) => verdict), ["off"]);
   const [away] = judgeTopic({ kind: "away", why: "nothing listens there" });
   assert.deepEqual([away?.verdict, away?.found], ["bad", "nothing listens there"]);
+});
+
+Deno.test("judgeLogWays() finds workers that disagree about KAFKA_BROKERS, and a process with other settings", () => {
+  assert.deepEqual(judgeLogWays(["", ""], "stream"), []);
+  assert.deepEqual(judgeLogWays(["stream", "stream"], "stream"), []);
+  assert.deepEqual(
+    judgeLogWays(["topic a of Kafka cluster x", "topic a of Kafka cluster y"], undefined).map(({ verdict }) =>
+      verdict
+    ),
+    ["bad"],
+  );
+  assert.deepEqual(judgeLogWays(["stream"], "topic a of Kafka cluster x").map(({ verdict }) => verdict), [
+    "off",
+  ]);
+  assert.deepEqual(judgeLogWays(["stream"], undefined), [], "a broker that is away says nothing of it");
 });
