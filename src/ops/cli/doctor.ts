@@ -4,6 +4,7 @@
  * @module
  */
 import { type Finding, type PromiseName, promises } from "../../finding.ts";
+import { countDescriptors, descriptorsBesideRequests } from "../../http/listener.ts";
 import { describeDifferences, limitsOf } from "../../inventory/limits.ts";
 import { exits } from "./failure.ts";
 import { logWayOf } from "../../log/topic.ts";
@@ -15,7 +16,9 @@ export type Look = Omit<Finding, "promise"> & { readonly promise: PromiseName | 
 
 /** Prints all findings. Returns 1 when any is `bad`. */
 export async function doctor(reach: Reach, terminal: Terminal): Promise<number> {
+  const wanted = reach.config.queueMax + descriptorsBesideRequests;
   const looks = [
+    descriptorFinding(reach.config.queueMax, countDescriptors(wanted)),
     ...await storeFindings(reach),
     ...await shardFindings(reach),
     ...await ledgerFindings(reach),
@@ -25,6 +28,24 @@ export async function doctor(reach: Reach, terminal: Terminal): Promise<number> 
   const sentences = Object.keys(promises).map((name) => sentenceOf(name as PromiseName, looks));
   terminal.result({ findings, promises: sentences }, [table(findings), "", ...sentences].join("\n"));
   return looks.some(({ verdict }) => verdict === "bad") ? exits.failed : exits.ok;
+}
+
+/**
+ * Whether a process with the limits of this one can hold as many requests as QUEUE_MAX allows.
+ *
+ * @param descriptors how many this process can open, counted up to what is needed
+ */
+export function descriptorFinding(queueMax: number, descriptors: number): Look {
+  const wanted = queueMax + descriptorsBesideRequests;
+  const isEnough = descriptors >= wanted;
+  return {
+    check: "descriptors",
+    verdict: isEnough ? "ok" : "off",
+    found: isEnough
+      ? `${wanted} can be open, as QUEUE_MAX=${queueMax} takes`
+      : `${descriptors} can be open here, QUEUE_MAX=${queueMax} takes ${wanted}: raise ulimit -n (nofile)`,
+    promise: null,
+  };
 }
 
 /** What the shards' servers say of themselves. What differs among shards is said with the shards. */

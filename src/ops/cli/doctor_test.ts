@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { judgeLogWays, judgeTopic } from "./doctor.ts";
+import { descriptorsBesideRequests } from "../../http/listener.ts";
+import { descriptorFinding, judgeLogWays, judgeTopic } from "./doctor.ts";
 
 const facts = {
   ...{
@@ -47,4 +48,15 @@ Deno.test("judgeLogWays() finds workers that disagree about KAFKA_BROKERS, and a
     "off",
   ]);
   assert.deepEqual(judgeLogWays(["stream"], undefined), [], "a broker that is away says nothing of it");
+});
+
+Deno.test("doctor: descriptors are enough for QUEUE_MAX, or it says how many are needed", () => {
+  const wanted = 1000 + descriptorsBesideRequests;
+  assert.equal(descriptorFinding(1000, wanted).verdict, "ok");
+  const { verdict, found } = descriptorFinding(1000, wanted - 1);
+  assert.equal(verdict, "off");
+  assert.match(
+    found,
+    new RegExp(`^${wanted - 1} can be open here, QUEUE_MAX=1000 takes ${wanted}: raise ulimit`),
+  );
 });

@@ -69,3 +69,11 @@ Deno.test("stock file: a header with an unknown, a missing or a repeated column 
     assert.equal(others.length, 0);
   }
 });
+
+Deno.test("stock file: a SKU is held to the rules of ids that HTTP has", async () => {
+  const invisible = ["\u200b", "\ufeff", "\u00a0", "\u202e", "\u2066", "\t", "\u00ad", "\u2028"];
+  const skus = [" A", "A ", ".", "..", ...invisible.flatMap((char) => [`${char}A`, `A${char}`, `A${char}B`])];
+  const wrong = await wrongOf(`sku,available\n${skus.map((sku) => `"${sku}",1\n`).join("")}`);
+  assert.equal(wrong.length, skus.length, wrong.join("\n"));
+  for (const line of wrong) assert.match(line, /^\d+ sku must not /);
+});
