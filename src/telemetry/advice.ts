@@ -31,6 +31,10 @@ const table: readonly Advice[] = [
   [/database ".*" does not exist/, () => "create it with createdb, or correct the name in DATABASE_URL"],
   [/role ".*" does not exist/, () => "create it: see deploy/postgres/roles.sql; or correct DATABASE_URL"],
   [
+    /corrupt message|wrong version number|before secure TLS/,
+    (setting) => `the server does not speak TLS there: correct host and port in ${setting}, or leave TLS out`,
+  ],
+  [
     /ECONNREFUSED/,
     (setting) => `nothing listens there: start the server, or correct host and port in ${setting}`,
   ],
@@ -45,7 +49,7 @@ const table: readonly Advice[] = [
   ],
   [/certificate|self.signed|UnknownIssuer/i, (setting) => `TLS fails: see the CA settings beside ${setting}`],
   [
-    /timeout|timed out|no answer within \d+ ms|in \d+ ms|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/i,
+    /timeout|timed out|no answer within \d+ ms|\bin \d+ ms|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/i,
     (setting) =>
       `no answer: correct host and port in ${setting}, or open the firewall; or the server does not speak ` +
       `${protocols[setting]}'s protocol`,

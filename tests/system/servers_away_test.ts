@@ -170,6 +170,13 @@ Deno.test("advice: drivers' errors lead to what is to be corrected", () => {
     ["DATABASE_URL", 'no pg_hba.conf entry for host "::1"', /pg_hba\.conf/],
     ["DATABASE_URL", "getaddrinfo ENOTFOUND nowhere", /^no host has this name/],
     ["REDIS_URL", "connect ETIMEDOUT", /firewall/],
+    [
+      "REDIS_URL",
+      "Cannot reach Redis within 5000 ms: received corrupt message",
+      /^the server does not speak TLS there/,
+    ],
+    ["DATABASE_URL", "disconnected before secure TLS connection was established", /leave TLS out/],
+    ["REDIS_URL", "Cannot reach Redis within 5000 ms", /^correct REDIS_URL/],
     ["REDIS_URL", "self-signed certificate", /^TLS fails/],
     ["KAFKA_BROKERS", "SASL PLAIN authentication failed: Invalid username or password", /KAFKA_USERNAME/],
     ["KAFKA_BROKERS", "something new", /^correct KAFKA_BROKERS\. Check with: /],

@@ -65,7 +65,11 @@ export const serverPaths: Readonly<Record<string, Part>> = {
           status: 503,
           description: "Not ready.",
           body: "Readiness",
-          example: { ready: false, missing: ["shard 0: unarmed"], promises_off: [] },
+          example: {
+            ready: false,
+            missing: ["shard 0: unarmed: no worker has verified it yet"],
+            promises_off: [],
+          },
           headers: ["CacheControl"],
         },
       ],
