@@ -476,6 +476,33 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
     assert.deepEqual(outcomes[10], stale(7));
   });
 
+  test("a rebuilt shard goes on with the count and the version, and knows what has had no stock", async (parts) => {
+    const { store, control } = parts;
+    const start = { deployment, shards: 1, seq: 9, booked: 9 };
+    await control.beginRestore(0, "t", await control.inspect(0), start);
+    await control.restoreStock(0, "t", [
+      { sku: "S", available: 10, reserved: 0, policy: { quota: 2, closes: later, sale: 3, version: 7 } },
+      { sku: "N", available: 0, reserved: 0, policy: { quota: 1, sale: 4, version: 4, unstocked: true } },
+    ]);
+    await control.restoreQuotas(0, "t", [{ userId: "user-1", sku: "S", units: 2, sale: 3 }]);
+    const seen = await control.inspect(0);
+    assert.ok(await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 9, token: "t" }));
+    const outcomes = await decide(
+      store,
+      rules("S", { quota: 3, expected: 3 }),
+      rules("S", { quota: 3, expected: 7 }), // another end and a higher quota
+      deduct("o", "S", 2),
+      deduct("o", "S", 1),
+      adjust("first", "N", 5),
+      deduct("n", "N", 2),
+    );
+    assert.deepEqual(kinds(outcomes), [
+      ...["stale_rules", "accepted", "quota_exceeded", "accepted"],
+      ...["accepted", "quota_exceeded"],
+    ]);
+    assert.ok(outcomes[4]?.kind === "accepted" && outcomes[4].created);
+  });
+
   test("rules come before the stock, which then is sold by them", async ({ store, log }) => {
     const first = { kind: "set", adjustmentId: "a", sku: "N", available: 5, expected: null } as const;
     const outcomes = await decide(
