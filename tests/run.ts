@@ -1,9 +1,10 @@
 /**
- * `deno task test`, `deno task test:backends` and `deno task bench`: gets real servers, runs every test on them,
+ * `deno task test`, `deno task test:backends`, `deno task test:containers` and `deno task bench`: gets real servers, runs every test on them,
  * stops them.
  *
  *     deno task test [file…] [--filter name]      ends with the line "N passed, N failed"
  *     deno task test:backends [--filter name]     the same on real telemetry backends, which it builds once
+ *     deno task test:containers [--if-possible]   compose.yaml on an engine of its own, with stand-in images
  *     deno task bench [file…] [--filter name]
  *
  * TEST_REDIS_URL, TEST_VALKEY_URL and TEST_DATABASE_URL choose other servers, which must be empty.
@@ -11,6 +12,7 @@
  * @module
  */
 // deno-lint-ignore-file no-console -- this is the command that prints for the user
+import { engineProblem } from "./containers/engine.ts";
 import { installBackends } from "./backends/install.ts";
 import { readReport } from "./report.ts";
 import { removeStaleNetworks } from "./servers/network.ts";
@@ -25,7 +27,7 @@ import {
 } from "./servers/run_folder.ts";
 import { missingServers, sharedServers, startShared } from "./servers/shared_servers.ts";
 
-type Mode = "test" | "backends" | "bench";
+type Mode = "test" | "backends" | "containers" | "bench";
 
 /** How a run ended, and why when the output above does not say it. Benchmarks count nothing. */
 interface Result {
@@ -36,11 +38,17 @@ interface Result {
 
 // Their programs take minutes to build on a new machine, so they have a task of their own, and names that
 // `deno test` does not look for.
-const BACKEND_TESTS = ["tests/backends/order_backends.ts", "tests/backends/rules_backends.ts"];
+const TESTS_OF: Partial<Record<Mode, readonly string[]>> = {
+  backends: ["tests/backends/order_backends.ts", "tests/backends/rules_backends.ts"],
+  containers: ["tests/containers/compose_containers.ts"],
+};
 
 // The whole suite takes 15 minutes on two quiet cores. Installing and building before it is not counted: that may
 // take as long again on a busy machine, and each build has a limit of its own.
 const TESTS_DEADLINE_MS = 45 * 60_000;
+
+/** For CI: where no engine can run, `containers` says why and succeeds. */
+const IF_POSSIBLE = "--if-possible";
 
 const STOP_SIGNALS: Partial<Record<Deno.Signal, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 
@@ -58,8 +66,15 @@ const CLEAN: Record<SharedServer, (url: string) => Promise<void>> = {
 
 async function main(args: readonly string[]): Promise<number> {
   const [first] = args;
-  const mode = first === "bench" || first === "backends" ? first : "test";
-  const rest = mode === "test" ? args : args.slice(1);
+  const mode = first === "bench" || first === "backends" || first === "containers" ? first : "test";
+  const rest = mode === "test" ? args : args.slice(1).filter((arg) => arg !== IF_POSSIBLE);
+  const problem = mode === "containers" ? engineProblem() : undefined;
+  if (problem !== undefined) {
+    const isWanted = !args.includes(IF_POSSIBLE);
+    console.error(`Cannot run containers here: ${problem}`);
+    if (isWanted) console.log("\n0 passed, 1 failed");
+    return isWanted ? 1 : 0;
+  }
   const stopped = stopRequest();
   const run = await openRun();
   const ours = missingServers();
@@ -91,7 +106,7 @@ async function runOnServers(
   if (mode === "bench") return await runBenchmarks(args);
   if (mode === "backends") await installBackends(console.log);
   const junitFile = `${run.dir}/junit.xml`;
-  const which = mode === "backends" ? BACKEND_TESTS : [];
+  const which = TESTS_OF[mode] ?? [];
   const code = await Promise.race([
     runDeno(["test", "--allow-all", `--junit-path=${junitFile}`, ...which, ...args]),
     tooLong(),

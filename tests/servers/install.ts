@@ -20,7 +20,11 @@ export type ServerName =
   | "nginx"
   | "openssl"
   | "iproute2"
-  | "pgbouncer";
+  | "pgbouncer"
+  | "docker"
+  | "docker-cli"
+  | "iptables"
+  | "debootstrap";
 
 /** How one server is found and installed. */
 interface Recipe {
@@ -87,6 +91,31 @@ const RECIPES: Record<ServerName, Recipe> = {
     folders: () => ["/usr/sbin", "/sbin"], // not in everybody's PATH
     install: () => installPackages(["iproute2"]),
     byHand: "sudo apt-get install -y iproute2",
+  },
+  // For tests/containers: an engine of its own, and what its images are made of.
+  docker: {
+    programs: ["dockerd"],
+    folders: () => ["/usr/sbin"],
+    install: () => installPackages(["docker.io"]),
+    byHand: "sudo apt-get install -y docker.io",
+  },
+  "docker-cli": {
+    programs: ["docker"],
+    folders: () => [],
+    install: () => installPackages(["docker.io"]),
+    byHand: "sudo apt-get install -y docker.io",
+  },
+  iptables: {
+    programs: ["iptables"],
+    folders: () => ["/usr/sbin"],
+    install: () => installPackages(["iptables"]),
+    byHand: "sudo apt-get install -y iptables",
+  },
+  debootstrap: {
+    programs: ["debootstrap"],
+    folders: () => ["/usr/sbin"],
+    install: () => installPackages(["debootstrap"]),
+    byHand: "sudo apt-get install -y debootstrap",
   },
   valkey: {
     programs: ["valkey-server"],
