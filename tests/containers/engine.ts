@@ -62,6 +62,7 @@ export class Engine implements AsyncDisposable {
       `#!/bin/sh\nif [ "$1" = compose ]; then shift; exec "${compose}" "$@"; fi\nexec "${docker}" "$@"\n`,
       { mode: 0o755 },
     );
+    await Deno.writeTextFile(`${dir}/daemon.json`, "{}"); // not the one of this machine
     const hadBridge = await exists("/sys/class/net/docker0");
     const process = await startProcess({
       command: programOf("docker", "dockerd"),
@@ -73,7 +74,7 @@ export class Engine implements AsyncDisposable {
           "--host",
           `unix://${socket}`,
           "--config-file",
-          `${dir}/none.json`,
+          `${dir}/daemon.json`,
         ],
       ],
       readyLine: /API listen on/,
@@ -84,7 +85,13 @@ export class Engine implements AsyncDisposable {
       DOCKER_BUILDKIT: "0", // Debian has no package of buildx
       PATH: `${bin}:${Deno.env.get("PATH") ?? ""}`,
     };
-    return new Engine(process, env, hadBridge);
+    const engine = new Engine(process, env, hadBridge);
+    // Of a run that was killed.
+    const left = (await engine.docker("ps", "--all", "--quiet")).split(/\s+/).filter((id) => id !== "");
+    if (left.length > 0) await engine.docker("rm", "--force", ...left);
+    await engine.docker("network", "prune", "--force");
+    await engine.docker("volume", "prune", "--force");
+    return engine;
   }
 
   /** `docker …`; returns what it printed. */

@@ -34,7 +34,7 @@ const POSTGRES_ENTRY = `#!/bin/sh
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   printf %s "$POSTGRES_PASSWORD" > /tmp/password
-  initdb -D "$PGDATA" -U postgres --pwfile=/tmp/password --auth-local=trust --auth-host=scram-sha-256 > /dev/null
+  initdb -D "$PGDATA" -U postgres --pwfile=/tmp/password --encoding=UTF8 --locale=C.UTF-8 --auth-local=trust --auth-host=scram-sha-256 > /dev/null
   rm /tmp/password
   echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
   echo "listen_addresses = '*'" >> "$PGDATA/postgresql.conf"
@@ -118,6 +118,8 @@ async function standIns(): Promise<Readonly<Record<string, StandIn>>> {
     "postgres:17.6-bookworm": {
       scripts: { "docker-entrypoint.sh": POSTGRES_ENTRY },
       lines: [
+        // The numbers of the image's user.
+        "RUN groupmod -g 999 postgres && usermod -u 999 postgres && chown postgres:postgres /var/run/postgresql",
         "ENV PGDATA=/var/lib/postgresql/data",
         "ENV PATH=/usr/lib/postgresql/15/bin:/usr/bin:/bin",
         "RUN rm -rf /var/lib/postgresql/* && mkdir -p $PGDATA && chown postgres:postgres $PGDATA && chmod 1777 $PGDATA",

@@ -30,6 +30,8 @@ export type KeeperAnswer =
 
 // A polite stop lets PostgreSQL give back its shared memory; measured 40 to 120 ms.
 const STOP_GRACE_MS = 3_000;
+// An engine stops its containers first; killed before that, it would leave them running.
+const ENGINE_STOP_GRACE_MS = 40_000;
 const POLL_MS = 20;
 // A new machine installs servers first: apt takes 30 s, Kafka's jars 11 s, and both may wait for a lock.
 const KEEPER_DEADLINE_MS = 15 * 60_000;
@@ -122,7 +124,8 @@ export function untrack(pid: number): void {
 async function closeRun(dir: string): Promise<void> {
   // Once more after each round: a process ended here may have started another in its last moment.
   for (let pids = tracked(dir); pids.length > 0; pids = tracked(dir)) {
-    await endAll(pids);
+    const hasEngine = pids.some((pid) => trackedCommand(dir, pid).includes("dockerd"));
+    await endAll(pids, hasEngine ? ENGINE_STOP_GRACE_MS : STOP_GRACE_MS);
     pids.forEach(untrack);
   }
   await Deno.remove(dir, { recursive: true });
@@ -132,12 +135,20 @@ function tracked(dir: string): number[] {
   return [...Deno.readDirSync(`${dir}/processes`)].map(({ name }) => Number(name));
 }
 
-async function endAll(pids: readonly number[]): Promise<void> {
+function trackedCommand(dir: string, pid: number): string {
+  try {
+    return Deno.readTextFileSync(`${dir}/processes/${pid}`);
+  } catch {
+    return ""; // it has ended meanwhile
+  }
+}
+
+async function endAll(pids: readonly number[], graceMs: number): Promise<void> {
   for (const pid of pids) {
     signalPid(pid, "SIGINT"); // for PostgreSQL the fast shutdown; SIGTERM would wait for its clients
     signalPid(pid, "SIGCONT"); // a frozen process would not notice
   }
-  const deadlineMs = performance.now() + STOP_GRACE_MS;
+  const deadlineMs = performance.now() + graceMs;
   while (performance.now() < deadlineMs && !pids.every(isGone)) await sleep(POLL_MS);
   for (const pid of pids) if (!isGone(pid)) signalPid(pid, "SIGKILL");
 }

@@ -10,7 +10,7 @@ import { parse } from "yaml";
 /** One service, as far as tests read it. */
 export interface ComposeService {
   readonly image?: string;
-  readonly build?: string | { readonly dockerfile_inline: string };
+  readonly build?: string | { readonly args: { readonly IMAGE: string } };
   readonly command?: readonly string[];
   readonly pull_policy?: string;
   readonly init?: boolean;

@@ -73,6 +73,8 @@ Deno.test("compose: no service has rights that it does not need, or the file lim
     // The image of API and worker has an init process; a second one has no effect but a warning.
     assert.equal(service.init, undefined, name);
   }
+  // Compose ignores dockerfile_inline where BuildKit is missing, and builds ./Dockerfile in its place.
+  assert.ok(!read("compose.yaml").includes("dockerfile_inline"));
   const limit = /worker_rlimit_nofile (\d+);/.exec(read("deploy/nginx/nginx.conf"))?.[1];
   assert.equal(limit, "65536", "nginx cannot raise its limit above the container's");
 });
@@ -132,14 +134,16 @@ const TESTED = [
 ] as const;
 
 Deno.test("compose: every image has an exact version, the one that tests run on where they do", () => {
-  const built = services.map(([, { build }]) => typeof build === "object" ? build.dockerfile_inline : "");
-  const bases = [read("Dockerfile"), ...built].flatMap((text) =>
+  const built = services.map(([, { build }]) => typeof build === "object" ? build.args.IMAGE : "");
+  const bases = [read("Dockerfile"), read("deploy/compose/probe.Dockerfile")].flatMap((text) =>
     [...text.matchAll(/^FROM (\S+)/gm)].map(([, image = ""]) => image)
   );
   const pulled = services.flatMap(([, { image, build, pull_policy }]) =>
     build === undefined && pull_policy !== "never" && image ? [image] : []
   );
-  const images = new Set([...bases, ...pulled]);
+  const images = new Set(
+    [...bases, ...built, ...pulled].filter((image) => image !== "" && image !== "${IMAGE}"),
+  );
   for (const image of images) assert.match(image, /^[\w./-]+:v?\d+\.\d+(\.\d+)?(-\w+)?$/);
   for (const [image, file, words] of TESTED) {
     assert.ok(images.has(image), `${image} is what tests run on`);
