@@ -66,7 +66,7 @@ class Watch implements AsyncDisposable {
         from pg_locks l join pg_stat_activity a using (pid)
         where l.locktype = 'advisory' and l.granted and l.objid < ${SHARDS} and a.datname = current_database()
         group by a.application_name`;
-      this.#shares = new Map(shares.map(({ name, shards }) => [Number(name.split(":")[1]), shards]));
+      this.#shares = new Map(shares.map(({ name, shards }) => [parseInt(name.split(":")[1] ?? ""), shards]));
       const cursors = await this.#sql<{ shard: number; seq: number }[]>`
         select shard, seq::int from inventory.log_cursor`;
       const nowMs = performance.now();

@@ -41,7 +41,7 @@ export async function standstills(sql: Sql, shards: number, during: () => Promis
 /** How many shards each worker has. */
 async function shares(sql: Sql, workers: readonly Hosted[]): Promise<number[]> {
   const rows = await sql<{ pid: number }[]>`
-    select split_part(application_name, ':', 2)::int as pid
+    select split_part(split_part(application_name, ':', 2), '@', 1)::int as pid
     from pg_locks join pg_stat_activity using (pid)
     where locktype = 'advisory' and granted and objsubid = 2 and objid::bigint < 2147483648`;
   return workers.map(({ service }) => rows.filter(({ pid }) => pid === service.pid).length);
