@@ -72,7 +72,9 @@ export async function openScene(
     SHARDS: String(shards),
     USER_LIMIT_MS: "0",
     REQUEST_TIMEOUT_MS: "1000",
-    API_TOKENS: JSON.stringify({ "a-token-of-the-tests": ["deduct", "return", "read", "admin"] }),
+    API_TOKENS: JSON.stringify({
+      "a-token-of-the-tests-of-networks": { name: "net", scopes: ["deduct", "return", "read", "admin"] },
+    }),
     ...env,
   };
   const start = async (program: "api" | "worker", host: Host, own: Env) => ({

@@ -34,7 +34,10 @@ const PROGRAMS = {
 
 /** No setting of whoever runs the tests reaches a process under test; empty counts as unset. */
 const UNSET: Env = {
-  ...Object.fromEntries(Object.values(settings).map(({ name }) => [name, ""])),
+  // Deno reads DENO_SERVE_ADDRESS itself, and complains about an empty one.
+  ...Object.fromEntries(
+    Object.values(settings).filter(({ name }) => name !== "DENO_SERVE_ADDRESS").map(({ name }) => [name, ""]),
+  ),
   OTEL_DENO: "false", // Deno reads it too, and warns about an empty one
 };
 
