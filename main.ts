@@ -7,7 +7,7 @@
 import type { StoreConfig } from "./src/config.ts";
 import { createApp } from "./src/http/app.ts";
 import { guardHost, guardOpen } from "./src/http/guard.ts";
-import { countDescriptors, descriptorsBesideRequests, Listener } from "./src/http/listener.ts";
+import { Listener } from "./src/http/listener.ts";
 import { DurableStore, Watermark } from "./src/inventory/durable_store.ts";
 import { limitsOf } from "./src/inventory/limits.ts";
 import { MemoryStore } from "./src/inventory/memory/store.ts";
@@ -104,15 +104,14 @@ stopOnSignal(world, logger, config.drainDelayMs + config.drainTimeoutMs, [
   async () => await telemetry?.stop(),
 ]);
 say(banner(config, listener.addr, Deno.pid, world));
+const { descriptors, wanted } = listener.boundByDescriptors();
+if (descriptors < wanted) {
+  logger.warn("descriptors are few: raise the limit (ulimit -n, nofile)", { descriptors, wanted });
+}
 
 /** Loopback only without tokens: `config.ts` has seen to HOST and DENO_SERVE_ADDRESS. */
 function listen(): Promise<Listener> {
   const { host: hostname, port, access, queueMax } = config;
-  const wanted = queueMax + descriptorsBesideRequests;
-  const descriptors = countDescriptors(wanted);
-  if (descriptors < wanted) {
-    logger.warn("descriptors are few: raise the limit (ulimit -n, nofile)", { descriptors, wanted });
-  }
   try {
     const listener = new Listener({
       hostname,
@@ -120,11 +119,11 @@ function listen(): Promise<Listener> {
       world,
       guard: access.kind === "open" ? guardOpen : guardHost,
       fetch: app.fetch,
-      requestsMax: Math.max(1, Math.min(queueMax, descriptors - descriptorsBesideRequests)),
+      requestsMax: queueMax,
       onCheck: app.sweep,
       onReplaced: (why, error) => logger.warn(why, error === null ? {} : { error: describeError(error) }),
       onFailed: fatal,
-    }, descriptors);
+    });
     return Promise.resolve(listener);
   } catch (cause) {
     return Promise.reject(new Error(`Cannot listen on ${hostname}:${port}`, { cause }));

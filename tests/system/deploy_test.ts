@@ -91,12 +91,18 @@ Deno.test("deploy: the embedded default and open access are refused with exit co
 });
 
 Deno.test("api: DENO_SERVE_ADDRESS does not open it to others without tokens", async () => {
-  const { code, said } = await runToEnd("api", {
-    REDIS_URL: sharedRedis().url,
-    DENO_SERVE_ADDRESS: `unix:${await dataDir("api")}/socket`,
-  });
-  assert.equal(code, 2);
-  assert.match(said, /without API_TOKENS, as DENO_SERVE_ADDRESS wants/);
+  const socket = `unix:${await dataDir("api")}/socket`;
+  for (const address of [socket, "tcp:0.0.0.0:0", "duplicate,tcp:0.0.0.0:0", "duplicate,tcp:127.0.0.1:0"]) {
+    const { code, said } = await runToEnd("api", {
+      REDIS_URL: sharedRedis().url,
+      DENO_SERVE_ADDRESS: address,
+    });
+    assert.equal(code, 2, address);
+    assert.match(
+      said,
+      /DENO_SERVE_ADDRESS must be unset or tcp:127\.0\.0\.1:<port> without API_TOKENS, because/,
+    );
+  }
 });
 
 Deno.test("api: what only the embedded default or a Collector needs is not loaded for others", async () => {
