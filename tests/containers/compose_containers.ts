@@ -152,9 +152,9 @@ Deno.test("containers: docs/production.md as written; a kill and a cut in a rush
     await block(engine, folder, up);
     const certificate = await Deno.readTextFile(`${folder}/deploy/nginx/tls/certificate.pem`);
     using client = Deno.createHttpClient({ caCerts: [certificate] });
-    // nginx is the last to start, and `up` does not wait for it.
+    // nginx is the last to start, and `up` does not wait for it. /readyz stays inside; nginx waited for ready APIs.
     const isReady = () =>
-      fetch(API.replace("/api/v1", "/readyz"), { client }).then(({ ok, body }) =>
+      fetch(API.replace("/api/v1", "/livez"), { client }).then(({ ok, body }) =>
         body?.cancel().then(() => ok)
       );
     await waitFor(async () => await isReady() ?? false, { deadlineMs: 60_000, what: "nginx and the APIs" });
