@@ -18,8 +18,8 @@ const SKUS = ["hot-1", "hot-2", "hot-3", "hot-4", "hot-5"];
 const UNITS = 200;
 const ORDERS = 1500;
 const BUYERS = 24;
-const ADMIN = "local-only-admin";
-const SHOP = "local-only-shop";
+const ADMIN = "local-only-token-of-admin";
+const SHOP = "local-only-token-of-shop";
 const API = "https://localhost:8443/api/v1";
 /** Of each service in compose.yaml. */
 const FILES = 65_536;
