@@ -5,6 +5,7 @@
  * @module
  */
 import type { Edge, Route } from "./edge.ts";
+import { instant } from "./refusal.ts";
 import { freshJsonHeaders, respond } from "./response.ts";
 
 /** `GET /livez`: the process answers. Asks nobody, or a lost server would get healthy processes killed. */
@@ -16,13 +17,13 @@ export function livez(): Route {
 export function readyz({ inventory }: Edge, draining: { readonly begun: boolean }): Route {
   return async () => {
     const readiness = await inventory.readiness();
-    const { promisesOff } = readiness;
+    const { promisesOff, checkedAtMs } = readiness;
     const ready = readiness.ready && !draining.begun;
     const missing = draining.begun ? [...readiness.missing, "this process is stopping"] : readiness.missing;
     return respond({
       status: ready ? 200 : 503,
       headers: freshJsonHeaders,
-      body: { ready, missing, promises_off: promisesOff },
+      body: { ready, missing, promises_off: promisesOff, checked_at: instant(checkedAtMs) },
     });
   };
 }

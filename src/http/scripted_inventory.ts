@@ -34,7 +34,7 @@ export class ScriptedInventory implements Inventory {
   /** The answer to every command; a thrown error is broken code. */
   decide: (command: Command) => Outcome = () => ({ kind: "unarmed" });
   /** The answer to every look at the readiness. */
-  state: Readiness = { ready: true, missing: [], promisesOff: [] };
+  state: Readiness = { ready: true, missing: [], promisesOff: [], checkedAtMs: 0 };
 
   /** Records a command and answers it. */
   submit(command: Command): Promise<Outcome> {

@@ -16,6 +16,8 @@ export interface Readiness {
   readonly missing: readonly string[];
   /** Promises that this deployment does not keep, in words. */
   readonly promisesOff: readonly string[];
+  /** When the store was asked, milliseconds since 1970. */
+  readonly checkedAtMs: number;
 }
 
 /** A sale of a SKU that no one can make, as no id may hold a control character: read, refused, not written. */
@@ -78,13 +80,14 @@ export class ReadinessProbe {
 
   /** A shard that decides the canary, with whatever outcome, is ready. */
   async #ask(): Promise<Readiness> {
+    const checkedAtMs = this.#world.now();
     const answers = await Promise.all(this.#lanes.map((lane) => lane.probe(canary)));
     const missing = answers.flatMap((answer, shard) => answer ? [`shard ${shard}: ${answer}`] : []);
     // A shard that has not answered would be waited for again.
     const asked = answers.flatMap((answer, shard) => answer ? [] : [shard]);
     const noted = await Promise.all(asked.map((shard) => this.#promisesOff(shard)));
     const promisesOff = [...new Set([...this.#options.promisesOff(), ...noted.flat()])];
-    return { ready: missing.length === 0, missing, promisesOff };
+    return { ready: missing.length === 0, missing, promisesOff, checkedAtMs };
   }
 
   /** What the worker noted; nothing when that cannot be read in time. */

@@ -32,6 +32,7 @@ const PROGRAMS = {
   },
 } as const satisfies Record<Program, { args: readonly string[]; readyLine: RegExp }>;
 
+const READY_POLL_MS = 50;
 /** No setting of whoever runs the tests reaches a process under test; empty counts as unset. */
 const UNSET: Env = {
   // Deno reads DENO_SERVE_ADDRESS itself, and complains about an empty one.
@@ -166,10 +167,17 @@ export class Service implements AsyncDisposable {
       .map((line) => JSON.parse(line)).filter((entry) => entry.message === message);
   }
 
-  /** `GET`, whatever the status. */
+  /** `GET`, whatever the status. `/readyz` gives an answer again for a second: one from before this call is not taken. */
   async get(path: string): Promise<{ status: number; body: Record<string, unknown> }> {
-    const response = await fetch(this.url + path, { headers: this.#access() });
-    return { status: response.status, body: await response.json() };
+    const askedMs = Date.now();
+    for (;;) {
+      const response = await fetch(this.url + path, { headers: this.#access() });
+      const { status } = response;
+      const body = await response.json();
+      const isStale = path === "/readyz" && Date.parse(body.checked_at) < askedMs;
+      if (!isStale) return { status, body };
+      await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+    }
   }
 
   /** `POST` of JSON, whatever the status. */

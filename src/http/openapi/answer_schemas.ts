@@ -155,5 +155,6 @@ export const answerSchemas: Readonly<Record<string, Schema>> = {
     ready: { type: "boolean", description: "Orders can be decided now." },
     missing: { ...list(text, 0, 16_384), description: "What is not ready, in words." },
     promises_off: { ...list(text, 0, 100), description: "Promises that this deployment does not keep." },
+    checked_at: moment("When the store was asked: an answer is given again for a second."),
   }),
 };

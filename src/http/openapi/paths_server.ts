@@ -6,6 +6,8 @@
 import type { Part } from "./json_schema.ts";
 import { operation, problemResponse } from "./operation.ts";
 
+const checkedAt = "2026-11-22T12:00:00.000Z";
+
 /** An operation whose answer is a document, not an answer of the API. */
 export function documentOperation(
   operationId: string,
@@ -58,7 +60,7 @@ export const serverPaths: Readonly<Record<string, Part>> = {
           status: 200,
           description: "Ready.",
           body: "Readiness",
-          example: { ready: true, missing: [], promises_off: [] },
+          example: { ready: true, missing: [], promises_off: [], checked_at: checkedAt },
           headers: ["CacheControl"],
         },
         {
@@ -69,6 +71,7 @@ export const serverPaths: Readonly<Record<string, Part>> = {
             ready: false,
             missing: ["shard 0: unarmed: no worker has verified it yet"],
             promises_off: [],
+            checked_at: checkedAt,
           },
           headers: ["CacheControl"],
         },
