@@ -70,12 +70,27 @@ async function everyCommand(api: Service): Promise<void> {
   await post(api, "reservations/h-2/cancel", {}, 200);
   await post(api, "inventory/sku/pause", { reason: "" }, 200);
   await post(api, "inventory/sku/resume", { reason: "" }, 200);
+  const { body: { rules_version: expected } } = await api.get("/api/v1/inventory/sku");
+  const rules = { opens_at: null, closes_at: null, quota: 5, purchase_token: false, expected };
+  assert.equal((await api.put("/api/v1/inventory/sku/rules", rules)).status, 200);
+  await post(api, "inventory/deduct", { sku: "sku", user_id: "counted", order_id: "o-3", amount: 1 }, 200);
   assert.equal((await api.get("/api/v1/orders/o-1")).status, 200);
   assert.equal((await api.get("/api/v1/orders/unheard-of")).status, 404, "the ledger was asked too");
   await waitFor(async () => (await api.get("/api/v1/inventory/sku")).body.reserved === 0, {
     deadlineMs: DEADLINE_MS,
     what: "a reservation to lapse",
   });
+}
+
+/** Waits until the ledger has every line that {@link everyCommand} has sold or held, and its last event. */
+async function allBooked(databaseUrl: string): Promise<void> {
+  const booked = () =>
+    withConnection(databaseUrl, async (sql) => {
+      const [row] = await sql<{ lines: number; last: boolean }[]>`
+        select count(*)::int as lines, bool_or(order_id = 'o-3') as last from inventory.order_lines`;
+      return row?.last && row.lines;
+    });
+  await waitFor(async () => await booked() === 6, { deadlineMs: DEADLINE_MS, what: "all lines booked" });
 }
 
 /** Commands that a user's line of `users.acl` names one by one. */
@@ -116,6 +131,7 @@ Deno.test("deploy/redis: API and worker do all of their work over TLS under thei
     deadlineMs: DEADLINE_MS,
     what: "the worker",
   });
+  await allBooked(databaseUrl);
   const before = worker.logged("shard armed").length;
   await redis.cli("admin", "FLUSHALL");
   await waitFor(() => worker.logged("shard armed").length > before, {
@@ -123,8 +139,10 @@ Deno.test("deploy/redis: API and worker do all of their work over TLS under thei
     what: "a rebuild",
   });
   await api.ready(DEADLINE_MS);
-  assert.equal((await api.get("/api/v1/inventory/sku")).body.available, 97);
+  assert.equal((await api.get("/api/v1/inventory/sku")).body.available, 96);
   await post(api, "inventory/deduct", { sku: "sku", user_id: "u", order_id: "o-9", amount: 1 }, 200);
+  const held = { order_id: "h-4", user_id: "u", lines: [{ sku: "sku", amount: 1 }], ttl_seconds: 600 };
+  await post(api, "reservations", held, 201);
   for (const verb of [["doctor"], ["status"], ["reconcile"], ["rebuild", "--yes"], ["doctor"]]) {
     await runCli({ ...env("holdfast-operator"), DATABASE_URL: databaseUrl }, verb);
   }
@@ -236,12 +254,7 @@ Deno.test("deploy/postgres: worker and API do their work in their roles, auditor
   await api.ready(DEADLINE_MS);
   await everyCommand(api);
 
-  const booked = () =>
-    withConnection(as("auditor"), (sql) => sql`select count(*)::int as lines from inventory.order_lines`);
-  await waitFor(async () => (await booked())[0]?.lines === 5, {
-    deadlineMs: DEADLINE_MS,
-    what: "all lines booked",
-  });
+  await allBooked(as("auditor"));
   const forbidden: [role: string, statement: string][] = [
     ...["holdfast_api", "auditor"].flatMap((role): [string, string][] =>
       [

@@ -181,9 +181,22 @@ export class Service implements AsyncDisposable {
   }
 
   /** `POST` of JSON, whatever the status. */
-  async post(path: string, body: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
+  post(path: string, body: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
+    return this.#send("POST", path, body);
+  }
+
+  /** `PUT` of JSON, whatever the status. */
+  put(path: string, body: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
+    return this.#send("PUT", path, body);
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    body: unknown,
+  ): Promise<{ status: number; body: Record<string, unknown> }> {
     const response = await fetch(this.url + path, {
-      method: "POST",
+      method,
       headers: { "content-type": "application/json", ...this.#access() },
       body: JSON.stringify(body),
     });
