@@ -111,7 +111,7 @@ if (descriptors < wanted) {
 
 /** Loopback only without tokens: `config.ts` has seen to HOST and DENO_SERVE_ADDRESS. */
 function listen(): Promise<Listener> {
-  const { host: hostname, port, access, queueMax } = config;
+  const { host: hostname, port, access, queueMax, connectionsMax } = config;
   try {
     const listener = new Listener({
       hostname,
@@ -120,6 +120,7 @@ function listen(): Promise<Listener> {
       guard: access.kind === "open" ? guardOpen : guardHost,
       fetch: app.fetch,
       requestsMax: queueMax,
+      connectionsMax,
       onCheck: app.sweep,
       onReplaced: (why, error) => logger.warn(why, error === null ? {} : { error: describeError(error) }),
       onFailed: fatal,

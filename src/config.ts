@@ -119,6 +119,8 @@ export interface Config {
   readonly batchMax: number;
   /** Requests that wait in one process. */
   readonly queueMax: number;
+  /** Open connections of one process; at this number all are closed. */
+  readonly connectionsMax: number;
   /** Sales of a shard that wait for the ledger. */
   readonly backlogMax: number;
   /** Until when a request may take effect. */

@@ -127,6 +127,12 @@ export const settings = {
     meaning: "requests that wait in one process; beyond it 503",
     format: integer(1, 1_000_000),
   },
+  connectionsMax: {
+    name: "CONNECTIONS_MAX",
+    default: "10000",
+    meaning: "open connections of one API process; at this number all are closed",
+    format: integer(16, 1_000_000),
+  },
   backlogMax: {
     name: "BACKLOG_MAX",
     default: "1000000",

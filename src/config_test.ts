@@ -42,6 +42,7 @@ Deno.test("loadConfig() without settings is the embedded default on loopback, op
     retentionDays: 400,
     batchMax: 256,
     queueMax: 10_000,
+    connectionsMax: 10_000,
     backlogMax: 1_000_000,
     requestTimeoutMs: 2000,
     drainTimeoutMs: 4000,

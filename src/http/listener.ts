@@ -1,14 +1,17 @@
 /**
- * The socket: takes requests, bounds how many are under way, and survives a process that has no descriptor left.
+ * The socket: takes requests, bounds connections and requests under way, and survives a process that has no descriptor
+ * left.
  *
- * `Deno.serve` cannot bound its connections, and a failed `accept` ends it with all of them. So this class looks every
- * {@link checkMs} whether spare descriptors are left. When they are not, it replaces the server: the old one answers what
- * is under way and closes idle connections, the new one listens on the same port. A server that failed is replaced too.
+ * `Deno.serve` cannot bound its connections, and a failed `accept` ends it with all of them. So this class checks about
+ * four times a second how many descriptors are in use. At the bound it replaces the server: new requests get 503
+ * `overloaded` for the 270 ms that requests under way may take at most, then every connection is closed and a new server
+ * listens on the same port. A server that failed is replaced likewise. `shutdown()` instead would leave the connections
+ * of clients that never read their answers open for ever, and Deno 2.9 cannot abort a server after it.
  *
  * @module
  */
 import { closeSync, openSync } from "node:fs";
-import type { World } from "../world.ts";
+import { sleep, type World } from "../world.ts";
 import type { Connection } from "./connection.ts";
 import type { Guard } from "./guard.ts";
 import { retryLater } from "./problem.ts";
@@ -27,19 +30,27 @@ export interface ListenerOptions {
   readonly fetch: (request: Request, connection: Connection) => Response | Promise<Response>;
   /** Requests under way; more get 503 `overloaded`. */
   readonly requestsMax: number;
+  /** Open connections; at this number all are closed, within half a second. */
+  readonly connectionsMax: number;
   /** Time and timers. */
   readonly world: World;
-  /** Called every {@link checkMs}. */
+  /** Called about every {@link checkMs}. */
   readonly onCheck: () => void;
-  /** Told what was done about a failure or a shortage, in a sentence; `error` is null for a shortage. */
+  /** Called with what was done about a failure or a shortage; `error` is null for a shortage. */
   readonly onReplaced: (why: string, error: unknown) => void;
   /** Told that the port could not be had again; the process has no purpose any more. */
   readonly onFailed: (error: unknown) => void;
 }
 
+/** On average. The time is random, so that no client can close connections just before each check. */
 const checkMs = 250;
 /** Descriptors that must be free. Opening them takes 0.3 ms; a faster flood makes `accept` fail, which is mended too. */
 const spare = 64;
+/** How long requests under way may take when all connections are about to be closed; an order takes 5 ms. */
+const settleMaxMs = 250;
+const settleEveryMs = 10;
+/** From the last answer to the end of its connection: the answer must reach the socket. */
+const flushMs = 20;
 /** Servers, files and connections that are no request: 12 shards on six nodes took 40. */
 export const descriptorsBesideRequests = 256;
 /** After a server was replaced, the port may still be taken for a moment: 1 to 20 ms were seen. */
@@ -50,9 +61,13 @@ const rebindEveryMs = 10;
 export class Listener {
   readonly #options: ListenerOptions;
   #requestsMax: number;
+  /** At this number of a new descriptor, `connectionsMax` are open. */
+  readonly #descriptorMax: number;
   #server: Deno.HttpServer<Deno.Addr>;
+  #abort = new AbortController();
   #port: number;
   #underWay = 0;
+  #replacing = false;
   #stopping = false;
   #cancelCheck: (() => void) | undefined;
 
@@ -68,6 +83,7 @@ export class Listener {
     this.#server = this.#serve();
     const { addr } = this.#server;
     if ("port" in addr) this.#port = addr.port;
+    this.#descriptorMax = openDescriptors(1).last + options.connectionsMax;
     this.#checkLater();
   }
 
@@ -82,7 +98,8 @@ export class Listener {
    * @returns how many there are of those that are wanted; at most as many
    */
   boundByDescriptors(): { readonly descriptors: number; readonly wanted: number } {
-    const wanted = this.#options.requestsMax + descriptorsBesideRequests;
+    const { requestsMax, connectionsMax } = this.#options;
+    const wanted = descriptorsWanted(requestsMax, connectionsMax);
     const descriptors = countDescriptors(wanted);
     this.#requestsMax = Math.max(1, descriptors - descriptorsBesideRequests);
     return { descriptors, wanted };
@@ -100,15 +117,16 @@ export class Listener {
 
   #serve(): Deno.HttpServer<Deno.Addr> {
     const { hostname } = this.#options;
-    const options = { hostname, port: this.#port, onListen() {} };
+    this.#abort = new AbortController();
+    const options = { hostname, port: this.#port, signal: this.#abort.signal, onListen() {} };
     const server: Deno.HttpServer<Deno.Addr> = Deno.serve(
       options,
       (request, info) => this.#answer(request, info),
     );
     server.finished.catch((error) => {
-      if (this.#stopping || server !== this.#server) return;
-      void close(server);
-      void this.#replace("the server failed and listens again; idle connections are closed", error);
+      if (server === this.#server) {
+        void this.#replace("the server failed and listens again; connections are closed", error);
+      }
     });
     return server;
   }
@@ -117,7 +135,7 @@ export class Listener {
     const { guard, fetch, world } = this.#options;
     const refusal = guard(request);
     if (refusal !== null) return refusal;
-    if (this.#underWay >= this.#requestsMax) {
+    if (this.#replacing || this.#underWay >= this.#requestsMax) {
       const deadline = instant(world.now());
       return respond(retryLater("overloaded", "Too many requests are under way here", 1000, { deadline }));
     }
@@ -136,18 +154,38 @@ export class Listener {
   }
 
   #checkLater(): void {
-    this.#cancelCheck = this.#options.world.after(checkMs, () => {
+    const { world, onCheck, connectionsMax } = this.#options;
+    this.#cancelCheck = world.after(checkMs * (0.5 + world.random()), () => {
       if (this.#stopping) return;
-      this.#options.onCheck();
-      if (countDescriptors(spare) < spare) {
-        void close(this.#server);
-        void this.#replace("descriptors are short: idle connections are closed", null);
+      onCheck();
+      const { count, last } = openDescriptors(spare);
+      if (count < spare) void this.#replace("descriptors are short: connections are closed", null);
+      else if (last - spare >= this.#descriptorMax) {
+        void this.#replace(`CONNECTIONS_MAX=${connectionsMax} are open: connections are closed`, null);
       }
       this.#checkLater();
     });
   }
 
   async #replace(why: string, error: unknown): Promise<void> {
+    if (this.#replacing || this.#stopping) return;
+    this.#replacing = true;
+    await this.#settle();
+    // From here to the new server nothing waits: a stop finds either of them whole.
+    if (!this.#stopping) this.#abort.abort();
+    await this.#listenAgain(why, error);
+    this.#replacing = false;
+  }
+
+  /** Waits for the answers to requests under way, for a limited time. */
+  async #settle(): Promise<void> {
+    const { world } = this.#options;
+    const untilMs = world.elapsedMs() + settleMaxMs;
+    while (this.#underWay > 0 && world.elapsedMs() < untilMs) await sleep(world, settleEveryMs);
+    await sleep(world, flushMs);
+  }
+
+  async #listenAgain(why: string, error: unknown): Promise<void> {
     const { world, onReplaced, onFailed } = this.#options;
     const untilMs = world.elapsedMs() + rebindMaxMs;
     for (;;) {
@@ -157,34 +195,44 @@ export class Listener {
         return onReplaced(why, error);
       } catch (cause) {
         if (world.elapsedMs() > untilMs) return onFailed(cause);
-        await new Promise<void>((resolve) => world.after(rebindEveryMs, resolve));
+        await sleep(world, rebindEveryMs);
       }
     }
   }
 }
 
-/**
- * Answers what is under way and closes idle connections, also of a server whose `accept` has failed: without this its
- * connections stay open for ever.
- */
+/** Answers what is under way, closes idle connections, and takes no new ones; also after a failure or an abort. */
 function close(server: Deno.HttpServer<Deno.Addr>): Promise<void> {
   return server.shutdown().catch(() => {});
 }
 
-/**
- * How many descriptors this process can open now, at most `max`. Deno has no permission that shows the limit but the
- * one to all, so it opens this file so often. `node:fs` does that in 3 µs each; a `Deno.FsFile` takes 10.
- */
+/** Descriptors that a process with these bounds can need. */
+export function descriptorsWanted(requestsMax: number, connectionsMax: number): number {
+  return Math.max(requestsMax, connectionsMax) + descriptorsBesideRequests;
+}
+
+/** How many descriptors this process can open now, at most `max`. */
 export function countDescriptors(max: number): number {
+  return openDescriptors(max).count;
+}
+
+/**
+ * Opens descriptors until there are `max` or no more, and closes them. Deno has no permission that shows the limit or
+ * what is open but the one to all, so it opens this file so often. `node:fs` does that in 3 µs each; a `Deno.FsFile`
+ * takes 10.
+ *
+ * @returns how many were opened, and the number of the last: each is the lowest that was free, so all below are in use
+ */
+function openDescriptors(max: number): { readonly count: number; readonly last: number } {
   const { pathname, protocol } = new URL(import.meta.url);
   // Where the code is no file (a bundle, a platform), nothing can be counted: assume that all is well.
-  if (protocol !== "file:") return max;
+  if (protocol !== "file:") return { count: max, last: 0 };
   const open: number[] = [];
   try {
     while (open.length < max) open.push(openSync(pathname, "r"));
-    return max;
+    return { count: max, last: open.at(-1) ?? 0 };
   } catch (error) {
-    return isShortage(error) ? open.length : max;
+    return { count: isShortage(error) ? open.length : max, last: open.at(-1) ?? 0 };
   } finally {
     for (const descriptor of open) closeSync(descriptor);
   }

@@ -54,24 +54,35 @@ async function startDemo(env: Record<string, string> = {}): Promise<Service> {
   return await startEmbedded(await dataDir("edge"), { DEMO_STOCK: "1", ...env });
 }
 
-Deno.test("edge: more idle connections than descriptors do not end the API, and buyers get in", async () => {
+/** An embedded API with a limit of descriptors. */
+async function startLimited(descriptors: number, env: Record<string, string>) {
   const folder = await dataDir("edge");
   const main = new URL("../../main.ts", import.meta.url).pathname;
   // A shell lowers the limit for the API alone; the clients keep theirs.
-  await using api = await startProcess({
+  return await startProcess({
     command: "sh",
-    args: ["-c", `ulimit -n 512 && exec "${Deno.execPath()}" run -P=api "${main}"`],
-    env: { PORT: "0", DATA_DIR: folder, DEMO_STOCK: "1", REDIS_URL: "", DATABASE_URL: "" },
+    args: ["-c", `ulimit -n ${descriptors} && exec "${Deno.execPath()}" run -P=api "${main}"`],
+    env: { PORT: "0", DATA_DIR: folder, DEMO_STOCK: "1", REDIS_URL: "", DATABASE_URL: "", ...env },
     cwd: new URL("../..", import.meta.url).pathname,
     readyLine: /listens on (\S+)/,
     readyDeadlineMs: 90_000,
   });
-  const url = api.match[1] ?? "";
-  using idle = new DisposableStack();
-  for (let i = 0; i < 700; i++) {
+}
+
+/** Opens connections: nine of ten send nothing, the others ask for more than they ever read. */
+async function crowd(url: string, count: number): Promise<Wire[]> {
+  const ask = `GET /docs HTTP/1.1\r\nHost: ${new URL(url).host}\r\n\r\n`.repeat(50);
+  const wires: Wire[] = [];
+  for (let i = 0; i < count; i++) {
     const wire = await Wire.open(url).catch(() => null);
-    if (wire !== null) idle.use(wire);
+    if (wire === null) continue;
+    wires.push(wire);
+    if (i % 10 === 0) await wire.send(ask).catch(() => {});
   }
+  return wires;
+}
+
+async function sellThree(url: string): Promise<void> {
   let sold = 0;
   await waitFor(async () => {
     const init = {
@@ -83,12 +94,38 @@ Deno.test("edge: more idle connections than descriptors do not end the API, and 
     await response.body?.cancel();
     if (response.status === 200) sold++;
     return sold >= 3;
-  }, { deadlineMs: DEADLINE_MS, what: "three sales beside 700 idle connections" });
+  }, { deadlineMs: DEADLINE_MS, what: "three sales in a crowd of connections" });
+}
+
+Deno.test("edge: more connections than descriptors do not end the API, and buyers get in", async () => {
+  await using api = await startLimited(512, {});
+  const url = api.match[1] ?? "";
+  using idle = new DisposableStack();
+  for (const wire of await crowd(url, 700)) idle.use(wire);
+  await sellThree(url);
   assert.match(api.output(), /descriptors are few: raise the limit/);
   assert.match(
     api.output(),
-    /descriptors are short: idle connections are closed|the server failed and listens again/,
+    /descriptors are short: connections are closed|the server failed and listens again/,
   );
+});
+
+Deno.test("edge: at CONNECTIONS_MAX all connections are closed, also of clients that never read, and buyers get in", async () => {
+  await using api = await startLimited(4096, { CONNECTIONS_MAX: "100", QUEUE_MAX: "1000" });
+  const url = api.match[1] ?? "";
+  using idle = new DisposableStack();
+  const wires = await crowd(url, 90);
+  for (const wire of wires) idle.use(wire);
+  await sellThree(url);
+  assert.doesNotMatch(api.output(), /connections are closed/, "below the bound nothing happens");
+  for (const wire of await crowd(url, 30)) idle.use(wire);
+  const ends = Promise.all(wires.map((wire) => wire.receive()));
+  await waitFor(() => Promise.resolve(/CONNECTIONS_MAX=100 are open/.test(api.output())), {
+    deadlineMs: DEADLINE_MS,
+    what: "the line of the log",
+  });
+  await ends;
+  await sellThree(url);
 });
 
 Deno.test("edge: bodies are counted and timed, and the Host header chooses no route", async (t) => {

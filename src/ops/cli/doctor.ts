@@ -3,8 +3,9 @@
  *
  * @module
  */
+import type { Config } from "../../config.ts";
 import { type Finding, type PromiseName, promises } from "../../finding.ts";
-import { countDescriptors, descriptorsBesideRequests } from "../../http/listener.ts";
+import { countDescriptors, descriptorsWanted } from "../../http/listener.ts";
 import { describeDifferences, limitsOf } from "../../inventory/limits.ts";
 import { exits } from "./failure.ts";
 import { logWayOf } from "../../log/topic.ts";
@@ -16,9 +17,12 @@ export type Look = Omit<Finding, "promise"> & { readonly promise: PromiseName | 
 
 /** Prints all findings. Returns 1 when any is `bad`. */
 export async function doctor(reach: Reach, terminal: Terminal): Promise<number> {
-  const wanted = reach.config.queueMax + descriptorsBesideRequests;
+  const { queueMax, connectionsMax } = reach.config;
   const looks = [
-    descriptorFinding(reach.config.queueMax, countDescriptors(wanted)),
+    descriptorFinding(
+      { queueMax, connectionsMax },
+      countDescriptors(descriptorsWanted(queueMax, connectionsMax)),
+    ),
     ...await storeFindings(reach),
     ...await shardFindings(reach),
     ...await ledgerFindings(reach),
@@ -31,19 +35,23 @@ export async function doctor(reach: Reach, terminal: Terminal): Promise<number> 
 }
 
 /**
- * Whether a process with the limits of this one can hold as many requests as QUEUE_MAX allows.
+ * Whether a process with the limits of this one can hold as many requests and connections as its settings allow.
  *
  * @param descriptors how many this process can open, counted up to what is needed
  */
-export function descriptorFinding(queueMax: number, descriptors: number): Look {
-  const wanted = queueMax + descriptorsBesideRequests;
+export function descriptorFinding(
+  { queueMax, connectionsMax }: Pick<Config, "queueMax" | "connectionsMax">,
+  descriptors: number,
+): Look {
+  const wanted = descriptorsWanted(queueMax, connectionsMax);
   const isEnough = descriptors >= wanted;
+  const bounds = `QUEUE_MAX=${queueMax} and CONNECTIONS_MAX=${connectionsMax}`;
   return {
     check: "descriptors",
     verdict: isEnough ? "ok" : "off",
     found: isEnough
-      ? `${wanted} can be open, as QUEUE_MAX=${queueMax} takes`
-      : `${descriptors} can be open here, QUEUE_MAX=${queueMax} takes ${wanted}: raise ulimit -n (nofile)`,
+      ? `${wanted} can be open, as ${bounds} take`
+      : `${descriptors} can be open here, ${bounds} take ${wanted}: raise ulimit -n (nofile)`,
     promise: null,
   };
 }

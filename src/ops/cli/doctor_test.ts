@@ -50,13 +50,14 @@ Deno.test("judgeLogWays() finds workers that disagree about KAFKA_BROKERS, and a
   assert.deepEqual(judgeLogWays(["stream"], undefined), [], "a broker that is away says nothing of it");
 });
 
-Deno.test("doctor: descriptors are enough for QUEUE_MAX, or it says how many are needed", () => {
-  const wanted = 1000 + descriptorsBesideRequests;
-  assert.equal(descriptorFinding(1000, wanted).verdict, "ok");
-  const { verdict, found } = descriptorFinding(1000, wanted - 1);
-  assert.equal(verdict, "off");
-  assert.match(
-    found,
-    new RegExp(`^${wanted - 1} can be open here, QUEUE_MAX=1000 takes ${wanted}: raise ulimit`),
-  );
+Deno.test("doctor: descriptors are enough for QUEUE_MAX and CONNECTIONS_MAX, or it says how many are needed", () => {
+  for (const bounds of [{ queueMax: 1000, connectionsMax: 90 }, { queueMax: 90, connectionsMax: 1000 }]) {
+    const wanted = 1000 + descriptorsBesideRequests;
+    assert.equal(descriptorFinding(bounds, wanted).verdict, "ok");
+    const { verdict, found } = descriptorFinding(bounds, wanted - 1);
+    assert.equal(verdict, "off");
+    const { queueMax, connectionsMax } = bounds;
+    const rule = `QUEUE_MAX=${queueMax} and CONNECTIONS_MAX=${connectionsMax} take ${wanted}: raise ulimit`;
+    assert.match(found, new RegExp(`^${wanted - 1} can be open here, ${rule}`));
+  }
 });

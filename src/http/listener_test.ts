@@ -1,0 +1,50 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { realWorld as world } from "../world.ts";
+import { Listener } from "./listener.ts";
+
+/** Runs `use` with a listener whose requests wait for `release`. */
+async function listening(use: (url: string, release: () => void) => Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const listener = new Listener({
+    hostname: "127.0.0.1",
+    port: 0,
+    guard: () => null,
+    fetch: async () => {
+      await promise;
+      return new Response("answered");
+    },
+    requestsMax: 2,
+    connectionsMax: 100,
+    world,
+    onCheck() {},
+    onReplaced() {},
+    onFailed() {},
+  });
+  const { port } = listener.addr as Deno.NetAddr;
+  try {
+    await use(`http://127.0.0.1:${port}`, resolve);
+  } finally {
+    await listener.shutdown(2000);
+  }
+}
+
+Deno.test("QUEUE_MAX bounds requests under way on every route, whatever they ask", async () => {
+  await listening(async (url, release) => {
+    const first = [fetch(`${url}/ops/stream`), fetch(`${url}/api/v1/orders/o`)];
+    const others = ["/api/v1/inventory/deduct/batch", "/readyz", "/api/v1/inventory/S/adjustments", "/docs"];
+    for (const path of others) {
+      let status = 0;
+      // The first two may still be on their way to the server: until then this request is one of two itself.
+      while (status !== 503) {
+        const response = await fetch(url + path, { method: "POST", signal: AbortSignal.timeout(1000) })
+          .catch(() => null);
+        status = response?.status ?? 0;
+        const problem = await response?.json();
+        if (status === 503) equal(problem.code, "overloaded", path);
+      }
+    }
+    release();
+    const answers = await Promise.all(first);
+    deepEqual(await Promise.all(answers.map((answer) => answer.text())), ["answered", "answered"]);
+  });
+});
