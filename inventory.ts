@@ -1,39 +1,39 @@
 /**
- * The operator's command line: `deno task inventory <verb>`. Puts the adapters behind the verbs of `src/ops/cli`.
+ * The operator's command line: `deno task inventory <verb>`. Puts the adapters behind the verbs of `src/cli`.
  *
  * @module
  */
 import { createHash } from "node:crypto";
 import { userInfo } from "node:os";
 import { createApp } from "./src/http/app.ts";
-import type { Config } from "./src/config.ts";
-import { limitsOf } from "./src/inventory/limits.ts";
-import { RedisControl } from "./src/inventory/redis/control.ts";
-import { RedisReader } from "./src/inventory/redis/reader.ts";
-import { RedisStore } from "./src/inventory/redis/store.ts";
-import { InventoryService } from "./src/inventory/service.ts";
-import type { StockStore } from "./src/inventory/store.ts";
+import type { Config } from "./src/runtime/settings/config.ts";
+import { limitsOf } from "./src/domain/limits.ts";
+import { RedisControl } from "./src/redis/control.ts";
+import { RedisReader } from "./src/redis/reader.ts";
+import { RedisStore } from "./src/redis/store.ts";
+import { InventoryService } from "./src/decide/service.ts";
+import type { StockStore } from "./src/decide/store.ts";
 import type { Database } from "./src/ledger/database.ts";
 import type { Ledger } from "./src/ledger/ledger.ts";
-import { openPostgres } from "./src/ledger/postgres.ts";
-import { openLedger } from "./src/ledger/sql_ledger.ts";
-import { configOrExit } from "./src/lifecycle.ts";
-import { KafkaTopic } from "./src/log/kafka/topic.ts";
-import type { EventLog } from "./src/log/log.ts";
-import { RedisStream } from "./src/log/redis_stream.ts";
+import { openPostgres } from "./src/ledger/postgres/server.ts";
+import { openLedger } from "./src/ledger/postgres/sql_ledger.ts";
+import { configOrExit } from "./src/runtime/lifecycle.ts";
+import { KafkaTopic } from "./src/kafka/topic.ts";
+import type { EventLog } from "./src/log/event_log.ts";
+import { RedisStream } from "./src/redis/stream.ts";
 import { RelayedLog } from "./src/log/relayed_log.ts";
-import { askHere } from "./src/ops/cli/stock_verbs.ts";
-import { Failure } from "./src/ops/cli/failure.ts";
-import { runCli } from "./src/ops/cli/program.ts";
-import type { Reach, RedisCall, TopicLook } from "./src/ops/cli/reach.ts";
+import { askHere } from "./src/cli/context/api_request.ts";
+import { Failure } from "./src/cli/context/failure.ts";
+import { runCli } from "./src/cli/program.ts";
+import type { Reach, RedisCall, TopicLook } from "./src/cli/context/context.ts";
 import { Connection } from "./src/redis/connection.ts";
 import { allShardKeys } from "./src/redis/keys.ts";
-import { Links } from "./src/redis/links.ts";
+import { Links } from "./src/redis/shard_connections.ts";
 import { list } from "./src/redis/reply.ts";
-import { Servers } from "./src/redis/servers.ts";
-import { adviceOn } from "./src/telemetry/advice.ts";
-import { describeError } from "./src/telemetry/logger.ts";
-import { realWorld as world } from "./src/world.ts";
+import { Servers } from "./src/redis/cluster_map.ts";
+import { adviceOn } from "./src/runtime/advice.ts";
+import { describeError } from "./src/runtime/logger.ts";
+import { realWorld as world } from "./src/runtime/world.ts";
 
 const connectTimeoutMs = 5000;
 const replicaTimeoutMs = 1000;

@@ -4,21 +4,22 @@
  *
  * @module
  */
-import type { StoreConfig } from "./src/config.ts";
+import type { StoreConfig } from "./src/runtime/settings/config.ts";
 import { createApp } from "./src/http/app.ts";
-import { guardHost, guardOpen } from "./src/http/guard.ts";
+import { guardHost, guardOpen } from "./src/http/guard/guard.ts";
 import { Listener } from "./src/http/listener.ts";
-import { DurableStore, Watermark } from "./src/inventory/durable_store.ts";
-import { limitsOf } from "./src/inventory/limits.ts";
-import { MemoryStore } from "./src/inventory/memory/store.ts";
-import { RedisStore } from "./src/inventory/redis/store.ts";
-import { InventoryService } from "./src/inventory/service.ts";
-import { type StockStore, StoreError } from "./src/inventory/store.ts";
-import { DeploymentWatch, ledgerNotMade } from "./src/ledger/deployment_watch.ts";
+import { DurableStore, Watermark } from "./src/decide/durable_store.ts";
+import { limitsOf } from "./src/domain/limits.ts";
+import { MemoryStore } from "./src/decide/memory/store.ts";
+import { RedisStore } from "./src/redis/store.ts";
+import { InventoryService } from "./src/decide/service.ts";
+import { StoreError } from "./src/domain/errors.ts";
+import { type StockStore } from "./src/decide/store.ts";
+import { DeploymentWatch, ledgerNotMade } from "./src/ledger/postgres/deployment_watch.ts";
 import type { Ledger } from "./src/ledger/ledger.ts";
-import { openPglite } from "./src/ledger/pglite.ts";
-import { openPostgres } from "./src/ledger/postgres.ts";
-import { openLedger } from "./src/ledger/sql_ledger.ts";
+import { openPglite } from "./src/ledger/postgres/pglite.ts";
+import { openPostgres } from "./src/ledger/postgres/server.ts";
+import { openLedger } from "./src/ledger/postgres/sql_ledger.ts";
 import {
   configOrExit,
   die,
@@ -28,16 +29,16 @@ import {
   say,
   stopOnSignal,
   type StopStep,
-} from "./src/lifecycle.ts";
-import { banner } from "./src/ops/banner.ts";
-import { stockDemo } from "./src/ops/demo.ts";
-import { Links } from "./src/redis/links.ts";
-import { Servers } from "./src/redis/servers.ts";
-import { adviceOn } from "./src/telemetry/advice.ts";
-import { createLogger, describeError, traceIds } from "./src/telemetry/logger.ts";
-import { notSent, startTelemetry } from "./src/telemetry/telemetry.ts";
-import { startWorker } from "./src/worker/worker.ts";
-import { realWorld as world, sleep } from "./src/world.ts";
+} from "./src/runtime/lifecycle.ts";
+import { banner } from "./src/compose/banner.ts";
+import { stockDemo } from "./src/compose/demo.ts";
+import { Links } from "./src/redis/shard_connections.ts";
+import { Servers } from "./src/redis/cluster_map.ts";
+import { adviceOn } from "./src/runtime/advice.ts";
+import { createLogger, describeError, traceIds } from "./src/runtime/logger.ts";
+import { notSent, startTelemetry } from "./src/observe/telemetry.ts";
+import { startWorker } from "./src/worker/balancer.ts";
+import { realWorld as world, sleep } from "./src/runtime/world.ts";
 
 const config = configOrExit();
 const { shards, namespace } = config;

@@ -3,29 +3,37 @@
  *
  * @module
  */
-import { limitsOf } from "./src/inventory/limits.ts";
-import { RedisControl } from "./src/inventory/redis/control.ts";
-import { RedisReader } from "./src/inventory/redis/reader.ts";
-import { RedisStore } from "./src/inventory/redis/store.ts";
-import { openPostgres } from "./src/ledger/postgres.ts";
-import { openLedger } from "./src/ledger/sql_ledger.ts";
-import type { KafkaConfig } from "./src/config.ts";
-import { configOrExit, die, exitCodes, exitOnSignal, orExit, say, stopOnSignal } from "./src/lifecycle.ts";
+import { limitsOf } from "./src/domain/limits.ts";
+import { RedisControl } from "./src/redis/control.ts";
+import { RedisReader } from "./src/redis/reader.ts";
+import { RedisStore } from "./src/redis/store.ts";
+import { openPostgres } from "./src/ledger/postgres/server.ts";
+import { openLedger } from "./src/ledger/postgres/sql_ledger.ts";
+import type { KafkaConfig } from "./src/runtime/settings/config.ts";
+import {
+  configOrExit,
+  die,
+  exitCodes,
+  exitOnSignal,
+  orExit,
+  say,
+  stopOnSignal,
+} from "./src/runtime/lifecycle.ts";
 import { logWayOf } from "./src/log/topic.ts";
-import { KafkaTopic } from "./src/log/kafka/topic.ts";
-import { RedisStream } from "./src/log/redis_stream.ts";
+import { KafkaTopic } from "./src/kafka/topic.ts";
+import { RedisStream } from "./src/redis/stream.ts";
 import { RelayedLog } from "./src/log/relayed_log.ts";
-import { Links } from "./src/redis/links.ts";
+import { Links } from "./src/redis/shard_connections.ts";
 import { readPreviousScripts, readScript } from "./src/redis/script.ts";
-import { Servers } from "./src/redis/servers.ts";
-import { adviceOn } from "./src/telemetry/advice.ts";
-import { createLogger, describeError } from "./src/telemetry/logger.ts";
-import { notSent, startTelemetry } from "./src/telemetry/telemetry.ts";
+import { Servers } from "./src/redis/cluster_map.ts";
+import { adviceOn } from "./src/runtime/advice.ts";
+import { createLogger, describeError } from "./src/runtime/logger.ts";
+import { notSent, startTelemetry } from "./src/observe/telemetry.ts";
 import { reportTopic, tellRelay } from "./src/worker/relay_report.ts";
 import { prepareLedger } from "./src/worker/prepare.ts";
 import { instanceName } from "./src/worker/instance_name.ts";
-import { startWorker } from "./src/worker/worker.ts";
-import { realWorld as world } from "./src/world.ts";
+import { startWorker } from "./src/worker/balancer.ts";
+import { realWorld as world } from "./src/runtime/world.ts";
 
 const config = configOrExit();
 const { shards, namespace } = config;

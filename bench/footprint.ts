@@ -6,10 +6,10 @@
  *     deno task bench bench/footprint.ts -- 500000
  */
 // deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
-import { withConnection } from "../tests/servers/database.ts";
-import { startRedis } from "../tests/servers/redis.ts";
-import { sharedPostgres } from "../tests/servers/shared.ts";
-import { waitFor } from "../tests/servers/wait.ts";
+import { withConnection } from "../tools/servers/database.ts";
+import { startRedis } from "../tools/servers/redis.ts";
+import { sharedPostgres } from "../tools/servers/shared.ts";
+import { waitFor } from "../tools/servers/wait.ts";
 import { startStack } from "../tests/system/stack.ts";
 
 const [orders = 50_000] = Deno.args.map(Number);

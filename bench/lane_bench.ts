@@ -2,10 +2,10 @@
  * What the batcher adds to an order: a lane in front of a store that answers at once, and of one that takes as
  * long as a network does.
  */
-import type { Command } from "../src/inventory/command.ts";
-import { Lane } from "../src/inventory/lane.ts";
-import type { BatchResult, StockStore, Timed } from "../src/inventory/store.ts";
-import { realWorld, sleep } from "../src/world.ts";
+import type { Command } from "../src/domain/command.ts";
+import { Lane } from "../src/decide/batcher.ts";
+import type { BatchResult, StockStore, Timed } from "../src/decide/store.ts";
+import { realWorld, sleep } from "../src/runtime/world.ts";
 
 class EchoStore implements StockStore {
   constructor(readonly delayMs: number) {}

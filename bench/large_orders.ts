@@ -8,14 +8,14 @@
  *     deno task bench bench/large_orders.ts
  */
 // deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
-import type { Command, Sale } from "../src/inventory/command.ts";
-import { Lane } from "../src/inventory/lane.ts";
-import type { StoreCall } from "../src/inventory/passage.ts";
+import type { Command, Sale } from "../src/domain/command.ts";
+import { Lane } from "../src/decide/batcher.ts";
+import type { StoreCall } from "../src/decide/command_timings.ts";
 import { Connection } from "../src/redis/connection.ts";
-import { realWorld, sleep } from "../src/world.ts";
+import { realWorld, sleep } from "../src/runtime/world.ts";
 import { makeRedisStore } from "../tests/contract/stores.ts";
 import { adjust, armEmpty, decide, deduct, inTime } from "../tests/contract/store_suite.ts";
-import { sharedRedis } from "../tests/servers/shared.ts";
+import { sharedRedis } from "../tools/servers/shared.ts";
 
 const orders = 1000;
 const linesEach = 100;

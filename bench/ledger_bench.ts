@@ -3,12 +3,12 @@
  * Events a second = events / time per iteration. PostgreSQL runs with the server's own settings, fsync among them.
  */
 import type { Database } from "../src/ledger/database.ts";
-import { openPglite } from "../src/ledger/pglite.ts";
-import { openPostgres } from "../src/ledger/postgres.ts";
-import { openLedger } from "../src/ledger/sql_ledger.ts";
-import type { InventoryEvent, LogEntry } from "../src/log/event.ts";
-import { realWorld } from "../src/world.ts";
-import { sharedPostgres } from "../tests/servers/shared.ts";
+import { openPglite } from "../src/ledger/postgres/pglite.ts";
+import { openPostgres } from "../src/ledger/postgres/server.ts";
+import { openLedger } from "../src/ledger/postgres/sql_ledger.ts";
+import type { InventoryEvent, LogEntry } from "../src/domain/event.ts";
+import { realWorld } from "../src/runtime/world.ts";
+import { sharedPostgres } from "../tools/servers/shared.ts";
 
 /** Events an entry: a batch of the store under load. */
 const entryEvents = 64;

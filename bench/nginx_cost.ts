@@ -5,13 +5,13 @@
  *     deno task bench bench/nginx_cost.ts
  */
 // deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
-import { startNginx } from "../tests/servers/nginx.ts";
-import { startRedis } from "../tests/servers/redis.ts";
-import { dataDir } from "../tests/servers/run_folder.ts";
-import { sharedPostgres } from "../tests/servers/shared.ts";
+import { startNginx } from "../tools/servers/nginx.ts";
+import { startRedis } from "../tools/servers/redis.ts";
+import { dataDir } from "../tools/servers/run_folder.ts";
+import { sharedPostgres } from "../tools/servers/shared.ts";
 import { stockUp } from "../tests/system/books.ts";
 import { startStack } from "../tests/system/stack.ts";
-import { cpuMs, runOha, writeBodies } from "./oha.ts";
+import { cpuMs, runOha, writeBodies } from "../tools/load/oha.ts";
 
 const orders = 20_000;
 const connections = 128;

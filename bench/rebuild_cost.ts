@@ -10,14 +10,14 @@
  *                                                          returns and adjustments
  */
 // deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
-import { openPostgres } from "../src/ledger/postgres.ts";
-import { openLedger } from "../src/ledger/sql_ledger.ts";
-import { realWorld as world } from "../src/world.ts";
-import { watchMemory } from "../tests/fault/b_memory.ts";
-import { withConnection } from "../tests/servers/database.ts";
-import { startRedis } from "../tests/servers/redis.ts";
-import { sharedPostgres } from "../tests/servers/shared.ts";
-import { waitFor } from "../tests/servers/wait.ts";
+import { openPostgres } from "../src/ledger/postgres/server.ts";
+import { openLedger } from "../src/ledger/postgres/sql_ledger.ts";
+import { realWorld as world } from "../src/runtime/world.ts";
+import { watchMemory } from "../tests/fault/process_memory.ts";
+import { withConnection } from "../tools/servers/database.ts";
+import { startRedis } from "../tools/servers/redis.ts";
+import { sharedPostgres } from "../tools/servers/shared.ts";
+import { waitFor } from "../tools/servers/wait.ts";
 import { Service } from "../tests/system/stack.ts";
 
 const [skus = 100_000, lines = 500_000, history = 0] = Deno.args.map(Number);

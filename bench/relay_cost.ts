@@ -5,11 +5,11 @@
  *     deno task bench bench/relay_cost.ts                 64,000 orders in batches of 64, and of 4
  */
 // deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
-import type { Position } from "../src/log/event.ts";
-import type { EventLog } from "../src/log/log.ts";
+import type { Position } from "../src/domain/event.ts";
+import type { EventLog } from "../src/log/event_log.ts";
 import { decide, deduct } from "../tests/contract/store_suite.ts";
-import { Scene } from "../tests/kafka/scene.ts";
-import { startKafka } from "../tests/servers/kafka.ts";
+import { Scene } from "../tests/kafka/kafka_fixture.ts";
+import { startKafka } from "../tools/servers/kafka.ts";
 
 const orders = 64_000;
 const batchSizes = [64, 4];

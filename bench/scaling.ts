@@ -10,16 +10,16 @@
  */
 // deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
 import { availableParallelism } from "node:os";
-import { Router } from "../src/inventory/route.ts";
+import { Router } from "../src/decide/router.ts";
 import { allShardKeys } from "../src/redis/keys.ts";
-import { startCluster } from "../tests/servers/cluster.ts";
-import { type RedisServer, startRedis } from "../tests/servers/redis.ts";
-import { dataDir } from "../tests/servers/run_folder.ts";
-import { sharedPostgres } from "../tests/servers/shared.ts";
-import { waitFor } from "../tests/servers/wait.ts";
+import { startCluster } from "../tools/servers/cluster.ts";
+import { type RedisServer, startRedis } from "../tools/servers/redis.ts";
+import { dataDir } from "../tools/servers/run_folder.ts";
+import { sharedPostgres } from "../tools/servers/shared.ts";
+import { waitFor } from "../tools/servers/wait.ts";
 import { startStack } from "../tests/system/stack.ts";
 import { stockUp } from "../tests/system/books.ts";
-import { cpuMs, runOha, writeBodies } from "./oha.ts";
+import { cpuMs, runOha, writeBodies } from "../tools/load/oha.ts";
 
 const only = Deno.args.map(Number);
 const orders = 30_000;

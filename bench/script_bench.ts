@@ -4,7 +4,7 @@
  */
 import { adjust, armEmpty, decide, deduct } from "../tests/contract/store_suite.ts";
 import { makeRedisStore } from "../tests/contract/stores.ts";
-import { sharedRedis } from "../tests/servers/shared.ts";
+import { sharedRedis } from "../tools/servers/shared.ts";
 
 const skus = 100;
 const { store, control } = await makeRedisStore(sharedRedis().url, { userLimitMs: 1000 });

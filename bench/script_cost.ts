@@ -8,8 +8,8 @@
 import { makeRedisStore } from "../tests/contract/stores.ts";
 import { adjust, armEmpty, decide, deduct } from "../tests/contract/store_suite.ts";
 import { Connection } from "../src/redis/connection.ts";
-import { realWorld } from "../src/world.ts";
-import { sharedRedis } from "../tests/servers/shared.ts";
+import { realWorld } from "../src/runtime/world.ts";
+import { sharedRedis } from "../tools/servers/shared.ts";
 
 const orders = 16_384;
 const skus = 100;

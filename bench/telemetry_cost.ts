@@ -10,12 +10,12 @@
  * @module
  */
 // deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
-import { withConnection } from "../tests/servers/database.ts";
-import { dataDir } from "../tests/servers/run_folder.ts";
-import { freshNamespace, sharedPostgres, sharedRedis } from "../tests/servers/shared.ts";
-import { waitFor } from "../tests/servers/wait.ts";
+import { withConnection } from "../tools/servers/database.ts";
+import { dataDir } from "../tools/servers/run_folder.ts";
+import { freshNamespace, sharedPostgres, sharedRedis } from "../tools/servers/shared.ts";
+import { waitFor } from "../tools/servers/wait.ts";
 import { startStack } from "../tests/system/stack.ts";
-import { cpuMs, runOha, writeBodies } from "./oha.ts";
+import { cpuMs, runOha, writeBodies } from "../tools/load/oha.ts";
 
 const [rounds = 4, orders = 100_000] = Deno.args.filter((arg) => /^\d+$/.test(arg)).map(Number);
 const connections = 64;

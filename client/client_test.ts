@@ -1,10 +1,10 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { adjust, armEmpty, decide } from "../tests/contract/store_suite.ts";
 import { makeMemoryStore } from "../tests/contract/stores.ts";
-import { loadConfig } from "../src/config.ts";
+import { loadConfig } from "../src/runtime/settings/config.ts";
 import { createApp } from "../src/http/app.ts";
-import { InventoryService } from "../src/inventory/service.ts";
-import { realWorld } from "../src/world.ts";
+import { InventoryService } from "../src/decide/service.ts";
+import { realWorld } from "../src/runtime/world.ts";
 import { type Client, type ClientOptions, createClient } from "./src/client.ts";
 import { realSleep } from "./src/defaults.ts";
 

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { runCommand } from "../tests/servers/command.ts";
-import { dataDir } from "../tests/servers/run_folder.ts";
+import { runCommand } from "../tools/servers/command.ts";
+import { dataDir } from "../tools/servers/run_folder.ts";
 import { startEmbedded } from "../tests/system/stack.ts";
 
 const CLIENT = import.meta.dirname ?? ".";

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --[=[ arm: lets a shard sell, if it is still exactly what the worker verified.
 
-  KEYS    the nine keys of lua/inventory.lua, in the same order
+  KEYS    the nine keys of lua/decide.lua, in the same order
   ARGV[1] instance     replication id that was seen
   ARGV[2] epoch seen   ARGV[3] seq seen
   ARGV[4] epoch        the one that the ledger issued for this; also the nonce that the first visit expects
@@ -9,7 +9,7 @@
   ARGV[7] applied      last number in the ledger
   ARGV[8] token        of the restore that filled the shard, or ""
   ARGV[9] replicas     that its answers wait for   ARGV[10] disk: 1 until it is on their disks, 0 in their memory
-  ARGV[11] settings    that decide from now on, as in lua/inventory.lua
+  ARGV[11] settings    that decide from now on, as in lua/decide.lua
   Reply   1 armed; 0 something changed since it was verified: nothing was done
   Cost    O(1) ]=]
 

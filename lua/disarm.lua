@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --[=[ disarm: takes the right to sell away from a shard, if it is this deployment's.
 
-  KEYS    the nine keys of lua/inventory.lua, in the same order
+  KEYS    the nine keys of lua/decide.lua, in the same order
   ARGV[1] deployment
   ARGV[2] challenge    "" = at once; else a word that the next visit of a living worker takes away: the first call
                        notes it, a second one with the same word disarms if it is still there

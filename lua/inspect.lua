@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --[=[ inspect: what a shard's store says of itself, in one step. Writes nothing.
 
-  KEYS    the nine keys of lua/inventory.lua, in the same order
+  KEYS    the nine keys of lua/decide.lua, in the same order
   Reply   JSON {"instance", "deployment", "shards", "armed", "epoch", "seq", "applied", "token", "epoch_seen",
           "settings", "nonce", "suspect", "log_way", "first": "<epoch>-<seq>" or "", "last": the same, "skus",
           "keys": how many of the keys exist}

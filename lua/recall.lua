@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 --[=[ recall: shows what a shard remembers, for a comparison with the ledger, armed or not. Writes nothing.
 
-  KEYS    the nine keys of lua/inventory.lua, in the same order
+  KEYS    the nine keys of lua/decide.lua, in the same order
   ARGV[1] what, then by it
     "names"   ARGV[2] which key: 2 to 4 and 7 (a hash), 8 (the sorted set), ARGV[3] cursor, 0 = from the start
               -> ["<next cursor>", [name, ...]]: about 1000 of them; a name may come twice

@@ -2,7 +2,7 @@
 --[=[ restore: fills a shard from the ledger, chunk by chunk. Every chunk proves its token, so a worker that was
   frozen in the middle cannot write into a shard that another one has restored since.
 
-  KEYS    the nine keys of lua/inventory.lua, in the same order
+  KEYS    the nine keys of lua/decide.lua, in the same order
   ARGV[1] step, ARGV[2] token, then by step
     "begin"  ARGV[3] instance seen, ARGV[4] epoch seen, ARGV[5] seq seen,
              ARGV[6] deployment, ARGV[7] shards, ARGV[8] seq to go on from, ARGV[9] last number in the

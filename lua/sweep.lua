@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --[=[ sweep: drops what users have bought under quotas that are over, a page at a time.
 
-  KEYS    the nine keys of lua/inventory.lua, in the same order
+  KEYS    the nine keys of lua/decide.lua, in the same order
   ARGV[1] deployment   another deployment's shard is not touched, nor one that is not armed
   ARGV[2] cursor       of HSCAN: "0" at first, then the last reply
   ARGV[3] fields       to look at, about

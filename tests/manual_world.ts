@@ -1,7 +1,7 @@
 /**
  * A world whose time stands still until a test moves it.
  */
-import type { Cancel, World } from "../src/world.ts";
+import type { Cancel, World } from "../src/runtime/world.ts";
 
 /** Time that only {@link ManualWorld.advance} moves, and dice that always fall the same. */
 export class ManualWorld implements World {

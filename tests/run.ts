@@ -15,8 +15,8 @@
 import { engineProblem } from "./containers/engine.ts";
 import { installBackends } from "./backends/install.ts";
 import { readReport } from "./report.ts";
-import { removeStaleNetworks } from "./servers/network.ts";
-import { cleanDatabases, cleanRedis, refuseUsedDatabase, refuseUsedRedis } from "./servers/outside.ts";
+import { removeStaleNetworks } from "../tools/servers/network.ts";
+import { cleanDatabases, cleanRedis, refuseUsedDatabase, refuseUsedRedis } from "../tools/servers/outside.ts";
 import {
   openRun,
   type Run,
@@ -24,8 +24,8 @@ import {
   type SharedServer,
   track,
   untrack,
-} from "./servers/run_folder.ts";
-import { missingServers, sharedServers, startShared } from "./servers/shared_servers.ts";
+} from "../tools/servers/run_folder.ts";
+import { missingServers, sharedServers, startShared } from "../tools/servers/shared_servers.ts";
 
 type Mode = "test" | "backends" | "containers" | "bench";
 

@@ -2,9 +2,9 @@
  * The house rules, as tests: each is run on the repository, and each is shown a text that breaks it.
  */
 import assert from "node:assert/strict";
-import { settings } from "../src/config.ts";
-import type { Command } from "../src/inventory/command.ts";
-import { decodeBatch, decodeReply, encodeBatch } from "../src/inventory/redis/wire.ts";
+import { settings } from "../src/runtime/settings/config.ts";
+import type { Command } from "../src/domain/command.ts";
+import { decodeBatch, decodeReply, encodeBatch } from "../src/redis/wire.ts";
 import { keyNames } from "../src/redis/keys.ts";
 import { runbookSections } from "./system/runbook_sections.ts";
 import {
@@ -18,7 +18,7 @@ import {
 } from "./tidy/documents.ts";
 import { readRepository, type SourceFile } from "./tidy/files.ts";
 import { commentedOutCode, machinePaths, skippedTests, tooLong, untaggedNotes } from "./tidy/habits.ts";
-import { askingTheWorld, forbiddenImports } from "./tidy/imports.ts";
+import { askingTheWorld, folderCycles, forbiddenImports } from "./tidy/imports.ts";
 import {
   argumentDrift,
   bodyOf,
@@ -36,7 +36,7 @@ import { commandDrift, decisionDrift, givenDrift, replyDrift } from "./tidy/wire
 const files = readRepository(new URL("..", import.meta.url));
 const lua = files.filter(({ path }) => path.endsWith(".lua"));
 const scripts = lua.filter(isScript);
-const inventory = fileAt("lua/inventory.lua");
+const inventory = fileAt("lua/decide.lua");
 
 function fileAt(path: string): SourceFile {
   const file = files.find((file) => file.path === path);
@@ -46,7 +46,7 @@ function fileAt(path: string): SourceFile {
 
 function contract(): Header {
   const header = headerOf(inventory);
-  assert.ok(header, "lua/inventory.lua has no header");
+  assert.ok(header, "lua/decide.lua has no header");
   return header;
 }
 
@@ -56,9 +56,10 @@ function holds(rule: (file: SourceFile) => string[], of: readonly SourceFile[] =
 }
 
 Deno.test("a file of the product has at most 300 lines", () => holds(tooLong));
-Deno.test("data moves on and never turns back, and only the processes know adapters", () => {
-  holds(forbiddenImports);
+Deno.test("a folder imports only folders below it", () => {
+  assert.deepEqual(folderCycles(files), []);
 });
+Deno.test("only the wiring knows adapters, and each package has one owner", () => holds(forbiddenImports));
 Deno.test("time, chance and settings have one owner each", () => holds(askingTheWorld));
 Deno.test("a note to oneself has an issue's number", () => holds(untaggedNotes));
 Deno.test("no code is left in comments", () => holds(commentedOutCode));

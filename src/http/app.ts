@@ -4,32 +4,34 @@
  * @module
  */
 import { type Handler, Hono } from "hono";
-import type { Config } from "../config.ts";
-import type { Inventory } from "../inventory/service.ts";
-import { Board } from "../ops/live/board.ts";
-import type { Books } from "../ops/live/books.ts";
-import type { World } from "../world.ts";
-import { createAccess } from "./access.ts";
-import { deductBatch } from "./batch_route.ts";
-import { Bodies } from "./bodies.ts";
-import type { Connection } from "./connection.ts";
-import { withCors } from "./cors.ts";
-import { deduct } from "./deduct_route.ts";
-import type { Edge, Route } from "./edge.ts";
-import { createFairPlay } from "./fair_play.ts";
-import { internalError, unrouted } from "./fallback.ts";
-import { type RequestWatch, WatchedConnection } from "./journey.ts";
-import { livez, readyz } from "./health_routes.ts";
-import { placeOrder, readOrder, returnUnits } from "./order_routes.ts";
-import { opsPage, opsStream } from "./ops_routes.ts";
-import { OpsWatch } from "./ops_watch.ts";
-import { issuePurchaseToken } from "./purchase_token_routes.ts";
-import { PurchaseTokens } from "./purchase_tokens.ts";
-import { callerSpan, rawPath } from "./request.ts";
-import { cancel, confirm, extend, reserve } from "./reservation_routes.ts";
+import type { Config } from "../runtime/settings/config.ts";
+import type { Inventory } from "../decide/service.ts";
+import { Board } from "../live/board.ts";
+import type { Books } from "../live/books.ts";
+import type { World } from "../runtime/world.ts";
+import { createAccess } from "./guard/access.ts";
+import { deductBatch } from "./routes/batch_route.ts";
+import { Bodies } from "./read/bodies.ts";
+import type { Connection } from "./ports/route.ts";
+import { withCors } from "./guard/cors.ts";
+import { deduct } from "./routes/deduct_route.ts";
+import type { Route } from "./ports/route.ts";
+import type { Edge } from "./routes/dependencies.ts";
+import { createFairPlay } from "./guard/fair_play.ts";
+import { internalError, unrouted } from "./routes/fallback.ts";
+import { type RequestWatch, WatchedConnection } from "./ports/observer.ts";
+import { livez, readyz } from "./routes/health_routes.ts";
+import { placeOrder, readOrder, returnUnits } from "./routes/order_routes.ts";
+import { opsPage, opsStream } from "./routes/ops_routes.ts";
+import { OpsWatch } from "./routes/ops_watch.ts";
+import { issuePurchaseToken } from "./routes/purchase_token_routes.ts";
+import { PurchaseTokens } from "./guard/purchase_tokens.ts";
+import { callerSpan } from "./guard/caller_span.ts";
+import { rawPath } from "./read/request.ts";
+import { cancel, confirm, extend, reserve } from "./routes/reservation_routes.ts";
 import { docsPage } from "./openapi/docs_page.ts";
 import { openApiJson } from "./openapi/openapi_route.ts";
-import { adjustStock, pauseSale, readStock, setRules, setStock } from "./stock_routes.ts";
+import { adjustStock, pauseSale, readStock, setRules, setStock } from "./routes/stock_routes.ts";
 
 /** What the edge is made of. */
 export interface AppParts {

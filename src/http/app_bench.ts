@@ -1,9 +1,9 @@
 import { Hono } from "hono";
-import { loadConfig } from "../config.ts";
-import { realWorld } from "../world.ts";
+import { loadConfig } from "../runtime/settings/config.ts";
+import { realWorld } from "../runtime/world.ts";
 import { type App, createApp } from "./app.ts";
-import { parseDeduct } from "./parse.ts";
-import { acceptedOutcome, ScriptedInventory } from "./scripted_inventory.ts";
+import { parseDeduct } from "./read/parse.ts";
+import { acceptedOutcome, ScriptedInventory } from "../../tests/http/scripted_inventory.ts";
 
 const order = {
   sku: "SKU_123",

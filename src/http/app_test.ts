@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { bodyBytesMax } from "./request.ts";
-import { edgeUnderTest, jsonPost } from "./scripted_inventory.ts";
+import { bodyBytesMax } from "./read/request.ts";
+import { edgeUnderTest, jsonPost } from "../../tests/http/scripted_inventory.ts";
 
 const path = "/api/v1/inventory/deduct";
 const order = { sku: "S", user_id: "u", order_id: "o", amount: 1 };

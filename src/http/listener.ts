@@ -11,12 +11,12 @@
  * @module
  */
 import { closeSync, openSync } from "node:fs";
-import { sleep, type World } from "../world.ts";
-import type { Connection } from "./connection.ts";
-import type { Guard } from "./guard.ts";
-import { retryLater } from "./problem.ts";
-import { instant } from "./refusal.ts";
-import { respond } from "./response.ts";
+import { sleep, type World } from "../runtime/world.ts";
+import type { Connection } from "./ports/route.ts";
+import type { Guard } from "./guard/guard.ts";
+import { retryLater } from "./write/problem.ts";
+import { instant } from "./write/refusal.ts";
+import { respond } from "./write/response.ts";
 
 /** What a listener is made of. */
 export interface ListenerOptions {

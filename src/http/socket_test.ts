@@ -1,5 +1,10 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { acceptedOutcome, type EdgeUnderTest, edgeUnderTest, jsonPost } from "./scripted_inventory.ts";
+import {
+  acceptedOutcome,
+  type EdgeUnderTest,
+  edgeUnderTest,
+  jsonPost,
+} from "../../tests/http/scripted_inventory.ts";
 
 /** Runs `use` while the app listens on a port of its own. */
 async function listening({ app }: EdgeUnderTest, use: (url: string, port: number) => Promise<void>) {

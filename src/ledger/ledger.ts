@@ -3,19 +3,24 @@
  *
  * @module
  */
-import type { Finding } from "../finding.ts";
-import type { Membership } from "./crew.ts";
-import type { LogEntry, Position } from "../log/event.ts";
+import type { Finding } from "../domain/check_result.ts";
+import type { Membership } from "./peers.ts";
+import type { LogEntry, Position } from "../domain/event.ts";
 import type { Closed, Correction, CorrectionNote, UnitsOf } from "./corrections.ts";
 import type { Queries } from "./database.ts";
 import type { QuotaPage, QuotaPlace } from "./pages.ts";
 import type { Fault, ProofWalk } from "./proof_walk.ts";
 import type { Jump, LossAccepted, Recovery } from "./recovery.ts";
-import type { Compensation, Forgotten, FoundOrder, LinePage, OrderLineRow, StockRow } from "./rows.ts";
+import type {
+  Compensation,
+  Forgotten,
+  FoundOrder,
+  LinePage,
+  OrderLineRow,
+  StockRow,
+} from "../domain/rows.ts";
 
-export type { Compensation, Forgotten, LinePage, LineRow, OrderLineRow, QuotaRow, StockRow } from "./rows.ts";
-
-export type { Crew, Membership, Standing } from "./crew.ts";
+export type { Crew, Membership, Standing } from "./peers.ts";
 
 /** Who owns these books. A store that carries another id belongs to somebody else. */
 export interface Deployment {
@@ -71,20 +76,6 @@ export type Applied =
   | { readonly kind: "diverged"; readonly cursor: Position; readonly found: Position }
   /** The sums differ from what the store said: nothing was applied, the shard must not sell. */
   | { readonly kind: "mismatch"; readonly differences: readonly Difference[] };
-
-/** A lease is gone: another worker may have the shard. Take a new lease and read the cursor. */
-export class LeaseLost extends Error {
-  /** Says what kind of error this is where classes do not reach: in logs. */
-  override name = "LeaseLost";
-  /**
-   * Makes one.
-   *
-   * @param why what ended it, in words
-   */
-  constructor(why: string, options?: ErrorOptions) {
-    super(`Cannot go on with the books of a shard as the lease is lost: ${why}`, options);
-  }
-}
 
 /** A SKU whose figures differ between the books and the store. */
 export interface Difference {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { EventData, EventLine, InventoryEvent, LogEntry, Position } from "../log/event.ts";
+import type { EventData, EventLine, InventoryEvent, LogEntry, Position } from "../domain/event.ts";
 
 /** An event and the epoch that its number was issued under. */
 export type Numbered = InventoryEvent & { readonly epoch: number };

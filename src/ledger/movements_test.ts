@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { InventoryEvent, LogEntry } from "../log/event.ts";
+import type { InventoryEvent, LogEntry } from "../domain/event.ts";
 import { partsOf } from "./movements.ts";
 
 function event(seq: number, lines: number, reason = ""): InventoryEvent {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { QuotaRow } from "./rows.ts";
+import type { QuotaRow } from "../domain/rows.ts";
 
 /** A place in the log: a number, and a line of it. */
 export interface Place {

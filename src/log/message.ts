@@ -6,7 +6,14 @@
  *
  * @module
  */
-import type { EventData, EventLine, InventoryEvent, LogEntry, Position, StoredPolicy } from "./event.ts";
+import type {
+  EventData,
+  EventLine,
+  InventoryEvent,
+  LogEntry,
+  Position,
+  StoredPolicy,
+} from "../domain/event.ts";
 
 /** The version of the topic's messages. */
 export const messageSchema = "1";

@@ -22,8 +22,8 @@
  *
  * @module
  */
-import { comparePositions, type LogEntry, type Position } from "./event.ts";
-import type { ReadOptions } from "./log.ts";
+import { comparePositions, type LogEntry, type Position } from "../domain/event.ts";
+import type { ReadOptions } from "./event_log.ts";
 import { decodeMessage, jumpFrom } from "./message.ts";
 import { TopicAway, type TopicBounds, type TopicRecord } from "./topic.ts";
 import { appendEntries, type FillParts, fillTopic, firstSeq } from "./topic_fill.ts";

@@ -7,9 +7,9 @@
  *
  * @module
  */
-import { sleep, type World } from "../world.ts";
-import { comparePositions, type LogEntry, type Position } from "./event.ts";
-import type { EventLog, ReadOptions } from "./log.ts";
+import { sleep, type World } from "../runtime/world.ts";
+import { comparePositions, type LogEntry, type Position } from "../domain/event.ts";
+import type { EventLog, ReadOptions } from "./event_log.ts";
 import { Relay, type RelayProgress } from "./relay.ts";
 import { type Topic, TopicAway } from "./topic.ts";
 

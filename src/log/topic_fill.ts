@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { LogEntry, Position } from "./event.ts";
-import type { EventLog } from "./log.ts";
+import type { LogEntry, Position } from "../domain/event.ts";
+import type { EventLog } from "./event_log.ts";
 import { encodeJump, encodeMessages, type MessageOrigin } from "./message.ts";
 import type { Topic } from "./topic.ts";
 

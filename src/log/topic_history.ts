@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { comparePositions, type LogEntry, type Position } from "./event.ts";
+import { comparePositions, type LogEntry, type Position } from "../domain/event.ts";
 import { decodeMessage, ForeignMessage, jumpFrom, type MessageOrigin } from "./message.ts";
 import type { Topic, TopicBounds, TopicRecord } from "./topic.ts";
 

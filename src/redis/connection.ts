@@ -8,9 +8,9 @@
  * @module
  */
 import { Redis } from "ioredis";
-import { sleep, type World } from "../world.ts";
-import { StoreError } from "../inventory/store.ts";
-import { parseRedisUrl } from "../settings/redis_url.ts";
+import { sleep, type World } from "../runtime/world.ts";
+import { StoreError } from "../domain/errors.ts";
+import { parseRedisUrl } from "../runtime/settings/redis_url.ts";
 
 /** How a connection behaves; the rest is fixed below. */
 export interface ConnectionOptions {
@@ -226,7 +226,7 @@ function targetOptions(url: string): TargetOptions {
 /**
  * What an error reply means. A reply says that the command was not done, so every effect here is `none`,
  * with two exceptions. A script that threw before its first write: one command of the batch is to blame.
- * `HALFDONE` from lua/inventory.lua: the log has the events, a later write was refused, so the effect is unknown.
+ * `HALFDONE` from lua/decide.lua: the log has the events, a later write was refused, so the effect is unknown.
  */
 const refusedBeforeRunning = new Set([
   "ASK",

@@ -16,7 +16,7 @@ export interface RedisPlace {
 /** Slots of a Redis Cluster. */
 const slots = 16384;
 
-/** A shard's keys in the order in which every script takes them (`lua/inventory.lua`, header). */
+/** A shard's keys in the order in which every script takes them (`lua/decide.lua`, header). */
 export const keyNames = [
   "meta",
   "stock",

@@ -42,6 +42,6 @@ export function readPreviousScripts(): Script[] {
     const source = Deno.readTextFileSync(new URL(file, previous));
     const sha = digestOf(source);
     if (file !== `${sha}.lua`) throw new RangeError(`Cannot use lua/previous/${file} as its SHA-1 is ${sha}`);
-    return { name: "inventory", source, sha };
+    return { name: "decide", source, sha };
   });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Applied, Difference, ShardLedger } from "../ledger/ledger.ts";
-import type { LogEntry } from "../log/event.ts";
+import type { LogEntry } from "../domain/event.ts";
 
 /** Store and ledger do not agree on what is left: nothing was booked, and the shard must not sell. */
 export class LedgerMismatch extends Error {

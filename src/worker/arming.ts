@@ -13,20 +13,20 @@
  *
  * @module
  */
-import { refusalsOf } from "../finding.ts";
-import { changesTo } from "../inventory/limits.ts";
-import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
+import { refusalsOf } from "../domain/check_result.ts";
+import { changesTo } from "../domain/limits.ts";
+import type { ShardControl, ShardView } from "../decide/shard_control.ts";
 import type { Cursor } from "../ledger/ledger.ts";
 import { bookTheRest, type CatchUpParts, lastNumber } from "./catch_up.ts";
 import type { Recovery } from "../ledger/recovery.ts";
 import { compareStock, describe, driftOf } from "./compare_stock.ts";
-import { sleep } from "../world.ts";
+import { sleep } from "../runtime/world.ts";
 import { differsAt, findFork } from "./fork.ts";
-import { type FitnessParts, look } from "./fitness.ts";
+import { type FitnessParts, look } from "./server_checks.ts";
 import { whileBeating } from "./lease_beat.ts";
 import { recall, type Recalled, type RecallParts } from "./recall.ts";
 import { acceptedLoss, whyBooksWentBack, whyNumbersMissing } from "./recover.ts";
-import { noteBeside } from "./notes.ts";
+import { noteBeside } from "./publish.ts";
 import { rebuild, type RebuildParts, type Rebuilt } from "./rebuild.ts";
 import { whyForeign, whyLedgerWentBack, whyNotTakenOver, whyOtherLedger, whyRebuild } from "./verify.ts";
 

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { ShardView } from "../inventory/shard_control.ts";
+import type { ShardView } from "../decide/shard_control.ts";
 import type { Cursor, ShardLedger } from "../ledger/ledger.ts";
-import type { LogEntry, Position } from "../log/event.ts";
-import type { EventLog } from "../log/log.ts";
-import type { World } from "../world.ts";
+import type { LogEntry, Position } from "../domain/event.ts";
+import type { EventLog } from "../log/event_log.ts";
+import type { World } from "../runtime/world.ts";
 import { apply, LedgerMismatch, whyNotBooked } from "./apply.ts";
 import { whileBeating } from "./lease_beat.ts";
 

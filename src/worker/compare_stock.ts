@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
+import type { ShardControl, ShardView } from "../decide/shard_control.ts";
 import type { Difference, ShardLedger } from "../ledger/ledger.ts";
 
 /** The two sides of the comparison. */

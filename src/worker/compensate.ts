@@ -9,10 +9,11 @@
  *
  * @module
  */
-import type { StockStore } from "../inventory/store.ts";
+import type { StockStore } from "../decide/store.ts";
 import { compensationId } from "../ledger/compensation_id.ts";
-import type { Compensation, ShardLedger } from "../ledger/ledger.ts";
-import type { World } from "../world.ts";
+import type { Compensation } from "../domain/rows.ts";
+import type { ShardLedger } from "../ledger/ledger.ts";
+import type { World } from "../runtime/world.ts";
 
 const pageRows = 100;
 /** Between two looks: a refusal may have ended, and a person may have closed a dead letter with units to give back. */

@@ -4,8 +4,8 @@
  * @module
  */
 import type { ShardLedger } from "../ledger/ledger.ts";
-import type { World } from "../world.ts";
-import type { WorkerWatch } from "./watch.ts";
+import type { World } from "../runtime/world.ts";
+import type { WorkerWatch } from "./observer.ts";
 
 /** Reports are sent every 10 s. */
 const askEveryMs = 10_000;

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
+import type { ShardControl, ShardView } from "../decide/shard_control.ts";
 import type { Cursor, ShardLedger } from "../ledger/ledger.ts";
 
 /** The two sides. */

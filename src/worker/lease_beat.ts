@@ -4,7 +4,7 @@
  * @module
  */
 import type { ShardLedger } from "../ledger/ledger.ts";
-import { sleep, type World } from "../world.ts";
+import { sleep, type World } from "../runtime/world.ts";
 
 /** A session that is silent for 3 s loses its lease. */
 const beatEveryMs = 1000;

@@ -4,11 +4,11 @@
  * @module
  */
 import type { Deployment, Ledger, StoredScript } from "../ledger/ledger.ts";
-import { adviceOn } from "../telemetry/advice.ts";
+import { adviceOn } from "../runtime/advice.ts";
 import { isForeignSchema } from "../ledger/sqlstate.ts";
-import { describeError, type Logger } from "../telemetry/logger.ts";
-import { Reminder } from "../telemetry/reminder.ts";
-import { sleep, type World } from "../world.ts";
+import { describeError, type Logger } from "../runtime/logger.ts";
+import { Reminder } from "../runtime/reminder.ts";
+import { sleep, type World } from "../runtime/world.ts";
 
 const retryEveryMs = 500;
 

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { ShardControl } from "../inventory/shard_control.ts";
-import type { World } from "../world.ts";
+import type { ShardControl } from "../decide/shard_control.ts";
+import type { World } from "../runtime/world.ts";
 
 /** Between two pages, and between two passes: a million counts are looked at in 14 minutes. */
 const pageEveryMs = 200;

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
-import type { Deployment, LinePage, ShardLedger } from "../ledger/ledger.ts";
+import type { ShardControl, ShardView } from "../decide/shard_control.ts";
+import type { LinePage } from "../domain/rows.ts";
+import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
 import type { QuotaPage, QuotaPlace } from "../ledger/pages.ts";
-import type { World } from "../world.ts";
+import type { World } from "../runtime/world.ts";
 
 /** SKUs or lines a chunk: a script of 1000 rows holds Redis for a few ms. */
 const chunkRows = 1000;

@@ -7,15 +7,16 @@
  *
  * @module
  */
-import type { RememberedLine } from "../inventory/outcome.ts";
-import { isSale } from "../inventory/outcome.ts";
-import type { ShardControl, ShardView } from "../inventory/shard_control.ts";
-import type { ShardReader } from "../inventory/shard_reader.ts";
+import type { RememberedLine } from "../domain/outcome.ts";
+import { isSale } from "../domain/outcome.ts";
+import type { ShardControl, ShardView } from "../decide/shard_control.ts";
+import type { ShardReader } from "../decide/shard_reader.ts";
 import type { Correction } from "../ledger/corrections.ts";
-import type { Difference, ShardLedger, StockRow } from "../ledger/ledger.ts";
+import type { StockRow } from "../domain/rows.ts";
+import type { Difference, ShardLedger } from "../ledger/ledger.ts";
 import { canonical } from "../ledger/proof_walk.ts";
-import type { EventData, EventLine, InventoryEvent } from "../log/event.ts";
-import type { World } from "../world.ts";
+import type { EventData, EventLine, InventoryEvent } from "../domain/event.ts";
+import type { World } from "../runtime/world.ts";
 
 /** What recalling needs. */
 export interface RecallParts {

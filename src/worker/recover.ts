@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { ShardView } from "../inventory/shard_control.ts";
+import type { ShardView } from "../decide/shard_control.ts";
 import type { Cursor, ShardLedger } from "../ledger/ledger.ts";
 import type { Recovery } from "../ledger/recovery.ts";
 import type { Gap } from "./catch_up.ts";

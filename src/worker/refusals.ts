@@ -4,12 +4,12 @@
  *
  * @module
  */
-import type { Visit } from "../inventory/shard_control.ts";
-import { isForAPerson, refusesWrites } from "../inventory/store.ts";
+import type { Visit } from "../decide/shard_control.ts";
+import { isForAPerson, refusesWrites } from "../domain/errors.ts";
 import { ledgerRefusesWrites } from "../ledger/sqlstate.ts";
-import { describeError, type Logger } from "../telemetry/logger.ts";
-import { Reminder } from "../telemetry/reminder.ts";
-import type { World } from "../world.ts";
+import { describeError, type Logger } from "../runtime/logger.ts";
+import { Reminder } from "../runtime/reminder.ts";
+import type { World } from "../runtime/world.ts";
 
 /** Why a server that is up refuses a write; undefined for every other error. */
 export function refusalOf(

@@ -5,9 +5,9 @@
  */
 import type { RelayEvent } from "../log/relayed_log.ts";
 import { ForeignMessage } from "../log/message.ts";
-import { adviceOn } from "../telemetry/advice.ts";
+import { adviceOn } from "../runtime/advice.ts";
 import { type Topic, TopicAway } from "../log/topic.ts";
-import { describeError, type Logger } from "../telemetry/logger.ts";
+import { describeError, type Logger } from "../runtime/logger.ts";
 
 /** Writes a line an event. */
 export function tellRelay(logger: Logger): (event: RelayEvent) => void {

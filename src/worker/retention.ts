@@ -5,7 +5,7 @@
  * @module
  */
 import type { ShardLedger } from "../ledger/ledger.ts";
-import type { World } from "../world.ts";
+import type { World } from "../runtime/world.ts";
 
 /** Rows looked at in one transaction: 10 to 20 ms. */
 const pageRows = 1000;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Forgotten, ShardLedger } from "../ledger/ledger.ts";
+import type { Forgotten } from "../domain/rows.ts";
+import type { ShardLedger } from "../ledger/ledger.ts";
 import { ManualWorld } from "../../tests/manual_world.ts";
 import { Retention } from "./retention.ts";
 

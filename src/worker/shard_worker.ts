@@ -8,20 +8,21 @@
  *
  * @module
  */
-import type { StockStore } from "../inventory/store.ts";
-import type { LogEntry } from "../log/event.ts";
-import { LeaseLost, type Ledger, type ShardLedger } from "../ledger/ledger.ts";
-import { describeError, type Logger, traceIds } from "../telemetry/logger.ts";
-import { sleep, type World } from "../world.ts";
+import type { StockStore } from "../decide/store.ts";
+import type { LogEntry } from "../domain/event.ts";
+import { LeaseLost } from "../domain/errors.ts";
+import { type Ledger, type ShardLedger } from "../ledger/ledger.ts";
+import { describeError, type Logger, traceIds } from "../runtime/logger.ts";
+import { sleep, type World } from "../runtime/world.ts";
 import { apply, type Booked, LedgerMismatch, whyNotBooked } from "./apply.ts";
 import { Compensator } from "./compensate.ts";
-import { FitnessWatch } from "./fitness.ts";
+import { FitnessWatch } from "./server_checks.ts";
 import { QuotaSweep } from "./quota_sweep.ts";
 import { Retention } from "./retention.ts";
-import { unwatched, type WorkerWatch } from "./watch.ts";
+import { unwatched, type WorkerWatch } from "./observer.ts";
 import { arm, type ArmingParts, type Verdict, whatDecides } from "./arming.ts";
-import { noteBeside, noteLogWay, reasonOf } from "./notes.ts";
-import { Visits } from "./visits.ts";
+import { noteBeside, noteLogWay, reasonOf } from "./publish.ts";
+import { Visits } from "./heartbeat.ts";
 import { describe, driftOf } from "./compare_stock.ts";
 import { Figures } from "./figures.ts";
 import { refusalOf, Refusals } from "./refusals.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Standing } from "../ledger/ledger.ts";
-import type { World } from "../world.ts";
+import type { World } from "../runtime/world.ts";
 
 /** A worker that fails again and again moves its shards no oftener than this. */
 const uncountedMs = 10_000;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ShardView } from "../inventory/shard_control.ts";
+import type { ShardView } from "../decide/shard_control.ts";
 import type { Cursor, Deployment } from "../ledger/ledger.ts";
 
 /** Whose shard it must be. */

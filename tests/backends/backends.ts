@@ -4,9 +4,9 @@
  * @module
  */
 import { join } from "node:path";
-import { freePort } from "../servers/port.ts";
-import { startProcess } from "../servers/process.ts";
-import { dataDir } from "../servers/run_folder.ts";
+import { freePort } from "../../tools/servers/port.ts";
+import { startProcess } from "../../tools/servers/process.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
 import { backendProgram } from "./install.ts";
 
 /** Where `deploy/` lies. */

@@ -7,7 +7,7 @@
  * @module
  */
 import { join } from "node:path";
-import { runCommand } from "../servers/command.ts";
+import { runCommand } from "../../tools/servers/command.ts";
 
 /** A program of a backend. */
 export type BackendProgram = "otelcol" | "jaeger" | "prometheus" | "promtool" | "loki";

@@ -3,9 +3,9 @@
  * Loki with the configuration of `deploy/`.
  */
 import assert from "node:assert/strict";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { type Stack, startStack } from "../system/stack.ts";
 import { type Backends, startBackends } from "./backends.ts";
 import { allExpressions, selectorsOf } from "./expressions.ts";

@@ -2,8 +2,8 @@
  * What `deploy/` says to Prometheus, Grafana and the Collector is valid, and every alert fires when it must.
  */
 import assert from "node:assert/strict";
-import { runCommand } from "../servers/command.ts";
-import { dataDir } from "../servers/run_folder.ts";
+import { runCommand } from "../../tools/servers/command.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
 import { dashboards, readDashboard } from "./expressions.ts";
 import { DEPLOY } from "./backends.ts";
 import { backendProgram } from "./install.ts";

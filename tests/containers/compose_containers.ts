@@ -7,9 +7,9 @@
  * (1.22 runs), not the telemetry, which only answers its health checks (test:backends runs the real programs).
  */
 import assert from "node:assert/strict";
-import { runCommand } from "../servers/command.ts";
-import { dataDir } from "../servers/run_folder.ts";
-import { waitFor } from "../servers/wait.ts";
+import { runCommand } from "../../tools/servers/command.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { readCompose, ROOT } from "../system/compose.ts";
 import { Engine } from "./engine.ts";
 import { makeStandIns } from "./stand_ins.ts";

@@ -7,10 +7,10 @@
  * @module
  */
 import { join } from "node:path";
-import { runCommand } from "../servers/command.ts";
-import { installServers, programOf } from "../servers/install.ts";
-import { type RunningProcess, startProcess } from "../servers/process.ts";
-import { dataDir } from "../servers/run_folder.ts";
+import { runCommand } from "../../tools/servers/command.ts";
+import { installServers, programOf } from "../../tools/servers/install.ts";
+import { type RunningProcess, startProcess } from "../../tools/servers/process.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
 
 // Compose v2 as a program of its own; v2.40.3 is the last one whose module builds with `go build` as it is.
 const COMPOSE = "v2.40.3";

@@ -7,10 +7,10 @@
  */
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
-import { runCommand } from "../servers/command.ts";
-import { installServers, programOf } from "../servers/install.ts";
-import { KAFKA_JAR } from "../servers/install_kafka.ts";
-import { dataDir } from "../servers/run_folder.ts";
+import { runCommand } from "../../tools/servers/command.ts";
+import { installServers, programOf } from "../../tools/servers/install.ts";
+import { KAFKA_JAR } from "../../tools/servers/install_kafka.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
 import { containersCache, type Engine } from "./engine.ts";
 
 const PACKAGES = [

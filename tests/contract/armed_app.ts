@@ -1,14 +1,14 @@
 /**
  * The real API on a real inventory that may sell, called past any socket: in memory or in Redis, of one shard or several.
  */
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/runtime/settings/config.ts";
 import { type App, createApp } from "../../src/http/app.ts";
-import { Router } from "../../src/inventory/route.ts";
-import { InventoryService } from "../../src/inventory/service.ts";
-import type { ShardControl } from "../../src/inventory/shard_control.ts";
-import type { StockStore } from "../../src/inventory/store.ts";
-import { realWorld } from "../../src/world.ts";
-import { sharedRedis } from "../servers/shared.ts";
+import { Router } from "../../src/decide/router.ts";
+import { InventoryService } from "../../src/decide/service.ts";
+import type { ShardControl } from "../../src/decide/shard_control.ts";
+import type { StockStore } from "../../src/decide/store.ts";
+import { realWorld } from "../../src/runtime/world.ts";
+import { sharedRedis } from "../../tools/servers/shared.ts";
 import { armEmpty, type MakeStore } from "./store_suite.ts";
 import { makeMemoryStore, makeRedisStore } from "./stores.ts";
 

@@ -2,14 +2,14 @@
  * Arming reads the log after it has looked at the store. What happens between the two is no loss of the log.
  */
 import assert from "node:assert/strict";
-import { openPostgres } from "../../src/ledger/postgres.ts";
-import { openLedger } from "../../src/ledger/sql_ledger.ts";
-import type { EventLog } from "../../src/log/log.ts";
+import { openPostgres } from "../../src/ledger/postgres/server.ts";
+import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import type { EventLog } from "../../src/log/event_log.ts";
 import { arm } from "../../src/worker/arming.ts";
 import { keepShard } from "../../src/worker/shard_worker.ts";
-import { realWorld as world } from "../../src/world.ts";
-import { sharedPostgres, sharedRedis } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
+import { sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { adjust, deduct, inTime } from "./store_suite.ts";
 import { makeRedisStore } from "./stores.ts";
 

@@ -3,10 +3,10 @@
  * effect, and decided by a later call.
  */
 import assert from "node:assert/strict";
-import type { Command, Sale } from "../../src/inventory/command.ts";
-import type { BatchResult } from "../../src/inventory/store.ts";
-import { sharedRedis } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import type { Command, Sale } from "../../src/domain/command.ts";
+import type { BatchResult } from "../../src/decide/store.ts";
+import { sharedRedis } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import {
   adjust,
   armEmpty,

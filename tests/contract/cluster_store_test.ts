@@ -1,4 +1,4 @@
-import { type RedisCluster, startCluster } from "../servers/cluster.ts";
+import { type RedisCluster, startCluster } from "../../tools/servers/cluster.ts";
 import { orderLifeSuite } from "./order_life_suite.ts";
 import { storeSuite } from "./store_suite.ts";
 import { makeRedisStore } from "./stores.ts";

@@ -3,8 +3,8 @@
  * the ids that break parsers.
  */
 import fc from "fast-check";
-import type { Command, Line, Recalled, Sale } from "../../src/inventory/command.ts";
-import { type RememberedLine, unsettled } from "../../src/inventory/outcome.ts";
+import type { Command, Line, Recalled, Sale } from "../../src/domain/command.ts";
+import { type RememberedLine, unsettled } from "../../src/domain/outcome.ts";
 import { adjust, deduct } from "./store_suite.ts";
 
 /** Ids that look like keys, Lua, SQL, JSON or formats, all of them legal. */

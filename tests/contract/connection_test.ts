@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { StoreError } from "../../src/inventory/store.ts";
+import { StoreError } from "../../src/domain/errors.ts";
 import { Connection } from "../../src/redis/connection.ts";
-import { realWorld } from "../../src/world.ts";
-import { startRedis } from "../servers/redis.ts";
-import { sharedRedis } from "../servers/shared.ts";
+import { realWorld } from "../../src/runtime/world.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { sharedRedis } from "../../tools/servers/shared.ts";
 
 const DEADLINE_MS = 10_000;
 

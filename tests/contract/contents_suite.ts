@@ -3,8 +3,8 @@
  * reservations: there is one.
  */
 import assert from "node:assert/strict";
-import type { Command } from "../../src/inventory/command.ts";
-import type { DecisionLimits } from "../../src/inventory/limits.ts";
+import type { Command } from "../../src/domain/command.ts";
+import type { DecisionLimits } from "../../src/domain/limits.ts";
 import {
   cancel,
   confirm,

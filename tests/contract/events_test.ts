@@ -3,9 +3,9 @@
  * is written can be read again.
  */
 import assert from "node:assert/strict";
-import type { Command, Line } from "../../src/inventory/command.ts";
-import { MemoryStore } from "../../src/inventory/memory/store.ts";
-import type { InventoryEvent, LogEntry } from "../../src/log/event.ts";
+import type { Command, Line } from "../../src/domain/command.ts";
+import { MemoryStore } from "../../src/decide/memory/store.ts";
+import type { InventoryEvent, LogEntry } from "../../src/domain/event.ts";
 import { decodeMessage, encodeJump, encodeMessages, type TopicMessage } from "../../src/log/message.ts";
 import { ManualWorld } from "../manual_world.ts";
 import fc from "fast-check";

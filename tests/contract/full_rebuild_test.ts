@@ -2,7 +2,7 @@
  * A store that becomes full in the middle of a rebuild.
  */
 import assert from "node:assert/strict";
-import { startRedis } from "../servers/redis.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
 import { adjust, armEmpty, decide, deployment, inTime } from "./store_suite.ts";
 import { makeRedisStore } from "./stores.ts";
 

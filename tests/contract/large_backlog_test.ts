@@ -2,14 +2,14 @@
  * What piles up while no worker runs, in units that cost: reservations of 100 lines that lapsed, and large entries.
  */
 import assert from "node:assert/strict";
-import type { Sale } from "../../src/inventory/command.ts";
-import { openPostgres } from "../../src/ledger/postgres.ts";
-import { openLedger } from "../../src/ledger/sql_ledger.ts";
-import type { Logger } from "../../src/telemetry/logger.ts";
-import { startWorker } from "../../src/worker/worker.ts";
-import { realWorld as world } from "../../src/world.ts";
-import { sharedPostgres, sharedRedis } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import type { Sale } from "../../src/domain/command.ts";
+import { openPostgres } from "../../src/ledger/postgres/server.ts";
+import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import type { Logger } from "../../src/runtime/logger.ts";
+import { startWorker } from "../../src/worker/balancer.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
+import { sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { adjust, armEmpty, decide, deduct, inTime } from "./store_suite.ts";
 import { makeRedisStore } from "./stores.ts";
 

@@ -2,12 +2,13 @@
  * Books to test on, and the events that go into them.
  */
 import assert from "node:assert/strict";
-import { isSale } from "../../src/inventory/outcome.ts";
+import { isSale } from "../../src/domain/outcome.ts";
 import type { Database } from "../../src/ledger/database.ts";
-import type { Applied, Ledger, LineRow, ShardLedger } from "../../src/ledger/ledger.ts";
-import { openLedger } from "../../src/ledger/sql_ledger.ts";
-import type { EventLine, InventoryEvent, LogEntry } from "../../src/log/event.ts";
-import { realWorld } from "../../src/world.ts";
+import type { LineRow } from "../../src/domain/rows.ts";
+import type { Applied, Ledger, ShardLedger } from "../../src/ledger/ledger.ts";
+import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import type { EventLine, InventoryEvent, LogEntry } from "../../src/domain/event.ts";
+import { realWorld } from "../../src/runtime/world.ts";
 
 /** Opens the database that the test has for itself, in a schema of it. */
 export type OpenDatabase = (namespace: string) => Promise<Database>;

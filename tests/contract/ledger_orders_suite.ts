@@ -2,7 +2,7 @@
  * What every ledger must do, second part: an order's whole life, from the sale or the reservation to the return.
  */
 import assert from "node:assert/strict";
-import type { InventoryEvent } from "../../src/log/event.ts";
+import type { InventoryEvent } from "../../src/domain/event.ts";
 import {
   applied,
   assertSums,

@@ -2,10 +2,10 @@
  * What every ledger must do, third part: leases, epochs, reads, and whose books they are.
  */
 import assert from "node:assert/strict";
-import type { Position } from "../../src/log/event.ts";
-import { LeaseLost } from "../../src/ledger/ledger.ts";
-import { openLedger } from "../../src/ledger/sql_ledger.ts";
-import { realWorld } from "../../src/world.ts";
+import type { Position } from "../../src/domain/event.ts";
+import { LeaseLost } from "../../src/domain/errors.ts";
+import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { realWorld } from "../../src/runtime/world.ts";
 import { applied, entry, leased, opening, plainLine, type Registrar, sale } from "./ledger_books.ts";
 
 const jumpTo = (to: Position) => ({ to, actor: "worker", reason: "the store is empty" });

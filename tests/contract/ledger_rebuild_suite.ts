@@ -2,10 +2,10 @@
  * What every ledger must do, fourth part: say all that a rebuilt shard has to know.
  */
 import assert from "node:assert/strict";
-import type { LineRow, ShardLedger } from "../../src/ledger/ledger.ts";
+import type { ShardLedger } from "../../src/ledger/ledger.ts";
 import type { QuotaPage, QuotaPlace } from "../../src/ledger/pages.ts";
-import type { QuotaRow } from "../../src/ledger/rows.ts";
-import type { StoredPolicy } from "../../src/log/event.ts";
+import type { LineRow, QuotaRow } from "../../src/domain/rows.ts";
+import type { StoredPolicy } from "../../src/domain/event.ts";
 import {
   applied,
   assertSums,

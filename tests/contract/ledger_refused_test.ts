@@ -2,11 +2,11 @@
  * A PostgreSQL that cannot store a text: refused before it is used, and no event ends booking.
  */
 import assert from "node:assert/strict";
-import { openPostgres } from "../../src/ledger/postgres.ts";
-import { openLedger } from "../../src/ledger/sql_ledger.ts";
-import { realWorld as world } from "../../src/world.ts";
-import { runPrefix, withConnection } from "../servers/database.ts";
-import { sharedPostgres } from "../servers/shared.ts";
+import { openPostgres } from "../../src/ledger/postgres/server.ts";
+import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
+import { runPrefix, withConnection } from "../../tools/servers/database.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { entry, opening, sale } from "./ledger_books.ts";
 
 async function open(url: string) {

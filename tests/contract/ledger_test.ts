@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { LeaseLost, type Ledger, type ShardLedger } from "../../src/ledger/ledger.ts";
-import { openPglite } from "../../src/ledger/pglite.ts";
-import { openPostgres } from "../../src/ledger/postgres.ts";
-import { openLedger } from "../../src/ledger/sql_ledger.ts";
-import { realWorld } from "../../src/world.ts";
-import { withConnection } from "../servers/database.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { LeaseLost } from "../../src/domain/errors.ts";
+import { type Ledger, type ShardLedger } from "../../src/ledger/ledger.ts";
+import { openPglite } from "../../src/ledger/postgres/pglite.ts";
+import { openPostgres } from "../../src/ledger/postgres/server.ts";
+import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { realWorld } from "../../src/runtime/world.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { entry, event, opening, sale } from "./ledger_books.ts";
 import { ledgerSuite } from "./ledger_suite.ts";
 
@@ -251,7 +252,7 @@ Deno.test("PostgreSQL: a server that is away rejects with the reason, not with a
 
 /** Opens a folder, says so, and keeps it until it is killed. */
 const keeperSource = `
-  import { openPglite } from "${new URL("../../src/ledger/pglite.ts", import.meta.url)}";
+  import { openPglite } from "${new URL("../../src/ledger/postgres/pglite.ts", import.meta.url)}";
   await openPglite({ folder: Deno.args[0], namespace: "inventory" });
   console.log("open");
   await new Response(Deno.stdin.readable).text();`;

@@ -2,8 +2,8 @@
  * What every log keeps, whatever it is made of: entries in order, each whole, read by position.
  */
 import assert from "node:assert/strict";
-import type { LogEntry, Position } from "../../src/log/event.ts";
-import type { EventLog } from "../../src/log/log.ts";
+import type { LogEntry, Position } from "../../src/domain/event.ts";
+import type { EventLog } from "../../src/log/event_log.ts";
 import {
   adjust,
   armEmpty,

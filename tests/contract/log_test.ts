@@ -1,5 +1,5 @@
-import { startKafka } from "../servers/kafka.ts";
-import { sharedRedis } from "../servers/shared.ts";
+import { startKafka } from "../../tools/servers/kafka.ts";
+import { sharedRedis } from "../../tools/servers/shared.ts";
 import { logSuite } from "./log_suite.ts";
 import { makeMemoryStore, makeRedisStore, makeRelayedStore } from "./stores.ts";
 

@@ -1,8 +1,8 @@
 /** Workers that read the log in different places, because their KAFKA_BROKERS differ, are noticed. */
 import assert from "node:assert/strict";
 import type { ShardLedger } from "../../src/ledger/ledger.ts";
-import { noteLogWay } from "../../src/worker/notes.ts";
-import { sharedRedis } from "../servers/shared.ts";
+import { noteLogWay } from "../../src/worker/publish.ts";
+import { sharedRedis } from "../../tools/servers/shared.ts";
 import { armEmpty, deployment as id } from "./store_suite.ts";
 import { makeRedisStore } from "./stores.ts";
 

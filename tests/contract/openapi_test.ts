@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { openApiDocument } from "../../src/http/openapi/document.ts";
-import { problems } from "../../src/http/problem.ts";
-import { say } from "../../src/lifecycle.ts";
-import { boardBounds } from "../../src/ops/live/board.ts";
+import { problems } from "../../src/http/write/problem.ts";
+import { say } from "../../src/runtime/lifecycle.ts";
+import { boardBounds } from "../../src/live/board.ts";
 import {
   type AppUnderTest,
   type Backend,

@@ -1,8 +1,8 @@
 /**
  * What two stores must have in common: everything but their clocks.
  */
-import type { Outcome } from "../../src/inventory/outcome.ts";
-import type { InventoryEvent } from "../../src/log/event.ts";
+import type { Outcome } from "../../src/domain/outcome.ts";
+import type { InventoryEvent } from "../../src/domain/event.ts";
 
 /** An outcome without its times: that there is one stays. */
 export function timeless(outcome: Outcome): Outcome {

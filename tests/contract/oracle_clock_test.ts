@@ -4,12 +4,12 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Command } from "../../src/inventory/command.ts";
-import type { DecisionLimits } from "../../src/inventory/limits.ts";
-import type { BatchResult } from "../../src/inventory/store.ts";
-import { say } from "../../src/lifecycle.ts";
-import type { EventLog } from "../../src/log/log.ts";
-import { sharedRedis } from "../servers/shared.ts";
+import type { Command } from "../../src/domain/command.ts";
+import type { DecisionLimits } from "../../src/domain/limits.ts";
+import type { BatchResult } from "../../src/decide/store.ts";
+import { say } from "../../src/runtime/lifecycle.ts";
+import type { EventLog } from "../../src/log/event_log.ts";
+import { sharedRedis } from "../../tools/servers/shared.ts";
 import { anyBatches, runSeed } from "./commands.ts";
 import { makeSteppedMemory, makeSteppedRedis } from "./stepped_clock.ts";
 import { inTime, readAll } from "./store_suite.ts";

@@ -4,12 +4,12 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Command } from "../../src/inventory/command.ts";
-import type { Outcome } from "../../src/inventory/outcome.ts";
-import type { DecisionLimits } from "../../src/inventory/limits.ts";
-import { say } from "../../src/lifecycle.ts";
-import type { InventoryEvent } from "../../src/log/event.ts";
-import { sharedRedis } from "../servers/shared.ts";
+import type { Command } from "../../src/domain/command.ts";
+import type { Outcome } from "../../src/domain/outcome.ts";
+import type { DecisionLimits } from "../../src/domain/limits.ts";
+import { say } from "../../src/runtime/lifecycle.ts";
+import type { InventoryEvent } from "../../src/domain/event.ts";
+import { sharedRedis } from "../../tools/servers/shared.ts";
 import { anyBatches, currentVersion, runSeed } from "./commands.ts";
 import { timeless, timelessEvent } from "./oracle.ts";
 import { makeMemoryStore, makeRedisStore } from "./stores.ts";

@@ -2,18 +2,10 @@
  * What is asked of an order during its life, for the suites.
  */
 import assert from "node:assert/strict";
-import type {
-  Cancel,
-  Command,
-  Confirm,
-  Extend,
-  Return,
-  Sale,
-  SetRules,
-} from "../../src/inventory/command.ts";
-import type { Outcome } from "../../src/inventory/outcome.ts";
-import type { StockStore } from "../../src/inventory/store.ts";
-import { waitFor } from "../servers/wait.ts";
+import type { Cancel, Command, Confirm, Extend, Return, Sale, SetRules } from "../../src/domain/command.ts";
+import type { Outcome } from "../../src/domain/outcome.ts";
+import type { StockStore } from "../../src/decide/store.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { deduct } from "./store_suite.ts";
 
 /** Who asks in these suites. */

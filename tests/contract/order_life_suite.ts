@@ -3,13 +3,13 @@
  * quotas and pauses.
  */
 import assert from "node:assert/strict";
-import type { Command, SetRules } from "../../src/inventory/command.ts";
-import { type RememberedLine, unsettled } from "../../src/inventory/outcome.ts";
-import type { DecisionLimits } from "../../src/inventory/limits.ts";
-import type { ShardControl } from "../../src/inventory/shard_control.ts";
-import type { StockStore } from "../../src/inventory/store.ts";
-import { realWorld, sleep } from "../../src/world.ts";
-import { waitFor } from "../servers/wait.ts";
+import type { Command, SetRules } from "../../src/domain/command.ts";
+import { type RememberedLine, unsettled } from "../../src/domain/outcome.ts";
+import type { DecisionLimits } from "../../src/domain/limits.ts";
+import type { ShardControl } from "../../src/decide/shard_control.ts";
+import type { StockStore } from "../../src/decide/store.ts";
+import { realWorld, sleep } from "../../src/runtime/world.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import {
   cancel,
   confirm,

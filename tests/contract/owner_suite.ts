@@ -2,8 +2,8 @@
  * Whose lines a token may change, on each store: those that were sold under its name.
  */
 import assert from "node:assert/strict";
-import type { Command, Sale } from "../../src/inventory/command.ts";
-import { type RememberedLine, unsettled } from "../../src/inventory/outcome.ts";
+import type { Command, Sale } from "../../src/domain/command.ts";
+import { type RememberedLine, unsettled } from "../../src/domain/outcome.ts";
 import { cancel, confirm, extend, giveBack, kinds, read, reserve } from "./order_commands.ts";
 import {
   adjust,

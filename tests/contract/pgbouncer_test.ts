@@ -3,13 +3,13 @@
  */
 import assert from "node:assert/strict";
 import type { Ledger } from "../../src/ledger/ledger.ts";
-import { openPostgres } from "../../src/ledger/postgres.ts";
-import { openLedger } from "../../src/ledger/sql_ledger.ts";
-import { realWorld as world } from "../../src/world.ts";
-import { withConnection } from "../servers/database.ts";
-import { startPgbouncer } from "../servers/pgbouncer.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { openPostgres } from "../../src/ledger/postgres/server.ts";
+import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { startPgbouncer } from "../../tools/servers/pgbouncer.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { entry, opening, sale } from "./ledger_books.ts";
 
 /** What many sites ignore, as drivers and frameworks send them. */

@@ -2,11 +2,11 @@
  * `DATABASE_URL` on a real server: unix sockets, every `sslmode`, and several hosts, for the pool and for sessions.
  */
 import assert from "node:assert/strict";
-import { openPostgres } from "../../src/ledger/postgres.ts";
-import { realWorld } from "../../src/world.ts";
-import { freePort } from "../servers/port.ts";
-import { type PostgresServer, startPostgres } from "../servers/postgres.ts";
-import { makeCertificates } from "../servers/shipped_redis.ts";
+import { openPostgres } from "../../src/ledger/postgres/server.ts";
+import { realWorld } from "../../src/runtime/world.ts";
+import { freePort } from "../../tools/servers/port.ts";
+import { type PostgresServer, startPostgres } from "../../tools/servers/postgres.ts";
+import { makeCertificates } from "../../tools/servers/shipped_redis.ts";
 
 /** What a pool and a session hear from the server that `url` leads to. */
 async function ask(url: string, statement: string): Promise<unknown[]> {

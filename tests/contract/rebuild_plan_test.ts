@@ -2,12 +2,12 @@
  * What a rebuild reads of an old ledger: what counts, not what there is. Asked of PostgreSQL's own plans.
  */
 import assert from "node:assert/strict";
-import { openPostgres } from "../../src/ledger/postgres.ts";
-import { readSql } from "../../src/ledger/statements.ts";
-import { openLedger } from "../../src/ledger/sql_ledger.ts";
-import { realWorld as world } from "../../src/world.ts";
-import { withConnection } from "../servers/database.ts";
-import { sharedPostgres } from "../servers/shared.ts";
+import { openPostgres } from "../../src/ledger/postgres/server.ts";
+import { readSql } from "../../src/ledger/postgres/statements.ts";
+import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
 
 const oldLines = 40_000;
 const skus = 50;

@@ -4,15 +4,15 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Command } from "../../src/inventory/command.ts";
-import type { StockStore } from "../../src/inventory/store.ts";
+import type { Command } from "../../src/domain/command.ts";
+import type { StockStore } from "../../src/decide/store.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
-import { openPostgres } from "../../src/ledger/postgres.ts";
-import { openLedger } from "../../src/ledger/sql_ledger.ts";
-import { say } from "../../src/lifecycle.ts";
+import { openPostgres } from "../../src/ledger/postgres/server.ts";
+import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { say } from "../../src/runtime/lifecycle.ts";
 import { rebuild } from "../../src/worker/rebuild.ts";
-import { realWorld as world } from "../../src/world.ts";
-import { freshNamespace, sharedPostgres } from "../servers/shared.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
+import { freshNamespace, sharedPostgres } from "../../tools/servers/shared.ts";
 import { anyBatches, runSeed } from "./commands.ts";
 import { timeless } from "./oracle.ts";
 import { armEmpty, decide, readAll, type StoreUnderTest } from "./store_suite.ts";

@@ -3,15 +3,16 @@
  * unknown, never "not taken" with the event in the log.
  */
 import assert from "node:assert/strict";
-import { RedisStore } from "../../src/inventory/redis/store.ts";
-import { type StockStore, StoreError } from "../../src/inventory/store.ts";
+import { RedisStore } from "../../src/redis/store.ts";
+import { StoreError } from "../../src/domain/errors.ts";
+import { type StockStore } from "../../src/decide/store.ts";
 import { Connection } from "../../src/redis/connection.ts";
 import { allShardKeys } from "../../src/redis/keys.ts";
-import { Links } from "../../src/redis/links.ts";
-import { Servers } from "../../src/redis/servers.ts";
-import { realWorld as world } from "../../src/world.ts";
-import { startRedis } from "../servers/redis.ts";
-import { sharedRedis } from "../servers/shared.ts";
+import { Links } from "../../src/redis/shard_connections.ts";
+import { Servers } from "../../src/redis/cluster_map.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { sharedRedis } from "../../tools/servers/shared.ts";
 import { adjust, armedNonce, armEmpty, decide, deduct, inTime, readAll } from "./store_suite.ts";
 import { makeRedisStore } from "./stores.ts";
 

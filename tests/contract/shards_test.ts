@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Command } from "../../src/inventory/command.ts";
-import type { OrderOutcome, Outcome } from "../../src/inventory/outcome.ts";
-import { say } from "../../src/lifecycle.ts";
+import type { Command } from "../../src/domain/command.ts";
+import type { OrderOutcome, Outcome } from "../../src/domain/outcome.ts";
+import { say } from "../../src/runtime/lifecycle.ts";
 import { type AppUnderTest, backends, startApp } from "./armed_app.ts";
 import { anyBatches, runSeed } from "./commands.ts";
 import { timeless } from "./oracle.ts";

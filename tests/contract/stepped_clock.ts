@@ -4,18 +4,18 @@
  * Redis gets the very scripts with `TIME` replaced by two fields of the shard's own `meta`.
  */
 import { createHash } from "node:crypto";
-import type { DecisionLimits } from "../../src/inventory/limits.ts";
-import { MemoryStore } from "../../src/inventory/memory/store.ts";
-import { RedisControl } from "../../src/inventory/redis/control.ts";
-import { RedisStore } from "../../src/inventory/redis/store.ts";
-import type { ShardControl } from "../../src/inventory/shard_control.ts";
-import type { StockStore } from "../../src/inventory/store.ts";
-import { RedisStream } from "../../src/log/redis_stream.ts";
+import type { DecisionLimits } from "../../src/domain/limits.ts";
+import { MemoryStore } from "../../src/decide/memory/store.ts";
+import { RedisControl } from "../../src/redis/control.ts";
+import { RedisStore } from "../../src/redis/store.ts";
+import type { ShardControl } from "../../src/decide/shard_control.ts";
+import type { StockStore } from "../../src/decide/store.ts";
+import { RedisStream } from "../../src/redis/stream.ts";
 import type { Connection } from "../../src/redis/connection.ts";
 import { allShardKeys } from "../../src/redis/keys.ts";
-import { Links } from "../../src/redis/links.ts";
-import { Servers } from "../../src/redis/servers.ts";
-import { realWorld } from "../../src/world.ts";
+import { Links } from "../../src/redis/shard_connections.ts";
+import { Servers } from "../../src/redis/cluster_map.ts";
+import { realWorld } from "../../src/runtime/world.ts";
 import { armEmpty, deployment, type StoreUnderTest } from "./store_suite.ts";
 
 /** A store, and the clock and the deployment's settings in the hands of the test. */

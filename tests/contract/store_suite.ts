@@ -2,13 +2,13 @@
  * What every store must do: one suite, run on each adapter.
  */
 import assert from "node:assert/strict";
-import type { Adjust, Command, Sale } from "../../src/inventory/command.ts";
-import { type Outcome, unsettled } from "../../src/inventory/outcome.ts";
-import type { Nonce, ShardControl } from "../../src/inventory/shard_control.ts";
-import type { DecisionLimits } from "../../src/inventory/limits.ts";
-import type { StockStore } from "../../src/inventory/store.ts";
-import type { LogEntry } from "../../src/log/event.ts";
-import type { EventLog } from "../../src/log/log.ts";
+import type { Adjust, Command, Sale } from "../../src/domain/command.ts";
+import { type Outcome, unsettled } from "../../src/domain/outcome.ts";
+import type { Nonce, ShardControl } from "../../src/decide/shard_control.ts";
+import type { DecisionLimits } from "../../src/domain/limits.ts";
+import type { StockStore } from "../../src/decide/store.ts";
+import type { LogEntry } from "../../src/domain/event.ts";
+import type { EventLog } from "../../src/log/event_log.ts";
 
 /** A store with its other two faces, on keys that nobody else uses. */
 export interface StoreUnderTest extends AsyncDisposable {

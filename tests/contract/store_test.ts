@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { StoreError } from "../../src/inventory/store.ts";
-import { sharedRedis } from "../servers/shared.ts";
+import { StoreError } from "../../src/domain/errors.ts";
+import { sharedRedis } from "../../tools/servers/shared.ts";
 import { makeMemoryStore, makeRedisStore } from "./stores.ts";
 import { contentsSuite } from "./contents_suite.ts";
 import { orderLifeSuite } from "./order_life_suite.ts";

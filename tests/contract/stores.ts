@@ -1,19 +1,19 @@
 /**
  * The stores that the suites run on.
  */
-import { RedisControl } from "../../src/inventory/redis/control.ts";
-import { RedisReader } from "../../src/inventory/redis/reader.ts";
-import { RedisStore } from "../../src/inventory/redis/store.ts";
-import type { DecisionLimits } from "../../src/inventory/limits.ts";
-import { MemoryStore } from "../../src/inventory/memory/store.ts";
-import { KafkaTopic } from "../../src/log/kafka/topic.ts";
-import { RedisStream } from "../../src/log/redis_stream.ts";
+import { RedisControl } from "../../src/redis/control.ts";
+import { RedisReader } from "../../src/redis/reader.ts";
+import { RedisStore } from "../../src/redis/store.ts";
+import type { DecisionLimits } from "../../src/domain/limits.ts";
+import { MemoryStore } from "../../src/decide/memory/store.ts";
+import { KafkaTopic } from "../../src/kafka/topic.ts";
+import { RedisStream } from "../../src/redis/stream.ts";
 import { RelayedLog } from "../../src/log/relayed_log.ts";
 import { allShardKeys, keyNames } from "../../src/redis/keys.ts";
-import { Links } from "../../src/redis/links.ts";
-import { Servers } from "../../src/redis/servers.ts";
-import { realWorld } from "../../src/world.ts";
-import { waitFor } from "../servers/wait.ts";
+import { Links } from "../../src/redis/shard_connections.ts";
+import { Servers } from "../../src/redis/cluster_map.ts";
+import { realWorld } from "../../src/runtime/world.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { deployment, type StoreUnderTest } from "./store_suite.ts";
 
 const BROKER_DEADLINE_MS = 20_000;

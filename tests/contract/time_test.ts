@@ -2,10 +2,10 @@
  * Settings are facts of the deployment, and time may go back: what a shard then remembers, limits and holds.
  */
 import assert from "node:assert/strict";
-import type { Command, Sale } from "../../src/inventory/command.ts";
-import type { DecisionLimits } from "../../src/inventory/limits.ts";
-import type { Outcome } from "../../src/inventory/outcome.ts";
-import { sharedRedis } from "../servers/shared.ts";
+import type { Command, Sale } from "../../src/domain/command.ts";
+import type { DecisionLimits } from "../../src/domain/limits.ts";
+import type { Outcome } from "../../src/domain/outcome.ts";
+import { sharedRedis } from "../../tools/servers/shared.ts";
 import { makeSteppedMemory, makeSteppedRedis, type SteppedStore } from "./stepped_clock.ts";
 import { adjust, decide, deduct } from "./store_suite.ts";
 

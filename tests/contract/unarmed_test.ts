@@ -1,11 +1,11 @@
 /** Why a shard does not sell: each reason by name, on real servers. */
 import assert from "node:assert/strict";
-import { RedisStore } from "../../src/inventory/redis/store.ts";
+import { RedisStore } from "../../src/redis/store.ts";
 import { allShardKeys } from "../../src/redis/keys.ts";
-import { Links } from "../../src/redis/links.ts";
-import { Servers } from "../../src/redis/servers.ts";
-import { realWorld as world } from "../../src/world.ts";
-import { startRedis } from "../servers/redis.ts";
+import { Links } from "../../src/redis/shard_connections.ts";
+import { Servers } from "../../src/redis/cluster_map.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
 import { makeRedisStore } from "./stores.ts";
 import { armEmpty, deployment as owner } from "./store_suite.ts";
 

@@ -3,7 +3,7 @@
  * are replayed and met as conflicts by their contents, whatever the digest says.
  */
 import assert from "node:assert/strict";
-import { sharedRedis } from "../servers/shared.ts";
+import { sharedRedis } from "../../tools/servers/shared.ts";
 import { cancel, confirm, extend, figures, giveBack, kinds, read, reserve } from "./order_commands.ts";
 import { adjust, armEmpty, decide, deduct } from "./store_suite.ts";
 import { makeRedisStore, type RedisUnderTest } from "./stores.ts";

@@ -2,7 +2,7 @@
  * What the worker and a shard in Redis tell one another at a visit, beside the figures.
  */
 import assert from "node:assert/strict";
-import { sharedRedis } from "../servers/shared.ts";
+import { sharedRedis } from "../../tools/servers/shared.ts";
 import { adjust, armAgain, armedNonce, armEmpty, decide, deployment } from "./store_suite.ts";
 import { makeRedisStore, type RedisUnderTest } from "./stores.ts";
 

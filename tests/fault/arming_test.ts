@@ -3,14 +3,14 @@
  * has verified it, and then selling goes on by itself.
  */
 import assert from "node:assert/strict";
-import { runCommand } from "../servers/command.ts";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { dataDir } from "../servers/run_folder.ts";
-import { waitFor } from "../servers/wait.ts";
+import { runCommand } from "../../tools/servers/command.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { Service, type Stack, startStack } from "../system/stack.ts";
 import { type Forwarder, startForwarder } from "./forwarder.ts";
-import { note, Season, SEASON_ENV, untilUnarmed } from "./season.ts";
+import { note, Season, SEASON_ENV, untilUnarmed } from "./fault_scenario.ts";
 
 const ORDERS_AN_ACT = 200;
 /** Sent to a Redis that must not sell. */

@@ -2,15 +2,15 @@
  * Without PostgreSQL selling goes on, up to a limit; and nothing that waits takes memory without one.
  */
 import assert from "node:assert/strict";
-import { startPostgres } from "../servers/postgres.ts";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { waitFor } from "../servers/wait.ts";
+import { startPostgres } from "../../tools/servers/postgres.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "../system/books.ts";
-import { Crowd, type Heard } from "../system/crowd.ts";
+import { Crowd, type Heard } from "../system/load_clients.ts";
 import { type Order, planOrders, runSeed } from "../system/plan.ts";
 import { type Service, startStack } from "../system/stack.ts";
-import { watchMemory } from "./b_memory.ts";
-import { audit, drained, headOf } from "./b_watch.ts";
+import { watchMemory } from "./process_memory.ts";
+import { audit, drained, headOf } from "./fault_probe.ts";
 
 const BACKLOG_MAX = 500;
 const SKUS = ["hot-1", "hot-2"];

@@ -4,17 +4,17 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Sql } from "postgres";
-import { Router } from "../../src/inventory/route.ts";
-import { withConnection } from "../servers/database.ts";
-import { freePort } from "../servers/port.ts";
-import { startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { Router } from "../../src/decide/router.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { freePort } from "../../tools/servers/port.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "../system/books.ts";
-import { Crowd } from "../system/crowd.ts";
+import { Crowd } from "../system/load_clients.ts";
 import { planOrders, runSeed } from "../system/plan.ts";
 import { Service } from "../system/stack.ts";
-import { audit } from "./b_watch.ts";
+import { audit } from "./fault_probe.ts";
 import { startForwarder } from "./forwarder.ts";
 
 const SHARDS = 12;

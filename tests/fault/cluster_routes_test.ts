@@ -2,18 +2,18 @@
  * Shards find their masters: at the start, while a slot is on its way, after a redirect and after a failover.
  */
 import assert from "node:assert/strict";
-import { RedisControl } from "../../src/inventory/redis/control.ts";
-import { RedisStore } from "../../src/inventory/redis/store.ts";
-import { StoreError } from "../../src/inventory/store.ts";
+import { RedisControl } from "../../src/redis/control.ts";
+import { RedisStore } from "../../src/redis/store.ts";
+import { StoreError } from "../../src/domain/errors.ts";
 import { allShardSlots } from "../../src/redis/keys.ts";
-import { Links } from "../../src/redis/links.ts";
-import { Servers } from "../../src/redis/servers.ts";
-import { realWorld as world } from "../../src/world.ts";
+import { Links } from "../../src/redis/shard_connections.ts";
+import { Servers } from "../../src/redis/cluster_map.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
 import { adjust, armAgain, armEmpty, decide, deduct, inTime } from "../contract/store_suite.ts";
-import { type RedisCluster, startCluster } from "../servers/cluster.ts";
-import { startRedis } from "../servers/redis.ts";
-import { sharedRedis } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { type RedisCluster, startCluster } from "../../tools/servers/cluster.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { sharedRedis } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { runToEnd } from "../system/stack.ts";
 
 /** A failover takes two to three times the nodes' timeout of 2 s; this machine may be busy. */

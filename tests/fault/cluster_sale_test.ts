@@ -4,15 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { allShardSlots } from "../../src/redis/keys.ts";
-import { type RedisCluster, startCluster } from "../servers/cluster.ts";
-import type { RedisServer } from "../servers/redis.ts";
-import { startPostgres } from "../servers/postgres.ts";
-import { waitFor } from "../servers/wait.ts";
+import { type RedisCluster, startCluster } from "../../tools/servers/cluster.ts";
+import type { RedisServer } from "../../tools/servers/redis.ts";
+import { startPostgres } from "../../tools/servers/postgres.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "../system/books.ts";
-import { Crowd } from "../system/crowd.ts";
+import { Crowd } from "../system/load_clients.ts";
 import { oneSkuAShard, planOrders, runSeed, wanted } from "../system/plan.ts";
 import { type Service, startStack } from "../system/stack.ts";
-import { note } from "./season.ts";
+import { note } from "./fault_scenario.ts";
 
 const ORDERS = 50_000;
 const SHARDS = 12;

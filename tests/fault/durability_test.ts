@@ -2,13 +2,13 @@
  * What servers can keep: said where it is less than promised, and noticed when it changes under way.
  */
 import assert from "node:assert/strict";
-import { withConnection } from "../servers/database.ts";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "../system/books.ts";
 import { runToEnd, Service, startStack } from "../system/stack.ts";
-import { refusalOf, saying } from "./b_watch.ts";
+import { refusalOf, saying } from "./fault_probe.ts";
 
 /** The worker looks every 3 s. */
 const LOOK_DEADLINE_MS = 20_000;

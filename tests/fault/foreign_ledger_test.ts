@@ -3,12 +3,12 @@
  * that came up on the address, or a copy.
  */
 import assert from "node:assert/strict";
-import { type LogLine } from "../../src/telemetry/logger.ts";
+import { type LogLine } from "../../src/runtime/logger.ts";
 import { entry, opening, sale } from "../contract/ledger_books.ts";
 import { adjust, decide, deduct } from "../contract/store_suite.ts";
-import { withConnection } from "../servers/database.ts";
-import { sharedPostgres, sharedRedis } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import {
   booked,
   openLedgerAt,
@@ -18,7 +18,7 @@ import {
   startWorkerHere,
   STEP_DEADLINE_MS,
   untilBooked,
-} from "./worker_scene.ts";
+} from "./worker_fixture.ts";
 
 /** The stock and how it is armed, byte for byte. */
 async function contents({ client, keys }: Scene): Promise<unknown[]> {

@@ -3,26 +3,26 @@
  * back does no harm.
  */
 import assert from "node:assert/strict";
-import { RedisControl } from "../../src/inventory/redis/control.ts";
-import { RedisStore } from "../../src/inventory/redis/store.ts";
+import { RedisControl } from "../../src/redis/control.ts";
+import { RedisStore } from "../../src/redis/store.ts";
 import type { Database } from "../../src/ledger/database.ts";
-import { openPostgres } from "../../src/ledger/postgres.ts";
-import { openLedger } from "../../src/ledger/sql_ledger.ts";
-import { RedisStream } from "../../src/log/redis_stream.ts";
-import { Links } from "../../src/redis/links.ts";
-import { Servers } from "../../src/redis/servers.ts";
-import type { Logger } from "../../src/telemetry/logger.ts";
-import { startWorker } from "../../src/worker/worker.ts";
-import { realWorld as world } from "../../src/world.ts";
-import { withConnection } from "../servers/database.ts";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { openPostgres } from "../../src/ledger/postgres/server.ts";
+import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { RedisStream } from "../../src/redis/stream.ts";
+import { Links } from "../../src/redis/shard_connections.ts";
+import { Servers } from "../../src/redis/cluster_map.ts";
+import type { Logger } from "../../src/runtime/logger.ts";
+import { startWorker } from "../../src/worker/balancer.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "../system/books.ts";
-import { Crowd } from "../system/crowd.ts";
+import { Crowd } from "../system/load_clients.ts";
 import { planOrders, runSeed } from "../system/plan.ts";
 import { Service, type Stack, startStack } from "../system/stack.ts";
-import { armings, audit, cursorOf, headOf, saying } from "./b_watch.ts";
+import { armings, audit, cursorOf, headOf, saying } from "./fault_probe.ts";
 
 /** What is promised. A frozen worker's session is ended after 3 s of silence; others ask 4 times a second. */
 const TAKEOVER_MAX_MS = 5_000;

@@ -4,20 +4,20 @@
  */
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
-import { RedisStore } from "../../src/inventory/redis/store.ts";
-import { Links } from "../../src/redis/links.ts";
-import { Servers } from "../../src/redis/servers.ts";
-import { realWorld as world } from "../../src/world.ts";
+import { RedisStore } from "../../src/redis/store.ts";
+import { Links } from "../../src/redis/shard_connections.ts";
+import { Servers } from "../../src/redis/cluster_map.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
 import { decide, deduct } from "../contract/store_suite.ts";
-import { withConnection } from "../servers/database.ts";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "../system/books.ts";
-import { Crowd } from "../system/crowd.ts";
+import { Crowd } from "../system/load_clients.ts";
 import { planOrders, runSeed } from "../system/plan.ts";
 import { Service, startStack } from "../system/stack.ts";
-import { type ClientMessage, PostgresProxy } from "./b_postgres_proxy.ts";
+import { type ClientMessage, PostgresProxy } from "./postgres_proxy.ts";
 import {
   armedAgain,
   armings,
@@ -28,7 +28,7 @@ import {
   headOf,
   refusalOf,
   saying,
-} from "./b_watch.ts";
+} from "./fault_probe.ts";
 
 const SKUS = ["hot-1", "hot-2"];
 const INITIAL = new Map(SKUS.map((sku) => [sku, 1_000_000]));

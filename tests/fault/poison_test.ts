@@ -3,13 +3,13 @@
  * one request that carries it, and the books hold exactly what was accepted.
  */
 import assert from "node:assert/strict";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { withConnection } from "../servers/database.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { withConnection } from "../../tools/servers/database.ts";
 import { type Books, readBooks, stockOf, stockUp } from "../system/books.ts";
 import { HttpConnection } from "../system/http_connection.ts";
 import { type Service, type Stack, startStack } from "../system/stack.ts";
-import { note } from "./season.ts";
+import { note } from "./fault_scenario.ts";
 import { position } from "./redis_state.ts";
 
 const PATH = "/api/v1/inventory/deduct";

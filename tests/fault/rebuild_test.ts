@@ -3,13 +3,13 @@
  * answers. What only the lost part of the log knew is lost, and counted.
  */
 import assert from "node:assert/strict";
-import { withConnection } from "../servers/database.ts";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { Service, type Stack, startStack } from "../system/stack.ts";
 import { digest, DIGESTIBLE, position, remembered, untilTold } from "./redis_state.ts";
-import { note, Season, SEASON_ENV, untilUnarmed } from "./season.ts";
+import { note, Season, SEASON_ENV, untilUnarmed } from "./fault_scenario.ts";
 
 const STEP_DEADLINE_MS = 10_000;
 /** More than the 64 entries of a transaction: one order an entry, as they are sent one after the other. */

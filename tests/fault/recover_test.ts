@@ -3,16 +3,16 @@
  * count. What was sold is never for sale again without a word, and neither numbers nor epochs are issued twice.
  */
 import assert from "node:assert/strict";
-import { backUp, restore } from "../servers/backup.ts";
-import { withConnection } from "../servers/database.ts";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
+import { backUp, restore } from "../../tools/servers/backup.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { stockUp } from "../system/books.ts";
 import { inventory, json } from "../system/command_line.ts";
 import { type Env, type Service, type Stack, startStack } from "../system/stack.ts";
-import { armedAgain, armings, drained, figure, headOf, saying } from "./b_watch.ts";
+import { armedAgain, armings, drained, figure, headOf, saying } from "./fault_probe.ts";
 import { position } from "./redis_state.ts";
-import { note } from "./season.ts";
+import { note } from "./fault_scenario.ts";
 
 const EVENTS = "{inventory:0}:events";
 const REASON = "restored from the night's backup";

@@ -4,8 +4,8 @@
  * @module
  */
 import { keyNames } from "../../src/redis/keys.ts";
-import type { RedisServer } from "../servers/redis.ts";
-import { waitFor } from "../servers/wait.ts";
+import type { RedisServer } from "../../tools/servers/redis.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 
 /** Arguments that a server needs for {@link digest}. */
 export const DIGESTIBLE: readonly string[] = ["--enable-debug-command", "local"];

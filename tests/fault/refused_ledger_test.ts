@@ -3,14 +3,14 @@
  */
 import assert from "node:assert/strict";
 import sql from "postgres";
-import { withConnection } from "../servers/database.ts";
-import { startPostgres } from "../servers/postgres.ts";
-import { startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { startPostgres } from "../../tools/servers/postgres.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "../system/books.ts";
 import { runToEnd, Service, startStack } from "../system/stack.ts";
-import { drained, figure, saying } from "./b_watch.ts";
+import { drained, figure, saying } from "./fault_probe.ts";
 
 const rollbacks = "select xact_rollback from pg_stat_database where datname = current_database()";
 const REFUSING = "ledger refuses writes, selling goes on";

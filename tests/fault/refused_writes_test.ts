@@ -2,13 +2,13 @@
  * A Redis that is up and refuses writes, or refuses one in the middle of a script.
  */
 import assert from "node:assert/strict";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "../system/books.ts";
 import { inventory } from "../system/command_line.ts";
 import { runToEnd, Service, startStack } from "../system/stack.ts";
-import { drained, figure, saying } from "./b_watch.ts";
+import { drained, figure, saying } from "./fault_probe.ts";
 
 const STEP_DEADLINE_MS = 30_000;
 const UNITS = 10_000;

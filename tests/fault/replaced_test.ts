@@ -3,14 +3,14 @@
  * behind by a failover and never knew, or the Redis of somebody else.
  */
 import assert from "node:assert/strict";
-import { withConnection } from "../servers/database.ts";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { Service, type Stack, startStack } from "../system/stack.ts";
 import { startForwarder } from "./forwarder.ts";
 import { clientsNamed, digest, DIGESTIBLE, untilTold } from "./redis_state.ts";
-import { note, Season, SEASON_ENV } from "./season.ts";
+import { note, Season, SEASON_ENV } from "./fault_scenario.ts";
 
 const ORDERS_AN_ACT = 200;
 const PROBES = 64;

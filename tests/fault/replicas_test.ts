@@ -3,15 +3,15 @@
  */
 import assert from "node:assert/strict";
 import { allShardSlots } from "../../src/redis/keys.ts";
-import { type RedisFlavour, type RedisServer, startRedis } from "../servers/redis.ts";
-import { startCluster } from "../servers/cluster.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { type RedisFlavour, type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { startCluster } from "../../tools/servers/cluster.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { type Env, Service, startStack } from "../system/stack.ts";
 import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "../system/books.ts";
 import { armEmpty, deduct, deployment, inTime } from "../contract/store_suite.ts";
 import { makeRedisStore } from "../contract/stores.ts";
-import type { Heard } from "../system/crowd.ts";
+import type { Heard } from "../system/load_clients.ts";
 import type { Order } from "../system/plan.ts";
 
 const REQUEST_TIMEOUT_MS = 1000;

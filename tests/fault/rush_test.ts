@@ -3,14 +3,14 @@
  * with -9 and frozen in turn in the middle of it.
  */
 import assert from "node:assert/strict";
-import { startPostgres } from "../servers/postgres.ts";
-import { startRedis } from "../servers/redis.ts";
-import { waitFor } from "../servers/wait.ts";
+import { startPostgres } from "../../tools/servers/postgres.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "../system/books.ts";
-import { Crowd } from "../system/crowd.ts";
+import { Crowd } from "../system/load_clients.ts";
 import { type Order, planOrders, runSeed, wanted } from "../system/plan.ts";
 import { startStack } from "../system/stack.ts";
-import { note } from "./season.ts";
+import { note } from "./fault_scenario.ts";
 
 const ORDERS = 90_000;
 const CONNECTIONS = 16;

@@ -3,9 +3,9 @@
  * the worker, which asks too, is frozen meanwhile.
  */
 import assert from "node:assert/strict";
-import { startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { type Service, startStack } from "../system/stack.ts";
 
 /** How long an API believes what it heard; section "Sold-out cache" of ARCHITECTURE. */

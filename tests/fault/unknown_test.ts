@@ -3,17 +3,17 @@
  * learns the truth.
  */
 import assert from "node:assert/strict";
-import { runCommand } from "../servers/command.ts";
-import { startProxy } from "../proxy.ts";
-import { startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
+import { runCommand } from "../../tools/servers/command.ts";
+import { startProxy } from "../../tools/proxy.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { readBooks, stockOf, stockUp } from "../system/books.ts";
 import { HttpConnection } from "../system/http_connection.ts";
 import { runSeed } from "../system/plan.ts";
 import { Service } from "../system/stack.ts";
 import { startForwarder } from "./forwarder.ts";
 import { clientsNamed, position } from "./redis_state.ts";
-import { note } from "./season.ts";
+import { note } from "./fault_scenario.ts";
 
 const REQUEST_TIMEOUT_MS = 500;
 /** On a busy machine; 500 ms and a few are seen on a quiet one. */

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { adjust, decide, deduct } from "../contract/store_suite.ts";
-import { startRedis } from "../servers/redis.ts";
-import { waitFor } from "../servers/wait.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import {
   armedAgain,
   booked,
@@ -16,7 +16,7 @@ import {
   startScene,
   STEP_DEADLINE_MS,
   untilBooked,
-} from "./worker_scene.ts";
+} from "./worker_fixture.ts";
 
 const UNITS = 100;
 const SOLD_BEFORE = 10;

@@ -2,15 +2,15 @@
  * The way stream → topic → books loses nothing and gives nothing twice, whatever happens to the topic.
  */
 import assert from "node:assert/strict";
-import type { LogEntry, Position } from "../../src/log/event.ts";
-import type { EventLog } from "../../src/log/log.ts";
+import type { LogEntry, Position } from "../../src/domain/event.ts";
+import type { EventLog } from "../../src/log/event_log.ts";
 import { encodeMessages, type TopicMessage } from "../../src/log/message.ts";
 import { type Topic, TopicAway } from "../../src/log/topic.ts";
 import { armAgain, deployment } from "../contract/store_suite.ts";
-import { type Proxy, startProxy } from "../proxy.ts";
-import { type KafkaServer, startKafka } from "../servers/kafka.ts";
-import { waitFor } from "../servers/wait.ts";
-import { numbersOf, Scene, upTo } from "./scene.ts";
+import { type Proxy, startProxy } from "../../tools/proxy.ts";
+import { type KafkaServer, startKafka } from "../../tools/servers/kafka.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
+import { numbersOf, Scene, upTo } from "./kafka_fixture.ts";
 
 const NEVER = new AbortController().signal;
 const BACK_DEADLINE_MS = 60_000;

@@ -3,22 +3,22 @@
  */
 import assert from "node:assert/strict";
 import kafkajs from "kafkajs";
-import type { LogEntry, Position } from "../../src/log/event.ts";
-import { KafkaTopic } from "../../src/log/kafka/topic.ts";
+import type { LogEntry, Position } from "../../src/domain/event.ts";
+import { KafkaTopic } from "../../src/kafka/topic.ts";
 import { encodeMessages, type TopicMessage } from "../../src/log/message.ts";
-import { RedisStream } from "../../src/log/redis_stream.ts";
-import { Links } from "../../src/redis/links.ts";
-import { Servers } from "../../src/redis/servers.ts";
-import { realWorld } from "../../src/world.ts";
-import { backUp, restore } from "../servers/backup.ts";
-import { withConnection } from "../servers/database.ts";
-import { type KafkaServer, startKafka } from "../servers/kafka.ts";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { sharedPostgres, sharedRedis } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { RedisStream } from "../../src/redis/stream.ts";
+import { Links } from "../../src/redis/shard_connections.ts";
+import { Servers } from "../../src/redis/cluster_map.ts";
+import { realWorld } from "../../src/runtime/world.ts";
+import { backUp, restore } from "../../tools/servers/backup.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { type KafkaServer, startKafka } from "../../tools/servers/kafka.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { runToEnd, type Stack, startStack } from "../system/stack.ts";
-import { note, Season, SEASON_ENV, untilUnarmed } from "../fault/season.ts";
-import { cursorOf, headOf } from "../fault/b_watch.ts";
+import { note, Season, SEASON_ENV, untilUnarmed } from "../fault/fault_scenario.ts";
+import { cursorOf, headOf } from "../fault/fault_probe.ts";
 import { position } from "../fault/redis_state.ts";
 
 const STEP_DEADLINE_MS = 60_000;

@@ -2,13 +2,13 @@
  * Kafka with TLS and a login: the worker's topic on a real broker that lets in nobody else.
  */
 import assert from "node:assert/strict";
-import { KafkaTopic } from "../../src/log/kafka/topic.ts";
+import { KafkaTopic } from "../../src/kafka/topic.ts";
 import { TopicAway } from "../../src/log/topic.ts";
-import { withConnection } from "../servers/database.ts";
-import { type KafkaSecurity, type KafkaServer, startKafka } from "../servers/kafka.ts";
-import { freshNamespace, sharedPostgres, sharedRedis } from "../servers/shared.ts";
-import { makeCertificates } from "../servers/shipped_redis.ts";
-import { waitFor } from "../servers/wait.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { type KafkaSecurity, type KafkaServer, startKafka } from "../../tools/servers/kafka.ts";
+import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
+import { makeCertificates } from "../../tools/servers/shipped_redis.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { startStack } from "../system/stack.ts";
 
 const DEADLINE_MS = 60_000;

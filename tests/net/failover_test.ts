@@ -2,9 +2,9 @@
  * How soon a shard sells again once the cluster has chosen a successor of its master.
  */
 import assert from "node:assert/strict";
-import { note } from "../fault/season.ts";
-import { waitFor } from "../servers/wait.ts";
-import { openScene, type Scene } from "./scene.ts";
+import { note } from "../fault/fault_scenario.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
+import { openScene, type Scene } from "./network_fixture.ts";
 
 const STEP_DEADLINE_MS = 40_000;
 /** 1.5 s are promised after the successor took over, on a machine that has nothing else to do. */

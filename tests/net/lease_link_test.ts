@@ -3,12 +3,12 @@
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { LeaseLost } from "../../src/ledger/ledger.ts";
-import { openPostgres } from "../../src/ledger/postgres.ts";
-import { openLedger } from "../../src/ledger/sql_ledger.ts";
-import { realWorld as world } from "../../src/world.ts";
-import { openNetwork } from "../servers/network.ts";
-import { startPostgres } from "../servers/postgres.ts";
+import { LeaseLost } from "../../src/domain/errors.ts";
+import { openPostgres } from "../../src/ledger/postgres/server.ts";
+import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
+import { openNetwork } from "../../tools/servers/network.ts";
+import { startPostgres } from "../../tools/servers/postgres.ts";
 
 /** PostgreSQL ends a session after 3 s of silence; TCP does not send again before twice that time. */
 const CUT_MS = 7_000;

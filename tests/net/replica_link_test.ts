@@ -2,9 +2,9 @@
  * Packets that are dropped between a master and its replica, which every other node of the cluster still sees.
  */
 import assert from "node:assert/strict";
-import { note } from "../fault/season.ts";
-import { waitFor } from "../servers/wait.ts";
-import { openScene, type Scene } from "./scene.ts";
+import { note } from "../fault/fault_scenario.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
+import { openScene, type Scene } from "./network_fixture.ts";
 
 const STEP_DEADLINE_MS = 30_000;
 const REPLICA_TIMEOUT_MS = 4_000;

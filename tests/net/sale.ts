@@ -5,9 +5,9 @@
  * @module
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { waitFor } from "../servers/wait.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { assertBooks, type Books, readBooks, stockOf, stockUp, unitsOf } from "../system/books.ts";
-import type { Heard } from "../system/crowd.ts";
+import type { Heard } from "../system/load_clients.ts";
 import type { Order } from "../system/plan.ts";
 import type { Service } from "../system/stack.ts";
 

@@ -3,9 +3,9 @@
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { note } from "../fault/season.ts";
-import { withConnection } from "../servers/database.ts";
-import { openScene } from "./scene.ts";
+import { note } from "../fault/fault_scenario.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { openScene } from "./network_fixture.ts";
 import { standstills, untilShares } from "./worker_watch.ts";
 
 const SHARDS = 4;

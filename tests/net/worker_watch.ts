@@ -5,8 +5,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Sql } from "postgres";
-import { waitFor } from "../servers/wait.ts";
-import type { Hosted } from "./scene.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
+import type { Hosted } from "./network_fixture.ts";
 
 const STEP_DEADLINE_MS = 60_000;
 const POLL_MS = 50;

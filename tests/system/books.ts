@@ -5,10 +5,10 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { openPglite } from "../../src/ledger/pglite.ts";
-import { withConnection } from "../servers/database.ts";
-import { waitFor } from "../servers/wait.ts";
-import type { Heard } from "./crowd.ts";
+import { openPglite } from "../../src/ledger/postgres/pglite.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
+import type { Heard } from "./load_clients.ts";
 import type { Order } from "./plan.ts";
 import type { Service } from "./stack.ts";
 

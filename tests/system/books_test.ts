@@ -1,7 +1,7 @@
 /** The audit finds whatever is wrong: a sale and its books that agree, and one thing changed at a time. */
 import assert from "node:assert/strict";
 import { assertBooks, type Books, type Sale } from "./books.ts";
-import type { Heard } from "./crowd.ts";
+import type { Heard } from "./load_clients.ts";
 
 const orders = [
   { orderId: "o1", userId: "u1", sku: "sku", amount: 2 },

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { userInfo } from "node:os";
 import { allShardKeys } from "../../src/redis/keys.ts";
 import { deployment, inventory, json, withRedis } from "./command_line.ts";
-import { withConnection } from "../servers/database.ts";
-import { startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { type Env, startStack } from "./stack.ts";
 
 async function withFile<T>(text: string, work: (path: string) => Promise<T>): Promise<T> {

@@ -1,10 +1,10 @@
 /** The operator's command line as a process of its own, and a deployment for it to work on. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { settings } from "../../src/config.ts";
+import { settings } from "../../src/runtime/settings/config.ts";
 import { Connection } from "../../src/redis/connection.ts";
-import { realWorld as world } from "../../src/world.ts";
-import { freshNamespace, sharedPostgres, sharedRedis } from "../servers/shared.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
+import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
 import { type Env, type Stack, startStack } from "./stack.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));

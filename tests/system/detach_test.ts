@@ -1,10 +1,10 @@
 /** `inventory detach`, on a real ledger. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { openPostgres } from "../../src/ledger/postgres.ts";
-import { openLedger } from "../../src/ledger/sql_ledger.ts";
-import { realWorld as world } from "../../src/world.ts";
-import { sharedPostgres } from "../servers/shared.ts";
+import { openPostgres } from "../../src/ledger/postgres/server.ts";
+import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const RUN_DEADLINE_MS = 60_000;

@@ -2,12 +2,12 @@
  * Stopping: what is under way is answered and booked, and what was held is given back.
  */
 import assert from "node:assert/strict";
-import { startProxy } from "../proxy.ts";
-import { startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { startProxy } from "../../tools/proxy.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "./books.ts";
-import { Crowd } from "./crowd.ts";
+import { Crowd } from "./load_clients.ts";
 import { HttpConnection } from "./http_connection.ts";
 import { planOrders, runSeed } from "./plan.ts";
 import { Service, type Stack, startStack } from "./stack.ts";

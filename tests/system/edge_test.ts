@@ -3,9 +3,9 @@
  * in time.
  */
 import assert from "node:assert/strict";
-import { dataDir } from "../servers/run_folder.ts";
-import { startProcess } from "../servers/process.ts";
-import { waitFor } from "../servers/wait.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
+import { startProcess } from "../../tools/servers/process.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { Service, startEmbedded } from "./stack.ts";
 
 const DEADLINE_MS = 30_000;

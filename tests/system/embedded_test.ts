@@ -3,11 +3,11 @@
  * owner, and a stop answers what is under way.
  */
 import assert from "node:assert/strict";
-import { runCommand } from "../servers/command.ts";
-import { freePort } from "../servers/port.ts";
-import { dataDir } from "../servers/run_folder.ts";
+import { runCommand } from "../../tools/servers/command.ts";
+import { freePort } from "../../tools/servers/port.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
 import { assertBooks, readFolder, type Sale, stockOf, stockUp, unitsOf } from "./books.ts";
-import { Crowd } from "./crowd.ts";
+import { Crowd } from "./load_clients.ts";
 import { planOrders, runSeed, wanted } from "./plan.ts";
 import { runToEnd, type Service, startEmbedded } from "./stack.ts";
 

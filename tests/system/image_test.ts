@@ -3,14 +3,14 @@
  * the commands of `compose.yaml`, on real servers.
  */
 import assert from "node:assert/strict";
-import { runCommand } from "../servers/command.ts";
-import { programOf } from "../servers/install.ts";
-import { freePort } from "../servers/port.ts";
-import { startProcess } from "../servers/process.ts";
-import { startRedis } from "../servers/redis.ts";
-import { dataDir } from "../servers/run_folder.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { runCommand } from "../../tools/servers/command.ts";
+import { programOf } from "../../tools/servers/install.ts";
+import { freePort } from "../../tools/servers/port.ts";
+import { startProcess } from "../../tools/servers/process.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { readCompose, ROOT } from "./compose.ts";
 
 const COMMAND_DEADLINE_MS = 120_000;

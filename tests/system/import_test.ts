@@ -1,7 +1,7 @@
 /** `inventory import`, `skus`, `status` and `--version` on real servers and through a running API. */
 import assert from "node:assert/strict";
-import { dataDir } from "../servers/run_folder.ts";
-import { freshNamespace, sharedPostgres, sharedRedis } from "../servers/shared.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
+import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
 import { deployment, inventory, json } from "./command_line.ts";
 import { startEmbedded } from "./stack.ts";
 

@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
-import { settings } from "../../src/config.ts";
-import { withConnection } from "../servers/database.ts";
-import { dataDir } from "../servers/run_folder.ts";
-import { freshNamespace, sharedPostgres, sharedRedis } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { settings } from "../../src/runtime/settings/config.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
+import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { ROOT } from "./compose.ts";
 import { type Env, startEmbedded } from "./stack.ts";
 
@@ -60,7 +60,7 @@ async function load(
   await Deno.writeTextFile(`${folder}/bin/oha`, OHA, { mode: env.NO_OHA ? 0o644 : 0o755 });
   const path = `${env.NO_OHA ? "" : `${folder}/bin:`}${dirname(Deno.execPath())}:/usr/bin:/bin`;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-P=tools", `${ROOT}bench/load.ts`, ...args],
+    args: ["run", "-P=tools", `${ROOT}tools/load/load.ts`, ...args],
     cwd: ROOT,
     env: { ...UNSET, ...env, PATH: path, TMPDIR: `${folder}/tmp`, OHA_NOTES: notes, TEST_RUN_DIR: "" },
     stdin: "null",

@@ -1,11 +1,11 @@
 /** nginx before three API processes that die in a rush: buyers notice nothing, and the books agree to the unit. */
 import assert from "node:assert/strict";
-import { startNginx } from "../servers/nginx.ts";
-import { startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { startNginx } from "../../tools/servers/nginx.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "./books.ts";
-import { Crowd } from "./crowd.ts";
+import { Crowd } from "./load_clients.ts";
 import { planOrders, runSeed, wanted } from "./plan.ts";
 import { startStack } from "./stack.ts";
 

@@ -1,8 +1,8 @@
 /** nginx as it is shipped: what it passes on, what it tries again, what it refuses. */
 import assert from "node:assert/strict";
-import { runCommand } from "../servers/command.ts";
-import { startNginx } from "../servers/nginx.ts";
-import { waitFor } from "../servers/wait.ts";
+import { runCommand } from "../../tools/servers/command.ts";
+import { startNginx } from "../../tools/servers/nginx.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 
 const DEDUCT = "/api/v1/inventory/deduct";
 const ORDER = { sku: "s", user_id: "u", order_id: "o", amount: 1 };

@@ -3,11 +3,11 @@
  * looks keeps it from stopping.
  */
 import assert from "node:assert/strict";
-import { boardBounds, type Snapshot } from "../../src/ops/live/board.ts";
-import { startRedis } from "../servers/redis.ts";
-import { dataDir } from "../servers/run_folder.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { boardBounds, type Snapshot } from "../../src/live/board.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "./books.ts";
 import { Service, startEmbedded } from "./stack.ts";
 

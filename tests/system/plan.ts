@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Router } from "../../src/inventory/route.ts";
+import { Router } from "../../src/decide/router.ts";
 
 /** One order of one line. */
 export interface Order {

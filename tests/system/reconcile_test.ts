@@ -1,7 +1,7 @@
 /** What somebody changed by hand in Redis or in the ledger, which two figures do not show. */
 import assert from "node:assert/strict";
 import { allShardKeys } from "../../src/redis/keys.ts";
-import { withConnection } from "../servers/database.ts";
+import { withConnection } from "../../tools/servers/database.ts";
 import { deployment, inventory, json, withRedis } from "./command_line.ts";
 
 interface Found {

@@ -4,13 +4,13 @@
  * A command that is missing here cannot be: the pages are read, and a house rule holds `runbook_sections.ts` to them.
  */
 import assert from "node:assert/strict";
-import { backUp, restore } from "../servers/backup.ts";
-import { withConnection } from "../servers/database.ts";
-import { programOf } from "../servers/install.ts";
-import { freePort } from "../servers/port.ts";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { backUp, restore } from "../../tools/servers/backup.ts";
+import { withConnection } from "../../tools/servers/database.ts";
+import { programOf } from "../../tools/servers/install.ts";
+import { freePort } from "../../tools/servers/port.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { runbookCommands } from "../tidy/runbooks.ts";
 import { inventory, type Ran } from "./command_line.ts";
 import type { Runbook, runbookSections } from "./runbook_sections.ts";

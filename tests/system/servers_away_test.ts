@@ -1,10 +1,10 @@
 /** Servers that are away, want another password, or speak another protocol: one line, what, why, and what mends it. */
 import assert from "node:assert/strict";
-import { adviceOn } from "../../src/telemetry/advice.ts";
-import { whyDenoTooOld } from "../../src/lifecycle.ts";
-import { startRedis } from "../servers/redis.ts";
-import { freshNamespace, sharedPostgres, sharedRedis } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { adviceOn } from "../../src/runtime/advice.ts";
+import { whyDenoTooOld } from "../../src/runtime/lifecycle.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { inventory } from "./command_line.ts";
 import { type Env, runToEnd, Service } from "./stack.ts";
 

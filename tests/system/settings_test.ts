@@ -1,8 +1,8 @@
 /** Settings are facts of the deployment: what a process hears whose own are others. */
 import assert from "node:assert/strict";
-import { realWorld, sleep } from "../../src/world.ts";
-import { freshNamespace, sharedPostgres, sharedRedis } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { realWorld, sleep } from "../../src/runtime/world.ts";
+import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { inventory } from "./command_line.ts";
 import { Service } from "./stack.ts";
 

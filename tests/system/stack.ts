@@ -5,11 +5,11 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { settings } from "../../src/config.ts";
-import type { Host } from "../servers/network.ts";
-import { freePort } from "../servers/port.ts";
-import { type RunningProcess, startProcess } from "../servers/process.ts";
-import { waitFor } from "../servers/wait.ts";
+import { settings } from "../../src/runtime/settings/config.ts";
+import type { Host } from "../../tools/servers/network.ts";
+import { freePort } from "../../tools/servers/port.ts";
+import { type RunningProcess, startProcess } from "../../tools/servers/process.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 
 /** Settings of a process under test, by the names of its variables. */
 export type Env = Readonly<Record<string, string>>;

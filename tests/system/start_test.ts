@@ -3,10 +3,10 @@
  * reason, and nobody's stock is touched.
  */
 import assert from "node:assert/strict";
-import { freePort } from "../servers/port.ts";
-import { type RedisServer, startRedis } from "../servers/redis.ts";
-import { freshNamespace, sharedPostgres, sharedRedis } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { freePort } from "../../tools/servers/port.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { stockOf, stockUp } from "./books.ts";
 import { type Env, type Program, runToEnd, Service, startStack } from "./stack.ts";
 

@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { runCommand } from "../servers/command.ts";
-import { startRedis } from "../servers/redis.ts";
-import { sharedPostgres } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { runCommand } from "../../tools/servers/command.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { type Env, type Program, Service } from "./stack.ts";
 
 /** The last commit whose worker did not keep its scripts. */

@@ -2,8 +2,8 @@
  * Deno's own OpenTelemetry: Holdfast steps aside, and its spans hang under Deno's.
  */
 import assert from "node:assert/strict";
-import { dataDir } from "../servers/run_folder.ts";
-import { waitFor } from "../servers/wait.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { startEmbedded } from "../system/stack.ts";
 import { startReceiver } from "./receiver.ts";
 

@@ -3,9 +3,9 @@
  * process that stops does not wait for it.
  */
 import assert from "node:assert/strict";
-import { freePort } from "../servers/port.ts";
-import { dataDir } from "../servers/run_folder.ts";
-import { waitFor } from "../servers/wait.ts";
+import { freePort } from "../../tools/servers/port.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { startEmbedded } from "../system/stack.ts";
 import { type Mood, startReceiver } from "./receiver.ts";
 import { startWatchedApp } from "./watched_app.ts";

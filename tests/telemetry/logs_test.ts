@@ -2,9 +2,9 @@
  * The log over OTLP.
  */
 import assert from "node:assert/strict";
-import { createLoggerTo, jsonOf, traceIds } from "../../src/telemetry/logger.ts";
-import { notSent } from "../../src/telemetry/telemetry.ts";
-import { realWorld } from "../../src/world.ts";
+import { createLoggerTo, jsonOf, traceIds } from "../../src/runtime/logger.ts";
+import { notSent } from "../../src/observe/telemetry.ts";
+import { realWorld } from "../../src/runtime/world.ts";
 import { startReceiver } from "./receiver.ts";
 import { startWatchedApp } from "./watched_app.ts";
 

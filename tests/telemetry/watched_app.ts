@@ -4,12 +4,13 @@
  *
  * @module
  */
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/runtime/settings/config.ts";
 import { type App, createApp } from "../../src/http/app.ts";
-import { InventoryService } from "../../src/inventory/service.ts";
-import { type StockStore, StoreError } from "../../src/inventory/store.ts";
-import { startTelemetry, type Telemetry } from "../../src/telemetry/telemetry.ts";
-import { realWorld as world } from "../../src/world.ts";
+import { InventoryService } from "../../src/decide/service.ts";
+import { StoreError } from "../../src/domain/errors.ts";
+import { type StockStore } from "../../src/decide/store.ts";
+import { startTelemetry, type Telemetry } from "../../src/observe/telemetry.ts";
+import { realWorld as world } from "../../src/runtime/world.ts";
 import { armEmpty } from "../contract/store_suite.ts";
 import { makeMemoryStore } from "../contract/stores.ts";
 

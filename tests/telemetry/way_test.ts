@@ -3,10 +3,10 @@
  * ledger's write, and every metric that dashboards and alerts read.
  */
 import assert from "node:assert/strict";
-import { instruments } from "../../src/telemetry/instruments.ts";
+import { instruments } from "../../src/observe/instruments.ts";
 import { allExpressions } from "../backends/expressions.ts";
-import { freshNamespace, sharedPostgres, sharedRedis } from "../servers/shared.ts";
-import { waitFor } from "../servers/wait.ts";
+import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
 import { startStack } from "../system/stack.ts";
 import type { Metric } from "./otlp.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";

@@ -40,7 +40,7 @@ export function ignoredBy(gitignore: string): (name: string) => boolean {
 
 /** Whether a file is a test, a benchmark or a part of one: such files may do what the product may not. */
 export function isTestCode(path: string): boolean {
-  return /^(tests|bench)\/|_(test|bench)\.ts$/.test(path);
+  return /^(tests|tools|bench)\/|_(test|bench)\.ts$/.test(path);
 }
 
 // A text first, so that slashes inside one do not begin a comment. Templates are taken whole: one inside

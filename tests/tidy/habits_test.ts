@@ -66,7 +66,10 @@ Deno.test("a path of one machine is found", () => {
   const at = (...parts: string[]) => ["", ...parts].join("/");
   judges(machinePaths, {
     fine: [
-      file("a.ts", '"/usr/lib/postgresql"; "../servers/shared.ts"; "https://x.org/home/a"; "api/work/x"'),
+      file(
+        "a.ts",
+        '"/usr/lib/postgresql"; "../../tools/servers/shared.ts"; "https://x.org/home/a"; "api/work/x"',
+      ),
     ],
     broken: [
       file("a.ts", `"${at("home", "me", "x")}"`),

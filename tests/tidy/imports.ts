@@ -1,125 +1,49 @@
 /**
- * House rules about who may know whom.
+ * House rules about imports.
  *
- * Data moves on and never turns back: `http → inventory → store`, `log → ledger`. Only `main.ts`,
- * `worker.ts` and `inventory.ts` know which adapters are in use.
+ * The graph of the folders, computed from the imports, has no cycle: a folder imports only folders below it. Only the
+ * wiring (`main.ts`, `worker.ts`, `inventory.ts`, `src/compose/`, `src/cli/`) knows which adapters are in use.
  *
  * @module
  */
 import { isTestCode, type SourceFile, withoutComments } from "./files.ts";
 
-/** What the files of a folder may import beside their own folder; the longest match counts. */
-const mayImport: readonly (readonly [folder: string, others: readonly string[]])[] = [
-  ["src/http/", ["src/inventory/", "src/ops/live/", "src/config.ts", "src/address.ts", "src/world.ts"]],
-  // A store's ports speak of rows to restore and of places in the log: values of the ports beyond them.
-  ["src/inventory/", ["src/finding.ts", "src/log/", "src/ledger/", "src/world.ts"]],
-  ["src/inventory/redis/", [
-    "src/finding.ts",
-    "src/inventory/",
-    "src/log/",
-    "src/ledger/",
-    "src/redis/",
-    "src/world.ts",
-  ]],
-  ["src/inventory/memory/", ["src/finding.ts", "src/inventory/", "src/log/", "src/ledger/", "src/world.ts"]],
-  ["src/log/", ["src/redis/", "src/world.ts"]],
-  ["src/ledger/", [
-    "src/finding.ts",
-    "src/log/",
-    "src/inventory/outcome.ts",
-    "src/settings/",
-    "src/world.ts",
-  ]],
-  ["src/worker/", [
-    "src/finding.ts",
-    "src/inventory/",
-    "src/log/",
-    "src/ledger/",
-    "src/telemetry/",
-    "src/world.ts",
-  ]],
-  ["src/redis/", ["src/finding.ts", "src/inventory/store.ts", "src/settings/", "src/world.ts"]],
-  // Telemetry implements the ports of those whom it watches.
-  ["src/telemetry/", [
-    "src/http/connection.ts",
-    "src/http/journey.ts",
-    "src/inventory/",
-    "src/log/event.ts",
-    "src/worker/apply.ts",
-    "src/worker/watch.ts",
-    "src/config.ts",
-    "src/world.ts",
-  ]],
-  ["src/ops/", ["src/inventory/", "src/config.ts", "src/world.ts"]],
-  // Figures of this process, for the edge to show.
-  ["src/ops/live/", ["src/inventory/", "src/telemetry/histogram.ts", "src/world.ts"]],
-  // The operator's command line speaks to everything, through the ports.
-  ["src/ops/cli/", [
-    "src/finding.ts",
-    "src/http/",
-    "src/inventory/",
-    "src/ledger/",
-    "src/log/",
-    "src/worker/",
-    "src/telemetry/",
-    "src/config.ts",
-    "src/world.ts",
-  ]],
-  ["src/config.ts", [
-    "src/config_access.ts",
-    "src/config_environment.ts",
-    "src/config_format.ts",
-    "src/config_relations.ts",
-    "src/config_settings.ts",
-  ]],
-  ["src/config_relations.ts", ["src/config_format.ts", "src/config_settings.ts"]],
-  ["src/config_environment.ts", ["src/config_settings.ts"]],
-  ["src/config_settings.ts", ["src/config_access.ts", "src/config_format.ts", "src/config_telemetry.ts"]],
-  ["src/config_telemetry.ts", ["src/config_format.ts"]],
-  ["src/config_access.ts", ["src/address.ts", "src/config_format.ts"]],
-  ["src/config_format.ts", ["src/settings/"]],
-  ["src/settings/", []],
-  ["src/address.ts", []],
-  ["client/", []],
-  ["src/lifecycle.ts", ["src/config.ts", "src/telemetry/", "src/world.ts"]],
-  ["src/finding.ts", []],
-  ["src/world.ts", []],
+/** Adapters: each knows its own files and the ports, and only the wiring knows adapters. */
+const adapters = [
+  "src/decide/memory/",
+  "src/redis/",
+  "src/kafka/",
+  "src/ledger/postgres/",
+  "src/ledger/sqlite/",
 ];
 
-/** Adapters, each a group of files that may know one another. */
-const adapters: readonly (readonly string[])[] = [
-  ["src/inventory/redis/", "src/log/redis_stream.ts", "src/redis/"],
-  ["src/inventory/memory/"],
-  ["src/log/kafka/"],
-  [
-    "src/ledger/postgres.ts",
-    "src/ledger/postgres_session.ts",
-    "src/ledger/postgres_options.ts",
-    "src/ledger/postgres_settings.ts",
-  ],
-  ["src/ledger/pglite.ts", "src/ledger/folder_lock.ts"],
-];
+/** The processes. Nothing imports them. */
+const processes = ["main.ts", "worker.ts", "inventory.ts"];
 
-/** The files that put a process together. */
-const wiring = ["main.ts", "worker.ts", "inventory.ts"];
+/** What puts a process together, beside the processes' own files. */
+const wiring = ["src/compose/", "src/cli/"];
 
 /** Packages that have one owner: everybody else speaks to the owner's port. */
 const owners: Readonly<Record<string, readonly string[]>> = {
   hono: ["src/http/app.ts"],
-  commander: ["src/ops/cli/program.ts"],
+  commander: ["src/cli/program.ts"],
   ioredis: ["src/redis/connection.ts"],
-  kafkajs: ["src/log/kafka/client.ts"],
-  "kafkajs/src/cluster/index.js": ["src/log/kafka/client.ts"],
-  "kafkajs/src/loggers/index.js": ["src/log/kafka/client.ts"],
-  "kafkajs/src/network/socketFactory.js": ["src/log/kafka/client.ts"],
-  postgres: ["src/ledger/postgres.ts", "src/ledger/postgres_options.ts", "src/ledger/postgres_session.ts"],
-  "@electric-sql/pglite": ["src/ledger/pglite.ts"],
+  kafkajs: ["src/kafka/client.ts"],
+  "kafkajs/src/cluster/index.js": ["src/kafka/client.ts"],
+  "kafkajs/src/loggers/index.js": ["src/kafka/client.ts"],
+  "kafkajs/src/network/socketFactory.js": ["src/kafka/client.ts"],
+  postgres: [
+    "src/ledger/postgres/server.ts",
+    "src/ledger/postgres/options.ts",
+    "src/ledger/postgres/session.ts",
+  ],
+  "@electric-sql/pglite": ["src/ledger/postgres/pglite.ts"],
   "cluster-key-slot": ["src/redis/keys.ts"],
 };
 
 /** As {@link owners}, for all packages of a publisher: by what their names begin with. */
 const publishers: readonly (readonly [name: string, owner: string])[] = [
-  ["@opentelemetry/", "src/telemetry/"],
+  ["@opentelemetry/", "src/observe/"],
 ];
 
 /** Imports that the rule forbids. */
@@ -140,15 +64,48 @@ function brokenRule(path: string, target: string): string | undefined {
     return allowed === undefined || allowed.includes(path) ? undefined : "the package has another owner";
   }
   if (isTestCode(target)) return "the product does not know its tests";
-  if (wiring.includes(path)) return wiring.includes(target) ? "processes do not know one another" : undefined;
-  if (wiring.includes(target)) return "nothing imports a process";
-  const adapter = adapterOf(target);
-  if (adapter !== undefined && adapter !== adapterOf(path)) {
-    return "only main.ts, worker.ts and inventory.ts know which adapters are in use";
+  if (processes.includes(target)) return "nothing imports a process";
+  if (target.startsWith("client/") !== path.startsWith("client/")) {
+    return "the client is a package of its own";
   }
-  const [own, others] = longestMatch(path) ?? [path, []];
-  const allowed = [own, ...others].some((prefix) => target.startsWith(prefix));
-  return allowed ? undefined : `files of ${own} may import ${others.join(", ") || "nothing of ours"}`;
+  const adapter = adapters.find((folder) => target.startsWith(folder));
+  const mayKnow = adapter === undefined || path.startsWith(adapter) || processes.includes(path) ||
+    wiring.some((folder) => path.startsWith(folder));
+  return mayKnow ? undefined : `only ${[...processes, ...wiring].join(", ")} know which adapters are in use`;
+}
+
+/** Cycles of folders, each as the imports that close it: a folder may import only folders below it. */
+export function folderCycles(files: readonly SourceFile[]): string[] {
+  const imports = new Map<string, Map<string, string>>();
+  for (const file of files) {
+    if (!file.path.startsWith("src/") || !file.path.endsWith(".ts") || isTestCode(file.path)) continue;
+    const from = folderOf(file.path);
+    for (const target of importsOf(file).filter(isOurs)) {
+      const to = folderOf(target);
+      const known = imports.get(from) ?? new Map<string, string>();
+      imports.set(from, known);
+      if (to !== from && !known.has(to)) known.set(to, `${file.path} imports ${target}`);
+    }
+  }
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const walk = (folder: string, way: readonly string[]) => {
+    if (way.includes(folder)) {
+      const cycle = [...way.slice(way.indexOf(folder)), folder];
+      const closing = cycle.slice(1).map((to, i) => imports.get(cycle[i] ?? "")?.get(to) ?? "");
+      cycles.push(`${cycle.join(" -> ")}: ${closing.join("; ")}`);
+      return;
+    }
+    if (done.has(folder)) return;
+    for (const to of imports.get(folder)?.keys() ?? []) walk(to, [...way, folder]);
+    done.add(folder);
+  };
+  for (const folder of imports.keys()) walk(folder, []);
+  return cycles;
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
 }
 
 /** What a file imports: repository paths for ours, bare names for packages; Deno's own modules left out. */
@@ -166,37 +123,28 @@ function isOurs(target: string): boolean {
   return target.endsWith(".ts");
 }
 
-function adapterOf(path: string): readonly string[] | undefined {
-  return adapters.find((group) => group.some((prefix) => path.startsWith(prefix)));
-}
-
-function longestMatch(path: string): readonly [string, readonly string[]] | undefined {
-  const matches = mayImport.filter(([folder]) => path.startsWith(folder));
-  return matches.toSorted(([a], [b]) => b.length - a.length)[0];
-}
-
 /**
  * The time and chance of the client: it runs in other people's programs, without a world of ours. It waits and
  * spreads its waits, but reads no clock and makes no ids.
  */
 const clientsOwn = "client/src/defaults.ts";
 /** Runs in a browser, which is a world of its own. */
-const livePagesOwn = "src/ops/live/script.ts";
+const livePagesOwn = "src/live/script.ts";
 
 /** What asks the world itself, and the files that may. */
 const asksTheWorld: readonly (readonly [what: RegExp, ...owners: string[]])[] = [
-  [/\bDeno\.env\b/g, "src/config_environment.ts"],
-  [/\bDate\.now\b|\bnew Date\(\s*\)/g, "src/world.ts"],
-  [/\bperformance\.now\b/g, "src/world.ts"],
+  [/\bDeno\.env\b/g, "src/runtime/settings/environment.ts"],
+  [/\bDate\.now\b|\bnew Date\(\s*\)/g, "src/runtime/world.ts"],
+  [/\bperformance\.now\b/g, "src/runtime/world.ts"],
   // As functions of their own: a socket's `setTimeout` bounds its silence and is the driver's affair.
   [
     /(?<![.\w])set(?:Timeout|Interval|Immediate)\b|\bAbortSignal\.timeout\b/g,
-    "src/world.ts",
+    "src/runtime/world.ts",
     clientsOwn,
     livePagesOwn,
   ],
-  [/\bMath\.random\b/g, "src/world.ts", clientsOwn],
-  [/\brandomUUID\b|\bgetRandomValues\b|\brandomBytes\b/g, "src/world.ts"],
+  [/\bMath\.random\b/g, "src/runtime/world.ts", clientsOwn],
+  [/\brandomUUID\b|\bgetRandomValues\b|\brandomBytes\b/g, "src/runtime/world.ts"],
 ];
 
 /** Places where the product asks for time, chance or settings past the file that owns them. */

@@ -97,9 +97,9 @@ export function keyDrift(
       problems.push(`${script.path} lists ${found}: the keys are ${wanted}`);
     }
   } else if (
-    !/\bthe nine keys of lua\/inventory\.lua, in the same order\b/.test(text) || names.length !== 9
+    !/\bthe nine keys of lua\/decide\.lua, in the same order\b/.test(text) || names.length !== 9
   ) {
-    problems.push(`${script.path} does not say that it takes the ${names.length} keys of lua/inventory.lua`);
+    problems.push(`${script.path} does not say that it takes the ${names.length} keys of lua/decide.lua`);
   }
   for (const [key, index] of bodyOf(script, files).matchAll(/\bKEYS\[(\d+)\]/g)) {
     if (Number(index) < 1 || Number(index) > names.length) problems.push(`${script.path} uses ${key}`);

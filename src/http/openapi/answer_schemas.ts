@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { limits } from "../../inventory/command.ts";
-import { problems } from "../problem.ts";
+import { limits } from "../../domain/command.ts";
+import { problems } from "../write/problem.ts";
 import { integer, list, moment, object, orNull, ref, type Schema, seq, units } from "./json_schema.ts";
 import { problemMembers } from "./problem_schemas.ts";
 

@@ -5,7 +5,7 @@
  */
 import type { Part } from "./json_schema.ts";
 import { idSchemas } from "./request_schemas.ts";
-import { tokenCharsMax } from "../purchase_tokens.ts";
+import { tokenCharsMax } from "../guard/purchase_tokens.ts";
 import { problemResponse } from "./operation.ts";
 
 /** Parameters, by their name among the components. */

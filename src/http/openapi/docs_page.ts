@@ -5,8 +5,8 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import type { Route } from "../edge.ts";
-import { securityHeaders } from "../response.ts";
+import type { Route } from "../ports/route.ts";
+import { securityHeaders } from "../write/response.ts";
 import { renderPage } from "./docs_html.ts";
 import { docsStyle } from "./docs_style.ts";
 import { openApiDocument } from "./document.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { bodyBytesMax } from "../request.ts";
+import { bodyBytesMax } from "../read/request.ts";
 import { answerSchemas } from "./answer_schemas.ts";
 import { headers, parameters, responses, securitySchemes } from "./components.ts";
 import type { Part } from "./json_schema.ts";

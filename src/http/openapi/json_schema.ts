@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { limits } from "../../inventory/command.ts";
+import { limits } from "../../domain/command.ts";
 
 /** Part of the document: JSON. */
 export type Part = Readonly<Record<string, unknown>>;

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Route } from "../edge.ts";
-import { jsonHeaders, securityHeaders } from "../response.ts";
+import type { Route } from "../ports/route.ts";
+import { jsonHeaders, securityHeaders } from "../write/response.ts";
 import { openApiDocument } from "./document.ts";
 
 /** Serves the document. It is written out once, because it is large and never changes. */

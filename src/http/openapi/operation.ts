@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Scope } from "../../config.ts";
-import { type ProblemCode, problems } from "../problem.ts";
+import type { Scope } from "../../runtime/settings/config.ts";
+import { type ProblemCode, problems } from "../write/problem.ts";
 import { type Part, ref, type Schema } from "./json_schema.ts";
 import { problemExample, problemName } from "./problem_schemas.ts";
 

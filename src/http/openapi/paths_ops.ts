@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { boardBounds } from "../../ops/live/board.ts";
+import { boardBounds } from "../../live/board.ts";
 import { integer, list, moment, object, orNull, type Part, type Schema, units } from "./json_schema.ts";
 import { problemResponse } from "./operation.ts";
 import { documentOperation } from "./paths_server.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Part } from "./json_schema.ts";
-import type { ProblemCode } from "../problem.ts";
+import type { ProblemCode } from "../write/problem.ts";
 import { operation, rateLimitHeaders, undecidedCodes } from "./operation.ts";
 import { saleCodes } from "./paths_sell.ts";
 

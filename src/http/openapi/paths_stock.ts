@@ -4,7 +4,7 @@
  * @module
  */
 import type { Part } from "./json_schema.ts";
-import type { ProblemCode } from "../problem.ts";
+import type { ProblemCode } from "../write/problem.ts";
 import { operation, undecidedCodes } from "./operation.ts";
 
 const ruleMembers = {

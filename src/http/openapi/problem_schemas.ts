@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { limits } from "../../inventory/command.ts";
-import { scopes } from "../../config.ts";
-import { type ProblemCode, problems } from "../problem.ts";
+import { limits } from "../../domain/command.ts";
+import { scopes } from "../../runtime/settings/config.ts";
+import { type ProblemCode, problems } from "../write/problem.ts";
 import { integer, list, moment, object, ref, type Schema, units } from "./json_schema.ts";
 
 const text: Schema = { type: "string" };

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { limits } from "../../inventory/command.ts";
-import { tokenTtlMaxS } from "../purchase_tokens.ts";
+import { limits } from "../../domain/command.ts";
+import { tokenTtlMaxS } from "../guard/purchase_tokens.ts";
 import { id, integer, list, moment, note, object, orNull, ref, type Schema, units } from "./json_schema.ts";
 
 const sku = id("The SKU; SKUs with the same `{tag}` in them live in one shard", "SKU_123");

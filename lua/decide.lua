@@ -1,0 +1,214 @@
+#!lua
+--[=[ decide: decides a batch of commands of one shard, in order, each at most once, and writes the facts to
+  the log: all of it or nothing.
+
+  KEYS[1] meta      {inventory:<shard>}:meta       hash: deployment, shards, armed, epoch, seq, applied, settings,
+                                                   orders_gen, orders_since, orders_marks, limits_gen, limits_since,
+                                                   replicas, on_disk, epoch_seen, nonce, nonce_seq, suspect,
+                                                   challenge
+  KEYS[2] stock     {inventory:<shard>}:stock      hash: SKU -> "<available> <reserved>[ <policy as JSON>]"
+  KEYS[3] orders:0  {inventory:<shard>}:orders:0   hash: order id -> its lines (msgpack); \1 and an adjustment id,
+                                                   or \2, an order id, \31 and a return id -> the same
+  KEYS[4] orders:1  {inventory:<shard>}:orders:1   the other generation
+  KEYS[5] limits:0  {inventory:<shard>}:limits:0   hash: user \31 SKU -> when the user last bought it, ms
+  KEYS[6] limits:1  {inventory:<shard>}:limits:1   the other generation
+  KEYS[7] quota     {inventory:<shard>}:quota      hash: user \31 SKU -> "<units bought> <policy's sale>"
+  KEYS[8] expiry    {inventory:<shard>}:expiry     sorted set: order id of an open reservation -> when it lapses, ms
+  KEYS[9] events    {inventory:<shard>}:events     stream: the log; entry id <epoch>-<seq of its last event>
+
+  ARGV[1] commands            JSON array of commands; shapes below
+  ARGV[2] epoch               as the caller last saw it, 0 = not yet
+  ARGV[3] settings            as the caller has them. Those in `meta` decide, which the worker wrote:
+                              "<user limit> <window> <backlog max>"
+                                user limit   ms between two accepted purchases of a SKU by a user, 0 = off
+                                window       ms that a line is remembered at least
+                                backlog max  events that may wait for the ledger before new sales are refused
+  ARGV[4] shards              the caller's SHARDS
+  ARGV[5] deployment          whose ledger the caller knows; "" = none
+
+  Commands (every deadline is ms since 1970 on this server's clock)
+    ["deduct", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token, history]
+    ["order", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token, history]
+    ["reserve", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token, history]
+    ["confirm", deadline, order id, actor, traceparent, lines or null, owner]
+    ["cancel", deadline, order id, actor, traceparent, owner]
+    ["extend", deadline, order id, hold, actor, traceparent, owner]
+    ["return", deadline, order id, return id, actor, traceparent, reason, [[SKU, amount], ...], ledger or null, owner]
+    ["adjust", deadline, adjustment id, SKU, delta, actor, traceparent, reason, reference, second sale or null]
+    ["set", deadline, adjustment id, SKU, available, expected or null, actor, traceparent, reason, reference]
+    ["pause", deadline, SKU, actor, traceparent, reason]
+    ["resume", deadline, SKU, actor, traceparent, reason]
+    ["rules", deadline, SKU, opens or null, closes or null, quota or null, token, expected or null, actor, traceparent]
+    ["stock", deadline, SKU]
+    ["lookup", deadline, order id]
+    hold     ms that a reservation lasts from when it was made, else 0
+    token    whether a purchase token came with it; in rules, whether a sale needs one
+    history  whether it was made elsewhere before: the user's limit neither counts for it nor counts it
+    lines    [[SKU, amount], ...];   ledger   [last number in it, [the order's lines], [the return's lines]], when it was
+             asked; lines as they are remembered, see state.lua
+    second sale   [order id, its number, units of the first that were sold then, units returned since]: the worker gives
+             back what was sold twice
+    opens, closes   ms since 1970
+<<<<<<< HEAD
+    owner    lines that another actor made are not touched; "" = all may be
+=======
+    expected   in set: units that must be available, null = the SKU has no stock yet; in rules: the version of the
+             rules that the caller has seen, 0 = none were ever set, null = the SKU does not exist, and is created
+>>>>>>> a57727a (feat(rules): another end or quota keeps the count; rules change by version, and come before the stock)
+
+  Reply   JSON, one of
+    ["decided", now in ms, head of the log, [reply, ...], replicas, disk, more due, settings]   one reply a command, in
+                                                            order
+    ["unarmed", now in ms]                                  not verified since this server changed: nothing done
+    ["stale_epoch", now in ms, current epoch]               nothing done, ask again under that epoch
+    ["stale_server", now in ms, epoch here]                 the caller has seen a newer epoch: the shard is disarmed,
+                                                            and its worker goes on behind that epoch
+    ["foreign", now in ms, what]                            armed for another deployment, or another number of shards
+    ["no_rights", now in ms, what]                          commands that the caller's Redis user may not run: nothing done
+                                                            (checked at epoch 0 and for an empty batch)
+    error HALFDONE                                          the log has the events, a later write was refused: the
+                                                            shard is unarmed, its stock is behind its log
+    more due   1: more reservations have lapsed than this call gave back: the next call goes on
+    replicas   that must have this, in memory or (disk = 1) on disk, before anybody may hear the replies
+    settings   those in force, when the caller's differ; else ""
+  Replies of commands
+    ["accepted", seq, [available, ...], expires]   done; one figure a line; expires in ms, 0 = never
+    ["created", seq, [available], 0]               an adjustment, or rules, that made the SKU
+    ["replayed", seq, [available, ...], expires]   done before: the first answer again
+    ["replayed_created", seq, [available], 0]
+    ["settled", seq, state, [[SKU, units confirmed, available], ...]]            "confirmed" or "cancelled"
+    ["replayed_settled", seq, state, [[SKU, units confirmed, available], ...]]
+    ["extended", seq, expires]
+    ["conflict", SKU]                     done before with other contents
+    ["unknown_sku", SKU]
+    ["unknown_order"]                     this shard remembers no sale of that id
+    ["unknown_reservation"]
+    ["forbidden"]                         another token made the lines: no effect
+    ["already_confirmed"]
+    ["already_cancelled"]
+    ["reservation_expired"]
+    ["exceeds", SKU, units]               more than is held, or was sold
+    ["stale", SKU, available]             the stock is not what was expected
+    ["stale_rules", SKU, version]         the rules are not those that were expected
+    ["paused", SKU]
+    ["not_open", SKU, opens]
+    ["sale_closed", SKU, closes]
+    ["token_required", SKU]
+    ["insufficient", SKU, available]
+    ["rate_limited", SKU, retry after in ms]
+    ["quota_exceeded", SKU, quota, left]
+    ["stock_limit", SKU, available]       the sum would pass 10^12 units
+    ["order_full"]                        the order has 100 lines in this shard
+    ["backlog_full"]                      the ledger is too far behind to sell more
+    ["late"]                              the deadline has passed: no effect, now or ever
+    ["postponed", lines]                  no effect: this call has done as much as one call may (`lines` of the command's
+                                          order were to be read), or units that would make a difference have
+                                          lapsed and are not given back yet (0): ask again
+    ["forgotten"]                         this shard may have forgotten the order, or this return: ask the ledger
+    ["ledger_behind"]                     the ledger does not have all yet that this shard may have forgotten
+    ["stock", SKU, available, reserved, seq, policy]
+    ["order", lines or null, forgotten, window]   lines as they are remembered, see state.lua; the last number that
+                                          may be forgotten; ms that a line is remembered at least
+
+  Order   arming, reads, lapsed reservations, decisions, every argument, then writes with XADD first: it alone can
+          still be refused (with meta lost and the stream kept, stock was taken and no event written when XADD came
+          last). Redis does not roll back: when a write after the first fails, the shard is disarmed, and the worker
+          rebuilds it with these events in the ledger.
+  Cost    n commands: O(n); 4 reads and 2 to 7 writes a batch, more only past 4000 fields. Without a sale: no write.
+          At most 256 remembered lines are read for commands and 256 lapsed ones given back, or one order's of each.
+  If the caller dies, the same commands give the same replies. ]=]
+
+-- @include "state.lua"
+-- @include "rights.lua"
+-- @include "read.lua"
+-- @include "write.lua"
+-- @include "sell.lua"
+-- @include "hold.lua"
+-- @include "give_back.lua"
+-- @include "stock.lua"
+
+if ARGV[2] == "0" or ARGV[1] == "[]" then
+  local missing = missing_rights()
+  if missing ~= "" then return cjson.encode({ "no_rights", now, missing }) end
+end
+
+local meta = redis.call("HMGET", META, "armed", "epoch", "seq", "applied",
+  "orders_gen", "orders_since", "limits_gen", "limits_since", "shards", "deployment", "replicas", "on_disk",
+  "settings", "orders_marks")
+local replication = redis.call("INFO", "replication")
+local server = string.match(replication, "master_replid:(%x+)")
+-- Without settings it was armed by an earlier version: the worker writes them at its next visit.
+if not meta[1] or meta[1] ~= server or not meta[13] then
+  return cjson.encode({ "unarmed", now })
+end
+
+if meta[9] ~= ARGV[4] then return cjson.encode({ "foreign", now, "SHARDS=" .. meta[9] }) end
+if ARGV[5] ~= "" and meta[10] ~= ARGV[5] then
+  return cjson.encode({ "foreign", now, "deployment " .. meta[10] })
+end
+
+local epoch, caller_epoch = tonumber(meta[2]), tonumber(ARGV[2])
+if caller_epoch > epoch then
+  -- A server that was left behind; or the ledger went back and issued epochs again, and this is the one to go on with.
+  redis.call("HDEL", META, "armed")
+  redis.call("HSET", META, "epoch_seen", ARGV[2])
+  return cjson.encode({ "stale_server", now, epoch })
+end
+if caller_epoch < epoch then return cjson.encode({ "stale_epoch", now, epoch }) end
+
+local decide = {
+  deduct = sell,
+  order = sell,
+  reserve = sell,
+  confirm = confirm,
+  cancel = cancel,
+  extend = extend,
+  ["return"] = give_back,
+  adjust = adjust,
+  set = set,
+  pause = pause,
+  resume = pause,
+  rules = rules,
+  stock = read_stock,
+  lookup = lookup,
+}
+
+local commands = cjson.decode(ARGV[1])
+begin(meta)
+local due, waiting = prefetch(commands, read_due())
+lapse(due)
+
+local replies = {}
+for i = 1, #commands do
+  local command = commands[i]
+  local excess = waiting[i] or admit(command)
+  if command[2] < now then
+    replies[i] = LATE
+  elseif excess > 0 then
+    replies[i] = { "postponed", excess }
+  else
+    replies[i] = decide[command[1]](command)
+    read_lines = read_lines - unread_lines(command) -- most refusals look at no line
+  end
+end
+
+-- The worker says how many replicas answers wait for. One that has just acknowledged something counts from then on; a
+-- replica acknowledges once a second.
+local replicas, heard = tonumber(meta[11] or "0"), 0
+for lag in string.gmatch(replication, "state=online,offset=[1-9]%d*,lag=(%d+)") do
+  if tonumber(lag) <= 2 then heard = heard + 1 end
+end
+replicas = math.max(replicas, heard)
+
+local committed, failure = pcall(commit, epoch, replicas)
+if not committed then
+  if not log_written then error(failure, 0) end
+  pcall(redis.call, "HSET", META, "armed", "") -- the log is ahead of the stock: the worker must rebuild the shard
+  return redis.error_reply("HALFDONE " .. (type(failure) == "table" and failure.err or tostring(failure)))
+end
+
+-- An empty table encodes as {}, so an empty batch is spelled out.
+local body = #replies > 0 and cjson.encode(replies) or "[]"
+local disk, due_left = tonumber(meta[12] or "0"), more_due and 1 or 0
+local settings = meta[13] ~= ARGV[3] and meta[13] or ""
+return string.format('["decided",%.0f,%.0f,%s,%d,%d,%d,"%s"]', now, seq, body, replicas, disk, due_left, settings)

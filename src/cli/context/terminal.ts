@@ -1,0 +1,122 @@
+/**
+ * Where a verb prints: its result on standard output, everything else on standard error, so that a pipe gets
+ * the result alone.
+ *
+ * @module
+ */
+import type { World } from "../../runtime/world.ts";
+import { Failure } from "./failure.ts";
+
+/** The operator's side. */
+export interface Terminal {
+  /** The result: `value` as one line of JSON when `--json` was given, else `text`. */
+  result(value: unknown, text: string): void;
+  /** Something worth knowing beside the result. */
+  note(text: string): void;
+  /**
+   * Asks before what cannot be undone.
+   *
+   * @throws {Failure} when the answer is no, or nobody is there to ask
+   */
+  confirm(what: string): void;
+  /** Whether nobody is asked: `--yes` was given, or this is no terminal. */
+  readonly isUnattended: boolean;
+  /** A progress bar for `total` rows. */
+  progress(label: string, total: number): Progress;
+}
+
+/** A progress bar. */
+export interface Progress {
+  /** `done` of the total are behind us. */
+  show(done: number): void;
+  /** Ends the line. */
+  end(): void;
+}
+
+/** What `--json` and `--yes` say. */
+export interface TerminalOptions {
+  /** Results are JSON. */
+  readonly json: boolean;
+  /** Nobody is asked. */
+  readonly yes: boolean;
+}
+
+const encoder = new TextEncoder();
+/** A terminal shows ten pictures a second; a file gets a line every ten seconds. */
+const redrawMs = 100;
+const logEveryMs = 10_000;
+const barChars = 30;
+
+/** The terminal of this process. */
+export function openTerminal(world: World, options: TerminalOptions): Terminal {
+  const note = (text: string) => write(Deno.stderr, text + "\n");
+  return {
+    note,
+    isUnattended: options.yes || !Deno.stdin.isTerminal(),
+    result: (value, text) => write(Deno.stdout, (options.json ? JSON.stringify(value) : text) + "\n"),
+    confirm(what) {
+      if (options.yes) return;
+      if (!Deno.stdin.isTerminal()) {
+        throw new Failure(
+          `Cannot ask for a confirmation as this is no terminal: pass --yes. ${what}`,
+          "usage",
+        );
+      }
+      write(Deno.stderr, `${what}\n`);
+      if (prompt("Type 'yes' to go on:") !== "yes") throw new Failure("Nothing was done, as asked");
+    },
+    progress: (label, total) => progressOn(world, label, total),
+  };
+}
+
+function progressOn(world: World, label: string, total: number): Progress {
+  const isTerminal = Deno.stderr.isTerminal();
+  const startedMs = world.elapsedMs();
+  let shownMs = -Infinity;
+  const draw = (done: number) => {
+    const seconds = (world.elapsedMs() - startedMs) / 1000;
+    const line = progressLine(label, done, total, seconds);
+    write(Deno.stderr, isTerminal ? `\r${line}` : `${line}\n`);
+  };
+  return {
+    show(done) {
+      const nowMs = world.elapsedMs();
+      if (nowMs - shownMs < (isTerminal ? redrawMs : logEveryMs)) return;
+      shownMs = nowMs;
+      draw(done);
+    },
+    end() {
+      if (isTerminal && shownMs !== -Infinity) write(Deno.stderr, "\n");
+    },
+  };
+}
+
+/** `label [####......] 40% 400/1000 200/s` */
+export function progressLine(label: string, done: number, total: number, seconds: number): string {
+  const share = total === 0 ? 1 : Math.min(1, done / total);
+  const filled = Math.round(share * barChars);
+  const bar = "#".repeat(filled) + ".".repeat(barChars - filled);
+  const rate = seconds > 0 ? Math.round(done / seconds) : 0;
+  return `${label} [${bar}] ${Math.floor(share * 100)}% ${done}/${total} ${rate}/s`;
+}
+
+/** Columns as wide as their widest cell; numbers stand at the right. */
+export function table(rows: readonly Readonly<Record<string, string | number | null>>[]): string {
+  const columns = Object.keys(rows[0] ?? {});
+  const cell = (row: typeof rows[number], column: string) => String(row[column] ?? "-");
+  const widths = columns.map((column) =>
+    Math.max(column.length, ...rows.map((row) => cell(row, column).length))
+  );
+  const isNumber = columns.map((column) => rows.every((row) => typeof row[column] !== "string"));
+  const line = (cells: readonly string[]) =>
+    cells.map((text, i) => isNumber[i] ? text.padStart(widths[i] ?? 0) : text.padEnd(widths[i] ?? 0)).join(
+      "  ",
+    )
+      .trimEnd();
+  return [line(columns), ...rows.map((row) => line(columns.map((column) => cell(row, column))))].join("\n");
+}
+
+function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = encoder.encode(text);
+  for (let sent = 0; sent < bytes.length;) sent += to.writeSync(bytes.subarray(sent));
+}

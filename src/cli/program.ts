@@ -1,0 +1,272 @@
+/**
+ * Every verb of the command line on one screen.
+ *
+ * @module
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { ConfigError } from "../runtime/settings/config.ts";
+import { describeError } from "../runtime/logger.ts";
+import { version } from "../http/openapi/version.ts";
+import type { World } from "../runtime/world.ts";
+import { correct } from "./verbs/correct.ts";
+import { closeDeadLetter, deadLetters, showDeadLetter } from "./verbs/dead_letters.ts";
+import { detach } from "./verbs/detach.ts";
+import { doctor } from "./verbs/doctor.ts";
+import { exits, Failure } from "./context/failure.ts";
+import { type ImportFlags, importHelp, runImport } from "./verbs/import_verb.ts";
+import { importModes } from "./verbs/import_rows.ts";
+import { cannotAnswer, lookAtOrder } from "./verbs/order_look.ts";
+import type { Reach } from "./context/context.ts";
+import { rebuildShards } from "./verbs/rebuild.ts";
+import { reconcile } from "./verbs/reconcile.ts";
+import { recover } from "./verbs/recover.ts";
+import { repair } from "./verbs/repair.ts";
+import { changeRules, rulesHelp } from "./verbs/rules_verb.ts";
+import { listSkus } from "./verbs/skus.ts";
+import { status } from "./verbs/status.ts";
+import { type Asked, orderPath, printAnswer, skuPath } from "./context/api_request.ts";
+import { openTerminal } from "./context/terminal.ts";
+import { askerOf, type Common, type VerbContext } from "./context/verb.ts";
+import { verify } from "./verbs/verify.ts";
+
+/**
+ * Runs one command line and returns its exit code.
+ *
+ * @param openReach reads the settings; called by verbs that need them
+ */
+export async function runCli(args: readonly string[], world: World, openReach: () => Reach): Promise<number> {
+  let opened: Reach | undefined;
+  const reach = () => opened ??= openReach();
+  let code: number = exits.ok;
+  const program = createProgram(
+    (options) => ({ terminal: openTerminal(world, options), reach, world }),
+    (ended) => {
+      code = ended;
+    },
+  );
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return code;
+  } catch (error) {
+    return explain(error);
+  } finally {
+    await opened?.close();
+  }
+}
+
+/** Says why a verb ended. Commander has spoken already. */
+function explain(error: unknown): number {
+  if (error instanceof CommanderError) {
+    return error.exitCode === 0 ? exits.ok : exits.usage;
+  }
+  Deno.stderr.writeSync(new TextEncoder().encode(describeError(error) + "\n"));
+  if (error instanceof ConfigError) return exits.usage;
+  return error instanceof Failure ? exits[error.code] : exits.failed;
+}
+
+type OpenBench = (options: { json: boolean; yes: boolean }) => VerbContext;
+
+function createProgram(open: OpenBench, end: (code: number) => void): Command {
+  const program = new Command("inventory").description("Holdfast's operator's command line").exitOverride()
+    .version(`holdfast ${version} (deno ${Deno.version.deno})`, "-V, --version", "print the version");
+  const verb = (usage: string, description: string) =>
+    program.command(usage).description(description).exitOverride().option("--json", "the result as JSON");
+  const run =
+    (work: (bench: VerbContext, command: Command) => Promise<number>) => async (...all: unknown[]) => {
+      const command = all.at(-1) as Command; // commander passes it last
+      const { json = false, yes = false } = command.opts<Common>();
+      end(await work(open({ json, yes }), command));
+    };
+  addStockVerbs(verb, run);
+  addImport(verb, run);
+  addCare(verb, run);
+  return program;
+}
+
+type Verb = (usage: string, description: string) => Command;
+type Run = (
+  work: (context: VerbContext, command: Command) => Promise<number>,
+) => (...all: unknown[]) => Promise<void>;
+
+/** Verbs that are requests to the API. */
+function addStockVerbs(verb: Verb, run: Run): void {
+  const asking = (usage: string, description: string) =>
+    verb(usage, description).option("--api <url>", "ask this API")
+      .option("--token-file <file>", "holds the token for --api");
+  const asked = (make: (args: string[], options: Record<string, unknown>, world: World) => Asked) =>
+    run(async ({ terminal, reach, world }, command) => {
+      const ask = await askerOf(command.opts(), reach, world);
+      return await printAnswer(await ask(make(command.args, command.opts(), world)), terminal);
+    });
+  const noted = (command: Command) =>
+    command.option("--reason <text>", "for people", "").option(
+      "--reference <text>",
+      "a document elsewhere",
+      "",
+    )
+      .option("--id <id>", "adjustment id: the same one takes effect once (default: a fresh one)");
+  const idOf = (options: Record<string, unknown>, world: World) => options.id ?? `cli-${world.uuid()}`;
+  const notesOf = ({ reason, reference }: Record<string, unknown>) => ({ reason, reference });
+
+  asking("stock <sku>", "show a SKU").action(asked(([sku = ""]) => ({ method: "GET", path: skuPath(sku) })));
+  noted(asking("adjust", "add units, or take them away"))
+    .argument("<sku>").argument("<delta>", "units", integer)
+    .action(asked(([sku = "", delta], options, world) => ({
+      method: "POST",
+      path: skuPath(sku, "/adjustments"),
+      body: { adjustment_id: idOf(options, world), delta: integer(delta ?? ""), ...notesOf(options) },
+    })));
+  noted(asking("set", "set a SKU's units if they are what you think"))
+    .argument("<sku>").argument("<available>", "units", integer)
+    .requiredOption("--expected <units|none>", "what they are now; none = make the SKU", integerOrNone)
+    .action(asked(([sku = "", available], options, world) => ({
+      method: "PUT",
+      path: skuPath(sku),
+      body: {
+        adjustment_id: idOf(options, world),
+        available: integer(available ?? ""),
+        expected: options.expected === "none" ? null : options.expected,
+        ...notesOf(options),
+      },
+    })));
+  for (const action of ["pause", "resume"] as const) {
+    asking(`${action} <sku>`, action === "pause" ? "stop selling a SKU" : "sell it again")
+      .option("--reason <text>", "for people", "")
+      .action(asked(([sku = ""], { reason }) => ({
+        method: "POST",
+        path: skuPath(sku, `/${action}`),
+        body: { reason },
+      })));
+  }
+  asking("rules <sku>", "change the rules of a SKU's sale that are named")
+    .option("--opens-at <time|none>", "sold from then on (RFC 3339 with offset)")
+    .option("--closes-at <time|none>", "sold until then (RFC 3339 with offset)")
+    .option("--quota <units|none>", "what a user may buy within the window", integerOrNone)
+    .option("--purchase-token", "a sale needs a purchase token")
+    .option("--no-purchase-token", "a sale needs none")
+    .option(
+      "--expected <version>",
+      "the rules_version that you have seen (default: the current one)",
+      integer,
+    )
+    .option("--create", "the SKU does not exist yet: create it, without stock")
+    .addHelpText("after", rulesHelp)
+    .action(run(async ({ terminal, reach, world }, command) => {
+      const ask = await askerOf(command.opts(), reach, world);
+      return await printAnswer(await changeRules(ask, command.args[0] ?? "", command.opts()), terminal);
+    }));
+  asking("order <order_id>", "what became of an order")
+    .action(run(async ({ terminal, reach, world }, command) => {
+      const [orderId = ""] = command.args;
+      const answer = await (await askerOf(command.opts(), reach, world))({
+        method: "GET",
+        path: orderPath(orderId),
+      });
+      const isHere = command.opts<Common>().api === undefined;
+      return isHere && cannotAnswer(answer)
+        ? await lookAtOrder(reach(), terminal, orderId)
+        : await printAnswer(answer, terminal);
+    }));
+}
+
+function addImport(verb: Verb, run: Run): void {
+  verb("import [file]", "stock from a CSV file 'sku,available', or from the design document's Redis")
+    .addHelpText("after", importHelp)
+    .option("--api <url>", "import through this API")
+    .option("--token-file <file>", "holds the token for --api")
+    .option("--dry-run", "check the file, say what would become of each row, change nothing")
+    .addOption(new Option("--mode <mode>", "what a row does").choices([...importModes]).default("create"))
+    .option("--reason <text>", "for people", "import")
+    .option("--resume", "go on where an interrupted import stopped")
+    .option("--from-seed <redis-url>", "read inventory:<sku> and inventory:log:<order> there")
+    .action(run((context, command) => runImport(context, command.args[0], command.opts<ImportFlags>())));
+}
+
+/** Verbs that look after the servers. */
+function addCare(verb: Verb, run: Run): void {
+  const onShard = (command: Command) => command.option("--shard <number>", "this shard alone", integer);
+  const shardOf = (command: Command) => command.opts<{ shard?: number }>().shard;
+  verb("status", "every shard: armed, epoch, head, lag, SKUs, what waits for a person")
+    .action(run(({ terminal, reach }) => status(reach(), terminal)));
+  verb("skus", "list SKUs and their stock as the ledger has them, in pages")
+    .option("--after <sku>", "go on behind this SKU", "")
+    .option("--limit <rows>", "most rows", integer, 1000)
+    .action(
+      run(({ terminal, reach }, command) =>
+        listSkus(reach(), terminal, command.opts<{ after: string; limit: number }>())
+      ),
+    );
+  verb("doctor", "check settings and servers, and say which promises they keep")
+    .action(run(({ terminal, reach }) => doctor(reach(), terminal)));
+  verb("dead-letters", "list what the ledger could not take as it came, show one, or close one")
+    .argument("[id|close]", "which one to show, or 'close'")
+    .argument("[id]", "which one to close", integer)
+    .option("--limit <rows>", "most rows", integer, 50)
+    .option("--all", "list closed ones too")
+    .option("--reason <text>", "close: what was decided")
+    .option("--give-back", "close: the worker gives back what the event took")
+    .action(run(({ terminal, reach }, command) => {
+      const [first, second] = command.args;
+      const options = command.opts<{ limit: number; all?: true; reason?: string; giveBack?: true }>();
+      if (first === undefined) {
+        return deadLetters(reach(), terminal, options.limit, options.all ? "all" : "open");
+      }
+      if (first !== "close") return showDeadLetter(reach(), terminal, integer(first));
+      if (second === undefined || options.reason === undefined) {
+        throw new Failure("Name what to close and why: dead-letters close <id> --reason <text>", "usage");
+      }
+      const units = options.giveBack ? "give back" : "keep";
+      return closeDeadLetter(reach(), terminal, integer(second), options.reason, units);
+    }));
+  onShard(verb("verify", "prove that the ledger is whole; exit code 1 when it is not"))
+    .action(run(({ terminal, reach }, command) => verify(reach(), terminal, shardOf(command))));
+  verb(
+    "detach",
+    "give a copied ledger a deployment id of its own, so that it cannot use the original's Redis",
+  )
+    .option("--yes", "do not ask")
+    .action(run(({ terminal, reach }) => detach(reach(), terminal)));
+  onShard(verb("reconcile", "compare store and ledger while both go on; exit code 1 when they differ"))
+    .action(run(({ terminal, reach }, command) => reconcile(reach(), terminal, shardOf(command))));
+  onShard(verb("correct", "take the store's figures into the ledger, by movements of kind correction"))
+    .requiredOption("--reason <text>", "why, kept in every movement")
+    .option("--reference <text>", "a document elsewhere", "")
+    .option("--yes", "do not ask")
+    .action(run(({ terminal, reach }, command) => {
+      const { reason, reference } = command.opts<{ reason: string; reference: string }>();
+      return correct(reach(), terminal, shardOf(command), { reason, reference });
+    }));
+  onShard(verb("rebuild", "empty the store's shards and fill them from the ledger"))
+    .option("--yes", "do not ask, unless numbers are lost")
+    .option("--lost <numbers>", "accept that so many numbers are lost", integer)
+    .action(
+      run(({ terminal, reach }, command) =>
+        rebuildShards(reach(), terminal, shardOf(command), command.opts<{ lost?: number }>().lost)
+      ),
+    );
+  onShard(verb("recover", "go on without numbers that are neither in the ledger nor in the log"))
+    .requiredOption("--reason <text>", "why, kept with the lost numbers and in every correction")
+    .option("--lost <numbers>", "accept that so many numbers are lost; else ask", integer)
+    .action(run(({ terminal, reach }, command) => {
+      const { reason, lost } = command.opts<{ reason: string; lost?: number }>();
+      return recover(reach(), terminal, { shard: shardOf(command), reason, lost });
+    }));
+  onShard(verb("repair", "rebuild the shards whose store and ledger differ, and keep a report"))
+    .option("--yes", "do not ask")
+    .option("--report <file>", "where the differences are kept", "repair.json")
+    .action(run(({ terminal, reach }, command) => {
+      const { report } = command.opts<{ report: string }>();
+      return repair(reach(), terminal, shardOf(command), report);
+    }));
+}
+
+function integer(text: string): number {
+  const value = Number(text);
+  if (/^-?\d{1,15}$/.test(text)) return value;
+  throw new InvalidArgumentError("must be an integer");
+}
+
+/** Not null for none: commander takes that for an option without a value. */
+function integerOrNone(text: string): number | "none" {
+  return text === "none" ? text : integer(text);
+}

@@ -1,0 +1,204 @@
+/**
+ * `correct`: takes the store's figures into the ledger, by movements of kind `correction`.
+ *
+ * What was sold from a figure that somebody changed was promised to buyers, so the figures before the first event that
+ * cannot be booked are the ones to go on from. A correction adds what the movements lack of them; then the worker books
+ * on. If fewer units are on the shelf than the store thought, `adjust` says so afterwards.
+ *
+ * @module
+ */
+import type { Correction } from "../../ledger/corrections.ts";
+import type { Queries } from "../../ledger/database.ts";
+import type { ProofWalk } from "../../ledger/proof_walk.ts";
+import { loadStatements } from "../../ledger/postgres/statements.ts";
+import type { Position } from "../../domain/event.ts";
+import { sleep } from "../../runtime/world.ts";
+import { compareShard } from "./compare.ts";
+import { exits, Failure } from "../context/failure.ts";
+import { readPending } from "./pending.ts";
+import type { Reach } from "../context/context.ts";
+import { chosenShards } from "./reconcile.ts";
+import { table, type Terminal } from "../context/terminal.ts";
+import { proveOne } from "./verify.ts";
+
+/** Why, for people. */
+export interface CorrectionReason {
+  /** Kept in every movement. */
+  readonly reason: string;
+  /** A document elsewhere. */
+  readonly reference: string;
+}
+
+/** SKUs corrected in one transaction: the cursor is locked for as long as it takes to read them. */
+const skusMax = 1000;
+/** Figures may have been changed more than once: the worker books up to the next time. */
+const roundsMax = 20;
+const settleMs = 3000;
+const pollMs = 100;
+
+type Row = Correction & { readonly shard: number };
+
+/** Asks first. Returns 1 when store and ledger still differ. */
+export async function correct(
+  reach: Reach,
+  terminal: Terminal,
+  only: number | undefined,
+  reason: CorrectionReason,
+): Promise<number> {
+  const shards = chosenShards(reach, only);
+  await reach.deployment();
+  const booked: Row[] = [];
+  let left = 0;
+  let isConfirmed = false;
+  for (const shard of shards) {
+    for (let round = 0; round < roundsMax; round++) {
+      const { walk, skus } = await wrongSkus(reach, terminal, shard);
+      left = skus.length;
+      if (skus.length === 0) break;
+      if (!isConfirmed) {
+        terminal.confirm(
+          `This sets ${skus.slice(0, 10).join(", ")}${
+            skus.length > 10 ? ", …" : ""
+          } in the ledger to what the store ` +
+            `says, by movements of kind correction. Movements are never deleted.`,
+        );
+        isConfirmed = true;
+      }
+      const made = await correctShard(reach, shard, walk, skus.slice(0, skusMax), reason);
+      booked.push(...made.map((one) => ({ shard, ...one })));
+      if (made.length === 0) break;
+      await settled(reach, shard);
+    }
+  }
+  const rows = booked.map(({ shard, sku, delta, reservedDelta, available, reserved }) => ({
+    ...{ shard, sku, delta, reserved_delta: reservedDelta, available, reserved },
+  }));
+  const text = rows.length === 0
+    ? "Nothing to correct: stock and movements say what the store says"
+    : table(rows);
+  terminal.result({ corrections: rows, left }, text);
+  return left === 0 ? exits.ok : exits.failed;
+}
+
+/** SKUs whose stock row is not the sum of their movements, or not what the store says. */
+async function wrongSkus(
+  reach: Reach,
+  terminal: Terminal,
+  shard: number,
+): Promise<{ walk: ProofWalk; skus: string[] }> {
+  const { walk, faults } = await proveOne(reach, terminal, shard);
+  if (!walk) throw new Failure(`Cannot correct shard ${shard} as too much is wrong: see 'inventory verify'`);
+  const { differences } = await compareShard(reach, terminal, shard, "stock");
+  const lost = differences.find(({ what }) => what === "log");
+  if (lost) throw new Failure(`Cannot correct shard ${shard} as ${lost.ledger}`);
+  const wrong = [
+    ...faults.filter(({ check }) => check === "stock").map(({ subject }) => subject),
+    ...differences.filter(({ what }) => what === "stock").map(({ name }) => name),
+  ];
+  return { walk, skus: [...new Set(wrong)].sort() };
+}
+
+async function correctShard(
+  reach: Reach,
+  shard: number,
+  walk: ProofWalk,
+  skus: readonly string[],
+  reason: CorrectionReason,
+): Promise<readonly Correction[]> {
+  let made: readonly Correction[] = [];
+  await (await reach.ledger()).correct(shard, async (at, queries) => {
+    const [figures, sums, rows] = [
+      await storeFigures(reach, shard, at, skus),
+      await sumsAt(queries, shard, walk),
+      await stockRows(queries, shard, at, skus),
+    ];
+    made = skus.flatMap((sku): Correction[] => {
+      const figure = figures.get(sku);
+      if (!figure) return []; // only the ledger knows it: a rebuild gives it to the store
+      const sum = sums(sku);
+      const row = rows.get(sku);
+      const delta = figure.available - sum.available;
+      const reservedDelta = figure.reserved - sum.reserved;
+      const isRight = delta === 0 && reservedDelta === 0 && row?.available === figure.available &&
+        row.reserved === figure.reserved;
+      return isRight ? [] : [{ sku, delta, reservedDelta, ...figure }];
+    });
+    return made;
+  }, { actor: reach.actor, ...reason });
+  return made;
+}
+
+interface Figures {
+  readonly available: number;
+  readonly reserved: number;
+}
+
+/** The store's figures right behind the ledger's cursor. */
+async function storeFigures(
+  reach: Reach,
+  shard: number,
+  at: Position,
+  skus: readonly string[],
+): Promise<Map<string, Figures>> {
+  const { head, values } = await (await reach.reader()).read(shard, "stock", skus);
+  const pending = await readPending(await reach.log(), shard, at, head);
+  if (pending.lost !== "") throw new Failure(`Cannot correct shard ${shard} as ${pending.lost}`);
+  const figures = new Map<string, Figures>();
+  skus.forEach((sku, i) => {
+    const [, available, reserved] = /^(\d+) (\d+)/.exec(values[i] ?? "") ?? [];
+    const before = pending.skus.get(sku)?.before;
+    if (before) figures.set(sku, before);
+    else if (available !== undefined) {
+      figures.set(sku, { available: Number(available), reserved: Number(reserved) });
+    }
+  });
+  return figures;
+}
+
+async function sumsAt(queries: Queries, shard: number, walk: ProofWalk): Promise<(sku: string) => Figures> {
+  const { sum_later } = await loadStatements();
+  const rows = await queries.query<Figures & { sku: string }>(sum_later, [
+    shard,
+    walk.last.seq,
+    walk.last.line,
+  ]);
+  const later = new Map(rows.map((row) => [row.sku, row]));
+  return (sku) => {
+    const [sum, more] = [walk.sumOf(sku), later.get(sku)];
+    return {
+      available: sum.available + (more?.available ?? 0),
+      reserved: sum.reserved + (more?.reserved ?? 0),
+    };
+  };
+}
+
+async function stockRows(
+  queries: Queries,
+  shard: number,
+  at: Position,
+  skus: readonly string[],
+): Promise<Map<string, Figures>> {
+  const { compare_stock } = await loadStatements();
+  const rows = await queries.query<Figures & { sku: string }>(compare_stock, [
+    shard,
+    JSON.stringify(skus),
+    at.seq,
+  ]);
+  return new Map(rows.map((row) => [row.sku, row]));
+}
+
+/** Waits until the shard sells again, or its ledger stands still. */
+async function settled(reach: Reach, shard: number): Promise<void> {
+  const control = await reach.control();
+  const ledger = await reach.ledger();
+  const cursor = async () => (await ledger.progress()).find((one) => one.shard === shard)?.seq;
+  let last = await cursor();
+  let sinceMs = reach.world.elapsedMs();
+  while (reach.world.elapsedMs() - sinceMs < settleMs) {
+    if ((await control.inspect(shard)).armed) return;
+    await sleep(reach.world, pollMs);
+    const now = await cursor();
+    if (now !== last) sinceMs = reach.world.elapsedMs();
+    last = now;
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * `dead-letters`: what the ledger could not take as it came. Its movement is booked all the same.
+ *
+ * @module
+ */
+import type { UnitsOf } from "../../ledger/corrections.ts";
+import { exits, Failure } from "../context/failure.ts";
+import type { Reach } from "../context/context.ts";
+import { table, type Terminal } from "../context/terminal.ts";
+
+/** A row without its event. */
+interface DeadLetter {
+  readonly id: number;
+  readonly shard: number;
+  readonly seq: number;
+  readonly sqlstate: string;
+  readonly reason: string;
+  readonly createdAt: string;
+  readonly closedBy: string | null;
+  readonly decision: string | null;
+}
+
+const columns =
+  `id, shard, seq, sqlstate, reason, created_at::text as "createdAt", closed_by as "closedBy", decision`;
+const rowsMax = 10_000;
+
+/** Lists the newest first: those that wait for a person, or all of them. */
+export async function deadLetters(
+  reach: Reach,
+  terminal: Terminal,
+  limit: number,
+  which: "open" | "all",
+): Promise<number> {
+  if (limit < 1 || limit > rowsMax) throw new Failure(`--limit must be from 1 to ${rowsMax}`, "usage");
+  await reach.deployment();
+  const books = await reach.books();
+  const rows = await books.query<DeadLetter>(
+    `select ${columns} from dead_letters where closed_at is null or $2 order by id desc limit $1`,
+    [limit, which === "all"],
+  );
+  const cells = rows.map((row) => ({ ...row }));
+  terminal.result({ dead_letters: rows }, rows.length === 0 ? "No dead letters" : table(cells));
+  return exits.ok;
+}
+
+/** Shows one, with its event. */
+export async function showDeadLetter(reach: Reach, terminal: Terminal, id: number): Promise<number> {
+  await reach.deployment();
+  const books = await reach.books();
+  const [row] = await books.query<DeadLetter & { event: string }>(
+    `select ${columns}, event::text as event from dead_letters where id = $1`,
+    [id],
+  );
+  if (!row) throw new Failure(`Cannot find dead letter ${id}`);
+  const { event, ...rest } = row;
+  const head = Object.entries(rest).map(([name, value]) => `${name} ${value}`).join("\n");
+  terminal.result({ ...rest, event: JSON.parse(event) }, `${head}\nevent ${event}`);
+  return exits.ok;
+}
+
+/** Closes one: a person has decided what becomes of it. */
+export async function closeDeadLetter(
+  reach: Reach,
+  terminal: Terminal,
+  id: number,
+  reason: string,
+  units: UnitsOf,
+): Promise<number> {
+  await reach.deployment();
+  const note = { actor: reach.actor, reason, reference: "" };
+  const closed = await (await reach.ledger()).closeDeadLetter(id, note, units);
+  switch (closed.kind) {
+    case "unknown":
+      throw new Failure(`Cannot close dead letter ${id} as there is none that is open`);
+    case "took_nothing":
+      throw new Failure(
+        `Cannot give back units of dead letter ${id} as its event is a ${closed.eventKind}: only a deduct or an order ` +
+          `took units for good`,
+      );
+    case "closed": {
+      const given = closed.units;
+      const back = given > 0 ? `; the worker gives ${given} units back within 10 s` : "";
+      terminal.result({ id, closed: true, units_given_back: given }, `Dead letter ${id} is closed${back}`);
+      return exits.ok;
+    }
+  }
+}

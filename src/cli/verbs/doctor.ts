@@ -1,0 +1,240 @@
+/**
+ * `doctor`: looks at settings and servers, and says which promises this deployment keeps.
+ *
+ * @module
+ */
+import type { Config } from "../../runtime/settings/config.ts";
+import { type Finding, type PromiseName, promises } from "../../domain/check_result.ts";
+import { countDescriptors, descriptorsWanted } from "../../http/listener.ts";
+import { describeDifferences, limitsOf } from "../../domain/limits.ts";
+import { exits } from "../context/failure.ts";
+import { logWayOf } from "../../log/topic.ts";
+import { allShards, type Reach, type TopicLook } from "../context/context.ts";
+import { table, type Terminal } from "../context/terminal.ts";
+
+/** A finding about the deployment itself rests on its processes, and no promise of the servers on it. */
+export type Look = Omit<Finding, "promise"> & { readonly promise: PromiseName | null };
+
+/** Prints all findings. Returns 1 when any is `bad`. */
+export async function doctor(reach: Reach, terminal: Terminal): Promise<number> {
+  const { queueMax, connectionsMax } = reach.config;
+  const looks = [
+    descriptorFinding(
+      { queueMax, connectionsMax },
+      countDescriptors(descriptorsWanted(queueMax, connectionsMax)),
+    ),
+    ...await storeFindings(reach),
+    ...await shardFindings(reach),
+    ...await ledgerFindings(reach),
+    ...await topicFindings(reach),
+  ];
+  const findings = looks.map(({ check, verdict, found }) => ({ check, verdict, found }));
+  const sentences = Object.keys(promises).map((name) => sentenceOf(name as PromiseName, looks));
+  terminal.result({ findings, promises: sentences }, [table(findings), "", ...sentences].join("\n"));
+  return looks.some(({ verdict }) => verdict === "bad") ? exits.failed : exits.ok;
+}
+
+/**
+ * Whether a process with the limits of this one can hold as many requests and connections as its settings allow.
+ *
+ * @param descriptors how many this process can open, counted up to what is needed
+ */
+export function descriptorFinding(
+  { queueMax, connectionsMax }: Pick<Config, "queueMax" | "connectionsMax">,
+  descriptors: number,
+): Look {
+  const wanted = descriptorsWanted(queueMax, connectionsMax);
+  const isEnough = descriptors >= wanted;
+  const bounds = `QUEUE_MAX=${queueMax} and CONNECTIONS_MAX=${connectionsMax}`;
+  return {
+    check: "descriptors",
+    verdict: isEnough ? "ok" : "off",
+    found: isEnough
+      ? `${wanted} can be open, as ${bounds} take`
+      : `${descriptors} can be open here, ${bounds} take ${wanted}: raise ulimit -n (nofile)`,
+    promise: null,
+  };
+}
+
+/** What the shards' servers say of themselves. What differs among shards is said with the shards. */
+async function storeFindings(reach: Reach): Promise<Look[]> {
+  const control = await reach.control();
+  const shards = allShards(reach);
+  const found = await Promise.all(shards.map((shard) => control.findings(shard)));
+  const groups = new Map<string, { finding: Finding; shards: number[] }>();
+  found.forEach((findings, shard) => {
+    for (const finding of findings) {
+      // What is as it should be may say so in other figures in each shard.
+      const key = [finding.check, finding.verdict, finding.verdict === "ok" ? "" : finding.found].join("\n");
+      const group = groups.get(key) ?? { finding, shards: [] };
+      groups.set(key, group);
+      group.shards.push(shard);
+    }
+  });
+  return [...groups.values()].map(({ finding, shards: those }) =>
+    those.length === shards.length
+      ? finding
+      : { ...finding, found: `${finding.found} (shard ${those.join(", ")})` }
+  );
+}
+
+async function shardFindings(reach: Reach): Promise<Look[]> {
+  const control = await reach.control();
+  const views = await Promise.all(allShards(reach).map((shard) => control.inspect(shard)));
+  const unarmed = views.flatMap(({ armed }, shard) => armed ? [] : [shard]);
+  const other = views.flatMap(({ shards }, shard) =>
+    shards === 0 || shards === reach.config.shards ? [] : [shard]
+  );
+  const refusing = Map.groupBy(views.keys(), (shard) => views[shard]?.refusal ?? "");
+  const reasons = [...refusing].filter(([refusal]) => refusal !== "");
+  const own = limitsOf(reach.config);
+  const differences = new Set(
+    views.flatMap(({ limits }) => limits ? describeDifferences(own, limits) || [] : []),
+  );
+  return [
+    {
+      check: "writes",
+      verdict: reasons.length > 0 ? "bad" : "ok",
+      found: reasons.length > 0
+        ? reasons.map(([why, shards]) => `shard ${[...shards].join(", ")} refuses them: ${why}`).join("; ")
+        : "taken",
+      promise: null,
+    },
+    {
+      check: "shards",
+      verdict: unarmed.length > 0 ? "bad" : "ok",
+      found: unarmed.length > 0
+        ? `not armed, so not selling: ${unarmed.join(", ")}; the worker's log says why`
+        : `${views.length} armed`,
+      promise: null,
+    },
+    {
+      check: "SHARDS",
+      verdict: other.length > 0 ? "bad" : "ok",
+      found: other.length > 0
+        ? `shard ${other.join(", ")} was made for another number`
+        : String(views.length),
+      promise: null,
+    },
+    {
+      check: "settings",
+      verdict: differences.size > 0 ? "off" : "ok",
+      found: differences.size > 0 ? [...differences].join("; ") : "as the deployment's",
+      promise: null,
+    },
+  ];
+}
+
+async function ledgerFindings(reach: Reach): Promise<Look[]> {
+  const { store, shards } = reach.config;
+  if (store.kind === "redis" && store.databaseUrl === null) {
+    const found = "DATABASE_URL is not set: nothing can be said of it here";
+    return [
+      { check: "ledger", verdict: "unknown", found, promise: "ledger" },
+      { check: "leases", verdict: "unknown", found, promise: "booked" },
+    ];
+  }
+  const ledger = await reach.ledger();
+  const deployment = await ledger.deployment();
+  const leases = await countLeases(reach);
+  return [
+    ...await ledger.findings(),
+    {
+      check: "books",
+      verdict: deployment?.shards === shards ? "ok" : "bad",
+      found: deployment
+        ? `deployment ${deployment.id}, made for SHARDS=${deployment.shards}`
+        : "none: no worker has made them yet",
+      promise: null,
+    },
+    {
+      check: "leases",
+      verdict: leases === shards ? "ok" : "bad",
+      found: `${leases} of ${shards} shards have a worker`,
+      promise: "booked",
+    },
+  ];
+}
+
+async function topicFindings(reach: Reach): Promise<Look[]> {
+  const look = await reach.topic();
+  const control = await reach.control();
+  const views = await Promise.all(allShards(reach).map((shard) => control.inspect(shard)));
+  const own = look === null ? "stream" : look.kind === "found" ? logWayOf(look.facts) : undefined;
+  return [...judgeTopic(look), ...judgeLogWays(views.map(({ logWay }) => logWay), own)];
+}
+
+/** Where the workers read the log, one a shard, against the place that this process' settings lead to. */
+export function judgeLogWays(noted: readonly string[], own: string | undefined): Look[] {
+  const ways = new Set(noted.filter((way) => way !== ""));
+  const all = [...ways].join("; ");
+  const about = { check: "KAFKA_BROKERS", promise: null };
+  if (ways.size > 1) return [{ ...about, verdict: "bad", found: `workers disagree about it: ${all}` }];
+  if (ways.size === 0 || own === undefined || ways.has(own)) return [];
+  return [{ ...about, verdict: "off", found: `is another one here (${own}) than for the workers: ${all}` }];
+}
+
+/** A worker that is down for a weekend finds what it has not booked; the stream keeps it as well. */
+const retentionMinMs = 3 * 86_400_000;
+
+/** What the topic promises; empty without one. */
+export function judgeTopic(look: TopicLook | null): Look[] {
+  if (look === null) return [];
+  const promise = "booked";
+  if (look.kind === "away") return [{ check: "kafka", verdict: "bad", found: look.why, promise }];
+  if (look.kind === "missing") {
+    return [{
+      check: "kafka",
+      verdict: "off",
+      found: "has no topic yet: the worker makes it",
+      promise: null,
+    }];
+  }
+  const { topic, partitions, used, replicationFactor, minInsyncReplicas, retentionMs } = look.facts;
+  const isShort = retentionMs >= 0 && retentionMs < retentionMinMs;
+  const days = Math.round(retentionMs / 8_640_000) / 10;
+  const copies = `${replicationFactor} of each partition`;
+  return [
+    {
+      check: "kafka",
+      verdict: look.whyUnusable === undefined ? "ok" : "bad",
+      found: look.whyUnusable ?? `topic ${topic}, ${partitions} partitions for ${used} shards`,
+      promise,
+    },
+    {
+      check: "retention.ms",
+      verdict: isShort ? "off" : "ok",
+      found: retentionMs < 0 ? "for ever" : isShort ? `${days} days: set at least 3` : `${days} days`,
+      promise: null,
+    },
+    {
+      check: "min.insync.replicas",
+      verdict: minInsyncReplicas < 2 ? "off" : "ok",
+      found: minInsyncReplicas < 2
+        ? `is ${minInsyncReplicas}: a message may be on one broker only; there are ${copies}`
+        : `${minInsyncReplicas}, with ${copies}`,
+      promise: null,
+    },
+  ];
+}
+
+/** A lease is an advisory lock: first key the schema's oid, second the shard; places of workers are below zero. */
+async function countLeases(reach: Reach): Promise<number> {
+  const [row] = await (await reach.books()).query<{ leases: number }>(`
+    select count(distinct objid) as leases from pg_locks
+    where locktype = 'advisory' and granted and objid < 2147483648
+      and database = (select oid from pg_database where datname = current_database())
+      and classid = (select oid from pg_namespace where nspname = current_schema())`);
+  return row?.leases ?? 0;
+}
+
+/** Kept, off, or nobody can tell. */
+function sentenceOf(name: PromiseName, looks: readonly Look[]): string {
+  const verdicts = looks.filter(({ promise }) => promise === name).map(({ verdict }) => verdict);
+  const word = verdicts.some((verdict) => verdict === "off" || verdict === "bad")
+    ? "OFF"
+    : verdicts.includes("unknown")
+    ? "CANNOT TELL"
+    : "kept";
+  return `${word.padEnd(11)}  ${promises[name]}`;
+}

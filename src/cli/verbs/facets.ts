@@ -1,0 +1,240 @@
+/**
+ * The four things that a comparison holds against each other, each with what the store says and what the ledger says.
+ *
+ * @module
+ */
+import type { RememberedLine } from "../../domain/outcome.ts";
+import { rememberedKey } from "../../domain/remembered_line.ts";
+import type { Facet, FacetValue } from "../../decide/shard_reader.ts";
+import type { Param, Queries } from "../../ledger/database.ts";
+import { canonical } from "../../ledger/proof_walk.ts";
+import type { StatementName, Statements } from "../../ledger/postgres/statements.ts";
+import type { Pending } from "./pending.ts";
+
+/** What both sides say of a name; undefined when the difference is none, or cannot be judged now. */
+export interface Unequal {
+  /** What differs: `stock`, `rules`, `orders`, `quotas` or `holds`. */
+  readonly what: string;
+  /** What the ledger says. */
+  readonly ledger: string;
+  /** What the store says. */
+  readonly store: string;
+}
+
+/** The ledger's side. */
+export interface LedgerSide {
+  /** Its database. */
+  readonly queries: Queries;
+  /** Its statements. */
+  readonly sql: Statements;
+  /** Which. */
+  readonly shard: number;
+  /** Lines accepted since then must be remembered, ms since 1970. */
+  readonly sinceMs: number;
+  /** What cannot be booked; undefined when everything is. */
+  readonly pending: Pending | undefined;
+}
+
+/** One of the four. */
+export interface Comparer<F extends Facet = Facet> {
+  /** What it compares. */
+  readonly facet: F;
+  /** Names that the ledger knows, in pages; for orders with the SKU that must be there. */
+  ledgerNames(side: LedgerSide): AsyncGenerator<Named[]>;
+  /** What differs of names, by name, when the ledger has booked up to `head` at least. */
+  compare(
+    side: LedgerSide,
+    names: readonly Named[],
+    values: readonly FacetValue[F][],
+    head: number,
+  ): Promise<Map<string, Unequal>>;
+}
+
+/** A name, and for orders a SKU that the ledger has under it. */
+export interface Named {
+  /** As the store has it. */
+  readonly name: string;
+  /** A line of it that must be there; left out = whichever there are. */
+  readonly sku?: string;
+}
+
+const pageRows = 5000;
+const nothing = "nothing";
+
+function query<Row extends object>(
+  side: LedgerSide,
+  statement: StatementName,
+  ...params: Param[]
+): Promise<Row[]> {
+  return side.queries.query<Row>(side.sql[statement], [side.shard, ...params]);
+}
+
+/** Available and reserved units, and the rules. */
+const stock: Comparer<"stock"> = {
+  facet: "stock",
+  async *ledgerNames(side) {
+    for (let after: string | undefined = ""; after !== undefined;) {
+      const rows: { sku: string }[] = await query(side, "page_stock", after, pageRows);
+      yield rows.map(({ sku }) => ({ name: sku }));
+      after = rows.length === pageRows ? rows.at(-1)?.sku : undefined;
+    }
+  },
+  async compare(side, names, values, head) {
+    const { pending } = side;
+    const at = pending ? pending.cursor.seq : head;
+    const rows = await query<{ sku: string; available: number; reserved: number; policy: string | null }>(
+      side,
+      "compare_stock",
+      JSON.stringify(names.map(({ name }) => name)),
+      at,
+    );
+    const books = new Map(rows.map((row) => [row.sku, row]));
+    const unequal = new Map<string, Unequal>();
+    names.forEach(({ name: sku }, i) => {
+      const book = books.get(sku);
+      const [, available, reserved, policy = "{}"] = /^(\d+) (\d+)(?: (.*))?$/s.exec(values[i] ?? "") ?? [];
+      const later = pending?.skus.get(sku);
+      const ledger = book ? `${book.available}+${book.reserved}` : nothing;
+      const store = available === undefined
+        ? nothing
+        : `${Number(available) - (later?.available ?? 0)}+${Number(reserved) - (later?.reserved ?? 0)}`;
+      const isNew = !book && later && store === "0+0"; // an event that cannot be booked yet makes it
+      if (ledger !== store && !isNew) unequal.set(sku, { what: "stock", ledger, store });
+      else if (
+        book && book.policy !== null && !later?.isRuled && canonical(book.policy) !== canonical(policy)
+      ) {
+        const [ours, theirs] = [canonical(book.policy), canonical(policy)];
+        unequal.set(sku, { what: "rules", ledger: ours || "none", store: theirs || "none" });
+      }
+    });
+    return unequal;
+  },
+};
+
+interface LedgerLine {
+  readonly at: number;
+  readonly kind: string | null;
+  readonly userId: string;
+  readonly amount: number;
+  readonly seq: number;
+  readonly state: string;
+  readonly units: number;
+  readonly expiresAtMs: number;
+  readonly isAside: boolean;
+}
+
+/** Remembered lines: a retry is answered from them. */
+const orders: Comparer<"orders"> = {
+  facet: "orders",
+  async *ledgerNames(side) {
+    const [first] = await query<{ seq: number | null }>(side, "find_first_line", side.sinceMs);
+    if (typeof first?.seq !== "number") return;
+    type Row = { id: string; returnId: string; kind: string; sku: string; seq: number; line: number };
+    for (let after: { seq: number; line: number } | undefined = { seq: first.seq, line: -1 }; after;) {
+      const rows: Row[] = await query(side, "compare_recent", after.seq, after.line, side.sinceMs, pageRows);
+      yield rows.map((row) => ({ name: rememberedKey(row), sku: row.sku }));
+      after = rows.length === pageRows ? rows.at(-1) : undefined;
+    }
+  },
+  async compare(side, names, values) {
+    const shown: { name: string; line: RememberedLine }[] = [];
+    const unequal = new Map<string, Unequal>();
+    names.forEach(({ name, sku }, i) => {
+      const lines = values[i] ?? [];
+      if (side.pending?.names.has(name)) return;
+      for (const line of lines) shown.push({ name, line });
+      if (sku !== undefined && !lines.some((line) => line.sku === sku)) {
+        unequal.set(name, { what: "orders", ledger: `a line of ${sku}`, store: nothing });
+      }
+    });
+    const asked = shown.map(({ name, line: { sku, kind, seq } }, at) => {
+      const [id = "", returnId = ""] = name.replace(/^\p{Cc}/u, "").split("\u001f");
+      return { at, id, returnId, sku, kind, seq };
+    });
+    for (const row of await query<LedgerLine>(side, "compare_lines", JSON.stringify(asked))) {
+      const found = shown[row.at];
+      if (!found || row.isAside) continue;
+      const [ledger, store] = [row.kind === null ? nothing : saidOf(row), saidOf(found.line)];
+      if (ledger === store) continue;
+      const { sku } = found.line;
+      unequal.set(found.name, { what: "orders", ledger: `${sku}: ${ledger}`, store: `${sku}: ${store}` });
+    }
+    return unequal;
+  },
+};
+
+function saidOf(
+  line: Omit<LedgerLine, "at" | "isAside" | "kind"> & { readonly kind: string | null },
+): string {
+  const { kind, userId, amount, seq, state, units, expiresAtMs } = line;
+  const until = state === "held" ? ` until ${expiresAtMs}` : "";
+  return `${kind} ${amount} of ${userId || "nobody"}, number ${seq}, ${state} ${units}${until}`;
+}
+
+/** What users have bought of SKUs with a quota. */
+const quotas: Comparer<"quotas"> = {
+  facet: "quotas",
+  async *ledgerNames(side) {
+    type Row = { userId: string; sku: string };
+    for (let after: Row | undefined = { userId: "", sku: "" }; after;) {
+      const rows: Row[] = await query(side, "compare_buyers", after.userId, after.sku, pageRows);
+      yield rows.map(({ userId, sku }) => ({ name: `${userId}\u001f${sku}` }));
+      after = rows.length === pageRows ? rows.at(-1) : undefined;
+    }
+  },
+  async compare(side, names, values) {
+    const asked = names.map(({ name }) => {
+      const [userId = "", sku = ""] = name.split("\u001f");
+      return { userId, sku };
+    });
+    type Row = { userId: string; sku: string; sale: number; units: number };
+    const rows = await query<Row>(side, "compare_quotas", JSON.stringify(asked));
+    const books = new Map(rows.map((row) => [`${row.userId}\u001f${row.sku}`, row]));
+    const unequal = new Map<string, Unequal>();
+    names.forEach(({ name }, i) => {
+      const book = books.get(name);
+      if (!book || side.pending?.names.has(name)) return; // without a quota nothing counts
+      const [units = 0, sale = 0] = (values[i] ?? "0 0").split(" ").map(Number);
+      const counted = sale === book.sale ? units : 0;
+      if (counted !== book.units) {
+        unequal.set(name, { what: "quotas", ledger: `${book.units} bought`, store: `${counted} bought` });
+      }
+    });
+    return unequal;
+  },
+};
+
+/** When open reservations lapse. */
+const holds: Comparer<"holds"> = {
+  facet: "holds",
+  async *ledgerNames(side) {
+    type Row = { orderId: string; seq: number; line: number };
+    for (let after: { seq: number; line: number } | undefined = { seq: 0, line: -1 }; after;) {
+      const rows: Row[] = await query(side, "verify_holds", after.seq, after.line, pageRows);
+      yield rows.map(({ orderId }) => ({ name: orderId }));
+      after = rows.length === pageRows ? rows.at(-1) : undefined;
+    }
+  },
+  async compare(side, names, values) {
+    const asked = JSON.stringify(names.map(({ name }) => name));
+    const rows = await query<{ id: string; expires: number }>(side, "compare_holds", asked);
+    const books = new Map(rows.map(({ id, expires }) => [id, String(expires)]));
+    const unequal = new Map<string, Unequal>();
+    names.forEach(({ name }, i) => {
+      if (side.pending?.names.has(name)) return;
+      const [ledger, store] = [books.get(name) ?? nothing, values[i] ?? nothing];
+      if (ledger !== store) {
+        unequal.set(name, { what: "holds", ledger: `lapses: ${ledger}`, store: `lapses: ${store}` });
+      }
+    });
+    return unequal;
+  },
+};
+
+/** All four, in the order in which they are compared. */
+export const comparers: readonly Comparer[] = [
+  stock,
+  orders,
+  quotas,
+  holds,
+] as readonly unknown[] as readonly Comparer[];

@@ -1,0 +1,60 @@
+/**
+ * The steps of an import as commands to the store: many in one call.
+ *
+ * @module
+ */
+import type { Command } from "../../domain/command.ts";
+import type { Decided } from "../../domain/outcome.ts";
+import { Decider } from "../context/submitter.ts";
+import type { Reach } from "../context/context.ts";
+import { rulesChanged, type Step, type StepResult, type Submit } from "./stock_steps.ts";
+
+type StockCommand = Command & { readonly sku: string };
+
+/** Opens the store; `reason` goes into the ledger with every change. */
+export async function submitHere(reach: Reach, reason: string): Promise<Submit> {
+  const decider = new Decider(await reach.store(), reach.world, reach.config.shards);
+  return async (steps) => {
+    const commands = steps.map((step) => commandOf(step, reason, reach.actor));
+    const outcomes = await decider.decideAll(commands, ({ sku }) => sku);
+    return outcomes.map(resultOf);
+  };
+}
+
+function commandOf(step: Step, reason: string, actor: string): StockCommand {
+  const { sku } = step;
+  const origin = { actor, traceparent: "" };
+  const note = { reason, reference: "", ...origin };
+  switch (step.kind) {
+    case "create":
+      return { kind: "set", sku, adjustmentId: step.id, available: step.available, expected: null, ...note };
+    case "adjust":
+      return { kind: "adjust", sku, adjustmentId: step.id, delta: step.delta, ...note };
+    case "rules":
+      return { kind: "rules", sku, ...step.rules, expected: step.expected, ...origin };
+    case "read":
+      return { kind: "stock", sku };
+  }
+}
+
+function resultOf(outcome: Decided | undefined): StepResult {
+  switch (outcome?.kind) {
+    case "accepted":
+      return { kind: "done", created: outcome.created, replayed: outcome.replayed };
+    case "stock": {
+      const { available, opensAtMs, closesAtMs, quota, tokenRequired, rulesVersion } = outcome;
+      const hasRules = opensAtMs !== null || closesAtMs !== null || quota !== null || tokenRequired;
+      return { kind: "stock", available, hasRules, rulesVersion };
+    }
+    case "unknown_sku":
+      return { kind: "unknown" };
+    case "stale":
+      return { kind: "refused", why: `exists already, with ${outcome.available} available` };
+    case "stale_rules":
+      return { kind: "refused", why: rulesChanged };
+    case "stock_limit":
+      return { kind: "refused", why: "would pass the most units a SKU can have" };
+    default:
+      return { kind: "refused", why: `was refused: ${outcome?.kind ?? "no answer"}` };
+  }
+}

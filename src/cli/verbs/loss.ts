@@ -1,0 +1,117 @@
+/**
+ * Numbers that are neither in the ledger nor in the log, and asking whether to go on without them.
+ *
+ * @module
+ */
+import type { Cursor } from "../../ledger/ledger.ts";
+import type { EventLog } from "../../log/event_log.ts";
+import { whereTheRestBegins } from "../../worker/catch_up.ts";
+import { Failure } from "../context/failure.ts";
+import type { Reach } from "../context/context.ts";
+import type { Terminal } from "../context/terminal.ts";
+
+/** What a shard has lost. */
+export interface Loss {
+  /** Which. */
+  readonly shard: number;
+  /** Last number that is in the ledger, or will be when its worker has read the log. */
+  readonly fromSeq: number;
+  /** Last number known to have been issued. */
+  readonly toSeq: number;
+  /** How many are lost. */
+  readonly lost: number;
+  /** Whether the store still has their figures. */
+  readonly isStoreWhole: boolean;
+}
+
+const neverAborted = new AbortController().signal; // these reads do not wait
+const cursorSql = `select epoch, seq, issued_epoch as "issuedEpoch", noted_head as "notedHead",
+  seen_booked as "seenBooked" from log_cursor where shard = $1`;
+
+/** Reads every number that the log has beyond the ledger. Books nothing. */
+export async function findLoss(reach: Reach, shard: number): Promise<Loss> {
+  const [cursor] = await (await reach.books()).query<Cursor>(cursorSql, [shard]);
+  if (!cursor) throw new Failure(`Cannot look into shard ${shard} as the ledger has no such shard`);
+  const view = await (await reach.control()).inspect(shard);
+  const log = await reach.log();
+  const { fromSeq, last } = await readNumbers(log, shard, whereTheRestBegins(view, cursor));
+  const { seq } = await log.tail(shard);
+  const known = Math.max(cursor.notedHead, last, seq);
+  const isStoreWhole = view.position.epoch > 0 && view.position.seq >= known;
+  const toSeq = Math.max(fromSeq, view.position.seq, known);
+  return { shard, fromSeq, toSeq, lost: toSeq - fromSeq, isStoreWhole };
+}
+
+/** Takes the right to sell away from a shard that has lost numbers, so that what is counted is what is lost. */
+export async function stopAndFindLoss(reach: Reach, shard: number): Promise<Loss> {
+  const found = await findLoss(reach, shard);
+  if (found.lost === 0) return found;
+  await (await reach.control()).disarm(shard, (await reach.deployment()).id);
+  return await findLoss(reach, shard);
+}
+
+/**
+ * Asks whether to go on without lost numbers. `--yes` is not enough for that: somebody must have seen the count.
+ *
+ * @param accepted what `--lost` says; undefined when it was left out
+ * @throws {Failure} when the answer is no, or another number was accepted
+ */
+export function confirmLoss(
+  terminal: Terminal,
+  losses: readonly Loss[],
+  consequence: string,
+  accepted: number | undefined,
+): void {
+  const lost = losses.reduce((sum, one) => sum + one.lost, 0);
+  const parts = losses.filter((one) => one.lost > 0).map(({ shard, fromSeq, toSeq }) =>
+    `shard ${shard}: numbers ${fromSeq + 1} to ${toSeq}`
+  );
+  const what = `${lost} numbers are neither in the ledger nor in the log (${
+    parts.join("; ")
+  }). ${consequence}`;
+  if (accepted === lost) return terminal.note(what);
+  if (accepted !== undefined) throw new Failure(`Cannot go on as --lost ${accepted} was accepted. ${what}`);
+  if (terminal.isUnattended) {
+    throw new Failure(`Cannot go on unasked: pass --lost ${lost} to accept it. ${what}`, "usage");
+  }
+  terminal.confirm(what);
+}
+
+/** Accepts the loss for the shard's worker. */
+export async function acceptLoss(
+  reach: Reach,
+  { shard, fromSeq, toSeq }: Loss,
+  source: "store" | "ledger",
+  reason: string,
+): Promise<void> {
+  await (await reach.ledger()).acceptLoss(shard, { fromSeq, toSeq, source, reason, actor: reach.actor });
+}
+
+/** How many numbers the ledger has written down as lost since an epoch. */
+export async function countLost(reach: Reach, shard: number, sinceEpoch: number): Promise<number> {
+  const [row] = await (await reach.books()).query<{ lost: number }>(
+    "select coalesce(sum(count), 0)::bigint as lost from log_jumps where shard = $1 and epoch > $2",
+    [shard, sinceEpoch],
+  );
+  return row?.lost ?? 0;
+}
+
+async function readNumbers(
+  log: EventLog,
+  shard: number,
+  begin: { readonly epoch: number; readonly seq: number },
+): Promise<{ fromSeq: number; last: number }> {
+  let [fromSeq, last] = [begin.seq, begin.seq];
+  for (let after = begin;;) {
+    const entries = await log.read(shard, after, { entriesMax: 64, waitMs: 0, signal: neverAborted });
+    const end = entries.at(-1)?.position;
+    if (!end) return { fromSeq, last };
+    for (const { events } of entries) {
+      for (const { seq } of events) {
+        if (seq === fromSeq + 1) fromSeq = seq;
+        last = Math.max(last, seq);
+      }
+    }
+    after = end;
+  }
+}

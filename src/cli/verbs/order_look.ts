@@ -1,0 +1,41 @@
+/**
+ * `order` while a shard does not sell: what store and ledger have of it, each by itself.
+ *
+ * @module
+ */
+import type { RememberedLine } from "../../domain/outcome.ts";
+import { exits } from "../context/failure.ts";
+import { allShards, type Reach } from "../context/context.ts";
+import type { Terminal } from "../context/terminal.ts";
+
+/** Whether an answer of the API says that a shard, or its server, cannot be asked now. */
+export function cannotAnswer({ status }: Response): boolean {
+  return status === 503;
+}
+
+/** Prints both sides. Returns 1 when neither knows the order: it may still be unknown to both for a moment. */
+export async function lookAtOrder(reach: Reach, terminal: Terminal, orderId: string): Promise<number> {
+  const reader = await reach.reader();
+  const store: object[] = [];
+  for (const shard of allShards(reach)) {
+    const { values: [lines] } = await reader.read(shard, "orders", [orderId]);
+    store.push(...(lines ?? []).map((line) => rowOf(shard, line)));
+  }
+  const { lines: booked } = await (await reach.ledger()).findOrder(orderId);
+  const ledger = booked.map((line) => rowOf(line.shard, line));
+  const text = [
+    "A shard does not sell now, so this is what store and ledger have, each by itself:",
+    ...sideOf("store", store),
+    ...sideOf("ledger", ledger),
+  ].join("\n");
+  terminal.result({ order_id: orderId, store, ledger }, text);
+  return store.length + ledger.length > 0 ? exits.ok : exits.failed;
+}
+
+function rowOf(shard: number, { sku, kind, amount, userId, seq, state, units }: RememberedLine): object {
+  return { shard, sku, kind, amount, user_id: userId, number: seq, state, units };
+}
+
+function sideOf(name: string, rows: readonly object[]): string[] {
+  return rows.length === 0 ? [`${name}: nothing`] : rows.map((row) => `${name}: ${JSON.stringify(row)}`);
+}

@@ -1,0 +1,190 @@
+/**
+ * `rebuild`: empties a shard's store and fills it from the ledger.
+ *
+ * The shard is marked as one whose last restore did not end. A worker that holds its lease sees that within 200 ms,
+ * books what the log still has and rebuilds it; when no worker does, this process takes the lease and does the same.
+ *
+ * @module
+ */
+import type { ShardView } from "../../decide/shard_control.ts";
+import { limitsOf } from "../../domain/limits.ts";
+import { sleep } from "../../runtime/world.ts";
+import { arm } from "../../worker/arming.ts";
+import { compareShard } from "./compare.ts";
+import { exits, Failure } from "../context/failure.ts";
+import { acceptLoss, confirmLoss, countLost, findLoss, type Loss, stopAndFindLoss } from "./loss.ts";
+import type { Reach } from "../context/context.ts";
+import { chosenShards } from "./reconcile.ts";
+import { table, type Terminal } from "../context/terminal.ts";
+
+/** A shard that sells again. */
+export interface RebuiltShard {
+  /** Which. */
+  readonly shard: number;
+  /** Under which it sells now. */
+  readonly epoch: number;
+  /** How many it has. */
+  readonly skus: number;
+  /** Numbers that were lost: what they sold is for sale again, unless the store's figures were taken. */
+  readonly lost: number;
+  /** Who verified it. */
+  readonly by: "worker" | "this process";
+}
+
+/** A million SKUs and a day of orders take minutes. */
+const patienceMs = 15 * 60_000;
+/** Lines of a rebuild are written after its SKUs: a day of them takes less. */
+const standstillMs = 120_000;
+const noteEveryMs = 5000;
+const pollMs = 200;
+const neverAborted = new AbortController().signal; // these reads do not wait
+
+/** Asks first, with the count of what would be lost. Sales get 503 until a shard is armed again. */
+export async function rebuildShards(
+  reach: Reach,
+  terminal: Terminal,
+  only: number | undefined,
+  accepted: number | undefined,
+): Promise<number> {
+  const shards = chosenShards(reach, only);
+  await reach.deployment();
+  const losses: Loss[] = [];
+  for (const shard of shards) {
+    const loss = await stopAndFindLoss(reach, shard);
+    if (loss.lost === 0) await refuseUnbookable(reach, terminal, shard);
+    losses.push(loss);
+  }
+  const empties = `This empties shard ${shards.join(", ")} in Redis and fills it from the ledger; ` +
+    `nothing is sold from it meanwhile.`;
+  if (losses.some(({ lost }) => lost > 0)) {
+    const whole = losses.some((one) => one.lost > 0 && one.isStoreWhole)
+      ? " 'inventory recover' keeps the store's figures instead."
+      : "";
+    confirmLoss(terminal, losses, `${empties} What these numbers sold is for sale again.${whole}`, accepted);
+  } else {
+    terminal.confirm(empties);
+  }
+  const rebuilt: RebuiltShard[] = [];
+  for (const loss of losses) {
+    if (loss.lost > 0) await acceptLoss(reach, loss, "ledger", "rebuild");
+    rebuilt.push(await rebuildShard(reach, terminal, loss.shard));
+  }
+  terminal.result({ shards: rebuilt }, table(rebuilt.map((one) => ({ ...one }))));
+  const lost = rebuilt.reduce((sum, one) => sum + one.lost, 0);
+  return lost <= losses.reduce((sum, one) => sum + one.lost, 0) ? exits.ok : exits.failed;
+}
+
+/**
+ * A rebuild knows what the ledger and the rest of the log know. When the log has lost entries that the ledger lacks,
+ * filling the store from the ledger would sell those units again.
+ *
+ * @throws {Failure}
+ */
+export async function refuseIncompleteBooks(reach: Reach, terminal: Terminal, shard: number): Promise<void> {
+  const { fromSeq, toSeq, lost } = await findLoss(reach, shard);
+  if (lost === 0) return await refuseUnbookable(reach, terminal, shard);
+  throw new Failure(
+    `Cannot rebuild shard ${shard} as ${lost} numbers, ${
+      fromSeq + 1
+    } to ${toSeq}, are neither in the ledger nor in ` +
+      `the log: what they sold would be for sale again; 'inventory recover' goes on without them`,
+  );
+}
+
+/** A worker books the rest of the log before it fills the store, and refuses when it cannot: better said at once. */
+async function refuseUnbookable(reach: Reach, terminal: Terminal, shard: number): Promise<void> {
+  const { armed, position } = await (await reach.control()).inspect(shard);
+  if (armed || position.epoch === 0) return; // a shard that is empty or half restored has nothing to say
+  const { isPending, differences } = await compareShard(reach, terminal, shard, "stock");
+  if (!isPending || differences.length === 0) return;
+  const some = differences.slice(0, 3).map(({ name, ledger, store }) =>
+    `'${name}' is ${ledger} there, ${store} here`
+  );
+  throw new Failure(
+    `Cannot rebuild shard ${shard} as the ledger cannot book its log, and what it says was sold: ${
+      some.join(", ")
+    }. ` +
+      `'inventory correct --reason …' takes the store's figures into the ledger`,
+  );
+}
+
+/** Rebuilds one shard, and returns when it sells again. */
+export function rebuildShard(reach: Reach, terminal: Terminal, shard: number): Promise<RebuiltShard> {
+  return armAgain(reach, terminal, shard, () => reach.markForRebuild(shard));
+}
+
+/**
+ * Has a shard verified and armed, by the worker that has it or else by this process.
+ *
+ * @param prepare makes the change that is verified
+ */
+export async function armAgain(
+  reach: Reach,
+  terminal: Terminal,
+  shard: number,
+  prepare: () => Promise<void>,
+): Promise<RebuiltShard> {
+  const before = await (await reach.control()).inspect(shard);
+  const { position: { epoch }, epochSeen } = before;
+  // The deployment's limits stay, whatever this shell is set to.
+  const limits = before.limits ?? limitsOf(reach.config);
+  const control = await reach.control(limits);
+  const lease = await (await reach.ledger()).lease(shard);
+  if (!lease) {
+    await prepare();
+    const view = await armedAgain(reach, terminal, shard, epoch);
+    const lost = await countLost(reach, shard, epochSeen);
+    return { shard, epoch: view.position.epoch, skus: view.skus, lost, by: "worker" };
+  }
+  try {
+    await prepare();
+    const verdict = await arm({
+      control,
+      reader: await reach.reader(),
+      ledger: lease,
+      log: await reach.log(),
+      deployment: await reach.deployment(),
+      world: reach.world,
+      durability: reach.config.durability,
+      signal: neverAborted,
+    });
+    if (verdict.kind !== "armed") {
+      throw new Failure(
+        verdict.kind === "refused" ? verdict.reason : `Shard ${shard} changed meanwhile: try again`,
+      );
+    }
+    const { skus } = await control.inspect(shard);
+    return { shard, epoch: verdict.epoch, skus, lost: verdict.lost, by: "this process" };
+  } finally {
+    await lease.release();
+  }
+}
+
+async function armedAgain(
+  reach: Reach,
+  terminal: Terminal,
+  shard: number,
+  before: number,
+): Promise<ShardView> {
+  const control = await reach.control();
+  const startedMs = reach.world.elapsedMs();
+  const giveUpMs = startedMs + patienceMs;
+  let last = { seen: "", atMs: startedMs };
+  let notedMs = startedMs;
+  while (reach.world.elapsedMs() < giveUpMs) {
+    const view = await control.inspect(shard);
+    if (view.armed && view.position.epoch > before) return view;
+    const seen = `${view.skus} SKUs, number ${view.position.seq}`;
+    const nowMs = reach.world.elapsedMs();
+    if (seen !== last.seen) last = { seen, atMs: nowMs };
+    if (nowMs - last.atMs > standstillMs) break;
+    if (nowMs - notedMs >= noteEveryMs) {
+      terminal.note(`shard ${shard}: its worker has it, it is not armed yet (${seen})`);
+      notedMs = nowMs;
+    }
+    await sleep(reach.world, pollMs);
+  }
+  throw new Failure(
+    `Shard ${shard} is not armed and does not change (${last.seen}): the line 'shard refused' in its worker's log says why`,
+  );
+}

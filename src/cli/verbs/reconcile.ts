@@ -1,0 +1,45 @@
+/**
+ * `reconcile`: compares store and ledger while both go on: stock, rules, remembered orders, quotas and holds.
+ *
+ * @module
+ */
+import { compareShard, type ShardComparison } from "./compare.ts";
+import { exits, Failure } from "../context/failure.ts";
+import { allShards, type Reach } from "../context/context.ts";
+import { table, type Terminal } from "../context/terminal.ts";
+
+/** Prints all differences. Returns 1 when there are any. */
+export async function reconcile(
+  reach: Reach,
+  terminal: Terminal,
+  shard: number | undefined,
+): Promise<number> {
+  const compared = await compareShards(reach, terminal, shard);
+  const differences = compared.flatMap((one) => one.differences.map((found) => ({ ...found })));
+  const sum = (facet: keyof ShardComparison["compared"]) =>
+    compared.reduce((total, one) => total + one.compared[facet], 0);
+  const counts = { skus: sum("stock"), orders: sum("orders"), quotas: sum("quotas"), holds: sum("holds") };
+  const agree =
+    `${counts.skus} SKUs, ${counts.orders} orders, ${counts.quotas} quotas and ${counts.holds} holds agree`;
+  terminal.result({ ...counts, differences }, differences.length === 0 ? agree : table(differences));
+  return differences.length === 0 ? exits.ok : exits.failed;
+}
+
+/** Compares one shard, or all of them one after the other. */
+export async function compareShards(
+  reach: Reach,
+  terminal: Terminal,
+  only: number | undefined,
+): Promise<ShardComparison[]> {
+  await reach.deployment();
+  const compared: ShardComparison[] = [];
+  for (const shard of chosenShards(reach, only)) compared.push(await compareShard(reach, terminal, shard));
+  return compared;
+}
+
+/** The shard that was asked for, or all. */
+export function chosenShards(reach: Reach, only: number | undefined): number[] {
+  if (only === undefined) return allShards(reach);
+  if (only >= 0 && only < reach.config.shards) return [only];
+  throw new Failure(`--shard must be from 0 to ${reach.config.shards - 1}`, "usage");
+}

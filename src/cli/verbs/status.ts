@@ -1,0 +1,77 @@
+/**
+ * `status`: where every shard is.
+ *
+ * @module
+ */
+import { exits } from "../context/failure.ts";
+import { allShards, type Reach } from "../context/context.ts";
+import { table, type Terminal } from "../context/terminal.ts";
+
+/** What the ledger says of a shard. */
+interface Booked {
+  readonly shard: number;
+  readonly seq: number;
+  readonly deadLetters: number;
+  readonly compensations: number;
+  readonly holder: string | null;
+}
+
+/** One look at all cursors. A lease is an advisory lock: first key the schema's oid, second the shard. */
+const bookedSql = `
+  select
+    c.shard, c.seq,
+    (select count(*) from dead_letters d where d.shard = c.shard and d.closed_at is null) as "deadLetters",
+    (select count(*) from compensations o where o.shard = c.shard and o.done_at is null) as compensations,
+    (select a.application_name
+     from pg_locks l join pg_stat_activity a using (pid)
+     where l.locktype = 'advisory' and l.granted and l.objid = c.shard::oid
+       and l.database = (select oid from pg_database where datname = current_database())
+       and l.classid = (select oid from pg_namespace where nspname = current_schema())
+     limit 1) as holder
+  from log_cursor c order by c.shard`;
+
+/**
+ * Prints a row a shard. `writes` is "yes", or the code with which the server refuses them: OOM, NOREPLICAS, MISCONF,
+ * READONLY. Returns 1 when a shard cannot sell.
+ */
+export async function status(reach: Reach, terminal: Terminal): Promise<number> {
+  const control = await reach.control();
+  const hasLedger = reach.config.store.kind === "redis" && reach.config.store.databaseUrl !== null;
+  const isNew = hasLedger && !await hasTables(reach);
+  const booked = hasLedger && !isNew ? await (await reach.books()).query<Booked>(bookedSql) : [];
+  const rows = await Promise.all(
+    allShards(reach).map(async (shard) => {
+      const view = await control.inspect(shard);
+      const books = booked.find((row) => row.shard === shard);
+      return {
+        shard,
+        armed: view.armed ? "yes" : "no",
+        writes: view.refusal === "" ? "yes" : view.refusal.split(" ", 1)[0] ?? "",
+        epoch: view.position.epoch,
+        head: view.position.seq,
+        applied: view.applied,
+        cursor: books?.seq ?? null,
+        // The cursor was read before the head, so a lag may be shown that is none any more; never the reverse.
+        lag: books ? Math.max(0, view.position.seq - books.seq) : null,
+        skus: view.skus,
+        dead_letters: books?.deadLetters ?? null,
+        compensations: books?.compensations ?? null,
+        lease: books?.holder ?? null,
+      };
+    }),
+  );
+  terminal.result({ shards: rows.map((row) => ({ ...row, armed: row.armed === "yes" })) }, table(rows));
+  if (!hasLedger) terminal.note("DATABASE_URL is not set: what the ledger knows is not shown");
+  if (isNew) {
+    terminal.note("The ledger has no tables yet: a worker makes them when it starts for the first time");
+  }
+  return rows.every(({ armed, writes }) => armed === "yes" && writes === "yes") ? exits.ok : exits.failed;
+}
+
+/** Whether a worker has ever started on this database. */
+async function hasTables(reach: Reach): Promise<boolean> {
+  const [found] = await (await reach.books()).query<{ exists: boolean }>(
+    "select to_regclass('log_cursor') is not null as exists",
+  );
+  return found?.exists ?? false;
+}

@@ -1,0 +1,60 @@
+/**
+ * `verify`: proves that the ledger is whole.
+ *
+ * @module
+ */
+import type { Fault, ProofWalk } from "../../ledger/proof_walk.ts";
+import { exits } from "../context/failure.ts";
+import type { Reach } from "../context/context.ts";
+import { chosenShards } from "./reconcile.ts";
+import { table, type Terminal } from "../context/terminal.ts";
+
+/** A ledger with more faults than this is not repaired line by line. */
+const faultsMax = 1000;
+const dayMs = 86_400_000;
+
+/** What the proof of a shard found. */
+export interface ProvenShard {
+  /** Which. */
+  readonly shard: number;
+  /** At most {@link faultsMax}. */
+  readonly faults: readonly Fault[];
+  /** Its sums; undefined when there were too many faults to read on. */
+  readonly walk: ProofWalk | undefined;
+}
+
+/** Prints all faults. Returns 1 when there are any. */
+export async function verify(reach: Reach, terminal: Terminal, only: number | undefined): Promise<number> {
+  const shards = chosenShards(reach, only);
+  await reach.deployment();
+  const rows: Record<string, string | number>[] = [];
+  let movements = 0;
+  for (const shard of shards) {
+    const proven = await proveOne(reach, terminal, shard);
+    movements += proven.walk?.movements ?? 0;
+    rows.push(...proven.faults.map((fault) => ({ shard, ...fault })));
+    if (!proven.walk) terminal.note(`shard ${shard}: more than ${faultsMax} faults, the rest was not read`);
+  }
+  const whole = `The ledger is whole: ${movements} movements in ${shards.length} shards`;
+  terminal.result({ movements, faults: rows }, rows.length === 0 ? whole : table(rows));
+  return rows.length === 0 ? exits.ok : exits.failed;
+}
+
+/** Proves one shard. */
+export async function proveOne(reach: Reach, terminal: Terminal, shard: number): Promise<ProvenShard> {
+  const ledger = await reach.ledger();
+  const { seq = 0 } = (await ledger.progress()).find((one) => one.shard === shard) ?? {};
+  const progress = terminal.progress(`shard ${shard}`, seq);
+  const proof = ledger.prove(shard, reach.config.retentionDays * dayMs, progress.show);
+  const faults: Fault[] = [];
+  try {
+    for (;;) {
+      const step = await proof.next();
+      if (step.done) return { shard, faults, walk: step.value };
+      if (faults.push(step.value) === faultsMax) return { shard, faults, walk: undefined };
+    }
+  } finally {
+    await proof.return(undefined);
+    progress.end();
+  }
+}

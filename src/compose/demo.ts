@@ -1,0 +1,21 @@
+/**
+ * The demo: an empty system gets something to sell.
+ *
+ * @module
+ */
+import type { Inventory } from "../decide/service.ts";
+import { demo } from "./banner.ts";
+
+/** Creates the demo's SKU. */
+export async function stockDemo(inventory: Inventory): Promise<void> {
+  await inventory.submit({
+    kind: "adjust",
+    adjustmentId: "demo-stock",
+    sku: demo.sku,
+    delta: demo.units,
+    reason: "demo",
+    reference: "",
+    actor: "",
+    traceparent: "",
+  });
+}

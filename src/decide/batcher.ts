@@ -1,0 +1,299 @@
+/**
+ * The micro-batcher of one shard. Commands that arrive while a call is in flight leave together in the next call. No timer: the first command of an idle
+ * batcher leaves in the same turn of the event loop.
+ *
+ *     submit ──▶ waiting ──▶ in flight ──▶ settled
+ *                   │            │
+ *                   └── deadline ┴──▶ settled; the call keeps its place until its answer comes or its
+ *                                     connection closes, so timed-out calls do not pile up on a frozen server
+ *
+ * @module
+ */
+import type { Cancel, World } from "../runtime/world.ts";
+import { type Command, weight } from "../domain/command.ts";
+import type { Outcome } from "../domain/outcome.ts";
+import type { Passage, StoreCall } from "./command_timings.ts";
+import { isForAPerson, StoreError } from "../domain/errors.ts";
+import type { BatchResult, StockStore, Timed } from "./store.ts";
+
+/** Bounds of a lane. */
+export interface LaneOptions {
+  /** Most lines in one call. */
+  readonly batchMax: number;
+  /** Until when a command may take effect, ms after it arrived. */
+  readonly requestTimeoutMs: number;
+  /** Calls on their way at once. */
+  readonly callsMax: number;
+  /** Told about an error that no store should throw. */
+  readonly onBroken: (error: unknown) => void;
+  /** Told of every call to the store when it has ended. */
+  readonly onCall?: (call: StoreCall) => void;
+}
+
+interface Waiting extends Timed {
+  /** The same deadline on this process's monotonic clock. */
+  readonly expiresAtMs: number;
+  /** Lines of a call's room that it takes. */
+  weight: number;
+  readonly passage: Passage | undefined;
+  settle: ((outcome: Outcome) => void) | undefined;
+}
+
+/** Counts the calls of all lanes. */
+let calls = 0;
+
+/** Batches the commands of one shard. */
+export class Lane {
+  #queue: Waiting[] = [];
+  readonly #calls = new Set<readonly Waiting[]>();
+  #cancelSweep: Cancel | undefined;
+  #scheduled = false;
+  /** The call that asks for the time, while it is on its way: never more than one. */
+  #probe: Promise<BatchResult> | undefined;
+  #unarmed = false;
+  /** Store's clock minus this process's monotonic clock, ms; undefined until the first answer. */
+  #clockOffsetMs: number | undefined;
+
+  /** Sends nothing and sets no timer before the first command. */
+  constructor(
+    readonly shard: number,
+    readonly store: StockStore,
+    readonly world: World,
+    readonly options: LaneOptions,
+  ) {}
+
+  /** Commands that wait for a call. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Whether the shard refused to sell when it was last asked. */
+  get unarmed(): boolean {
+    return this.#unarmed;
+  }
+
+  /** Decides one command, by a deadline that counts from `askedAtMs` (monotonic; default now). Never rejects. */
+  async submit(command: Command, passage?: Passage, askedAtMs?: number): Promise<Outcome> {
+    if (this.#clockOffsetMs === undefined) {
+      const failure = await this.#learnClock();
+      if (failure) return failure;
+    }
+    const nowMs = this.world.elapsedMs();
+    const expiresAtMs = (askedAtMs ?? nowMs) + this.options.requestTimeoutMs;
+    // A reply's time is read before the reply arrives, so the estimate is early: the safe side.
+    const deadlineMs = Math.floor(expiresAtMs + (this.#clockOffsetMs ?? 0));
+    if (passage) passage.queuedAtMs = nowMs;
+    return new Promise((settle) => {
+      this.#queue.push({ command, deadlineMs, expiresAtMs, weight: weight(command), passage, settle });
+      this.#schedule();
+      this.#armSweep();
+    });
+  }
+
+  /**
+   * Runs the real decision on a canary, after an empty batch, with which the store checks the rights of its user.
+   * Undefined when the shard can sell, else what is missing.
+   */
+  async probe(canary: Command): Promise<string | undefined> {
+    const outcome = await this.#learnClock() ?? await this.submit(canary);
+    switch (outcome.kind) {
+      case "unarmed":
+        return outcome.reason === undefined ? outcome.kind : `${outcome.kind}: ${outcome.reason}`;
+      case "overloaded":
+      case "outcome_unknown":
+      case "store_full":
+        return outcome.kind;
+      case "store_unavailable":
+        return outcome.reason;
+      default:
+        return undefined;
+    }
+  }
+
+  /** Stops the timer. Call it when nothing is waiting any more. */
+  close(): void {
+    this.#cancelSweep?.();
+    this.#cancelSweep = undefined;
+  }
+
+  /** An empty batch tells the store's time, without which no deadline can be set. */
+  async #learnClock(): Promise<Outcome | undefined> {
+    this.#probe ??= this.store.decide(this.shard, []).finally(() => this.#probe = undefined);
+    const { promise, resolve } = Promise.withResolvers<"late">();
+    const cancel = this.world.after(this.options.requestTimeoutMs, () => resolve("late"));
+    try {
+      const result = await Promise.race([this.#probe, promise]);
+      if (result === "late") return { kind: "store_unavailable", reason: "no answer in time" };
+      this.#unarmed = result.kind === "unarmed";
+      if (result.kind === "unarmed") return result;
+      this.#setClock(result, this.world.elapsedMs());
+      return undefined;
+    } catch (error) {
+      return this.#outcomeOf(error);
+    } finally {
+      cancel();
+    }
+  }
+
+  #setClock(result: BatchResult, nowMs: number): void {
+    if (result.timeMs > 0) this.#clockOffsetMs = result.timeMs - nowMs;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#calls.size >= this.options.callsMax) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0 && this.#calls.size < this.options.callsMax) {
+      const batch = this.#takeBatch();
+      if (batch.length > 0) void this.#call(batch);
+    }
+  }
+
+  /** The oldest, and of the others those that fit: a heavy command lets lighter ones pass until it is the oldest. */
+  #takeBatch(): Waiting[] {
+    let room = this.options.batchMax;
+    const batch: Waiting[] = [];
+    const passed: Waiting[] = [];
+    let looked = 0;
+    for (const waiting of this.#queue) {
+      if (room <= 0) break;
+      looked++;
+      if (batch.length > 0 && waiting.weight > room) {
+        passed.push(waiting);
+      } else {
+        room -= waiting.weight;
+        batch.push(waiting);
+      }
+    }
+    const rest = this.#queue.slice(looked);
+    this.#queue = passed.length === 0 ? rest : [...passed, ...rest];
+    return batch.filter((waiting) => waiting.settle);
+  }
+
+  async #call(batch: readonly Waiting[]): Promise<void> {
+    this.#calls.add(batch);
+    const call = this.#noteCall(batch);
+    try {
+      const result = await this.store.decide(this.shard, batch);
+      this.#unarmed = result.kind === "unarmed";
+      call.answeredAtMs = this.world.elapsedMs();
+      this.options.onCall?.(call);
+      this.#setClock(result, call.answeredAtMs);
+      const postponed: Waiting[] = [];
+      batch.forEach((waiting, i) => {
+        const outcome: Outcome | undefined = result.kind === "decided" ? result.outcomes[i] : result;
+        if (outcome?.kind === "postponed" && mayGoAgain(waiting, call)) {
+          waiting.weight = Math.max(waiting.weight, outcome.lines);
+          postponed.push(waiting);
+          return;
+        }
+        settle(
+          waiting,
+          outcome ?? { kind: "store_unavailable", reason: "reply is short" },
+          call.answeredAtMs,
+        );
+      });
+      this.#askAgain(postponed);
+    } catch (error) {
+      call.answeredAtMs = this.world.elapsedMs();
+      call.error = error instanceof StoreError ? error.code : "broken";
+      this.options.onCall?.(call);
+      await this.#failed(batch, error);
+    } finally {
+      this.#calls.delete(batch);
+      if (this.#queue.length > 0) this.#schedule();
+    }
+  }
+
+  /** Puts what the store had no time for back into the queue, in the order of deadlines. */
+  #askAgain(postponed: readonly Waiting[]): void {
+    if (postponed.length === 0) return;
+    this.#queue = [...postponed, ...this.#queue].sort((a, b) => a.expiresAtMs - b.expiresAtMs);
+    this.#armSweep();
+  }
+
+  #noteCall(batch: readonly Waiting[]): StoreCall {
+    const { shard } = this;
+    const sentAtMs = this.world.elapsedMs();
+    const call = { id: ++calls, shard, size: batch.length, sentAtMs, answeredAtMs: 0, error: "" };
+    for (const { passage } of batch) {
+      if (passage) passage.call = call;
+    }
+    return call;
+  }
+
+  /** A command that no script can decide must not take its batch with it: each goes alone. */
+  async #failed(batch: readonly Waiting[], error: unknown): Promise<void> {
+    if (batch.length > 1 && error instanceof StoreError && error.effect === "poison") {
+      for (const waiting of batch) {
+        if (waiting.settle) await this.#call([waiting]);
+      }
+      return;
+    }
+    const nowMs = this.world.elapsedMs();
+    for (const waiting of batch) settle(waiting, this.#outcomeOf(error, waiting.deadlineMs), nowMs);
+  }
+
+  /** One timer a lane, for whatever expires next: in the queue and in a call deadlines rise. */
+  #armSweep(): void {
+    if (this.#cancelSweep) return;
+    const next = this.#oldest();
+    if (!next) return;
+    const ms = Math.max(1, next.expiresAtMs - this.world.elapsedMs());
+    this.#cancelSweep = this.world.after(ms, () => {
+      this.#cancelSweep = undefined;
+      this.#sweep();
+      this.#armSweep();
+    });
+  }
+
+  #oldest(): Waiting | undefined {
+    let oldest = this.#queue[0];
+    for (const call of this.#calls) {
+      const open = call.find((waiting) => waiting.settle);
+      if (open && open.expiresAtMs < (oldest?.expiresAtMs ?? Infinity)) oldest = open;
+    }
+    return oldest;
+  }
+
+  #sweep(): void {
+    const nowMs = this.world.elapsedMs();
+    for (const call of this.#calls) {
+      for (const waiting of call) {
+        if (waiting.expiresAtMs > nowMs) continue;
+        settle(waiting, { kind: "outcome_unknown", deadlineMs: waiting.deadlineMs }, nowMs);
+      }
+    }
+    // What never left took no effect, and now never will.
+    const expired = this.#queue.findIndex((waiting) => waiting.expiresAtMs > nowMs);
+    const gone = expired < 0 ? this.#queue : this.#queue.slice(0, expired);
+    if (gone.length === 0) return;
+    for (const waiting of gone) settle(waiting, { kind: "overloaded" }, nowMs);
+    this.#queue = this.#queue.slice(gone.length);
+  }
+
+  #outcomeOf(error: unknown, deadlineMs?: number): Outcome {
+    if (!(error instanceof StoreError) || isForAPerson(error)) this.options.onBroken(error);
+    const certain = error instanceof StoreError && error.effect !== "unknown";
+    if (!certain && deadlineMs !== undefined) return { kind: "outcome_unknown", deadlineMs };
+    if (error instanceof StoreError && error.code === "OOM") return { kind: "store_full" };
+    return { kind: "store_unavailable", reason: error instanceof StoreError ? error.code : "broken" };
+  }
+}
+
+/** Not when its deadline may pass in the next call: then nobody would know, and now it certainly took no effect. */
+function mayGoAgain({ settle, expiresAtMs }: Waiting, { sentAtMs, answeredAtMs }: StoreCall): boolean {
+  return settle !== undefined && expiresAtMs - answeredAtMs > 2 * (answeredAtMs - sentAtMs);
+}
+
+function settle(waiting: Waiting, outcome: Outcome, nowMs: number): void {
+  if (waiting.settle && waiting.passage) waiting.passage.settledAtMs = nowMs;
+  waiting.settle?.(outcome);
+  waiting.settle = undefined;
+}

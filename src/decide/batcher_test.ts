@@ -1,0 +1,273 @@
+import assert from "node:assert/strict";
+import { ManualWorld, settled } from "../../tests/manual_world.ts";
+import type { Command } from "../domain/command.ts";
+import { Lane } from "./batcher.ts";
+import type { Outcome } from "../domain/outcome.ts";
+import { StoreError } from "../domain/errors.ts";
+import { type BatchResult, type StockStore, type Timed } from "./store.ts";
+
+interface Call {
+  readonly batch: readonly Timed[];
+  answer(postponed?: Readonly<Record<string, number>>): void;
+  fail(error: unknown): void;
+}
+
+/** A store that answers when the test says so. */
+class HeldStore implements StockStore {
+  readonly calls: Call[] = [];
+  constructor(readonly world: ManualWorld) {}
+
+  decide(_shard: number, batch: readonly Timed[]): Promise<BatchResult> {
+    const timeMs = this.world.now() + 5000; // its clock is ahead of ours
+    if (batch.length === 0) {
+      return Promise.resolve({ kind: "decided", timeMs, head: 0, outcomes: [], isMoreDue: false });
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<BatchResult>();
+    const outcome = (lines: number | undefined) =>
+      lines === undefined
+        ? { kind: "order", lines: [], forgottenSeq: 0, windowMs: 0 } as const
+        : { kind: "postponed", lines } as const;
+    this.calls.push({
+      batch,
+      answer(postponed = {}) {
+        const outcomes = batch.map(({ command }) => outcome(postponed[orderIdOf(command)]));
+        resolve({ kind: "decided", timeMs, head: 0, outcomes, isMoreDue: false });
+      },
+      fail: reject,
+    });
+    return promise;
+  }
+
+  call(index: number): Call {
+    return this.calls[index] ?? assert.fail(`no call ${index}`);
+  }
+
+  promisesOff(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+interface Setup {
+  readonly world: ManualWorld;
+  readonly store: HeldStore;
+  readonly lane: Lane;
+  readonly broken: unknown[];
+  submit(...names: string[]): Promise<Outcome>[];
+}
+
+const orderIdOf = (command: Command) => (command as Command & { orderId: string }).orderId;
+const names = (call: Call) => call.batch.map(({ command }) => orderIdOf(command));
+
+/** A lane that has learned the clock and has nothing on its way. */
+async function warm(options: { batchMax?: number; callsMax?: number } = {}): Promise<Setup> {
+  const world = new ManualWorld();
+  const store = new HeldStore(world);
+  const broken: unknown[] = [];
+  const lane = new Lane(0, store, world, {
+    batchMax: 3,
+    callsMax: 1,
+    requestTimeoutMs: 1000,
+    onBroken: (error) => broken.push(error),
+    ...options,
+  });
+  const first = lane.submit({ kind: "lookup", orderId: "first" });
+  await settled();
+  store.call(0).answer();
+  await first;
+  store.calls.length = 0;
+  const submit = (...names: string[]) => names.map((orderId) => lane.submit({ kind: "lookup", orderId }));
+  return { world, store, lane, broken, submit };
+}
+
+Deno.test("lane: an idle lane sends at once, without a timer", async () => {
+  const { store, submit } = await warm();
+  const [outcome] = submit("a");
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.equal(store.calls.length, 1);
+  store.call(0).answer();
+  assert.equal((await outcome)?.kind, "order");
+});
+
+Deno.test("lane: what arrives while a call is on its way leaves together in the next, in order", async () => {
+  const { store, submit } = await warm({ batchMax: 10 });
+  submit("a");
+  await settled();
+  submit("b", "c");
+  await settled();
+  submit("d");
+  await settled();
+  assert.equal(store.calls.length, 1);
+  store.call(0).answer();
+  await settled();
+  assert.deepEqual(store.calls.map(names), [["a"], ["b", "c", "d"]]);
+});
+
+Deno.test("lane: a batch holds no more lines than it may, but always one command", async () => {
+  const { store, lane, submit } = await warm({ batchMax: 3 });
+  submit("a");
+  await settled();
+  submit("b", "c", "d", "e");
+  const lines = Array.from({ length: 5 }, (_, i) => ({ sku: `S${i}`, amount: 1 }));
+  const big: Command = {
+    kind: "deduct",
+    orderId: "big",
+    userId: "u",
+    lines,
+    firstAttempt: false,
+    hasToken: false,
+    holdMs: 0,
+    actor: "",
+    traceparent: "",
+  };
+  void lane.submit(big);
+  for (const _ of [0, 1, 2, 3]) {
+    await settled();
+    store.call(store.calls.length - 1).answer();
+  }
+  await settled();
+  assert.deepEqual(store.calls.map(names), [["a"], ["b", "c", "d"], ["e"], ["big"]]);
+});
+
+Deno.test("lane: keeps no more calls on their way than it may", async () => {
+  const { store, submit } = await warm({ callsMax: 2 });
+  submit("a");
+  await settled();
+  submit("b");
+  await settled();
+  submit("c");
+  await settled();
+  assert.deepEqual(store.calls.map(names), [["a"], ["b"]]);
+});
+
+Deno.test("lane: a deadline is the store's time, early rather than late", async () => {
+  const { world, store, submit } = await warm();
+  await world.advance(10);
+  submit("a");
+  await settled();
+  assert.equal(store.call(0).batch[0]?.deadlineMs, world.now() + 5000 + 1000);
+});
+
+Deno.test("lane: unanswered at its deadline, what left is unknown and what waited took no effect", async () => {
+  const { world, store, submit } = await warm();
+  const [left] = submit("left");
+  await settled();
+  const [waited] = submit("waited");
+  await world.advance(999);
+  let done = 0;
+  left?.then(() => done++);
+  await settled();
+  assert.equal(done, 0);
+  await world.advance(1);
+  assert.deepEqual(await left, { kind: "outcome_unknown", deadlineMs: store.call(0).batch[0]?.deadlineMs });
+  assert.deepEqual(await waited, { kind: "overloaded" });
+});
+
+Deno.test("lane: a timed-out call keeps its place, so calls do not pile up on a frozen server", async () => {
+  const { world, store, submit } = await warm();
+  submit("a");
+  await settled();
+  await world.advance(1000);
+  for (const name of ["b", "c", "d"]) {
+    const [outcome] = submit(name);
+    await world.advance(1000);
+    assert.deepEqual(await outcome, { kind: "overloaded" });
+  }
+  assert.equal(store.calls.length, 1);
+  store.call(0).answer();
+  submit("e");
+  await settled();
+  assert.deepEqual(store.calls.map(names), [["a"], ["e"]]);
+});
+
+Deno.test("lane: a lost connection leaves the outcome unknown, a refusal of the server does not", async () => {
+  const { store, submit } = await warm();
+  const [lost] = submit("a");
+  await settled();
+  store.call(0).fail(new StoreError("connection_lost", "unknown", "lost"));
+  assert.equal((await lost)?.kind, "outcome_unknown");
+  const [refused] = submit("b");
+  await settled();
+  store.call(1).fail(new StoreError("LOADING", "none", "loading"));
+  assert.deepEqual(await refused, { kind: "store_unavailable", reason: "LOADING" });
+});
+
+Deno.test("lane: a poisonous command does not take its batch with it", async () => {
+  const { store, submit } = await warm();
+  const [first] = submit("a");
+  await settled();
+  const rest = submit("b", "poison", "c");
+  await settled();
+  store.call(0).answer();
+  await settled();
+  const poison = new StoreError("script", "poison", "threw");
+  store.call(1).fail(poison);
+  await settled();
+  store.call(2).answer();
+  await settled();
+  store.call(3).fail(poison);
+  await settled();
+  store.call(4).answer();
+  assert.deepEqual(store.calls.slice(2).map(names), [["b"], ["poison"], ["c"]]);
+  const outcomes = await Promise.all([first, ...rest]);
+  assert.deepEqual(outcomes.map((outcome) => outcome?.kind), [
+    "order",
+    "order",
+    "store_unavailable",
+    "order",
+  ]);
+});
+
+Deno.test("lane: an error that no store should throw is reported, and the outcome is unknown", async () => {
+  const { store, submit, broken } = await warm();
+  const [outcome] = submit("a");
+  await settled();
+  const error = new TypeError("broken");
+  store.call(0).fail(error);
+  assert.equal((await outcome)?.kind, "outcome_unknown");
+  assert.deepEqual(broken, [error]);
+});
+
+Deno.test("lane: sets no timer when nothing waits", async () => {
+  const { world, store, lane, submit } = await warm();
+  await world.advance(5000);
+  assert.equal(world.timers, 0);
+  submit("a");
+  await settled();
+  assert.equal(world.timers, 1);
+  store.call(0).answer();
+  await world.advance(1000);
+  assert.equal(world.timers, 0);
+  lane.close();
+});
+
+Deno.test("lane: what a call had no time for goes into the next, and light commands pass heavy ones", async () => {
+  const { store, submit } = await warm({ batchMax: 200 });
+  const outcomes = submit("a", "b", "c");
+  await settled();
+  submit("d", "e");
+  store.call(0).answer({ b: 100, c: 150 });
+  await settled();
+  assert.deepEqual(names(store.call(1)), ["b", "d", "e"]);
+  store.call(1).answer();
+  await settled();
+  assert.deepEqual(names(store.call(2)), ["c"]);
+  store.call(2).answer();
+  assert.deepEqual((await Promise.all(outcomes)).map(({ kind }) => kind), ["order", "order", "order"]);
+});
+
+Deno.test("lane: what is postponed until there is no time for another call was certainly not decided", async () => {
+  const { world, store, submit } = await warm();
+  const [outcome] = submit("a");
+  for (let call = 0; call < 8; call++) {
+    await settled();
+    await world.advance(100);
+    store.call(call).answer({ a: 0 });
+  }
+  assert.deepEqual(await outcome, { kind: "postponed", lines: 0 });
+  assert.equal(store.calls.length, 8);
+});

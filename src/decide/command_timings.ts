@@ -1,0 +1,50 @@
+/**
+ * How a command went, noted on its way by whoever handles it: for those who want to know when it waited, where, and
+ * for how long. Nobody does, nothing is noted.
+ *
+ * Only references and clock readings that were taken anyway are kept, so that noting costs an order no more than the
+ * object itself. All times are {@link World.elapsedMs}.
+ *
+ * @module
+ */
+import type { Command } from "../domain/command.ts";
+import type { Outcome } from "../domain/outcome.ts";
+
+/** One call to a store. All commands that left together share it. */
+export interface StoreCall {
+  /** Counts the calls of this process. */
+  readonly id: number;
+  /** Which shard was called. */
+  readonly shard: number;
+  /** Commands that left together. */
+  readonly size: number;
+  /** When it left. */
+  readonly sentAtMs: number;
+  /** When its answer came; 0 = not yet. */
+  answeredAtMs: number;
+  /** What kept it from being answered, in one word; empty when it was. */
+  error: string;
+}
+
+/** The way of one command. */
+export class Passage {
+  /** When it was asked. */
+  askedAtMs = 0;
+  /** Whether the sold-out cache could answer; null = it was not asked, because it must not answer this command. */
+  cache: "hit" | "miss" | null = null;
+  /** When it began to wait for a call; 0 = never. */
+  queuedAtMs = 0;
+  /** The call that took it to the store; null = none did. A command for all shards keeps the last. */
+  call: StoreCall | null = null;
+  /** When its outcome was known; 0 = not yet. */
+  settledAtMs = 0;
+  /** What became of it; null = not yet. */
+  outcome: Outcome | null = null;
+  /** What its client was told, in one word: `accepted`, `replayed`, or the code of the refusal. */
+  result = "";
+  /** Whether that was an error of ours: HTTP status 500 and above. */
+  failed = false;
+
+  /** Nothing has happened yet. */
+  constructor(readonly command: Command) {}
+}

@@ -1,0 +1,264 @@
+/**
+ * The inventory as the HTTP edge sees it: each command goes to its shard's lane.
+ *
+ * @module
+ */
+import type { World } from "../runtime/world.ts";
+import { completeOrder, mayBeForgotten, type OrderArchive, recall, type ShardMemory } from "./archive.ts";
+import {
+  type Broadcast,
+  holdersOf,
+  isBroadcast,
+  merge,
+  shareOf,
+  whyNotReserve,
+  whyNotSettle,
+} from "./fan_out.ts";
+import { type Command, type Return, routingSkus, type Sale } from "../domain/command.ts";
+import { Lane, type LaneOptions } from "./batcher.ts";
+import type { OrderOutcome, Outcome, Undecided } from "../domain/outcome.ts";
+import type { Passage } from "./command_timings.ts";
+import { type Readiness, ReadinessProbe } from "./readiness.ts";
+import { Router } from "./router.ts";
+import { SoldOutCache } from "./sold_out_cache.ts";
+import type { StockStore } from "./store.ts";
+
+export type { Readiness } from "./readiness.ts";
+
+/** Decides commands; every answer is a value, a rejection means broken code. */
+export interface Inventory {
+  /**
+   * Decides one command. Settles at the latest when its deadline has passed.
+   *
+   * @param passage where it is noted how the command goes
+   */
+  submit(command: Command, passage?: Passage): Promise<Outcome>;
+  /**
+   * What became of an order: all shards are asked, and the ledger for what they may have forgotten. Counts for
+   * `queueMax` as a command does.
+   */
+  findOrder(orderId: string): Promise<OrderOutcome>;
+  /** Runs the real decision on a canary in every shard; writes nothing. An answer is given again for one second. */
+  readiness(): Promise<Readiness>;
+  /** The shard that owns a SKU. */
+  shardOf(sku: string): number;
+  /** Commands that wait for a call. */
+  readonly waiting: number;
+  /** Shards that refused to sell when they were last asked. */
+  readonly unarmedShards: number;
+  /** How often the memory of what is sold out could answer, and how often not, since the start. */
+  readonly soldOut: { readonly hits: number; readonly misses: number };
+}
+
+/** Bounds and promises of a process. */
+export interface ServiceOptions extends LaneOptions {
+  /** Number of shards, fixed for the deployment: one lane each. */
+  readonly shards: number;
+  /** Commands and look-ups on their way in this process; beyond it `overloaded`, at once. */
+  readonly queueMax: number;
+  /** Promises that this deployment does not keep, in words; repeated in every {@link Readiness}. */
+  readonly promisesOff: () => readonly string[];
+  /** Null when this process has no ledger to look into. */
+  readonly archive: OrderArchive | null;
+}
+
+/** Routes commands to lanes. */
+export class InventoryService implements Inventory {
+  readonly #router: Router;
+  readonly #lanes: Lane[];
+  readonly #options: ServiceOptions;
+  readonly #world: World;
+  /** What this process has just heard to be sold out; counts its hits and misses. */
+  readonly soldOut: SoldOutCache;
+  #pending = 0;
+  #idle: (() => void) | undefined;
+  readonly #readiness: ReadinessProbe;
+
+  /** One lane a shard. Nothing is sent before the first command. */
+  constructor(store: StockStore, world: World, options: ServiceOptions) {
+    this.#router = new Router(options.shards);
+    this.#lanes = this.#router.all().map((shard) => new Lane(shard, store, world, options));
+    this.#options = options;
+    this.#world = world;
+    this.soldOut = new SoldOutCache(world);
+    this.#readiness = new ReadinessProbe(this.#lanes, store, world, options);
+  }
+
+  /** Asks the sold-out cache, then the shard's lane; `overloaded` when `queueMax` are on their way. */
+  async submit(command: Command, passage?: Passage): Promise<Outcome> {
+    const askedAtMs = this.#world.elapsedMs();
+    const known = this.soldOut.check(command);
+    if (passage) {
+      passage.askedAtMs = askedAtMs;
+      if (this.soldOut.answers(command)) passage.cache = known ? "hit" : "miss";
+    }
+    if (known) return known;
+    if (this.#pending >= this.#options.queueMax) return { kind: "overloaded" };
+    this.#pending++;
+    try {
+      if (isBroadcast(command)) return await this.#settle(command, askedAtMs, passage);
+      const shard = this.#router.routeAll(routingSkus(command));
+      if (shard === undefined) return { kind: "cross_shard" };
+      if (command.kind === "reserve" && this.#lanes.length > 1) {
+        const refusal = await this.#whyNotReserve(command, shard, askedAtMs);
+        if (refusal) return refusal;
+      }
+      if (command.kind !== "return") return await this.#ask(shard, command, askedAtMs, passage);
+      const outcome = await this.#giveBack(shard, command, askedAtMs, passage);
+      const isKnown = outcome.kind !== "unknown_order" || this.#lanes.length === 1;
+      return isKnown ? outcome : await this.#whyNotReturn(command);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  #leave(): void {
+    this.#pending--;
+    if (this.#pending === 0) this.#idle?.();
+  }
+
+  /** Commands that wait for a call, in all lanes. */
+  get waiting(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.waiting, 0);
+  }
+
+  /** Shards that refused to sell when they were last asked. */
+  get unarmedShards(): number {
+    return this.#lanes.filter((lane) => lane.unarmed).length;
+  }
+
+  /** By SKU alone, so every process of a deployment agrees. */
+  shardOf(sku: string): number {
+    return this.#router.route(sku);
+  }
+
+  /** See {@link ReadinessProbe}. A probe counts as one command on its way, and is never refused. */
+  async readiness(): Promise<Readiness> {
+    this.#pending++;
+    try {
+      return await this.#readiness.ask();
+    } finally {
+      this.#leave();
+    }
+  }
+
+  /** Resolves when nothing is on its way: within the request timeout, if nothing new arrives. */
+  async drained(): Promise<void> {
+    if (this.#pending > 0) await new Promise<void>((resolve) => this.#idle = resolve);
+    for (const lane of this.#lanes) lane.close();
+  }
+
+  /** Counts as a command: `overloaded` when `queueMax` are on their way. */
+  async findOrder(orderId: string): Promise<OrderOutcome> {
+    if (this.#pending >= this.#options.queueMax) return { kind: "overloaded" };
+    this.#pending++;
+    try {
+      return await this.#findOrder(orderId);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  /** Asks all shards at once. If one cannot answer, nobody knows: half an order would mislead. */
+  async #findOrder(orderId: string): Promise<OrderOutcome> {
+    const found = await this.#lookUp(this.#lanes, orderId, this.#world.elapsedMs());
+    if ("kind" in found) return found;
+    const { archive } = this.#options;
+    if (archive === null || !mayBeForgotten(found, this.#world.now())) {
+      return { kind: "order_found", lines: found.flatMap(({ lines }) => lines) };
+    }
+    return await this.#askLedger(() => completeOrder(found, orderId, archive, (sku) => this.shardOf(sku)));
+  }
+
+  /** A shard forgets orders and returns after the window, but units come back later than that: the ledger knows them. */
+  async #giveBack(shard: number, command: Return, askedAtMs: number, passage?: Passage): Promise<Outcome> {
+    const outcome = await this.#ask(shard, command, askedAtMs, passage);
+    if (outcome.kind !== "forgotten") return outcome;
+    const { archive } = this.#options;
+    if (archive === null) return { kind: "ledger_behind" };
+    const ledger = await this.#askLedger(() => recall(command, shard, archive, (sku) => this.shardOf(sku)));
+    return "kind" in ledger ? ledger : await this.#ask(shard, { ...command, ledger }, askedAtMs, passage);
+  }
+
+  /** A shard knows only its own lines of an order: with none of them it is unknown, unless another shard has some. */
+  async #whyNotReturn({ orderId, lines }: Return): Promise<Outcome> {
+    const found = await this.#findOrder(orderId);
+    if (found.kind !== "order_found") return found;
+    return found.lines.length === 0
+      ? { kind: "unknown_order" }
+      : { kind: "exceeds", sku: lines[0]?.sku ?? "", units: 0 };
+  }
+
+  async #askLedger<T>(ask: () => Promise<T>): Promise<T | Extract<Undecided, { kind: "store_unavailable" }>> {
+    try {
+      return await ask();
+    } catch (error) {
+      this.#options.onBroken(error);
+      return { kind: "store_unavailable", reason: "ledger" };
+    }
+  }
+
+  /** Asks one shard. All of it ends within the request's timeout, however many shards were asked before. */
+  async #ask(shard: number, command: Command, askedAtMs: number, passage?: Passage): Promise<Outcome> {
+    const outcome = await this.#lane(shard).submit(command, passage, askedAtMs);
+    this.soldOut.learn(command, outcome, askedAtMs);
+    return outcome;
+  }
+
+  /** One shard decides alone. Of several all are asked first, and nothing happens unless all of it can. */
+  async #settle(command: Broadcast, askedAtMs: number, passage?: Passage): Promise<Outcome> {
+    if (this.#lanes.length === 1) return await this.#ask(0, command, askedAtMs, passage);
+    const found = await this.#lookUp(this.#lanes, command.orderId, askedAtMs);
+    if ("kind" in found) return found;
+    const remembered = found.map(({ lines }) => lines);
+    const refusal = whyNotSettle(command, remembered);
+    if (refusal) return refusal;
+    const outcomes = holdersOf(remembered).map((shard) => {
+      const share = shareOf(command, (sku) => this.shardOf(sku) === shard);
+      return this.#ask(shard, share, askedAtMs, passage);
+    });
+    return merge(await Promise.all(outcomes), this.#world.now());
+  }
+
+  /** An order id has one reservation in all shards together: the others say whether they have one. */
+  async #whyNotReserve(sale: Sale, shard: number, askedAtMs: number): Promise<Outcome | undefined> {
+    const others = this.#lanes.filter((lane) => lane.shard !== shard);
+    const found = await this.#lookUp(others, sale.orderId, askedAtMs);
+    return "kind" in found ? found : whyNotReserve(sale, found.map(({ lines }) => lines));
+  }
+
+  /** What shards remember of an order. If one of them cannot answer, nobody knows. */
+  async #lookUp(
+    lanes: readonly Lane[],
+    orderId: string,
+    askedAtMs: number,
+  ): Promise<ShardMemory[] | Undecided> {
+    const command: Command = { kind: "lookup", orderId };
+    const outcomes = await Promise.all(lanes.map((lane) => lane.submit(command, undefined, askedAtMs)));
+    const found: ShardMemory[] = [];
+    for (const outcome of outcomes) {
+      if (outcome.kind !== "order") return undecided(outcome);
+      found.push(outcome);
+    }
+    return found;
+  }
+
+  #lane(shard: number): Lane {
+    const lane = this.#lanes[shard];
+    if (!lane) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#lanes.length}`);
+    return lane;
+  }
+}
+
+/** A lookup has no refusals: what is not an order was not decided. */
+function undecided(outcome: Outcome): Undecided {
+  switch (outcome.kind) {
+    case "unarmed":
+    case "overloaded":
+    case "store_unavailable":
+    case "store_full":
+      return outcome;
+    default:
+      return { kind: "store_unavailable", reason: outcome.kind };
+  }
+}

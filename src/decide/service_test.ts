@@ -1,0 +1,253 @@
+import assert from "node:assert/strict";
+import { ManualWorld } from "../../tests/manual_world.ts";
+import type { Adjust, Command, Return, Sale } from "../domain/command.ts";
+import { MemoryStore } from "./memory/store.ts";
+import { type RememberedLine, unsettled } from "../domain/outcome.ts";
+import { Router } from "./router.ts";
+import { InventoryService } from "./service.ts";
+
+const shards = 2;
+const windowMs = 60_000;
+const origin = { actor: "", traceparent: "" };
+
+/** One SKU in each shard. */
+const [inFirst = "", inSecond = ""] = [0, 1].map((shard) =>
+  ["A", "B", "C", "D"].find((sku) => new Router(shards).route(sku) === shard) ?? ""
+);
+
+function adjust(sku: string, adjustmentId: string): Adjust {
+  return { kind: "adjust", adjustmentId, sku, delta: 9, reason: "", reference: "", ...origin };
+}
+
+function deduct(orderId: string, sku: string): Sale {
+  const lines = [{ sku, amount: 1 }];
+  const rest = { firstAttempt: false, hasToken: false, holdMs: 0, ...origin };
+  return { kind: "deduct", orderId, userId: "u", lines, ...rest };
+}
+
+function reserve(orderId: string, sku: string): Sale {
+  return { ...deduct(orderId, sku), kind: "reserve", holdMs: windowMs };
+}
+
+/** What the books have: both shards up to `bookedSeq`. */
+interface Books {
+  lines: readonly RememberedLine[];
+  returned: readonly RememberedLine[];
+  bookedSeq: number;
+  isAway: boolean;
+}
+
+/** Two armed shards in memory, and books that have what the test puts there. */
+async function setup() {
+  const world = new ManualWorld();
+  const limits = { userLimitMs: 0, idempotencyWindowMs: windowMs, backlogMax: 1_000_000 };
+  const store = new MemoryStore(world, limits, shards);
+  for (let shard = 0; shard < shards; shard++) {
+    const seen = await store.inspect(shard);
+    await store.arm(shard, { seen, epoch: 1, deployment: "d", shards, applied: 0, token: "" });
+  }
+  const books: Books = { lines: [], returned: [], bookedSeq: 1_000_000, isAway: false };
+  let asked = 0;
+  const inventory = new InventoryService(store, world, {
+    shards,
+    batchMax: 256,
+    callsMax: 2,
+    queueMax: 1000,
+    requestTimeoutMs: 1000,
+    promisesOff: () => [],
+    archive: {
+      findOrder() {
+        asked++;
+        const bookedSeqs = new Map([[0, books.bookedSeq], [1, books.bookedSeq]]);
+        return books.isAway
+          ? Promise.reject(new Error("away"))
+          : Promise.resolve({ lines: books.lines, bookedSeqs });
+      },
+      findReturn: () => Promise.resolve(books.returned),
+    },
+    onBroken() {},
+  });
+  const accept = async (...commands: Command[]) => {
+    for (const command of commands) assert.equal((await inventory.submit(command)).kind, "accepted");
+  };
+  await accept(adjust(inFirst, "1"), adjust(inSecond, "1"));
+  /** Makes a shard forget what it has: two windows pass, and everything is booked. */
+  const forget = async (sku: string) => {
+    for (let turn = 0; turn < 2; turn++) {
+      const shard = inventory.shardOf(sku);
+      await store.visit(shard, { epoch: 1, seq: (await store.inspect(shard)).position.seq }, "d");
+      await world.advance(windowMs);
+      await accept(adjust(sku, `turn-${++turns}`));
+    }
+  };
+  return { world, store, inventory, accept, forget, books, asked: () => asked };
+}
+
+let turns = 0;
+const skusOf = (lines: readonly RememberedLine[]) => lines.map(({ sku }) => sku);
+
+async function linesOf(inventory: InventoryService, orderId: string): Promise<readonly RememberedLine[]> {
+  const found = await inventory.findOrder(orderId);
+  return found.kind === "order_found" ? found.lines : assert.fail(found.kind);
+}
+
+Deno.test("service: an order that one shard has forgotten and another has not is found whole", async () => {
+  const { inventory, accept, forget, books, asked } = await setup();
+  await accept(deduct("o", inFirst), deduct("o", inSecond));
+  const before = await linesOf(inventory, "o");
+  assert.deepEqual(skusOf(before), [inFirst, inSecond]);
+  assert.equal(asked(), 0);
+
+  books.lines = before;
+  await forget(inSecond); // shards forget at moments of their own
+  assert.deepEqual(skusOf(await linesOf(inventory, "o")), [inFirst, inSecond]);
+});
+
+Deno.test("service: half of an old order is not shown as all of it when the books cannot be asked, or are behind", async () => {
+  const { inventory, accept, forget, books, asked } = await setup();
+  await accept(deduct("o", inFirst));
+  await linesOf(inventory, "o");
+  await forget(inSecond);
+  books.isAway = true;
+  assert.deepEqual(await inventory.findOrder("o"), { kind: "store_unavailable", reason: "ledger" });
+  books.isAway = false;
+  books.bookedSeq = 0;
+  assert.deepEqual(await inventory.findOrder("o"), { kind: "ledger_behind" });
+  books.bookedSeq = 1;
+  assert.deepEqual(skusOf(await linesOf(inventory, "o")), [inFirst]);
+  assert.equal(asked(), 3);
+});
+
+Deno.test("service: an order that no shard remembers is not called unknown while the books are behind", async () => {
+  const { inventory, accept, forget, books } = await setup();
+  await accept(deduct("o", inFirst));
+  const lines = await linesOf(inventory, "o");
+  await forget(inFirst);
+  books.bookedSeq = 1; // the order is number 2
+  assert.deepEqual(await inventory.findOrder("o"), { kind: "ledger_behind" });
+  books.bookedSeq = 2;
+  books.lines = lines;
+  assert.deepEqual(await linesOf(inventory, "o"), lines);
+});
+
+const giveBack = (returnId: string, sku: string): Return => {
+  const lines = [{ sku, amount: 1 }];
+  return { kind: "return", owner: "", orderId: "o", returnId, lines, reason: "", ledger: null, ...origin };
+};
+
+Deno.test("service: a return past the window is decided with what the ledger has, and not while that is too old", async () => {
+  const { inventory, accept, forget, books, asked } = await setup();
+  await accept(deduct("o", inFirst), deduct("o", inSecond));
+  books.lines = await linesOf(inventory, "o");
+  assert.equal((await inventory.submit(giveBack("none", inFirst))).kind, "accepted");
+  assert.equal(asked(), 0);
+  await forget(inSecond);
+  books.bookedSeq = 1;
+  assert.deepEqual(await inventory.submit(giveBack("r", inSecond)), { kind: "ledger_behind" });
+  books.isAway = true;
+  assert.equal((await inventory.submit(giveBack("r", inSecond))).kind, "store_unavailable");
+  books.isAway = false;
+  books.bookedSeq = 2;
+  assert.equal((await inventory.submit(giveBack("r", inSecond))).kind, "accepted");
+  assert.equal((await inventory.submit(giveBack("s", inSecond))).kind, "exceeds");
+});
+
+Deno.test("service: a return that is sent again past the window hears its first answer from the ledger", async () => {
+  const { inventory, accept, forget, books } = await setup();
+  await accept(deduct("o", inFirst));
+  const [line = assert.fail()] = await linesOf(inventory, "o");
+  const first = await inventory.submit(giveBack("r", inFirst));
+  assert.ok(first.kind === "accepted");
+  await forget(inFirst);
+  books.lines = [{ ...line, units: 0 }];
+  const returned = {
+    ...line,
+    ...unsettled,
+    kind: "return",
+    owner: "",
+    seq: first.seq,
+    newStock: first.newStock[0] ?? -1,
+  };
+  books.returned = [returned];
+  assert.deepEqual(await inventory.submit(giveBack("r", inFirst)), { ...first, replayed: true });
+});
+
+Deno.test("service: while one shard does not answer nothing is reserved or confirmed anywhere, and deducts go on", async () => {
+  const { store, inventory, accept } = await setup();
+  await accept(reserve("held", inFirst));
+  await store.disarm(1, "d");
+  const confirm = { kind: "confirm", owner: "", orderId: "held", lines: null, ...origin } as const;
+  for (const command of [confirm, reserve("more", inFirst)]) {
+    assert.equal((await inventory.submit(command)).kind, "unarmed");
+  }
+  await accept(deduct("sold", inFirst));
+  const stock = await inventory.submit({ kind: "stock", sku: inFirst });
+  assert.ok(stock.kind === "stock" && stock.available === 7 && stock.reserved === 1);
+});
+
+Deno.test("service: a call that asks all shards first takes effect by the deadline of its request or never", async () => {
+  const { world, store, inventory, accept } = await setup();
+  await accept(reserve("held", inFirst));
+  const decide = store.decide.bind(store);
+  const slowMs = { lookup: 900, confirm: 200 } as Partial<Record<Command["kind"], number>>;
+  store.decide = async (shard, batch) => {
+    const ms = slowMs[batch[0]?.command.kind ?? "stock"] ?? 0;
+    if (ms > 0) await new Promise<void>((resolve) => world.after(ms, resolve));
+    return await decide(shard, batch);
+  };
+  const outcome = inventory.submit({ kind: "confirm", owner: "", orderId: "held", lines: null, ...origin });
+  await world.advance(0);
+  await world.advance(900);
+  await world.advance(100);
+  assert.equal((await outcome).kind, "outcome_unknown");
+  await world.advance(100); // the confirmation arrives now
+  const lookup = { command: { kind: "lookup", orderId: "held" }, deadlineMs: Infinity } as const;
+  const result = await decide(0, [lookup]);
+  const [found] = result.kind === "decided" ? result.outcomes : [];
+  assert.ok(found?.kind === "order" && found.lines[0]?.state === "held");
+});
+
+Deno.test("service: look-ups of orders count for QUEUE_MAX, as commands do", async () => {
+  const { world, store, inventory } = await setup();
+  const decide = store.decide.bind(store);
+  store.decide = async (shard, batch) => {
+    await new Promise<void>((resolve) => world.after(100, resolve));
+    return await decide(shard, batch);
+  };
+  const lookUps = Array.from({ length: 1001 }, (_, i) => inventory.findOrder(`o-${i}`));
+  assert.deepEqual(await lookUps[1000], { kind: "overloaded" });
+  assert.deepEqual(await inventory.submit({ kind: "stock", sku: inFirst }), { kind: "overloaded" });
+  let isDrained = false;
+  const drained = inventory.drained().then(() => isDrained = true);
+  await world.advance(0);
+  assert.ok(!isDrained, "what stops waits for look-ups");
+  for (let i = 0; i < 100 && !isDrained; i++) await world.advance(100);
+  await drained;
+  assert.equal((await lookUps[0])?.kind, "order_found");
+});
+
+Deno.test("service: one probe a second says whether it is ready, however many ask", async () => {
+  const { world, store, inventory } = await setup();
+  const decide = store.decide.bind(store);
+  let calls = 0;
+  store.decide = async (shard, batch) => {
+    if (batch.length > 0) { // an empty one tells the time alone
+      calls++;
+      await new Promise<void>((resolve) => world.after(200, resolve));
+    }
+    return await decide(shard, batch);
+  };
+  const ask = async () => {
+    const answer = inventory.readiness();
+    await world.advance(0);
+    await world.advance(200);
+    return (await answer).ready;
+  };
+  const together = Array.from({ length: 100 }, () => inventory.readiness());
+  assert.deepEqual([await ask(), calls], [true, shards]);
+  assert.ok((await Promise.all(together)).every(({ ready }) => ready));
+  await store.disarm(0, "d");
+  assert.deepEqual([await ask(), calls], [true, shards], "400 ms after the probe began");
+  await world.advance(600);
+  assert.ok(!await ask() && calls > shards, "another probe");
+});

@@ -1,0 +1,115 @@
+/**
+ * What this process has just heard to be sold out.
+ *
+ * After the last unit the crowd keeps pressing; most of it can be told without asking the store. The cache
+ * never accepts. It refuses by itself only a sale that says that it is a first attempt: any other may be
+ * the retry of an accepted one whose answer was lost, and only the store knows.
+ *
+ * @module
+ */
+import type { World } from "../runtime/world.ts";
+import { type Command, routingSkus, type Sale } from "../domain/command.ts";
+import type { Decided, Outcome } from "../domain/outcome.ts";
+
+/** Bounds of the cache. */
+export const soldOutBounds = {
+  skusMax: 1000,
+  /** A restock by another process shows within this, counted from when the store was asked. */
+  ttlMs: 1000,
+} as const;
+
+type Stock = Extract<Outcome, { kind: "stock" }>;
+
+interface Entry {
+  readonly available: number;
+  /** The whole answer to a read, when a read brought it. */
+  readonly stock: Stock | undefined;
+  readonly untilMs: number;
+}
+
+/** Remembers SKUs with too few units, for a second. */
+export class SoldOutCache {
+  readonly #world: World;
+  readonly #entries = new Map<string, Entry>();
+  /** Asked and known, since the start. */
+  hits = 0;
+  /** Asked and not known, since the start. */
+  misses = 0;
+
+  /** Empty at first. Entries age by `world`'s monotonic clock. */
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Whether it may answer a command at all. */
+  answers(command: Command): boolean {
+    return command.kind === "stock" || isSale(command) && command.firstAttempt;
+  }
+
+  /** The answer, if it can be given without the store. */
+  check(command: Command): Decided | undefined {
+    if (command.kind === "stock") {
+      return this.#count(this.#fresh(command.sku)?.stock);
+    }
+    if (!isSale(command) || !command.firstAttempt) return undefined;
+    const short = command.lines.find(({ sku, amount }) =>
+      amount > (this.#fresh(sku)?.available ?? Number.MAX_SAFE_INTEGER)
+    );
+    const available = short && this.#fresh(short.sku)?.available;
+    if (!short || available === undefined) return this.#count(undefined);
+    return this.#count({ kind: "insufficient", sku: short.sku, available });
+  }
+
+  /** Learns from the store's answer to `command`, which was asked at `askedAtMs` (monotonic). */
+  learn(command: Command, outcome: Outcome, askedAtMs: number): void {
+    switch (outcome.kind) {
+      case "insufficient":
+        if (isSale(command)) this.#remember(outcome.sku, outcome.available, undefined, askedAtMs);
+        return;
+      case "stock":
+        if (outcome.available === 0) this.#remember(outcome.sku, 0, outcome, askedAtMs);
+        else this.#entries.delete(outcome.sku);
+        return;
+      case "settled": // units may be back
+        for (const { sku } of outcome.lines) this.#entries.delete(sku);
+        return;
+      case "accepted":
+        if (!isSale(command)) { for (const sku of routingSkus(command)) this.#entries.delete(sku); }
+        if (!isSale(command) || outcome.replayed) return;
+        command.lines.forEach(({ sku }, i) => {
+          if (outcome.newStock[i] === 0) this.#remember(sku, 0, undefined, askedAtMs);
+          else this.#entries.delete(sku); // restocked by another process
+        });
+    }
+  }
+
+  #remember(sku: string, available: number, stock: Stock | undefined, askedAtMs: number): void {
+    const known = this.#entries.get(sku);
+    this.#entries.delete(sku); // so that it becomes the youngest
+    if (this.#entries.size >= soldOutBounds.skusMax) {
+      for (const oldest of this.#entries.keys()) {
+        this.#entries.delete(oldest);
+        break;
+      }
+    }
+    const untilMs = askedAtMs + soldOutBounds.ttlMs;
+    // A refusal does not renew an older read: each part of an entry is as young as it claims.
+    const kept = stock ?? (known?.untilMs === untilMs ? known.stock : undefined);
+    this.#entries.set(sku, { available, stock: kept, untilMs });
+  }
+
+  #fresh(sku: string): Entry | undefined {
+    const entry = this.#entries.get(sku);
+    return entry && entry.untilMs > this.#world.elapsedMs() ? entry : undefined;
+  }
+
+  #count<T>(found: T | undefined): T | undefined {
+    if (found === undefined) this.misses++;
+    else this.hits++;
+    return found;
+  }
+}
+
+function isSale(command: Command): command is Sale {
+  return command.kind === "deduct" || command.kind === "order" || command.kind === "reserve";
+}

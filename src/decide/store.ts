@@ -1,0 +1,61 @@
+/**
+ * The port to the place where orders are decided.
+ *
+ * @module
+ */
+import type { Command } from "../domain/command.ts";
+import type { Decided } from "../domain/outcome.ts";
+
+/** A command and until when it may take effect. */
+export interface Timed {
+  /** What is asked; all commands of a batch belong to the same shard. */
+  readonly command: Command;
+  /** Milliseconds since 1970 on the store's clock; past it the store refuses with `late`. */
+  readonly deadlineMs: number;
+}
+
+/** What became of a batch. */
+export type BatchResult =
+  | {
+    readonly kind: "decided";
+    /** The store's clock, milliseconds since 1970. */
+    readonly timeMs: number;
+    /** The last number issued in the shard's log: what these answers depend on. */
+    readonly head: number;
+    /** One a command, in order. */
+    readonly outcomes: readonly Decided[];
+    /** More reservations have lapsed than one call gives back: the next call, an empty one too, goes on. */
+    readonly isMoreDue: boolean;
+  }
+  /** The shard has not been verified since its server started or changed: nothing was done. */
+  | {
+    readonly kind: "unarmed";
+    readonly timeMs: number;
+    /** Why, as the end of a sentence; left out when nobody could say. Names no SKU and no figure. */
+    readonly reason?: string;
+  };
+
+/**
+ * Decides commands.
+ *
+ * Guarantees: a batch is decided in order and atomically with its events, nothing or all; a line is
+ * accepted at most once; an accepted line's event is in the shard's log when the answer arrives.
+ * Does not guarantee an answer: {@link StoreError} says whether a batch may have taken effect.
+ */
+export interface StockStore {
+  /**
+   * Decides a batch of one shard. An empty batch is a probe: it checks the arming and tells the time.
+   *
+   * @throws {StoreError}
+   */
+  decide(shard: number, batch: readonly Timed[]): Promise<BatchResult>;
+  /**
+   * Promises that the shard's servers do not keep, in words, as the shard's worker noted them last; empty when it has
+   * noted nothing. One more when the caller's limits are not those by which the shard decides.
+   *
+   * @throws {StoreError}
+   */
+  promisesOff(shard: number): Promise<readonly string[]>;
+  /** Closes connections. Calls still on their way reject. */
+  close(): Promise<void>;
+}

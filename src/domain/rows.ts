@@ -1,0 +1,85 @@
+/**
+ * What is read out of the books, row by row.
+ *
+ * @module
+ */
+import type { RememberedLine } from "./outcome.ts";
+import type { StoredPolicy } from "./event.ts";
+
+/** A SKU as the books have it. */
+export interface StockRow {
+  /** Whose figures. */
+  readonly sku: string;
+  /** Units that can be sold. */
+  readonly available: number;
+  /** Units that are held for somebody. */
+  readonly reserved: number;
+  /** Its rules; null when it has none. */
+  readonly policy: StoredPolicy | null;
+}
+
+/** What a user has bought of a SKU with a quota, within its window. */
+export interface QuotaRow {
+  /** Who bought. */
+  readonly userId: string;
+  /** What was bought. */
+  readonly sku: string;
+  /** Units still sold or held. */
+  readonly units: number;
+  /** Which window they count for: {@link StoredPolicy.sale}. */
+  readonly sale: number;
+}
+
+/** Units that a line took a second time. */
+export interface Compensation {
+  /** Number of the event that took them: with the shard it names the adjustment that gives them back. */
+  readonly seq: number;
+  /** Whose units. */
+  readonly sku: string;
+  /** Units that it took, more than 0. */
+  readonly amount: number;
+  /** The order that was sold twice. */
+  readonly orderId: string;
+  /** Units of the sale that counts which were still sold when the second one was booked. */
+  readonly soldUnits: number;
+  /** Units of the order that came back since then. */
+  readonly returnedUnits: number;
+}
+
+/** A remembered line with the id it is remembered under. */
+export interface LineRow extends RememberedLine {
+  /** Order id or adjustment id. */
+  readonly id: string;
+  /** The return id of a `return`; else empty. */
+  readonly returnId: string;
+}
+
+/** An order's line as the books have it. */
+export interface OrderLineRow extends LineRow {
+  /** Where the SKU lives. */
+  readonly shard: number;
+}
+
+/** What the books have of an order. */
+export interface FoundOrder {
+  /** Its lines; none = it was never booked, or its lines are older than RETENTION_DAYS. */
+  readonly lines: readonly OrderLineRow[];
+  /** By shard: number of the last event in the books when they were read. */
+  readonly bookedSeqs: ReadonlyMap<number, number>;
+}
+
+/** A page of remembered lines, and where the next one starts. */
+export interface LinePage {
+  /** By number. */
+  readonly rows: readonly LineRow[];
+  /** Where the next page starts; undefined when this was the last. */
+  readonly next: { readonly seq: number; readonly line: number } | undefined;
+}
+
+/** What was deleted out of a page of order lines. */
+export interface Forgotten {
+  /** How many. */
+  readonly lines: number;
+  /** The page's last line, deleted or not. */
+  readonly last: { readonly seq: number; readonly line: number };
+}

@@ -1,0 +1,111 @@
+/**
+ * Purchase tokens: what a waiting room or a captcha hands out, so that a SKU can be sold to those only who
+ * came through it.
+ *
+ * A token is `<payload>.<mac>`, both base64url. The payload is the JSON
+ * `{"namespace","order_id","user_id","lines":[[SKU, units], ...],"exp"}` with `exp` in seconds since 1970, the mac its
+ * HMAC-SHA-256 as it stands in the token. It buys for one user, in one order, of each SKU at most the units of its
+ * line, and only in the deployment with that NAMESPACE. It may be sent again: a SKU is sold once within an order.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { createHmac, timingSafeEqual } from "node:crypto";
+import type { Line } from "../../domain/command.ts";
+import type { TokenVerdict } from "../write/refusal.ts";
+import type { World } from "../../runtime/world.ts";
+
+/** How long a token may last, seconds: long enough for a checkout, too short for a market of tokens. */
+export const tokenTtlMaxS = 600;
+
+/** Characters of a token: with it, all headers of a request stay below the 8 KiB that proxies take. */
+export const tokenCharsMax = 4096;
+
+/** A token and its end. */
+export interface IssuedToken {
+  /** To be sent as header `Purchase-Token`. */
+  readonly token: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAtMs: number;
+}
+
+/** What a token is for, or what a sale asks for. */
+export interface Purchase {
+  /** The order. */
+  readonly orderId: string;
+  /** Who buys. */
+  readonly userId: string;
+  /** SKUs differ. A token: the most units of each. */
+  readonly lines: readonly Line[];
+}
+
+/** Issues and judges tokens. */
+export class PurchaseTokens {
+  readonly #keys: readonly string[];
+  readonly #namespace: string;
+  readonly #world: World;
+
+  /**
+   * Nothing is issued yet.
+   *
+   * @param keys the first one signs, all are known
+   * @param namespace of this deployment: tokens of another one with the same key are of no use here
+   */
+  constructor(keys: readonly string[], namespace: string, world: World) {
+    this.#keys = keys;
+    this.#namespace = namespace;
+    this.#world = world;
+  }
+
+  /** A token for one purchase; undefined when it would be longer than {@link tokenCharsMax}. */
+  issue({ orderId, userId, lines }: Purchase, ttlS: number): IssuedToken | undefined {
+    const [key = ""] = this.#keys;
+    const exp = Math.floor(this.#world.now() / 1000) + ttlS;
+    const contents = {
+      namespace: this.#namespace,
+      order_id: orderId,
+      user_id: userId,
+      lines: lines.map(({ sku, amount }) => [sku, amount]),
+      exp,
+    };
+    const payload = Buffer.from(JSON.stringify(contents)).toString("base64url");
+    const token = `${payload}.${sign(payload, key).toString("base64url")}`;
+    return token.length > tokenCharsMax ? undefined : { token, expiresAtMs: exp * 1000 };
+  }
+
+  /** Judges the token of a sale; null is none. Valid for a sale of all its lines, of some, or of fewer units. */
+  judge(token: string | null, wanted: Purchase): TokenVerdict {
+    if (token === null) return "none";
+    const [payload = "", mac = "", ...more] = token.length > tokenCharsMax ? [] : token.split(".");
+    if (more.length > 0 || !this.#isSigned(payload, Buffer.from(mac, "base64url"))) return "invalid";
+    return this.#isFor(payload, wanted) ? "valid" : "invalid";
+  }
+
+  /** A correctly signed payload may still be malformed, or of an earlier version: both are invalid. */
+  #isFor(payload: string, wanted: Purchase): boolean {
+    try {
+      const contents = JSON.parse(Buffer.from(payload, "base64url").toString());
+      const { namespace, order_id, user_id, lines, exp } = contents;
+      if (namespace !== this.#namespace || !(exp * 1000 > this.#world.now())) return false;
+      if (order_id !== wanted.orderId || user_id !== wanted.userId) return false;
+      const units = new Map<unknown, unknown>(lines);
+      return wanted.lines.every(({ sku, amount }) => {
+        const most = units.get(sku);
+        return typeof most === "number" && amount <= most;
+      });
+    } catch {
+      return false;
+    }
+  }
+
+  #isSigned(payload: string, mac: Uint8Array): boolean {
+    return this.#keys.some((key) => {
+      const expected = sign(payload, key);
+      return expected.length === mac.length && timingSafeEqual(expected, mac);
+    });
+  }
+}
+
+function sign(payload: string, key: string): Buffer {
+  return createHmac("sha256", key).update(payload).digest();
+}

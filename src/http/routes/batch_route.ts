@@ -1,0 +1,51 @@
+/**
+ * `POST /api/v1/inventory/deduct/batch`: many deducts in one request, each decided on its own.
+ *
+ * @module
+ */
+import { sellOne } from "./deduct_route.ts";
+import type { Route } from "../ports/route.ts";
+import type { Edge } from "./dependencies.ts";
+import { parseDeduct } from "../read/parse.ts";
+import { parseBatch } from "../read/parse_order.ts";
+import { noId, receive } from "./receive.ts";
+import { batchBody } from "../read/request.ts";
+import { type Answer, jsonHeaders, respond } from "../write/response.ts";
+import { attemptOf } from "./sell.ts";
+
+const batchRequest = { scope: "deduct", id: noId, read: batchBody, body: parseBatch } as const;
+
+/**
+ * Handles a batch. All items are on their way before the first is decided, so they travel together.
+ *
+ * Items cannot have a purchase token, because it is a header and for one order: where a SKU needs one, each
+ * buyer comes alone.
+ */
+export function deductBatch(edge: Edge): Route {
+  return async (request, connection) => {
+    const received = await receive(edge, request, connection, batchRequest);
+    if (received.kind === "refused") return respond(received.answer);
+    const { body, origin } = received.value;
+    const attempt = { ...attemptOf(edge, request, connection, origin), purchaseToken: null };
+    const answers = await Promise.all(body.map((item) => {
+      const asked = parseDeduct(item);
+      return asked.kind === "refused" ? asked.answer : sellOne(edge, asked.value, attempt);
+    }));
+    const items = answers.map(asItem);
+    return respond({ status: 200, headers: jsonHeaders, body: { items } });
+  };
+}
+
+/** An answer as an item: what would be in its status line and headers is among its members. */
+function asItem({ status, headers, body }: Answer): Record<string, unknown> {
+  const { success, code = "accepted", ...rest } = body;
+  const retryAfter = headers["retry-after"];
+  return {
+    success,
+    status,
+    code,
+    ...(success === true ? { replayed: headers["idempotency-replayed"] === "true" } : {}),
+    ...rest,
+    ...(retryAfter === undefined ? {} : { retry_after: Number(retryAfter) }),
+  };
+}

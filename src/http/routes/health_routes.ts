@@ -1,0 +1,30 @@
+/**
+ * `/livez` and `/readyz`: for load balancers and for people; open to all, because they tell nothing
+ * about anybody's stock.
+ *
+ * @module
+ */
+import type { Route } from "../ports/route.ts";
+import type { Edge } from "./dependencies.ts";
+import { instant } from "../write/refusal.ts";
+import { freshJsonHeaders, respond } from "../write/response.ts";
+
+/** `GET /livez`: the process answers. Asks nobody, or a lost server would get healthy processes killed. */
+export function livez(): Route {
+  return () => respond({ status: 200, headers: freshJsonHeaders, body: { live: true } });
+}
+
+/** `GET /readyz`: orders can be decided now; says what is missing, and which promises are off. */
+export function readyz({ inventory }: Edge, draining: { readonly begun: boolean }): Route {
+  return async () => {
+    const readiness = await inventory.readiness();
+    const { promisesOff, checkedAtMs } = readiness;
+    const ready = readiness.ready && !draining.begun;
+    const missing = draining.begun ? [...readiness.missing, "this process is stopping"] : readiness.missing;
+    return respond({
+      status: ready ? 200 : 503,
+      headers: freshJsonHeaders,
+      body: { ready, missing, promises_off: promisesOff, checked_at: instant(checkedAtMs) },
+    });
+  };
+}

@@ -1,0 +1,49 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { edgeUnderTest } from "../../../tests/http/scripted_inventory.ts";
+
+Deno.test("/livez answers without asking the inventory, and is not cached", async () => {
+  const { send, inventory } = edgeUnderTest();
+  inventory.readiness = () => Promise.reject(new Error("nobody should ask"));
+  const response = await send("/livez");
+  equal(response.status, 200);
+  equal(response.headers.get("cache-control"), "no-store");
+  deepEqual(await response.json(), { live: true });
+});
+
+Deno.test("/readyz is 200 when ready and still names the promises that are off", async () => {
+  const { send, inventory } = edgeUnderTest();
+  inventory.state = {
+    ready: true,
+    missing: [],
+    promisesOff: ["power cut: PGlite does not fsync"],
+    checkedAtMs: 0,
+  };
+  const response = await send("/readyz");
+  equal(response.status, 200);
+  equal(response.headers.get("cache-control"), "no-store");
+  deepEqual(await response.json(), {
+    ready: true,
+    missing: [],
+    promises_off: ["power cut: PGlite does not fsync"],
+    checked_at: "1970-01-01T00:00:00.000Z",
+  });
+});
+
+Deno.test("/readyz is 503 when not ready and names what is missing", async () => {
+  const { send, inventory } = edgeUnderTest();
+  inventory.state = { ready: false, missing: ["shard 0: unarmed"], promisesOff: [], checkedAtMs: 0 };
+  const response = await send("/readyz");
+  equal(response.status, 503);
+  deepEqual(await response.json(), {
+    ready: false,
+    missing: ["shard 0: unarmed"],
+    promises_off: [],
+    checked_at: "1970-01-01T00:00:00.000Z",
+  });
+});
+
+Deno.test("HEAD is answered like GET, without a body", async () => {
+  const { send } = edgeUnderTest();
+  const response = await send("/livez", { method: "HEAD" });
+  deepEqual([response.status, await response.text()], [200, ""]);
+});

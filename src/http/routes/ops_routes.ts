@@ -1,0 +1,63 @@
+/**
+ * `/ops` and `/ops/stream`: a page for people who run a sale, and the figures that it shows.
+ *
+ * The page itself tells nothing and is open, as `/docs` is: a browser that goes to an address sends no token. It asks
+ * for one when the stream wants it.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { Board } from "../../live/board.ts";
+import { livePage } from "../../live/page.ts";
+import { liveScript } from "../../live/script.ts";
+import { liveStyle } from "../../live/style.ts";
+import type { Route } from "../ports/route.ts";
+import type { Edge } from "./dependencies.ts";
+import { retryLater } from "../write/problem.ts";
+import { respond, securityHeaders } from "../write/response.ts";
+
+const pageHeaders = {
+  ...securityHeaders,
+  "content-type": "text/html; charset=utf-8",
+  "cache-control": "no-cache",
+  "content-security-policy": [
+    "default-src 'none'",
+    `script-src '${digest(liveScript)}'`,
+    `style-src '${digest(liveStyle)}'`,
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join("; "),
+  "referrer-policy": "no-referrer",
+};
+
+const streamHeaders = {
+  ...securityHeaders,
+  "content-type": "text/event-stream",
+  // Compressed, an event would wait for the next ones to fill a block; nginx would wait for a whole buffer.
+  "cache-control": "no-store, no-transform",
+  "x-accel-buffering": "no",
+};
+
+function digest(text: string): string {
+  return `sha256-${createHash("sha256").update(text).digest("base64")}`;
+}
+
+/** `GET /ops`: the page. */
+export function opsPage(): Route {
+  return () => new Response(livePage, { headers: pageHeaders });
+}
+
+/** `GET /ops/stream`: a snapshot at once and one a second, until the client goes or the process stops. */
+export function opsStream({ access }: Edge, board: Board): Route {
+  return (request) => {
+    const caller = access.admit(request, "read");
+    if (caller.kind === "refused") return respond(caller.answer);
+    // Nobody would ever read, or cancel, the stream of a HEAD.
+    if (request.method === "HEAD") return new Response(null, { headers: streamHeaders });
+    const stream = board.open();
+    if (stream !== undefined) return new Response(stream, { headers: streamHeaders });
+    return respond(retryLater("too_many_streams", "As many look as may, or the process stops", 5000, {}));
+  };
+}

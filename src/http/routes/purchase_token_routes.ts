@@ -1,0 +1,83 @@
+/**
+ * `POST /api/v1/purchase-tokens`: where a waiting room gets what it hands out.
+ *
+ * @module
+ */
+import type { Line } from "../../domain/command.ts";
+import type { Route } from "../ports/route.ts";
+import type { Edge } from "./dependencies.ts";
+import { isObject, Members, type Spellings } from "../read/members.ts";
+import { notAnObject } from "../read/parse.ts";
+import { readLines } from "../read/parse_order.ts";
+import { invalidRequest, problem } from "../write/problem.ts";
+import { tokenCharsMax, tokenTtlMaxS } from "../guard/purchase_tokens.ts";
+import { noId, receive } from "./receive.ts";
+import { instant } from "../write/refusal.ts";
+import { type Answer, type Checked, freshJsonHeaders, respond } from "../write/response.ts";
+
+/** The answer to whoever relies on purchase tokens where there are none. */
+export const tokensOff: Answer = problem(
+  "purchase_tokens_off",
+  "This server has no key for purchase tokens: the setting PURCHASE_TOKEN_KEY",
+);
+
+/** Contents of a request for a token. */
+interface TokenBody {
+  readonly orderId: string;
+  readonly userId: string;
+  /** What it buys at most: 1..100 lines, each of another SKU. */
+  readonly lines: readonly Line[];
+  /** How long it lasts, seconds. */
+  readonly ttlS: number;
+}
+
+const tokenSpellings: Spellings<"order_id" | "user_id" | "lines" | "ttl_seconds"> = {
+  order_id: ["order_id"],
+  user_id: ["user_id"],
+  lines: ["lines"],
+  ttl_seconds: ["ttl_seconds"],
+};
+
+const tooLong: Answer = invalidRequest([{
+  pointer: "/lines",
+  detail: `must be fewer, or with shorter SKUs: the token would be longer than ${tokenCharsMax} characters`,
+}]);
+
+const tokenRequest = { scope: "tokens", id: noId, body: parseToken } as const;
+
+/** Issues a token for one order of one user, and for the lines that it names. */
+export function issuePurchaseToken(edge: Edge): Route {
+  const { purchaseTokens } = edge;
+  return async (request, connection) => {
+    const received = await receive(edge, request, connection, tokenRequest);
+    if (received.kind === "refused") return respond(received.answer);
+    if (purchaseTokens === null) return respond(tokensOff);
+    const { ttlS, ...purchase } = received.value.body;
+    const issued = purchaseTokens.issue(purchase, ttlS);
+    if (issued === undefined) return respond(tooLong);
+    return respond({
+      status: 200,
+      headers: freshJsonHeaders,
+      body: {
+        success: true,
+        purchase_token: issued.token,
+        order_id: purchase.orderId,
+        user_id: purchase.userId,
+        lines: purchase.lines,
+        expires_at: instant(issued.expiresAtMs),
+        message: "success",
+      },
+    });
+  };
+}
+
+function parseToken(body: unknown): Checked<TokenBody> {
+  if (!isObject(body)) return notAnObject;
+  const members = new Members(body, tokenSpellings);
+  return members.check({
+    orderId: members.id("order_id"),
+    userId: members.id("user_id"),
+    lines: readLines(members, "lines"),
+    ttlS: members.optionalInteger("ttl_seconds", 1, tokenTtlMaxS, tokenTtlMaxS),
+  });
+}

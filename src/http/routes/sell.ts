@@ -1,0 +1,90 @@
+/**
+ * What every sale passes, a deduct and a basket alike: fair play, the purchase token, the decision.
+ *
+ * @module
+ */
+import type { Origin, Sale } from "../../domain/command.ts";
+import type { Outcome } from "../../domain/outcome.ts";
+import { Passage } from "../../decide/command_timings.ts";
+import type { SaleContext } from "../write/answer.ts";
+import { type Connection } from "../ports/route.ts";
+import { clientAddress } from "../guard/client_address.ts";
+import type { Edge } from "./dependencies.ts";
+import { type Journey, resultOf } from "../ports/observer.ts";
+import { type Answer, withHeaders } from "../write/response.ts";
+
+/** What is bought, by whom. */
+export type Wanted = Pick<Sale, "kind" | "orderId" | "userId" | "lines" | "holdMs">;
+
+/** What a request says about all sales in it. */
+export interface Attempt extends Origin {
+  /** The buyer's address; empty when nobody asks for it. */
+  readonly address: string;
+  /** The client never sent this before. */
+  readonly firstAttempt: boolean;
+  /** What is noted of the request; undefined when nobody watches. */
+  readonly journey: Journey | undefined;
+  /** The header `Purchase-Token`; null = none, or nobody asks for it. */
+  readonly purchaseToken: string | null;
+}
+
+/** Reads what a request says about all sales in it. */
+export function attemptOf(edge: Edge, request: Request, connection: Connection, origin: Origin): Attempt {
+  const { headers } = request;
+  return {
+    actor: origin.actor,
+    traceparent: origin.traceparent,
+    address: edge.fairPlay === null ? "" : clientAddress(headers, connection, edge.trustedProxies),
+    firstAttempt: headers.get("order-attempt") === "1",
+    journey: connection.journey,
+    purchaseToken: edge.purchaseTokens === null ? null : headers.get("purchase-token"),
+  };
+}
+
+/**
+ * Sells, or says why not.
+ *
+ * A token that is of no use does not refuse by itself: the store first looks whether this order was accepted
+ * before, because the retry of a lost answer may come when the token has expired.
+ */
+export async function sell(
+  { inventory, fairPlay, purchaseTokens, world }: Edge,
+  wanted: Wanted,
+  attempt: Attempt,
+  answer: (outcome: Outcome, context: SaleContext) => Answer,
+): Promise<Answer> {
+  const { userId } = wanted;
+  const { journey } = attempt;
+  const turn = fairPlay === null ? null : fairPlay.judge(userId, attempt.address);
+  if (turn?.kind === "refused") {
+    journey?.turnAway(String(turn.answer.body.code));
+    return turn.answer;
+  }
+  const token = purchaseTokens === null ? "none" : purchaseTokens.judge(attempt.purchaseToken, wanted);
+  const sale = toSale(wanted, attempt, token === "valid");
+  const passage = journey && new Passage(sale);
+  if (passage) journey.note(passage);
+  const outcome = await inventory.submit(sale, passage);
+  const answered = answer(outcome, { nowMs: world.now(), token });
+  if (passage) {
+    passage.outcome = outcome;
+    passage.result = resultOf(outcome, answered);
+    passage.failed = answered.status >= 500;
+  }
+  return turn === null ? answered : withHeaders(answered, turn.value);
+}
+
+function toSale(wanted: Wanted, attempt: Attempt, hasToken: boolean): Sale {
+  const { kind, orderId, userId, lines, holdMs } = wanted;
+  return {
+    kind,
+    orderId,
+    userId,
+    lines,
+    firstAttempt: attempt.firstAttempt,
+    hasToken,
+    holdMs,
+    actor: attempt.actor,
+    traceparent: attempt.traceparent,
+  };
+}

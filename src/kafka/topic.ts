@@ -1,0 +1,289 @@
+/**
+ * The topic on Kafka.
+ *
+ * A partition is read by place, without a consumer group: whose it is, the lease on the shard's books says, and how far
+ * it is read, their cursor. So no group can be rebalanced away from us, and a worker that takes over need not wait until
+ * Kafka believes in the death of the one before it. The offsets that are committed are for displays of lag.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import type { TopicMessage } from "../log/message.ts";
+import { type Topic, TopicAway, type TopicBounds, type TopicFacts, type TopicPage } from "../log/topic.ts";
+import {
+  type FetchedMessage,
+  type KafkaAdmin,
+  type KafkaClient,
+  type KafkaCluster,
+  type KafkaPlace,
+  type KafkaProducer,
+  loadKafka,
+  type OutgoingMessage,
+  requestTimeoutMs,
+} from "./client.ts";
+import { prepareTopic, readTopic, type TopicState, type TopicWish } from "./topic_facts.ts";
+
+/** Which topic: `<namespace>.events`, with a partition a shard. Places are committed under `<namespace>-ledger`. */
+export interface KafkaTopicOptions extends KafkaPlace {
+  /** Several deployments can share brokers under different namespaces. */
+  readonly namespace: string;
+  /** Fixed for a deployment. */
+  readonly shards: number;
+}
+
+/** Bytes of one read, compressed; the broker answers with one batch at least, however long. */
+const fetchBytesMax = 1_048_576;
+/** What a message needs beside its value: key, headers, lengths. */
+const frameBytes = 300;
+/** Of a batch's limit, what messages may fill before they are compressed. */
+const batchShare = 0.9;
+/** Until the topic was asked: Kafka's default. */
+const maxMessageBytesDefault = 1_048_588;
+
+/** See {@link Topic}. Connects when it is first asked for something. */
+export class KafkaTopic implements Topic {
+  readonly #options: KafkaTopicOptions;
+  readonly #topic: string;
+  readonly #groupId: string;
+  #client: Promise<KafkaClient> | undefined;
+  #cluster: Promise<KafkaCluster> | undefined;
+  readonly #producers = new Map<number, Promise<KafkaProducer>>();
+  #preparing: Promise<TopicFacts> | undefined;
+  #maxMessageBytes = maxMessageBytesDefault;
+
+  /** Connects to nothing yet. */
+  constructor(options: KafkaTopicOptions) {
+    this.#options = options;
+    this.#topic = `${options.namespace}.events`;
+    this.#groupId = `${options.namespace}-ledger`;
+  }
+
+  /** Shards that ask at once share the answer. */
+  prepare(): Promise<TopicFacts> {
+    this.#preparing ??= this.#prepare().finally(() => this.#preparing = undefined);
+    return this.#preparing;
+  }
+
+  #prepare(): Promise<TopicFacts> {
+    return this.#orAway("prepare the topic", async () => {
+      const facts = await this.#withAdmin(prepareTopic);
+      this.#maxMessageBytes = facts.maxMessageBytes;
+      return facts;
+    });
+  }
+
+  async #withAdmin<T>(use: (admin: KafkaAdmin, wish: TopicWish) => Promise<T>): Promise<T> {
+    const { admin: makeAdmin, topicResource: resourceType } = await this.#load();
+    const admin = makeAdmin();
+    try {
+      await admin.connect();
+      return await use(admin, { topic: this.#topic, partitions: this.#options.shards, resourceType });
+    } finally {
+      await admin.disconnect().catch(() => {}); // it never connected
+    }
+  }
+
+  /** The topic as it is; undefined when it is missing. Makes and changes nothing. */
+  look(): Promise<TopicState | undefined> {
+    return this.#orAway("look at the topic", () => this.#withAdmin(readTopic));
+  }
+
+  bounds(shard: number): Promise<TopicBounds> {
+    return this.#orAway("ask for a partition's bounds", async () => {
+      const cluster = await this.#connected();
+      await cluster.refreshMetadata(); // a topic that was made anew has other leaders under the same name
+      const [first, end] = await Promise.all([
+        this.#edge(cluster, shard, "first"),
+        this.#edge(cluster, shard, "end"),
+      ]);
+      return { first, end };
+    });
+  }
+
+  append(shard: number, messages: readonly TopicMessage[]): Promise<void> {
+    return this.#orAway("append to a partition", async () => {
+      try {
+        const producer = await this.#producer(shard);
+        for (const batch of this.#batches(shard, messages)) await this.#send(producer, batch);
+      } catch (error) {
+        // kafkajs uses the sequence number of a send that failed again for the next one. If the broker had written
+        // the first, it takes the next for its duplicate and acknowledges what it throws away.
+        await this.#dropProducer(shard);
+        throw error;
+      }
+    });
+  }
+
+  read(shard: number, offset: number): Promise<TopicPage> {
+    return this.#orAway("read a partition", async () => {
+      const topic = this.#topic;
+      const cluster = await this.#connected();
+      const broker = await this.#leader(cluster, shard);
+      const partitions = [{ partition: shard, fetchOffset: String(offset), maxBytes: fetchBytesMax }];
+      try {
+        const { responses } = await broker.fetch({
+          replicaId: -1,
+          isolationLevel: 0,
+          maxWaitTime: 0, // the relay knows when there is something; a wait would hold up the connection's other calls
+          minBytes: 1,
+          maxBytes: fetchBytesMax,
+          topics: [{ topic, partitions }],
+        });
+        const reply = responses[0]?.partitions[0];
+        // A compressed batch comes whole, also when the place that was asked for is in the middle of it.
+        const wanted = (reply?.messages ?? []).filter((message) => Number(message.offset) >= offset);
+        return {
+          records: wanted.filter(({ isControlRecord }) => !isControlRecord).map(toRecord),
+          next: Number(wanted.at(-1)?.offset ?? offset - 1) + 1,
+          end: Number(reply?.highWatermark ?? offset),
+        };
+      } catch (error) {
+        if (typeOf(error) !== "OFFSET_OUT_OF_RANGE") throw error;
+        const { first, end } = await this.bounds(shard);
+        return { records: [], next: first, end };
+      }
+    });
+  }
+
+  committed(shard: number): Promise<number | undefined> {
+    return this.#orAway("ask for a committed offset", async () => {
+      const [topic, groupId] = [this.#topic, this.#groupId];
+      const coordinator = await (await this.#connected()).findGroupCoordinator({ groupId });
+      const topics = [{ topic, partitions: [{ partition: shard }] }];
+      const { responses } = await coordinator.offsetFetch({ groupId, topics });
+      const offset = Number(responses[0]?.partitions[0]?.offset ?? -1);
+      return offset < 0 ? undefined : offset;
+    });
+  }
+
+  commit(shard: number, offset: number, note: string): Promise<void> {
+    return this.#orAway("commit an offset", async () => {
+      const [topic, groupId] = [this.#topic, this.#groupId];
+      const coordinator = await (await this.#connected()).findGroupCoordinator({ groupId });
+      const partitions = [{ partition: shard, offset: String(offset), metadata: note }];
+      // Generation -1 and no member: a reader that is in no group.
+      const member = { groupGenerationId: -1, memberId: "", retentionTime: -1 };
+      await coordinator.offsetCommit({ groupId, ...member, topics: [{ topic, partitions }] });
+    });
+  }
+
+  async close(): Promise<void> {
+    const cluster = this.#cluster;
+    this.#cluster = undefined;
+    await Promise.all([
+      ...[...this.#producers.keys()].map((shard) => this.#dropProducer(shard)),
+      cluster?.then((open) => open.disconnect()).catch(() => {}), // it never connected
+    ]);
+  }
+
+  async #edge(cluster: KafkaCluster, shard: number, edge: "first" | "end"): Promise<number> {
+    const topic = this.#topic;
+    const [reply] = await cluster.fetchTopicsOffset([{
+      topic,
+      partitions: [{ partition: shard }],
+      fromBeginning: edge === "first",
+    }]);
+    const offset = reply?.partitions[0]?.offset;
+    if (offset === undefined) throw new Error(`partition ${shard} of '${topic}' has no leader`);
+    return Number(offset);
+  }
+
+  async #leader(cluster: KafkaCluster, shard: number) {
+    const topic = this.#topic;
+    const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [shard]));
+    if (nodeId === undefined) throw new Error(`partition ${shard} of '${topic}' has no leader`);
+    return await cluster.findBroker({ nodeId });
+  }
+
+  /** In batches that fit even if they cannot be compressed. */
+  *#batches(shard: number, messages: readonly TopicMessage[]): Generator<OutgoingMessage[]> {
+    const bytesMax = this.#maxMessageBytes * batchShare;
+    let batch: OutgoingMessage[] = [];
+    let bytes = 0;
+    for (const { key, value: json, headers } of messages) {
+      const value = Buffer.from(json);
+      if (batch.length > 0 && bytes + value.length > bytesMax) {
+        yield batch;
+        [batch, bytes] = [[], 0];
+      }
+      batch.push({ key, value, headers: { ...headers }, partition: shard });
+      bytes += value.length + frameBytes;
+    }
+    if (batch.length > 0) yield batch;
+  }
+
+  async #send(producer: KafkaProducer, messages: OutgoingMessage[]): Promise<void> {
+    await producer.send({
+      topic: this.#topic,
+      acks: -1,
+      timeout: requestTimeoutMs,
+      compression: (await this.#load()).gzip,
+      messages,
+    });
+  }
+
+  /** One a shard: what fails for one shard must not cost another its sequence numbers. */
+  async #producer(shard: number): Promise<KafkaProducer> {
+    const known = this.#producers.get(shard);
+    if (known) return await known;
+    const connecting = this.#load().then(async (client) => {
+      const producer = client.producer();
+      await producer.connect();
+      return producer;
+    });
+    this.#producers.set(shard, connecting);
+    return await connecting;
+  }
+
+  async #dropProducer(shard: number): Promise<void> {
+    const producer = this.#producers.get(shard);
+    this.#producers.delete(shard);
+    await producer?.then((open) => open.disconnect()).catch(() => {}); // it never connected
+  }
+
+  #load(): Promise<KafkaClient> {
+    return this.#client ??= loadKafka(this.#options, this.#groupId);
+  }
+
+  async #connected(): Promise<KafkaCluster> {
+    this.#cluster ??= this.#connect();
+    return await this.#cluster;
+  }
+
+  async #connect(): Promise<KafkaCluster> {
+    const cluster = (await this.#load()).cluster();
+    try {
+      await cluster.connect();
+      await cluster.addTargetTopic(this.#topic);
+      return cluster;
+    } catch (error) {
+      this.#cluster = undefined;
+      await cluster.disconnect().catch(() => {}); // it never connected
+      throw error;
+    }
+  }
+
+  async #orAway<T>(what: string, ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (cause) {
+      if (cause instanceof RangeError || cause instanceof TopicAway) throw cause;
+      throw new TopicAway(`Cannot ${what} of '${this.#topic}' as Kafka does not let us`, { cause });
+    }
+  }
+}
+
+const decoder = new TextDecoder();
+
+function toRecord({ offset, key, value, headers }: FetchedMessage) {
+  const texts = Object.entries(headers).map(([name, bytes]) => [name, text(bytes)]);
+  return { offset: Number(offset), key: text(key), value: text(value), headers: Object.fromEntries(texts) };
+}
+
+function text(bytes: Uint8Array | null | undefined): string {
+  return bytes ? decoder.decode(bytes) : "";
+}
+
+function typeOf(error: unknown): unknown {
+  return error instanceof Error && "type" in error ? error.type : undefined;
+}

@@ -1,0 +1,119 @@
+/**
+ * Makes the topic, or says why the one that is there cannot be used.
+ *
+ * @module
+ */
+import type { TopicFacts } from "../log/topic.ts";
+import type { KafkaAdmin } from "./client.ts";
+
+/** What the topic must be. */
+export interface TopicWish {
+  /** Its name. */
+  readonly topic: string;
+  /** One a shard. */
+  readonly partitions: number;
+  /** How kafkajs calls a topic among what has settings. */
+  readonly resourceType: number;
+}
+
+/** An event of 100 lines of the longest SKUs is 25 KB: four of them must fit. */
+const maxMessageBytesLeast = 100_000;
+/** Three copies survive one loss and a restart at once; brokers that are fewer hold what they can. */
+const replicationFactorMost = 3;
+const names = ["retention.ms", "min.insync.replicas", "max.message.bytes", "cleanup.policy"];
+
+/**
+ * Makes the topic when it is missing, checks it otherwise. Settings of a topic that is there are never changed.
+ *
+ * @throws {RangeError} when it cannot be used as it is
+ */
+export async function prepareTopic(admin: KafkaAdmin, wish: TopicWish): Promise<TopicFacts> {
+  const { topic } = wish;
+  const created = !(await admin.listTopics()).includes(topic) && await create(admin, wish);
+  const { policy, ...facts } = { ...await describe(admin, wish), created };
+  const whyNot = whyUnusable({ ...facts, policy });
+  if (whyNot !== undefined) throw new RangeError(`Cannot use topic '${topic}' as ${whyNot}`);
+  return facts;
+}
+
+/** A topic, judged. */
+export interface TopicState {
+  /** As it is. */
+  readonly facts: TopicFacts;
+  /** What keeps the worker from using it; undefined when nothing does. */
+  readonly whyUnusable: string | undefined;
+}
+
+/** The topic as it is; undefined when it is missing. Makes and judges nothing. */
+export async function readTopic(
+  admin: KafkaAdmin,
+  wish: TopicWish,
+): Promise<TopicState | undefined> {
+  if (!(await admin.listTopics()).includes(wish.topic)) return undefined;
+  const { policy, ...facts } = { ...await describe(admin, wish), created: false };
+  return { facts, whyUnusable: whyUnusable({ ...facts, policy }) };
+}
+
+interface Described extends Omit<TopicFacts, "created"> {
+  readonly policy: string | undefined;
+}
+
+async function describe(
+  admin: KafkaAdmin,
+  { topic, partitions, resourceType }: TopicWish,
+): Promise<Described> {
+  const { topics: [metadata] } = await admin.fetchTopicMetadata({ topics: [topic] });
+  const { resources: [config] } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: resourceType, name: topic, configNames: names }],
+  });
+  const values = new Map(config?.configEntries.map((entry) => [entry.configName, entry.configValue]));
+  const found = metadata?.partitions.length ?? 0;
+  const { clusterId } = await admin.describeCluster();
+  return {
+    topic,
+    clusterId,
+    partitions: found,
+    used: partitions,
+    replicationFactor: Math.min(...(metadata?.partitions ?? []).map(({ replicas }) => replicas.length)),
+    minInsyncReplicas: Number(values.get("min.insync.replicas")),
+    retentionMs: Number(values.get("retention.ms")),
+    maxMessageBytes: Number(values.get("max.message.bytes")),
+    policy: values.get("cleanup.policy"),
+  };
+}
+
+function whyUnusable({ partitions, used, policy, maxMessageBytes }: Described): string | undefined {
+  // More do no harm: a partition is chosen by its number, not by a key. Somebody raised them for other readers.
+  if (partitions < used) {
+    return `it must have a partition a shard: it has ${partitions}, SHARDS is ${used}`;
+  }
+  if (policy !== "delete") {
+    return `its cleanup.policy must be 'delete': current value is '${policy}'`;
+  }
+  if (maxMessageBytes < maxMessageBytesLeast) {
+    return `its max.message.bytes must be at least ${maxMessageBytesLeast}: current value is ${maxMessageBytes}`;
+  }
+  return undefined;
+}
+
+/** @returns false when another worker was faster */
+async function create(admin: KafkaAdmin, { topic, partitions }: TopicWish): Promise<boolean> {
+  const { brokers } = await admin.describeCluster();
+  const replicationFactor = Math.min(brokers.length, replicationFactorMost);
+  return await admin.createTopics({
+    waitForLeaders: true,
+    validateOnly: false,
+    timeout: 4000,
+    topics: [{
+      topic,
+      numPartitions: partitions,
+      replicationFactor,
+      configEntries: [
+        { name: "cleanup.policy", value: "delete" },
+        // One copy may be away without stopping the relay; none may be the only one that has a message.
+        { name: "min.insync.replicas", value: String(Math.max(1, replicationFactor - 1)) },
+      ],
+    }],
+  });
+}

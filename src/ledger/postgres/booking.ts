@@ -1,0 +1,285 @@
+/**
+ * Books a batch inside a transaction.
+ *
+ * The movements go in first, as one JSON text; rules, order lines, what became of them, stock and audit are then
+ * derived from the movements themselves, by their numbers, so what the books say of a line cannot differ from what
+ * they say of its movement. Each kind of change is one statement for the whole batch, in the order of a line's life:
+ * accepted, extended, settled, returned. A line may go through all of it within one batch.
+ *
+ * When PostgreSQL refuses the data, the batch is booked a second time by halves, until the commands that it means
+ * stand alone: their movement is booked all the same, and they are set aside in `dead_letters`.
+ *
+ * @module
+ */
+import { isCompensationId } from "../compensation_id.ts";
+import { followUps, rules, sales, type Step } from "./booking_steps.ts";
+import { SqlError, type Transaction } from "../database.ts";
+import type { Difference } from "../ledger.ts";
+import { escaped, inAscii, type Numbered, readable, toMovements } from "../movements.ts";
+import { remedyFor } from "../sqlstate.ts";
+import type { Statements } from "./statements.ts";
+
+/** What booking found. With differences the caller must roll back. */
+export interface Booked {
+  /** SKUs whose sums are not what the store said. */
+  readonly differences: readonly Difference[];
+  /** Events set aside. */
+  readonly deadLetters: number;
+  /** Events whose units are to be given back. */
+  readonly compensations: number;
+}
+
+interface AuditRow {
+  readonly sku: string;
+  readonly available: number;
+  readonly reserved: number;
+  readonly storeAvailable: number;
+  readonly storeReserved: number;
+}
+
+/** SQLSTATEs of what SQL itself finds no fault with. */
+const sqlstates = { uniqueViolation: "23505", noData: "02000" } as const;
+
+/** What is tried on a movement that was refused, in turn. */
+const plainer = [
+  { rewrite: readable, how: "with U+FFFD in its place" },
+  { rewrite: inAscii, how: "in ASCII" },
+] as const;
+
+/** The numbers of a batch: after `after`, up to `last`. */
+interface Range {
+  readonly after: number;
+  readonly last: number;
+}
+
+/** Books the events of one batch of one shard. */
+export class Booking {
+  readonly #tx: Transaction;
+  readonly #sql: Statements;
+  readonly #shard: number;
+  readonly #events: readonly Numbered[];
+  readonly #movements: string;
+  /** Numbers of those set aside. */
+  readonly #aside = new Set<number>();
+  #deadLetters = 0;
+  #compensations = 0;
+
+  /**
+   * Makes one, for one transaction.
+   *
+   * @param events at least one, with consecutive numbers
+   * @param movements of the events, as JSON
+   */
+  constructor(
+    tx: Transaction,
+    sql: Statements,
+    shard: number,
+    events: readonly Numbered[],
+    movements: string,
+  ) {
+    this.#tx = tx;
+    this.#sql = sql;
+    this.#shard = shard;
+    this.#events = events;
+    this.#movements = movements;
+  }
+
+  /** The ordinary way: all statements leave together, those that the batch has no use for stay away. */
+  async bookAtOnce(): Promise<Booked> {
+    const steps = followUps.filter((step) => this.#wants(step));
+    const range = rangeOf(this.#events);
+    const [, , , returned, , differences] = await together([
+      this.#insertMovements(this.#events),
+      this.#onRange(this.#sql.add_missing_stock, range),
+      this.#wants(rules) && this.#onRange(this.#sql[rules.statement], range),
+      this.#wants(sales) ? this.#insertOrderLines(this.#events) : 0,
+      Promise.all(steps.map(({ statement }) => this.#onRange(this.#sql[statement], range))),
+      this.#moveStock(),
+      this.#moveCursor(),
+    ]);
+    if (returned > 0) await this.#judgeReturnedLines();
+    if (steps.length > 0) await this.#setStraysAside();
+    await this.#closeCompensations();
+    return this.#booked(differences);
+  }
+
+  /** The slow way, for a batch that holds something PostgreSQL cannot take. */
+  async bookByHalves(): Promise<Booked> {
+    await this.#byHalves(
+      this.#events,
+      (part) => this.#insertMovements(part),
+      (event, refusal) => this.#bookPlainly(event, refusal),
+    );
+    await this.#onRange(this.#sql.add_missing_stock, rangeOf(this.#events));
+    await this.#stepByHalves(rules, "rules not changed");
+    let returned = 0;
+    await this.#byHalves(this.#events, async (part) => {
+      returned += await this.#insertOrderLines(part);
+    }, (event, refusal) => this.#setAside(event, refusal.sqlstate, `no order line: ${refusal.message}`));
+    for (const step of followUps) await this.#stepByHalves(step, "order line not changed");
+    if (returned > 0) await this.#judgeReturnedLines();
+    await this.#setStraysAside();
+    await this.#closeCompensations();
+    const [differences] = await together([this.#moveStock(), this.#moveCursor()]);
+    return this.#booked(differences);
+  }
+
+  #wants({ isFor }: Step): boolean {
+    return this.#events.some(isFor);
+  }
+
+  async #stepByHalves(step: Step, what: string): Promise<void> {
+    if (!this.#wants(step)) return;
+    await this.#byHalves(this.#events, async (part) => {
+      await this.#onRange(this.#sql[step.statement], rangeOf(part));
+    }, (event, refusal) => this.#setAside(event, refusal.sqlstate, `${what}: ${refusal.message}`));
+  }
+
+  #booked(differences: readonly Difference[]): Booked {
+    return { differences, deadLetters: this.#deadLetters, compensations: this.#compensations };
+  }
+
+  /** Runs `book` on all events or, where it is refused, on ever smaller parts; `refuse` gets those that stand alone. */
+  async #byHalves(
+    events: readonly Numbered[],
+    book: (part: readonly Numbered[]) => Promise<void>,
+    refuse: (event: Numbered, refusal: SqlError) => Promise<void>,
+  ): Promise<void> {
+    const [first] = events;
+    if (!first) return;
+    const refusal = await this.#attempt(() => book(events));
+    if (!refusal) return;
+    if (events.length === 1) return await refuse(first, refusal);
+    const middle = events.length >> 1;
+    await this.#byHalves(events.slice(0, middle), book, refuse);
+    await this.#byHalves(events.slice(middle), book, refuse);
+  }
+
+  /** Runs `book`; a refusal of its data is undone and returned, anything else is thrown. */
+  async #attempt(book: () => Promise<void>): Promise<SqlError | undefined> {
+    await this.#tx.script("savepoint attempt");
+    try {
+      await book();
+      await this.#tx.script("release savepoint attempt");
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof SqlError) || remedyFor(error) !== "split") throw error;
+      await this.#tx.script("rollback to savepoint attempt; release savepoint attempt");
+      return error;
+    }
+  }
+
+  async #insertMovements(events: readonly Numbered[]): Promise<void> {
+    const movements = events === this.#events ? this.#movements : JSON.stringify(toMovements(events));
+    await this.#tx.query(this.#sql.insert_movements, [this.#shard, movements]);
+  }
+
+  /** Books a refused movement in plainer characters, and sets the event aside whatever comes of it. */
+  async #bookPlainly(event: Numbered, { message, sqlstate }: SqlError): Promise<void> {
+    for (const { rewrite, how } of plainer) {
+      const refusal = await this.#attempt(() => this.#insertMovements([rewrite(event)]));
+      if (!refusal) return await this.#setAside(event, sqlstate, `${message}; booked ${how}`);
+    }
+    await this.#setAside(event, sqlstate, `${message}; its movement is not booked`);
+  }
+
+  /** @returns how many lines were there already */
+  async #insertOrderLines(events: readonly Numbered[]): Promise<number> {
+    const [row] = await this.#onRange<{ returned: number }>(this.#sql.insert_order_lines, rangeOf(events));
+    return row?.returned ?? 0;
+  }
+
+  async #moveStock(): Promise<Difference[]> {
+    const rows = await this.#onRange<AuditRow>(this.#sql.audit_stock, rangeOf(this.#events));
+    return rows.map(toDifference);
+  }
+
+  async #moveCursor(): Promise<void> {
+    const last = this.#events.at(-1);
+    if (!last) return;
+    await this.#tx.query(this.#sql.move_cursor, [this.#shard, last.epoch, last.seq]);
+  }
+
+  /**
+   * Lines that came back after the idempotency window: the store had forgotten them and sold again, so their
+   * movements stay. A sale with the same contents is given back, and the answer stays true. A person must judge one
+   * with other contents, as the order id was used for something else, and a reservation: it took units for a while
+   * only, and whether there will be anything to give back is not known before it is settled.
+   */
+  async #judgeReturnedLines(): Promise<void> {
+    const returned = await this.#onRange<{ seq: number; same: boolean }>(
+      this.#sql.find_returned_lines,
+      rangeOf(this.#events),
+    );
+    const bySeq = this.#eventsBySeq();
+    for (const { seq, same } of returned) {
+      const event = bySeq.get(seq);
+      if (!event) continue;
+      await this.#tx.query(this.#sql.remove_order_lines, [this.#shard, seq]);
+      if (same && event.kind !== "reserve") {
+        this.#compensations++;
+        await this.#tx.query(this.#sql.insert_compensations, [this.#shard, seq]);
+      } else {
+        const contents = same ? "a reservation" : "with other contents";
+        await this.#setAside(event, sqlstates.uniqueViolation, `line accepted before, ${contents}`);
+      }
+    }
+  }
+
+  /** What goes on with a line that the books do not have: that line was set aside, now or earlier. */
+  async #setStraysAside(): Promise<void> {
+    const strays = await this.#onRange<{ seq: number }>(this.#sql.find_strays, rangeOf(this.#events));
+    const bySeq = this.#eventsBySeq();
+    for (const { seq } of strays) {
+      const event = bySeq.get(seq);
+      if (!event || this.#aside.has(seq)) continue;
+      await this.#setAside(event, sqlstates.noData, `no line to ${event.kind}, or not in the state for it`);
+    }
+  }
+
+  async #closeCompensations(): Promise<void> {
+    if (!this.#events.some(({ id }) => isCompensationId(id))) return;
+    await this.#onRange(this.#sql.close_compensations, rangeOf(this.#events));
+  }
+
+  #eventsBySeq(): Map<number, Numbered> {
+    return new Map(this.#events.map((event) => [event.seq, event]));
+  }
+
+  async #setAside(event: Numbered, sqlstate: string, reason: string): Promise<void> {
+    this.#deadLetters++;
+    this.#aside.add(event.seq);
+    const insert = async (rewrite: (text: string) => string) => {
+      const texts = [rewrite(JSON.stringify(event)), sqlstate, rewrite(reason)];
+      await this.#tx.query(this.#sql.insert_dead_letter, [this.#shard, event.seq, ...texts]);
+    };
+    if (await this.#attempt(() => insert((text) => text))) await insert(escaped);
+  }
+
+  #onRange<Row extends object>(statement: string, { after, last }: Range): Promise<Row[]> {
+    return this.#tx.query<Row>(statement, [this.#shard, after, last]);
+  }
+}
+
+/**
+ * Waits for statements that left together. The first refusal counts, whichever is heard of first: those behind it
+ * only say that the transaction is over.
+ */
+async function together<const T extends readonly unknown[]>(calls: T) {
+  const ends = await Promise.allSettled(calls);
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+  return await Promise.all(calls);
+}
+
+function rangeOf(events: readonly Numbered[]): Range {
+  const last = events.at(-1)?.seq ?? 0;
+  return { after: last - events.length, last };
+}
+
+function toDifference(row: AuditRow): Difference {
+  return {
+    sku: row.sku,
+    ledger: { available: row.available, reserved: row.reserved },
+    store: { available: row.storeAvailable, reserved: row.storeReserved },
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * Corrections: movements of kind `correction`, for a change of a figure that no event of the store explains.
+ *
+ * A correction has no number of its own, because the store issues the numbers. It stands behind the last number that
+ * is booked, so the running sums include it before the next event is audited.
+ *
+ * @module
+ */
+import type { Position } from "../../domain/event.ts";
+import type { Closed, Correction, CorrectionNote, UnitsOf } from "../corrections.ts";
+import type { Transaction } from "../database.ts";
+import type { Statements } from "./statements.ts";
+
+/**
+ * Books corrections behind the cursor, in a transaction that the caller opened.
+ *
+ * @param at where the caller saw the cursor
+ * @returns false when the cursor is somewhere else by now: nothing was booked
+ */
+export async function bookCorrections(
+  tx: Transaction,
+  sql: Statements,
+  shard: number,
+  at: Position,
+  corrections: readonly Correction[],
+  { actor, reason, reference }: CorrectionNote,
+): Promise<boolean> {
+  const [cursor] = await tx.query<Position>(sql.lock_cursor, [shard]);
+  if (cursor?.seq !== at.seq || cursor.epoch !== at.epoch) return false;
+  const rows = JSON.stringify(corrections);
+  await Promise.all([
+    tx.query(sql.insert_corrections, [shard, actor, reason, reference, rows]),
+    tx.query(sql.set_stock, [shard, rows]),
+  ]);
+  return true;
+}
+
+/**
+ * Closes a dead letter in a transaction that the caller opened: the row says who decided what, a correction of 0 units a
+ * SKU says so among the movements, and units to give back become a compensation, which the worker gives back once.
+ *
+ * @param note what was decided
+ */
+export async function closeDeadLetter(
+  tx: Transaction,
+  sql: Statements,
+  id: number,
+  { actor, reason }: CorrectionNote,
+  units: UnitsOf,
+): Promise<Closed> {
+  const [letter] = await tx.query<{ shard: number; seq: number }>(sql.close_dead_letter, [id, actor, reason]);
+  if (!letter) return { kind: "unknown" };
+  const { shard, seq } = letter;
+  const [at] = await tx.query<Position>(sql.lock_cursor, [shard]);
+  type Row = { kind: string; sku: string; available: number; reserved: number; taken: number };
+  const rows = await tx.query<Row>(sql.find_event_figures, [shard, seq]);
+  const [first] = rows;
+  const givesBack = units === "give back";
+  const given = givesBack ? rows.reduce((sum, { taken }) => sum + taken, 0) : 0;
+  if (givesBack && !(first && ["deduct", "order"].includes(first.kind))) {
+    await tx.rollback();
+    return { kind: "took_nothing", eventKind: first?.kind ?? "nothing" };
+  }
+  if (at && first) {
+    const corrections = rows.map(({ sku, available, reserved }) => {
+      return { sku, delta: 0, reservedDelta: 0, available, reserved };
+    });
+    await bookCorrections(tx, sql, shard, at, corrections, { actor, reason, reference: `dead letter ${id}` });
+  }
+  if (givesBack) await tx.query(sql.insert_compensations, [shard, seq]);
+  return { kind: "closed", shard, seq, units: given };
+}

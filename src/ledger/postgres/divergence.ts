@@ -1,0 +1,73 @@
+/**
+ * Compares events that a log shows again with what was booked under their numbers.
+ *
+ * A store whose keys were put back to an older state issues numbers a second time, for other sales. They look like
+ * entries that are booked already.
+ *
+ * @module
+ */
+import type { InventoryEvent } from "../../domain/event.ts";
+import type { Queries } from "../database.ts";
+import { readable } from "../movements.ts";
+import type { Statements } from "./statements.ts";
+
+/** A row of `find_events.sql`: one line of an event. */
+interface EventRow {
+  readonly seq: number;
+  readonly kind: string;
+  readonly id: string;
+  readonly userId: string;
+  readonly atMs: number;
+  readonly sku: string;
+  readonly delta: number;
+  readonly reservedDelta: number;
+  readonly available: number;
+  readonly reserved: number;
+}
+
+/** A row of `find_jumps.sql`. */
+interface JumpRow {
+  /** Before the first number lost. */
+  readonly fromSeq: number;
+  /** The last number lost. */
+  readonly toSeq: number;
+}
+
+/**
+ * Numbers of the events that the ledger has with other contents, or not at all. Those declared lost do not count.
+ *
+ * @param events with rising numbers, none above the ledger's cursor
+ */
+export async function findDivergent(
+  queries: Pick<Queries, "query">,
+  sql: Statements,
+  shard: number,
+  events: readonly InventoryEvent[],
+): Promise<number[]> {
+  const [first, last] = [events[0]?.seq, events.at(-1)?.seq];
+  if (first === undefined || last === undefined) return [];
+  const range = [shard, first, last];
+  const [rows, jumps] = await Promise.all([
+    queries.query<EventRow>(sql.find_events, range),
+    queries.query<JumpRow>(sql.find_jumps, range),
+  ]);
+  const booked = Map.groupBy(rows, ({ seq }) => seq);
+  const isLost = (seq: number) => jumps.some(({ fromSeq, toSeq }) => fromSeq < seq && seq <= toSeq);
+  return events.filter((event) => contentsOf(rowsOf(event)) !== contentsOf(booked.get(event.seq) ?? []))
+    .map(({ seq }) => seq).filter((seq) => !isLost(seq));
+}
+
+/** An event as its movements are booked: with the replacements that PostgreSQL needs. */
+function rowsOf(event: InventoryEvent): EventRow[] {
+  const { seq, kind, id, userId, atMs, lines } = readable({ ...event, epoch: 0 });
+  return lines.map((line) => ({ seq, kind, id, userId, atMs, ...line }));
+}
+
+function contentsOf(rows: readonly EventRow[]): string {
+  return JSON.stringify(
+    rows.map((row) => [
+      ...[row.kind, row.id, row.userId, row.atMs],
+      ...[row.sku, row.delta, row.reservedDelta, row.available, row.reserved],
+    ]),
+  );
+}

@@ -1,0 +1,78 @@
+/**
+ * Books what a store remembers of lost numbers: movements under their own numbers, in lines that no event of a log has.
+ *
+ * @module
+ */
+import type { InventoryEvent } from "../../domain/event.ts";
+import type { Transaction } from "../database.ts";
+import { asideLine, type Movement, type Numbered, readable, toMovements } from "../movements.ts";
+import type { StatementName, Statements } from "./statements.ts";
+
+/** Movements a statement: see `movements.ts`. */
+const partLines = 16_384;
+
+/** In the order of a line's life. */
+const steps: readonly StatementName[] = [
+  "set_policies",
+  "insert_order_lines",
+  "extend_lines",
+  "settle_lines",
+  "return_units",
+  "close_compensations",
+];
+
+/**
+ * Books events and what follows from them, in a transaction that the caller opened. The stock rows are the caller's.
+ *
+ * @param after number before the first
+ * @param events by number, none above `last`
+ */
+export async function bookRecalled(
+  tx: Transaction,
+  sql: Statements,
+  shard: number,
+  { after, last, epoch }: { readonly after: number; readonly last: number; readonly epoch: number },
+  events: readonly InventoryEvent[],
+): Promise<void> {
+  const numbered = events.map((event) => readable({ ...event, epoch }));
+  const movements = asideOf(numbered);
+  for (let i = 0; i < movements.length; i += partLines) {
+    const part = JSON.stringify(movements.slice(i, i + partLines));
+    await tx.query(sql.insert_movements, [shard, part]);
+  }
+  const range = [shard, after, last];
+  for (const step of steps) await tx.query(sql[step], range);
+  await settleTwiceSold(tx, sql, shard, range, numbered);
+}
+
+/** Several events may stand at one number, so their lines go on from each other. */
+function asideOf(events: readonly Numbered[]): Movement[] {
+  const next = new Map<number, number>();
+  return toMovements(events).map((movement) => {
+    const line = next.get(movement.seq) ?? asideLine;
+    next.set(movement.seq, line + 1);
+    return { ...movement, line };
+  });
+}
+
+/** Lines that the ledger has from before the window, as in `booking.ts`: given back, or left to a person. */
+async function settleTwiceSold(
+  tx: Transaction,
+  sql: Statements,
+  shard: number,
+  range: readonly number[],
+  events: readonly Numbered[],
+): Promise<void> {
+  const returned = await tx.query<{ seq: number; same: boolean }>(sql.find_returned_lines, range);
+  for (const { seq, same } of returned) {
+    const event = events.find((one) => one.seq === seq);
+    if (!event) continue;
+    await tx.query(sql.remove_order_lines, [shard, seq]);
+    if (same && event.kind !== "reserve") {
+      await tx.query(sql.insert_compensations, [shard, seq]);
+    } else {
+      const reason = "line accepted before, taken from the store when its number was lost";
+      await tx.query(sql.insert_dead_letter, [shard, seq, JSON.stringify(event), "23505", reason]);
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Makes and upgrades the schema, and says whose books these are.
+ *
+ * @module
+ */
+import type { World } from "../../runtime/world.ts";
+import { type Database, type Queries, quotedName } from "../database.ts";
+import { assertEncoding } from "./server_checks.ts";
+import type { Deployment } from "../ledger.ts";
+import { readSql, type Statements } from "./statements.ts";
+
+/** In order; a migration that was ever released is never changed. */
+const migrations = [
+  "0001_books.sql",
+  "0002_corrections.sql",
+  "0003_recovery.sql",
+  "0004_rebuild_indexes.sql",
+  "0005_scripts.sql",
+] as const;
+
+/** An index over a hundred million movements takes minutes. */
+const migrationTimeoutMs = 3_600_000;
+
+/**
+ * Brings the schema up to date and claims it for this deployment, in one transaction and one process at a
+ * time: of two workers that start at once the second finds the work done.
+ *
+ * @throws {RangeError} when the database is not in UTF8, or the books are for another number of shards, or newer than
+ *   this program
+ */
+export async function prepareSchema(
+  database: Database,
+  sql: Statements,
+  world: World,
+  shards: number,
+): Promise<Deployment> {
+  const session = await database.session();
+  try {
+    await assertEncoding(session, sql.read_server);
+    return await session.transaction(async (tx) => {
+      await tx.query(sql.lock_migrations, [database.namespace]);
+      await createSchema(tx, sql, database.namespace);
+      await migrate(tx, sql);
+      return await claim(tx, sql, world.uuid(), shards);
+    });
+  } finally {
+    await session.close();
+  }
+}
+
+async function createSchema(tx: Queries, sql: Statements, namespace: string): Promise<void> {
+  const [schema] = await tx.query<{ found: boolean }>(sql.find_schema, [namespace]);
+  if (!schema?.found) await tx.script(`create schema ${quotedName(namespace)}`);
+}
+
+async function migrate(tx: Queries, sql: Statements): Promise<void> {
+  await tx.script(sql.create_migrations);
+  const applied = await tx.query<{ id: number }>(sql.read_migrations);
+  const newest = applied.at(-1)?.id ?? 0;
+  if (newest > migrations.length) {
+    throw new RangeError(
+      `Cannot use these books as a newer Holdfast made them: ` +
+        `their schema has version ${newest}, this program knows ${migrations.length}`,
+    );
+  }
+  // A migration may take long on large books; what bounds ordinary statements must not break it off.
+  await tx.script("set local statement_timeout = 0");
+  for (const [index, name] of migrations.entries()) {
+    if (index < newest) continue;
+    await tx.script(await readSql(name), migrationTimeoutMs);
+    await tx.query(sql.note_migration, [index + 1, name]);
+  }
+}
+
+async function claim(tx: Queries, sql: Statements, id: string, shards: number): Promise<Deployment> {
+  await tx.query(sql.claim_deployment, [id, shards]);
+  const [deployment] = await tx.query<Deployment>(sql.read_deployment);
+  if (!deployment) throw new Error("Cannot read the row of deployment that was just written");
+  if (deployment.shards !== shards) {
+    throw new RangeError(
+      `Cannot use SHARDS=${shards} as these books were made for ${deployment.shards}: ` +
+        `set SHARDS=${deployment.shards}, or rebuild the deployment under another NAMESPACE`,
+    );
+  }
+  await tx.query(sql.add_cursors, [shards]);
+  return deployment;
+}

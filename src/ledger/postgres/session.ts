@@ -1,0 +1,283 @@
+/**
+ * One connection to PostgreSQL that lives once. postgres.js would open a new one behind a lost one, and the
+ * advisory lock of the lost one would be gone in silence; so its client gets one socket and no second.
+ *
+ * @module
+ */
+import net from "node:net";
+import postgres from "postgres";
+import type { PostgresTarget } from "../../runtime/settings/postgres_url.ts";
+import type { World } from "../../runtime/world.ts";
+import type { Param, Session, Transaction } from "../database.ts";
+import { LeaseLost } from "../../domain/errors.ts";
+import {
+  driverOptions,
+  postgresBounds,
+  type PostgresOptions,
+  readTarget,
+  targetOptions,
+  timed,
+  toSqlError,
+} from "./options.ts";
+import { applySettings, leaseSettings } from "./session_settings.ts";
+import { readSql } from "./statements.ts";
+
+type Reject = (reason: unknown) => void;
+
+/** What a session needs beside that. */
+export interface SessionOptions extends PostgresOptions {
+  /** A call without an answer for this long loses the session, ms. */
+  readonly callTimeoutMs: number;
+}
+
+/** See {@link Session}. Calls run in turn; those inside a transaction are pipelined. */
+export class PostgresSession implements Session {
+  readonly #options: SessionOptions;
+  readonly #world: World;
+  readonly #onEnd: () => void;
+  #pid = 0;
+  readonly #client: postgres.Sql<{ bigint: number }>;
+  readonly #socket = oneSocket((cause) => this.#lose("cannot connect", cause));
+  readonly #waiting = new Set<Reject>();
+  #turn: Promise<unknown> = Promise.resolve();
+  #turns = 0;
+  #lost: LeaseLost | undefined;
+
+  private constructor(options: SessionOptions, target: PostgresTarget, onEnd: () => void) {
+    this.#options = options;
+    this.#world = options.world;
+    this.#onEnd = onEnd;
+    const settings = {
+      ...targetOptions(target),
+      ...driverOptions(options),
+      socket: this.#socket.open, // documented by the driver, absent from its types
+      max: 1,
+      idle_timeout: undefined,
+      max_lifetime: null,
+      backoff: () => 0,
+      onclose: () => this.#lose("its connection closed"),
+    };
+    this.#client = postgres(settings);
+  }
+
+  /** Connects to the first host that will do. `onEnd` is called once, when the session is over. */
+  static async open(options: SessionOptions, onEnd: () => void): Promise<PostgresSession> {
+    const target = readTarget(options.url);
+    const failures: unknown[] = [];
+    for (const host of target.hosts) {
+      try {
+        return await PostgresSession.#openAt(options, { ...target, hosts: [host] }, onEnd);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    throw failures.length === 1
+      ? failures[0]
+      : new AggregateError(failures, "Cannot connect to any host of DATABASE_URL");
+  }
+
+  static async #openAt(
+    options: SessionOptions,
+    target: PostgresTarget,
+    onEnd: () => void,
+  ): Promise<PostgresSession> {
+    const session = new PostgresSession(options, target, onEnd);
+    try {
+      await applySettings(session, leaseSettings(options.namespace));
+      const [row] = await session.query<{ pid: number }>("select pg_backend_pid() as pid");
+      session.#pid = row?.pid ?? 0;
+      return session;
+    } catch (error) {
+      await session.close();
+      // There was no lease yet: say what kept us from connecting.
+      throw error instanceof LeaseLost && error.cause ? error.cause : error;
+    }
+  }
+
+  query<Row extends object>(statement: string, params?: readonly Param[]): Promise<Row[]> {
+    return this.#inTurn(() => timed(this.#options, statement, () => this.#send<Row>(statement, params)));
+  }
+
+  script(statements: string, timeoutMs?: number): Promise<void> {
+    return this.#inTurn(() => this.#sendScript(statements, timeoutMs));
+  }
+
+  transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.#inTurn(() => timed(this.#options, "transaction", () => this.#transact(run)));
+  }
+
+  async #transact<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {
+    let open = true;
+    const tx: Transaction = {
+      query: (statement, params) => this.#send(statement, params),
+      script: (statements, timeoutMs) => this.#sendScript(statements, timeoutMs),
+      rollback: async () => {
+        open = false;
+        await this.#sendScript("rollback");
+      },
+    };
+    try {
+      // The first statements of `run` leave together with "begin".
+      const [, result] = await Promise.all([this.#sendScript("begin"), run(tx)]);
+      if (open) await this.#sendScript("commit");
+      return result;
+    } catch (error) {
+      if (open) await this.#sendScript("rollback").catch((cause) => this.#lose("rollback failed", cause));
+      throw error;
+    }
+  }
+
+  async tryLock(key: number): Promise<boolean> {
+    const [row] = await this.query<{ locked: boolean | null }>(await readSql("try_lock.sql"), [key]);
+    if (typeof row?.locked !== "boolean") {
+      throw new Error(`Cannot take lock ${key} as the books have no schema yet: prepare them first`);
+    }
+    return row.locked;
+  }
+
+  async unlock(key: number): Promise<void> {
+    await this.query(await readSql("unlock.sql"), [key]);
+  }
+
+  async locks(): Promise<number[]> {
+    const rows = await this.query<{ key: number }>(await readSql("read_locks.sql"));
+    return rows.map(({ key }) => key);
+  }
+
+  get pid(): number {
+    return this.#pid;
+  }
+
+  async ended(pids: readonly number[]): Promise<number[]> {
+    const rows = await this.query<{ pid: number }>(await readSql("read_backends.sql"), [
+      JSON.stringify(pids),
+    ]);
+    const running = new Set(rows.map(({ pid }) => pid));
+    return pids.filter((pid) => !running.has(pid));
+  }
+
+  abandon(why: string): void {
+    this.#lose(why);
+  }
+
+  async ping(): Promise<void> {
+    // A call under way keeps the session alive by itself, and has its own deadline: do not wait behind it.
+    if (this.#turns === 0) await this.query("select 1 as alive");
+    if (this.#lost) throw this.#lost;
+  }
+
+  async close(): Promise<void> {
+    const timeoutMs = this.#lost ? 0 : postgresBounds.closeTimeoutMs;
+    this.#end(new LeaseLost("it was released"));
+    // PostgreSQL frees the lock before it closes its side, so whoever asks next finds it free.
+    await this.#client.end({ timeout: timeoutMs / 1000 });
+    this.#socket.destroy();
+  }
+
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    this.#turns++;
+    const result = this.#turn.then(run);
+    this.#turn = result.catch(() => {}).then(() => this.#turns--);
+    return result;
+  }
+
+  async #send<Row extends object>(statement: string, params: readonly Param[] = []): Promise<Row[]> {
+    const send = () => this.#client.unsafe<Row[]>(statement, [...params], { prepare: true });
+    return Array.from(await this.#answerOf(send));
+  }
+
+  async #sendScript(statements: string, timeoutMs?: number): Promise<void> {
+    await this.#answerOf(() => this.#client.unsafe(statements).simple(), timeoutMs);
+  }
+
+  /** Sends, and settles at the latest when the session is lost or the deadline has passed. */
+  #answerOf<T>(send: () => PromiseLike<T>, timeoutMs: number = this.#options.callTimeoutMs): Promise<T> {
+    if (this.#lost) return Promise.reject(this.#lost);
+    return new Promise<T>((resolve, reject) => {
+      const deadline = `no answer in ${timeoutMs} ms`;
+      const cancel = this.#world.after(timeoutMs, () => this.#lose(deadline));
+      const settle = <V>(report: (value: V) => void) => (value: V) => {
+        cancel();
+        this.#waiting.delete(fail);
+        report(value);
+      };
+      const fail = settle(reject);
+      this.#waiting.add(fail);
+      send().then(settle(resolve), (error: unknown) => fail(this.#reasonFor(error)));
+    });
+  }
+
+  #reasonFor(error: unknown): unknown {
+    if (this.#lost) return this.#lost;
+    const refused = error instanceof postgres.PostgresError && error.severity !== "FATAL";
+    if (refused) return toSqlError(error);
+    return this.#lose(error instanceof Error ? error.message : String(error), error);
+  }
+
+  /** The connection is of no use any more. */
+  #lose(why: string, cause?: unknown): LeaseLost {
+    const lost = this.#end(new LeaseLost(why, { cause }));
+    this.#socket.destroy();
+    return lost;
+  }
+
+  /** Rejects every call, those under way too, from now on and for good. Returns the reason, which is the first. */
+  #end(reason: LeaseLost): LeaseLost {
+    if (this.#lost) return this.#lost;
+    this.#lost = reason;
+    for (const fail of [...this.#waiting]) fail(reason);
+    this.#onEnd();
+    return reason;
+  }
+}
+
+/** What postgres.js tells a socket factory. */
+interface Address {
+  readonly host: readonly string[];
+  readonly port: readonly number[];
+  /** Unix socket, or false. */
+  readonly path: string | false;
+}
+
+/** Hands out one socket, once. `onFailure` hears of a failure first: postgres.js would wait on. */
+function oneSocket(onFailure: (cause: unknown) => void) {
+  let socket: net.Socket | undefined;
+  let used = false;
+  return {
+    async open({ host, port, path }: Address): Promise<net.Socket> {
+      if (used) {
+        throw new Error(
+          "the server closed the connection during the login, as one that speaks no PostgreSQL does",
+        );
+      }
+      used = true;
+      try {
+        socket = await connect(path ? { path } : { host: host[0] ?? "", port: port[0] ?? 5432 });
+        // `host` is where postgres.js looks for the name that a TLS certificate must carry.
+        return Object.assign(socket, { host: host[0] ?? "" });
+      } catch (error) {
+        onFailure(error);
+        throw error;
+      }
+    },
+    destroy: () => void socket?.destroy(),
+  };
+}
+
+function connect(target: net.NetConnectOpts): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ ...target, timeout: postgresBounds.connectTimeoutMs });
+    const fail = (error: Error) => {
+      socket.destroy();
+      reject(error);
+    };
+    socket.once("error", fail);
+    socket.once("timeout", () => fail(new Error(`cannot connect in ${postgresBounds.connectTimeoutMs} ms`)));
+    socket.once("connect", () => {
+      socket.removeAllListeners();
+      socket.setTimeout(0);
+      socket.setNoDelay(); // or a pipelined statement waits for the acknowledgement of the one before
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,131 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { ManualWorld, settled } from "../../tests/manual_world.ts";
+import { Board, boardBounds, type Snapshot } from "./board.ts";
+import type { BookedSoFar, Books } from "./books.ts";
+
+const inventory = { waiting: 3, unarmedShards: 1, soldOut: { hits: 5, misses: 7 } };
+
+/** Counts the questions; answers what is set, and never when it is undefined. */
+class ScriptedBooks implements Books {
+  asked = 0;
+  answer: readonly BookedSoFar[] | undefined = [];
+
+  progress(): Promise<readonly BookedSoFar[]> {
+    this.asked++;
+    return this.answer === undefined ? new Promise(() => {}) : Promise.resolve(this.answer);
+  }
+}
+
+function boardUnderTest() {
+  const world = new ManualWorld();
+  const books = new ScriptedBooks();
+  return { world, books, board: new Board({ inventory, books, shards: 4, world }) };
+}
+
+function readerOf(board: Board) {
+  const stream = board.open();
+  if (stream === undefined) throw new Error("Cannot open a stream");
+  return stream.getReader();
+}
+
+async function next(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Snapshot | undefined> {
+  const { value } = await reader.read();
+  return value && JSON.parse(new TextDecoder().decode(value).replace(/^data: /, ""));
+}
+
+Deno.test("nobody looks: no timer, no question, and the same again when the last one has gone", async () => {
+  const { world, books, board } = boardUnderTest();
+  await world.advance(5000);
+  deepEqual([world.timers, books.asked, board.isWatched], [0, 0, false]);
+  const [one, two] = [readerOf(board), readerOf(board)];
+  await world.advance(0);
+  await world.advance(3000);
+  // One timer and one question a second for all of them.
+  deepEqual([world.timers, books.asked, board.isWatched], [1, 4, true]);
+  await one.cancel();
+  ok(board.isWatched);
+  await two.cancel();
+  await world.advance(3000);
+  deepEqual([world.timers, books.asked, board.isWatched], [0, 4, false]);
+});
+
+Deno.test("the first snapshot comes at once, the next after a second, and says what is known", async () => {
+  const { world, books, board } = boardUnderTest();
+  books.answer = [
+    { shard: 0, seq: 10, notedHead: 8, deadLetters: 1 },
+    { shard: 1, seq: 5, notedHead: 9, deadLetters: 2 },
+  ];
+  const reader = readerOf(board);
+  const first = await next(reader);
+  deepEqual([first?.log_lag, first?.dead_letters], [null, null]);
+  deepEqual([first?.waiting, first?.shards, first?.sold_out_cache], [
+    3,
+    { total: 4, unarmed: 1 },
+    { hits: 5, misses: 7 },
+  ]);
+  board.books.saw(0, 16); // sold here, and noted by no worker
+  await world.advance(1000);
+  const second = await next(reader);
+  deepEqual(second?.log_lag, [{ shard: 0, lag: 6 }, { shard: 1, lag: 4 }]);
+  equal(second?.dead_letters, 3);
+  await reader.cancel();
+});
+
+Deno.test("books that do not answer are asked once, and after 5 s nothing is known of them", async () => {
+  const { world, books, board } = boardUnderTest();
+  books.answer = [{ shard: 0, seq: 1, notedHead: 1, deadLetters: 0 }];
+  const reader = readerOf(board);
+  await world.advance(0);
+  books.answer = undefined;
+  await world.advance(5000);
+  equal(books.asked, 2);
+  equal(board.snapshot().dead_letters, 0);
+  await world.advance(1000);
+  deepEqual([board.snapshot().log_lag, board.snapshot().dead_letters], [null, null]);
+  await reader.cancel();
+});
+
+Deno.test("a client that does not read is let go, and the others are not", async () => {
+  const { world, board } = boardUnderTest();
+  const [deaf, awake] = [readerOf(board), readerOf(board)];
+  let heard = 0;
+  for (let second = 0; second < 2 * boardBounds.waitingMax; second++) {
+    await world.advance(1000);
+    if (await next(awake)) heard++;
+  }
+  equal(heard, 2 * boardBounds.waitingMax);
+  let waited = 0;
+  while (await next(deaf)) waited++;
+  equal(waited, boardBounds.waitingMax);
+  await awake.cancel();
+});
+
+Deno.test("a stream lasts a minute, so that a socket that nobody reads from does not keep its place", async () => {
+  const { world, board } = boardUnderTest();
+  const readers = Array.from({ length: boardBounds.streamsMax }, () => readerOf(board));
+  const all = () => Promise.all(readers.map(next));
+  await all();
+  for (let second = 0; second < 59; second++) {
+    await world.advance(1000);
+    await all(); // what the sockets take, whoever reads from them
+  }
+  equal(board.open(), undefined);
+  await world.advance(1000);
+  deepEqual(await all(), readers.map(() => undefined));
+  await readerOf(board).cancel();
+});
+
+Deno.test("there are as many streams as may be; a closed board ends them and opens no other", async () => {
+  const { world, board } = boardUnderTest();
+  const readers = Array.from({ length: boardBounds.streamsMax }, () => readerOf(board));
+  equal(board.open(), undefined);
+  await readers.pop()?.cancel();
+  readers.push(readerOf(board));
+  board.close();
+  await settled();
+  for (const reader of readers) {
+    await next(reader);
+    equal(await next(reader), undefined);
+  }
+  deepEqual([world.timers, board.open()], [0, undefined]);
+});

@@ -1,0 +1,121 @@
+/**
+ * Spans by the SDK: its batch processor and exporter, fed with spans that were complete from the start.
+ *
+ * @module
+ */
+import {
+  createTraceState,
+  type Link,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+} from "@opentelemetry/api";
+import type { HrTime } from "@opentelemetry/api";
+import type { Resource } from "@opentelemetry/resources";
+import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from "@opentelemetry/sdk-trace-base";
+import type { World } from "../runtime/world.ts";
+import { describeError } from "../runtime/logger.ts";
+import type { Outbox } from "./export_queue.ts";
+import { scope } from "./sdk_meter.ts";
+import type { LocalTrace, SpanData, SpanRef, SpanSink } from "./spans.ts";
+
+const kinds = {
+  server: SpanKind.SERVER,
+  client: SpanKind.CLIENT,
+  producer: SpanKind.PRODUCER,
+  consumer: SpanKind.CONSUMER,
+  internal: SpanKind.INTERNAL,
+} as const;
+
+/** Spans that wait, and that leave together: the figures of the design document. */
+export const spanBounds = { queueMax: 8192, batchMax: 2048, delayMs: 500 } as const;
+
+/** Queues spans and sends them in batches. */
+export class SdkSpans implements SpanSink {
+  readonly #processor: BatchSpanProcessor;
+  readonly #outbox: Outbox;
+  readonly #resource: Resource;
+  readonly #world: World;
+
+  /** `exporter` must report to `outbox`. */
+  constructor(
+    resource: Resource,
+    exporter: SpanExporter,
+    outbox: Outbox,
+    exportTimeoutMs: number,
+    world: World,
+  ) {
+    this.#resource = resource;
+    this.#outbox = outbox;
+    this.#world = world;
+    this.#processor = new BatchSpanProcessor(exporter, {
+      maxQueueSize: spanBounds.queueMax,
+      maxExportBatchSize: spanBounds.batchMax,
+      scheduledDelayMillis: spanBounds.delayMs,
+      exportTimeoutMillis: exportTimeoutMs,
+    });
+  }
+
+  take({ traceId, tracestate, hasRemoteParent, spans }: LocalTrace): void {
+    // Whole or not at all: half a trace misleads.
+    if (!this.#outbox.admit(spans.length)) return;
+    // Both clocks are read here, as the one on the wall may have been set since the start.
+    const wallMs = this.#world.now() - this.#world.elapsedMs();
+    const traceState = tracestate === "" ? undefined : createTraceState(tracestate);
+    const contextOf = (spanId: string): SpanContext => ({
+      traceId,
+      spanId,
+      traceFlags: TraceFlags.SAMPLED,
+      ...traceState && { traceState },
+    });
+    spans.forEach((span, i) => {
+      const parent = span.parentSpanId === ""
+        ? undefined
+        : { ...contextOf(span.parentSpanId), isRemote: i === 0 && hasRemoteParent };
+      this.#processor.onEnd(this.#readable(span, contextOf(span.spanId), parent, wallMs));
+    });
+  }
+
+  broken(error: unknown): void {
+    this.#outbox.lost(1, describeError(error));
+  }
+
+  /** Sends what waits, and takes nothing afterwards. */
+  shutdown(): Promise<void> {
+    return this.#processor.shutdown();
+  }
+
+  #readable(span: SpanData, own: SpanContext, parent: SpanContext | undefined, wallMs: number): ReadableSpan {
+    const { name, kind, startMs, endMs, attributes, error, links = [] } = span;
+    return {
+      name,
+      kind: kinds[kind],
+      spanContext: () => own,
+      ...parent && { parentSpanContext: parent },
+      startTime: toHrTime(wallMs + startMs),
+      endTime: toHrTime(wallMs + endMs),
+      duration: toHrTime(endMs - startMs),
+      status: error === "" ? { code: SpanStatusCode.UNSET } : { code: SpanStatusCode.ERROR, message: error },
+      attributes: Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined)),
+      links: links.map(toLink),
+      events: [],
+      ended: true,
+      resource: this.#resource,
+      instrumentationScope: scope,
+      droppedAttributesCount: 0,
+      droppedEventsCount: 0,
+      droppedLinksCount: 0,
+    };
+  }
+}
+
+function toLink({ traceId, spanId, sampled }: SpanRef): Link {
+  const traceFlags = sampled ? TraceFlags.SAMPLED : TraceFlags.NONE;
+  return { context: { traceId, spanId, traceFlags, isRemote: true } };
+}
+
+function toHrTime(ms: number): HrTime {
+  const seconds = Math.floor(ms / 1000);
+  return [seconds, Math.round((ms - seconds * 1000) * 1e6)];
+}

@@ -1,0 +1,179 @@
+/**
+ * Watches a worker: a span `db.sync` for each batch that it books, linked to the orders in it, and the figures of the
+ * shards that it keeps. Who has a shard's lease reports on it, and nobody else does.
+ *
+ * @module
+ */
+import type { TelemetryConfig } from "../runtime/settings/config.ts";
+import type { LogEntry } from "../domain/event.ts";
+import type { Booked } from "../worker/apply.ts";
+import type { ArmingResult, BookingWatch, ShardFigures, WorkerWatch } from "../worker/observer.ts";
+import type { World } from "../runtime/world.ts";
+import { instruments } from "./instruments.ts";
+import type { Series } from "../runtime/histogram.ts";
+import { Counts, figure, type Meter, type Reading } from "./meter.ts";
+import type { SpanSink } from "./spans.ts";
+import { StockBoard } from "./stock_board.ts";
+import { Sync, takeRelay } from "./sync.ts";
+import type { Places } from "./trace_context.ts";
+
+/** What watching needs. */
+export interface ShardsParts {
+  /** Tells the time. */
+  readonly world: World;
+  /** Which traces are kept. */
+  readonly config: TelemetryConfig;
+  /** Finds places in traces. */
+  readonly places: Places;
+  /** Takes spans. */
+  readonly spans: SpanSink;
+  /** Takes metrics. */
+  readonly meter: Meter;
+}
+
+/** What is known of a shard whose lease is here. */
+interface Shard {
+  isArmed: boolean;
+  lag: number;
+  /** Messages of the topic; undefined without one. */
+  unread: number | undefined;
+  /** Of the oldest event that is not booked, by the store's clock; 0 = all are. */
+  oldestAtMs: number;
+  driftUnits: number;
+  deadLetters: number;
+  promisesOff: number;
+}
+
+/** See {@link WorkerWatch}. */
+export class Shards implements WorkerWatch {
+  readonly #parts: ShardsParts;
+  readonly #shards = new Map<number, Shard>();
+  readonly #stock: StockBoard;
+  readonly #armings = new Counts(instruments.armings);
+  readonly #commits: Series;
+  readonly #holdLags: Series;
+  #events = 0;
+
+  /** Reports from now on. */
+  constructor(parts: ShardsParts) {
+    const { meter, world } = this.#parts = parts;
+    this.#stock = new StockBoard(world);
+    this.#commits = meter.series(instruments.commitDuration, {});
+    this.#holdLags = meter.series(instruments.holdLag, {});
+    meter.observe(instruments.workerShards, () => figure(this.#shards.size));
+    meter.observe(instruments.armings, () => this.#armings.readings());
+    meter.observe(instruments.ledgerEvents, () => figure(this.#events));
+    meter.observe(instruments.stock, () => this.#stock.readings());
+    meter.observe(instruments.logLag, () => this.#each(({ lag }) => lag));
+    meter.observe(instruments.kafkaLag, () => this.#each(({ unread }) => unread));
+    meter.observe(instruments.logAge, () => this.#each((shard) => this.#ageS(shard)));
+    meter.observe(instruments.drift, () => this.#each(({ driftUnits }) => driftUnits));
+    meter.observe(instruments.deadLetters, () => this.#each(({ deadLetters }) => deadLetters));
+    meter.observe(instruments.promisesOff, () => this.#each(({ promisesOff }) => promisesOff));
+  }
+
+  /** Shards of this process that may not sell. */
+  get unarmed(): number {
+    return [...this.#shards.values()].filter(({ isArmed }) => !isArmed).length;
+  }
+
+  leased(shard: number): void {
+    this.#shards.set(shard, {
+      isArmed: false,
+      lag: 0,
+      unread: undefined,
+      oldestAtMs: 0,
+      driftUnits: 0,
+      deadLetters: 0,
+      promisesOff: 0,
+    });
+  }
+
+  released(shard: number): void {
+    this.#shards.delete(shard);
+    this.#stock.forget(shard);
+  }
+
+  verified(shard: number, result: ArmingResult, driftUnits: number): void {
+    this.#armings.add(result);
+    const known = this.#shards.get(shard);
+    if (known) Object.assign(known, { driftUnits, isArmed: result === "armed" || result === "rebuilt" });
+  }
+
+  disarmed(shard: number): void {
+    const known = this.#shards.get(shard);
+    if (known) known.isArmed = false;
+  }
+
+  booking(shard: number, entries: readonly LogEntry[]): BookingWatch {
+    const known = this.#shards.get(shard);
+    const oldestAtMs = entries[0]?.events[0]?.atMs ?? 0;
+    if (known) known.oldestAtMs = oldestAtMs;
+    const sync = new Sync(shard, entries, this.#parts);
+    return {
+      traceparent: sync.traceparent,
+      ended: (booked) => {
+        this.#commits.record(sync.ended(booked) / 1000);
+        if (booked.kind === "applied") this.#booked(shard, entries, booked);
+      },
+      failed: (error) => sync.failed(error),
+    };
+  }
+
+  visited(shard: number, head: number, booked: number): void {
+    const known = this.#shards.get(shard);
+    if (!known) return;
+    known.lag = Math.max(0, head - booked);
+    if (known.lag === 0) known.oldestAtMs = 0;
+  }
+
+  appended(shard: number, entries: readonly LogEntry[], startMs: number, endMs: number): void {
+    takeRelay(this.#parts, shard, entries, startMs, endMs);
+  }
+
+  topicRead(shard: number, unread: number): void {
+    const known = this.#shards.get(shard);
+    if (known) known.unread = unread;
+  }
+
+  promisesOff(shard: number, count: number): void {
+    const known = this.#shards.get(shard);
+    if (known) known.promisesOff = count;
+  }
+
+  figures(shard: number, { deadLetters, lowStock }: ShardFigures): void {
+    const known = this.#shards.get(shard);
+    if (known) known.deadLetters = deadLetters;
+    for (const { sku, available } of lowStock ?? []) this.#stock.saw(shard, sku, available, 0);
+  }
+
+  #booked(
+    shard: number,
+    entries: readonly LogEntry[],
+    { events: count }: Extract<Booked, { kind: "applied" }>,
+  ): void {
+    this.#events += count;
+    for (const { events } of entries) {
+      for (const { kind, lines, atMs, data } of events) {
+        for (const { sku, delta, available } of lines) {
+          this.#stock.saw(shard, sku, available, Math.max(0, -delta));
+        }
+        if (kind === "expire" && data.expires !== undefined) {
+          this.#holdLags.record(Math.max(0, atMs - data.expires) / 1000);
+        }
+      }
+    }
+  }
+
+  /** The store's clock and this one may differ, by less than anybody has to act on. */
+  #ageS({ oldestAtMs }: Shard): number {
+    return oldestAtMs === 0 ? 0 : Math.max(0, this.#parts.world.now() - oldestAtMs) / 1000;
+  }
+
+  #each(read: (shard: Shard) => number | undefined): Reading[] {
+    return [...this.#shards].flatMap(([shard, known]) => {
+      const value = read(known);
+      return value === undefined ? [] : [{ value, labels: { shard } }];
+    });
+  }
+}

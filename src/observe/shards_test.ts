@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { loadConfig } from "../runtime/settings/config.ts";
+import type { InventoryEvent, LogEntry } from "../domain/event.ts";
+import { ManualWorld } from "../../tests/manual_world.ts";
+import type { Instrument } from "./instruments.ts";
+import type { Meter, Reading } from "./meter.ts";
+import { Shards } from "./shards.ts";
+import type { SpanData } from "./spans.ts";
+import { Tracing } from "./trace_context.ts";
+
+function watchUnderTest(env: Record<string, string> = {}) {
+  const world = new ManualWorld();
+  const { telemetry: config } = loadConfig({ OTLP_ENDPOINT: "http://127.0.0.1:4318", ...env });
+  assert.ok(config);
+  const observed = new Map<string, () => Iterable<Reading>>();
+  const recorded = new Map<string, number[]>();
+  const meter: Meter = {
+    observe: ({ name }, read) => void observed.set(name, read),
+    series: ({ name }: Instrument) => ({
+      record: (value) => void recorded.set(name, [...recorded.get(name) ?? [], value]),
+    }),
+  };
+  const spans: SpanData[] = [];
+  const watch = new Shards({
+    world,
+    config,
+    places: new Tracing(world, config),
+    spans: { take: (trace) => spans.push(...trace.spans), broken: (error) => assert.fail(String(error)) },
+    meter,
+  });
+  const read = (name: string) =>
+    [...observed.get(name)?.() ?? []].map(({ value, labels }) => [labels, value]);
+  return { world, watch, spans, recorded, read };
+}
+
+function traceparent(n: number, flags: string): string {
+  const digits = n.toString(16).padStart(15, "0");
+  return `00-${digits.padStart(32, "1")}-1${digits}-${flags}`;
+}
+
+function entryOf(seq: number, events: readonly Partial<InventoryEvent>[], atMs = 0): LogEntry {
+  const whole = events.map((event, i): InventoryEvent => ({
+    seq: seq + i,
+    kind: "deduct",
+    id: `o-${seq + i}`,
+    userId: "u",
+    actor: "",
+    traceparent: "",
+    reason: "",
+    reference: "",
+    data: {},
+    atMs,
+    lines: [{ sku: "SKU", delta: -1, reservedDelta: 0, available: 100 - seq - i, reserved: 0 }],
+    ...event,
+  }));
+  return { position: { epoch: 1, seq: seq + events.length - 1 }, events: whole };
+}
+
+const applied = {
+  kind: "applied",
+  cursor: { epoch: 1, seq: 1 },
+  events: 1,
+  deadLetters: 0,
+  compensations: 0,
+} as const;
+
+Deno.test("a batch has one span, linked to the orders whose traces are kept, in a quiet time to all; to each once", () => {
+  const { watch, spans } = watchUnderTest();
+  const orders = Array.from(
+    { length: 2000 },
+    (_, i) => ({ traceparent: traceparent(i, i % 5 === 4 ? "01" : "00") }),
+  );
+  const batch = { traceparent: traceparent(4, "01") };
+  watch.booking(0, [entryOf(1, orders), entryOf(2001, [batch, {}])]).ended({ ...applied, events: 2002 });
+  watch.booking(0, [entryOf(2003, [{ traceparent: traceparent(9, "00") }])]).ended(applied);
+  const [rush, quiet, ...others] = spans;
+  assert.equal(others.length, 0);
+  assert.equal(rush?.name, "db.sync");
+  assert.ok(rush?.links?.every(({ sampled }) => sampled));
+  assert.equal(new Set(rush?.links?.map(({ traceId }) => traceId)).size, 256);
+  assert.equal(rush?.attributes["messaging.batch.message_count"], 2002);
+  assert.equal(rush?.attributes["inventory.log.seq.first"], 1);
+  assert.equal(rush?.attributes["inventory.log.seq.last"], 2002);
+  assert.equal(quiet?.links?.length, 1);
+});
+
+Deno.test("with TRACE_RATIO=0 a batch is kept for an order whose trace is, and when it failed or was slow", async () => {
+  const { world, watch, spans } = watchUnderTest({ TRACE_RATIO: "0", TRACE_SLOW_MS: "100" });
+  watch.booking(0, [entryOf(1, [{ traceparent: traceparent(1, "00") }])]).ended(applied);
+  assert.equal(spans.length, 0);
+  watch.booking(0, [entryOf(1, [{ traceparent: traceparent(1, "01") }])]).ended(applied);
+  watch.booking(0, [entryOf(1, [{}])]).failed(new TypeError("broken"));
+  const slow = watch.booking(0, [entryOf(1, [{}])]);
+  await world.advance(101);
+  slow.ended(applied);
+  assert.deepEqual(spans.map(({ error }) => error), ["", "TypeError", ""]);
+});
+
+Deno.test("lag and age are those of the oldest event that is not booked, and a lease that is gone reports nothing", async () => {
+  const { world, watch, read } = watchUnderTest();
+  watch.leased(3);
+  watch.verified(3, "armed", 0);
+  assert.equal(watch.unarmed, 0);
+  const booking = watch.booking(3, [entryOf(1, [{}], world.now())]);
+  await world.advance(2500);
+  assert.deepEqual(read("inventory.log.oldest_age"), [[{ shard: 3 }, 2.5]]);
+  booking.ended(applied);
+  watch.visited(3, 8, 1);
+  assert.deepEqual(read("inventory.log.lag"), [[{ shard: 3 }, 7]]);
+  watch.visited(3, 8, 8);
+  assert.deepEqual(read("inventory.log.oldest_age"), [[{ shard: 3 }, 0]]);
+  assert.deepEqual(read("inventory.kafka.lag"), [], "there is no topic");
+  watch.topicRead(3, 5);
+  assert.deepEqual(read("inventory.kafka.lag"), [[{ shard: 3 }, 5]]);
+  assert.deepEqual(read("inventory.stock.current"), [[{ sku: "SKU", shard: 3 }, 99]]);
+  watch.verified(3, "refused", 12);
+  assert.deepEqual([read("inventory.ledger.drift"), watch.unarmed], [[[{ shard: 3 }, 12]], 1]);
+  watch.promisesOff(3, 2);
+  assert.deepEqual(read("inventory.promises.off"), [[{ shard: 3 }, 2]]);
+  watch.released(3);
+  for (
+    const name of [
+      "inventory.log.lag",
+      "inventory.ledger.drift",
+      "inventory.promises.off",
+      "inventory.stock.current",
+    ]
+  ) {
+    assert.deepEqual(read(name), [], name);
+  }
+  assert.deepEqual(read("inventory.worker.shards"), [[{}, 0]]);
+});
+
+Deno.test("what a hold kept beyond its time is counted when it is released", () => {
+  const { watch, recorded } = watchUnderTest();
+  const lapsed = { kind: "expire", data: { expires: 1000 } };
+  watch.booking(0, [entryOf(1, [lapsed], 1250)]).ended(applied);
+  assert.deepEqual(recorded.get("inventory.hold.release.lag"), [0.25]);
+});
+
+Deno.test("what is appended to a topic has a span of its own, linked as the ledger's is", () => {
+  const { watch, spans } = watchUnderTest();
+  watch.appended(2, [entryOf(7, [{ traceparent: traceparent(1, "01") }, {}])], 100, 130);
+  const [span] = spans;
+  assert.deepEqual([span?.name, span?.kind, span?.startMs, span?.endMs], [
+    "kafka.relay",
+    "producer",
+    100,
+    130,
+  ]);
+  assert.equal(span?.links?.length, 1);
+  assert.equal(span?.attributes["messaging.system"], "kafka");
+  assert.deepEqual([span?.attributes["inventory.shard"], span?.attributes["inventory.log.seq.last"]], [2, 8]);
+});

@@ -1,0 +1,47 @@
+/**
+ * Figures of calls to the stores: how large the batches are, how long Redis and PostgreSQL take.
+ *
+ * @module
+ */
+import type { StoreCall } from "../decide/command_timings.ts";
+import { instruments } from "./instruments.ts";
+import type { Series } from "../runtime/histogram.ts";
+import { Cells, type Meter, overflowLabels } from "./meter.ts";
+
+/** Blocks until something comes: how long that takes says nothing about Redis. */
+const waiting: ReadonlySet<string> = new Set(["XREAD"]);
+
+/** Counts calls. */
+export class StoreCalls {
+  readonly #batchSize: Series;
+  readonly #durations: Cells<string, string, Series>;
+
+  /** Counts from now on. */
+  constructor(meter: Meter) {
+    const { batchSize, callDuration } = instruments;
+    this.#batchSize = meter.series(batchSize, {});
+    this.#durations = new Cells(
+      callDuration.seriesMax,
+      (call, error) => {
+        const [system = "", operation = ""] = call.split(" ");
+        return meter.series(callDuration, {
+          "db.system.name": system,
+          "db.operation.name": operation,
+          ...error !== "" && { "error.type": error },
+        });
+      },
+      () => meter.series(callDuration, overflowLabels),
+    );
+  }
+
+  /** A lane's call, memory or Redis. */
+  lane(call: StoreCall): void {
+    this.#batchSize.record(call.size);
+  }
+
+  /** An operation of a client; `error` is one word, empty when it went well. */
+  client(system: string, operation: string, ms: number, error: string): void {
+    if (waiting.has(operation)) return;
+    this.#durations.get(`${system} ${operation}`, error).record(ms / 1000);
+  }
+}

@@ -1,0 +1,288 @@
+/**
+ * The worker's side of Redis: looks, restores, arms.
+ *
+ * @module
+ */
+import type { Finding } from "../domain/check_result.ts";
+import type { StoredScript } from "../ledger/ledger.ts";
+import type { LineRow, QuotaRow, StockRow } from "../domain/rows.ts";
+import { type LogEntry, parsePosition, type Position } from "../domain/event.ts";
+import { decodeEntries } from "./stream.ts";
+import {
+  type Arming,
+  type Nonce,
+  RestoreOvertaken,
+  type RestoreStart,
+  type ShardControl,
+  type ShardNote,
+  type ShardView,
+  type Visit,
+} from "../decide/shard_control.ts";
+import { type DecisionLimits, packLimits, unpackLimits } from "../domain/limits.ts";
+import { isForAPerson, refusesWrites, StoreError } from "../domain/errors.ts";
+import { pairKey, rememberedKey } from "../domain/remembered_line.ts";
+import { encodeLine } from "./wire_lines.ts";
+import { readServer } from "./server_facts.ts";
+import { decodeVisit, noteValue, packStock, unpackStock } from "./wire_control.ts";
+import { allShardKeys, keyNames, type RedisPlace } from "./keys.ts";
+import type { Links } from "./shard_connections.ts";
+import { digestOf, readScript, type Script } from "./script.ts";
+import { FollowerWatch, type FoundFollowers } from "./replicas.ts";
+import { integer, list, text } from "./reply.ts";
+import { judgeServer } from "./server_checks.ts";
+import type { World } from "../runtime/world.ts";
+
+/** What the worker needs to know beside the place. */
+export interface ControlOptions extends RedisPlace {
+  /** By which the shards that it arms and visits decide. */
+  readonly limits: DecisionLimits;
+  /** Its clock is the one that the server's is held against, and says when to look at the replicas again. */
+  readonly world: World;
+  /** REPLICA_TIMEOUT_MS. */
+  readonly replicaTimeoutMs: number;
+  /** The deciding scripts of the versions in use, loaded beside this one's; left out = none. */
+  readonly versions?: () => Promise<readonly StoredScript[]>;
+}
+
+/** Entries kept behind the ledger's position, for an operator who wants to look: 10,000 events. */
+const trimMargin = 10_000;
+const scanCount = 2000;
+const sweepFields = 250;
+const eventsKey = keyNames.indexOf("events");
+
+/** Verifies, restores and arms shards in Redis. */
+export class RedisControl implements ShardControl {
+  readonly #links: Links;
+  readonly #keys: string[][];
+  readonly #options: ControlOptions;
+  readonly #settings: string;
+  readonly #followers: FollowerWatch;
+  /** Written into every shard that is armed or visited. */
+  readonly limits: DecisionLimits;
+  readonly #decide = readScript("decide");
+  readonly #inspect = readScript("inspect");
+  readonly #arm = readScript("arm");
+  readonly #visit = readScript("acknowledge");
+  readonly #disarm = readScript("disarm");
+  readonly #restore = readScript("restore");
+  readonly #note = readScript("publish_guarantees");
+  readonly #sweep = readScript("sweep");
+  readonly #probeWrites = readScript("probe_writes");
+
+  /** Reads its scripts from `lua/` and sends nothing yet. {@link close} closes `links`. */
+  constructor(links: Links, options: ControlOptions) {
+    this.#links = links;
+    this.#options = options;
+    this.limits = options.limits;
+    this.#settings = packLimits(options.limits);
+    this.#followers = new FollowerWatch(options.world, options.replicaTimeoutMs);
+    this.#keys = allShardKeys(options);
+  }
+
+  /** `INFO`, `CONFIG GET` and `TIME`, judged by `redis/fitness.ts`. A server that refuses the second is no error. */
+  async findings(shard: number): Promise<Finding[]> {
+    const facts = await readServer(this.#links, shard, this.#options.world);
+    return judgeServer({ ...facts, followers: await this.#followersOf(shard) });
+  }
+
+  /** One `HSET`, if the shard is this deployment's. Loads its script: what forbids to arm comes before {@link inspect}. */
+  async note(shard: number, deployment: string, note: ShardNote): Promise<void> {
+    await this.#links.call(shard, "SCRIPT", "LOAD", this.#note.source);
+    await this.#run(this.#note, shard, deployment, note.kind, noteValue(note));
+  }
+
+  /** Loads every script, the one of the API among them, then reads the shard in one call and probes for writes. */
+  async inspect(shard: number): Promise<ShardView> {
+    // The API may not load scripts (its user needs no `script`), so a shard is armed with its script.
+    for (const script of this.#scripts()) {
+      await this.#links.call(shard, "SCRIPT", "LOAD", script.source);
+    }
+    // An API of another version calls its own script; its worker may be gone, and a restart has forgotten the script.
+    for (const { sha, source } of await this.#options.versions?.() ?? []) {
+      if (digestOf(source) === sha) await this.#links.call(shard, "SCRIPT", "LOAD", source);
+    }
+    return await this.#view(shard);
+  }
+
+  async #view(shard: number): Promise<ShardView> {
+    const refusal = await this.#refusal(shard);
+    const view = JSON.parse(text(await this.#run(this.#inspect, shard)));
+    const [first, last] = [parsePosition(view.first), parsePosition(view.last)];
+    return {
+      instance: text(view.instance),
+      deployment: view.deployment === "" ? null : text(view.deployment),
+      shards: Number(view.shards),
+      armed: view.armed === true,
+      position: { epoch: Number(view.epoch), seq: Number(view.seq) },
+      applied: Number(view.applied),
+      epochSeen: Math.max(Number(view.epoch), Number(view.epoch_seen)),
+      log: first && last ? { first, last } : null,
+      limits: unpackLimits(text(view.settings)),
+      nonce: text(view.nonce),
+      suspect: view.suspect === true,
+      logWay: text(view.log_way),
+      skus: integer(view.skus),
+      empty: integer(view.keys) === 0,
+      refusal,
+    };
+  }
+
+  /** Why the server refuses writes, as it says it; empty when it takes them. */
+  async #refusal(shard: number): Promise<string> {
+    try {
+      await this.#run(this.#probeWrites, shard);
+      return "";
+    } catch (error) {
+      if (refusesWrites(error) || error instanceof StoreError && error.code === "READONLY") {
+        return error.message;
+      }
+      throw error;
+    }
+  }
+
+  /** One `HSCAN`: about 2000 SKUs. A SKU may come twice; one that stays is never missed. */
+  async stock(shard: number, cursor: string): Promise<{ rows: StockRow[]; next: string | null }> {
+    const reply = await this.#links.call(shard, "HSCAN", this.#key(shard, 1), cursor, "COUNT", scanCount);
+    const [next, flat] = list(reply);
+    const fields = list(flat).map(text);
+    const rows: StockRow[] = [];
+    for (let i = 0; i + 1 < fields.length; i += 2) {
+      rows.push(unpackStock(fields[i] ?? "", fields[i + 1] ?? ""));
+    }
+    return { rows, next: text(next) === "0" ? null : text(next) };
+  }
+
+  /** One `XRANGE`. */
+  async entries(shard: number, after: Position, entriesMax: number): Promise<LogEntry[]> {
+    const range = [`(${after.epoch}-${after.seq}`, "+", "COUNT", entriesMax];
+    return decodeEntries(await this.#links.call(shard, "XRANGE", this.#key(shard, eventsKey), ...range));
+  }
+
+  /** One `HDEL`: the script refuses from its next call on. */
+  async disarm(shard: number, deployment: string, suspect = false): Promise<void> {
+    await this.#run(this.#disarm, shard, deployment, "", Number(suspect));
+  }
+
+  /** One script a call. */
+  async disarmUnvisited(shard: number, deployment: string, word: string): Promise<"noted" | "disarmed"> {
+    return await this.#run(this.#disarm, shard, deployment, word, 1) === 2 ? "noted" : "disarmed";
+  }
+
+  /**
+   * Compares and empties in one script.
+   *
+   * @throws {RestoreOvertaken} when the shard is no longer as it was `seen`: nothing was emptied
+   */
+  async beginRestore(shard: number, token: string, seen: ShardView, start: RestoreStart): Promise<void> {
+    const { instance, position } = seen;
+    const where = [start.deployment, start.shards, start.seq, start.booked];
+    await this.#step(shard, ["begin", token, instance, position.epoch, position.seq, ...where]);
+  }
+
+  /**
+   * One call a chunk; the script takes at most 2000 rows.
+   *
+   * @throws {RestoreOvertaken} when another restore began: nothing was written
+   */
+  async restoreStock(shard: number, token: string, rows: readonly StockRow[]): Promise<void> {
+    if (rows.length === 0) return;
+    const flat = rows.flatMap((row) => [row.sku, packStock(row)]);
+    await this.#step(shard, ["stock", token, ...flat]);
+  }
+
+  /**
+   * One call a chunk.
+   *
+   * @throws {RestoreOvertaken} when another restore began: nothing was written
+   */
+  async restoreQuotas(shard: number, token: string, rows: readonly QuotaRow[]): Promise<void> {
+    if (rows.length === 0) return;
+    const flat = rows.flatMap(({ userId, sku, units, sale }) => [pairKey(userId, sku), units, sale]);
+    await this.#step(shard, ["quotas", token, ...flat]);
+  }
+
+  /**
+   * One call a chunk. What was bought within the user's limit counts for it again.
+   *
+   * @throws {RestoreOvertaken} when another restore began: nothing was written
+   */
+  async restoreLines(shard: number, token: string, rows: readonly LineRow[]): Promise<void> {
+    if (rows.length === 0) return;
+    const lines = rows.map((row) => [rememberedKey(row), encodeLine(row)]);
+    await this.#step(shard, ["lines", token, JSON.stringify(lines), this.limits.userLimitMs]);
+  }
+
+  /** Compares and arms in one script, so no restart, promotion or other worker comes between. */
+  async arm(shard: number, arming: Arming): Promise<boolean> {
+    const { seen, epoch, deployment, shards, applied, token } = arming;
+    const verified = [seen.instance, seen.position.epoch, seen.position.seq];
+    const { replicas, onDisk } = await this.#followersOf(shard);
+    const what = [epoch, deployment, shards, applied, token, replicas, Number(onDisk)];
+    const armed = await this.#run(this.#arm, shard, ...verified, ...what, this.#settings) === 1;
+    // A replica that never got anything before this acknowledges it now: it counts from the next visit on.
+    await this.#links.run(shard, async (connection) => await this.#followers.forget(connection));
+    return armed;
+  }
+
+  /**
+   * Trims 10,000 numbers behind `applied`, whatever their epoch, in whole nodes of the stream: a few more may stay.
+   * Notes for which replicas answers wait, and the limits.
+   */
+  async visit(shard: number, applied: Position, deployment: string, nonce: Nonce): Promise<Visit> {
+    const keep = Math.max(0, applied.seq - trimMargin);
+    const { replicas, onDisk, isCertain, silent } = await this.#followersOf(shard);
+    const followers = [replicas, Number(onDisk), Number(isCertain)];
+    const told = [applied.seq, applied.epoch, keep, deployment, ...followers, nonce.known, nonce.next];
+    try {
+      const reply = await this.#run(this.#visit, shard, ...told, this.#settings);
+      return { ...decodeVisit(reply), silentReplicas: silent };
+    } catch (error) {
+      if (!refusesWrites(error) && !isForAPerson(error)) throw error;
+      const view = await this.#view(shard);
+      const { armed, deployment: owner, position: { epoch, seq } } = view;
+      const isKnown = armed && owner === deployment && epoch === applied.epoch && seq >= applied.seq;
+      const isSame = [nonce.known, nonce.next].includes(view.nonce);
+      const kind = !isKnown ? "lost" : isSame ? "armed" : "replaced";
+      return { kind, head: seq, nonce: view.nonce, silentReplicas: silent, refusal: error.message };
+    }
+  }
+
+  /** One `HSCAN` of some 250 counts. */
+  async sweepQuotas(shard: number, deployment: string, cursor: string): Promise<string> {
+    return text(await this.#run(this.#sweep, shard, deployment, cursor, sweepFields));
+  }
+
+  /** Closes the connections; calls on their way reject. */
+  close(): Promise<void> {
+    return this.#links.close();
+  }
+
+  #followersOf(shard: number): Promise<FoundFollowers> {
+    return this.#links.run(shard, (connection) => this.#followers.of(connection));
+  }
+
+  async #step(shard: number, args: (string | number)[]): Promise<void> {
+    if (await this.#run(this.#restore, shard, ...args) === 1) return;
+    throw new RestoreOvertaken(`Cannot restore shard ${shard} as it changed or another restore began`);
+  }
+
+  #run(script: Script, shard: number, ...args: (string | number)[]): Promise<unknown> {
+    const keys = this.#shardKeys(shard);
+    return this.#links.call(shard, "EVALSHA", script.sha, keys.length, ...keys, ...args);
+  }
+
+  #scripts(): Script[] {
+    const asked = [this.#decide, this.#inspect, this.#probeWrites];
+    return [...asked, this.#arm, this.#visit, this.#disarm, this.#restore, this.#note, this.#sweep];
+  }
+
+  #key(shard: number, index: number): string {
+    return this.#shardKeys(shard)[index] ?? "";
+  }
+
+  #shardKeys(shard: number): string[] {
+    const keys = this.#keys[shard];
+    if (!keys) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#keys.length}`);
+    return keys;
+  }
+}

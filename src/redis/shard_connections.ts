@@ -1,0 +1,137 @@
+/**
+ * Connections to wherever the shards are, on which a command runs at most once.
+ *
+ * A server that says `MOVED` did nothing, so the call is made again where the shard is. `ASK` and `TRYAGAIN`
+ * are not followed: while a slot moves, both sides refuse a script that lacks one of its keys there, and some
+ * keys of a shard never exist. So a shard that moves sells nothing until its slot has arrived and the worker
+ * has verified it there.
+ *
+ * @module
+ */
+import { StoreError } from "../domain/errors.ts";
+import { Connection } from "./connection.ts";
+import type { Servers } from "./cluster_map.ts";
+
+/** Redirects a call follows: one after a failover, one more when the slot moves on meanwhile. */
+const redirectsMax = 2;
+/** For a first connection, which takes 2 ms on loopback; one that was lost is not waited for. */
+const connectWithinMs = 500;
+
+/** What a change of masters would explain. */
+const doubtful = new Set([
+  "CLUSTERDOWN",
+  "MASTERDOWN",
+  "READONLY",
+  "NOREPLICAS",
+  "not_replicated",
+  "connection_lost",
+  "not_connected",
+]);
+
+/** A role's connections, opened when they are first needed. */
+export class Links {
+  readonly #servers: Servers;
+  readonly #each: "shard" | "server";
+  readonly #open = new Map<string, Connection>();
+  readonly #unlisten: () => void;
+  /** Settles when the connections that were left are gone. */
+  #left: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  /**
+   * Sends nothing yet.
+   *
+   * @param each what has a connection of its own: each `shard` where calls wait on the server, and would hold
+   *   up those of other shards; each `server` where they do not
+   */
+  constructor(servers: Servers, each: "shard" | "server") {
+    this.#servers = servers;
+    this.#each = each;
+    this.#unlisten = servers.onChange(() => this.#leave());
+  }
+
+  /**
+   * Sends one command to the server that has the shard. Which commands run there when it is redirected is for
+   * the caller: `MOVED` means that it did not run.
+   *
+   * @throws {StoreError} `not_connected`, `connection_lost` and every error reply
+   */
+  call(shard: number, command: string, ...args: (string | number)[]): Promise<unknown> {
+    return this.run(shard, (connection) => connection.call(command, ...args));
+  }
+
+  /**
+   * Gives `use` the connection to the server that has the shard, again after a redirect. What must stay
+   * together is sent in one turn.
+   *
+   * @throws {StoreError} as {@link call}, and what `use` throws
+   */
+  async run<T>(shard: number, use: (connection: Connection) => Promise<T>): Promise<T> {
+    for (let redirects = 0;; redirects++) {
+      const connection = this.#connection(shard);
+      try {
+        if (connection.isNew) await connection.whenReady(connectWithinMs);
+        return await use(connection);
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        if (doubtful.has(error.code)) this.#servers.doubt();
+        if (error.code !== "MOVED") throw error;
+        this.#servers.moved(shard, error.message, connection.url);
+        if (redirects === redirectsMax) throw error;
+      }
+    }
+  }
+
+  /** Resolves when the shard's connection can be used, or rejects after `timeoutMs`. */
+  async whenReady(shard: number, timeoutMs: number): Promise<void> {
+    if (this.#servers.urlOf(shard) === undefined) await this.#servers.whenKnown(timeoutMs);
+    await this.#connection(shard).whenReady(timeoutMs);
+  }
+
+  /** Closes; calls in flight reject at once. Resolves when the sockets are gone. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#unlisten();
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.all([this.#left, ...open.map((connection) => connection.close())]);
+  }
+
+  #connection(shard: number): Connection {
+    const url = this.#servers.urlOf(shard);
+    if (url === undefined || this.#closed) {
+      throw new StoreError("not_connected", "none", `Cannot reach shard ${shard}: nobody knows where it is`);
+    }
+    const key = this.#keyOf(shard, url);
+    let connection = this.#open.get(key);
+    if (!connection) {
+      connection = new Connection(url, {
+        ...this.#servers.options,
+        onClose: () => this.#servers.doubt(),
+      });
+      this.#open.set(key, connection);
+    }
+    return connection;
+  }
+
+  /**
+   * Closes what leads to a server that no longer has the shard: the calls that wait there, on a frozen one for
+   * ever, are unknown now.
+   */
+  #leave(): void {
+    const wanted = new Set<string>();
+    for (let shard = 0; shard < this.#servers.shards; shard++) {
+      const url = this.#servers.urlOf(shard);
+      if (url !== undefined) wanted.add(this.#keyOf(shard, url));
+    }
+    for (const [key, connection] of this.#open) {
+      if (wanted.has(key)) continue;
+      this.#open.delete(key);
+      this.#left = Promise.all([this.#left, connection.close()]);
+    }
+  }
+
+  #keyOf(shard: number, url: string): string {
+    return this.#each === "shard" ? `${shard} ${url}` : url;
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * How commands and replies travel between TypeScript and `lua/decide.lua`. The header of that file
+ * is the contract; `tests/tidy_test.ts` holds this table against it.
+ *
+ * @module
+ */
+import type { Followers } from "./replicas.ts";
+import { integer, list, text } from "./reply.ts";
+import type { Adjust, Command } from "../domain/command.ts";
+import type { Decided } from "../domain/outcome.ts";
+import type { Timed } from "../decide/store.ts";
+import { decodeLine, decodePolicy, encodeLine, linesOf } from "./wire_lines.ts";
+
+/** A reply to one command: its kind, then what the kind has. */
+export type Reply = readonly [string, ...unknown[]];
+
+/** One reply of Lua, one outcome: the table of this boundary. */
+export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = {
+  accepted: (reply) => accepted(reply, {}),
+  created: (reply) => accepted(reply, { created: true }),
+  replayed: (reply) => accepted(reply, { replayed: true }),
+  replayed_created: (reply) => accepted(reply, { replayed: true, created: true }),
+  settled: (reply) => settled(reply, {}),
+  replayed_settled: (reply) => settled(reply, { replayed: true }),
+  extended: (reply) => ({ kind: "extended", seq: integer(reply[1]), expiresAtMs: integer(reply[2]) }),
+  conflict: (reply) => ({ kind: "conflict", sku: text(reply[1]) }),
+  unknown_sku: (reply) => ({ kind: "unknown_sku", sku: text(reply[1]) }),
+  unknown_order: () => ({ kind: "unknown_order" }),
+  unknown_reservation: () => ({ kind: "unknown_reservation" }),
+  forbidden: () => ({ kind: "forbidden" }),
+  already_confirmed: () => ({ kind: "already_confirmed" }),
+  already_cancelled: () => ({ kind: "already_cancelled" }),
+  reservation_expired: () => ({ kind: "reservation_expired" }),
+  exceeds: (reply) => ({ kind: "exceeds", sku: text(reply[1]), units: integer(reply[2]) }),
+  stale: (reply) => ({ kind: "stale", sku: text(reply[1]), available: integer(reply[2]) }),
+  stale_rules: (reply) => ({ kind: "stale_rules", sku: text(reply[1]), version: integer(reply[2]) }),
+  paused: (reply) => ({ kind: "paused", sku: text(reply[1]) }),
+  not_open: (reply) => ({ kind: "not_open", sku: text(reply[1]), opensAtMs: integer(reply[2]) }),
+  sale_closed: (reply) => ({ kind: "sale_closed", sku: text(reply[1]), closesAtMs: integer(reply[2]) }),
+  token_required: (reply) => ({ kind: "token_required", sku: text(reply[1]) }),
+  insufficient: (reply) => ({ kind: "insufficient", sku: text(reply[1]), available: integer(reply[2]) }),
+  rate_limited: (reply) => ({ kind: "rate_limited", sku: text(reply[1]), retryAfterMs: integer(reply[2]) }),
+  quota_exceeded: (reply) => ({
+    kind: "quota_exceeded",
+    sku: text(reply[1]),
+    quota: integer(reply[2]),
+    left: integer(reply[3]),
+  }),
+  stock_limit: (reply) => ({ kind: "stock_limit", sku: text(reply[1]), available: integer(reply[2]) }),
+  order_full: () => ({ kind: "order_full" }),
+  backlog_full: () => ({ kind: "backlog_full" }),
+  late: () => ({ kind: "late" }),
+  postponed: (reply) => ({ kind: "postponed", lines: integer(reply[1]) }),
+  forgotten: () => ({ kind: "forgotten" }),
+  ledger_behind: () => ({ kind: "ledger_behind" }),
+  stock: (reply) => ({
+    kind: "stock",
+    sku: text(reply[1]),
+    available: integer(reply[2]),
+    reserved: integer(reply[3]),
+    seq: integer(reply[4]),
+    ...decodePolicy(reply[5]),
+  }),
+  order: (reply) => ({
+    kind: "order",
+    lines: reply[1] === null ? [] : list(reply[1]).map(decodeLine),
+    forgottenSeq: integer(reply[2]),
+    windowMs: integer(reply[3]),
+  }),
+};
+
+/** A reply of the script to a whole batch. */
+export type BatchReply =
+  | {
+    kind: "decided";
+    timeMs: number;
+    head: number;
+    outcomes: Decided[];
+    isMoreDue: boolean;
+    followers: Followers;
+    /** The limits in force when the caller's differ; else empty. */
+    settings: string;
+  }
+  | { kind: "unarmed"; timeMs: number }
+  | { kind: "stale_epoch" | "stale_server"; timeMs: number; epoch: number }
+  | { kind: "foreign" | "no_rights"; timeMs: number; what: string };
+
+/** Commands as the script takes them: one JSON array, positions as in the script's header. */
+export function encodeBatch(batch: readonly Timed[]): string {
+  return JSON.stringify(batch.map(({ command, deadlineMs }) => encodeCommand(command, deadlineMs)));
+}
+
+function encodeCommand(c: Command, deadlineMs: number): unknown[] {
+  switch (c.kind) {
+    case "deduct":
+    case "order":
+    case "reserve": {
+      const who = [c.orderId, c.userId, c.actor, c.traceparent];
+      return [c.kind, deadlineMs, ...who, linesOf(c.lines), c.holdMs, c.hasToken, c.isHistory ?? false];
+    }
+    case "confirm": {
+      const lines = c.lines === null ? null : linesOf(c.lines);
+      return [c.kind, deadlineMs, c.orderId, c.actor, c.traceparent, lines, c.owner];
+    }
+    case "cancel":
+      return [c.kind, deadlineMs, c.orderId, c.actor, c.traceparent, c.owner];
+    case "extend":
+      return [c.kind, deadlineMs, c.orderId, c.holdMs, c.actor, c.traceparent, c.owner];
+    case "return": {
+      const ledger = c.ledger === null
+        ? null
+        : [c.ledger.bookedSeq, c.ledger.sold.map(encodeLine), c.ledger.returned.map(encodeLine)];
+      return [
+        c.kind,
+        deadlineMs,
+        c.orderId,
+        c.returnId,
+        c.actor,
+        c.traceparent,
+        c.reason,
+        linesOf(c.lines),
+        ledger,
+        c.owner,
+      ];
+    }
+    case "adjust": {
+      const note = [c.actor, c.traceparent, c.reason, c.reference];
+      return [c.kind, deadlineMs, c.adjustmentId, c.sku, c.delta, ...note, secondSaleOf(c)];
+    }
+    case "set": {
+      const note = [c.actor, c.traceparent, c.reason, c.reference];
+      const figures = [c.available, c.expected];
+      return [c.kind, deadlineMs, c.adjustmentId, c.sku, ...figures, ...note];
+    }
+    case "pause":
+    case "resume":
+      return [c.kind, deadlineMs, c.sku, c.actor, c.traceparent, c.reason];
+    case "rules": {
+      const rules = [c.opensAtMs, c.closesAtMs, c.quota, c.tokenRequired];
+      return [c.kind, deadlineMs, c.sku, ...rules, c.expected, c.actor, c.traceparent];
+    }
+    case "stock":
+      return [c.kind, deadlineMs, c.sku];
+    case "lookup":
+      return [c.kind, deadlineMs, c.orderId];
+  }
+}
+
+function secondSaleOf({ secondSale }: Adjust): unknown[] | null {
+  if (!secondSale) return null;
+  const { orderId, seq, soldUnits, returnedUnits } = secondSale;
+  return [orderId, seq, soldUnits, returnedUnits];
+}
+
+/**
+ * Reads the script's reply to a batch.
+ *
+ * @throws {TypeError} when the reply is not one that the script's header names
+ */
+export function decodeBatch(reply: unknown): BatchReply {
+  const [kind, time, number, replies, replicas, disk, moreDue, settings] = list(JSON.parse(text(reply)));
+  const timeMs = integer(time);
+  switch (kind) {
+    case "decided":
+      return {
+        kind,
+        timeMs,
+        head: integer(number),
+        outcomes: list(replies).map(decodeOne),
+        isMoreDue: integer(moreDue) === 1,
+        followers: { replicas: integer(replicas), onDisk: integer(disk) === 1 },
+        settings: text(settings),
+      };
+    case "unarmed":
+      return { kind, timeMs };
+    case "stale_epoch":
+    case "stale_server":
+      return { kind, timeMs, epoch: integer(number) };
+    case "foreign":
+    case "no_rights":
+      return { kind, timeMs, what: text(number) };
+    default:
+      throw new TypeError(`Cannot read a script's reply as it is of no known kind: '${kind}'`);
+  }
+}
+
+function decodeOne(value: unknown): Decided {
+  const [kind] = list(value);
+  const decode = typeof kind === "string" ? decodeReply[kind] : undefined;
+  if (!decode) throw new TypeError(`Cannot read a command's reply as it is of no known kind: '${kind}'`);
+  return decode(value as unknown as Reply);
+}
+
+function accepted(reply: Reply, flags: { replayed?: true; created?: true }): Decided {
+  return {
+    kind: "accepted",
+    seq: integer(reply[1]),
+    newStock: list(reply[2]).map(integer),
+    replayed: flags.replayed ?? false,
+    created: flags.created ?? false,
+    expiresAtMs: integer(reply[3]),
+  };
+}
+
+function settled(reply: Reply, flags: { replayed?: true }): Decided {
+  const state = text(reply[2]);
+  if (state !== "confirmed" && state !== "cancelled") {
+    throw new TypeError(`Cannot read a settled reservation as its state is unknown: '${state}'`);
+  }
+  const lines = list(reply[3]).map((line) => {
+    const [sku, amount, available] = list(line);
+    return { sku: text(sku), amount: integer(amount), available: integer(available) };
+  });
+  return { kind: "settled", state, seq: integer(reply[1]), replayed: flags.replayed ?? false, lines };
+}

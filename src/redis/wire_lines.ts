@@ -1,0 +1,66 @@
+/**
+ * Lines and policies as Lua keeps them; positions as in the header of `lua/state.lua`.
+ *
+ * @module
+ */
+import { integer, list, text } from "./reply.ts";
+import type { StoredPolicy } from "../domain/event.ts";
+import type { Line } from "../domain/command.ts";
+import { isSale, type LineState, type RememberedLine, type Rules, rulesOf } from "../domain/outcome.ts";
+
+const lineStates: readonly string[] = [
+  "accepted",
+  "held",
+  "confirmed",
+  "cancelled",
+  "expired",
+] satisfies LineState[];
+
+/** SKUs and amounts, as a command has them. */
+export function linesOf(lines: readonly Line[]): unknown[] {
+  return lines.map((line) => [line.sku, line.amount]);
+}
+
+/** A remembered line as Lua keeps it. */
+export function encodeLine(line: RememberedLine): unknown[] {
+  const { sku, kind, amount, newStock, seq, atMs, userId } = line;
+  const every = [sku, "", kind, amount, newStock, seq, atMs, userId];
+  if (!isSale(line)) return every;
+  const { state, units, holdMs, expiresAtMs, actor } = line;
+  const { settledSeq, settledUnits, settledStock } = line;
+  const settled = [settledSeq, "", settledUnits, settledStock];
+  const owned = actor === "" ? [] : [actor];
+  return [...every, state, units, holdMs, expiresAtMs, ...settled, ...owned];
+}
+
+/** A remembered line as Lua keeps it, checked. */
+export function decodeLine(value: unknown): RememberedLine {
+  const line = list(value);
+  const state = line.length > 8 ? text(line[8]) : "accepted";
+  if (!lineStates.includes(state)) {
+    throw new TypeError(`Cannot read a line as its state is unknown: '${state}'`);
+  }
+  const figure = (index: number) => line.length > 8 ? integer(line[index]) : 0;
+  return {
+    sku: text(line[0]),
+    kind: text(line[2]),
+    amount: integer(line[3]),
+    newStock: integer(line[4]),
+    seq: integer(line[5]),
+    atMs: integer(line[6]),
+    userId: text(line[7]),
+    state: state as LineState,
+    units: figure(9),
+    holdMs: figure(10),
+    expiresAtMs: figure(11),
+    settledSeq: figure(12),
+    settledUnits: figure(14),
+    settledStock: figure(15),
+    actor: line.length > 16 ? text(line[16]) : "",
+  };
+}
+
+/** A policy as Lua keeps it, as the rules of a sale. */
+export function decodePolicy(value: unknown): Rules {
+  return rulesOf((value ?? {}) as StoredPolicy);
+}

@@ -1,0 +1,85 @@
+/**
+ * Whether a shard may sell on the servers that it has: looked at when it is armed, and again while it sells, because a
+ * setting can be changed under way.
+ *
+ * @module
+ */
+import { type Durability, type Finding, promisesOff, refusalsOf } from "../domain/check_result.ts";
+import type { ShardControl, Visit } from "../decide/shard_control.ts";
+import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
+import type { Logger } from "../runtime/logger.ts";
+import type { World } from "../runtime/world.ts";
+import type { Refusals } from "./refusals.ts";
+import type { WorkerWatch } from "./observer.ts";
+
+/** Whose servers, and what is asked of them. */
+export interface FitnessParts {
+  /** The store's side. */
+  readonly control: ShardControl;
+  /** The shard's books. */
+  readonly ledger: ShardLedger;
+  /** What to do when a promise is off. */
+  readonly durability: Durability;
+}
+
+/** Looks at the store's server and the ledger's. */
+export async function look({ control, ledger }: FitnessParts): Promise<Finding[]> {
+  const found = await Promise.all([control.findings(ledger.shard), ledger.findings()]);
+  return found.flat();
+}
+
+/** `INFO` and `CONFIG GET` take Redis 0.1 ms; whoever changes a setting reads of it within this. */
+const lookEveryMs = 3000;
+
+/** What a watch needs beside that. */
+export interface FitnessWatchParts extends FitnessParts {
+  /** Whose stock it is. */
+  readonly deployment: Deployment;
+  /** Told when a promise is off, or kept again. */
+  readonly logger: Logger;
+  /** Says when to look. */
+  readonly world: World;
+  /** Runs the note, which a store may refuse. */
+  readonly refusals: Refusals;
+  /** Told of every look; left out = nobody is. */
+  readonly watch?: WorkerWatch;
+}
+
+/** Watches one shard's servers, from its arming to the end of the lease. */
+export class FitnessWatch {
+  readonly #parts: FitnessWatchParts;
+  #noted = "";
+  #dueMs: number;
+  #silentReplicas = 0;
+
+  /** The first look is due at once: it notes beside the shard what is off. */
+  constructor(parts: FitnessWatchParts) {
+    this.#parts = parts;
+    this.#dueMs = parts.world.elapsedMs();
+  }
+
+  /**
+   * Looks, when that is due: at once when another number of replicas is silent. Returns why the shard may not go on
+   * selling, in words; empty when it may.
+   */
+  async step({ silentReplicas }: Pick<Visit, "silentReplicas">): Promise<string[]> {
+    const { world, control, ledger: { shard }, deployment, logger, durability, refusals } = this.#parts;
+    const nowMs = world.elapsedMs();
+    if (nowMs < this.#dueMs && silentReplicas === this.#silentReplicas) return [];
+    this.#silentReplicas = silentReplicas;
+    this.#dueMs = nowMs + lookEveryMs;
+    const findings = await look(this.#parts);
+    const off = promisesOff(findings);
+    this.#parts.watch?.promisesOff(shard, off.length);
+    const noted = JSON.stringify(off);
+    if (noted !== this.#noted) {
+      if (off.length > 0) logger.warn("promises off", { shard, off });
+      else if (this.#noted !== "") logger.info("all promises kept again", { shard });
+      // A note that is refused is tried again at the next look.
+      if (await refusals.attempt(() => control.note(shard, deployment.id, { kind: "promises_off", off }))) {
+        this.#noted = noted;
+      }
+    }
+    return refusalsOf(findings, durability);
+  }
+}
