@@ -57,7 +57,7 @@ const name = `${namespace}-worker`;
 const applicationName = instanceName(name, Deno.pid, Deno.hostname());
 const database = openPostgres({ url: databaseUrl, namespace, applicationName, world, ...onCall });
 const ledger = await openLedger(database, world, deploymentId ?? undefined);
-const scripts = [readScript("inventory"), ...readPreviousScripts()];
+const scripts = [readScript("decide"), ...readPreviousScripts()];
 const deployment = await orExit(prepareLedger(ledger, shards, world, logger, scripts));
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The micro-batcher of one shard. Commands that arrive while a call is in flight leave together in the next call. No timer: the first command of an idle
- * batcher leaves in the same turn of the event loop.
+ * The micro-batcher of one shard. Commands that arrive while a call is in flight leave together in the next call. There
+ * is no timer: the first command of an idle batcher leaves in the same turn of the event loop.
  *
  *     submit ──▶ waiting ──▶ in flight ──▶ settled
  *                   │            │
