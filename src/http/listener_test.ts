@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { realWorld as world } from "../world.ts";
+import { realWorld as world } from "../runtime/world.ts";
 import { Listener } from "./listener.ts";
 
 /** Runs `use` with a listener whose requests wait for `release`. */
