@@ -191,6 +191,7 @@ function openReach(config: Config): Reach {
       },
       world,
       reportError,
+      deployment: () => null, // it neither sells nor issues tokens
     });
     return askHere(async (request) => await app.fetch(request), token);
   }

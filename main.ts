@@ -55,7 +55,7 @@ const onCall = telemetry && { onCall: telemetry.onClientCall };
 const limits = limitsOf(config);
 const fatal = (error: unknown) => die(`Stopped: ${describeError(error)}`, exitCodes.failed);
 
-const { store, books, promisesOff, stop, demoStock } = config.store.kind === "redis"
+const { store, books, deployment, promisesOff, stop, demoStock } = config.store.kind === "redis"
   ? await openRedis(config.store)
   : await orExit(openEmbedded(config.store));
 
@@ -80,6 +80,7 @@ const app = createApp({
   reportError: (error, traceparent) =>
     logger.error("broken request", { error: describeError(error), ...traceIds(traceparent) }),
   books,
+  deployment,
   watch: telemetry?.requests(
     config.store.kind === "redis" ? "redis" : "memory",
     ({ route, status, passage, traceparent }) =>
@@ -135,6 +136,8 @@ function listen(): Promise<Listener> {
 interface OpenStore {
   readonly store: StockStore;
   readonly books: Ledger | null;
+  /** Its id; null until it is known. */
+  readonly deployment: () => string | null;
   readonly promisesOff: () => readonly string[];
   readonly stop: StopStep[];
   /** Nothing was ever sold here, and the demo is wanted. */
@@ -185,6 +188,7 @@ async function openRedis(
   return {
     store,
     books: ledger,
+    deployment: () => deploymentId ?? watch?.deploymentId ?? null,
     promisesOff: () => promisesOffWithout(watch),
     stop: [
       () => Promise.resolve(stopping.abort()),
@@ -267,6 +271,7 @@ async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Pr
   return {
     store: new DurableStore(memory, watermark),
     books: ledger,
+    deployment: () => deployment.id,
     promisesOff: () => [],
     stop: [() => worker.stop(), () => memory.close(), () => ledger.close()],
     demoStock: wanted.demoStock && all.every((shard) => watermark.at(shard) === 0),

@@ -403,6 +403,7 @@ async function withRealApp(use: (client: Client) => Promise<void>): Promise<void
     config: loadConfig({ PURCHASE_TOKEN_KEY: "k".repeat(32) }),
     world: realWorld,
     reportError,
+    deployment: () => "here",
   });
   await use(createClient({
     baseUrl: "http://127.0.0.1:8080",

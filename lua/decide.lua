@@ -49,12 +49,9 @@
     second sale   [order id, its number, units of the first that were sold then, units returned since]: the worker gives
              back what was sold twice
     opens, closes   ms since 1970
-<<<<<<< HEAD
     owner    lines that another actor made are not touched; "" = all may be
-=======
     expected   in set: units that must be available, null = the SKU has no stock yet; in rules: the version of the
              rules that the caller has seen, 0 = none were ever set, null = the SKU does not exist, and is created
->>>>>>> a57727a (feat(rules): another end or quota keeps the count; rules change by version, and come before the stock)
 
   Reply   JSON, one of
     ["decided", now in ms, head of the log, [reply, ...], replicas, disk, more due, settings]   one reply a command, in

@@ -17,7 +17,14 @@ import {
   untestedFailures,
 } from "./tidy/documents.ts";
 import { readRepository, type SourceFile } from "./tidy/files.ts";
-import { commentedOutCode, machinePaths, skippedTests, tooLong, untaggedNotes } from "./tidy/habits.ts";
+import {
+  commentedOutCode,
+  machinePaths,
+  skippedTests,
+  tooLong,
+  unmerged,
+  untaggedNotes,
+} from "./tidy/habits.ts";
 import { askingTheWorld, folderCycles, forbiddenImports } from "./tidy/imports.ts";
 import {
   argumentDrift,
@@ -63,6 +70,7 @@ Deno.test("only the wiring knows adapters, and each package has one owner", () =
 Deno.test("time, chance and settings have one owner each", () => holds(askingTheWorld));
 Deno.test("a note to oneself has an issue's number", () => holds(untaggedNotes));
 Deno.test("no code is left in comments", () => holds(commentedOutCode));
+Deno.test("no conflict is left unresolved", () => holds(unmerged));
 Deno.test("no test is skipped", () => holds(skippedTests));
 Deno.test("nothing leads to a place of one machine", () => holds(machinePaths));
 

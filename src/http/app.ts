@@ -48,6 +48,8 @@ export interface AppParts {
   readonly reportError: (error: unknown, traceparent: string) => void;
   /** Watches requests; null = nobody does. */
   readonly watch?: RequestWatch | null;
+  /** The id of the deployment; null until it is known. Purchase tokens name it. */
+  readonly deployment: () => string | null;
   /** Says how far the books are; null = this process has none to ask. */
   readonly books?: Books | null;
 }
@@ -81,7 +83,7 @@ export function createApp(parts: AppParts): App {
   const app = new Hono<{ Bindings: Connection }>({ getPath: rawPath });
   const bodies = new Bodies(world, bodyTimeoutMs);
   const draining = { begun: false };
-  const edge = createEdge(inventory, config, world, bodies);
+  const edge = createEdge(parts, bodies);
   const get = (path: string, route: Route) => app.get(path, on(`GET ${path}`, route));
   const post = (path: string, route: Route) => app.post(path, on(`POST ${path}`, route));
   const put = (path: string, route: Route) => app.put(path, on(`PUT ${path}`, route));
@@ -141,8 +143,8 @@ export function createApp(parts: AppParts): App {
   };
 }
 
-function createEdge(inventory: Inventory, config: Config, world: World, bodies: Bodies): Edge {
-  const { fairPlay, access, namespace } = config;
+function createEdge({ inventory, config, world, deployment }: AppParts, bodies: Bodies): Edge {
+  const { fairPlay, access } = config;
   const { purchaseTokenKeys } = fairPlay;
   return {
     inventory,
@@ -150,7 +152,7 @@ function createEdge(inventory: Inventory, config: Config, world: World, bodies: 
     bodies,
     fairPlay: createFairPlay(fairPlay, world),
     trustedProxies: fairPlay.trustedProxies,
-    purchaseTokens: purchaseTokenKeys && new PurchaseTokens(purchaseTokenKeys, namespace, world),
+    purchaseTokens: purchaseTokenKeys && new PurchaseTokens(purchaseTokenKeys, deployment, world),
     world,
   };
 }

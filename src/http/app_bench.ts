@@ -27,7 +27,13 @@ function edge(env: Record<string, string>) {
     inventory.commands.length = 0;
     return { ...acceptedOutcome, seq: 12_345, newStock: [999] };
   };
-  return createApp({ inventory, config: loadConfig(env), world: realWorld, reportError: () => {} });
+  return createApp({
+    inventory,
+    config: loadConfig(env),
+    world: realWorld,
+    deployment: () => "here",
+    reportError: () => {},
+  });
 }
 
 async function deduct(app: Pick<App, "fetch">, extra: Record<string, string> = {}) {

@@ -61,15 +61,16 @@ export async function startApp(
   return await start(env, backend, armEmpty);
 }
 
-/** The API while no worker has verified the stock. */
+/** The API while no worker has verified the stock, and the ledger has not said which deployment it is. */
 export async function startUnarmedApp(backend: Backend = plainBackend): Promise<AppUnderTest> {
-  return await start({}, backend, async () => {});
+  return await start({ PURCHASE_TOKEN_KEY: "k".repeat(32) }, backend, async () => {}, null);
 }
 
 async function start(
   env: Record<string, string>,
   { shards, make }: Backend,
   arm: (control: ShardControl, epoch: number, shards: number) => Promise<void>,
+  deployment: string | null = "here",
 ): Promise<AppUnderTest> {
   const config = loadConfig(env);
   const parts = await make({ userLimitMs: config.userLimitMs });
@@ -86,7 +87,13 @@ async function start(
     archive: null,
     onBroken: (error) => broken.push(error),
   });
-  const app = createApp({ inventory, config, world: realWorld, reportError: (error) => broken.push(error) });
+  const app = createApp({
+    inventory,
+    config,
+    world: realWorld,
+    deployment: () => deployment,
+    reportError: (error) => broken.push(error),
+  });
   return {
     app,
     inventory,

@@ -84,13 +84,18 @@ export interface EdgeUnderTest {
 }
 
 /** The app as `env` configures it, on a scripted inventory, at {@link testNowMs}, called from `connection`. */
-export function edgeUnderTest(env: Record<string, string> = {}, connection: Connection = {}): EdgeUnderTest {
+export function edgeUnderTest(
+  env: Record<string, string> = {},
+  connection: Connection = {},
+  deployment: () => string | null = () => "here",
+): EdgeUnderTest {
   const inventory = new ScriptedInventory();
   const reported: unknown[] = [];
   const app = createApp({
     inventory,
     config: loadConfig(env),
     world: { ...realWorld, now: () => testNowMs },
+    deployment,
     reportError: (error) => reported.push(error),
   });
   const send = async (path: string, init?: RequestInit) => {

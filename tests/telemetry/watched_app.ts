@@ -59,6 +59,7 @@ export async function startWatchedApp(env: Record<string, string>): Promise<Watc
     config,
     world,
     reportError: (error) => failures.push(String(error)),
+    deployment: () => null,
     watch: telemetry.requests("memory", () => {}),
   });
   const post = async (path: string, body: unknown, headers: Record<string, string> = {}) =>

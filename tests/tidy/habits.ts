@@ -15,6 +15,11 @@ export function tooLong({ path, text }: SourceFile): string[] {
   return lines > linesMax ? [`${path} has ${lines} lines: at most ${linesMax}`] : [];
 }
 
+/** What git leaves where two branches changed the same lines. */
+export function unmerged({ path, text }: SourceFile): string[] {
+  return /^(?:<{7} |>{7} )/m.test(text) ? [`${path} has marks of a conflict that nobody resolved`] : [];
+}
+
 /** Notes to oneself that no issue remembers. */
 export function untaggedNotes(file: SourceFile): string[] {
   const whole = /\.(md|json|sh|yaml|yml)$/.test(file.path) ? [file.text] : commentsOf(file);

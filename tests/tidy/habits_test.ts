@@ -1,4 +1,12 @@
-import { commentedOutCode, linesMax, machinePaths, skippedTests, tooLong, untaggedNotes } from "./habits.ts";
+import {
+  commentedOutCode,
+  linesMax,
+  machinePaths,
+  skippedTests,
+  tooLong,
+  unmerged,
+  untaggedNotes,
+} from "./habits.ts";
 import { file, judges } from "./judge.ts";
 
 Deno.test("a file over the limit is found, unless it is a test", () => {
@@ -18,6 +26,13 @@ Deno.test("a note without an issue is found", () => {
       file("lua/a.lua", "-- FIX" + "ME"),
       file("README.md", `${note} write this`),
     ],
+  });
+});
+
+Deno.test("marks of a conflict are found, a line of signs is not", () => {
+  judges(unmerged, {
+    fine: [file("README.md", "Title\n=======\n"), file("a.lua", "-- <<<<<<< not at the start")],
+    broken: [file("README.md", "a\n" + "<".repeat(7) + " HEAD\n"), file("a.lua", ">".repeat(7) + " a1\n")],
   });
 });
 

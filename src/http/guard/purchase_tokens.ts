@@ -3,9 +3,9 @@
  * came through it.
  *
  * A token is `<payload>.<mac>`, both base64url. The payload is the JSON
- * `{"namespace","order_id","user_id","lines":[[SKU, units], ...],"exp"}` with `exp` in seconds since 1970, the mac its
+ * `{"deployment","order_id","user_id","lines":[[SKU, units], ...],"exp"}` with `exp` in seconds since 1970, the mac its
  * HMAC-SHA-256 as it stands in the token. It buys for one user, in one order, of each SKU at most the units of its
- * line, and only in the deployment with that NAMESPACE. It may be sent again: a SKU is sold once within an order.
+ * line, and only in the deployment with that id. It may be sent again: a SKU is sold once within an order.
  *
  * @module
  */
@@ -20,6 +20,9 @@ export const tokenTtlMaxS = 600;
 
 /** Characters of a token: with it, all headers of a request stay below the 8 KiB that proxies take. */
 export const tokenCharsMax = 4096;
+
+/** Why tokens are not judged or issued for a moment after the start: the API has not reached its ledger yet. */
+export const deploymentUnknown = "this process has not heard from the ledger which deployment it serves";
 
 /** A token and its end. */
 export interface IssuedToken {
@@ -42,27 +45,30 @@ export interface Purchase {
 /** Issues and judges tokens. */
 export class PurchaseTokens {
   readonly #keys: readonly string[];
-  readonly #namespace: string;
+  readonly #deployment: () => string | null;
   readonly #world: World;
 
   /**
    * Nothing is issued yet.
    *
    * @param keys the first one signs, all are known
-   * @param namespace of this deployment: tokens of another one with the same key are of no use here
+   * @param deployment the id of this deployment, null until it is known: a token of another one with the same key is
+   * invalid here
    */
-  constructor(keys: readonly string[], namespace: string, world: World) {
+  constructor(keys: readonly string[], deployment: () => string | null, world: World) {
     this.#keys = keys;
-    this.#namespace = namespace;
+    this.#deployment = deployment;
     this.#world = world;
   }
 
-  /** A token for one purchase; undefined when it would be longer than {@link tokenCharsMax}. */
-  issue({ orderId, userId, lines }: Purchase, ttlS: number): IssuedToken | undefined {
+  /** A token for one purchase, or why there is none: longer than {@link tokenCharsMax}, or the deployment is not known. */
+  issue({ orderId, userId, lines }: Purchase, ttlS: number): IssuedToken | "too_long" | "undecided" {
     const [key = ""] = this.#keys;
+    const deployment = this.#deployment();
+    if (deployment === null) return "undecided";
     const exp = Math.floor(this.#world.now() / 1000) + ttlS;
     const contents = {
-      namespace: this.#namespace,
+      deployment,
       order_id: orderId,
       user_id: userId,
       lines: lines.map(({ sku, amount }) => [sku, amount]),
@@ -70,23 +76,25 @@ export class PurchaseTokens {
     };
     const payload = Buffer.from(JSON.stringify(contents)).toString("base64url");
     const token = `${payload}.${sign(payload, key).toString("base64url")}`;
-    return token.length > tokenCharsMax ? undefined : { token, expiresAtMs: exp * 1000 };
+    return token.length > tokenCharsMax ? "too_long" : { token, expiresAtMs: exp * 1000 };
   }
 
   /** Judges the token of a sale; null is none. Valid for a sale of all its lines, of some, or of fewer units. */
   judge(token: string | null, wanted: Purchase): TokenVerdict {
     if (token === null) return "none";
+    const deployment = this.#deployment();
+    if (deployment === null) return "undecided";
     const [payload = "", mac = "", ...more] = token.length > tokenCharsMax ? [] : token.split(".");
     if (more.length > 0 || !this.#isSigned(payload, Buffer.from(mac, "base64url"))) return "invalid";
-    return this.#isFor(payload, wanted) ? "valid" : "invalid";
+    return this.#isFor(payload, deployment, wanted) ? "valid" : "invalid";
   }
 
   /** A correctly signed payload may still be malformed, or of an earlier version: both are invalid. */
-  #isFor(payload: string, wanted: Purchase): boolean {
+  #isFor(payload: string, here: string, wanted: Purchase): boolean {
     try {
       const contents = JSON.parse(Buffer.from(payload, "base64url").toString());
-      const { namespace, order_id, user_id, lines, exp } = contents;
-      if (namespace !== this.#namespace || !(exp * 1000 > this.#world.now())) return false;
+      const { deployment, order_id, user_id, lines, exp } = contents;
+      if (deployment !== here || !(exp * 1000 > this.#world.now())) return false;
       if (order_id !== wanted.orderId || user_id !== wanted.userId) return false;
       const units = new Map<unknown, unknown>(lines);
       return wanted.lines.every(({ sku, amount }) => {

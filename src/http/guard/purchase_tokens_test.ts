@@ -6,8 +6,12 @@ import { type IssuedToken, type Purchase, PurchaseTokens, tokenCharsMax } from "
 
 const [key, otherKey] = ["k".repeat(32), "o".repeat(32)] as const;
 
-function tokensAt(nowMs: number, keys: readonly string[] = [key], namespace = "shop"): PurchaseTokens {
-  return new PurchaseTokens(keys, namespace, { ...realWorld, now: () => nowMs });
+function tokensAt(
+  nowMs: number,
+  keys: readonly string[] = [key],
+  deployment: string | null = "shop",
+): PurchaseTokens {
+  return new PurchaseTokens(keys, () => deployment, { ...realWorld, now: () => nowMs });
 }
 
 /** A purchase of one unit of each SKU, or of these units. */
@@ -17,7 +21,7 @@ function purchase(orderId: string, userId: string, units: Record<string, number>
 
 function issue(tokens: PurchaseTokens, wanted: Purchase, ttlS = 60): IssuedToken {
   const issued = tokens.issue(wanted, ttlS);
-  if (issued === undefined) throw new RangeError("Cannot issue a token as it is too long");
+  if (typeof issued === "string") throw new RangeError(`Cannot issue a token: ${issued}`);
   return issued;
 }
 
@@ -60,14 +64,30 @@ Deno.test("a token of another deployment is of no use, also with the same key", 
   equal(tokensAt(0, [key], "staging").judge(token, purchase("o1", "u1")), "valid");
 });
 
+Deno.test("until the deployment is known no token is issued or judged", () => {
+  const { token } = issue(tokensAt(0), purchase("o1", "u1"));
+  const early = tokensAt(0, [key], null);
+  equal(early.issue(purchase("o1", "u1"), 60), "undecided");
+  equal(early.judge(token, purchase("o1", "u1")), "undecided");
+  equal(early.judge(null, purchase("o1", "u1")), "none");
+});
+
+Deno.test("a token of the format before, with a namespace, is invalid", () => {
+  const token = signed(
+    '{"namespace":"shop","order_id":"o1","user_id":"u1","lines":[["HOT",1]],"exp":9999999999}',
+  );
+  equal(tokensAt(0).judge(token, purchase("o1", "u1")), "invalid");
+  equal(tokensAt(0, [key], null).judge(token, purchase("o1", "u1")), "undecided");
+});
+
 Deno.test("who has the key can make tokens by the documented format", () => {
-  const token = signed('{"namespace":"shop","order_id":"o1","user_id":"u1","lines":[["HOT",1]],"exp":2000}');
+  const token = signed('{"deployment":"shop","order_id":"o1","user_id":"u1","lines":[["HOT",1]],"exp":2000}');
   equal(tokensAt(1_999_999).judge(token, purchase("o1", "u1")), "valid");
   notEqual(tokensAt(2_000_000).judge(token, purchase("o1", "u1")), "valid");
 });
 
 Deno.test("a signed payload that is malformed, or of the format without lines, is invalid, not an error", () => {
-  const start = '{"namespace":"shop","order_id":"o1","user_id":"u1"';
+  const start = '{"deployment":"shop","order_id":"o1","user_id":"u1"';
   const texts = [
     ...["", "x", "null", "[]", "{}"],
     '{"order_id":"o1","user_id":"u1","exp":9999999999}',
@@ -104,7 +124,7 @@ Deno.test("the longest ids fit into a token, and lines up to its bound", () => {
       Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}`.padStart(length, "S"), 1])),
     );
   equal(tokens.judge(issue(tokens, many(100, 20)).token, many(100, 20)), "valid");
-  equal(tokens.issue(many(100, 40), 60), undefined);
+  equal(tokens.issue(many(100, 40), 60), "too_long");
   ok(issue(tokens, many(100, 20)).token.length <= tokenCharsMax);
 });
 
@@ -122,7 +142,7 @@ Deno.test("a token that was changed anywhere, or is none at all, is invalid", ()
   const { token } = issue(tokens, purchase("o1", "u1"));
   const [payload = "", mac = ""] = token.split(".");
   const forged = Buffer.from(
-    '{"namespace":"shop","order_id":"o1","user_id":"u1","lines":[["HOT",1]],"exp":9999999999}',
+    '{"deployment":"shop","order_id":"o1","user_id":"u1","lines":[["HOT",1]],"exp":9999999999}',
   ).toString("base64url");
   const changed = [
     "",

@@ -96,7 +96,7 @@ export const sellPaths: Readonly<Record<string, Part>> = {
       description:
         "For a waiting room or a captcha, which hands it out. A SKU whose rules say so is sold with a token only. A token " +
         "covers a sale when each of its lines has a line of the token with at least as many units: for a basket, name all " +
-        "of its SKUs. Another deployment's token is of no use, unless NAMESPACE and key are the same.",
+        "of its SKUs. It names the deployment: in another one it is refused, also with the same key.",
       scope: "tokens",
       request: {
         schemas: ["PurchaseTokenRequest"],
@@ -122,7 +122,7 @@ export const sellPaths: Readonly<Record<string, Part>> = {
         },
         headers: ["CacheControl"],
       }],
-      problems: ["purchase_tokens_off"],
+      problems: ["purchase_tokens_off", "unarmed"],
     }),
   },
 };

@@ -9,8 +9,8 @@ import type { Edge } from "./dependencies.ts";
 import { isObject, Members, type Spellings } from "../read/members.ts";
 import { notAnObject } from "../read/parse.ts";
 import { readLines } from "../read/parse_order.ts";
-import { invalidRequest, problem } from "../write/problem.ts";
-import { tokenCharsMax, tokenTtlMaxS } from "../guard/purchase_tokens.ts";
+import { invalidRequest, problem, retryLater } from "../write/problem.ts";
+import { deploymentUnknown, tokenCharsMax, tokenTtlMaxS } from "../guard/purchase_tokens.ts";
 import { noId, receive } from "./receive.ts";
 import { instant } from "../write/refusal.ts";
 import { type Answer, type Checked, freshJsonHeaders, respond } from "../write/response.ts";
@@ -47,14 +47,18 @@ const tokenRequest = { scope: "tokens", id: noId, body: parseToken } as const;
 
 /** Issues a token for one order of one user, and for the lines that it names. */
 export function issuePurchaseToken(edge: Edge): Route {
-  const { purchaseTokens } = edge;
+  const { purchaseTokens, world } = edge;
   return async (request, connection) => {
     const received = await receive(edge, request, connection, tokenRequest);
     if (received.kind === "refused") return respond(received.answer);
     if (purchaseTokens === null) return respond(tokensOff);
     const { ttlS, ...purchase } = received.value.body;
     const issued = purchaseTokens.issue(purchase, ttlS);
-    if (issued === undefined) return respond(tooLong);
+    if (issued === "too_long") return respond(tooLong);
+    if (issued === "undecided") {
+      const deadline = instant(world.now());
+      return respond(retryLater("unarmed", `No token yet: ${deploymentUnknown}`, 1000, { deadline }));
+    }
     return respond({
       status: 200,
       headers: freshJsonHeaders,

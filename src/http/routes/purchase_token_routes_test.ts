@@ -18,8 +18,8 @@ const sales = [
 ] as const;
 
 /** A shop that sells with a token only. */
-function strictShop(settings: Record<string, string> = env) {
-  const edge = edgeUnderTest(settings);
+function strictShop(settings: Record<string, string> = env, deployment?: () => string | null) {
+  const edge = edgeUnderTest(settings, {}, deployment);
   edge.inventory.decide = (command: Command) =>
     "hasToken" in command && command.hasToken ? acceptedOutcome : { kind: "token_required", sku: "S" };
   const buy = async (path: string, body: unknown, token?: string) => {
@@ -89,10 +89,30 @@ Deno.test("a request for a token names its lines, and no more of them than a hea
   deepEqual((await (await send(path, jsonPost(twice))).json()).lines, [{ sku: "S", amount: 2 }]);
 });
 
-Deno.test("a token is of no use in a deployment with another namespace", async () => {
-  const staging = edgeUnderTest({ ...env, NAMESPACE: "staging" });
+Deno.test("a token of another deployment is refused, with the same key and namespace", async () => {
+  const staging = edgeUnderTest(env, {}, () => "staging");
   const { purchase_token } = await (await staging.send(path, jsonPost(purchase))).json();
-  equal(await strictShop().buy("/api/v1/inventory/deduct", deduct, purchase_token), "purchase_token_invalid");
+  for (const [path, body] of sales) {
+    equal(await strictShop().buy(path, body, purchase_token), "purchase_token_invalid");
+  }
+});
+
+Deno.test("before the deployment is known, sales with a token and requests for one are to come again", async () => {
+  const issued = await (await strictShop().send(path, jsonPost(purchase))).json();
+  let deployment: string | null = null;
+  const { send, buy, inventory } = strictShop(env, () => deployment);
+  const early = await send(path, jsonPost(purchase));
+  deepEqual([early.status, (await early.json()).code, early.headers.get("retry-after")], [
+    503,
+    "unarmed",
+    "1",
+  ]);
+  for (const [path, body] of sales) equal(await buy(path, body, issued.purchase_token), "unarmed");
+  equal(inventory.commands.length, 0);
+  deployment = "here";
+  for (const [path, body] of sales) {
+    equal(typeof await buy(path, body, issued.purchase_token), "number", "sold");
+  }
 });
 
 Deno.test("a useless token does not stand between a retry and its first answer", async () => {

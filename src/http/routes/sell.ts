@@ -12,6 +12,7 @@ import { clientAddress } from "../guard/client_address.ts";
 import type { Edge } from "./dependencies.ts";
 import { type Journey, resultOf } from "../ports/observer.ts";
 import { type Answer, withHeaders } from "../write/response.ts";
+import { deploymentUnknown } from "../guard/purchase_tokens.ts";
 
 /** What is bought, by whom. */
 export type Wanted = Pick<Sale, "kind" | "orderId" | "userId" | "lines" | "holdMs">;
@@ -64,7 +65,10 @@ export async function sell(
   const sale = toSale(wanted, attempt, token === "valid");
   const passage = journey && new Passage(sale);
   if (passage) journey.note(passage);
-  const outcome = await inventory.submit(sale, passage);
+  // Until the deployment is known nothing is sold in any case; the store alone might learn it a moment later.
+  const outcome: Outcome = token === "undecided"
+    ? { kind: "unarmed", reason: deploymentUnknown }
+    : await inventory.submit(sale, passage);
   const answered = answer(outcome, { nowMs: world.now(), token });
   if (passage) {
     passage.outcome = outcome;

@@ -9,8 +9,8 @@ import { forbidden } from "./problem.ts";
 import { problem, type ProblemCode, retryLater } from "./problem.ts";
 import type { Answer } from "./response.ts";
 
-/** What came with a sale: a token for it, one that is of no use, or none. */
-export type TokenVerdict = "valid" | "invalid" | "none";
+/** What came with a sale: a token for it, one that is of no use, none, or one that cannot be judged yet. */
+export type TokenVerdict = "valid" | "invalid" | "none" | "undecided";
 
 /** What a row may need to know of the request. */
 export interface Asked {

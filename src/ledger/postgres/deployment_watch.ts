@@ -35,7 +35,7 @@ const answerWithinMs = 2000;
 /** Looks at one ledger until it is stopped. */
 export class DeploymentWatch {
   readonly #parts: DeploymentWatchParts;
-  #isKnown = false;
+  #deploymentId: string | undefined;
   #problem: string | null = null;
   #error: unknown;
   #asking: Promise<void> | undefined;
@@ -52,7 +52,12 @@ export class DeploymentWatch {
 
   /** Whether the ledger has said whose it is. */
   get isKnown(): boolean {
-    return this.#isKnown;
+    return this.#deploymentId !== undefined;
+  }
+
+  /** Whose ledger it is; undefined until the ledger has said so. */
+  get deploymentId(): string | undefined {
+    return this.#deploymentId;
   }
 
   /** What the last look rejected with; undefined when it did not. A RangeError says that the settings do not fit. */
@@ -73,9 +78,9 @@ export class DeploymentWatch {
     const { ledger, onKnown, describe } = this.#parts;
     try {
       const deployment = await ledger.deployment();
-      if (deployment && !this.#isKnown) {
+      if (deployment && !this.isKnown) {
         onKnown(deployment);
-        this.#isKnown = true;
+        this.#deploymentId = deployment.id;
       }
       this.#error = undefined;
       this.#note(deployment ? null : ledgerNotMade);

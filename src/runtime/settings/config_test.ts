@@ -336,6 +336,11 @@ Deno.test("loadConfig() holds settings against one another and says why", () => 
   const kafka = { REDIS_URL: "redis://r", KAFKA_BROKERS: "k:9092" };
   const cases: readonly (readonly [Env, string, RegExp])[] = [
     [{ DATABASE_URL: "postgres://u@db/x" }, "DATABASE_URL", /unset without REDIS_URL, because/],
+    [
+      { REDIS_URL: "redis://r", PURCHASE_TOKEN_KEY: "k".repeat(32) },
+      "PURCHASE_TOKEN_KEY",
+      /unset with REDIS_URL but neither DATABASE_URL nor DEPLOYMENT_ID, because/,
+    ],
     [{ QUEUE_MAX: "100" }, "QUEUE_MAX", /at least BATCH_MAX, because/],
     [
       { RETENTION_DAYS: "1", IDEMPOTENCY_WINDOW_S: "86401" },

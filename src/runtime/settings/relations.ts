@@ -49,6 +49,13 @@ export const relations: readonly Relation[] = [
     holds: ({ tokens, denoDeploy }) => tokens !== null || denoDeploy === null,
   },
   {
+    of: ["purchaseTokenKeys", "databaseUrl"],
+    rule:
+      "unset with REDIS_URL but neither DATABASE_URL nor DEPLOYMENT_ID, because a token names its deployment",
+    holds: ({ purchaseTokenKeys, redisUrls, databaseUrl, deploymentId }) =>
+      purchaseTokenKeys === null || redisUrls === null || databaseUrl !== null || deploymentId !== null,
+  },
+  {
     of: ["kafkaBrokers", "redisUrls"],
     rule: "unset without REDIS_URL, because the embedded default has nothing to relay between",
     holds: ({ kafkaBrokers, redisUrls }) => kafkaBrokers === null || redisUrls !== null,
