@@ -58,15 +58,29 @@ export interface BoardParts {
   readonly world: World;
 }
 
+/** Who opens a stream. */
+export interface Viewer {
+  /** The client's address, an IPv6 one by its /64; empty where there is none. */
+  readonly address: string;
+  /** Name of its token; empty when access is open. */
+  readonly token: string;
+}
+
 type Reader = ReadableStreamDefaultController<Uint8Array>;
+
+interface OpenStream {
+  readonly viewer: Viewer;
+  /** When it began, monotonic. */
+  readonly sinceMs: number;
+}
 
 const encoder = new TextEncoder();
 
 /** See the module. */
 export class Board {
   readonly #parts: BoardParts;
-  /** Open streams, and when each began, monotonic. */
-  readonly #readers = new Map<Reader, number>();
+  /** Open streams, oldest first. */
+  readonly #readers = new Map<Reader, OpenStream>();
   #cancel: Cancel | undefined;
   #closed = false;
   /** What was sold; told only while somebody looks. */
@@ -86,14 +100,24 @@ export class Board {
     return this.#readers.size > 0;
   }
 
-  /** Server-sent events, the first at once; undefined when there are too many, or the process stops. */
-  open(): ReadableStream<Uint8Array> | undefined {
-    if (this.#closed || this.#readers.size >= boardBounds.streamsMax) return undefined;
+  /**
+   * Server-sent events, the first at once. When there are too many, the oldest stream of the address or token with the
+   * most of them ends, if it has at least two more than the viewer: so none of them can hold all streams.
+   *
+   * @returns undefined when there are too many and all have an equal share, or the process stops
+   */
+  open(viewer: Viewer): ReadableStream<Uint8Array> | undefined {
+    if (this.#closed) return undefined;
+    if (this.#readers.size >= boardBounds.streamsMax) {
+      const oldest = this.#oldestOfMost("address", viewer) ?? this.#oldestOfMost("token", viewer);
+      if (oldest === undefined) return undefined;
+      this.#end(oldest);
+    }
     let reader: Reader;
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
         reader = controller;
-        this.#readers.set(reader, this.#parts.world.elapsedMs());
+        this.#readers.set(reader, { viewer, sinceMs: this.#parts.world.elapsedMs() });
         if (this.#cancel === undefined) this.#begin();
         reader.enqueue(toEvent(this.snapshot()));
       },
@@ -124,6 +148,14 @@ export class Board {
     };
   }
 
+  /** The oldest stream of the address or token that has the most, if that is at least two more than the viewer has. */
+  #oldestOfMost(by: keyof Viewer, viewer: Viewer): Reader | undefined {
+    const groups = Map.groupBy(this.#readers.keys(), (reader) => this.#readers.get(reader)?.viewer[by]);
+    const most = [...groups.values()].reduce((a, b) => b.length > a.length ? b : a, []);
+    const own = groups.get(viewer[by])?.length ?? 0;
+    return most.length >= own + 2 ? most[0] : undefined;
+  }
+
   #begin(): void {
     this.sales.clear();
     void this.books.ask();
@@ -138,7 +170,7 @@ export class Board {
     this.sales.turn();
     const event = toEvent(this.snapshot());
     const oldestMs = this.#parts.world.elapsedMs() - boardBounds.streamMaxMs;
-    for (const [reader, sinceMs] of this.#readers) {
+    for (const [reader, { sinceMs }] of this.#readers) {
       // A client that went without a word, or cannot keep up: its page comes back when it can.
       if ((reader.desiredSize ?? 0) <= 0 || sinceMs <= oldestMs) this.#end(reader);
       else reader.enqueue(event);

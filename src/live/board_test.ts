@@ -22,8 +22,10 @@ function boardUnderTest() {
   return { world, books, board: new Board({ inventory, books, shards: 4, world }) };
 }
 
-function readerOf(board: Board) {
-  const stream = board.open();
+const viewer = { address: "a", token: "t" };
+
+function readerOf(board: Board, who = viewer) {
+  const stream = board.open(who);
   if (stream === undefined) throw new Error("Cannot open a stream");
   return stream.getReader();
 }
@@ -109,7 +111,7 @@ Deno.test("a stream lasts a minute, so that a socket that nobody reads from does
     await world.advance(1000);
     await all(); // what the sockets take, whoever reads from them
   }
-  equal(board.open(), undefined);
+  equal(board.open(viewer), undefined);
   await world.advance(1000);
   deepEqual(await all(), readers.map(() => undefined));
   await readerOf(board).cancel();
@@ -118,7 +120,7 @@ Deno.test("a stream lasts a minute, so that a socket that nobody reads from does
 Deno.test("there are as many streams as may be; a closed board ends them and opens no other", async () => {
   const { world, board } = boardUnderTest();
   const readers = Array.from({ length: boardBounds.streamsMax }, () => readerOf(board));
-  equal(board.open(), undefined);
+  equal(board.open(viewer), undefined);
   await readers.pop()?.cancel();
   readers.push(readerOf(board));
   board.close();
@@ -127,5 +129,27 @@ Deno.test("there are as many streams as may be; a closed board ends them and ope
     await next(reader);
     equal(await next(reader), undefined);
   }
-  deepEqual([world.timers, board.open()], [0, undefined]);
+  deepEqual([world.timers, board.open(viewer)], [0, undefined]);
+});
+
+Deno.test("no address and no token can hold all streams: a newcomer gets the oldest of who has the most", async () => {
+  const { board } = boardUnderTest();
+  const max = boardBounds.streamsMax;
+  const hog = Array.from({ length: max }, () => readerOf(board));
+  equal(board.open(viewer), undefined, "not for more of the same");
+  const others = Array.from({ length: max / 2 }, (_, i) => readerOf(board, { address: "b", token: `t${i}` }));
+  equal(board.open({ address: "b", token: "t" }), undefined, "its equal share");
+  const ended = await Promise.all(hog.map(async (reader) => {
+    await next(reader); // the first snapshot
+    return await Promise.race([next(reader).then(() => true), settled().then(() => false)]);
+  }));
+  deepEqual(ended, hog.map((_, i) => i < max / 2), "the oldest of them");
+  // Of many addresses with one token, a newcomer with another token takes one.
+  const crowd = boardUnderTest().board;
+  const readers = Array.from({ length: max }, (_, i) => readerOf(crowd, { address: `${i}`, token: "t" }));
+  equal(crowd.open({ address: "new", token: "t" }), undefined);
+  readers.push(readerOf(crowd, { address: "new", token: "other" }));
+  board.close();
+  crowd.close();
+  for (const reader of [...hog, ...others, ...readers]) await reader.cancel();
 });

@@ -120,6 +120,26 @@ Deno.test("nginx: passes method, body, host, traceparent and Order-Attempt on, a
   assert.equal(response.headers.get("order-attempt"), null, "nothing was tried again");
 });
 
+Deno.test("nginx: trace headers pass from networks inside or without a limit, and end there from others", async () => {
+  await using api = new Behind(() => Response.json({ success: true }));
+  const sent = {
+    traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    tracestate: "shop=1",
+    baggage: "a=b",
+  };
+  for (const inside of [true, false]) {
+    for (const limited of [true, false]) {
+      await using nginx = await startNginx({ apis: [api.url], inside, limited });
+      await (await post(nginx.url, DEDUCT, sent)).body?.cancel();
+      const isStranger = !inside && limited;
+      for (const [name, value] of Object.entries(sent)) {
+        const seen = api.asked.at(-1)?.headers.get(name);
+        assert.equal(seen, isStranger ? null : value, `${name}, inside ${inside}, limited ${limited}`);
+      }
+    }
+  }
+});
+
 for (const how of ["dies", "freezes"] as const) {
   Deno.test(`nginx: an order whose process ${how} over it is sent to another, no longer as a first attempt`, async () => {
     using dying = new Dying(how);

@@ -121,10 +121,10 @@ class RateLimit implements FairPlay {
 const customerBits = 64;
 
 /**
- * IPv6 counts by its /64: a customer has all of its 2^64 addresses. What is no address counts as one buyer, so
- * that nobody makes up buyers, or keys as long as a header.
+ * The key under which an address is counted. IPv6 counts by its /64: a customer has all of its 2^64 addresses. What is
+ * no address counts as one buyer, so that nobody makes up buyers, or keys as long as a header.
  */
-function buyerAt(address: string): string {
+export function buyerAt(address: string): string {
   const parsed = parseAddress(address);
   if (parsed === undefined) return "";
   if (isIpv4(parsed)) return parsed.toString(16);

@@ -82,7 +82,8 @@ export const opsPaths: Readonly<Record<string, Part>> = {
       description:
         "Server-sent events without names, one at once and one a second; the data of each is JSON, a " +
         `\`Snapshot\`. Sales are counted while somebody looks. At most ${boardBounds.streamsMax} streams; the ` +
-        "server ends one whose client does not keep up, and all of them when it stops: open it again.",
+        "server ends one whose client does not keep up, the oldest one of the address or token that has the most when " +
+        "another viewer comes, each after a minute, and all of them when it stops: open it again.",
       security: [{ bearer: ["read"] }],
       responses: {
         200: {

@@ -12,6 +12,8 @@ import { livePage } from "../../live/page.ts";
 import { liveScript } from "../../live/script.ts";
 import { liveStyle } from "../../live/style.ts";
 import type { Route } from "../ports/route.ts";
+import { clientAddress } from "../guard/client_address.ts";
+import { buyerAt } from "../guard/fair_play.ts";
 import type { Edge } from "./dependencies.ts";
 import { retryLater } from "../write/problem.ts";
 import { respond, securityHeaders } from "../write/response.ts";
@@ -50,14 +52,17 @@ export function opsPage(): Route {
 }
 
 /** `GET /ops/stream`: a snapshot at once and one a second, until the client goes or the process stops. */
-export function opsStream({ access }: Edge, board: Board): Route {
-  return (request) => {
+export function opsStream({ access, trustedProxies }: Edge, board: Board): Route {
+  return (request, connection) => {
     const caller = access.admit(request, "read");
     if (caller.kind === "refused") return respond(caller.answer);
     // Nobody would ever read, or cancel, the stream of a HEAD.
     if (request.method === "HEAD") return new Response(null, { headers: streamHeaders });
-    const stream = board.open();
+    const address = buyerAt(clientAddress(request.headers, connection, trustedProxies));
+    const stream = board.open({ address, token: caller.value.name });
     if (stream !== undefined) return new Response(stream, { headers: streamHeaders });
-    return respond(retryLater("too_many_streams", "As many look as may, or the process stops", 5000, {}));
+    return respond(
+      retryLater("too_many_streams", "Stream limit reached, or the server is shutting down", 5000, {}),
+    );
   };
 }
