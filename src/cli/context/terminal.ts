@@ -21,8 +21,8 @@ export interface Terminal {
   confirm(what: string): void;
   /** Whether nobody is asked: `--yes` was given, or this is no terminal. */
   readonly isUnattended: boolean;
-  /** A progress bar for `total` rows. */
-  progress(label: string, total: number): Progress;
+  /** A progress bar for `total` rows; without a total, a count of them. */
+  progress(label: string, total?: number): Progress;
 }
 
 /** A progress bar. */
@@ -69,7 +69,7 @@ export function openTerminal(world: World, options: TerminalOptions): Terminal {
   };
 }
 
-function progressOn(world: World, label: string, total: number): Progress {
+function progressOn(world: World, label: string, total: number | undefined): Progress {
   const isTerminal = Deno.stderr.isTerminal();
   const startedMs = world.elapsedMs();
   let shownMs = -Infinity;
@@ -91,13 +91,19 @@ function progressOn(world: World, label: string, total: number): Progress {
   };
 }
 
-/** `label [####......] 40% 400/1000 200/s` */
-export function progressLine(label: string, done: number, total: number, seconds: number): string {
+/** `label [####......] 40% 400/1000 200/s`, or `label 400 200/s` when the total is not known. */
+export function progressLine(
+  label: string,
+  done: number,
+  total: number | undefined,
+  seconds: number,
+): string {
+  const rate = `${seconds > 0 ? Math.round(done / seconds) : 0}/s`;
+  if (total === undefined) return `${label} ${done} ${rate}`;
   const share = total === 0 ? 1 : Math.min(1, done / total);
   const filled = Math.round(share * barChars);
   const bar = "#".repeat(filled) + ".".repeat(barChars - filled);
-  const rate = seconds > 0 ? Math.round(done / seconds) : 0;
-  return `${label} [${bar}] ${Math.floor(share * 100)}% ${done}/${total} ${rate}/s`;
+  return `${label} [${bar}] ${Math.floor(share * 100)}% ${done}/${total} ${rate}`;
 }
 
 /** Columns as wide as their widest cell; numbers stand at the right. */

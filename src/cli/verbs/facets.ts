@@ -4,7 +4,7 @@
  * @module
  */
 import type { RememberedLine } from "../../domain/outcome.ts";
-import { rememberedKey } from "../../domain/remembered_line.ts";
+import { pairKey, rememberedKey } from "../../domain/remembered_line.ts";
 import type { Facet, FacetValue } from "../../decide/shard_reader.ts";
 import type { Param, Queries } from "../../ledger/database.ts";
 import { canonical } from "../../ledger/proof_walk.ts";
@@ -29,8 +29,10 @@ export interface LedgerSide {
   readonly sql: Statements;
   /** Which. */
   readonly shard: number;
-  /** Lines accepted since then must be remembered, ms since 1970. */
-  readonly sinceMs: number;
+  /** Lines accepted since then must be remembered, ms since 1970. Moves on with the clock. */
+  readonly sinceMs: () => number;
+  /** Lines with a higher number were accepted after the comparison began, and are left out. */
+  readonly untilSeq: number;
   /** What cannot be booked; undefined when everything is. */
   readonly pending: Pending | undefined;
 }
@@ -48,6 +50,29 @@ export interface Comparer<F extends Facet = Facet> {
     values: readonly FacetValue[F][],
     head: number,
   ): Promise<Map<string, Unequal>>;
+  /** Whether what the name stands for may be later in the ledger than in the store's answer. */
+  isChanged(name: string, changes: Changes): boolean;
+}
+
+/** What the ledger's events after a number changed. */
+export interface Changes {
+  /** Ids of orders and adjustments. */
+  readonly ids: ReadonlySet<string>;
+  /** Users with their SKUs, as the store names them. */
+  readonly pairs: ReadonlySet<string>;
+  /** SKUs whose rules changed. */
+  readonly ruled: ReadonlySet<string>;
+}
+
+/** Reads what changed after number `seq`. */
+export async function readChanges(side: LedgerSide, seq: number): Promise<Changes> {
+  type Row = { id: string; userId: string; sku: string; isRuled: boolean };
+  const rows = await query<Row>(side, "find_changes", seq);
+  return {
+    ids: new Set(rows.map(({ id }) => id)),
+    pairs: new Set(rows.map(({ userId, sku }) => pairKey(userId, sku))),
+    ruled: new Set(rows.filter(({ isRuled }) => isRuled).map(({ sku }) => sku)),
+  };
 }
 
 /** A name, and for orders a SKU that the ledger has under it. */
@@ -58,7 +83,7 @@ export interface Named {
   readonly sku?: string;
 }
 
-const pageRows = 5000;
+const pageRows = 2000;
 const nothing = "nothing";
 
 function query<Row extends object>(
@@ -109,6 +134,7 @@ const stock: Comparer<"stock"> = {
     });
     return unequal;
   },
+  isChanged: () => false, // compared at the head itself
 };
 
 interface LedgerLine {
@@ -127,13 +153,15 @@ interface LedgerLine {
 const orders: Comparer<"orders"> = {
   facet: "orders",
   async *ledgerNames(side) {
-    const [first] = await query<{ seq: number | null }>(side, "find_first_line", side.sinceMs);
+    const [first] = await query<{ seq: number | null }>(side, "find_first_line", side.sinceMs());
     if (typeof first?.seq !== "number") return;
     type Row = { id: string; returnId: string; kind: string; sku: string; seq: number; line: number };
     for (let after: { seq: number; line: number } | undefined = { seq: first.seq, line: -1 }; after;) {
-      const rows: Row[] = await query(side, "compare_recent", after.seq, after.line, side.sinceMs, pageRows);
-      yield rows.map((row) => ({ name: rememberedKey(row), sku: row.sku }));
-      after = rows.length === pageRows ? rows.at(-1) : undefined;
+      const since = side.sinceMs();
+      const rows: Row[] = await query(side, "compare_recent", after.seq, after.line, since, pageRows);
+      const old = rows.filter(({ seq }) => seq <= side.untilSeq);
+      yield old.map((row) => ({ name: rememberedKey(row), sku: row.sku }));
+      after = old.length === pageRows ? rows.at(-1) : undefined;
     }
   },
   async compare(side, names, values) {
@@ -148,7 +176,7 @@ const orders: Comparer<"orders"> = {
       }
     });
     const asked = shown.map(({ name, line: { sku, kind, seq } }, at) => {
-      const [id = "", returnId = ""] = name.replace(/^\p{Cc}/u, "").split("\u001f");
+      const [id = "", returnId = ""] = idsOf(name);
       return { at, id, returnId, sku, kind, seq };
     });
     for (const row of await query<LedgerLine>(side, "compare_lines", JSON.stringify(asked))) {
@@ -161,7 +189,13 @@ const orders: Comparer<"orders"> = {
     }
     return unequal;
   },
+  isChanged: (name, { ids }) => ids.has(idsOf(name)[0] ?? ""),
 };
+
+/** The order's or adjustment's id, and the return's. */
+function idsOf(name: string): string[] {
+  return name.replace(/^\p{Cc}/u, "").split("\u001f");
+}
 
 function saidOf(
   line: Omit<LedgerLine, "at" | "isAside" | "kind"> & { readonly kind: string | null },
@@ -175,10 +209,12 @@ function saidOf(
 const quotas: Comparer<"quotas"> = {
   facet: "quotas",
   async *ledgerNames(side) {
-    type Row = { userId: string; sku: string };
-    for (let after: Row | undefined = { userId: "", sku: "" }; after;) {
-      const rows: Row[] = await query(side, "compare_buyers", after.userId, after.sku, pageRows);
-      yield rows.map(({ userId, sku }) => ({ name: `${userId}\u001f${sku}` }));
+    type Row = { userId: string; sku: string; seq: number; line: number };
+    for (let after: Row | undefined = { userId: "", sku: "", seq: 0, line: -1 }; after;) {
+      const { sku, seq, line }: Row = after;
+      const rows: Row[] = await query(side, "compare_buyers", sku, seq, line, side.untilSeq, pageRows);
+      const names = new Set(rows.map((row) => pairKey(row.userId, row.sku)));
+      yield Array.from(names, (name) => ({ name }));
       after = rows.length === pageRows ? rows.at(-1) : undefined;
     }
   },
@@ -189,7 +225,7 @@ const quotas: Comparer<"quotas"> = {
     });
     type Row = { userId: string; sku: string; sale: number; units: number };
     const rows = await query<Row>(side, "compare_quotas", JSON.stringify(asked));
-    const books = new Map(rows.map((row) => [`${row.userId}\u001f${row.sku}`, row]));
+    const books = new Map(rows.map((row) => [pairKey(row.userId, row.sku), row]));
     const unequal = new Map<string, Unequal>();
     names.forEach(({ name }, i) => {
       const book = books.get(name);
@@ -202,6 +238,7 @@ const quotas: Comparer<"quotas"> = {
     });
     return unequal;
   },
+  isChanged: (name, { pairs, ruled }) => pairs.has(name) || ruled.has(name.split("\u001f")[1] ?? ""),
 };
 
 /** When open reservations lapse. */
@@ -211,8 +248,9 @@ const holds: Comparer<"holds"> = {
     type Row = { orderId: string; seq: number; line: number };
     for (let after: { seq: number; line: number } | undefined = { seq: 0, line: -1 }; after;) {
       const rows: Row[] = await query(side, "verify_holds", after.seq, after.line, pageRows);
-      yield rows.map(({ orderId }) => ({ name: orderId }));
-      after = rows.length === pageRows ? rows.at(-1) : undefined;
+      const old = rows.filter(({ seq }) => seq <= side.untilSeq);
+      yield old.map(({ orderId }) => ({ name: orderId }));
+      after = old.length === pageRows ? rows.at(-1) : undefined;
     }
   },
   async compare(side, names, values) {
@@ -229,6 +267,7 @@ const holds: Comparer<"holds"> = {
     });
     return unequal;
   },
+  isChanged: (name, { ids }) => ids.has(name),
 };
 
 /** All four, in the order in which they are compared. */

@@ -24,6 +24,7 @@ export const statementNames = [
   "create_migrations",
   "drop_scripts",
   "extend_lines",
+  "find_changes",
   "find_event_figures",
   "find_events",
   "find_first_line",
