@@ -4,7 +4,7 @@
 #   docker run holdfast                                     the API
 #   docker run holdfast run --cached-only -P=worker worker.ts
 #   docker run holdfast run --cached-only -P=cli inventory.ts status
-FROM denoland/deno:2.9.6
+FROM denoland/deno:2.9.6@sha256:2014dc167ece617ef7e7ba40631ac2234c59e75ce693e7cc2dc2602b3c87859d
 
 WORKDIR /holdfast
 # Packages first: they change less often than the code. --frozen: what deno.lock does not name is not built.

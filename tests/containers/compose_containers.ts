@@ -3,7 +3,7 @@
  * is killed and another one loses its network, and the audit to the unit.
  *
  * The images are stand-ins, so this proves compose.yaml, the Dockerfile and the scripts of deploy/, not the images that
- * are named: not their own entry points, users and file systems, not PostgreSQL 17 (Debian's 15 runs), not nginx 1.28
+ * are named: not their digests, which are taken out here, not their own entry points, users and file systems, not PostgreSQL 17 (Debian's 15 runs), not nginx 1.28
  * (1.22 runs), not the telemetry, which only answers its health checks (test:backends runs the real programs).
  */
 import assert from "node:assert/strict";
@@ -45,6 +45,11 @@ async function clone(): Promise<string> {
   await Deno.writeTextFile(`${folder}.list`, list);
   await runCommand("sh", ["-c", `${copy} < "$2.list"`, "sh", ROOT, folder], { deadlineMs: 60_000 });
   await Deno.remove(`${folder}.list`);
+  for (const file of ["compose.yaml", "Dockerfile", "deploy/compose/probe.Dockerfile"]) {
+    const text = await Deno.readTextFile(`${folder}/${file}`);
+    // Stand-ins have the names of the images, and cannot have their digests.
+    await Deno.writeTextFile(`${folder}/${file}`, text.replaceAll(/@sha256:[0-9a-f]{64}/g, ""));
+  }
   return folder;
 }
 
