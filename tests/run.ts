@@ -12,7 +12,7 @@
  * @module
  */
 // deno-lint-ignore-file no-console -- this is the command that prints for the user
-import { engineProblem } from "./containers/engine.ts";
+import { engineProblem, startProblem } from "./containers/engine.ts";
 import { installBackends } from "./backends/install.ts";
 import { readReport } from "./report.ts";
 import { removeStaleNetworks } from "../tools/servers/network.ts";
@@ -47,7 +47,7 @@ const TESTS_OF: Partial<Record<Mode, readonly string[]>> = {
 // take as long again on a busy machine, and each build has a limit of its own.
 const TESTS_DEADLINE_MS = 45 * 60_000;
 
-/** For CI: where no engine can run, `containers` says why and succeeds. */
+/** For CI: where no engine can run, or dockerd does not start, `containers` says why and succeeds. */
 const IF_POSSIBLE = "--if-possible";
 
 const STOP_SIGNALS: Partial<Record<Deno.Signal, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
@@ -68,15 +68,16 @@ async function main(args: readonly string[]): Promise<number> {
   const [first] = args;
   const mode = first === "bench" || first === "backends" || first === "containers" ? first : "test";
   const rest = mode === "test" ? args : args.slice(1).filter((arg) => arg !== IF_POSSIBLE);
-  const problem = mode === "containers" ? engineProblem() : undefined;
+  const stopped = stopRequest();
+  const run = await openRun();
+  const problem = mode === "containers" ? engineProblem() ?? await startProblem(console.error) : undefined;
   if (problem !== undefined) {
+    await run.close();
     const isWanted = !args.includes(IF_POSSIBLE);
     console.error(`Cannot run containers here: ${problem}`);
     if (isWanted) console.log("\n0 passed, 1 failed");
     return isWanted ? 1 : 0;
   }
-  const stopped = stopRequest();
-  const run = await openRun();
   const ours = missingServers();
   const outside = sharedServers().filter((server) => !ours.includes(server));
   let result = await Promise.race([stopped, runOnServers(mode, rest, run, outside, ours)]).catch(broken);

@@ -14,6 +14,7 @@ import { dataDir } from "../../tools/servers/run_folder.ts";
 
 // Compose v2 as a program of its own; v2.40.3 is the last one whose module builds with `go build` as it is.
 const COMPOSE = "v2.40.3";
+const PROGRAMS = ["docker", "docker-cli", "iptables", "iproute2"] as const;
 const COMPOSE_MODULE = "github.com/docker/compose/v2/cmd";
 // 4 minutes on two quiet cores.
 const BUILD_DEADLINE_MS = 60 * 60_000;
@@ -35,6 +36,46 @@ export function engineProblem(): string | undefined {
   return undefined;
 }
 
+/** Why dockerd cannot be had or does not start here, in one line; undefined when it starts. */
+export async function startProblem(report: (line: string) => void): Promise<string | undefined> {
+  const firstLine = (error: unknown) => String(error instanceof Error ? error.message : error).split("\n")[0];
+  try {
+    await installServers(PROGRAMS, report);
+  } catch (error) {
+    return firstLine(error);
+  }
+  const hadBridge = await exists("/sys/class/net/docker0");
+  try {
+    const dockerd = await startDockerd(await dataDir("engine"));
+    await stopDockerd(dockerd, hadBridge);
+    return undefined;
+  } catch (error) {
+    const lines = String(error).split("\n").filter((line) => line.trim() !== "");
+    const why = lines.find((line) => line.includes("failed to start daemon")) ?? lines.at(-1);
+    return `dockerd does not start: ${why?.trim()}`;
+  }
+}
+
+async function startDockerd(dir: string): Promise<RunningProcess> {
+  await Deno.writeTextFile(`${dir}/daemon.json`, "{}"); // not the one of this machine
+  const folders = ["--data-root", join(containersCache(), "engine"), "--exec-root", `${dir}/exec`];
+  const files = ["--pidfile", `${dir}/docker.pid`, "--config-file", `${dir}/daemon.json`];
+  return await startProcess({
+    command: programOf("docker", "dockerd"),
+    args: [...folders, ...files, "--host", `unix://${dir}/docker.sock`],
+    readyLine: /API listen on/,
+    readyDeadlineMs: READY_DEADLINE_MS,
+  });
+}
+
+/** Stops dockerd, and with it every container that still runs. */
+async function stopDockerd(process: RunningProcess, hadBridge: boolean): Promise<void> {
+  await process.stop(STOP_DEADLINE_MS);
+  if (hadBridge) return;
+  const args = ["link", "delete", "docker0"];
+  await runCommand(programOf("iproute2", "ip"), args, { deadlineMs: 10_000 }).catch(() => {});
+}
+
 /** A running engine. */
 export class Engine implements AsyncDisposable {
   readonly #process: RunningProcess;
@@ -49,7 +90,7 @@ export class Engine implements AsyncDisposable {
 
   /** Starts dockerd; rejects with the end of its log when it does not come up. */
   static async start(report: (line: string) => void): Promise<Engine> {
-    await installServers(["docker", "docker-cli", "iptables", "iproute2"], report);
+    await installServers(PROGRAMS, report);
     const compose = await installCompose(report);
     const dir = await dataDir("engine");
     const socket = `${dir}/docker.sock`;
@@ -62,24 +103,8 @@ export class Engine implements AsyncDisposable {
       `#!/bin/sh\nif [ "$1" = compose ]; then shift; exec "${compose}" "$@"; fi\nexec "${docker}" "$@"\n`,
       { mode: 0o755 },
     );
-    await Deno.writeTextFile(`${dir}/daemon.json`, "{}"); // not the one of this machine
     const hadBridge = await exists("/sys/class/net/docker0");
-    const process = await startProcess({
-      command: programOf("docker", "dockerd"),
-      args: [
-        ...["--data-root", join(containersCache(), "engine"), "--exec-root", `${dir}/exec`],
-        ...[
-          "--pidfile",
-          `${dir}/docker.pid`,
-          "--host",
-          `unix://${socket}`,
-          "--config-file",
-          `${dir}/daemon.json`,
-        ],
-      ],
-      readyLine: /API listen on/,
-      readyDeadlineMs: READY_DEADLINE_MS,
-    });
+    const process = await startDockerd(dir);
     const env = {
       DOCKER_HOST: `unix://${socket}`,
       DOCKER_BUILDKIT: "0", // Debian has no package of buildx
@@ -108,11 +133,7 @@ export class Engine implements AsyncDisposable {
 
   /** Stops dockerd, and with it every container that still runs. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#process.stop(STOP_DEADLINE_MS);
-    if (!this.#hadBridge) {
-      const args = ["link", "delete", "docker0"];
-      await runCommand(programOf("iproute2", "ip"), args, { deadlineMs: 10_000 }).catch(() => {});
-    }
+    await stopDockerd(this.#process, this.#hadBridge);
   }
 }
 
