@@ -22,15 +22,15 @@ import { KafkaTopic } from "./src/kafka/topic.ts";
 import type { EventLog } from "./src/log/event_log.ts";
 import { RedisStream } from "./src/redis/stream.ts";
 import { RelayedLog } from "./src/log/relayed_log.ts";
-import { askHere } from "./src/cli/context/api_request.ts";
+import { localApi } from "./src/cli/context/api_request.ts";
 import { Failure } from "./src/cli/context/failure.ts";
 import { runCli } from "./src/cli/program.ts";
-import type { Reach, RedisCall, TopicLook } from "./src/cli/context/context.ts";
+import type { CliContext, RedisCall, TopicLook } from "./src/cli/context/context.ts";
 import { Connection } from "./src/redis/connection.ts";
 import { allShardKeys } from "./src/redis/keys.ts";
-import { Links } from "./src/redis/shard_connections.ts";
+import { ShardConnections } from "./src/redis/shard_connections.ts";
 import { list } from "./src/redis/reply.ts";
-import { Servers } from "./src/redis/cluster_map.ts";
+import { ClusterMap } from "./src/redis/cluster_map.ts";
 import { adviceOn } from "./src/runtime/advice.ts";
 import { describeError } from "./src/runtime/logger.ts";
 import { realWorld as world } from "./src/runtime/world.ts";
@@ -92,26 +92,26 @@ class Parts {
     }
   }
 
-  servers(): Promise<Servers> {
+  clusterMap(): Promise<ClusterMap> {
     const { redisUrls } = this;
     const { namespace, shards } = this.config;
     const options = { name: `${namespace}-cli`, world, onError() {} };
     const open = async () => {
-      const servers = new Servers(redisUrls, { namespace, shards }, options);
-      await servers.whenKnown(connectTimeoutMs).catch(async (error) => {
-        await servers.close();
+      const clusterMap = new ClusterMap(redisUrls, { namespace, shards }, options);
+      await clusterMap.whenKnown(connectTimeoutMs).catch(async (error) => {
+        await clusterMap.close();
         const why = describeError(error);
         throw new Failure(`Cannot reach REDIS_URL: ${why}: ${adviceOn("REDIS_URL", why)}`);
       });
-      return servers;
+      return clusterMap;
     };
-    return this.once("servers", open, (servers) => servers.close());
+    return this.once("servers", open, (clusterMap) => clusterMap.close());
   }
 
   /** For what waits nowhere; the log has connections of its own. */
-  links(): Promise<Links> {
-    const open = async () => new Links(await this.servers(), "server");
-    return this.once("links", open, (links) => links.close());
+  connections(): Promise<ShardConnections> {
+    const open = async () => new ShardConnections(await this.clusterMap(), "server");
+    return this.once("links", open, (connections) => connections.close());
   }
 
   database(): Promise<Database> {
@@ -139,11 +139,11 @@ class Parts {
   }
 }
 
-function openReach(config: Config): Reach {
+function openContext(config: Config): CliContext {
   const parts = new Parts(config);
   const { shards, namespace } = config;
   const actor = `cli:${userInfo().username}`;
-  const place = { namespace, shards };
+  const keySpace = { namespace, shards };
   const hasLedger = config.store.kind === "redis" && config.store.databaseUrl !== null;
   const call = (connection: Connection): RedisCall => (command, ...args) => connection.call(command, ...args);
 
@@ -157,9 +157,9 @@ function openReach(config: Config): Reach {
   }
 
   async function store(): Promise<StockStore> {
-    const links = await parts.links();
+    const connections = await parts.connections();
     const id = hasLedger ? (await deployment()).id : "";
-    return new RedisStore(links, { ...place, deployment: id }, {
+    return new RedisStore(connections, { ...keySpace, deployment: id }, {
       ...limitsOf(config),
       replicaTimeoutMs,
       onDifferent: note,
@@ -174,7 +174,7 @@ function openReach(config: Config): Reach {
       callsMax: 2,
       queueMax: config.queueMax,
       requestTimeoutMs: config.requestTimeoutMs,
-      promisesOff: () => [],
+      guaranteesOff: () => [],
       archive: hasLedger ? await parts.ledger() : null,
       onBroken: reportError,
     });
@@ -193,12 +193,12 @@ function openReach(config: Config): Reach {
       reportError,
       deployment: () => null, // it neither sells nor issues tokens
     });
-    return askHere(async (request) => await app.fetch(request), token);
+    return localApi(async (request) => await app.fetch(request), token);
   }
 
-  /** The worker's way: what goes past the topic into the books, readers of the topic never see. */
+  /** The worker's way: what goes past the topic into the ledger, readers of the topic never see. */
   async function openLog(): Promise<EventLog> {
-    const stream = new RedisStream(new Links(await parts.servers(), "shard"), place);
+    const stream = new RedisStream(new ShardConnections(await parts.clusterMap(), "shard"), keySpace);
     const kafka = config.store.kind === "redis" ? config.store.kafka : null;
     if (kafka === null) return stream;
     const topic = new KafkaTopic({ ...kafka, namespace, shards, onLog: () => {} });
@@ -210,7 +210,7 @@ function openReach(config: Config): Reach {
     if (kafka === null) return null;
     const opened = new KafkaTopic({ ...kafka, namespace, shards, onLog: () => {} });
     try {
-      const found = await opened.look();
+      const found = await opened.inspect();
       return found ? { kind: "found", ...found } : { kind: "missing" };
     } catch (error) {
       const why = describeError(error);
@@ -228,30 +228,30 @@ function openReach(config: Config): Reach {
     store,
     deployment,
     async redis(shard) {
-      const links = await parts.links();
-      return (command, ...args) => links.call(shard, command, ...args);
+      const connections = await parts.connections();
+      return (command, ...args) => connections.call(shard, command, ...args);
     },
     otherRedis: async (url) =>
       call(await parts.once(url, () => parts.connect(url, "the other Redis"), (redis) => redis.close())),
     control: async (limits = limitsOf(config)) =>
-      new RedisControl(await parts.links(), {
-        ...place,
+      new RedisControl(await parts.connections(), {
+        ...keySpace,
         limits,
         world,
         replicaTimeoutMs: config.replicaTimeoutMs,
       }),
-    reader: async () => new RedisReader(await parts.links(), place),
+    reader: async () => new RedisReader(await parts.connections(), keySpace),
     topic,
     log: () => parts.once("log", openLog, (log) => log.close()),
     ledger: () => parts.ledger(),
     books: () => parts.database(),
     async markForRebuild(shard) {
-      const links = await parts.links();
-      const meta = allShardKeys(place)[shard]?.[0];
+      const connections = await parts.connections();
+      const meta = allShardKeys(keySpace)[shard]?.[0];
       if (meta === undefined) throw new RangeError(`Cannot use shard ${shard} as there are ${shards}`);
       // Sent in one turn on one connection, so nothing comes between. An epoch of 0 is what an interrupted restore
       // leaves behind: whoever arms the shard next must fill it from the ledger first.
-      const replies = await links.run(shard, (redis) =>
+      const replies = await connections.run(shard, (redis) =>
         Promise.all([
           redis.call("MULTI"),
           redis.call("HDEL", meta, "armed"),
@@ -272,4 +272,4 @@ function note(message: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(`${message}\n`));
 }
 
-Deno.exit(await runCli(Deno.args, world, () => openReach(configOrExit())));
+Deno.exit(await runCli(Deno.args, world, () => openContext(configOrExit())));

@@ -15,7 +15,7 @@ import { RedisStore } from "./src/redis/store.ts";
 import { InventoryService } from "./src/decide/service.ts";
 import { StoreError } from "./src/domain/errors.ts";
 import { type StockStore } from "./src/decide/store.ts";
-import { DeploymentWatch, ledgerNotMade } from "./src/ledger/postgres/deployment_watch.ts";
+import { DeploymentMonitor, ledgerNotMade } from "./src/ledger/postgres/deployment_watch.ts";
 import type { Ledger } from "./src/ledger/ledger.ts";
 import { openPglite } from "./src/ledger/postgres/pglite.ts";
 import { openPostgres } from "./src/ledger/postgres/server.ts";
@@ -32,8 +32,8 @@ import {
 } from "./src/runtime/lifecycle.ts";
 import { banner } from "./src/compose/banner.ts";
 import { stockDemo } from "./src/compose/demo.ts";
-import { Links } from "./src/redis/shard_connections.ts";
-import { Servers } from "./src/redis/cluster_map.ts";
+import { ShardConnections } from "./src/redis/shard_connections.ts";
+import { ClusterMap } from "./src/redis/cluster_map.ts";
 import { adviceOn } from "./src/runtime/advice.ts";
 import { createLogger, describeError, traceIds } from "./src/runtime/logger.ts";
 import { notSent, startTelemetry } from "./src/observe/telemetry.ts";
@@ -55,7 +55,7 @@ const onCall = telemetry && { onCall: telemetry.onClientCall };
 const limits = limitsOf(config);
 const fatal = (error: unknown) => die(`Stopped: ${describeError(error)}`, exitCodes.failed);
 
-const { store, books, deployment, promisesOff, stop, demoStock } = config.store.kind === "redis"
+const { store, books, deployment, guaranteesOff, stop, demoStock } = config.store.kind === "redis"
   ? await openRedis(config.store)
   : await orExit(openEmbedded(config.store));
 
@@ -65,12 +65,12 @@ const inventory = new InventoryService(store, world, {
   callsMax: 2,
   queueMax: config.queueMax,
   requestTimeoutMs: config.requestTimeoutMs,
-  promisesOff,
+  guaranteesOff,
   archive: books,
   onBroken: (error) => logger.error("broken store", { error: describeError(error) }),
   ...telemetry && { onCall: telemetry.onStoreCall },
 });
-telemetry?.watchInventory(inventory);
+telemetry?.observeInventory(inventory);
 if (demoStock) await stockDemo(inventory);
 
 const app = createApp({
@@ -83,8 +83,8 @@ const app = createApp({
   deployment,
   watch: telemetry?.requests(
     config.store.kind === "redis" ? "redis" : "memory",
-    ({ route, status, passage, traceparent }) =>
-      logger.warn("request failed", { route, status, code: passage?.result, ...traceIds(traceparent) }),
+    ({ route, status, timings, traceparent }) =>
+      logger.warn("request failed", { route, status, code: timings?.result, ...traceIds(traceparent) }),
   ) ?? null,
 });
 const listener = await orExit(listen());
@@ -138,7 +138,7 @@ interface OpenStore {
   readonly books: Ledger | null;
   /** Its id; null until it is known. */
   readonly deployment: () => string | null;
-  readonly promisesOff: () => readonly string[];
+  readonly guaranteesOff: () => readonly string[];
   readonly stop: StopStep[];
   /** Nothing was ever sold here, and the demo is wanted. */
   readonly demoStock: boolean;
@@ -147,8 +147,8 @@ interface OpenStore {
 async function openRedis(
   { redisUrls: urls, databaseUrl, deploymentId }: Extract<StoreConfig, { kind: "redis" }>,
 ): Promise<OpenStore> {
-  const place = { namespace, shards };
-  const servers = new Servers(urls, place, {
+  const keySpace = { namespace, shards };
+  const clusterMap = new ClusterMap(urls, keySpace, {
     name: `${namespace}-api`,
     world,
     // By then every request that waits there has had its answer; below 2 s a busy machine would look like a cut link.
@@ -159,9 +159,9 @@ async function openRedis(
     },
     ...onCall,
   });
-  const links = new Links(servers, "shard");
+  const connections = new ShardConnections(clusterMap, "shard");
   await orExit(
-    links.whenReady(0, 2000).catch((error) => {
+    connections.whenReady(0, 2000).catch((error) => {
       if (error instanceof RangeError) throw error;
       logger.warn("redis is away: orders get 503 until it is back");
     }),
@@ -173,14 +173,18 @@ async function openRedis(
     deploymentId ?? undefined,
   );
   // Without a ledger nobody says whose stock it is; with one that is away, selling somebody else's would be a guess.
-  const store = new RedisStore(links, { ...place, deployment: deploymentId ?? (ledger ? null : "") }, {
-    ...limits,
-    replicaTimeoutMs: Math.floor(config.requestTimeoutMs / 2),
-    onDifferent: (why) => logger.warn("settings differ", { why }),
-    onUnarmed: (shard, reason) => logger.warn("shard unarmed", { shard, reason }),
-  });
-  const watch = ledger && watchDeployment(ledger, store, deploymentId !== null);
-  await watch?.look();
+  const store = new RedisStore(
+    connections,
+    { ...keySpace, deployment: deploymentId ?? (ledger ? null : "") },
+    {
+      ...limits,
+      replicaTimeoutMs: Math.floor(config.requestTimeoutMs / 2),
+      onDifferent: (why) => logger.warn("settings differ", { why }),
+      onUnarmed: (shard, reason) => logger.warn("shard unarmed", { shard, reason }),
+    },
+  );
+  const watch = ledger && monitorDeployment(ledger, store, deploymentId !== null);
+  await watch?.check();
   if (watch?.error instanceof RangeError) die(watch.error.message, exitCodes.badSettings);
   await orExit(refuseForeign(store));
   const stopping = new AbortController();
@@ -189,11 +193,11 @@ async function openRedis(
     store,
     books: ledger,
     deployment: () => deploymentId ?? watch?.deploymentId ?? null,
-    promisesOff: () => promisesOffWithout(watch),
+    guaranteesOff: () => guaranteesOffWithout(watch),
     stop: [
       () => Promise.resolve(stopping.abort()),
       () => store.close(),
-      () => servers.close(),
+      () => clusterMap.close(),
       async () => await ledger?.close(),
     ],
     demoStock: false,
@@ -208,9 +212,9 @@ async function refuseForeign(store: StockStore): Promise<void> {
   });
 }
 
-function watchDeployment(ledger: Ledger, store: RedisStore, isKnown: boolean): DeploymentWatch {
+function monitorDeployment(ledger: Ledger, store: RedisStore, isKnown: boolean): DeploymentMonitor {
   let selling = isKnown;
-  return new DeploymentWatch({
+  return new DeploymentMonitor({
     ledger,
     world,
     describe: describeError,
@@ -235,7 +239,7 @@ function mendLedger(problem: string): { mend: string } {
 }
 
 /** What an API cannot do without its ledger. */
-function promisesOffWithout(watch: DeploymentWatch | null): string[] {
+function guaranteesOffWithout(watch: DeploymentMonitor | null): string[] {
   const archive = "orders past the idempotency window";
   if (!watch) return [`${archive}: DATABASE_URL is not set`];
   if (watch.problem === null) return [];
@@ -263,8 +267,8 @@ async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Pr
     durability: config.durability,
     retentionMs: config.retentionDays * 86_400_000,
     ...telemetry && { watch: telemetry.worker },
-    onBooked: (shard, seq) => watermark.advance(shard, seq),
-    onFailure: fatal, // an order that cannot be booked must not be answered
+    onApplied: (shard, seq) => watermark.advance(shard, seq),
+    onFailure: fatal, // an order that cannot be applied must not be answered
   });
   const all = Array.from({ length: shards }, (_, shard) => shard);
   await Promise.all(all.map((shard) => watermark.reached(shard, 0)));
@@ -272,7 +276,7 @@ async function openEmbedded(wanted: { dataDir: string; demoStock: boolean }): Pr
     store: new DurableStore(memory, watermark),
     books: ledger,
     deployment: () => deployment.id,
-    promisesOff: () => [],
+    guaranteesOff: () => [],
     stop: [() => worker.stop(), () => memory.close(), () => ledger.close()],
     demoStock: wanted.demoStock && all.every((shard) => watermark.at(shard) === 0),
   };

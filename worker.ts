@@ -23,9 +23,9 @@ import { logWayOf } from "./src/log/topic.ts";
 import { KafkaTopic } from "./src/kafka/topic.ts";
 import { RedisStream } from "./src/redis/stream.ts";
 import { RelayedLog } from "./src/log/relayed_log.ts";
-import { Links } from "./src/redis/shard_connections.ts";
+import { ShardConnections } from "./src/redis/shard_connections.ts";
 import { readPreviousScripts, readScript } from "./src/redis/script.ts";
-import { Servers } from "./src/redis/cluster_map.ts";
+import { ClusterMap } from "./src/redis/cluster_map.ts";
 import { adviceOn } from "./src/runtime/advice.ts";
 import { createLogger, describeError } from "./src/runtime/logger.ts";
 import { notSent, startTelemetry } from "./src/observe/telemetry.ts";
@@ -65,8 +65,8 @@ const deployment = await orExit(prepareLedger(ledger, shards, world, logger, scr
  * can still give them back, and leave its share to the others.
  */
 const silenceMaxMs = 2000;
-const place = { namespace, shards };
-const servers = new Servers(redisUrls, place, {
+const keySpace = { namespace, shards };
+const clusterMap = new ClusterMap(redisUrls, keySpace, {
   name,
   world,
   silenceMaxMs,
@@ -77,24 +77,27 @@ const servers = new Servers(redisUrls, place, {
   ...onCall,
 });
 await orExit(
-  servers.whenKnown(2000).catch((error) => {
+  clusterMap.whenKnown(2000).catch((error) => {
     if (error instanceof RangeError) throw error;
     logger.warn("redis is away: nothing is armed until it is back");
   }),
 );
 const limits = limitsOf(config);
-const control = new RedisControl(new Links(servers, "server"), {
-  ...place,
+const control = new RedisControl(new ShardConnections(clusterMap, "server"), {
+  ...keySpace,
   limits,
   world,
   replicaTimeoutMs: config.replicaTimeoutMs,
   versions: () => ledger.scripts(),
 });
-const store = new RedisStore(new Links(servers, "server"), { ...place, deployment: deployment.id }, {
+const store = new RedisStore(new ShardConnections(clusterMap, "server"), {
+  ...keySpace,
+  deployment: deployment.id,
+}, {
   ...limits, // its own: the control beside it writes them into the store
   replicaTimeoutMs: Math.min(Math.floor(config.requestTimeoutMs / 2), silenceMaxMs / 2),
 });
-const stream = new RedisStream(new Links(servers, "shard"), place);
+const stream = new RedisStream(new ShardConnections(clusterMap, "shard"), keySpace);
 const { log, logWay } = kafka === null
   ? { log: stream, logWay: () => Promise.resolve("stream") }
   : await relayed(kafka);
@@ -103,7 +106,7 @@ const worker = startWorker({
   deployment,
   log,
   control,
-  reader: new RedisReader(new Links(servers, "server"), place),
+  reader: new RedisReader(new ShardConnections(clusterMap, "server"), keySpace),
   store,
   world,
   logger,
@@ -116,7 +119,7 @@ const worker = startWorker({
 started();
 stopOnSignal(world, logger, config.drainTimeoutMs, [
   () => worker.stop(),
-  () => Promise.all([log.close(), control.close(), store.close(), servers.close(), ledger.close()]),
+  () => Promise.all([log.close(), control.close(), store.close(), clusterMap.close(), ledger.close()]),
   async () => await telemetry?.stop(),
 ]);
 say(`Holdfast worker runs (pid ${Deno.pid}, deployment ${deployment.id}, ${shards} shards)`);

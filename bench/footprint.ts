@@ -1,6 +1,6 @@
 /**
  * What an order takes of memory, disk and network: sold while the worker is away, so that the log stands whole, and then
- * booked.
+ * applied.
  *
  *     deno task bench bench/footprint.ts                 50,000 orders
  *     deno task bench bench/footprint.ts -- 500000
@@ -15,7 +15,7 @@ import { startStack } from "../tests/system/stack.ts";
 const [orders = 50_000] = Deno.args.map(Number);
 const itemsAPost = 1000;
 const skus = 100;
-const bookedDeadlineMs = 600_000;
+const appliedDeadlineMs = 600_000;
 
 await using redis = await startRedis();
 const databaseUrl = await sharedPostgres().freshDatabase();
@@ -53,13 +53,13 @@ console.log(`append-only file   ${each(sold.written - before.redis.written)}, be
 console.log(`PostgreSQL         ${each(after.books.tables - before.books.tables)} in tables and indexes`);
 console.log(`write-ahead log    ${each(after.books.wal - before.books.wal)}`);
 
-/** Waits until the books have as many sales. */
+/** Waits until the ledger has as many sales. */
 async function booked(sales: number): Promise<void> {
   await waitFor(() =>
     withConnection(databaseUrl, async (sql) => {
       const [row] = await sql`select count(*)::int as lines from inventory.order_lines where kind = 'deduct'`;
       return row?.lines === sales;
-    }), { deadlineMs: bookedDeadlineMs, what: "the books" });
+    }), { deadlineMs: appliedDeadlineMs, what: "the books" });
 }
 
 async function redisFigures() {

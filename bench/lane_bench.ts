@@ -1,9 +1,9 @@
 /**
- * What the batcher adds to an order: a lane in front of a store that answers at once, and of one that takes as
+ * What the batcher adds to an order: a batcher in front of a store that answers at once, and of one that takes as
  * long as a network does.
  */
 import type { Command } from "../src/domain/command.ts";
-import { Lane } from "../src/decide/batcher.ts";
+import { Batcher } from "../src/decide/batcher.ts";
 import type { BatchResult, StockStore, Timed } from "../src/decide/store.ts";
 import { realWorld, sleep } from "../src/runtime/world.ts";
 
@@ -16,7 +16,7 @@ class EchoStore implements StockStore {
     return { kind: "decided", timeMs: realWorld.now(), head: 0, outcomes, isMoreDue: false };
   }
 
-  promisesOff(): Promise<string[]> {
+  guaranteesOff(): Promise<string[]> {
     return Promise.resolve([]);
   }
 
@@ -28,19 +28,19 @@ class EchoStore implements StockStore {
 const command: Command = { kind: "lookup", orderId: "order" };
 
 for (const delayMs of [0, 1]) {
-  const lane = new Lane(0, new EchoStore(delayMs), realWorld, {
+  const batcher = new Batcher(0, new EchoStore(delayMs), realWorld, {
     batchMax: 256,
     callsMax: 2,
     requestTimeoutMs: 2000,
     onBroken() {},
   });
-  await lane.submit(command);
+  await batcher.submit(command);
   for (const waiting of [1, 64, 1024]) {
     Deno.bench(
       `lane: ${waiting} orders at once, a store of ${delayMs} ms`,
       { group: `lane ${delayMs}` },
       async () => {
-        await Promise.all(Array.from({ length: waiting }, () => lane.submit(command)));
+        await Promise.all(Array.from({ length: waiting }, () => batcher.submit(command)));
       },
     );
   }

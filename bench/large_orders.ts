@@ -9,7 +9,7 @@
  */
 // deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
 import type { Command, Sale } from "../src/domain/command.ts";
-import { Lane } from "../src/decide/batcher.ts";
+import { Batcher } from "../src/decide/batcher.ts";
 import type { StoreCall } from "../src/decide/command_timings.ts";
 import { Connection } from "../src/redis/connection.ts";
 import { realWorld, sleep } from "../src/runtime/world.ts";
@@ -39,7 +39,7 @@ await decide(store, adjust("opening-other", "S", 1_000_000_000), adjust("opening
 for (let i = 0; i < orders; i++) await decide(store, large("order", `large-${i}`, 0));
 
 const calls: StoreCall[] = [];
-const lane = new Lane(0, store, realWorld, {
+const batcher = new Batcher(0, store, realWorld, {
   batchMax: 256,
   requestTimeoutMs: 5000,
   callsMax: 2,
@@ -56,7 +56,7 @@ async function sell(name: string, others: (until: number) => Promise<void>[]): P
   for (let i = 0; performance.now() < until; i++) {
     const startMs = performance.now();
     sales.push(
-      lane.submit(deduct(`${name}-${i}`, "S", 1, `buyer-${i}`)).then((outcome) => {
+      batcher.submit(deduct(`${name}-${i}`, "S", 1, `buyer-${i}`)).then((outcome) => {
         if (outcome.kind !== "accepted") throw new Error(`a sale is ${outcome.kind}`);
         waits.push(performance.now() - startMs);
       }),
@@ -74,7 +74,7 @@ await sell("sales alone", () => []);
 await sell(`sales beside ${readers} readers`, (until) =>
   Array.from({ length: readers }, async () => {
     while (performance.now() < until) {
-      const outcome = await lane.submit({ kind: "lookup", orderId: "large-0" });
+      const outcome = await batcher.submit({ kind: "lookup", orderId: "large-0" });
       if (outcome.kind !== "order") throw new Error(`a read is ${outcome.kind}`);
       reads++;
     }
@@ -91,7 +91,7 @@ async function refused(name: string, command: (i: number) => Command): Promise<v
   calls.length = 0;
   const before = await scriptMs();
   const outcomes = await Promise.all(
-    Array.from({ length: orders }, (_, i) => lane.submit(command(i))),
+    Array.from({ length: orders }, (_, i) => batcher.submit(command(i))),
   );
   const kinds = [...new Set(outcomes.map(({ kind }) => kind))];
   const longest = Math.max(...calls.map((call) => call.answeredAtMs - call.sentAtMs));
@@ -120,5 +120,5 @@ console.log(
   } ms of Redis, ` +
     `${times.length} calls, all back in ${((performance.now() - startMs) / 1000).toFixed(1)} s`,
 );
-lane.close();
+batcher.close();
 await connection.close();

@@ -26,7 +26,7 @@ const limited = Math.min(500, skus);
 // Five times what is promised, so that a slow machine shows by how much.
 const rebuildDeadlineMs = 600_000;
 
-/** The books of a deployment whose SKUs were made long ago, and whose lines all are of the last day. */
+/** The ledger of a deployment whose SKUs were made long ago, and whose lines all are of the last day. */
 async function seed(databaseUrl: string): Promise<void> {
   const ledger = await openLedger(
     openPostgres({ url: databaseUrl, namespace: "inventory", applicationName: "holdfast-bench", world }),

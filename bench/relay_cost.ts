@@ -1,5 +1,5 @@
 /**
- * What Kafka adds between Redis and the books: the same log, read straight from the stream and by way of a topic.
+ * What Kafka adds between Redis and the ledger: the same log, read straight from the stream and by way of a topic.
  * Everything is on one machine, so the broker's own work is in it.
  *
  *     deno task bench bench/relay_cost.ts                 64,000 orders in batches of 64, and of 4
@@ -8,12 +8,12 @@
 import type { Position } from "../src/domain/event.ts";
 import type { EventLog } from "../src/log/event_log.ts";
 import { decide, deduct } from "../tests/contract/store_suite.ts";
-import { Scene } from "../tests/kafka/kafka_fixture.ts";
+import { Fixture } from "../tests/kafka/kafka_fixture.ts";
 import { startKafka } from "../tools/servers/kafka.ts";
 
 const orders = 64_000;
 const batchSizes = [64, 4];
-/** As the worker reads when it does not wait: what is relayed while the books commit is not in it. */
+/** As the worker reads when it does not wait: what is relayed while the ledger commit is not in it. */
 const options = { entriesMax: 64, waitMs: 0, signal: new AbortController().signal };
 
 /** Reads a whole log. Returns µs an order. */
@@ -30,17 +30,17 @@ async function readThrough(log: EventLog): Promise<number> {
 
 await using kafka = await startKafka();
 for (const size of batchSizes) {
-  await using scene = await Scene.open(kafka);
+  await using fixture = await Fixture.open(kafka);
   for (let batch = 0; batch < orders / size; batch++) {
     await decide(
-      scene.store,
+      fixture.store,
       ...Array.from({ length: size }, (_, i) => deduct(`order-${batch}-${i}`, "S", 1, `user-${i}`)),
     );
   }
-  const straight = await readThrough(scene.stream());
-  const { log } = scene.way();
+  const straight = await readThrough(fixture.stream());
+  const { log } = fixture.way();
   const relayed = await readThrough(log);
-  const again = await readThrough(scene.way().log); // what is in the topic already
+  const again = await readThrough(fixture.way().log); // what is in the topic already
   console.log(
     `batches of ${size}: ${straight.toFixed(1)} µs an order from the stream, ${
       relayed.toFixed(1)

@@ -77,14 +77,14 @@ async function followed(masters: readonly RedisServer[]): Promise<string[]> {
 
 /** Runs one crowd an API. Returns accepted orders and seconds. */
 async function rush(urls: readonly string[], run: string): Promise<{ accepted: number; s: number }> {
-  const crowd = {
+  const clients = {
     orders: Math.floor(orders / urls.length),
     connections: Math.floor(connections / urls.length),
   };
   const reports = await Promise.all(urls.map(async (url, at) => {
     const bodies = `${await dataDir("bodies")}/bodies`;
-    await writeBodies(bodies, { run: `${run}-${at}`, orders: crowd.orders, skus });
-    return await runOha({ ...crowd, url, bodies });
+    await writeBodies(bodies, { run: `${run}-${at}`, orders: clients.orders, skus });
+    return await runOha({ ...clients, url, bodies });
   }));
   const accepted = reports.map(({ statusCodeDistribution }) => statusCodeDistribution["200"] ?? 0);
   return {

@@ -393,7 +393,7 @@ async function withRealApp(use: (client: Client) => Promise<void>): Promise<void
     callsMax: 2,
     queueMax: 100,
     requestTimeoutMs: 2000,
-    promisesOff: () => [],
+    guaranteesOff: () => [],
     archive: null,
     onBroken: (error) => broken.push(error),
   });

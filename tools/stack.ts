@@ -3,7 +3,7 @@
  *
  *     deno task stack            nginx on 8080, or on a free port when that is taken
  *
- * Servers that are missing are installed as the tests do. With the telemetry backends built (`deno task test:backends`
+ * ClusterMap that are missing are installed as the tests do. With the telemetry backends built (`deno task test:backends`
  * builds them) a Collector, Jaeger, Prometheus and Loki run, too. Everything lies in one folder, which is removed at
  * the end: it is for looking on and trying faults, not for keeping.
  *
@@ -16,7 +16,7 @@ import { installServers } from "./servers/install.ts";
 import { freePort } from "./servers/port.ts";
 import { listenToProcesses } from "./servers/process.ts";
 import { openRun } from "./servers/run_folder.ts";
-import { startPicture } from "../tests/system/full_stack.ts";
+import { startFullStack } from "../tests/system/full_stack.ts";
 
 const WANTED_PORT = 8080;
 const PROGRAMS: Readonly<Record<string, string>> = {
@@ -69,15 +69,15 @@ try {
   await using started = new AsyncDisposableStack();
   const isWatched = backendsAreBuilt();
   const backends = isWatched ? started.use(await startBackends()) : undefined;
-  const picture = started.use(
-    await startPicture({ port: port(), env: backends ? { OTLP_ENDPOINT: backends.otlpUrl } : {} }),
+  const fullStack = started.use(
+    await startFullStack({ port: port(), env: backends ? { OTLP_ENDPOINT: backends.otlpUrl } : {} }),
   );
-  const { nginx, stack, kafka, databaseUrl } = picture;
+  const { nginx, stack, kafka, databaseUrl } = fullStack;
   console.log(`
 Holdfast listens on ${nginx.url} and ${nginx.tlsUrl} (nginx; pid ${Deno.pid} ends all of it)
   APIs        ${stack.apis.map(({ url, pid }) => `${url} (pid ${pid})`).join(", ")}
   workers     ${stack.workers.map(({ pid }) => `pid ${pid}`).join(", ")}
-  Redis       ${picture.cluster.urls.join(",")}
+  Redis       ${fullStack.cluster.urls.join(",")}
   Kafka       ${kafka.broker}
   PostgreSQL  ${databaseUrl}
   telemetry   ${

@@ -16,7 +16,7 @@ import { exits, Failure } from "./context/failure.ts";
 import { type ImportFlags, importHelp, runImport } from "./verbs/import_verb.ts";
 import { importModes } from "./verbs/import_rows.ts";
 import { cannotAnswer, lookAtOrder } from "./verbs/order_look.ts";
-import type { Reach } from "./context/context.ts";
+import type { CliContext } from "./context/context.ts";
 import { rebuildShards } from "./verbs/rebuild.ts";
 import { reconcile } from "./verbs/reconcile.ts";
 import { recover } from "./verbs/recover.ts";
@@ -32,14 +32,18 @@ import { verify } from "./verbs/verify.ts";
 /**
  * Runs one command line and returns its exit code.
  *
- * @param openReach reads the settings; called by verbs that need them
+ * @param openContext reads the settings; called by verbs that need them
  */
-export async function runCli(args: readonly string[], world: World, openReach: () => Reach): Promise<number> {
-  let opened: Reach | undefined;
-  const reach = () => opened ??= openReach();
+export async function runCli(
+  args: readonly string[],
+  world: World,
+  openContext: () => CliContext,
+): Promise<number> {
+  let opened: CliContext | undefined;
+  const context = () => opened ??= openContext();
   let code: number = exits.ok;
   const program = createProgram(
-    (options) => ({ terminal: openTerminal(world, options), reach, world }),
+    (options) => ({ terminal: openTerminal(world, options), context, world }),
     (ended) => {
       code = ended;
     },
@@ -72,7 +76,7 @@ function createProgram(open: OpenBench, end: (code: number) => void): Command {
   const verb = (usage: string, description: string) =>
     program.command(usage).description(description).exitOverride().option("--json", "the result as JSON");
   const run =
-    (work: (bench: VerbContext, command: Command) => Promise<number>) => async (...all: unknown[]) => {
+    (work: (verbContext: VerbContext, command: Command) => Promise<number>) => async (...all: unknown[]) => {
       const command = all.at(-1) as Command; // commander passes it last
       const { json = false, yes = false } = command.opts<Common>();
       end(await work(open({ json, yes }), command));
@@ -94,8 +98,8 @@ function addStockVerbs(verb: Verb, run: Run): void {
     verb(usage, description).option("--api <url>", "ask this API")
       .option("--token-file <file>", "holds the token for --api");
   const asked = (make: (args: string[], options: Record<string, unknown>, world: World) => Asked) =>
-    run(async ({ terminal, reach, world }, command) => {
-      const ask = await askerOf(command.opts(), reach, world);
+    run(async ({ terminal, context, world }, command) => {
+      const ask = await askerOf(command.opts(), context, world);
       return await printAnswer(await ask(make(command.args, command.opts(), world)), terminal);
     });
   const noted = (command: Command) =>
@@ -151,20 +155,20 @@ function addStockVerbs(verb: Verb, run: Run): void {
     )
     .option("--create", "the SKU does not exist yet: create it, without stock")
     .addHelpText("after", rulesHelp)
-    .action(run(async ({ terminal, reach, world }, command) => {
-      const ask = await askerOf(command.opts(), reach, world);
+    .action(run(async ({ terminal, context, world }, command) => {
+      const ask = await askerOf(command.opts(), context, world);
       return await printAnswer(await changeRules(ask, command.args[0] ?? "", command.opts()), terminal);
     }));
   asking("order <order_id>", "what became of an order")
-    .action(run(async ({ terminal, reach, world }, command) => {
+    .action(run(async ({ terminal, context, world }, command) => {
       const [orderId = ""] = command.args;
-      const answer = await (await askerOf(command.opts(), reach, world))({
+      const answer = await (await askerOf(command.opts(), context, world))({
         method: "GET",
         path: orderPath(orderId),
       });
       const isHere = command.opts<Common>().api === undefined;
       return isHere && cannotAnswer(answer)
-        ? await lookAtOrder(reach(), terminal, orderId)
+        ? await lookAtOrder(context(), terminal, orderId)
         : await printAnswer(answer, terminal);
     }));
 }
@@ -187,17 +191,17 @@ function addCare(verb: Verb, run: Run): void {
   const onShard = (command: Command) => command.option("--shard <number>", "this shard alone", integer);
   const shardOf = (command: Command) => command.opts<{ shard?: number }>().shard;
   verb("status", "every shard: armed, epoch, head, lag, SKUs, what waits for a person")
-    .action(run(({ terminal, reach }) => status(reach(), terminal)));
+    .action(run(({ terminal, context }) => status(context(), terminal)));
   verb("skus", "list SKUs and their stock as the ledger has them, in pages")
     .option("--after <sku>", "go on behind this SKU", "")
     .option("--limit <rows>", "most rows", integer, 1000)
     .action(
-      run(({ terminal, reach }, command) =>
-        listSkus(reach(), terminal, command.opts<{ after: string; limit: number }>())
+      run(({ terminal, context }, command) =>
+        listSkus(context(), terminal, command.opts<{ after: string; limit: number }>())
       ),
     );
   verb("doctor", "check settings and servers, and say which promises they keep")
-    .action(run(({ terminal, reach }) => doctor(reach(), terminal)));
+    .action(run(({ terminal, context }) => doctor(context(), terminal)));
   verb("dead-letters", "list what the ledger could not take as it came, show one, or close one")
     .argument("[id|close]", "which one to show, or 'close'")
     .argument("[id]", "which one to close", integer)
@@ -205,58 +209,58 @@ function addCare(verb: Verb, run: Run): void {
     .option("--all", "list closed ones too")
     .option("--reason <text>", "close: what was decided")
     .option("--give-back", "close: the worker gives back what the event took")
-    .action(run(({ terminal, reach }, command) => {
+    .action(run(({ terminal, context }, command) => {
       const [first, second] = command.args;
       const options = command.opts<{ limit: number; all?: true; reason?: string; giveBack?: true }>();
       if (first === undefined) {
-        return deadLetters(reach(), terminal, options.limit, options.all ? "all" : "open");
+        return deadLetters(context(), terminal, options.limit, options.all ? "all" : "open");
       }
-      if (first !== "close") return showDeadLetter(reach(), terminal, integer(first));
+      if (first !== "close") return showDeadLetter(context(), terminal, integer(first));
       if (second === undefined || options.reason === undefined) {
         throw new Failure("Name what to close and why: dead-letters close <id> --reason <text>", "usage");
       }
       const units = options.giveBack ? "give back" : "keep";
-      return closeDeadLetter(reach(), terminal, integer(second), options.reason, units);
+      return closeDeadLetter(context(), terminal, integer(second), options.reason, units);
     }));
   onShard(verb("verify", "prove that the ledger is whole; exit code 1 when it is not"))
-    .action(run(({ terminal, reach }, command) => verify(reach(), terminal, shardOf(command))));
+    .action(run(({ terminal, context }, command) => verify(context(), terminal, shardOf(command))));
   verb(
     "detach",
     "give a copied ledger a deployment id of its own, so that it cannot use the original's Redis",
   )
     .option("--yes", "do not ask")
-    .action(run(({ terminal, reach }) => detach(reach(), terminal)));
+    .action(run(({ terminal, context }) => detach(context(), terminal)));
   onShard(verb("reconcile", "compare store and ledger while both go on; exit code 1 when they differ"))
-    .action(run(({ terminal, reach }, command) => reconcile(reach(), terminal, shardOf(command))));
+    .action(run(({ terminal, context }, command) => reconcile(context(), terminal, shardOf(command))));
   onShard(verb("correct", "take the store's figures into the ledger, by movements of kind correction"))
     .requiredOption("--reason <text>", "why, kept in every movement")
     .option("--reference <text>", "a document elsewhere", "")
     .option("--yes", "do not ask")
-    .action(run(({ terminal, reach }, command) => {
+    .action(run(({ terminal, context }, command) => {
       const { reason, reference } = command.opts<{ reason: string; reference: string }>();
-      return correct(reach(), terminal, shardOf(command), { reason, reference });
+      return correct(context(), terminal, shardOf(command), { reason, reference });
     }));
   onShard(verb("rebuild", "empty the store's shards and fill them from the ledger"))
     .option("--yes", "do not ask, unless numbers are lost")
     .option("--lost <numbers>", "accept that so many numbers are lost", integer)
     .action(
-      run(({ terminal, reach }, command) =>
-        rebuildShards(reach(), terminal, shardOf(command), command.opts<{ lost?: number }>().lost)
+      run(({ terminal, context }, command) =>
+        rebuildShards(context(), terminal, shardOf(command), command.opts<{ lost?: number }>().lost)
       ),
     );
   onShard(verb("recover", "go on without numbers that are neither in the ledger nor in the log"))
     .requiredOption("--reason <text>", "why, kept with the lost numbers and in every correction")
     .option("--lost <numbers>", "accept that so many numbers are lost; else ask", integer)
-    .action(run(({ terminal, reach }, command) => {
+    .action(run(({ terminal, context }, command) => {
       const { reason, lost } = command.opts<{ reason: string; lost?: number }>();
-      return recover(reach(), terminal, { shard: shardOf(command), reason, lost });
+      return recover(context(), terminal, { shard: shardOf(command), reason, lost });
     }));
   onShard(verb("repair", "rebuild the shards whose store and ledger differ, and keep a report"))
     .option("--yes", "do not ask")
     .option("--report <file>", "where the differences are kept", "repair.json")
-    .action(run(({ terminal, reach }, command) => {
+    .action(run(({ terminal, context }, command) => {
       const { report } = command.opts<{ report: string }>();
-      return repair(reach(), terminal, shardOf(command), report);
+      return repair(context(), terminal, shardOf(command), report);
     }));
 }
 

@@ -11,7 +11,9 @@ export interface OrderArchive {
   /** Every line of an order, in all shards, and how far the ledger is in each. */
   findOrder(
     orderId: string,
-  ): Promise<{ readonly lines: readonly RememberedLine[]; readonly bookedSeqs: ReadonlyMap<number, number> }>;
+  ): Promise<
+    { readonly lines: readonly RememberedLine[]; readonly appliedSeqs: ReadonlyMap<number, number> }
+  >;
   /** Every line of a return, in all shards, oldest first. */
   findReturn(orderId: string, returnId: string): Promise<readonly RememberedLine[]>;
 }
@@ -47,12 +49,12 @@ export async function completeOrder(
   archive: OrderArchive,
   shardOf: ShardOf,
 ): Promise<OrderOutcome> {
-  const { lines, bookedSeqs } = await archive.findOrder(orderId);
+  const { lines, appliedSeqs } = await archive.findOrder(orderId);
   const isBehind = found.some(({ lines, forgottenSeq }, shard) =>
-    lines.length === 0 && (bookedSeqs.get(shard) ?? 0) < forgottenSeq
+    lines.length === 0 && (appliedSeqs.get(shard) ?? 0) < forgottenSeq
   );
   if (isBehind) return { kind: "ledger_behind" };
-  // A shard that remembers the order knows it better than the books, which come after it.
+  // A shard that remembers the order knows it better than the ledger, which come after it.
   const forgotten = lines.filter(({ sku }) => found[shardOf(sku)]?.lines.length === 0);
   return { kind: "order_found", lines: [...found.flatMap(({ lines }) => lines), ...forgotten] };
 }
@@ -64,10 +66,10 @@ export async function recall(
   archive: OrderArchive,
   shardOf: ShardOf,
 ): Promise<Recalled> {
-  // In this order: a return that is booked between the two is found, and its units may still count as sold.
-  const { lines, bookedSeqs } = await archive.findOrder(orderId);
+  // In this order: a return that is applied between the two is found, and its units may still count as sold.
+  const { lines, appliedSeqs } = await archive.findOrder(orderId);
   const returned = await archive.findReturn(orderId, returnId);
   // The shard's own lines: it remembers what it is told, and another's would be found twice from then on.
   const ours = (all: readonly RememberedLine[]) => all.filter(({ sku }) => shardOf(sku) === shard);
-  return { bookedSeq: bookedSeqs.get(shard) ?? 0, sold: ours(lines), returned: ours(returned) };
+  return { appliedSeq: appliedSeqs.get(shard) ?? 0, sold: ours(lines), returned: ours(returned) };
 }

@@ -12,12 +12,12 @@
 import type { Cancel, World } from "../runtime/world.ts";
 import { type Command, weight } from "../domain/command.ts";
 import type { Outcome } from "../domain/outcome.ts";
-import type { Passage, StoreCall } from "./command_timings.ts";
+import type { CommandTimings, StoreCall } from "./command_timings.ts";
 import { isForAPerson, StoreError } from "../domain/errors.ts";
 import type { BatchResult, StockStore, Timed } from "./store.ts";
 
-/** Bounds of a lane. */
-export interface LaneOptions {
+/** Bounds of a batcher. */
+export interface BatcherOptions {
   /** Most lines in one call. */
   readonly batchMax: number;
   /** Until when a command may take effect, ms after it arrived. */
@@ -35,15 +35,15 @@ interface Waiting extends Timed {
   readonly expiresAtMs: number;
   /** Lines of a call's room that it takes. */
   weight: number;
-  readonly passage: Passage | undefined;
+  readonly timings: CommandTimings | undefined;
   settle: ((outcome: Outcome) => void) | undefined;
 }
 
-/** Counts the calls of all lanes. */
+/** Counts the calls of all batchers. */
 let calls = 0;
 
 /** Batches the commands of one shard. */
-export class Lane {
+export class Batcher {
   #queue: Waiting[] = [];
   readonly #calls = new Set<readonly Waiting[]>();
   #cancelSweep: Cancel | undefined;
@@ -59,7 +59,7 @@ export class Lane {
     readonly shard: number,
     readonly store: StockStore,
     readonly world: World,
-    readonly options: LaneOptions,
+    readonly options: BatcherOptions,
   ) {}
 
   /** Commands that wait for a call. */
@@ -73,7 +73,7 @@ export class Lane {
   }
 
   /** Decides one command, by a deadline that counts from `askedAtMs` (monotonic; default now). Never rejects. */
-  async submit(command: Command, passage?: Passage, askedAtMs?: number): Promise<Outcome> {
+  async submit(command: Command, timings?: CommandTimings, askedAtMs?: number): Promise<Outcome> {
     if (this.#clockOffsetMs === undefined) {
       const failure = await this.#learnClock();
       if (failure) return failure;
@@ -82,9 +82,9 @@ export class Lane {
     const expiresAtMs = (askedAtMs ?? nowMs) + this.options.requestTimeoutMs;
     // A reply's time is read before the reply arrives, so the estimate is early: the safe side.
     const deadlineMs = Math.floor(expiresAtMs + (this.#clockOffsetMs ?? 0));
-    if (passage) passage.queuedAtMs = nowMs;
+    if (timings) timings.queuedAtMs = nowMs;
     return new Promise((settle) => {
-      this.#queue.push({ command, deadlineMs, expiresAtMs, weight: weight(command), passage, settle });
+      this.#queue.push({ command, deadlineMs, expiresAtMs, weight: weight(command), timings, settle });
       this.#schedule();
       this.#armSweep();
     });
@@ -222,8 +222,8 @@ export class Lane {
     const { shard } = this;
     const sentAtMs = this.world.elapsedMs();
     const call = { id: ++calls, shard, size: batch.length, sentAtMs, answeredAtMs: 0, error: "" };
-    for (const { passage } of batch) {
-      if (passage) passage.call = call;
+    for (const { timings } of batch) {
+      if (timings) timings.call = call;
     }
     return call;
   }
@@ -240,7 +240,7 @@ export class Lane {
     for (const waiting of batch) settle(waiting, this.#outcomeOf(error, waiting.deadlineMs), nowMs);
   }
 
-  /** One timer a lane, for whatever expires next: in the queue and in a call deadlines rise. */
+  /** One timer a batcher, for whatever expires next: in the queue and in a call deadlines rise. */
   #armSweep(): void {
     if (this.#cancelSweep) return;
     const next = this.#oldest();
@@ -293,7 +293,7 @@ function mayGoAgain({ settle, expiresAtMs }: Waiting, { sentAtMs, answeredAtMs }
 }
 
 function settle(waiting: Waiting, outcome: Outcome, nowMs: number): void {
-  if (waiting.settle && waiting.passage) waiting.passage.settledAtMs = nowMs;
+  if (waiting.settle && waiting.timings) waiting.timings.settledAtMs = nowMs;
   waiting.settle?.(outcome);
   waiting.settle = undefined;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ManualWorld, settled } from "../../tests/manual_world.ts";
 import type { Command } from "../domain/command.ts";
-import { Lane } from "./batcher.ts";
+import { Batcher } from "./batcher.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import { StoreError } from "../domain/errors.ts";
 import { type BatchResult, type StockStore, type Timed } from "./store.ts";
@@ -42,7 +42,7 @@ class HeldStore implements StockStore {
     return this.calls[index] ?? assert.fail(`no call ${index}`);
   }
 
-  promisesOff(): Promise<string[]> {
+  guaranteesOff(): Promise<string[]> {
     return Promise.resolve([]);
   }
 
@@ -54,7 +54,7 @@ class HeldStore implements StockStore {
 interface Setup {
   readonly world: ManualWorld;
   readonly store: HeldStore;
-  readonly lane: Lane;
+  readonly batcher: Batcher;
   readonly broken: unknown[];
   submit(...names: string[]): Promise<Outcome>[];
 }
@@ -67,20 +67,20 @@ async function warm(options: { batchMax?: number; callsMax?: number } = {}): Pro
   const world = new ManualWorld();
   const store = new HeldStore(world);
   const broken: unknown[] = [];
-  const lane = new Lane(0, store, world, {
+  const batcher = new Batcher(0, store, world, {
     batchMax: 3,
     callsMax: 1,
     requestTimeoutMs: 1000,
     onBroken: (error) => broken.push(error),
     ...options,
   });
-  const first = lane.submit({ kind: "lookup", orderId: "first" });
+  const first = batcher.submit({ kind: "lookup", orderId: "first" });
   await settled();
   store.call(0).answer();
   await first;
   store.calls.length = 0;
-  const submit = (...names: string[]) => names.map((orderId) => lane.submit({ kind: "lookup", orderId }));
-  return { world, store, lane, broken, submit };
+  const submit = (...names: string[]) => names.map((orderId) => batcher.submit({ kind: "lookup", orderId }));
+  return { world, store, batcher, broken, submit };
 }
 
 Deno.test("lane: an idle lane sends at once, without a timer", async () => {
@@ -108,7 +108,7 @@ Deno.test("lane: what arrives while a call is on its way leaves together in the 
 });
 
 Deno.test("lane: a batch holds no more lines than it may, but always one command", async () => {
-  const { store, lane, submit } = await warm({ batchMax: 3 });
+  const { store, batcher, submit } = await warm({ batchMax: 3 });
   submit("a");
   await settled();
   submit("b", "c", "d", "e");
@@ -124,7 +124,7 @@ Deno.test("lane: a batch holds no more lines than it may, but always one command
     actor: "",
     traceparent: "",
   };
-  void lane.submit(big);
+  void batcher.submit(big);
   for (const _ of [0, 1, 2, 3]) {
     await settled();
     store.call(store.calls.length - 1).answer();
@@ -233,7 +233,7 @@ Deno.test("lane: an error that no store should throw is reported, and the outcom
 });
 
 Deno.test("lane: sets no timer when nothing waits", async () => {
-  const { world, store, lane, submit } = await warm();
+  const { world, store, batcher, submit } = await warm();
   await world.advance(5000);
   assert.equal(world.timers, 0);
   submit("a");
@@ -242,7 +242,7 @@ Deno.test("lane: sets no timer when nothing waits", async () => {
   store.call(0).answer();
   await world.advance(1000);
   assert.equal(world.timers, 0);
-  lane.close();
+  batcher.close();
 });
 
 Deno.test("lane: what a call had no time for goes into the next, and light commands pass heavy ones", async () => {

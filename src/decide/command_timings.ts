@@ -27,7 +27,7 @@ export interface StoreCall {
 }
 
 /** The way of one command. */
-export class Passage {
+export class CommandTimings {
   /** When it was asked. */
   askedAtMs = 0;
   /** Whether the sold-out cache could answer; null = it was not asked, because it must not answer this command. */

@@ -49,8 +49,8 @@ export class DurableStore implements StockStore {
   }
 
   /** As the inner store has them. */
-  promisesOff(shard: number): Promise<readonly string[]> {
-    return this.store.promisesOff(shard);
+  guaranteesOff(shard: number): Promise<readonly string[]> {
+    return this.store.guaranteesOff(shard);
   }
 
   /** Closes the inner store. Answers that wait for the ledger go on waiting. */

@@ -25,7 +25,7 @@ export function isBroadcast(command: Command): command is Broadcast {
 }
 
 /** What one shard is asked: of the lines to confirm only its own. */
-export function shareOf(command: Broadcast, isMine: (sku: string) => boolean): Broadcast {
+export function partitionOf(command: Broadcast, isMine: (sku: string) => boolean): Broadcast {
   if (command.kind !== "confirm" || command.lines === null) return command;
   return { ...command, lines: command.lines.filter((line) => isMine(line.sku)) };
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { merge, shareOf } from "./fan_out.ts";
+import { merge, partitionOf } from "./fan_out.ts";
 import type { Confirm } from "../domain/command.ts";
 import type { Outcome } from "../domain/outcome.ts";
 
@@ -53,7 +53,7 @@ Deno.test("broadcast: each shard confirms its own lines", () => {
     actor: "",
     traceparent: "",
   };
-  const share = shareOf(confirm, (sku) => sku === "T");
+  const share = partitionOf(confirm, (sku) => sku === "T");
   assert.deepEqual(share.kind === "confirm" && share.lines, [{ sku: "T", amount: 1 }]);
-  assert.equal(shareOf({ ...confirm, lines: null }, () => false).kind, "confirm");
+  assert.equal(partitionOf({ ...confirm, lines: null }, () => false).kind, "confirm");
 });

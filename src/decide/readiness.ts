@@ -5,7 +5,7 @@
  */
 import type { World } from "../runtime/world.ts";
 import type { Command } from "../domain/command.ts";
-import type { Lane } from "./batcher.ts";
+import type { Batcher } from "./batcher.ts";
 import type { StockStore } from "./store.ts";
 
 /** Whether orders can be decided now, and what is missing or promised less. */
@@ -15,7 +15,7 @@ export interface Readiness {
   /** What is not ready, in words, e.g. `shard 0: unarmed`. Empty when ready. */
   readonly missing: readonly string[];
   /** Promises that this deployment does not keep, in words. */
-  readonly promisesOff: readonly string[];
+  readonly guaranteesOff: readonly string[];
   /** When the store was asked, milliseconds since 1970. */
   readonly checkedAtMs: number;
 }
@@ -38,7 +38,7 @@ const readinessMs = 1000;
 
 /** Promises that a process does not keep, and how long it waits for the store. */
 interface ReadinessOptions {
-  readonly promisesOff: () => readonly string[];
+  readonly guaranteesOff: () => readonly string[];
   readonly requestTimeoutMs: number;
 }
 
@@ -52,15 +52,15 @@ interface Probe {
 
 /** Asks every shard, and gives the answer again for a second: anybody may ask, and a probe costs a call a shard. */
 export class ReadinessProbe {
-  readonly #lanes: readonly Lane[];
+  readonly #batchers: readonly Batcher[];
   readonly #store: StockStore;
   readonly #world: World;
   readonly #options: ReadinessOptions;
   #last: Probe | undefined;
 
-  /** Asks nothing yet. `lanes`: one a shard, in their order. */
-  constructor(lanes: readonly Lane[], store: StockStore, world: World, options: ReadinessOptions) {
-    this.#lanes = lanes;
+  /** Asks nothing yet. `batchers`: one a shard, in their order. */
+  constructor(batchers: readonly Batcher[], store: StockStore, world: World, options: ReadinessOptions) {
+    this.#batchers = batchers;
     this.#store = store;
     this.#world = world;
     this.#options = options;
@@ -81,20 +81,20 @@ export class ReadinessProbe {
   /** A shard that decides the canary, with whatever outcome, is ready. */
   async #ask(): Promise<Readiness> {
     const checkedAtMs = this.#world.now();
-    const answers = await Promise.all(this.#lanes.map((lane) => lane.probe(canary)));
+    const answers = await Promise.all(this.#batchers.map((batcher) => batcher.probe(canary)));
     const missing = answers.flatMap((answer, shard) => answer ? [`shard ${shard}: ${answer}`] : []);
     // A shard that has not answered would be waited for again.
     const asked = answers.flatMap((answer, shard) => answer ? [] : [shard]);
-    const noted = await Promise.all(asked.map((shard) => this.#promisesOff(shard)));
-    const promisesOff = [...new Set([...this.#options.promisesOff(), ...noted.flat()])];
-    return { ready: missing.length === 0, missing, promisesOff, checkedAtMs };
+    const noted = await Promise.all(asked.map((shard) => this.#guaranteesOff(shard)));
+    const guaranteesOff = [...new Set([...this.#options.guaranteesOff(), ...noted.flat()])];
+    return { ready: missing.length === 0, missing, guaranteesOff, checkedAtMs };
   }
 
   /** What the worker noted; nothing when that cannot be read in time. */
-  #promisesOff(shard: number): Promise<readonly string[]> {
+  #guaranteesOff(shard: number): Promise<readonly string[]> {
     return new Promise((resolve) => {
       const cancel = this.#world.after(this.#options.requestTimeoutMs, () => resolve([]));
-      this.#store.promisesOff(shard).catch(() => []).then(resolve).finally(cancel);
+      this.#store.guaranteesOff(shard).catch(() => []).then(resolve).finally(cancel);
     });
   }
 }

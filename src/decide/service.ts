@@ -10,14 +10,14 @@ import {
   holdersOf,
   isBroadcast,
   merge,
-  shareOf,
+  partitionOf,
   whyNotReserve,
   whyNotSettle,
 } from "./fan_out.ts";
 import { type Command, type Return, routingSkus, type Sale } from "../domain/command.ts";
-import { Lane, type LaneOptions } from "./batcher.ts";
+import { Batcher, type BatcherOptions } from "./batcher.ts";
 import type { OrderOutcome, Outcome, Undecided } from "../domain/outcome.ts";
-import type { Passage } from "./command_timings.ts";
+import type { CommandTimings } from "./command_timings.ts";
 import { type Readiness, ReadinessProbe } from "./readiness.ts";
 import { Router } from "./router.ts";
 import { SoldOutCache } from "./sold_out_cache.ts";
@@ -30,9 +30,9 @@ export interface Inventory {
   /**
    * Decides one command. Settles at the latest when its deadline has passed.
    *
-   * @param passage where it is noted how the command goes
+   * @param timings where it is noted how the command goes
    */
-  submit(command: Command, passage?: Passage): Promise<Outcome>;
+  submit(command: Command, timings?: CommandTimings): Promise<Outcome>;
   /**
    * What became of an order: all shards are asked, and the ledger for what they may have forgotten. Counts for
    * `queueMax` as a command does.
@@ -51,21 +51,21 @@ export interface Inventory {
 }
 
 /** Bounds and promises of a process. */
-export interface ServiceOptions extends LaneOptions {
+export interface ServiceOptions extends BatcherOptions {
   /** Number of shards, fixed for the deployment: one lane each. */
   readonly shards: number;
   /** Commands and look-ups on their way in this process; beyond it `overloaded`, at once. */
   readonly queueMax: number;
   /** Promises that this deployment does not keep, in words; repeated in every {@link Readiness}. */
-  readonly promisesOff: () => readonly string[];
+  readonly guaranteesOff: () => readonly string[];
   /** Null when this process has no ledger to look into. */
   readonly archive: OrderArchive | null;
 }
 
-/** Routes commands to lanes. */
+/** Routes commands to batchers. */
 export class InventoryService implements Inventory {
   readonly #router: Router;
-  readonly #lanes: Lane[];
+  readonly #batchers: Batcher[];
   readonly #options: ServiceOptions;
   readonly #world: World;
   /** What this process has just heard to be sold out; counts its hits and misses. */
@@ -77,35 +77,35 @@ export class InventoryService implements Inventory {
   /** One lane a shard. Nothing is sent before the first command. */
   constructor(store: StockStore, world: World, options: ServiceOptions) {
     this.#router = new Router(options.shards);
-    this.#lanes = this.#router.all().map((shard) => new Lane(shard, store, world, options));
+    this.#batchers = this.#router.all().map((shard) => new Batcher(shard, store, world, options));
     this.#options = options;
     this.#world = world;
     this.soldOut = new SoldOutCache(world);
-    this.#readiness = new ReadinessProbe(this.#lanes, store, world, options);
+    this.#readiness = new ReadinessProbe(this.#batchers, store, world, options);
   }
 
   /** Asks the sold-out cache, then the shard's lane; `overloaded` when `queueMax` are on their way. */
-  async submit(command: Command, passage?: Passage): Promise<Outcome> {
+  async submit(command: Command, timings?: CommandTimings): Promise<Outcome> {
     const askedAtMs = this.#world.elapsedMs();
     const known = this.soldOut.check(command);
-    if (passage) {
-      passage.askedAtMs = askedAtMs;
-      if (this.soldOut.answers(command)) passage.cache = known ? "hit" : "miss";
+    if (timings) {
+      timings.askedAtMs = askedAtMs;
+      if (this.soldOut.answers(command)) timings.cache = known ? "hit" : "miss";
     }
     if (known) return known;
     if (this.#pending >= this.#options.queueMax) return { kind: "overloaded" };
     this.#pending++;
     try {
-      if (isBroadcast(command)) return await this.#settle(command, askedAtMs, passage);
+      if (isBroadcast(command)) return await this.#settle(command, askedAtMs, timings);
       const shard = this.#router.routeAll(routingSkus(command));
       if (shard === undefined) return { kind: "cross_shard" };
-      if (command.kind === "reserve" && this.#lanes.length > 1) {
+      if (command.kind === "reserve" && this.#batchers.length > 1) {
         const refusal = await this.#whyNotReserve(command, shard, askedAtMs);
         if (refusal) return refusal;
       }
-      if (command.kind !== "return") return await this.#ask(shard, command, askedAtMs, passage);
-      const outcome = await this.#giveBack(shard, command, askedAtMs, passage);
-      const isKnown = outcome.kind !== "unknown_order" || this.#lanes.length === 1;
+      if (command.kind !== "return") return await this.#ask(shard, command, askedAtMs, timings);
+      const outcome = await this.#giveBack(shard, command, askedAtMs, timings);
+      const isKnown = outcome.kind !== "unknown_order" || this.#batchers.length === 1;
       return isKnown ? outcome : await this.#whyNotReturn(command);
     } finally {
       this.#leave();
@@ -117,14 +117,14 @@ export class InventoryService implements Inventory {
     if (this.#pending === 0) this.#idle?.();
   }
 
-  /** Commands that wait for a call, in all lanes. */
+  /** Commands that wait for a call, in all batchers. */
   get waiting(): number {
-    return this.#lanes.reduce((sum, lane) => sum + lane.waiting, 0);
+    return this.#batchers.reduce((sum, batcher) => sum + batcher.waiting, 0);
   }
 
   /** Shards that refused to sell when they were last asked. */
   get unarmedShards(): number {
-    return this.#lanes.filter((lane) => lane.unarmed).length;
+    return this.#batchers.filter((batcher) => batcher.unarmed).length;
   }
 
   /** By SKU alone, so every process of a deployment agrees. */
@@ -145,7 +145,7 @@ export class InventoryService implements Inventory {
   /** Resolves when nothing is on its way: within the request timeout, if nothing new arrives. */
   async drained(): Promise<void> {
     if (this.#pending > 0) await new Promise<void>((resolve) => this.#idle = resolve);
-    for (const lane of this.#lanes) lane.close();
+    for (const batcher of this.#batchers) batcher.close();
   }
 
   /** Counts as a command: `overloaded` when `queueMax` are on their way. */
@@ -161,7 +161,7 @@ export class InventoryService implements Inventory {
 
   /** Asks all shards at once. If one cannot answer, nobody knows: half an order would mislead. */
   async #findOrder(orderId: string): Promise<OrderOutcome> {
-    const found = await this.#lookUp(this.#lanes, orderId, this.#world.elapsedMs());
+    const found = await this.#lookUp(this.#batchers, orderId, this.#world.elapsedMs());
     if ("kind" in found) return found;
     const { archive } = this.#options;
     if (archive === null || !mayBeForgotten(found, this.#world.now())) {
@@ -171,13 +171,18 @@ export class InventoryService implements Inventory {
   }
 
   /** A shard forgets orders and returns after the window, but units come back later than that: the ledger knows them. */
-  async #giveBack(shard: number, command: Return, askedAtMs: number, passage?: Passage): Promise<Outcome> {
-    const outcome = await this.#ask(shard, command, askedAtMs, passage);
+  async #giveBack(
+    shard: number,
+    command: Return,
+    askedAtMs: number,
+    timings?: CommandTimings,
+  ): Promise<Outcome> {
+    const outcome = await this.#ask(shard, command, askedAtMs, timings);
     if (outcome.kind !== "forgotten") return outcome;
     const { archive } = this.#options;
     if (archive === null) return { kind: "ledger_behind" };
     const ledger = await this.#askLedger(() => recall(command, shard, archive, (sku) => this.shardOf(sku)));
-    return "kind" in ledger ? ledger : await this.#ask(shard, { ...command, ledger }, askedAtMs, passage);
+    return "kind" in ledger ? ledger : await this.#ask(shard, { ...command, ledger }, askedAtMs, timings);
   }
 
   /** A shard knows only its own lines of an order: with none of them it is unknown, unless another shard has some. */
@@ -199,42 +204,44 @@ export class InventoryService implements Inventory {
   }
 
   /** Asks one shard. All of it ends within the request's timeout, however many shards were asked before. */
-  async #ask(shard: number, command: Command, askedAtMs: number, passage?: Passage): Promise<Outcome> {
-    const outcome = await this.#lane(shard).submit(command, passage, askedAtMs);
+  async #ask(shard: number, command: Command, askedAtMs: number, timings?: CommandTimings): Promise<Outcome> {
+    const outcome = await this.#batcher(shard).submit(command, timings, askedAtMs);
     this.soldOut.learn(command, outcome, askedAtMs);
     return outcome;
   }
 
   /** One shard decides alone. Of several all are asked first, and nothing happens unless all of it can. */
-  async #settle(command: Broadcast, askedAtMs: number, passage?: Passage): Promise<Outcome> {
-    if (this.#lanes.length === 1) return await this.#ask(0, command, askedAtMs, passage);
-    const found = await this.#lookUp(this.#lanes, command.orderId, askedAtMs);
+  async #settle(command: Broadcast, askedAtMs: number, timings?: CommandTimings): Promise<Outcome> {
+    if (this.#batchers.length === 1) return await this.#ask(0, command, askedAtMs, timings);
+    const found = await this.#lookUp(this.#batchers, command.orderId, askedAtMs);
     if ("kind" in found) return found;
     const remembered = found.map(({ lines }) => lines);
     const refusal = whyNotSettle(command, remembered);
     if (refusal) return refusal;
     const outcomes = holdersOf(remembered).map((shard) => {
-      const share = shareOf(command, (sku) => this.shardOf(sku) === shard);
-      return this.#ask(shard, share, askedAtMs, passage);
+      const share = partitionOf(command, (sku) => this.shardOf(sku) === shard);
+      return this.#ask(shard, share, askedAtMs, timings);
     });
     return merge(await Promise.all(outcomes), this.#world.now());
   }
 
   /** An order id has one reservation in all shards together: the others say whether they have one. */
   async #whyNotReserve(sale: Sale, shard: number, askedAtMs: number): Promise<Outcome | undefined> {
-    const others = this.#lanes.filter((lane) => lane.shard !== shard);
+    const others = this.#batchers.filter((batcher) => batcher.shard !== shard);
     const found = await this.#lookUp(others, sale.orderId, askedAtMs);
     return "kind" in found ? found : whyNotReserve(sale, found.map(({ lines }) => lines));
   }
 
   /** What shards remember of an order. If one of them cannot answer, nobody knows. */
   async #lookUp(
-    lanes: readonly Lane[],
+    batchers: readonly Batcher[],
     orderId: string,
     askedAtMs: number,
   ): Promise<ShardMemory[] | Undecided> {
     const command: Command = { kind: "lookup", orderId };
-    const outcomes = await Promise.all(lanes.map((lane) => lane.submit(command, undefined, askedAtMs)));
+    const outcomes = await Promise.all(
+      batchers.map((batcher) => batcher.submit(command, undefined, askedAtMs)),
+    );
     const found: ShardMemory[] = [];
     for (const outcome of outcomes) {
       if (outcome.kind !== "order") return undecided(outcome);
@@ -243,10 +250,10 @@ export class InventoryService implements Inventory {
     return found;
   }
 
-  #lane(shard: number): Lane {
-    const lane = this.#lanes[shard];
-    if (!lane) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#lanes.length}`);
-    return lane;
+  #batcher(shard: number): Batcher {
+    const batcher = this.#batchers[shard];
+    if (!batcher) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#batchers.length}`);
+    return batcher;
   }
 }
 

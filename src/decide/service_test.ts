@@ -29,11 +29,11 @@ function reserve(orderId: string, sku: string): Sale {
   return { ...deduct(orderId, sku), kind: "reserve", holdMs: windowMs };
 }
 
-/** What the books have: both shards up to `bookedSeq`. */
+/** What the ledger has: both shards up to `appliedSeq`. */
 interface Books {
   lines: readonly RememberedLine[];
   returned: readonly RememberedLine[];
-  bookedSeq: number;
+  appliedSeq: number;
   isAway: boolean;
 }
 
@@ -46,7 +46,7 @@ async function setup() {
     const seen = await store.inspect(shard);
     await store.arm(shard, { seen, epoch: 1, deployment: "d", shards, applied: 0, token: "" });
   }
-  const books: Books = { lines: [], returned: [], bookedSeq: 1_000_000, isAway: false };
+  const books: Books = { lines: [], returned: [], appliedSeq: 1_000_000, isAway: false };
   let asked = 0;
   const inventory = new InventoryService(store, world, {
     shards,
@@ -54,14 +54,14 @@ async function setup() {
     callsMax: 2,
     queueMax: 1000,
     requestTimeoutMs: 1000,
-    promisesOff: () => [],
+    guaranteesOff: () => [],
     archive: {
       findOrder() {
         asked++;
-        const bookedSeqs = new Map([[0, books.bookedSeq], [1, books.bookedSeq]]);
+        const appliedSeqs = new Map([[0, books.appliedSeq], [1, books.appliedSeq]]);
         return books.isAway
           ? Promise.reject(new Error("away"))
-          : Promise.resolve({ lines: books.lines, bookedSeqs });
+          : Promise.resolve({ lines: books.lines, appliedSeqs });
       },
       findReturn: () => Promise.resolve(books.returned),
     },
@@ -71,11 +71,11 @@ async function setup() {
     for (const command of commands) assert.equal((await inventory.submit(command)).kind, "accepted");
   };
   await accept(adjust(inFirst, "1"), adjust(inSecond, "1"));
-  /** Makes a shard forget what it has: two windows pass, and everything is booked. */
+  /** Makes a shard forget what it has: two windows pass, and everything is applied. */
   const forget = async (sku: string) => {
     for (let turn = 0; turn < 2; turn++) {
       const shard = inventory.shardOf(sku);
-      await store.visit(shard, { epoch: 1, seq: (await store.inspect(shard)).position.seq }, "d");
+      await store.acknowledge(shard, { epoch: 1, seq: (await store.inspect(shard)).position.seq }, "d");
       await world.advance(windowMs);
       await accept(adjust(sku, `turn-${++turns}`));
     }
@@ -111,9 +111,9 @@ Deno.test("service: half of an old order is not shown as all of it when the book
   books.isAway = true;
   assert.deepEqual(await inventory.findOrder("o"), { kind: "store_unavailable", reason: "ledger" });
   books.isAway = false;
-  books.bookedSeq = 0;
+  books.appliedSeq = 0;
   assert.deepEqual(await inventory.findOrder("o"), { kind: "ledger_behind" });
-  books.bookedSeq = 1;
+  books.appliedSeq = 1;
   assert.deepEqual(skusOf(await linesOf(inventory, "o")), [inFirst]);
   assert.equal(asked(), 3);
 });
@@ -123,9 +123,9 @@ Deno.test("service: an order that no shard remembers is not called unknown while
   await accept(deduct("o", inFirst));
   const lines = await linesOf(inventory, "o");
   await forget(inFirst);
-  books.bookedSeq = 1; // the order is number 2
+  books.appliedSeq = 1; // the order is number 2
   assert.deepEqual(await inventory.findOrder("o"), { kind: "ledger_behind" });
-  books.bookedSeq = 2;
+  books.appliedSeq = 2;
   books.lines = lines;
   assert.deepEqual(await linesOf(inventory, "o"), lines);
 });
@@ -142,12 +142,12 @@ Deno.test("service: a return past the window is decided with what the ledger has
   assert.equal((await inventory.submit(giveBack("none", inFirst))).kind, "accepted");
   assert.equal(asked(), 0);
   await forget(inSecond);
-  books.bookedSeq = 1;
+  books.appliedSeq = 1;
   assert.deepEqual(await inventory.submit(giveBack("r", inSecond)), { kind: "ledger_behind" });
   books.isAway = true;
   assert.equal((await inventory.submit(giveBack("r", inSecond))).kind, "store_unavailable");
   books.isAway = false;
-  books.bookedSeq = 2;
+  books.appliedSeq = 2;
   assert.equal((await inventory.submit(giveBack("r", inSecond))).kind, "accepted");
   assert.equal((await inventory.submit(giveBack("s", inSecond))).kind, "exceeds");
 });

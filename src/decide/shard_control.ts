@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Finding } from "../domain/check_result.ts";
+import type { CheckResult } from "../domain/check_result.ts";
 import type { LineRow, QuotaRow, StockRow } from "../domain/rows.ts";
 import type { LogEntry, Position } from "../domain/event.ts";
 import type { DecisionLimits } from "../domain/limits.ts";
@@ -71,10 +71,10 @@ export interface Nonce {
 }
 
 /** A shard's store at the worker's regular visit. */
-export interface Visit {
+export interface AckResult {
   /**
    * `lost`: armed under another epoch, or not armed. `replaced`: another nonce is noted than was known. `went_back`: its
-   * head is below what was booked from it, and it was disarmed. In each case it must be verified again.
+   * head is below what was applied from it, and it was disarmed. In each case it must be verified again.
    */
   readonly kind: "armed" | "lost" | "replaced" | "went_back";
   /** Last number issued. */
@@ -98,9 +98,9 @@ export interface ShardControl {
   /** By which the shards decide that it arms and visits. */
   readonly limits: DecisionLimits;
   /** What the shard's server says of itself, judged. */
-  findings(shard: number): Promise<Finding[]>;
+  checkResults(shard: number): Promise<CheckResult[]>;
   /** Notes beside the shard how it stands, if it is this deployment's: for those who ask whether it is ready. */
-  note(shard: number, deployment: string, note: ShardNote): Promise<void>;
+  publish(shard: number, deployment: string, note: ShardStatus): Promise<void>;
   /** Loads what the API needs to decide, and reads the shard. */
   inspect(shard: number): Promise<ShardView>;
   /** Stock in pages, for comparison. `cursor` starts with "0" and ends when `next` is null. */
@@ -115,7 +115,7 @@ export interface ShardControl {
    *
    * @returns `noted`: nothing was disarmed; at a later call that means that a worker visits the shard
    */
-  disarmUnvisited(shard: number, deployment: string, word: string): Promise<"noted" | "disarmed">;
+  disarmUnacknowledged(shard: number, deployment: string, word: string): Promise<"noted" | "disarmed">;
   /** Empties the shard and starts a restore under `token`; numbers go on after `at.seq`. */
   beginRestore(shard: number, token: string, seen: ShardView, arming: RestoreStart): Promise<void>;
   /**
@@ -142,7 +142,7 @@ export interface ShardControl {
    * Tells the shard how far the ledger is (never backwards) and by which limits it decides: this control's. Trims its
    * log behind the ledger. On a server that refuses writes it only reads.
    */
-  visit(shard: number, applied: Position, deployment: string, nonce: Nonce): Promise<Visit>;
+  acknowledge(shard: number, applied: Position, deployment: string, nonce: Nonce): Promise<AckResult>;
   /**
    * Drops what users have bought under quotas that are over, a page at a time.
    *
@@ -155,7 +155,7 @@ export interface ShardControl {
 }
 
 /** What a worker notes beside a shard. */
-export type ShardNote =
+export type ShardStatus =
   /** Promises that its servers do not keep, in words. */
   | { readonly kind: "promises_off"; readonly off: readonly string[] }
   /** The worker verifies it from now on. */

@@ -55,7 +55,7 @@ export interface StockStore {
    *
    * @throws {StoreError}
    */
-  promisesOff(shard: number): Promise<readonly string[]>;
+  guaranteesOff(shard: number): Promise<readonly string[]>;
   /** Closes connections. Calls still on their way reject. */
   close(): Promise<void>;
 }

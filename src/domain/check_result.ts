@@ -2,13 +2,13 @@
  * What was found out about servers, and which promises rest on it.
  *
  * A promise needs servers that are set up for it. What they can keep is looked at when a shard is armed, again while it
- * sells, and whenever an operator asks (`inventory doctor`); the same findings serve all three.
+ * sells, and whenever an operator asks (`inventory doctor`); the same checkResults serve all three.
  *
  * @module
  */
 
 /** What Holdfast promises on servers that are set up for it. */
-export const promises = {
+export const guarantees = {
   once: "no unit is sold twice, and no order counts twice within the window",
   powerCut: "an answered sale survives a power cut of Redis",
   serverLoss: "an answered sale survives the loss of a Redis server",
@@ -18,10 +18,10 @@ export const promises = {
 } as const;
 
 /** The name of a promise. */
-export type PromiseName = keyof typeof promises;
+export type GuaranteeName = keyof typeof guarantees;
 
 /** One thing that was looked at. */
-export interface Finding {
+export interface CheckResult {
   /** What was looked at, in one word. */
   readonly check: string;
   /**
@@ -32,7 +32,7 @@ export interface Finding {
   /** What was found, and what it means. */
   readonly found: string;
   /** Which promise rests on it. */
-  readonly promise: PromiseName;
+  readonly promise: GuaranteeName;
 }
 
 /** What to do on servers that cannot keep every promise, or cannot be shown to. */
@@ -43,18 +43,18 @@ export type Durability =
   | "strict";
 
 /** Which promises are off or in doubt, in words; empty when all are kept. */
-export function promisesOff(findings: readonly Finding[]): string[] {
-  return findings.filter(({ verdict }) => verdict === "off" || verdict === "unknown")
+export function guaranteesOff(checkResults: readonly CheckResult[]): string[] {
+  return checkResults.filter(({ verdict }) => verdict === "off" || verdict === "unknown")
     .map(({ check, verdict, found, promise }) =>
-      `${verdict === "unknown" ? "cannot tell whether " : ""}${promises[promise]}: ${check} ${found}`
+      `${verdict === "unknown" ? "cannot tell whether " : ""}${guarantees[promise]}: ${check} ${found}`
     );
 }
 
 /** Why nothing may be sold on these servers, in words; empty when it may. */
-export function refusalsOf(findings: readonly Finding[], durability: Durability): string[] {
-  const bad = findings.filter(({ verdict }) => verdict === "bad")
+export function refusalsOf(checkResults: readonly CheckResult[], durability: Durability): string[] {
+  const bad = checkResults.filter(({ verdict }) => verdict === "bad")
     .map(({ check, found }) => `Cannot use this server as ${check} ${found}`);
-  const off = durability === "report" ? [] : promisesOff(findings)
+  const off = durability === "report" ? [] : guaranteesOff(checkResults)
     .map((promise) => `Cannot arm on these servers as DURABILITY is strict: ${promise}`);
   return [...bad, ...off];
 }
@@ -66,7 +66,7 @@ const aheadMaxMs = 1000;
  * Judges the clock of a server by how far it is ahead of this machine's, ms. Each is held against this one, so two
  * servers differ by two seconds at most.
  */
-export function judgeClock(whose: string, aheadMs: number): Finding {
+export function judgeClock(whose: string, aheadMs: number): CheckResult {
   const isFar = !(Math.abs(aheadMs) <= aheadMaxMs);
   // In whole seconds when it is off, or the finding would be another one at every look.
   const found = isFar

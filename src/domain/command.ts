@@ -117,10 +117,10 @@ export interface Return extends Origin, OfOwner {
 /** What the ledger has of an order and of one return of it, in one shard. */
 export interface Recalled {
   /** Last number in the ledger when it was read. */
-  readonly bookedSeq: number;
+  readonly appliedSeq: number;
   /** The order's lines. */
   readonly sold: readonly RememberedLine[];
-  /** The return's lines; none = it was not booked. */
+  /** The return's lines; none = it was not applied. */
   readonly returned: readonly RememberedLine[];
 }
 

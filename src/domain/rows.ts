@@ -1,12 +1,12 @@
 /**
- * What is read out of the books, row by row.
+ * What is read out of the ledger, row by row.
  *
  * @module
  */
 import type { RememberedLine } from "./outcome.ts";
 import type { StoredPolicy } from "./event.ts";
 
-/** A SKU as the books have it. */
+/** A SKU as the ledger has it. */
 export interface StockRow {
   /** Whose figures. */
   readonly sku: string;
@@ -40,7 +40,7 @@ export interface Compensation {
   readonly amount: number;
   /** The order that was sold twice. */
   readonly orderId: string;
-  /** Units of the sale that counts which were still sold when the second one was booked. */
+  /** Units of the sale that counts which were still sold when the second one was applied. */
   readonly soldUnits: number;
   /** Units of the order that came back since then. */
   readonly returnedUnits: number;
@@ -54,18 +54,18 @@ export interface LineRow extends RememberedLine {
   readonly returnId: string;
 }
 
-/** An order's line as the books have it. */
+/** An order's line as the ledger has it. */
 export interface OrderLineRow extends LineRow {
   /** Where the SKU lives. */
   readonly shard: number;
 }
 
-/** What the books have of an order. */
+/** What the ledger has of an order. */
 export interface FoundOrder {
-  /** Its lines; none = it was never booked, or its lines are older than RETENTION_DAYS. */
+  /** Its lines; none = it was never applied, or its lines are older than RETENTION_DAYS. */
   readonly lines: readonly OrderLineRow[];
-  /** By shard: number of the last event in the books when they were read. */
-  readonly bookedSeqs: ReadonlyMap<number, number>;
+  /** By shard: number of the last event in the ledger when they were read. */
+  readonly appliedSeqs: ReadonlyMap<number, number>;
 }
 
 /** A page of remembered lines, and where the next one starts. */

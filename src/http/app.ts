@@ -16,14 +16,14 @@ import type { Connection } from "./ports/route.ts";
 import { withCors } from "./guard/cors.ts";
 import { deduct } from "./routes/deduct_route.ts";
 import type { Route } from "./ports/route.ts";
-import type { Edge } from "./routes/dependencies.ts";
+import type { RouteDependencies } from "./routes/dependencies.ts";
 import { createFairPlay } from "./guard/fair_play.ts";
 import { internalError, unrouted } from "./routes/fallback.ts";
-import { type RequestWatch, WatchedConnection } from "./ports/observer.ts";
+import { ObservedConnection, type RequestObserver } from "./ports/observer.ts";
 import { livez, readyz } from "./routes/health_routes.ts";
 import { placeOrder, readOrder, returnUnits } from "./routes/order_routes.ts";
 import { opsPage, opsStream } from "./routes/ops_routes.ts";
-import { OpsWatch } from "./routes/ops_watch.ts";
+import { LiveObserver } from "./routes/ops_watch.ts";
 import { issuePurchaseToken } from "./routes/purchase_token_routes.ts";
 import { PurchaseTokens } from "./guard/purchase_tokens.ts";
 import { callerSpan } from "./guard/caller_span.ts";
@@ -47,10 +47,10 @@ export interface AppParts {
    */
   readonly reportError: (error: unknown, traceparent: string) => void;
   /** Watches requests; null = nobody does. */
-  readonly watch?: RequestWatch | null;
+  readonly watch?: RequestObserver | null;
   /** The id of the deployment; null until it is known. Purchase tokens name it. */
   readonly deployment: () => string | null;
-  /** Says how far the books are; null = this process has none to ask. */
+  /** Says how far the ledger is; null = this process has none to ask. */
   readonly books?: Books | null;
 }
 
@@ -83,38 +83,38 @@ export function createApp(parts: AppParts): App {
   const app = new Hono<{ Bindings: Connection }>({ getPath: rawPath });
   const bodies = new Bodies(world, bodyTimeoutMs);
   const draining = { begun: false };
-  const edge = createEdge(parts, bodies);
+  const dependencies = createEdge(parts, bodies);
   const get = (path: string, route: Route) => app.get(path, on(`GET ${path}`, route));
   const post = (path: string, route: Route) => app.post(path, on(`POST ${path}`, route));
   const put = (path: string, route: Route) => app.put(path, on(`PUT ${path}`, route));
 
-  post(deductPath, deduct(edge));
-  post("/api/v1/inventory/deduct/batch", deductBatch(edge));
+  post(deductPath, deduct(dependencies));
+  post("/api/v1/inventory/deduct/batch", deductBatch(dependencies));
 
-  get("/api/v1/inventory/:sku", exceptDeduct(readStock(edge)));
-  put("/api/v1/inventory/:sku", exceptDeduct(setStock(edge)));
-  post("/api/v1/inventory/:sku/adjustments", adjustStock(edge));
-  post("/api/v1/inventory/:sku/pause", pauseSale(edge, "pause"));
-  post("/api/v1/inventory/:sku/resume", pauseSale(edge, "resume"));
-  put("/api/v1/inventory/:sku/rules", setRules(edge));
+  get("/api/v1/inventory/:sku", exceptDeduct(readStock(dependencies)));
+  put("/api/v1/inventory/:sku", exceptDeduct(setStock(dependencies)));
+  post("/api/v1/inventory/:sku/adjustments", adjustStock(dependencies));
+  post("/api/v1/inventory/:sku/pause", pauseSale(dependencies, "pause"));
+  post("/api/v1/inventory/:sku/resume", pauseSale(dependencies, "resume"));
+  put("/api/v1/inventory/:sku/rules", setRules(dependencies));
 
-  post("/api/v1/orders", placeOrder(edge));
-  get("/api/v1/orders/:order_id", readOrder(edge));
-  post("/api/v1/orders/:order_id/return", returnUnits(edge));
+  post("/api/v1/orders", placeOrder(dependencies));
+  get("/api/v1/orders/:order_id", readOrder(dependencies));
+  post("/api/v1/orders/:order_id/return", returnUnits(dependencies));
 
-  post("/api/v1/reservations", reserve(edge));
-  post("/api/v1/reservations/:order_id/confirm", confirm(edge));
-  post("/api/v1/reservations/:order_id/cancel", cancel(edge));
-  post("/api/v1/reservations/:order_id/extend", extend(edge));
+  post("/api/v1/reservations", reserve(dependencies));
+  post("/api/v1/reservations/:order_id/confirm", confirm(dependencies));
+  post("/api/v1/reservations/:order_id/cancel", cancel(dependencies));
+  post("/api/v1/reservations/:order_id/extend", extend(dependencies));
 
-  post("/api/v1/purchase-tokens", issuePurchaseToken(edge));
+  post("/api/v1/purchase-tokens", issuePurchaseToken(dependencies));
 
   get("/livez", livez());
-  get("/readyz", readyz(edge, draining));
+  get("/readyz", readyz(dependencies, draining));
   get("/openapi.json", openApiJson());
   get("/docs", docsPage());
   get("/ops", opsPage());
-  get("/ops/stream", opsStream(edge, board));
+  get("/ops/stream", opsStream(dependencies, board));
 
   app.notFound(({ req: { path } }) =>
     path === deductPath
@@ -122,12 +122,12 @@ export function createApp(parts: AppParts): App {
       : unrouted(methods.filter((method) => app.router.match(method, path)[0].length > 0))
   );
   app.onError((error, c) => {
-    reportError(error, c.env.journey?.traceparent ?? "");
+    reportError(error, c.env.requestRecord?.traceparent ?? "");
     return internalError();
   });
   const fetch: Route = (request, connection) => app.fetch(request, connection);
-  const watched = watch === null ? fetch : watching(watch, edge, fetch);
-  const shown = watching(new OpsWatch(board, watch, inventory, world), edge, fetch);
+  const watched = watch === null ? fetch : watching(watch, dependencies, fetch);
+  const shown = watching(new LiveObserver(board, watch, inventory, world), dependencies, fetch);
   const chosen: Route = (request, connection) => (board.isWatched ? shown : watched)(request, connection);
   const outer = config.corsOrigins === null ? chosen : withCors(config.corsOrigins, chosen);
   const routes = app.routes.map(({ method, path }) => ({ method, path }));
@@ -143,7 +143,7 @@ export function createApp(parts: AppParts): App {
   };
 }
 
-function createEdge({ inventory, config, world, deployment }: AppParts, bodies: Bodies): Edge {
+function createEdge({ inventory, config, world, deployment }: AppParts, bodies: Bodies): RouteDependencies {
   const { fairPlay, access } = config;
   const { purchaseTokenKeys } = fairPlay;
   return {
@@ -165,17 +165,17 @@ function exceptDeduct(route: Route): Route {
 
 function on(name: string, route: Route): Handler<{ Bindings: Connection }> {
   return (c) => {
-    const { journey } = c.env;
-    if (journey !== undefined) journey.route = name;
+    const { requestRecord } = c.env;
+    if (requestRecord !== undefined) requestRecord.route = name;
     return route(c.req.raw, c.env);
   };
 }
 
-function watching(watch: RequestWatch, edge: Edge, fetch: Route): Route {
+function watching(watch: RequestObserver, dependencies: RouteDependencies, fetch: Route): Route {
   return async (request, connection) => {
-    const journey = watch.begin(request, connection, callerSpan(request, edge));
-    const response = await fetch(request, new WatchedConnection(connection, journey));
-    watch.end(journey, response.status);
+    const requestRecord = watch.begin(request, connection, callerSpan(request, dependencies));
+    const response = await fetch(request, new ObservedConnection(connection, requestRecord));
+    watch.end(requestRecord, response.status);
     return response;
   };
 }

@@ -21,7 +21,7 @@ bare.post("/api/v1/inventory/deduct", async (c) => {
   return c.json({ success: true, order_id });
 });
 
-function edge(env: Record<string, string>) {
+function dependencies(env: Record<string, string>) {
   const inventory = new ScriptedInventory();
   inventory.decide = () => {
     inventory.commands.length = 0;
@@ -43,9 +43,9 @@ async function deduct(app: Pick<App, "fetch">, extra: Record<string, string> = {
   await response.text();
 }
 
-const open = edge({});
-const fair = edge({ RATE_LIMIT: "1000000/1", BLOCKED: "user:bot,192.0.2.0/24", TRUST_PROXY: "1" });
-const withTokens = edge({ API_TOKENS: '{"a-token-of-the-shop":["deduct"]}' });
+const open = dependencies({});
+const fair = dependencies({ RATE_LIMIT: "1000000/1", BLOCKED: "user:bot,192.0.2.0/24", TRUST_PROXY: "1" });
+const withTokens = dependencies({ API_TOKENS: '{"a-token-of-the-shop":["deduct"]}' });
 
 Deno.bench("a bare Hono route: JSON in, JSON out", { group: "deduct", baseline: true }, () => deduct(bare));
 Deno.bench("the edge, open", { group: "deduct" }, () => deduct(open));

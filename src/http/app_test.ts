@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { bodyBytesMax } from "./read/request.ts";
-import { edgeUnderTest, jsonPost } from "../../tests/http/scripted_inventory.ts";
+import { jsonPost, routesUnderTest } from "../../tests/http/scripted_inventory.ts";
 
 const path = "/api/v1/inventory/deduct";
 const order = { sku: "S", user_id: "u", order_id: "o", amount: 1 };
@@ -35,7 +35,7 @@ function chunked(chunks: Iterable<Uint8Array>) {
 }
 
 Deno.test("an unknown path is 404", async () => {
-  const { send } = edgeUnderTest();
+  const { send } = routesUnderTest();
   const paths = [
     "/",
     "/api",
@@ -53,14 +53,14 @@ Deno.test("an unknown path is 404", async () => {
 });
 
 Deno.test("a route has one spelling: an encoded letter of it is not the route", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   equal((await send("/%6civez")).status, 404);
   equal((await send("/api/v1/inventory/%64educt", jsonPost(order))).status, 405); // a SKU's path has no POST
   equal(inventory.commands.length, 0);
 });
 
 Deno.test("a wrong method is 405 and names the right ones", async () => {
-  const { send } = edgeUnderTest();
+  const { send } = routesUnderTest();
   const cases = [
     ...["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"].map((method) => [method, path, "POST"] as const),
     ["GET", `${path}?sku=S`, "POST"],
@@ -84,7 +84,7 @@ Deno.test("a wrong method is 405 and names the right ones", async () => {
 });
 
 Deno.test("only application/json is taken, whatever its parameters and case", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   const right = [
     "application/json",
     "application/json; charset=utf-8",
@@ -113,7 +113,7 @@ Deno.test("only application/json is taken, whatever its parameters and case", as
 });
 
 Deno.test("a body that is not JSON is 400", async () => {
-  const { send } = edgeUnderTest();
+  const { send } = routesUnderTest();
   for (const text of ["", " ", "{", "{'sku':1}", "undefined", "NaN", '{"sku":"S"} x', "[".repeat(10_000)]) {
     deepEqual(await problemOf(await send(path, jsonPost(text))), {
       status: 400,
@@ -127,7 +127,7 @@ Deno.test("a body that is not JSON is 400", async () => {
 });
 
 Deno.test("JSON that is no order is 400, however strange or deep it is", async () => {
-  const { send } = edgeUnderTest();
+  const { send } = routesUnderTest();
   const deep = `${"[".repeat(8000)}${"]".repeat(8000)}`;
   const bodies = [
     "null",
@@ -148,14 +148,14 @@ Deno.test("JSON that is no order is 400, however strange or deep it is", async (
 });
 
 Deno.test("of members with the same name the last one counts", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   await send(path, jsonPost('{"sku":"A","sku":"B","user_id":"u","order_id":"o","amount":1}'));
   const [command] = inventory.commands;
   deepEqual(command?.kind === "deduct" && command.lines, [{ sku: "B", amount: 1 }]);
 });
 
 Deno.test("bytes that are not UTF-8 are refused, however the body arrives", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   const text = JSON.stringify(order).replace('"u"', '"u?"');
   const bytes = new TextEncoder().encode(text);
   bytes[text.indexOf("?")] = 0xff;
@@ -170,7 +170,7 @@ Deno.test("bytes that are not UTF-8 are refused, however the body arrives", asyn
 });
 
 Deno.test("a body in pieces is put together, also where a piece ends inside a character", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   const bytes = new TextEncoder().encode(JSON.stringify({ ...order, user_id: "é🎫" }));
   const pieces = Array.from(bytes, (byte) => Uint8Array.of(byte));
   equal((await send(path, chunked(pieces).init)).status, reached);
@@ -179,7 +179,7 @@ Deno.test("a body in pieces is put together, also where a piece ends inside a ch
 });
 
 Deno.test("a body over 1 MiB is 413 by its announced length, before any of it is read", async () => {
-  const { send } = edgeUnderTest();
+  const { send } = routesUnderTest();
   const { init } = chunked((function* () {
     yield* []; // nothing to read: an answer that waited for the body would not be a 413
   })());
@@ -189,7 +189,7 @@ Deno.test("a body over 1 MiB is 413 by its announced length, before any of it is
 });
 
 Deno.test("a body over 1 MiB is 413 without an announced length, or with a wrong one, and is not read to its end", async () => {
-  const { send } = edgeUnderTest();
+  const { send } = routesUnderTest();
   const fourMiB = function* () {
     for (let i = 0; i < 64; i++) yield new Uint8Array(64 * 1024).fill(0x20);
   };
@@ -202,7 +202,7 @@ Deno.test("a body over 1 MiB is 413 without an announced length, or with a wrong
 });
 
 Deno.test("a body of exactly 1 MiB is read, a byte more is not", async () => {
-  const { send } = edgeUnderTest();
+  const { send } = routesUnderTest();
   const text = JSON.stringify(order);
   for (const [size, status] of [[bodyBytesMax, reached], [bodyBytesMax + 1, 413]] as const) {
     const padded = text.padEnd(size, " ");
@@ -212,7 +212,7 @@ Deno.test("a body of exactly 1 MiB is read, a byte more is not", async () => {
 });
 
 Deno.test("a body that breaks off is the client's affair and is not reported", async () => {
-  const { send, reported } = edgeUnderTest();
+  const { send, reported } = routesUnderTest();
   const body = new ReadableStream({ pull: (controller) => controller.error(new Error("connection reset")) });
   const init = { method: "POST", headers: { "content-type": "application/json" }, body, duplex: "half" };
   deepEqual(await problemOf(await send(path, init)), { status: 400, code: "invalid_request" });
@@ -220,7 +220,7 @@ Deno.test("a body that breaks off is the client's affair and is not reported", a
 });
 
 Deno.test("broken code is 500, tells the client nothing and the operator everything", async () => {
-  const { send, inventory, reported } = edgeUnderTest();
+  const { send, inventory, reported } = routesUnderTest();
   const cause = new TypeError("secret of the house");
   inventory.decide = () => {
     throw cause;
@@ -234,7 +234,7 @@ Deno.test("broken code is 500, tells the client nothing and the operator everyth
 });
 
 Deno.test("the edge behaves the same over a socket", async () => {
-  const { app, inventory } = edgeUnderTest();
+  const { app, inventory } = routesUnderTest();
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, app.fetch);
   const base = `http://127.0.0.1:${server.addr.port}`;
   const statuses = async (requests: (readonly [string, RequestInit])[]) => {

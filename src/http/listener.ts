@@ -51,7 +51,7 @@ const settleMaxMs = 250;
 const settleEveryMs = 10;
 /** From the last answer to the end of its connection: the answer must reach the socket. */
 const flushMs = 20;
-/** Servers, files and connections that are no request: 12 shards on six nodes took 40. */
+/** ClusterMap, files and connections that are no request: 12 shards on six nodes took 40. */
 export const descriptorsBesideRequests = 256;
 /** After a server was replaced, the port may still be taken for a moment: 1 to 20 ms were seen. */
 const rebindMaxMs = 5000;

@@ -1,13 +1,13 @@
 import { deepEqual, equal } from "node:assert/strict";
 import {
   acceptedOutcome,
-  type EdgeUnderTest,
-  edgeUnderTest,
   jsonPost,
+  type RoutesUnderTest,
+  routesUnderTest,
 } from "../../tests/http/scripted_inventory.ts";
 
 /** Runs `use` while the app listens on a port of its own. */
-async function listening({ app }: EdgeUnderTest, use: (url: string, port: number) => Promise<void>) {
+async function listening({ app }: RoutesUnderTest, use: (url: string, port: number) => Promise<void>) {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, app.fetch);
   try {
     await use(`http://127.0.0.1:${server.addr.port}`, server.addr.port);
@@ -26,8 +26,8 @@ async function statusOf(port: number, request: string): Promise<string> {
 }
 
 Deno.test("a POST whose body is left out may have a length of 0, no length, or an empty last chunk", async () => {
-  const edge = edgeUnderTest();
-  edge.inventory.decide = () => acceptedOutcome;
+  const dependencies = routesUnderTest();
+  dependencies.inventory.decide = () => acceptedOutcome;
   const head = "POST /api/v1/inventory/S/pause HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n";
   const endings = [
     "\r\n",
@@ -35,25 +35,25 @@ Deno.test("a POST whose body is left out may have a length of 0, no length, or a
     "Content-Type: application/json\r\nContent-Length: 0\r\n\r\n",
     "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
   ];
-  await listening(edge, async (_, port) => {
+  await listening(dependencies, async (_, port) => {
     for (const ending of endings) equal(await statusOf(port, head + ending), "HTTP/1.1 200 OK", ending);
   });
-  equal(edge.inventory.commands.length, endings.length);
+  equal(dependencies.inventory.commands.length, endings.length);
 });
 
 Deno.test("the server tells the app the client's address", async () => {
-  const edge = edgeUnderTest({ BLOCKED: "127.0.0.1" });
+  const dependencies = routesUnderTest({ BLOCKED: "127.0.0.1" });
   const order = { sku: "S", user_id: "u", order_id: "o", amount: 1 };
-  await listening(edge, async (url) => {
+  await listening(dependencies, async (url) => {
     const response = await fetch(`${url}/api/v1/inventory/deduct`, jsonPost(order));
     deepEqual([response.status, (await response.json()).code], [403, "blocked"]);
   });
 });
 
 Deno.test("preflights and answers pass the server with their headers", async () => {
-  const edge = edgeUnderTest({ CORS_ORIGINS: "https://shop.example" });
+  const dependencies = routesUnderTest({ CORS_ORIGINS: "https://shop.example" });
   const headers = { origin: "https://shop.example", "access-control-request-method": "POST" };
-  await listening(edge, async (url) => {
+  await listening(dependencies, async (url) => {
     for (const [method, status] of [["OPTIONS", 204], ["GET", 200]] as const) {
       const response = await fetch(`${url}/livez`, { method, headers });
       await response.body?.cancel();

@@ -11,7 +11,7 @@ import type { Buffer } from "node:buffer";
 import type { SASLOptions } from "kafkajs";
 
 /** Where the brokers are. */
-export interface KafkaPlace {
+export interface TopicSpace {
   /** `host:port` or `[ipv6]:port` of some brokers; they name the others. */
   readonly brokers: readonly string[];
   /** Whether connections are encrypted, with the broker's certificate checked. */
@@ -181,7 +181,7 @@ interface SocketRequest {
  * kafkajs splits an address at its first colon, which an IPv6 address has within. Such a seed gets a name without
  * one, and the socket factory puts the address back.
  */
-export function seedBrokers(brokers: readonly string[]): {
+export function bootstrapBrokers(brokers: readonly string[]): {
   readonly names: string[];
   readonly hostOf: (name: string) => string;
 } {
@@ -206,7 +206,7 @@ function readCa(file: string): string[] {
 }
 
 /** Loads kafkajs: 0.1 s and 18 MB that a worker without Kafka does not pay for. */
-export async function loadKafka(place: KafkaPlace, clientId: string): Promise<KafkaClient> {
+export async function loadKafka(place: TopicSpace, clientId: string): Promise<KafkaClient> {
   const [{ default: kafkajs }, { default: Cluster }, { default: loggers }, { default: socketFactory }] =
     await Promise.all([
       import("kafkajs"),
@@ -217,7 +217,7 @@ export async function loadKafka(place: KafkaPlace, clientId: string): Promise<Ka
   const level = kafkajs.logLevel.WARN;
   const logCreator = () => ({ log: { message, ...fields } }: { log: { message: string } }) =>
     place.onLog(message, fields);
-  const seeds = seedBrokers(place.brokers);
+  const seeds = bootstrapBrokers(place.brokers);
   const openSocket = socketFactory();
   const common = {
     brokers: seeds.names,

@@ -15,16 +15,16 @@ import {
   type KafkaAdmin,
   type KafkaClient,
   type KafkaCluster,
-  type KafkaPlace,
   type KafkaProducer,
   loadKafka,
   type OutgoingMessage,
   requestTimeoutMs,
+  type TopicSpace,
 } from "./client.ts";
 import { prepareTopic, readTopic, type TopicState, type TopicWish } from "./topic_facts.ts";
 
 /** Which topic: `<namespace>.events`, with a partition a shard. Places are committed under `<namespace>-ledger`. */
-export interface KafkaTopicOptions extends KafkaPlace {
+export interface KafkaTopicOptions extends TopicSpace {
   /** Several deployments can share brokers under different namespaces. */
   readonly namespace: string;
   /** Fixed for a deployment. */
@@ -84,7 +84,7 @@ export class KafkaTopic implements Topic {
   }
 
   /** The topic as it is; undefined when it is missing. Makes and changes nothing. */
-  look(): Promise<TopicState | undefined> {
+  inspect(): Promise<TopicState | undefined> {
     return this.#orAway("look at the topic", () => this.#withAdmin(readTopic));
   }
 

@@ -1,14 +1,14 @@
 /**
- * The port to the books: what was sold, for good.
+ * The port to the ledger: what was sold, for good.
  *
  * @module
  */
-import type { Finding } from "../domain/check_result.ts";
+import type { CheckResult } from "../domain/check_result.ts";
 import type { Membership } from "./peers.ts";
 import type { LogEntry, Position } from "../domain/event.ts";
 import type { Closed, Correction, CorrectionNote, UnitsOf } from "./corrections.ts";
 import type { Queries } from "./database.ts";
-import type { QuotaPage, QuotaPlace } from "./pages.ts";
+import type { QuotaCursor, QuotaPage } from "./pages.ts";
 import type { Fault, ProofWalk } from "./proof_walk.ts";
 import type { Jump, LossAccepted, Recovery } from "./recovery.ts";
 import type {
@@ -20,11 +20,11 @@ import type {
   StockRow,
 } from "../domain/rows.ts";
 
-export type { Crew, Membership, Standing } from "./peers.ts";
+export type { Membership, Peers, Standing } from "./peers.ts";
 
-/** Who owns these books. A store that carries another id belongs to somebody else. */
+/** Who owns this ledger. A store that carries another id belongs to somebody else. */
 export interface Deployment {
-  /** UUID, made with the books. */
+  /** UUID, made with the ledger. */
   readonly id: string;
   /** Fixed for a deployment; changing it is a rebuild. */
   readonly shards: number;
@@ -38,21 +38,21 @@ export interface StoredScript {
   readonly source: string;
 }
 
-/** How far a shard's log is in the books. */
+/** How far a shard's log is in the ledger. */
 export interface Cursor extends Position {
   /** The epoch that was issued last; at least `epoch`. */
   readonly issuedEpoch: number;
-  /** Highest number that a worker has seen issued; what lies between it and `seq` is not booked yet. */
+  /** Highest number that a worker has seen issued; what lies between it and `seq` is not applied yet. */
   readonly notedHead: number;
-  /** Highest number that a store said is booked. More than `seq`: these books went back to an older state. */
-  readonly seenBooked: number;
+  /** Highest number that a store said is applied. More than `seq`: this ledger went back to an older state. */
+  readonly seenApplied: number;
 }
 
 /** What became of a batch of log entries. */
 export type Applied =
   /**
-   * In the books, or already there. `events` is how many were new; `deadLetters` how many of them were also set
-   * aside, because something beside their movement could not be booked.
+   * In the ledger, or already there. `events` is how many were new; `deadLetters` how many of them were also set
+   * aside, because something beside their movement could not be applied.
    */
   | {
     readonly kind: "applied";
@@ -62,26 +62,26 @@ export type Applied =
     /** How many of them took units a second time, which are to be given back. */
     readonly compensations: number;
   }
-  /** The log goes on after a number that the books have not seen: nothing was applied. */
+  /** The log goes on after a number that the ledger has not seen: nothing was applied. */
   | { readonly kind: "gap"; readonly cursor: Position; readonly found: Position }
   /**
-   * New numbers under an epoch older than the books': a server that was replaced wrote them. Nothing was applied;
+   * New numbers under an epoch older than the ledger's: a server that was replaced wrote them. Nothing was applied;
    * the shard must be verified again.
    */
   | { readonly kind: "stale_epoch"; readonly cursor: Position; readonly found: Position }
   /**
-   * An event has a number that is booked with other contents: the store went back to an older state and sold on, or
-   * these are not the books that it sold into. Nothing was applied; the shard must be verified again.
+   * An event has a number that is applied with other contents: the store went back to an older state and sold on, or
+   * these are not the ledger that it sold into. Nothing was applied; the shard must be verified again.
    */
   | { readonly kind: "diverged"; readonly cursor: Position; readonly found: Position }
   /** The sums differ from what the store said: nothing was applied, the shard must not sell. */
   | { readonly kind: "mismatch"; readonly differences: readonly Difference[] };
 
-/** A SKU whose figures differ between the books and the store. */
+/** A SKU whose figures differ between the ledger and the store. */
 export interface Difference {
   /** Whose figures. */
   readonly sku: string;
-  /** What the books say, or would say; undefined when they do not know the SKU. */
+  /** What the ledger say, or would say; undefined when they do not know the SKU. */
   readonly ledger: { readonly available: number; readonly reserved: number } | undefined;
   /** What the store says; undefined when it does not know the SKU. */
   readonly store: { readonly available: number; readonly reserved: number } | undefined;
@@ -94,22 +94,22 @@ export interface Difference {
 export interface ShardLedger {
   /** Whose rows. */
   readonly shard: number;
-  /** What the books' server says of itself, judged. */
-  findings(): Promise<Finding[]>;
-  /** Where the books are. */
+  /** What the ledger's server says of itself, judged. */
+  checkResults(): Promise<CheckResult[]>;
+  /** Where the ledger is. */
   cursor(): Promise<Cursor>;
   /**
-   * Books entries in order: movements, order lines, stock, the audit, the cursor, in transactions of at most 16,384
-   * lines. What is already booked is compared and skipped, so applying again is harmless. After a rejection, and after an answer
-   * other than `applied`, a beginning of the entries may be in the books, up to the end of an event.
+   * Applies entries in order: movements, order lines, stock, the audit, the cursor, in transactions of at most 16,384
+   * lines. What is already applied is compared and skipped, so applying again is harmless. After a rejection, and after an answer
+   * other than `applied`, a beginning of the entries may be in the ledger, up to the end of an event.
    *
    * @throws {LeaseLost}
    */
   apply(entries: readonly LogEntry[]): Promise<Applied>;
-  /** Numbers of events in `entries` that are at or below the cursor and are booked with other contents, or not at all. */
+  /** Numbers of events in `entries` that are at or below the cursor and are applied with other contents, or not at all. */
   divergent(entries: readonly LogEntry[]): Promise<number[]>;
   /**
-   * Issues the next epoch by compare-and-set and commits it. An epoch is never issued twice, also when these books were
+   * Issues the next epoch by compare-and-set and commits it. An epoch is never issued twice, also when this ledger was
    * restored from an older copy: it is one more than `previous` and than `seen`.
    *
    * @param previous the epoch issued last, as the caller read it
@@ -128,10 +128,10 @@ export interface ShardLedger {
   /** Lines accepted since `sinceMs`, by number, `limit` rows after (`seq`, `line`). */
   lines(sinceMs: number, after: { seq: number; line: number }, limit: number): Promise<LinePage>;
   /** What users have bought of SKUs with a quota, within their windows: `limit` order lines after a place. */
-  quotas(after: QuotaPlace, limit: number): Promise<QuotaPage>;
+  quotas(after: QuotaCursor, limit: number): Promise<QuotaPage>;
   /**
    * What is to be given back: lines that returned after the idempotency window and were sold again; `limit` rows after
-   * (`seq`, `sku`). The transaction that books the adjustment closes it; one whose adjustment is booked is not open.
+   * (`seq`, `sku`). The transaction that books the adjustment closes it; one whose adjustment is applied is not open.
    */
   compensations(after: Pick<Compensation, "seq" | "sku">, limit: number): Promise<Compensation[]>;
   /**
@@ -148,18 +148,18 @@ export interface ShardLedger {
   /** Notes the highest number seen issued, never backwards. */
   noteHead(head: number): Promise<void>;
   /**
-   * Notes what a store knows beyond these books, never backwards. It is kept when the store is emptied afterwards: the
+   * Notes what a store knows beyond this ledger, never backwards. It is kept when the store is emptied afterwards: the
    * numbers are counted as lost, and neither they nor the epoch are issued again.
    *
    * @param seen last number and epoch that the store issued
-   * @param booked last number that the store was told is booked
+   * @param applied last number that the store was told is applied
    */
   noteSeen(seen: Position, booked: number): Promise<void>;
   /** A loss that a person accepted and the worker has not acted on; undefined without one. */
   recovery(): Promise<Recovery | undefined>;
   /**
    * Moves the cursor over numbers that are lost, and writes how many as a row of its own, with who decided it and why.
-   * Corrections are booked behind them in the same transaction.
+   * Corrections are applied behind them in the same transaction.
    *
    * @throws {RangeError} when `to` is not ahead of the cursor
    */
@@ -174,11 +174,11 @@ export interface ShardLedger {
   release(): Promise<void>;
 }
 
-/** How far the books of one shard are, as everybody may ask. */
+/** How far the ledger of one shard are, as everybody may ask. */
 export interface Progress {
   /** Which. */
   readonly shard: number;
-  /** Number of the last event in the books. */
+  /** Number of the last event in the ledger. */
   readonly seq: number;
   /** Highest number that a worker has seen issued. */
   readonly notedHead: number;
@@ -186,12 +186,12 @@ export interface Progress {
   readonly deadLetters: number;
 }
 
-/** The books. */
+/** The ledger. */
 export interface Ledger {
   /**
    * Makes or upgrades the schema and says whose it is.
    *
-   * @throws {RangeError} when the books were made for another number of shards
+   * @throws {RangeError} when the ledger was made for another number of shards
    */
   prepare(shards: number): Promise<Deployment>;
   /**
@@ -205,24 +205,24 @@ export interface Ledger {
   lease(shard: number): Promise<ShardLedger | undefined>;
   /** Takes part in the sharing out of the shards; not counted before the first look. */
   join(): Promise<Membership>;
-  /** Whose books these are; undefined before they are prepared. */
+  /** Whose ledger these are; undefined before they are prepared. */
   deployment(): Promise<Deployment | undefined>;
-  /** What the books' server says of itself, judged. */
-  findings(): Promise<Finding[]>;
+  /** What the ledger's server says of itself, judged. */
+  checkResults(): Promise<CheckResult[]>;
   /** Every line of an order, in all shards, and how far the ledger is in each: one snapshot. */
   findOrder(orderId: string): Promise<FoundOrder>;
   /** Every line of a return, in all shards, oldest first. */
   findReturn(orderId: string, returnId: string): Promise<OrderLineRow[]>;
-  /** How far the books of every shard are, by number. Takes no lease. */
+  /** How far the ledger of every shard are, by number. Takes no lease. */
   progress(): Promise<Progress[]>;
   /** Notes that a person accepts a loss. The shard's worker acts on it if it finds exactly what was accepted. */
   acceptLoss(shard: number, loss: LossAccepted): Promise<void>;
   /**
-   * Books corrections of a shard in one transaction, behind the last number booked. Takes no lease: the cursor's row
+   * Applies corrections of a shard in one transaction, behind the last number applied. Takes no lease: the cursor's row
    * is locked meanwhile, as it is while a worker books.
    *
-   * @param decide says what to correct, within 3 s, while nothing is booked; it may read through `queries`
-   * @returns how many were booked
+   * @param decide says what to correct, within 3 s, while nothing is applied; it may read through `queries`
+   * @returns how many were applied
    */
   correct(
     shard: number,

@@ -1,5 +1,5 @@
 /**
- * Log entries as the rows that the books make of them.
+ * Log entries as the rows that the ledger make of them.
  *
  * @module
  */
@@ -8,17 +8,17 @@ import type { EventData, EventLine, InventoryEvent, LogEntry, Position } from ".
 /** An event and the epoch that its number was issued under. */
 export type Numbered = InventoryEvent & { readonly epoch: number };
 
-/** What of a batch the books still want, or why it does not fit behind them. */
+/** What of a batch the ledger still want, or why it does not fit behind them. */
 export type Plan =
   | {
     readonly kind: "book";
     readonly events: readonly Numbered[];
-    /** Have numbers that are booked: the caller must compare them with what is booked. */
+    /** Have numbers that are applied: the caller must compare them with what is applied. */
     readonly skipped: readonly InventoryEvent[];
   }
   | { readonly kind: "gap" | "stale_epoch"; readonly found: Position };
 
-/** Skips what is booked and checks that the rest follows on: numbers without a gap, epochs that never fall. */
+/** Skips what is applied and checks that the rest follows on: numbers without a gap, epochs that never fall. */
 export function planBatch(entries: readonly LogEntry[], cursor: Position): Plan {
   const events: Numbered[] = [];
   const skipped: InventoryEvent[] = [];

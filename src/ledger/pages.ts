@@ -15,7 +15,7 @@ export interface Place {
 }
 
 /** A place among the order lines of SKUs with a quota. */
-export interface QuotaPlace extends Place {
+export interface QuotaCursor extends Place {
   /** Which SKU; '' = before all. */
   readonly sku: string;
 }
@@ -25,5 +25,5 @@ export interface QuotaPage {
   /** Each with units above 0. */
   readonly rows: readonly QuotaRow[];
   /** Where the next page starts; undefined when this was the last. */
-  readonly next: QuotaPlace | undefined;
+  readonly next: QuotaCursor | undefined;
 }

@@ -5,17 +5,17 @@
  */
 
 /** What a worker sees when it looks around. */
-export interface Crew {
+export interface Peers {
   /** Workers that are counted, and this one in any case. */
   readonly workers: number;
   /** How many of them come before this one: the elder ones, or all when this one is not counted. */
-  readonly rank: number;
+  readonly index: number;
   /** Shards that have a lease, whoever has it. */
   readonly leased: readonly number[];
 }
 
 /** Whether the others count on a worker to take its share. */
-export type Standing = "counted" | "uncounted";
+export type Standing = "active" | "suspended";
 
 /** A worker's place among the workers of a deployment. It ends with its connection, as a lease does. */
 export interface Membership {
@@ -25,7 +25,7 @@ export interface Membership {
    *
    * @throws {LeaseLost}
    */
-  look(standing: Standing): Promise<Crew>;
+  heartbeat(standing: Standing): Promise<Peers>;
   /** Gives the place back. */
   leave(): Promise<void>;
 }

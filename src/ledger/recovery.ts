@@ -8,7 +8,7 @@ import type { Correction } from "./corrections.ts";
 
 /** A person accepts that the numbers after `fromSeq`, up to `toSeq`, are neither in the ledger nor in the log. */
 export interface LossAccepted {
-  /** Last number booked, as the person saw it. */
+  /** Last number applied, as the person saw it. */
   readonly fromSeq: number;
   /** Last number lost. */
   readonly toSeq: number;
@@ -34,7 +34,7 @@ export interface Jump {
   readonly actor: string;
   /** Why, for people. */
   readonly reason: string;
-  /** What the ledger lacks of the store's figures before `recalled`. They stand behind the last number booked. */
+  /** What the ledger lacks of the store's figures before `recalled`. They stand behind the last number applied. */
   readonly corrections?: readonly Correction[];
   /** What the store remembers of the lost numbers, by number. Its figures go on from the corrections'. */
   readonly recalled?: readonly InventoryEvent[];

@@ -40,7 +40,7 @@ export interface Snapshot {
   readonly sold_out_cache: { readonly hits: number; readonly misses: number };
   /** All of them, and those that refused to sell when they were last asked. */
   readonly shards: { readonly total: number; readonly unarmed: number };
-  /** Events that are not booked yet, by shard; null = not known. */
+  /** Events that are not applied yet, by shard; null = not known. */
   readonly log_lag: readonly ShardLag[] | null;
   /** Events that wait for a person; null = not known. */
   readonly dead_letters: number | null;
@@ -85,7 +85,7 @@ export class Board {
   #closed = false;
   /** What was sold; told only while somebody looks. */
   readonly sales: RecentSales;
-  /** How far the books are. */
+  /** How far the ledger is. */
   readonly books: BooksReader;
 
   /** Does nothing before somebody looks. */

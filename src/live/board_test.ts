@@ -145,11 +145,11 @@ Deno.test("no address and no token can hold all streams: a newcomer gets the old
   }));
   deepEqual(ended, hog.map((_, i) => i < max / 2), "the oldest of them");
   // Of many addresses with one token, a newcomer with another token takes one.
-  const crowd = boardUnderTest().board;
-  const readers = Array.from({ length: max }, (_, i) => readerOf(crowd, { address: `${i}`, token: "t" }));
-  equal(crowd.open({ address: "new", token: "t" }), undefined);
-  readers.push(readerOf(crowd, { address: "new", token: "other" }));
+  const clients = boardUnderTest().board;
+  const readers = Array.from({ length: max }, (_, i) => readerOf(clients, { address: `${i}`, token: "t" }));
+  equal(clients.open({ address: "new", token: "t" }), undefined);
+  readers.push(readerOf(clients, { address: "new", token: "other" }));
   board.close();
-  crowd.close();
+  clients.close();
   for (const reader of [...hog, ...others, ...readers]) await reader.cancel();
 });

@@ -1,5 +1,5 @@
 /**
- * How far the books are behind, asked for only while somebody looks.
+ * How far the ledger is behind, asked for only while somebody looks.
  *
  * @module
  */
@@ -8,11 +8,11 @@ import type { World } from "../runtime/world.ts";
 /** After this an answer says nothing about now. */
 const staleAfterMs = 5000;
 
-/** How far the books of one shard are. */
+/** How far the ledger of one shard are. */
 export interface BookedSoFar {
   /** Which. */
   readonly shard: number;
-  /** Number of the last event in the books. */
+  /** Number of the last event in the ledger. */
   readonly seq: number;
   /** Highest number that a worker has seen issued. */
   readonly notedHead: number;
@@ -20,13 +20,13 @@ export interface BookedSoFar {
   readonly deadLetters: number;
 }
 
-/** The port to the books. */
+/** The port to the ledger. */
 export interface Books {
-  /** All shards, by number; empty before the books were prepared. */
+  /** All shards, by number; empty before the ledger was prepared. */
   progress(): Promise<readonly BookedSoFar[]>;
 }
 
-/** A shard's events that are not booked yet. */
+/** A shard's events that are not applied yet. */
 export interface ShardLag {
   /** Which. */
   readonly shard: number;
@@ -34,7 +34,7 @@ export interface ShardLag {
   readonly lag: number;
 }
 
-/** What the books say. */
+/** What the ledger say. */
 export interface BooksFigures {
   /** By shard; null = not known: there are no books here, or they do not answer. */
   readonly lags: readonly ShardLag[] | null;
@@ -44,7 +44,7 @@ export interface BooksFigures {
 
 const unknown: BooksFigures = { lags: null, deadLetters: null };
 
-/** Asks the books, one question at a time. */
+/** Asks the ledger, one question at a time. */
 export class BooksReader {
   readonly #books: Books | null;
   readonly #world: World;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Passage } from "../decide/command_timings.ts";
+import type { CommandTimings } from "../decide/command_timings.ts";
 import { HistogramSeries } from "../runtime/histogram.ts";
 import type { World } from "../runtime/world.ts";
 
@@ -109,7 +109,7 @@ export class RecentSales {
   }
 
   /** The way of a sale has ended. */
-  sale({ command, outcome, result, failed }: Passage): void {
+  sale({ command, outcome, result, failed }: CommandTimings): void {
     if (command.kind !== "deduct" && command.kind !== "order" && command.kind !== "reserve") return;
     const isAccepted = outcome?.kind === "accepted";
     if (isAccepted) this.#slot.accepted++;
@@ -197,13 +197,13 @@ export class RecentSales {
 }
 
 /** The value that `rank` values do not exceed, between the bounds of its bucket; infinite above all bounds. */
-function quantile(counts: readonly number[], rank: number): number {
+function quantile(counts: readonly number[], index: number): number {
   let before = 0;
   for (const [bucket, count] of counts.entries()) {
-    if (count > 0 && before + count >= rank) {
+    if (count > 0 && before + count >= index) {
       const lower = latencyBoundsMs[bucket - 1] ?? 0;
       const upper = latencyBoundsMs[bucket] ?? Infinity;
-      return lower + (upper - lower) * (rank - before) / count;
+      return lower + (upper - lower) * (index - before) / count;
     }
     before += count;
   }

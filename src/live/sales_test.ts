@@ -2,17 +2,17 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { ManualWorld } from "../../tests/manual_world.ts";
 import type { Sale } from "../domain/command.ts";
 import type { Outcome } from "../domain/outcome.ts";
-import { Passage } from "../decide/command_timings.ts";
+import { CommandTimings } from "../decide/command_timings.ts";
 import { RecentSales } from "./sales.ts";
 
 const accepted = { kind: "accepted", seq: 1, replayed: false, created: false, expiresAtMs: 0 } as const;
 
-function soldOf(sku: string, outcome: Outcome, result: string, amount = 1): Passage {
+function soldOf(sku: string, outcome: Outcome, result: string, amount = 1): CommandTimings {
   const sale: Sale = {
     ...{ kind: "deduct", orderId: "o", userId: "u", lines: [{ sku, amount }], actor: "" },
     ...{ firstAttempt: false, hasToken: false, holdMs: 0, traceparent: "" },
   };
-  return Object.assign(new Passage(sale), { outcome, result });
+  return Object.assign(new CommandTimings(sale), { outcome, result });
 }
 
 async function second(world: ManualWorld, sales: RecentSales): Promise<void> {

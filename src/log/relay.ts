@@ -1,17 +1,17 @@
 /**
- * One shard's way from the stream through the topic to the books:
+ * One shard's way from the stream through the topic to the ledger:
  *
  *     stream ──▶ relayed ── append ──▶ topic ──▶ offset ──▶ position ──▶ books
  *
  * One rule heals whatever goes wrong in between, be it a message that was acknowledged and never written, or a topic
  * that was truncated, made anew, or forgot records before they were read:
  *
- *   When the topic is read to its end and still lacks what was relayed, it is relayed again from `position`, the books'
+ *   When the topic is read to its end and still lacks what was relayed, it is relayed again from `position`, the ledger's
  *   own place. What comes a second time is skipped by its number.
  *
  * What the topic has beyond a gap is passed over meanwhile: it comes again behind what fills the gap. When the stream
  * cannot fill the gap, the topic is read from its start: a ledger that was restored from an older copy finds there what
- * it lacks. Only when that does not help either, what is beyond the gap is handed on, so that the books see it and the
+ * it lacks. Only when that does not help either, what is beyond the gap is handed on, so that the ledger see it and the
  * worker acts on it.
  *
  * A topic that ends before `position` when it is opened gets what the stream still has of that, and for the rest a jump:
@@ -29,7 +29,7 @@ import { TopicAway, type TopicBounds, type TopicRecord } from "./topic.ts";
 import { appendEntries, type FillParts, fillTopic, firstSeq } from "./topic_fill.ts";
 import { type EpochStarts, findEpochs, isOver, readTail, type TopicTail } from "./topic_history.ts";
 
-/** What a relay works between: the stream that the store writes, and the topic that the books and others read. */
+/** What a relay works between: the stream that the store writes, and the topic that the ledger and others read. */
 export interface RelayParts extends FillParts {
   /** Monotonic ms. */
   readonly elapsedMs: () => number;
@@ -45,7 +45,7 @@ export interface RelayParts extends FillParts {
 
 /** How far the parts of the way are. */
 export interface RelayProgress {
-  /** Last event that was handed to the books. */
+  /** Last event that was handed to the ledger. */
   readonly position: Position;
   /** Last event that was appended to the topic. */
   readonly relayed: Position;
@@ -79,7 +79,7 @@ const start: Position = { epoch: 0, seq: 0 };
 const commitEveryMs = 1000;
 /** Kafka forgets a place that nobody has committed for a week. */
 const keepEveryMs = 3_600_000;
-/** What the books have, and what they are being given. */
+/** What the ledger has, and what they are being given. */
 const handedMax = 2;
 /** What was relayed, acknowledged and lost so often in a row is no accident; reading from the start takes 2 of them. */
 const roundsMax = 6;
@@ -124,7 +124,7 @@ export class Relay {
     return last ?? start;
   }
 
-  /** Everything up to `position` is booked: notes the place. That it could not be noted is no failure. */
+  /** Everything up to `position` is applied: notes the place. That it could not be noted is no failure. */
   booked(position: Position): void {
     const { topic, origin, elapsedMs } = this.#parts;
     const place = this.#handed.find((handed) => comparePositions(handed.position, position) === 0);
@@ -161,7 +161,7 @@ export class Relay {
     );
   }
 
-  /** For a new reader, and for one that is not where it was: others had the shard, or what it read was not booked. */
+  /** For a new reader, and for one that is not where it was: others had the shard, or what it read was not applied. */
   async #open(after: Position): Promise<Way> {
     const { topic, origin: { shard } } = this.#parts;
     await this.#prepare();
@@ -205,7 +205,7 @@ export class Relay {
     Object.assign(way, { relayed, page: [], next: 0, offset, end, gapAt: undefined, asFound: false });
   }
 
-  /** @returns what the stream has instead of what follows on the books: nothing can fill that hole */
+  /** @returns what the stream has instead of what follows on the ledger: nothing can fill that hole */
   async #relay(way: Way, options: ReadOptions): Promise<LogEntry[] | undefined> {
     const { stream, origin, elapsedMs, onAppended } = this.#parts;
     const isUnread = way.next < way.page.length || way.offset < way.end;

@@ -1,5 +1,5 @@
 /**
- * The log by way of a topic: reading it relays it. While the books take what was read, what comes next is on its way. Who holds a shard's lease is who reads its log, so the same process
+ * The log by way of a topic: reading it relays it. While the ledger take what was read, what comes next is on its way. Who holds a shard's lease is who reads its log, so the same process
  * relays and reads, and neither goes on without the other.
  *
  * A reader that waits is not held up by a topic that is away: it gets nothing, keeps its lease, and selling goes on
@@ -64,7 +64,7 @@ type Landing =
   | { readonly kind: "read"; readonly entries: LogEntry[] }
   | { readonly kind: "failed"; readonly error: unknown };
 
-interface Lane {
+interface ShardRelay {
   readonly relay: Relay;
   flight: Flight | undefined;
   /** When the topic was found away; undefined while it is not. */
@@ -74,7 +74,7 @@ interface Lane {
 /** See the head of this file. */
 export class RelayedLog implements EventLog {
   readonly #parts: RelayedLogParts;
-  readonly #lanes = new Map<number, Lane>();
+  readonly #shardRelays = new Map<number, ShardRelay>();
 
   /** Connects to nothing yet. */
   constructor(parts: RelayedLogParts) {
@@ -89,18 +89,18 @@ export class RelayedLog implements EventLog {
    */
   async read(shard: number, after: Position, options: ReadOptions): Promise<LogEntry[]> {
     const { world } = this.#parts;
-    const lane = this.#lane(shard);
+    const shardRelay = this.#shardRelay(shard);
     // Who looks for the end of the log may book nothing of it.
-    if (options.waitMs > 0) lane.relay.booked(after);
+    if (options.waitMs > 0) shardRelay.relay.booked(after);
     let untilMs = world.elapsedMs() + (options.waitMs > 0 ? options.waitMs + graceMs : endWithinMs);
-    let pagesRead = lane.relay.pagesRead;
+    let pagesRead = shardRelay.relay.pagesRead;
     while (!options.signal.aborted) {
-      const flight = lane.flight ??= this.#start(lane, after, options);
+      const flight = shardRelay.flight ??= this.#start(shardRelay, after, options);
       const landing = await this.#within(untilMs - world.elapsedMs(), flight, options.signal);
       if (!landing) {
         if (options.waitMs > 0 || options.signal.aborted) return [];
-        if (lane.relay.pagesRead > pagesRead) { // a long topic that is read from its start
-          pagesRead = lane.relay.pagesRead;
+        if (shardRelay.relay.pagesRead > pagesRead) { // a long topic that is read from its start
+          pagesRead = shardRelay.relay.pagesRead;
           untilMs = world.elapsedMs() + endWithinMs;
           continue;
         }
@@ -108,17 +108,17 @@ export class RelayedLog implements EventLog {
           `Cannot tell where the log of shard ${shard} ends as Kafka took over ${endWithinMs} ms`,
         );
       }
-      lane.flight = undefined;
+      shardRelay.flight = undefined;
       if (comparePositions(flight.after, after) !== 0) continue; // the answer to an older question
       if (landing.kind === "read") {
-        this.#found(shard, lane);
+        this.#found(shard, shardRelay);
         const last = landing.entries.at(-1);
         // Of 70 to 95 µs an order, 50 to 60 are this process's; gzip, broker and PostgreSQL have other cores.
-        if (last && options.waitMs > 0) lane.flight = this.#start(lane, last.position, options);
+        if (last && options.waitMs > 0) shardRelay.flight = this.#start(shardRelay, last.position, options);
         return landing.entries;
       }
       if (!(landing.error instanceof TopicAway) || options.waitMs === 0) throw landing.error;
-      this.#lost(shard, lane, landing.error);
+      this.#lost(shard, shardRelay, landing.error);
       await sleep(world, options.waitMs, options.signal);
       return [];
     }
@@ -134,7 +134,7 @@ export class RelayedLog implements EventLog {
   async tail(shard: number): Promise<Position> {
     const [stream, topic] = await Promise.all([
       this.#parts.stream.tail(shard),
-      this.#lane(shard).relay.tail(),
+      this.#shardRelay(shard).relay.tail(),
     ]);
     return comparePositions(stream, topic) > 0 ? stream : topic;
   }
@@ -142,15 +142,15 @@ export class RelayedLog implements EventLog {
   /** Closes stream and topic; what does not answer is not waited for, as it would hold up the end of a process. */
   async close(): Promise<void> {
     const { stream, topic, world } = this.#parts;
-    const flights = [...this.#lanes.values()].map((lane) => lane.flight?.landing);
+    const flights = [...this.#shardRelays.values()].map((shardRelay) => shardRelay.flight?.landing);
     const closed = new AbortController();
     const closing = Promise.all([stream.close(), topic.close(), ...flights]).finally(() => closed.abort());
     await Promise.race([closing, sleep(world, closeWithinMs, closed.signal)]);
   }
 
-  #lane(shard: number): Lane {
-    let lane = this.#lanes.get(shard);
-    if (!lane) {
+  #shardRelay(shard: number): ShardRelay {
+    let shardRelay = this.#shardRelays.get(shard);
+    if (!shardRelay) {
       const { stream, topic, deployment, world, onEvent, onAppended } = this.#parts;
       const relay = new Relay({
         stream,
@@ -166,12 +166,12 @@ export class RelayedLog implements EventLog {
         onGap: (after) => onEvent({ kind: "gap", shard, after }),
         onUnreadable: (offset, error) => onEvent({ kind: "unreadable", shard, offset, error }),
       });
-      this.#lanes.set(shard, lane = { relay, flight: undefined, awaySinceMs: undefined });
+      this.#shardRelays.set(shard, shardRelay = { relay, flight: undefined, awaySinceMs: undefined });
     }
-    return lane;
+    return shardRelay;
   }
 
-  #start({ relay }: Lane, after: Position, options: ReadOptions): Flight {
+  #start({ relay }: ShardRelay, after: Position, options: ReadOptions): Flight {
     const landing = relay.step(after, options).then(
       (entries): Landing => ({ kind: "read", entries }),
       (error): Landing => ({ kind: "failed", error }),
@@ -194,19 +194,19 @@ export class RelayedLog implements EventLog {
     }
   }
 
-  #lost(shard: number, lane: Lane, error: unknown): void {
-    if (lane.awaySinceMs !== undefined) return;
-    lane.awaySinceMs = this.#parts.world.elapsedMs();
+  #lost(shard: number, shardRelay: ShardRelay, error: unknown): void {
+    if (shardRelay.awaySinceMs !== undefined) return;
+    shardRelay.awaySinceMs = this.#parts.world.elapsedMs();
     this.#parts.onEvent({ kind: "away", shard, error });
   }
 
-  #found(shard: number, lane: Lane): void {
+  #found(shard: number, shardRelay: ShardRelay): void {
     const { world, onEvent, onProgress } = this.#parts;
-    if (lane.awaySinceMs !== undefined) {
-      onEvent({ kind: "back", shard, awayMs: Math.round(world.elapsedMs() - lane.awaySinceMs) });
-      lane.awaySinceMs = undefined;
+    if (shardRelay.awaySinceMs !== undefined) {
+      onEvent({ kind: "back", shard, awayMs: Math.round(world.elapsedMs() - shardRelay.awaySinceMs) });
+      shardRelay.awaySinceMs = undefined;
     }
-    const progress = lane.relay.progress;
+    const progress = shardRelay.relay.progress;
     if (progress) onProgress?.(shard, progress);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The port to a topic that keeps what a shard's log had, for the books and for other systems.
+ * The port to a topic that keeps what a shard's log had, for the ledger and for other systems.
  *
  * @module
  */

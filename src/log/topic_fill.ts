@@ -1,5 +1,5 @@
 /**
- * Brings a topic that ends before the books up to them: after a while without Kafka, after numbers were lost with a
+ * Brings a topic that ends before the ledger up to them: after a while without Kafka, after numbers were lost with a
  * store, and for a topic that was made anew.
  *
  * @module
@@ -41,7 +41,7 @@ export async function appendEntries(
 }
 
 /**
- * Appends what the stream has between the topic's end and the books, and a jump for what it has not.
+ * Appends what the stream has between the topic's end and the ledger, and a jump for what it has not.
  *
  * @param onStep called after each append: 10,000 events take a second
  * @returns where the topic ends now

@@ -23,7 +23,7 @@ export interface Exporter<Batch> {
 }
 
 /** Mirrors the length of the SDK's queue of one signal, and counts what is dropped. */
-export class Outbox {
+export class ExportQueue {
   /** Items that were dropped since the start. */
   dropped = 0;
   #waiting = 0;

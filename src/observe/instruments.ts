@@ -193,7 +193,7 @@ export const instruments = {
     description: "Events that the ledger could not take whole.",
     ...perShard,
   },
-  promisesOff: {
+  guaranteesOff: {
     name: "inventory.promises.off",
     kind: "gauge",
     unit: "{promise}",

@@ -9,9 +9,9 @@
  * @module
  */
 import type { Command, Line } from "../domain/command.ts";
-import type { Passage, StoreCall } from "../decide/command_timings.ts";
+import type { CommandTimings, StoreCall } from "../decide/command_timings.ts";
 import { baggageOf } from "./baggage.ts";
-import { firstFreeSpan, operationSpan, type RequestJourney, requestSpan } from "./request_record.ts";
+import { firstFreeSpan, operationSpan, requestSpan, type TracedRequest } from "./traced_request.ts";
 import type { Attributes, LocalTrace, SpanData } from "./spans.ts";
 import { spanIdOf, traceIdOf } from "./trace_context.ts";
 
@@ -24,19 +24,19 @@ const skusMax = 10;
 export type StoreSystem = "redis" | "memory";
 
 /** The spans of a request that was answered. `why` is why it is kept. */
-export function spansOf(journey: RequestJourney, system: StoreSystem, why: string): LocalTrace {
-  const { place, request } = journey;
-  const spans: SpanData[] = [serverSpan(journey, why)];
+export function spansOf(requestRecord: TracedRequest, system: StoreSystem, why: string): LocalTrace {
+  const { place, request } = requestRecord;
+  const spans: SpanData[] = [serverSpan(requestRecord, why)];
   const ids = { next: firstFreeSpan, of: (n: number) => spanIdOf(place, n) };
-  const { passage, others } = journey;
-  if (passage !== undefined && others === undefined && !isBatch(journey)) {
-    const operation = commandSpan(passage, journey, ids.of(operationSpan), spans[0]?.spanId ?? "");
-    spans.push(operation, cacheSpan(passage, ids.of(ids.next++), operation));
-    if (passage.call) {
-      spans.push(callSpan(passage.call, passage, system, ids.of(ids.next++), operation.spanId));
+  const { timings, others } = requestRecord;
+  if (timings !== undefined && others === undefined && !isBatch(requestRecord)) {
+    const operation = commandSpan(timings, requestRecord, ids.of(operationSpan), spans[0]?.spanId ?? "");
+    spans.push(operation, cacheSpan(timings, ids.of(ids.next++), operation));
+    if (timings.call) {
+      spans.push(callSpan(timings.call, timings, system, ids.of(ids.next++), operation.spanId));
     }
-  } else if (passage !== undefined) {
-    spans.push(...batchSpans(journey, system, ids));
+  } else if (timings !== undefined) {
+    spans.push(...batchSpans(requestRecord, system, ids));
   }
   return {
     traceId: traceIdOf(place),
@@ -51,12 +51,12 @@ interface Ids {
   of(n: number): string;
 }
 
-function isBatch({ route }: RequestJourney): boolean {
+function isBatch({ route }: TracedRequest): boolean {
   return route.endsWith("/batch");
 }
 
-function serverSpan(journey: RequestJourney, why: string): SpanData {
-  const { request, connection, place, route, status } = journey;
+function serverSpan(requestRecord: TracedRequest, why: string): SpanData {
+  const { request, connection, place, route, status } = requestRecord;
   const [method = "", path] = route === "" ? [request.method] : route.split(" ");
   const url = new URL(request.url);
   return {
@@ -64,8 +64,8 @@ function serverSpan(journey: RequestJourney, why: string): SpanData {
     kind: "server",
     spanId: spanIdOf(place, requestSpan),
     parentSpanId: place.parentSpanId,
-    startMs: journey.startMs,
-    endMs: journey.endMs,
+    startMs: requestRecord.startMs,
+    endMs: requestRecord.endMs,
     attributes: {
       "http.request.method": method,
       "http.route": path,
@@ -85,12 +85,12 @@ function serverSpan(journey: RequestJourney, why: string): SpanData {
 }
 
 function commandSpan(
-  passage: Passage,
-  { endMs }: RequestJourney,
+  timings: CommandTimings,
+  { endMs }: TracedRequest,
   spanId: string,
   parentSpanId: string,
 ): SpanData {
-  const { command, askedAtMs, settledAtMs, result, failed, outcome } = passage;
+  const { command, askedAtMs, settledAtMs, result, failed, outcome } = timings;
   return {
     name: `inventory.${command.kind}`,
     kind: "internal",
@@ -101,8 +101,8 @@ function commandSpan(
     attributes: {
       ...commandAttributes(command),
       "inventory.outcome": result || outcome?.kind,
-      ...outcomeAttributes(passage),
-      "inventory.shard": passage.call?.shard,
+      ...outcomeAttributes(timings),
+      "inventory.shard": timings.call?.shard,
       "error.type": failed ? result : undefined,
     },
     error: failed ? result : "",
@@ -143,7 +143,7 @@ function linesAttributes(lines: readonly Line[]): Attributes {
   };
 }
 
-function outcomeAttributes({ outcome }: Passage): Attributes {
+function outcomeAttributes({ outcome }: CommandTimings): Attributes {
   if (outcome === null) return {};
   if (outcome.kind === "accepted") {
     return { "inventory.new_stock": outcome.newStock[0], "inventory.seq": outcome.seq };
@@ -152,8 +152,8 @@ function outcomeAttributes({ outcome }: Passage): Attributes {
   return outcome.kind === "store_unavailable" ? { "inventory.reason": outcome.reason } : {};
 }
 
-function cacheSpan(passage: Passage, spanId: string, parent: SpanData): SpanData {
-  const { cache, askedAtMs, queuedAtMs } = passage;
+function cacheSpan(timings: CommandTimings, spanId: string, parent: SpanData): SpanData {
+  const { cache, askedAtMs, queuedAtMs } = timings;
   return {
     name: "cache.check",
     kind: "internal",
@@ -172,7 +172,7 @@ function cacheSpan(passage: Passage, spanId: string, parent: SpanData): SpanData
 
 function callSpan(
   call: StoreCall,
-  { command, queuedAtMs, settledAtMs }: Passage,
+  { command, queuedAtMs, settledAtMs }: CommandTimings,
   system: StoreSystem,
   spanId: string,
   parentSpanId: string,
@@ -206,34 +206,34 @@ function milliseconds(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
-function batchSpans(journey: RequestJourney, system: StoreSystem, ids: Ids): SpanData[] {
-  const { passages } = journey;
+function batchSpans(requestRecord: TracedRequest, system: StoreSystem, ids: Ids): SpanData[] {
+  const { timingsOfAll } = requestRecord;
   const batchId = ids.of(operationSpan);
-  const accepted = passages.filter(({ result }) => result === "accepted" || result === "replayed").length;
-  const failed = passages.filter((passage) => passage.failed);
-  const startMs = Math.min(...passages.map(({ askedAtMs }) => askedAtMs));
+  const accepted = timingsOfAll.filter(({ result }) => result === "accepted" || result === "replayed").length;
+  const failed = timingsOfAll.filter((timings) => timings.failed);
+  const startMs = Math.min(...timingsOfAll.map(({ askedAtMs }) => askedAtMs));
   const batch: SpanData = {
     name: "inventory.batch_deduct",
     kind: "internal",
     spanId: batchId,
     parentSpanId: ids.of(requestSpan),
     startMs,
-    endMs: Math.max(...passages.map(({ settledAtMs }) => settledAtMs || journey.endMs)),
+    endMs: Math.max(...timingsOfAll.map(({ settledAtMs }) => settledAtMs || requestRecord.endMs)),
     attributes: {
-      "inventory.items": passages.length,
+      "inventory.items": timingsOfAll.length,
       "inventory.items.accepted": accepted,
       "inventory.items.failed": failed.length,
       "error.type": failed[0]?.result,
     },
-    error: failed.length > 0 ? `${failed.length} of ${passages.length} items failed` : "",
+    error: failed.length > 0 ? `${failed.length} of ${timingsOfAll.length} items failed` : "",
   };
   const calls = new Map(
-    passages.flatMap((passage) => passage.call ? [[passage.call, passage] as const] : []),
+    timingsOfAll.flatMap((timings) => timings.call ? [[timings.call, timings] as const] : []),
   );
-  const callSpans = [...calls].map(([call, passage]) =>
-    callSpan(call, passage, system, ids.of(ids.next++), batchId)
+  const callSpans = [...calls].map(([call, timings]) =>
+    callSpan(call, timings, system, ids.of(ids.next++), batchId)
   );
-  const shown = [...failed, ...passages.filter((passage) => !passage.failed)].slice(0, itemsMax);
-  const items = shown.map((passage) => commandSpan(passage, journey, ids.of(ids.next++), batchId));
+  const shown = [...failed, ...timingsOfAll.filter((timings) => !timings.failed)].slice(0, itemsMax);
+  const items = shown.map((timings) => commandSpan(timings, requestRecord, ids.of(ids.next++), batchId));
   return [batch, ...callSpans, ...items];
 }

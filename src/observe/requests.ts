@@ -6,13 +6,13 @@
  */
 import type { TelemetryConfig } from "../runtime/settings/config.ts";
 import type { Connection } from "../http/ports/route.ts";
-import type { RequestWatch } from "../http/ports/observer.ts";
-import type { Passage } from "../decide/command_timings.ts";
+import type { RequestObserver } from "../http/ports/observer.ts";
+import type { CommandTimings } from "../decide/command_timings.ts";
 import type { World } from "../runtime/world.ts";
 import { instruments } from "./instruments.ts";
 import type { Labels, Series } from "../runtime/histogram.ts";
 import { Cells, Counts, figure, type Meter, overflowLabels } from "./meter.ts";
-import { RequestJourney } from "./request_record.ts";
+import { TracedRequest } from "./traced_request.ts";
 import { spansOf, type StoreSystem } from "./request_spans.ts";
 import { keep, type SpanSink } from "./spans.ts";
 import type { Places } from "./trace_context.ts";
@@ -38,11 +38,11 @@ export interface RequestsParts {
   /** What decides. */
   readonly system: StoreSystem;
   /** Told of each request that got 5xx, or an item of which did; not of a probe. */
-  readonly onFailed: (journey: RequestJourney) => void;
+  readonly onFailed: (requestRecord: TracedRequest) => void;
 }
 
-/** See {@link RequestWatch}. */
-export class Requests implements RequestWatch {
+/** See {@link RequestObserver}. */
+export class Requests implements RequestObserver {
   readonly #parts: RequestsParts;
   readonly #deducts = new Counts(instruments.deducts);
   readonly #durations: Cells<string, number, Series>;
@@ -69,36 +69,36 @@ export class Requests implements RequestWatch {
     meter.observe(instruments.deducts, () => this.#deducts.readings());
   }
 
-  begin(request: Request, connection: Connection, traceparent: string): RequestJourney {
+  begin(request: Request, connection: Connection, traceparent: string): TracedRequest {
     const { world, places } = this.#parts;
     this.#active++;
-    return new RequestJourney(request, connection, places.place(traceparent), world.elapsedMs());
+    return new TracedRequest(request, connection, places.place(traceparent), world.elapsedMs());
   }
 
-  end(journey: RequestJourney, status: number): void {
+  end(requestRecord: TracedRequest, status: number): void {
     const { world, spans, system, onFailed } = this.#parts;
     this.#active--;
-    journey.endMs = world.elapsedMs();
-    journey.status = status;
-    this.#count(journey);
-    if (probes.has(journey.route)) return;
-    if (journey.failed) onFailed(journey);
-    const why = this.#whyKept(journey);
-    if (why !== "") keep(spans, () => spansOf(journey, system, why));
+    requestRecord.endMs = world.elapsedMs();
+    requestRecord.status = status;
+    this.#count(requestRecord);
+    if (probes.has(requestRecord.route)) return;
+    if (requestRecord.failed) onFailed(requestRecord);
+    const why = this.#whyKept(requestRecord);
+    if (why !== "") keep(spans, () => spansOf(requestRecord, system, why));
   }
 
-  #count(journey: RequestJourney): void {
-    const { request, route, status, passage, others, turnedAway, startMs, endMs } = journey;
+  #count(requestRecord: TracedRequest): void {
+    const { request, route, status, timings, others, turnedAway, startMs, endMs } = requestRecord;
     this.#durations.get(route || unrouted(request.method), status).record((endMs - startMs) / 1000);
-    if (passage !== undefined) this.#countSale(passage, endMs);
+    if (timings !== undefined) this.#countSale(timings, endMs);
     if (others !== undefined) { for (const other of others) this.#countSale(other, endMs); }
     if (turnedAway === undefined) return;
     this.#sales += turnedAway.length;
     for (const code of turnedAway) this.#deducts.add(code, "api");
   }
 
-  #countSale(passage: Passage, endMs: number): void {
-    const { command, result, call, cache, askedAtMs, settledAtMs } = passage;
+  #countSale(timings: CommandTimings, endMs: number): void {
+    const { command, result, call, cache, askedAtMs, settledAtMs } = timings;
     if (command.kind !== "deduct" && command.kind !== "order" && command.kind !== "reserve") return;
     const source = call !== null ? this.#parts.system : cache === "hit" ? "cache" : "api";
     // Code that broke has given no answer.
@@ -109,10 +109,10 @@ export class Requests implements RequestWatch {
   }
 
   /** Why a request is kept: in one word; empty when it is not. */
-  #whyKept(journey: RequestJourney): string {
-    if (journey.place.sampled) return "sampled";
-    if (journey.failed) return "failed";
-    return journey.endMs - journey.startMs > this.#parts.config.traceSlowMs ? "slow" : "";
+  #whyKept(requestRecord: TracedRequest): string {
+    if (requestRecord.place.sampled) return "sampled";
+    if (requestRecord.failed) return "failed";
+    return requestRecord.endMs - requestRecord.startMs > this.#parts.config.traceSlowMs ? "slow" : "";
   }
 }
 

@@ -14,7 +14,7 @@ import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import { sleep, type World } from "../runtime/world.ts";
 import { instruments } from "./instruments.ts";
-import { Outbox, type Signal } from "./export_queue.ts";
+import { ExportQueue, type Signal } from "./export_queue.ts";
 import type { Backend } from "./backend.ts";
 import type { Places } from "./trace_context.ts";
 import { logBounds, SdkLogs } from "./sdk_logs.ts";
@@ -52,34 +52,34 @@ export function startSdk(
   setGlobalErrorHandler(() => {});
 
   const resource = resourceFromAttributes(attributes);
-  const outboxes = {
-    spans: new Outbox("spans", spanBounds.queueMax, onFailure),
-    logs: new Outbox("logs", logBounds.queueMax, onFailure),
-    metrics: new Outbox("metrics", 1, onFailure),
+  const exportQueues = {
+    spans: new ExportQueue("spans", spanBounds.queueMax, onFailure),
+    logs: new ExportQueue("logs", logBounds.queueMax, onFailure),
+    metrics: new ExportQueue("metrics", 1, onFailure),
   };
   const options = (path: string) => ({
     url: `${endpoint}${path}`,
     headers: { ...headers },
     timeoutMillis: exportTimeoutMs,
   });
-  const spanExporter = outboxes.spans.watch(
+  const spanExporter = exportQueues.spans.watch(
     new OTLPTraceExporter(options("/v1/traces")),
     (batch: ReadableSpan[]) => batch.length,
   );
-  const logExporter = outboxes.logs.watch(
+  const logExporter = exportQueues.logs.watch(
     new OTLPLogExporter(options("/v1/logs")),
     (batch: ReadableLogRecord[]) => batch.length,
   );
-  const metricExporter = outboxes.metrics.watch(
+  const metricExporter = exportQueues.metrics.watch(
     new OTLPMetricExporter(options("/v1/metrics")),
     (_: ResourceMetrics) => 1,
   );
-  const spans = new SdkSpans(resource, spanExporter, outboxes.spans, exportTimeoutMs, world);
-  const logs = new SdkLogs(resource, logExporter, outboxes.logs, exportTimeoutMs);
+  const spans = new SdkSpans(resource, spanExporter, exportQueues.spans, exportTimeoutMs, world);
+  const logs = new SdkLogs(resource, logExporter, exportQueues.logs, exportTimeoutMs);
   const meter = new SdkMeter(resource, metricExporter, exportTimeoutMs);
   meter.observe(
     instruments.dropped,
-    () => Object.values(outboxes).map(({ signal, dropped }) => ({ value: dropped, labels: { signal } })),
+    () => Object.values(exportQueues).map(({ signal, dropped }) => ({ value: dropped, labels: { signal } })),
   );
 
   return {

@@ -8,7 +8,7 @@ import { type AnyValueMap, SeverityNumber } from "@opentelemetry/api-logs";
 import type { Resource } from "@opentelemetry/resources";
 import { BatchLogRecordProcessor, LoggerProvider, type LogRecordExporter } from "@opentelemetry/sdk-logs";
 import type { LogLine } from "../runtime/logger.ts";
-import type { Outbox } from "./export_queue.ts";
+import type { ExportQueue } from "./export_queue.ts";
 import { scope } from "./sdk_meter.ts";
 
 const severities = {
@@ -24,11 +24,16 @@ export const logBounds = { queueMax: 2048, batchMax: 512, delayMs: 500 } as cons
 /** Queues lines and sends them in batches. */
 export class SdkLogs {
   readonly #provider: LoggerProvider;
-  readonly #outbox: Outbox;
+  readonly #exportQueue: ExportQueue;
 
-  /** `exporter` must report to `outbox`. */
-  constructor(resource: Resource, exporter: LogRecordExporter, outbox: Outbox, exportTimeoutMs: number) {
-    this.#outbox = outbox;
+  /** `exporter` must report to `export queue`. */
+  constructor(
+    resource: Resource,
+    exporter: LogRecordExporter,
+    exportQueue: ExportQueue,
+    exportTimeoutMs: number,
+  ) {
+    this.#exportQueue = exportQueue;
     const processor = new BatchLogRecordProcessor({
       exporter,
       maxQueueSize: logBounds.queueMax,
@@ -41,7 +46,7 @@ export class SdkLogs {
 
   /** Takes a line. */
   take({ timeMs, level, message, fields }: LogLine): void {
-    if (!this.#outbox.admit(1)) return;
+    if (!this.#exportQueue.admit(1)) return;
     const { trace_id: traceId, span_id: spanId, ...attributes } = fields;
     const context = typeof traceId === "string" && typeof spanId === "string"
       ? trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags: TraceFlags.NONE })

@@ -16,7 +16,7 @@ import type { Resource } from "@opentelemetry/resources";
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from "@opentelemetry/sdk-trace-base";
 import type { World } from "../runtime/world.ts";
 import { describeError } from "../runtime/logger.ts";
-import type { Outbox } from "./export_queue.ts";
+import type { ExportQueue } from "./export_queue.ts";
 import { scope } from "./sdk_meter.ts";
 import type { LocalTrace, SpanData, SpanRef, SpanSink } from "./spans.ts";
 
@@ -34,20 +34,20 @@ export const spanBounds = { queueMax: 8192, batchMax: 2048, delayMs: 500 } as co
 /** Queues spans and sends them in batches. */
 export class SdkSpans implements SpanSink {
   readonly #processor: BatchSpanProcessor;
-  readonly #outbox: Outbox;
+  readonly #exportQueue: ExportQueue;
   readonly #resource: Resource;
   readonly #world: World;
 
-  /** `exporter` must report to `outbox`. */
+  /** `exporter` must report to `export queue`. */
   constructor(
     resource: Resource,
     exporter: SpanExporter,
-    outbox: Outbox,
+    exportQueue: ExportQueue,
     exportTimeoutMs: number,
     world: World,
   ) {
     this.#resource = resource;
-    this.#outbox = outbox;
+    this.#exportQueue = exportQueue;
     this.#world = world;
     this.#processor = new BatchSpanProcessor(exporter, {
       maxQueueSize: spanBounds.queueMax,
@@ -59,7 +59,7 @@ export class SdkSpans implements SpanSink {
 
   take({ traceId, tracestate, hasRemoteParent, spans }: LocalTrace): void {
     // Whole or not at all: half a trace misleads.
-    if (!this.#outbox.admit(spans.length)) return;
+    if (!this.#exportQueue.admit(spans.length)) return;
     // Both clocks are read here, as the one on the wall may have been set since the start.
     const wallMs = this.#world.now() - this.#world.elapsedMs();
     const traceState = tracestate === "" ? undefined : createTraceState(tracestate);
@@ -78,7 +78,7 @@ export class SdkSpans implements SpanSink {
   }
 
   broken(error: unknown): void {
-    this.#outbox.lost(1, describeError(error));
+    this.#exportQueue.lost(1, describeError(error));
   }
 
   /** Sends what waits, and takes nothing afterwards. */

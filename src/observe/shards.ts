@@ -7,7 +7,7 @@
 import type { TelemetryConfig } from "../runtime/settings/config.ts";
 import type { LogEntry } from "../domain/event.ts";
 import type { Booked } from "../worker/apply.ts";
-import type { ArmingResult, BookingWatch, ShardFigures, WorkerWatch } from "../worker/observer.ts";
+import type { ApplyObserver, ArmingResult, ShardFigures, WorkerObserver } from "../worker/observer.ts";
 import type { World } from "../runtime/world.ts";
 import { instruments } from "./instruments.ts";
 import type { Series } from "../runtime/histogram.ts";
@@ -37,15 +37,15 @@ interface Shard {
   lag: number;
   /** Messages of the topic; undefined without one. */
   unread: number | undefined;
-  /** Of the oldest event that is not booked, by the store's clock; 0 = all are. */
+  /** Of the oldest event that is not applied, by the store's clock; 0 = all are. */
   oldestAtMs: number;
   driftUnits: number;
   deadLetters: number;
-  promisesOff: number;
+  guaranteesOff: number;
 }
 
-/** See {@link WorkerWatch}. */
-export class Shards implements WorkerWatch {
+/** See {@link WorkerObserver}. */
+export class Shards implements WorkerObserver {
   readonly #parts: ShardsParts;
   readonly #shards = new Map<number, Shard>();
   readonly #stock: StockBoard;
@@ -69,7 +69,7 @@ export class Shards implements WorkerWatch {
     meter.observe(instruments.logAge, () => this.#each((shard) => this.#ageS(shard)));
     meter.observe(instruments.drift, () => this.#each(({ driftUnits }) => driftUnits));
     meter.observe(instruments.deadLetters, () => this.#each(({ deadLetters }) => deadLetters));
-    meter.observe(instruments.promisesOff, () => this.#each(({ promisesOff }) => promisesOff));
+    meter.observe(instruments.guaranteesOff, () => this.#each(({ guaranteesOff }) => guaranteesOff));
   }
 
   /** Shards of this process that may not sell. */
@@ -85,7 +85,7 @@ export class Shards implements WorkerWatch {
       oldestAtMs: 0,
       driftUnits: 0,
       deadLetters: 0,
-      promisesOff: 0,
+      guaranteesOff: 0,
     });
   }
 
@@ -105,7 +105,7 @@ export class Shards implements WorkerWatch {
     if (known) known.isArmed = false;
   }
 
-  booking(shard: number, entries: readonly LogEntry[]): BookingWatch {
+  booking(shard: number, entries: readonly LogEntry[]): ApplyObserver {
     const known = this.#shards.get(shard);
     const oldestAtMs = entries[0]?.events[0]?.atMs ?? 0;
     if (known) known.oldestAtMs = oldestAtMs;
@@ -136,9 +136,9 @@ export class Shards implements WorkerWatch {
     if (known) known.unread = unread;
   }
 
-  promisesOff(shard: number, count: number): void {
+  guaranteesOff(shard: number, count: number): void {
     const known = this.#shards.get(shard);
-    if (known) known.promisesOff = count;
+    if (known) known.guaranteesOff = count;
   }
 
   figures(shard: number, { deadLetters, lowStock }: ShardFigures): void {

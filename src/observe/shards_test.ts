@@ -8,7 +8,7 @@ import { Shards } from "./shards.ts";
 import type { SpanData } from "./spans.ts";
 import { Tracing } from "./trace_context.ts";
 
-function watchUnderTest(env: Record<string, string> = {}) {
+function observerUnderTest(env: Record<string, string> = {}) {
   const world = new ManualWorld();
   const { telemetry: config } = loadConfig({ OTLP_ENDPOINT: "http://127.0.0.1:4318", ...env });
   assert.ok(config);
@@ -65,7 +65,7 @@ const applied = {
 } as const;
 
 Deno.test("a batch has one span, linked to the orders whose traces are kept, in a quiet time to all; to each once", () => {
-  const { watch, spans } = watchUnderTest();
+  const { watch, spans } = observerUnderTest();
   const orders = Array.from(
     { length: 2000 },
     (_, i) => ({ traceparent: traceparent(i, i % 5 === 4 ? "01" : "00") }),
@@ -85,7 +85,7 @@ Deno.test("a batch has one span, linked to the orders whose traces are kept, in 
 });
 
 Deno.test("with TRACE_RATIO=0 a batch is kept for an order whose trace is, and when it failed or was slow", async () => {
-  const { world, watch, spans } = watchUnderTest({ TRACE_RATIO: "0", TRACE_SLOW_MS: "100" });
+  const { world, watch, spans } = observerUnderTest({ TRACE_RATIO: "0", TRACE_SLOW_MS: "100" });
   watch.booking(0, [entryOf(1, [{ traceparent: traceparent(1, "00") }])]).ended(applied);
   assert.equal(spans.length, 0);
   watch.booking(0, [entryOf(1, [{ traceparent: traceparent(1, "01") }])]).ended(applied);
@@ -97,7 +97,7 @@ Deno.test("with TRACE_RATIO=0 a batch is kept for an order whose trace is, and w
 });
 
 Deno.test("lag and age are those of the oldest event that is not booked, and a lease that is gone reports nothing", async () => {
-  const { world, watch, read } = watchUnderTest();
+  const { world, watch, read } = observerUnderTest();
   watch.leased(3);
   watch.verified(3, "armed", 0);
   assert.equal(watch.unarmed, 0);
@@ -115,7 +115,7 @@ Deno.test("lag and age are those of the oldest event that is not booked, and a l
   assert.deepEqual(read("inventory.stock.current"), [[{ sku: "SKU", shard: 3 }, 99]]);
   watch.verified(3, "refused", 12);
   assert.deepEqual([read("inventory.ledger.drift"), watch.unarmed], [[[{ shard: 3 }, 12]], 1]);
-  watch.promisesOff(3, 2);
+  watch.guaranteesOff(3, 2);
   assert.deepEqual(read("inventory.promises.off"), [[{ shard: 3 }, 2]]);
   watch.released(3);
   for (
@@ -132,14 +132,14 @@ Deno.test("lag and age are those of the oldest event that is not booked, and a l
 });
 
 Deno.test("what a hold kept beyond its time is counted when it is released", () => {
-  const { watch, recorded } = watchUnderTest();
+  const { watch, recorded } = observerUnderTest();
   const lapsed = { kind: "expire", data: { expires: 1000 } };
   watch.booking(0, [entryOf(1, [lapsed], 1250)]).ended(applied);
   assert.deepEqual(recorded.get("inventory.hold.release.lag"), [0.25]);
 });
 
 Deno.test("what is appended to a topic has a span of its own, linked as the ledger's is", () => {
-  const { watch, spans } = watchUnderTest();
+  const { watch, spans } = observerUnderTest();
   watch.appended(2, [entryOf(7, [{ traceparent: traceparent(1, "01") }, {}])], 100, 130);
   const [span] = spans;
   assert.deepEqual([span?.name, span?.kind, span?.startMs, span?.endMs], [

@@ -35,7 +35,7 @@ export class StoreCalls {
   }
 
   /** A lane's call, memory or Redis. */
-  lane(call: StoreCall): void {
+  batcher(call: StoreCall): void {
     this.#batchSize.record(call.size);
   }
 

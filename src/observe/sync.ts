@@ -18,7 +18,7 @@ const keptMax = 256;
  */
 const quietMax = 8;
 
-/** One batch on its way into the books. */
+/** One batch on its way into the ledger. */
 export class Sync {
   /** Of the span. */
   readonly traceparent: string;

@@ -4,16 +4,16 @@
  * @module
  */
 import type { TelemetryConfig } from "../runtime/settings/config.ts";
-import type { RequestWatch } from "../http/ports/observer.ts";
+import type { RequestObserver } from "../http/ports/observer.ts";
 import type { StoreCall } from "../decide/command_timings.ts";
-import type { WorkerWatch } from "../worker/observer.ts";
+import type { WorkerObserver } from "../worker/observer.ts";
 import type { World } from "../runtime/world.ts";
 import type { Backend } from "./backend.ts";
 import { instruments } from "./instruments.ts";
 import type { LogLine, LogSink } from "../runtime/logger.ts";
 import { figure } from "./meter.ts";
 import { watchProcess } from "./process_metrics.ts";
-import type { RequestJourney } from "./request_record.ts";
+import type { TracedRequest } from "./traced_request.ts";
 import type { StoreSystem } from "./request_spans.ts";
 import { Requests } from "./requests.ts";
 import { Shards } from "./shards.ts";
@@ -44,17 +44,17 @@ export interface InventoryFigures {
 /** What a process tells about itself. */
 export interface Telemetry {
   /** Watches requests to a store of this kind; `onFailed` is told of each that got 5xx, or an item of which did. */
-  requests(system: StoreSystem, onFailed: (journey: RequestJourney) => void): RequestWatch;
-  /** Told of every call of a lane. */
+  requests(system: StoreSystem, onFailed: (requestRecord: TracedRequest) => void): RequestObserver;
+  /** Told of every call of a batcher. */
   readonly onStoreCall: (call: StoreCall) => void;
   /** Told of every operation of a client of Redis or PostgreSQL. */
   readonly onClientCall: (system: string, operation: string, ms: number, error: string) => void;
   /** Watches a worker's shards. */
-  readonly worker: WorkerWatch;
+  readonly worker: WorkerObserver;
   /** Takes lines of the log. */
   readonly log: LogSink;
   /** Reports on the inventory from now on. */
-  watchInventory(figures: InventoryFigures): void;
+  observeInventory(figures: InventoryFigures): void;
   /** Sends what waits, within 2 s. Never rejects. */
   stop(): Promise<void>;
 }
@@ -88,12 +88,12 @@ export async function startTelemetry(
     log: (line) => {
       if (!isAboutSending(line)) backend.log(line);
     },
-    onStoreCall: (call) => calls.lane(call),
+    onStoreCall: (call) => calls.batcher(call),
     onClientCall: (system, operation, ms, error) => calls.client(system, operation, ms, error),
     get worker() {
       return shards ??= new Shards({ world, config, places, spans, meter });
     },
-    watchInventory(figures) {
+    observeInventory(figures) {
       inventory = figures;
       meter.observe(instruments.queueDepth, () => figure(figures.waiting));
       meter.observe(instruments.cacheHits, () => figure(figures.soldOut.hits));

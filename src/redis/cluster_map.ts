@@ -11,7 +11,7 @@
 import { StoreError } from "../domain/errors.ts";
 import { sleep, type World } from "../runtime/world.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
-import { allShardSlots, type RedisPlace } from "./keys.ts";
+import { allShardSlots, type KeySpace } from "./keys.ts";
 import { type Claim, parseMoved, parseTopology, type Topology } from "./topology.ts";
 
 const askEveryMs = 1000;
@@ -24,7 +24,7 @@ const awayCodes: ReadonlySet<string> = new Set(["not_connected", "connection_los
 const urlsMax = 1000;
 
 /** The servers of a deployment, as this process knows them now. */
-export class Servers {
+export class ClusterMap {
   /** How to connect to any of them. */
   readonly options: ConnectionOptions;
   readonly #world: World;
@@ -49,10 +49,10 @@ export class Servers {
    *
    * @param urls one server, or nodes of a Redis Cluster: enough of them that one is always there
    */
-  constructor(urls: readonly string[], place: RedisPlace, options: ConnectionOptions) {
+  constructor(urls: readonly string[], keySpace: KeySpace, options: ConnectionOptions) {
     this.#urls = urls.map((url) => new URL(url).href);
     this.#world = options.world;
-    this.#slots = allShardSlots(place);
+    this.#slots = allShardSlots(keySpace);
     const [only, ...others] = this.#urls;
     // One address is taken at its word until it redirects; which of several has a shard must be asked.
     const first = only !== undefined && others.length === 0 ? { url: only, configEpoch: 0 } : undefined;

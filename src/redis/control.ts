@@ -3,37 +3,37 @@
  *
  * @module
  */
-import type { Finding } from "../domain/check_result.ts";
+import type { CheckResult } from "../domain/check_result.ts";
 import type { StoredScript } from "../ledger/ledger.ts";
 import type { LineRow, QuotaRow, StockRow } from "../domain/rows.ts";
-import { type LogEntry, parsePosition, type Position } from "../domain/event.ts";
+import type { LogEntry, Position } from "../domain/event.ts";
 import { decodeEntries } from "./stream.ts";
 import {
+  type AckResult,
   type Arming,
   type Nonce,
   RestoreOvertaken,
   type RestoreStart,
   type ShardControl,
-  type ShardNote,
+  type ShardStatus,
   type ShardView,
-  type Visit,
 } from "../decide/shard_control.ts";
-import { type DecisionLimits, packLimits, unpackLimits } from "../domain/limits.ts";
+import { type DecisionLimits, packLimits } from "../domain/limits.ts";
 import { isForAPerson, refusesWrites, StoreError } from "../domain/errors.ts";
 import { pairKey, rememberedKey } from "../domain/remembered_line.ts";
 import { encodeLine } from "./wire_lines.ts";
 import { readServer } from "./server_facts.ts";
-import { decodeVisit, noteValue, packStock, unpackStock } from "./wire_control.ts";
-import { allShardKeys, keyNames, type RedisPlace } from "./keys.ts";
-import type { Links } from "./shard_connections.ts";
+import { decodeAck, decodeStock, decodeView, noteValue, packStock } from "./wire_control.ts";
+import { allShardKeys, keyNames, type KeySpace } from "./keys.ts";
+import type { ShardConnections } from "./shard_connections.ts";
 import { digestOf, readScript, type Script } from "./script.ts";
-import { FollowerWatch, type FoundFollowers } from "./replicas.ts";
-import { integer, list, text } from "./reply.ts";
+import { type FoundReplicas, ReplicaMonitor } from "./replicas.ts";
+import { list, text } from "./reply.ts";
 import { judgeServer } from "./server_checks.ts";
 import type { World } from "../runtime/world.ts";
 
 /** What the worker needs to know beside the place. */
-export interface ControlOptions extends RedisPlace {
+export interface ControlOptions extends KeySpace {
   /** By which the shards that it arms and visits decide. */
   readonly limits: DecisionLimits;
   /** Its clock is the one that the server's is held against, and says when to look at the replicas again. */
@@ -46,17 +46,16 @@ export interface ControlOptions extends RedisPlace {
 
 /** Entries kept behind the ledger's position, for an operator who wants to look: 10,000 events. */
 const trimMargin = 10_000;
-const scanCount = 2000;
-const sweepFields = 250;
+const [scanCount, sweepFields] = [2000, 250] as const;
 const eventsKey = keyNames.indexOf("events");
 
 /** Verifies, restores and arms shards in Redis. */
 export class RedisControl implements ShardControl {
-  readonly #links: Links;
+  readonly #connections: ShardConnections;
   readonly #keys: string[][];
   readonly #options: ControlOptions;
   readonly #settings: string;
-  readonly #followers: FollowerWatch;
+  readonly #replicas: ReplicaMonitor;
   /** Written into every shard that is armed or visited. */
   readonly limits: DecisionLimits;
   readonly #decide = readScript("decide");
@@ -69,25 +68,25 @@ export class RedisControl implements ShardControl {
   readonly #sweep = readScript("sweep");
   readonly #probeWrites = readScript("probe_writes");
 
-  /** Reads its scripts from `lua/` and sends nothing yet. {@link close} closes `links`. */
-  constructor(links: Links, options: ControlOptions) {
-    this.#links = links;
+  /** Reads its scripts from `lua/` and sends nothing yet. {@link close} closes `connections`. */
+  constructor(connections: ShardConnections, options: ControlOptions) {
+    this.#connections = connections;
     this.#options = options;
     this.limits = options.limits;
     this.#settings = packLimits(options.limits);
-    this.#followers = new FollowerWatch(options.world, options.replicaTimeoutMs);
+    this.#replicas = new ReplicaMonitor(options.world, options.replicaTimeoutMs);
     this.#keys = allShardKeys(options);
   }
 
   /** `INFO`, `CONFIG GET` and `TIME`, judged by `redis/fitness.ts`. A server that refuses the second is no error. */
-  async findings(shard: number): Promise<Finding[]> {
-    const facts = await readServer(this.#links, shard, this.#options.world);
-    return judgeServer({ ...facts, followers: await this.#followersOf(shard) });
+  async checkResults(shard: number): Promise<CheckResult[]> {
+    const facts = await readServer(this.#connections, shard, this.#options.world);
+    return judgeServer({ ...facts, replicas: await this.#followersOf(shard) });
   }
 
   /** One `HSET`, if the shard is this deployment's. Loads its script: what forbids to arm comes before {@link inspect}. */
-  async note(shard: number, deployment: string, note: ShardNote): Promise<void> {
-    await this.#links.call(shard, "SCRIPT", "LOAD", this.#note.source);
+  async publish(shard: number, deployment: string, note: ShardStatus): Promise<void> {
+    await this.#connections.call(shard, "SCRIPT", "LOAD", this.#note.source);
     await this.#run(this.#note, shard, deployment, note.kind, noteValue(note));
   }
 
@@ -95,36 +94,18 @@ export class RedisControl implements ShardControl {
   async inspect(shard: number): Promise<ShardView> {
     // The API may not load scripts (its user needs no `script`), so a shard is armed with its script.
     for (const script of this.#scripts()) {
-      await this.#links.call(shard, "SCRIPT", "LOAD", script.source);
+      await this.#connections.call(shard, "SCRIPT", "LOAD", script.source);
     }
     // An API of another version calls its own script; its worker may be gone, and a restart has forgotten the script.
     for (const { sha, source } of await this.#options.versions?.() ?? []) {
-      if (digestOf(source) === sha) await this.#links.call(shard, "SCRIPT", "LOAD", source);
+      if (digestOf(source) === sha) await this.#connections.call(shard, "SCRIPT", "LOAD", source);
     }
     return await this.#view(shard);
   }
 
   async #view(shard: number): Promise<ShardView> {
     const refusal = await this.#refusal(shard);
-    const view = JSON.parse(text(await this.#run(this.#inspect, shard)));
-    const [first, last] = [parsePosition(view.first), parsePosition(view.last)];
-    return {
-      instance: text(view.instance),
-      deployment: view.deployment === "" ? null : text(view.deployment),
-      shards: Number(view.shards),
-      armed: view.armed === true,
-      position: { epoch: Number(view.epoch), seq: Number(view.seq) },
-      applied: Number(view.applied),
-      epochSeen: Math.max(Number(view.epoch), Number(view.epoch_seen)),
-      log: first && last ? { first, last } : null,
-      limits: unpackLimits(text(view.settings)),
-      nonce: text(view.nonce),
-      suspect: view.suspect === true,
-      logWay: text(view.log_way),
-      skus: integer(view.skus),
-      empty: integer(view.keys) === 0,
-      refusal,
-    };
+    return decodeView(await this.#run(this.#inspect, shard), refusal);
   }
 
   /** Why the server refuses writes, as it says it; empty when it takes them. */
@@ -142,20 +123,24 @@ export class RedisControl implements ShardControl {
 
   /** One `HSCAN`: about 2000 SKUs. A SKU may come twice; one that stays is never missed. */
   async stock(shard: number, cursor: string): Promise<{ rows: StockRow[]; next: string | null }> {
-    const reply = await this.#links.call(shard, "HSCAN", this.#key(shard, 1), cursor, "COUNT", scanCount);
+    const reply = await this.#connections.call(
+      shard,
+      "HSCAN",
+      this.#key(shard, 1),
+      cursor,
+      "COUNT",
+      scanCount,
+    );
     const [next, flat] = list(reply);
-    const fields = list(flat).map(text);
-    const rows: StockRow[] = [];
-    for (let i = 0; i + 1 < fields.length; i += 2) {
-      rows.push(unpackStock(fields[i] ?? "", fields[i + 1] ?? ""));
-    }
-    return { rows, next: text(next) === "0" ? null : text(next) };
+    return { rows: decodeStock(flat), next: text(next) === "0" ? null : text(next) };
   }
 
   /** One `XRANGE`. */
   async entries(shard: number, after: Position, entriesMax: number): Promise<LogEntry[]> {
     const range = [`(${after.epoch}-${after.seq}`, "+", "COUNT", entriesMax];
-    return decodeEntries(await this.#links.call(shard, "XRANGE", this.#key(shard, eventsKey), ...range));
+    return decodeEntries(
+      await this.#connections.call(shard, "XRANGE", this.#key(shard, eventsKey), ...range),
+    );
   }
 
   /** One `HDEL`: the script refuses from its next call on. */
@@ -164,7 +149,7 @@ export class RedisControl implements ShardControl {
   }
 
   /** One script a call. */
-  async disarmUnvisited(shard: number, deployment: string, word: string): Promise<"noted" | "disarmed"> {
+  async disarmUnacknowledged(shard: number, deployment: string, word: string): Promise<"noted" | "disarmed"> {
     return await this.#run(this.#disarm, shard, deployment, word, 1) === 2 ? "noted" : "disarmed";
   }
 
@@ -220,7 +205,7 @@ export class RedisControl implements ShardControl {
     const what = [epoch, deployment, shards, applied, token, replicas, Number(onDisk)];
     const armed = await this.#run(this.#arm, shard, ...verified, ...what, this.#settings) === 1;
     // A replica that never got anything before this acknowledges it now: it counts from the next visit on.
-    await this.#links.run(shard, async (connection) => await this.#followers.forget(connection));
+    await this.#connections.run(shard, async (connection) => await this.#replicas.forget(connection));
     return armed;
   }
 
@@ -228,14 +213,26 @@ export class RedisControl implements ShardControl {
    * Trims 10,000 numbers behind `applied`, whatever their epoch, in whole nodes of the stream: a few more may stay.
    * Notes for which replicas answers wait, and the limits.
    */
-  async visit(shard: number, applied: Position, deployment: string, nonce: Nonce): Promise<Visit> {
+  async acknowledge(
+    shard: number,
+    applied: Position,
+    deployment: string,
+    nonce: Nonce,
+  ): Promise<AckResult> {
     const keep = Math.max(0, applied.seq - trimMargin);
     const { replicas, onDisk, isCertain, silent } = await this.#followersOf(shard);
-    const followers = [replicas, Number(onDisk), Number(isCertain)];
-    const told = [applied.seq, applied.epoch, keep, deployment, ...followers, nonce.known, nonce.next];
+    const told = [replicas, Number(onDisk), Number(isCertain), nonce.known, nonce.next, this.#settings];
     try {
-      const reply = await this.#run(this.#visit, shard, ...told, this.#settings);
-      return { ...decodeVisit(reply), silentReplicas: silent };
+      const reply = await this.#run(
+        this.#visit,
+        shard,
+        applied.seq,
+        applied.epoch,
+        keep,
+        deployment,
+        ...told,
+      );
+      return { ...decodeAck(reply), silentReplicas: silent };
     } catch (error) {
       if (!refusesWrites(error) && !isForAPerson(error)) throw error;
       const view = await this.#view(shard);
@@ -254,11 +251,11 @@ export class RedisControl implements ShardControl {
 
   /** Closes the connections; calls on their way reject. */
   close(): Promise<void> {
-    return this.#links.close();
+    return this.#connections.close();
   }
 
-  #followersOf(shard: number): Promise<FoundFollowers> {
-    return this.#links.run(shard, (connection) => this.#followers.of(connection));
+  #followersOf(shard: number): Promise<FoundReplicas> {
+    return this.#connections.run(shard, (connection) => this.#replicas.of(connection));
   }
 
   async #step(shard: number, args: (string | number)[]): Promise<void> {
@@ -268,7 +265,7 @@ export class RedisControl implements ShardControl {
 
   #run(script: Script, shard: number, ...args: (string | number)[]): Promise<unknown> {
     const keys = this.#shardKeys(shard);
-    return this.#links.call(shard, "EVALSHA", script.sha, keys.length, ...keys, ...args);
+    return this.#connections.call(shard, "EVALSHA", script.sha, keys.length, ...keys, ...args);
   }
 
   #scripts(): Script[] {

@@ -6,7 +6,7 @@
 import slotOf from "cluster-key-slot";
 
 /** Where a deployment's keys are. */
-export interface RedisPlace {
+export interface KeySpace {
   /** Begins the hash tag of every key: keeps deployments apart. */
   readonly namespace: string;
   /** Number of shards, fixed for a deployment. */
@@ -46,12 +46,12 @@ export function hashTag(namespace: string, shard: number, shards: number): strin
 }
 
 /** The slot of every shard, which all of its keys are in. */
-export function allShardSlots({ namespace, shards }: RedisPlace): number[] {
+export function allShardSlots({ namespace, shards }: KeySpace): number[] {
   return Array.from({ length: shards }, (_, shard) => slotOf(hashTag(namespace, shard, shards)));
 }
 
 /** The keys of every shard of a deployment, each list in the order of {@link keyNames}. */
-export function allShardKeys({ namespace, shards }: RedisPlace): string[][] {
+export function allShardKeys({ namespace, shards }: KeySpace): string[][] {
   return Array.from({ length: shards }, (_, shard) => {
     const tag = hashTag(namespace, shard, shards);
     return keyNames.map((name) => `{${tag}}:${name}`);

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { allShardKeys, type RedisPlace } from "./keys.ts";
-import type { Links } from "./shard_connections.ts";
+import { allShardKeys, type KeySpace } from "./keys.ts";
+import type { ShardConnections } from "./shard_connections.ts";
 import { integer, list, text } from "./reply.ts";
 import { readScript } from "./script.ts";
 import type { Facet, FacetValue, ShardReader } from "../decide/shard_reader.ts";
@@ -20,16 +20,16 @@ const keysOf: Readonly<Record<Facet, readonly number[]>> = {
 
 /** See {@link ShardReader}. */
 export class RedisReader implements ShardReader {
-  readonly #links: Links;
+  readonly #connections: ShardConnections;
   readonly #keys: string[][];
   readonly #script = readScript("recall");
   /** Shards whose server has the script. */
   readonly #loaded = new Set<number>();
 
   /** Sends nothing yet. */
-  constructor(links: Links, place: RedisPlace) {
-    this.#links = links;
-    this.#keys = allShardKeys(place);
+  constructor(connections: ShardConnections, keySpace: KeySpace) {
+    this.#connections = connections;
+    this.#keys = allShardKeys(keySpace);
   }
 
   /** One `HSCAN` or `ZSCAN` in a script, so that values stay where they are. */
@@ -64,9 +64,11 @@ export class RedisReader implements ShardReader {
   async #run(shard: number, ...args: string[]): Promise<string> {
     const keys = this.#keys[shard] ?? [];
     if (!this.#loaded.has(shard)) {
-      await this.#links.call(shard, "SCRIPT", "LOAD", this.#script.source);
+      await this.#connections.call(shard, "SCRIPT", "LOAD", this.#script.source);
       this.#loaded.add(shard);
     }
-    return text(await this.#links.call(shard, "EVALSHA", this.#script.sha, keys.length, ...keys, ...args));
+    return text(
+      await this.#connections.call(shard, "EVALSHA", this.#script.sha, keys.length, ...keys, ...args),
+    );
   }
 }

@@ -19,7 +19,7 @@ import type { Connection } from "./connection.ts";
 import { integer, list, text } from "./reply.ts";
 
 /** What a master's answers wait for. */
-export interface Followers {
+export interface Replicas {
   /** Replicas that must have acknowledged. */
   readonly replicas: number;
   /** Whether it must be on their disks too. */
@@ -27,7 +27,7 @@ export interface Followers {
 }
 
 /** As the worker found them. */
-export interface FoundFollowers extends Followers {
+export interface FoundReplicas extends Replicas {
   /** Whether a higher number that was noted before is out of date. */
   readonly isCertain: boolean;
   /** Replicas that could take over and are not waited for, as they have been silent for too long. */
@@ -35,7 +35,7 @@ export interface FoundFollowers extends Followers {
 }
 
 /** A master without replicas: an answer waits for nothing. */
-export const noFollowers: Followers = { replicas: 0, onDisk: false };
+export const noFollowers: Replicas = { replicas: 0, onDisk: false };
 
 /** One look a second: an answer counts a replica that caught up meanwhile by itself (`lua/decide.lua`). */
 const lookEveryMs = 1000;
@@ -53,7 +53,7 @@ const askMs = 50;
  */
 export async function acknowledged(
   connection: Connection,
-  { replicas, onDisk }: Followers,
+  { replicas, onDisk }: Replicas,
   timeoutMs: number,
 ): Promise<number> {
   if (replicas === 0) return 0;
@@ -68,9 +68,9 @@ export interface ReplicaCount {
   readonly replicas: number;
   /** Those that could take over, silent ones included. */
   readonly expected: number;
-  /** As in {@link FoundFollowers}. */
+  /** As in {@link FoundReplicas}. */
   readonly silent: number;
-  /** As in {@link FoundFollowers}. */
+  /** As in {@link FoundReplicas}. */
   readonly isCertain: boolean;
   /** When all that were expected had acknowledged something, as far as is known; monotonic ms. */
   readonly heardAtMs: number;
@@ -115,7 +115,7 @@ export function countReplicas(
   };
 }
 
-interface Sight extends ReplicaCount {
+interface ReplicaView extends ReplicaCount {
   readonly atMs: number;
   readonly onDisk: boolean;
   /** When the replicas' disks are tried again. */
@@ -123,10 +123,10 @@ interface Sight extends ReplicaCount {
 }
 
 /** Looks after the replicas of every master that it is asked for. */
-export class FollowerWatch {
+export class ReplicaMonitor {
   readonly #world: World;
   readonly #timeoutMs: number;
-  readonly #sights = new Map<string, Promise<Sight>>();
+  readonly #sights = new Map<string, Promise<ReplicaView>>();
 
   /** Asks nothing yet. `timeoutMs`: REPLICA_TIMEOUT_MS. */
   constructor(world: World, timeoutMs: number) {
@@ -134,13 +134,13 @@ export class FollowerWatch {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** The followers of the server at the other end, as they were at most a second ago. */
-  async of(connection: Connection): Promise<FoundFollowers> {
+  /** The replicas of the server at the other end, as they were at most a second ago. */
+  async of(connection: Connection): Promise<FoundReplicas> {
     const before = await this.#sights.get(connection.url)?.catch(() => undefined);
     if (before && this.#world.elapsedMs() - before.atMs < lookEveryMs) return before;
-    const sight = this.#look(connection, before);
-    this.#sights.set(connection.url, sight);
-    return await sight;
+    const replicaView = this.#readView(connection, before);
+    this.#sights.set(connection.url, replicaView);
+    return await replicaView;
   }
 
   /** Looks anew the next time: something was written for the first time, say. */
@@ -148,7 +148,7 @@ export class FollowerWatch {
     this.#sights.delete(connection.url);
   }
 
-  async #look(connection: Connection, before: Sight | undefined): Promise<Sight> {
+  async #readView(connection: Connection, before: ReplicaView | undefined): Promise<ReplicaView> {
     const atMs = this.#world.elapsedMs();
     const info = await infoOf(connection);
     const declared = info.includes("cluster_enabled:1")

@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { type Finding, judgeClock, refusalsOf } from "../domain/check_result.ts";
-import type { FoundFollowers } from "./replicas.ts";
+import { type CheckResult, judgeClock, refusalsOf } from "../domain/check_result.ts";
+import type { FoundReplicas } from "./replicas.ts";
 
 /** What a server says of itself. */
 export interface ServerFacts {
@@ -18,7 +18,7 @@ export interface ServerFacts {
   /** How far its clock is ahead of this machine's, ms. */
   readonly aheadMs: number;
   /** Its replicas that answers wait for, and those that are too silent for that. */
-  readonly followers: Pick<FoundFollowers, "replicas" | "silent">;
+  readonly replicas: Pick<FoundReplicas, "replicas" | "silent">;
 }
 
 /** Settings that `CONFIG GET` is asked for. */
@@ -29,19 +29,19 @@ const redisMin = [7, 0] as const;
 const valkeyMin = [7, 2] as const;
 
 /** Judges a server that has, or may get, the right to sell. */
-export function judgeServer({ info, settings, aheadMs, followers }: ServerFacts): Finding[] {
+export function judgeServer({ info, settings, aheadMs, replicas }: ServerFacts): CheckResult[] {
   const field = fieldsOf(info);
   return [
     ...usableFindings(info),
     fileFinding(field("aof_enabled"), field("aof_last_write_status")),
     fsyncFinding(settings?.get("appendfsync")),
-    replicasFinding(Number(field("connected_slaves") ?? 0), followers),
+    replicasCheck(Number(field("connected_slaves") ?? 0), replicas),
     minReplicasFinding(settings?.get("min-replicas-to-write"), field("min_slaves_good_slaves")),
     judgeClock("Redis", aheadMs),
   ];
 }
 
-function versionFinding(redis: string, valkey: string | undefined): Finding {
+function versionFinding(redis: string, valkey: string | undefined): CheckResult {
   const [name, version, min] = valkey === undefined
     ? ["Redis", redis, redisMin] as const
     : ["Valkey", valkey, valkeyMin] as const;
@@ -54,7 +54,7 @@ function fieldsOf(info: string): (name: string) => string | undefined {
   return (name) => info.match(new RegExp(`^${name}:(.*?)\r?$`, "m"))?.[1];
 }
 
-function usableFindings(info: string): Finding[] {
+function usableFindings(info: string): CheckResult[] {
   const field = fieldsOf(info);
   return [
     versionFinding(field("redis_version") ?? "", field("valkey_version")),
@@ -69,7 +69,7 @@ export function hasEngines(info: string): boolean {
   return version !== undefined && !isBelow(version, [9, 1]);
 }
 
-function engineFinding(info: string): Finding[] {
+function engineFinding(info: string): CheckResult[] {
   const isListed = /^engines_count:\d+\r?$/m.test(info);
   if (!isListed || /^engine_\d+:name=LUA,/mi.test(info)) return [];
   const found =
@@ -83,14 +83,14 @@ export function whyUnusable(info: string): string[] {
   return refusalsOf(usableFindings(info), "report");
 }
 
-function evictionFinding(policy: string | undefined): Finding {
+function evictionFinding(policy: string | undefined): CheckResult {
   const about = { check: "maxmemory-policy", promise: "once" } as const;
   if (policy === undefined) return { ...about, verdict: "unknown", found: "is not shown by this server" };
   if (policy === "noeviction") return { ...about, verdict: "ok", found: policy };
   return { ...about, verdict: "bad", found: `must be noeviction, or it forgets sales: it is ${policy}` };
 }
 
-function fileFinding(enabled: string | undefined, lastWrite: string | undefined): Finding {
+function fileFinding(enabled: string | undefined, lastWrite: string | undefined): CheckResult {
   const about = { check: "appendonly", promise: "powerCut" } as const;
   if (enabled === undefined) return { ...about, verdict: "unknown", found: "is not shown by this server" };
   if (enabled !== "1") {
@@ -102,7 +102,7 @@ function fileFinding(enabled: string | undefined, lastWrite: string | undefined)
   return { ...about, verdict: "ok", found: "yes" };
 }
 
-function fsyncFinding(value: string | undefined): Finding {
+function fsyncFinding(value: string | undefined): CheckResult {
   const about = { check: "appendfsync", promise: "powerCut" } as const;
   if (value === undefined) {
     return { ...about, verdict: "unknown", found: "is not shown by this server, which refuses CONFIG GET" };
@@ -115,7 +115,7 @@ function fsyncFinding(value: string | undefined): Finding {
   };
 }
 
-function replicasFinding(count: number, { replicas, silent }: ServerFacts["followers"]): Finding {
+function replicasCheck(count: number, { replicas, silent }: ServerFacts["replicas"]): CheckResult {
   const about = { check: "replicas", promise: "serverLoss" } as const;
   if (silent > 0) {
     const found = `${replicas} of ${replicas + silent} acknowledge: answers no longer wait for the others`;
@@ -130,7 +130,7 @@ function replicasFinding(count: number, { replicas, silent }: ServerFacts["follo
 }
 
 /** `INFO` shows how many replicas are good only where a minimum is set. */
-function minReplicasFinding(minimum: string | undefined, good: string | undefined): Finding {
+function minReplicasFinding(minimum: string | undefined, good: string | undefined): CheckResult {
   const isSet = minimum === undefined ? good !== undefined : minimum !== "0";
   const found = isSet
     ? minimum ?? "set"

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { promisesOff, refusalsOf } from "../domain/check_result.ts";
+import { guaranteesOff, refusalsOf } from "../domain/check_result.ts";
 import { judgeServer, type ServerFacts } from "./server_checks.ts";
 
 /** A server that keeps everything, but for what the test says. */
@@ -18,17 +18,17 @@ function facts(changed: Record<string, string | undefined>, others: Partial<Serv
     info: lines.map(([name, value]) => `${name}:${value}`).join("\r\n"),
     settings: new Map([["appendfsync", "always"], ["min-replicas-to-write", "1"]]),
     aheadMs: 3,
-    followers: { replicas: 1, silent: 0 },
+    replicas: { replicas: 1, silent: 0 },
     ...others,
   };
 }
 
 function verdictOf(check: string, given: ServerFacts): string | undefined {
-  return judgeServer(given).find((finding) => finding.check === check)?.verdict;
+  return judgeServer(given).find((checkResult) => checkResult.check === check)?.verdict;
 }
 
 Deno.test("judgeServer() finds nothing off on a server that is set up as it should be", () => {
-  assert.deepEqual(promisesOff(judgeServer(facts({}))), []);
+  assert.deepEqual(guaranteesOff(judgeServer(facts({}))), []);
   assert.deepEqual(refusalsOf(judgeServer(facts({})), "strict"), []);
 });
 
@@ -86,7 +86,7 @@ Deno.test("judgeServer() says which promise is off, and strict refuses it", () =
     ],
     [
       "replicas",
-      facts({}, { followers: { replicas: 1, silent: 1 } }),
+      facts({}, { replicas: { replicas: 1, silent: 1 } }),
       /loss of a Redis server: replicas 1 of 2 acknowledge/,
     ],
     ["replicas", facts({ connected_slaves: "0" }), /loss of a Redis server: replicas there are none/],
@@ -100,18 +100,18 @@ Deno.test("judgeServer() says which promise is off, and strict refuses it", () =
   ];
   for (const [check, given, expected] of cases) {
     assert.equal(verdictOf(check, given), "off", check);
-    assert.match(promisesOff(judgeServer(given)).join(), expected);
+    assert.match(guaranteesOff(judgeServer(given)).join(), expected);
     assert.deepEqual(refusalsOf(judgeServer(given), "report"), []);
     assert.match(
       refusalsOf(judgeServer(given), "strict").join(),
-      /Cannot arm on these servers as DURABILITY is strict/,
+      /Cannot arm on these clusterMap as DURABILITY is strict/,
     );
   }
 });
 
 Deno.test("judgeServer() tells what it can from INFO where CONFIG is refused, and says what it cannot tell", () => {
   const managed = { settings: null };
-  assert.deepEqual(promisesOff(judgeServer(facts({}, managed))), [
+  assert.deepEqual(guaranteesOff(judgeServer(facts({}, managed))), [
     "cannot tell whether an answered sale survives a power cut of Redis: appendfsync is not shown by this server, " +
     "which refuses CONFIG GET",
   ]);

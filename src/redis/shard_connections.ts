@@ -10,7 +10,7 @@
  */
 import { StoreError } from "../domain/errors.ts";
 import { Connection } from "./connection.ts";
-import type { Servers } from "./cluster_map.ts";
+import type { ClusterMap } from "./cluster_map.ts";
 
 /** Redirects a call follows: one after a failover, one more when the slot moves on meanwhile. */
 const redirectsMax = 2;
@@ -29,8 +29,8 @@ const doubtful = new Set([
 ]);
 
 /** A role's connections, opened when they are first needed. */
-export class Links {
-  readonly #servers: Servers;
+export class ShardConnections {
+  readonly #clusterMap: ClusterMap;
   readonly #each: "shard" | "server";
   readonly #open = new Map<string, Connection>();
   readonly #unlisten: () => void;
@@ -44,10 +44,10 @@ export class Links {
    * @param each what has a connection of its own: each `shard` where calls wait on the server, and would hold
    *   up those of other shards; each `server` where they do not
    */
-  constructor(servers: Servers, each: "shard" | "server") {
-    this.#servers = servers;
+  constructor(clusterMap: ClusterMap, each: "shard" | "server") {
+    this.#clusterMap = clusterMap;
     this.#each = each;
-    this.#unlisten = servers.onChange(() => this.#leave());
+    this.#unlisten = clusterMap.onChange(() => this.#leave());
   }
 
   /**
@@ -74,9 +74,9 @@ export class Links {
         return await use(connection);
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
-        if (doubtful.has(error.code)) this.#servers.doubt();
+        if (doubtful.has(error.code)) this.#clusterMap.doubt();
         if (error.code !== "MOVED") throw error;
-        this.#servers.moved(shard, error.message, connection.url);
+        this.#clusterMap.moved(shard, error.message, connection.url);
         if (redirects === redirectsMax) throw error;
       }
     }
@@ -84,7 +84,7 @@ export class Links {
 
   /** Resolves when the shard's connection can be used, or rejects after `timeoutMs`. */
   async whenReady(shard: number, timeoutMs: number): Promise<void> {
-    if (this.#servers.urlOf(shard) === undefined) await this.#servers.whenKnown(timeoutMs);
+    if (this.#clusterMap.urlOf(shard) === undefined) await this.#clusterMap.whenKnown(timeoutMs);
     await this.#connection(shard).whenReady(timeoutMs);
   }
 
@@ -98,7 +98,7 @@ export class Links {
   }
 
   #connection(shard: number): Connection {
-    const url = this.#servers.urlOf(shard);
+    const url = this.#clusterMap.urlOf(shard);
     if (url === undefined || this.#closed) {
       throw new StoreError("not_connected", "none", `Cannot reach shard ${shard}: nobody knows where it is`);
     }
@@ -106,8 +106,8 @@ export class Links {
     let connection = this.#open.get(key);
     if (!connection) {
       connection = new Connection(url, {
-        ...this.#servers.options,
-        onClose: () => this.#servers.doubt(),
+        ...this.#clusterMap.options,
+        onClose: () => this.#clusterMap.doubt(),
       });
       this.#open.set(key, connection);
     }
@@ -120,8 +120,8 @@ export class Links {
    */
   #leave(): void {
     const wanted = new Set<string>();
-    for (let shard = 0; shard < this.#servers.shards; shard++) {
-      const url = this.#servers.urlOf(shard);
+    for (let shard = 0; shard < this.#clusterMap.shards; shard++) {
+      const url = this.#clusterMap.urlOf(shard);
       if (url !== undefined) wanted.add(this.#keyOf(shard, url));
     }
     for (const [key, connection] of this.#open) {

@@ -6,16 +6,16 @@
 import { type DecisionLimits, describeDifferences, packLimits, unpackLimits } from "../domain/limits.ts";
 import { StoreError } from "../domain/errors.ts";
 import { type BatchResult, type StockStore, type Timed } from "../decide/store.ts";
-import { allShardKeys, type RedisPlace } from "./keys.ts";
-import { acknowledged, type Followers, noFollowers } from "./replicas.ts";
-import type { Links } from "./shard_connections.ts";
+import { allShardKeys, type KeySpace } from "./keys.ts";
+import { acknowledged, noFollowers, type Replicas } from "./replicas.ts";
+import type { ShardConnections } from "./shard_connections.ts";
 import { list, text } from "./reply.ts";
 import { readScript } from "./script.ts";
 import { ownerUnknown, whyUnarmed } from "./unarmed.ts";
 import { type BatchReply, decodeBatch, encodeBatch } from "./wire.ts";
 
 /** Where a deployment's keys are, and whose they must be. */
-export interface CallerPlace extends RedisPlace {
+export interface CallerPlace extends KeySpace {
   /**
    * The deployment whose ledger the caller has; empty when it has none; null when it has one and does not know whose:
    * then nothing is decided until {@link RedisStore.belongsTo} is called.
@@ -39,7 +39,7 @@ export interface RedisLimits extends DecisionLimits {
  */
 interface HeardFollowers {
   readonly url: string;
-  readonly followers: Followers;
+  readonly replicas: Replicas;
 }
 
 /** Differences that are reported in the life of a process. */
@@ -47,7 +47,7 @@ const reportsMax = 100;
 
 /** The API's side of Redis. It can only run what the worker has loaded: `EVALSHA`, never `EVAL`. */
 export class RedisStore implements StockStore {
-  readonly #links: Links;
+  readonly #connections: ShardConnections;
   readonly #keys: string[][];
   readonly #script = readScript("decide");
   /** What every call says of limits and caller: `ARGV[3]` to `ARGV[5]`. */
@@ -56,7 +56,7 @@ export class RedisStore implements StockStore {
   /** Epoch of each shard as this process last heard it; 0 = not yet. */
   readonly #epochs: number[];
   /** Which replicas each shard's answers wait for, as its server said with its last decision. */
-  readonly #followers: (HeardFollowers | undefined)[];
+  readonly #replicas: (HeardFollowers | undefined)[];
   readonly #limits: RedisLimits;
   /** Why each shard did not decide when it was last asked. */
   readonly #unarmedReasons: (string | undefined)[] = [];
@@ -64,14 +64,14 @@ export class RedisStore implements StockStore {
   readonly #reported = new Set<string>();
 
   /** Reads its script from `lua/` and sends nothing yet. {@link close} closes `links`. */
-  constructor(links: Links, place: CallerPlace, limits: RedisLimits) {
-    this.#links = links;
-    this.#keys = allShardKeys(place);
-    this.#epochs = new Array(place.shards).fill(0);
-    this.#followers = new Array(place.shards).fill(undefined);
-    this.#isKnown = place.deployment !== null;
+  constructor(connections: ShardConnections, keySpace: CallerPlace, limits: RedisLimits) {
+    this.#connections = connections;
+    this.#keys = allShardKeys(keySpace);
+    this.#epochs = new Array(keySpace.shards).fill(0);
+    this.#replicas = new Array(keySpace.shards).fill(undefined);
+    this.#isKnown = keySpace.deployment !== null;
     this.#limits = limits;
-    this.#terms = [packLimits(limits), place.shards, place.deployment ?? ""];
+    this.#terms = [packLimits(limits), keySpace.shards, keySpace.deployment ?? ""];
   }
 
   /** From now on only a shard of this deployment decides: for a caller that learned late whose ledger it has. */
@@ -131,10 +131,10 @@ export class RedisStore implements StockStore {
   }
 
   /** One `HMGET`: nothing that an order waits for. */
-  async promisesOff(shard: number): Promise<readonly string[]> {
+  async guaranteesOff(shard: number): Promise<readonly string[]> {
     const [meta = ""] = this.#shardKeys(shard);
     const [noted, settings] = list(
-      await this.#links.call(shard, "HMGET", meta, "promises_off", "settings"),
+      await this.#connections.call(shard, "HMGET", meta, "promises_off", "settings"),
     );
     const off = typeof noted === "string" ? list(JSON.parse(noted)).map(text) : [];
     const difference = typeof settings === "string" ? this.#differenceFrom(settings) : "";
@@ -152,7 +152,7 @@ export class RedisStore implements StockStore {
   #whyUnarmed(shard: number, isLoaded: boolean): Promise<string | undefined> {
     const [meta = ""] = this.#shardKeys(shard);
     const deployment = String(this.#terms.at(-1));
-    return whyUnarmed(this.#links, shard, meta, { deployment, isLoaded }).catch(() => undefined);
+    return whyUnarmed(this.#connections, shard, meta, { deployment, isLoaded }).catch(() => undefined);
   }
 
   #differenceFrom(settings: string): string {
@@ -169,38 +169,38 @@ export class RedisStore implements StockStore {
 
   /** Closes the connections; calls on their way reject with an unknown effect. */
   close(): Promise<void> {
-    return this.#links.close();
+    return this.#connections.close();
   }
 
   async #run(shard: number, commands: string, isWaiting: boolean): Promise<BatchReply | "not_loaded"> {
     const keys = this.#shardKeys(shard);
     const args = [...keys, commands, this.#epochs[shard] ?? 0, ...this.#terms];
     try {
-      return await this.#links.run(shard, async (connection) => {
-        const heard = this.#followers[shard];
-        const asked = isWaiting && heard?.url === connection.url ? heard.followers : noFollowers;
+      return await this.#connections.run(shard, async (connection) => {
+        const heard = this.#replicas[shard];
+        const asked = isWaiting && heard?.url === connection.url ? heard.replicas : noFollowers;
         const deciding = connection.call("EVALSHA", this.#script.sha, keys.length, ...args);
         const waiting = acknowledged(connection, asked, this.#limits.replicaTimeoutMs);
         waiting.catch(() => {}); // it counts only for what was decided
         const reply = decodeBatch(await deciding);
         if (reply.kind !== "decided") {
-          this.#followers[shard] = undefined;
+          this.#replicas[shard] = undefined;
           return reply;
         }
-        const { followers } = reply;
+        const { replicas } = reply;
         this.#report(reply.settings);
-        this.#followers[shard] = { url: connection.url, followers };
+        this.#replicas[shard] = { url: connection.url, replicas };
         if (!isWaiting) return reply;
         // When the number is news: the connection has just answered, so it waits there for the same.
-        const isNews = followers.replicas > asked.replicas;
+        const isNews = replicas.replicas > asked.replicas;
         const all = waiting.then((found) =>
-          isNews ? acknowledged(connection, followers, this.#limits.replicaTimeoutMs) : found
+          isNews ? acknowledged(connection, replicas, this.#limits.replicaTimeoutMs) : found
         );
-        await assertReplicated(shard, followers, all);
+        await assertReplicated(shard, replicas, all);
         return reply;
       });
     } catch (error) {
-      this.#followers[shard] = undefined; // the server may be another one by now, or have lost its replicas
+      this.#replicas[shard] = undefined; // the server may be another one by now, or have lost its replicas
       // The worker loads the script when it arms, so a server without it has not been armed by this version.
       if (error instanceof StoreError && error.code === "NOSCRIPT") return "not_loaded";
       throw error;
@@ -217,7 +217,7 @@ export class RedisStore implements StockStore {
 /** What too few replicas have is in the log, and nobody may rely on it. */
 async function assertReplicated(
   shard: number,
-  wanted: Followers,
+  wanted: Replicas,
   acknowledging: Promise<number>,
 ): Promise<void> {
   const found = await acknowledging.catch((cause) => {

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { allShardKeys, type RedisPlace } from "./keys.ts";
-import type { Links } from "./shard_connections.ts";
+import { allShardKeys, type KeySpace } from "./keys.ts";
+import type { ShardConnections } from "./shard_connections.ts";
 import { list, text } from "./reply.ts";
 import { decodeEntry, entryField } from "./event_codec.ts";
 import { type LogEntry, parsePosition, type Position } from "../domain/event.ts";
@@ -22,7 +22,7 @@ const readCharsMax = 4_000_000;
 
 /** Reads streams. A waiting read blocks its connection, so each shard's reader has one of its own. */
 export class RedisStream implements EventLog {
-  readonly #links: Links;
+  readonly #connections: ShardConnections;
   readonly #keys: string[];
   /** Entries that a shard's next read asks for: doubled while they are small. */
   readonly #counts: number[] = [];
@@ -32,9 +32,9 @@ export class RedisStream implements EventLog {
    *
    * @param links with a connection a shard; {@link close} closes them
    */
-  constructor(links: Links, place: RedisPlace) {
-    this.#links = links;
-    this.#keys = allShardKeys(place).map((keys) => keys.at(-1) ?? "");
+  constructor(connections: ShardConnections, keySpace: KeySpace) {
+    this.#connections = connections;
+    this.#keys = allShardKeys(keySpace).map((keys) => keys.at(-1) ?? "");
   }
 
   /**
@@ -45,12 +45,12 @@ export class RedisStream implements EventLog {
   async read(shard: number, after: Position, options: ReadOptions): Promise<LogEntry[]> {
     if (options.signal.aborted) return [];
     const key = this.#keys[shard] ?? "";
-    await this.#links.whenReady(shard, options.waitMs + connectWithinMs);
+    await this.#connections.whenReady(shard, options.waitMs + connectWithinMs);
     const start = `${after.epoch}-${after.seq}`;
     const block = options.waitMs > 0 ? ["BLOCK", Math.ceil(options.waitMs)] : []; // BLOCK 0 is for ever
     const count = Math.min(options.entriesMax, this.#counts[shard] ?? 1);
     const limits = ["COUNT", count, ...block];
-    const reply = await this.#links.call(shard, "XREAD", ...limits, "STREAMS", key, start);
+    const reply = await this.#connections.call(shard, "XREAD", ...limits, "STREAMS", key, start);
     if (reply === null) return [];
     const found = entriesOf(reply);
     const chars = found.reduce((sum, { body }) => sum + body.length, 0);
@@ -62,8 +62,16 @@ export class RedisStream implements EventLog {
 
   /** One `XREVRANGE`. */
   async tail(shard: number): Promise<Position> {
-    await this.#links.whenReady(shard, connectWithinMs);
-    const reply = await this.#links.call(shard, "XREVRANGE", this.#keys[shard] ?? "", "+", "-", "COUNT", 1);
+    await this.#connections.whenReady(shard, connectWithinMs);
+    const reply = await this.#connections.call(
+      shard,
+      "XREVRANGE",
+      this.#keys[shard] ?? "",
+      "+",
+      "-",
+      "COUNT",
+      1,
+    );
     const [entry] = list(reply);
     const position = entry === undefined ? null : parsePosition(text(list(entry)[0]));
     return position ?? { epoch: 0, seq: 0 };
@@ -71,7 +79,7 @@ export class RedisStream implements EventLog {
 
   /** Closes the connection of every reader; a read that waits rejects. */
   close(): Promise<void> {
-    return this.#links.close();
+    return this.#connections.close();
   }
 }
 

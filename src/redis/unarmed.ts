@@ -4,7 +4,7 @@
  * @module
  */
 import { whyUnusable } from "./server_checks.ts";
-import type { Links } from "./shard_connections.ts";
+import type { ShardConnections } from "./shard_connections.ts";
 import { list, text } from "./reply.ts";
 import { readInfo } from "./server_facts.ts";
 
@@ -25,14 +25,14 @@ const fields = ["deployment", "armed", "settings", "refusal", "verifying"] as co
 
 /** Reads `INFO` and the shard's `meta`: 2 calls. */
 export async function whyUnarmed(
-  links: Links,
+  connections: ShardConnections,
   shard: number,
   meta: string,
   { deployment, isLoaded }: UnarmedCaller,
 ): Promise<string> {
   const [info, reply] = await Promise.all([
-    readInfo(links, shard),
-    links.call(shard, "HMGET", meta, ...fields),
+    readInfo(connections, shard),
+    connections.call(shard, "HMGET", meta, ...fields),
   ]);
   const [owner, armed, settings, refusal, verifying] = list(reply).map((value) =>
     value === null ? "" : text(value)

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Followers } from "./replicas.ts";
+import type { Replicas } from "./replicas.ts";
 import { integer, list, text } from "./reply.ts";
 import type { Adjust, Command } from "../domain/command.ts";
 import type { Decided } from "../domain/outcome.ts";
@@ -77,7 +77,7 @@ export type BatchReply =
     head: number;
     outcomes: Decided[];
     isMoreDue: boolean;
-    followers: Followers;
+    replicas: Replicas;
     /** The limits in force when the caller's differ; else empty. */
     settings: string;
   }
@@ -109,7 +109,7 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
     case "return": {
       const ledger = c.ledger === null
         ? null
-        : [c.ledger.bookedSeq, c.ledger.sold.map(encodeLine), c.ledger.returned.map(encodeLine)];
+        : [c.ledger.appliedSeq, c.ledger.sold.map(encodeLine), c.ledger.returned.map(encodeLine)];
       return [
         c.kind,
         deadlineMs,
@@ -168,7 +168,7 @@ export function decodeBatch(reply: unknown): BatchReply {
         head: integer(number),
         outcomes: list(replies).map(decodeOne),
         isMoreDue: integer(moreDue) === 1,
-        followers: { replicas: integer(replicas), onDisk: integer(disk) === 1 },
+        replicas: { replicas: integer(replicas), onDisk: integer(disk) === 1 },
         settings: text(settings),
       };
     case "unarmed":

@@ -5,7 +5,9 @@
  * @module
  */
 import { integer, list, text } from "./reply.ts";
-import type { ShardNote, Visit } from "../decide/shard_control.ts";
+import { parsePosition } from "../domain/event.ts";
+import { unpackLimits } from "../domain/limits.ts";
+import type { AckResult, ShardStatus, ShardView } from "../decide/shard_control.ts";
 import type { StockRow } from "../domain/rows.ts";
 
 /** A SKU as `lua/state.lua` keeps it. */
@@ -27,7 +29,7 @@ export function unpackStock(sku: string, packed: string): StockRow {
 const visitKinds = ["armed", "lost", "replaced", "went_back"] as const;
 
 /** Reads the reply of `lua/acknowledge.lua`. */
-export function decodeVisit(reply: unknown): Pick<Visit, "kind" | "head" | "nonce"> {
+export function decodeAck(reply: unknown): Pick<AckResult, "kind" | "head" | "nonce"> {
   const [found, head, nonce] = list(JSON.parse(text(reply)));
   const kind = visitKinds.find((kind) => kind === found) ?? "lost";
   return { kind, head: integer(head), nonce: text(nonce) };
@@ -37,7 +39,7 @@ export function decodeVisit(reply: unknown): Pick<Visit, "kind" | "head" | "nonc
 const reasonCharsMax = 500;
 
 /** What a worker notes, as `lua/publish_guarantees.lua` takes it. */
-export function noteValue(note: ShardNote): string {
+export function noteValue(note: ShardStatus): string {
   switch (note.kind) {
     case "promises_off":
       return JSON.stringify(note.off);
@@ -48,4 +50,35 @@ export function noteValue(note: ShardNote): string {
     case "log_way":
       return note.way;
   }
+}
+
+/** The reply to `inspect.lua`. `refusal` as in {@link ShardView.refusal}. */
+export function decodeView(reply: unknown, refusal: string): ShardView {
+  const view = JSON.parse(text(reply));
+  const [first, last] = [parsePosition(view.first), parsePosition(view.last)];
+  return {
+    instance: text(view.instance),
+    deployment: view.deployment === "" ? null : text(view.deployment),
+    shards: Number(view.shards),
+    armed: view.armed === true,
+    position: { epoch: Number(view.epoch), seq: Number(view.seq) },
+    applied: Number(view.applied),
+    epochSeen: Math.max(Number(view.epoch), Number(view.epoch_seen)),
+    log: first && last ? { first, last } : null,
+    limits: unpackLimits(text(view.settings)),
+    nonce: text(view.nonce),
+    suspect: view.suspect === true,
+    logWay: text(view.log_way),
+    skus: integer(view.skus),
+    empty: integer(view.keys) === 0,
+    refusal,
+  };
+}
+
+/** Fields and values of the hash `stock`, as `HSCAN` replies them. */
+export function decodeStock(flat: unknown): StockRow[] {
+  const fields = list(flat).map(text);
+  const rows: StockRow[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) rows.push(unpackStock(fields[i] ?? "", fields[i + 1] ?? ""));
+  return rows;
 }

@@ -1,12 +1,12 @@
 /**
- * Booking entries of the log, with the one failure that must stop a shard.
+ * Applying entries of the log, with the one failure that must stop a shard.
  *
  * @module
  */
 import type { Applied, Difference, ShardLedger } from "../ledger/ledger.ts";
 import type { LogEntry } from "../domain/event.ts";
 
-/** Store and ledger do not agree on what is left: nothing was booked, and the shard must not sell. */
+/** Store and ledger do not agree on what is left: nothing was applied, and the shard must not sell. */
 export class LedgerMismatch extends Error {
   /** What logs show; callers test with `instanceof`. */
   override name = "LedgerMismatch";
@@ -16,11 +16,11 @@ export class LedgerMismatch extends Error {
   }
 }
 
-/** Entries that are in the books, or that do not go on where the books end. */
+/** Entries that are in the ledger, or that do not go on where the ledger end. */
 export type Booked = Exclude<Applied, { kind: "mismatch" }>;
 
-/** Why entries could not be booked, in words. */
-export function whyNotBooked({ kind, cursor, found }: Exclude<Booked, { kind: "applied" }>): string {
+/** Why entries could not be applied, in words. */
+export function whyNotApplied({ kind, cursor, found }: Exclude<Booked, { kind: "applied" }>): string {
   switch (kind) {
     case "gap":
       return `the log goes on at ${found.seq} after ${cursor.seq}`;
@@ -32,11 +32,11 @@ export function whyNotBooked({ kind, cursor, found }: Exclude<Booked, { kind: "a
 }
 
 /**
- * Books entries. That they do not follow on the books is an answer; a difference is thrown, when everything before the
- * first event with one is booked: then the ledger ends where the store's figures began to differ, and a correction
+ * Applies entries. That they do not follow on the ledger is an answer; a difference is thrown, when everything before the
+ * first event with one is applied: then the ledger ends where the store's figures began to differ, and a correction
  * behind its last number explains it.
  *
- * @throws {LedgerMismatch} when store and ledger differ: the event and what follows it were not booked
+ * @throws {LedgerMismatch} when store and ledger differ: the event and what follows it were not applied
  */
 export async function apply(ledger: ShardLedger, entries: readonly LogEntry[]): Promise<Booked> {
   const applied = await ledger.apply(entries);

@@ -22,16 +22,16 @@ import type { Recovery } from "../ledger/recovery.ts";
 import { compareStock, describe, driftOf } from "./compare_stock.ts";
 import { sleep } from "../runtime/world.ts";
 import { differsAt, findFork } from "./fork.ts";
-import { type FitnessParts, look } from "./server_checks.ts";
+import { readChecks, type ServerCheckParts } from "./server_checks.ts";
 import { whileBeating } from "./lease_beat.ts";
 import { recall, type Recalled, type RecallParts } from "./recall.ts";
 import { acceptedLoss, whyBooksWentBack, whyNumbersMissing } from "./recover.ts";
-import { noteBeside } from "./publish.ts";
+import { publishBeside } from "./publish.ts";
 import { rebuild, type RebuildParts, type Rebuilt } from "./rebuild.ts";
 import { whyForeign, whyLedgerWentBack, whyNotTakenOver, whyOtherLedger, whyRebuild } from "./verify.ts";
 
 /** What verification needs. */
-export interface ArmingParts extends RebuildParts, FitnessParts, CatchUpParts, RecallParts {}
+export interface ArmingParts extends RebuildParts, ServerCheckParts, CatchUpParts, RecallParts {}
 
 /** What came of it. */
 export type Verdict =
@@ -84,7 +84,7 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
   const unfit = await refuseUnfit(parts);
   if (unfit) return unfit;
   const view = await parts.control.inspect(parts.ledger.shard);
-  if (!view.armed) await noteBeside(parts, { kind: "verifying" });
+  if (!view.armed) await publishBeside(parts, { kind: "verifying" });
   const settled = await settleAtOnce(view, parts);
   if (settled) return settled;
   const verified = await verify(view, parts);
@@ -92,10 +92,10 @@ export async function arm(parts: ArmingParts): Promise<Verdict> {
 }
 
 async function refuseUnfit(parts: ArmingParts): Promise<Refused | undefined> {
-  const refusals = refusalsOf(await look(parts), parts.durability);
+  const refusals = refusalsOf(await readChecks(parts), parts.durability);
   if (refusals.length === 0) return undefined;
   // It may have been armed before somebody changed a setting. A server without the script was not armed by this program.
-  await disarmUnvisited(parts).catch(() => {});
+  await disarmUnacknowledged(parts).catch(() => {});
   return refused(refusals.join("; "));
 }
 
@@ -125,7 +125,7 @@ async function settleAtOnce(view: ShardView, parts: ArmingParts): Promise<Verdic
     const { position: { epoch }, nonce, logWay } = view;
     return { kind: "armed", epoch, nonce, logWay, rebuilt: "", lost: 0, ...changes(view, parts.control) };
   }
-  if (!await disarmUnvisited(parts)) {
+  if (!await disarmUnacknowledged(parts)) {
     return refused(`Cannot arm shard ${shard} as a worker with another ledger keeps it armed: ${why}`);
   }
   return { kind: "changed" };
@@ -140,11 +140,11 @@ const visitedWithinMs = 1000;
  *
  * @returns whether the shard is disarmed
  */
-async function disarmUnvisited(
+async function disarmUnacknowledged(
   { control, ledger, deployment, world, signal }: ArmingParts,
 ): Promise<boolean> {
   const word = world.uuid();
-  const disarm = () => control.disarmUnvisited(ledger.shard, deployment.id, word);
+  const disarm = () => control.disarmUnacknowledged(ledger.shard, deployment.id, word);
   if (await disarm() === "disarmed") return true;
   await ledger.beat();
   await sleep(world, visitedWithinMs, signal);
@@ -152,7 +152,7 @@ async function disarmUnvisited(
   return await disarm() === "disarmed";
 }
 
-/** Books the rest of the log, then compares the store with the ledger, or fills it from there. */
+/** Applies the rest of the log, then compares the store with the ledger, or fills it from there. */
 async function verify(
   view: ShardView,
   parts: ArmingParts,
@@ -178,10 +178,10 @@ async function verify(
   const loss = whyRebuild(view, highest, fork.events);
   if (loss) {
     const last = Math.max(await lastNumber(highest, gap, parts), view.position.seq);
-    // Lost events whose numbers are booked have no numbers to pass over: as many are, so that they are counted too.
+    // Lost events whose numbers are applied have no numbers to pass over: as many are, so that they are counted too.
     const toSeq = last + fork.events;
     const recovery = await acceptedLoss(ledger, { fromSeq: cursor.seq, toSeq, source: "ledger" });
-    if (!recovery && cursor.seenBooked > cursor.seq) return misses(whyBooksWentBack(cursor, toSeq, shard));
+    if (!recovery && cursor.seenApplied > cursor.seq) return misses(whyBooksWentBack(cursor, toSeq, shard));
     const rebuilt = await rebuild(view, toSeq, parts);
     return { kind: "verified", ...seen, loss, rebuilt, recovery };
   }

@@ -1,13 +1,13 @@
 /**
- * How the shards are shared out. Nobody hands them out: every worker sees the same crew and computes what is its own.
+ * How the shards are shared out. Nobody hands them out: every worker sees the same peers and computes what is its own.
  *
  * @module
  */
-import type { Crew } from "../ledger/ledger.ts";
+import type { Peers } from "../ledger/ledger.ts";
 
 /** How many shards a worker keeps. The shares of all workers add up to `shards` and differ by one at most. */
-export function shareOf(shards: number, { workers, rank }: Crew): number {
-  return Math.floor(shards / workers) + (rank < shards % workers ? 1 : 0);
+export function partitionOf(shards: number, { workers, index }: Peers): number {
+  return Math.floor(shards / workers) + (index < shards % workers ? 1 : 0);
 }
 
 /**
@@ -15,9 +15,9 @@ export function shareOf(shards: number, { workers, rank }: Crew): number {
  *
  * Every worker begins at another place, so that two that look at the same moment rarely want the same one.
  */
-export function shardsToTake(shards: number, count: number, { workers, rank, leased }: Crew): number[] {
+export function shardsToTake(shards: number, count: number, { workers, index, leased }: Peers): number[] {
   if (count <= 0) return [];
-  const start = Math.floor((rank * shards) / workers);
+  const start = Math.floor((index * shards) / workers);
   const taken = new Set(leased);
   return Array.from({ length: shards }, (_, index) => (start + index) % shards)
     .filter((shard) => !taken.has(shard))

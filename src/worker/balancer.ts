@@ -15,8 +15,8 @@ import { ForeignLedger } from "../domain/errors.ts";
 import type { Membership, ShardLedger } from "../ledger/ledger.ts";
 import { describeError } from "../runtime/logger.ts";
 import { sleep } from "../runtime/world.ts";
-import { shardsToTake, shareOf } from "./assignment.ts";
-import { StandingWatch } from "./standing.ts";
+import { partitionOf, shardsToTake } from "./assignment.ts";
+import { StandingMonitor } from "./standing.ts";
 import { keepShard, type ShardWorkerParts } from "./shard_worker.ts";
 
 /** What a worker needs. */
@@ -24,7 +24,7 @@ export type WorkerParts = Omit<ShardWorkerParts, "signal">;
 
 /** A running worker. */
 export interface Worker {
-  /** Ends the loops: what is being booked is booked, leases are given back at once. */
+  /** Ends the loops: what is being applied is applied, leases are given back at once. */
   stop(): Promise<void>;
 }
 
@@ -53,11 +53,11 @@ class Balancer {
   readonly #parts: WorkerParts;
   readonly #signal: AbortSignal;
   readonly #kept = new Map<number, Kept>();
-  readonly #standing: StandingWatch;
+  readonly #standing: StandingMonitor;
 
   constructor(parts: WorkerParts, signal: AbortSignal) {
     this.#parts = parts;
-    this.#standing = new StandingWatch(parts.world, (shard) => parts.control.inspect(shard));
+    this.#standing = new StandingMonitor(parts.world, (shard) => parts.control.inspect(shard));
     this.#signal = signal;
   }
 
@@ -89,19 +89,19 @@ class Balancer {
     let last = "";
     while (!this.#signal.aborted) {
       const standing = this.#standing.current;
-      const crew = await membership.look(standing);
-      const share = shareOf(shards, crew);
-      const seen = `${share} of ${shards} shards, ${crew.workers} workers, ${standing}`;
+      const peers = await membership.heartbeat(standing);
+      const share = partitionOf(shards, peers);
+      const seen = `${share} of ${shards} shards, ${peers.workers} workers, ${standing}`;
       if (seen !== last) logger.info("share", { share: seen });
       last = seen;
 
       const staying = [...this.#kept.values()].filter(({ stop }) => !stop.signal.aborted);
       for (const { stop } of staying.slice(share)) stop.abort(); // those taken last
-      const leased = [...crew.leased, ...this.#kept.keys()];
+      const leased = [...peers.leased, ...this.#kept.keys()];
       // What it has let go is for the others: taken again at once, it would stand still for another failure.
-      const isLeftToOthers = standing === "uncounted" && crew.workers > 1;
+      const isLeftToOthers = standing === "suspended" && peers.workers > 1;
       const wanted = isLeftToOthers ? 0 : share - staying.length;
-      await this.#take(shardsToTake(shards, wanted, { ...crew, leased }));
+      await this.#take(shardsToTake(shards, wanted, { ...peers, leased }));
       await sleep(world, lookEveryMs, this.#signal);
     }
   }

@@ -1,5 +1,5 @@
 /**
- * Books what the log has and the ledger has not, before a shard is armed.
+ * Applies what the log has and the ledger has not, before a shard is armed.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import type { Cursor, ShardLedger } from "../ledger/ledger.ts";
 import type { LogEntry, Position } from "../domain/event.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { World } from "../runtime/world.ts";
-import { apply, LedgerMismatch, whyNotBooked } from "./apply.ts";
+import { apply, LedgerMismatch, whyNotApplied } from "./apply.ts";
 import { whileBeating } from "./lease_beat.ts";
 
 /** What catching up needs. */
 export interface CatchUpParts {
   /** The lease on the shard's books. */
   readonly ledger: ShardLedger;
-  /** Has the entries that the books may still lack. */
+  /** Has the entries that the ledger may still lack. */
   readonly log: EventLog;
   /** Keeps the lease while a long topic is read. */
   readonly world: World;
@@ -23,7 +23,7 @@ export interface CatchUpParts {
   readonly signal: AbortSignal;
 }
 
-/** What the log has beyond the books and cannot be booked. */
+/** What the log has beyond the ledger and cannot be applied. */
 export interface Gap {
   /** Why, as the end of a sentence. */
   readonly why: string;
@@ -32,7 +32,7 @@ export interface Gap {
 }
 
 /**
- * Books what the log has and the ledger has not. Returns what cannot be booked, if there is anything.
+ * Applies what the log has and the ledger has not. Returns what cannot be applied, if there is anything.
  *
  * @param isForked the store went back: a difference ends it, and is no error
  */
@@ -61,22 +61,22 @@ export async function bookTheRest(
       });
     let applied = await book(entries);
     if (applied?.kind === "gap") {
-      // A batch with a gap books nothing. What comes before the gap is booked here: only what it lacks is lost.
+      // A batch with a gap books nothing. What comes before the gap is applied here: only what it lacks is lost.
       const { seq } = applied.found;
       const before = entries.filter(({ position }) => position.seq < seq);
       if (before.length > 0) await book(before);
       applied = await book(entries);
     }
     if (applied?.kind !== "applied") {
-      return { why: applied ? whyNotBooked(applied) : "the store went back", last: last.position };
+      return { why: applied ? whyNotApplied(applied) : "the store went back", last: last.position };
     }
     after = last.position;
   }
 }
 
 /**
- * Everything that was written under an epoch is booked before the next one is issued. What a topic has of older epochs
- * beyond the books, a relay that was left behind has appended since. But a store that has numbers beyond them may be one
+ * Everything that was written under an epoch is applied before the next one is issued. What a topic has of older epochs
+ * beyond the ledger, a relay that was left behind has appended since. But a store that has numbers beyond them may be one
  * that never saw the next epoch: its own counts. Books that went back do not know the store's epoch: what they lack
  * begins under their own.
  */

@@ -14,7 +14,7 @@ export interface ComparisonParts {
   readonly ledger: ShardLedger;
 }
 
-/** Unarmed and with everything booked, store and ledger must agree on every SKU. */
+/** Unarmed and with everything applied, store and ledger must agree on every SKU. */
 export async function compareStock(
   view: ShardView,
   { control, ledger }: ComparisonParts,

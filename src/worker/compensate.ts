@@ -4,8 +4,8 @@
  * An order that is sent again after the idempotency window is sold again: the store has forgotten it. The
  * ledger has not. The buyer was told "yours" for the same order twice, so one of the two sales is undone by an
  * adjustment, whose id is made from shard and number. The transaction that books the adjustment closes the
- * compensation. What is open is only looked up when everything is booked that the store had written until then: an
- * adjustment that is on its way is booked first, and is not made again, however long ago the store forgot its id.
+ * compensation. What is open is only looked up when everything is applied that the store had written until then: an
+ * adjustment that is on its way is applied first, and is not made again, however long ago the store forgot its id.
  *
  * @module
  */
@@ -37,7 +37,7 @@ export class Compensator {
   readonly #store: StockStore;
   readonly #world: World;
   #isDue = true;
-  /** What must be booked before open compensations are looked up. */
+  /** What must be applied before open compensations are looked up. */
   #until: number | undefined;
   #lookedMs: number;
 
@@ -58,7 +58,7 @@ export class Compensator {
    * Gives back what is open, when a look is due and the ledger has caught up.
    *
    * @param head last number that the store had issued at this visit
-   * @param booked last number in the ledger
+   * @param applied last number in the ledger
    */
   async step(head: number, booked: number): Promise<Compensated> {
     if (this.#world.elapsedMs() - this.#lookedMs >= lookEveryMs) this.#isDue = true;

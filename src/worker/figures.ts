@@ -1,11 +1,11 @@
 /**
- * Asks the books for what a report needs and the log does not tell, between two batches and only now and then.
+ * Asks the ledger for what a report needs and the log does not tell, between two batches and only now and then.
  *
  * @module
  */
 import type { ShardLedger } from "../ledger/ledger.ts";
 import type { World } from "../runtime/world.ts";
-import type { WorkerWatch } from "./observer.ts";
+import type { WorkerObserver } from "./observer.ts";
 
 /** Reports are sent every 10 s. */
 const askEveryMs = 10_000;
@@ -21,12 +21,12 @@ export type FigureBooks = Pick<ShardLedger, "shard" | "countDeadLetters" | "lowS
 export class Figures {
   readonly #ledger: FigureBooks;
   readonly #world: World;
-  readonly #watch: WorkerWatch;
+  readonly #watch: WorkerObserver;
   #dueMs: number;
   #askedForStock = false;
 
   /** The first question is due at once. */
-  constructor(ledger: FigureBooks, world: World, watch: WorkerWatch) {
+  constructor(ledger: FigureBooks, world: World, watch: WorkerObserver) {
     this.#ledger = ledger;
     this.#world = world;
     this.#watch = watch;

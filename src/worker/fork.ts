@@ -2,7 +2,7 @@
  * Finds out whether a store and the ledger still have one history.
  *
  * Keys that are put back to an older state bring their right to sell with them. The store then issues numbers a second
- * time. Its log shows it: events at or below the ledger's cursor have other contents than what was booked.
+ * time. Its log shows it: events at or below the ledger's cursor have other contents than what was applied.
  *
  * @module
  */

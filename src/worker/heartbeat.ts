@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Nonce, ShardControl, Visit } from "../decide/shard_control.ts";
+import type { AckResult, Nonce, ShardControl } from "../decide/shard_control.ts";
 import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
 import type { Position } from "../domain/event.ts";
 import type { Logger } from "../runtime/logger.ts";
@@ -50,10 +50,10 @@ export class Visits {
    *
    * @returns undefined when the shard must be verified again
    */
-  async step(booked: Position): Promise<Visit | undefined> {
+  async step(booked: Position): Promise<AckResult | undefined> {
     const { control, ledger, deployment, logger, refusals } = this.#parts;
     const { shard } = ledger;
-    const visit = await control.visit(shard, booked, deployment.id, this.#nonce);
+    const visit = await control.acknowledge(shard, booked, deployment.id, this.#nonce);
     refusals.visited(visit);
     switch (visit.kind) {
       case "armed":

@@ -6,13 +6,13 @@
 import type { LogEntry } from "../domain/event.ts";
 import type { Booked } from "./apply.ts";
 
-/** Entries that are being booked. */
-export interface BookingWatch {
-  /** W3C `traceparent` of the booking: for lines of the log about it. */
+/** Entries that are being applied. */
+export interface ApplyObserver {
+  /** W3C `traceparent` of the applying: for lines of the log about it. */
   readonly traceparent: string;
-  /** They are in the books, or do not follow on them. */
+  /** They are in the ledger, or do not follow on them. */
   ended(booked: Booked): void;
-  /** Nobody knows whether they are in the books. */
+  /** Nobody knows whether they are in the ledger. */
   failed(error: unknown): void;
 }
 
@@ -28,7 +28,7 @@ export interface ShardFigures {
 }
 
 /** Watches how shards are kept. */
-export interface WorkerWatch {
+export interface WorkerObserver {
   /** The lease of a shard was taken. */
   leased(shard: number): void;
   /** The lease is gone, or was given back. */
@@ -37,22 +37,22 @@ export interface WorkerWatch {
   verified(shard: number, result: ArmingResult, driftUnits: number): void;
   /** The store is no longer the one that was verified. */
   disarmed(shard: number): void;
-  /** Entries are about to be booked. */
-  booking(shard: number, entries: readonly LogEntry[]): BookingWatch;
-  /** A look at the store: the last number issued, and the last one booked. */
+  /** Entries are about to be applied. */
+  booking(shard: number, entries: readonly LogEntry[]): ApplyObserver;
+  /** A look at the store: the last number issued, and the last one applied. */
   visited(shard: number, head: number, booked: number): void;
   /** Entries were appended to the topic, between two readings of the monotonic clock. */
   appended(shard: number, entries: readonly LogEntry[], startMs: number, endMs: number): void;
   /** A topic was read, in which so many messages are still to be read. */
   topicRead(shard: number, unread: number): void;
   /** The shard's servers were looked at: how many promises are off or in doubt. */
-  promisesOff(shard: number, count: number): void;
+  guaranteesOff(shard: number, count: number): void;
   /** Figures were asked for. */
   figures(shard: number, figures: ShardFigures): void;
 }
 
 /** Nobody watches. */
-export const unwatched: WorkerWatch = {
+export const unwatched: WorkerObserver = {
   leased() {},
   released() {},
   verified() {},
@@ -61,6 +61,6 @@ export const unwatched: WorkerWatch = {
   visited() {},
   appended() {},
   topicRead() {},
-  promisesOff() {},
+  guaranteesOff() {},
   figures() {},
 };

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ShardControl, ShardNote } from "../decide/shard_control.ts";
+import type { ShardControl, ShardStatus } from "../decide/shard_control.ts";
 import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
 import type { Logger } from "../runtime/logger.ts";
 
@@ -18,11 +18,14 @@ export interface NoteParts {
 }
 
 /** Notes one thing. A server that takes no note is judged by what follows. */
-export async function noteBeside({ control, deployment, ledger }: NoteParts, note: ShardNote): Promise<void> {
-  await control.note(ledger.shard, deployment.id, note).catch(() => {});
+export async function publishBeside(
+  { control, deployment, ledger }: NoteParts,
+  note: ShardStatus,
+): Promise<void> {
+  await control.publish(ledger.shard, deployment.id, note).catch(() => {});
 }
 
-/** What {@link noteLogWay} needs beside that. */
+/** What {@link publishLogWay} needs beside that. */
 export interface LogWayParts extends NoteParts {
   /** Told when the log was read in another place before. */
   readonly logger: Logger;
@@ -35,7 +38,7 @@ export interface LogWayParts extends NoteParts {
  *
  * @param before where the worker before read the log; empty when it is not known
  */
-export async function noteLogWay(parts: LogWayParts, before: string): Promise<void> {
+export async function publishLogWay(parts: LogWayParts, before: string): Promise<void> {
   const way = await parts.logWay?.();
   if (way === undefined || way === before) return;
   if (before !== "") {
@@ -47,7 +50,7 @@ export async function noteLogWay(parts: LogWayParts, before: string): Promise<vo
       mend,
     });
   }
-  await noteBeside(parts, { kind: "log_way", way });
+  await publishBeside(parts, { kind: "log_way", way });
 }
 
 /** Why a shard was refused, as anybody may read it: no SKU, no figure. */

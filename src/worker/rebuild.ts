@@ -6,14 +6,14 @@
 import type { ShardControl, ShardView } from "../decide/shard_control.ts";
 import type { LinePage } from "../domain/rows.ts";
 import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
-import type { QuotaPage, QuotaPlace } from "../ledger/pages.ts";
+import type { QuotaCursor, QuotaPage } from "../ledger/pages.ts";
 import type { World } from "../runtime/world.ts";
 
 /** SKUs or lines a chunk: a script of 1000 rows holds Redis for a few ms. */
 const chunkRows = 1000;
 
 /** Before every SKU. */
-const beforeAll: QuotaPlace = { sku: "", seq: 0, line: 0 };
+const beforeAll: QuotaCursor = { sku: "", seq: 0, line: 0 };
 
 /** What a rebuild needs. */
 export interface RebuildParts {
@@ -46,7 +46,7 @@ export interface Rebuilt {
  *
  * Numbers go on from the highest ever seen, so one that was issued and lost is never issued again.
  *
- * @param highest of the books, of the heads that were noted in them, and of the log
+ * @param highest of the ledger, of the heads that were noted in them, and of the log
  */
 export async function rebuild(seen: ShardView, highest: number, parts: RebuildParts): Promise<Rebuilt> {
   const { control, ledger, deployment, world } = parts;
@@ -68,7 +68,7 @@ export async function rebuild(seen: ShardView, highest: number, parts: RebuildPa
     after = last.sku;
   }
 
-  for (let after: QuotaPlace | undefined = beforeAll; after;) {
+  for (let after: QuotaCursor | undefined = beforeAll; after;) {
     const { rows, next: end }: QuotaPage = await ledger.quotas(after, chunkRows);
     await control.restoreQuotas(shard, token, rows);
     await ledger.beat();

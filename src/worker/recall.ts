@@ -1,7 +1,7 @@
 /**
  * Makes events out of what a whole store remembers of numbers that neither ledger nor log has.
  *
- * A store remembers each line of the idempotency window, the open reservations and the rules. That is booked as sales,
+ * A store remembers each line of the idempotency window, the open reservations and the rules. That is applied as sales,
  * returns and adjustments, so that a retry stays a replay after a rebuild too. A correction takes the rest, which is
  * older: it stands before them, so the figures after each event are those that the store answered.
  *
@@ -26,13 +26,13 @@ export interface RecallParts {
   readonly reader?: ShardReader;
   /** The lease on the shard's books; kept alive between pages. */
   readonly ledger: ShardLedger;
-  /** When an event is booked whose time the store does not keep. */
+  /** When an event is applied whose time the store does not keep. */
   readonly world: World;
 }
 
 /** The lost numbers, and who accepted that they are lost. */
 export interface LostNumbers {
-  /** Last number booked. */
+  /** Last number applied. */
   readonly fromSeq: number;
   /** Last number lost. */
   readonly toSeq: number;
@@ -44,7 +44,7 @@ export interface LostNumbers {
 
 /** What brings the ledger to the store's state. */
 export interface Recalled {
-  /** SKUs that the store lacks: with any of them nothing can be booked. */
+  /** SKUs that the store lacks: with any of them nothing can be applied. */
   readonly missing: readonly Difference[];
   /** Stand behind `fromSeq`, before the events. */
   readonly corrections: readonly Correction[];
@@ -273,7 +273,7 @@ function withFigures(
     ...draft,
     lines: lines.flatMap((line): EventLine[] => {
       const figures = now.get(line.sku);
-      if (!figures) return []; // the store forgot the SKU, so nothing of it can be booked
+      if (!figures) return []; // the store forgot the SKU, so nothing of it can be applied
       figures.available += line.delta;
       figures.reserved += line.reservedDelta;
       return [{ ...line, ...figures }];

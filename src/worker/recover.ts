@@ -40,7 +40,7 @@ export function whyNumbersMissing(
 /** Why a store is not filled from books that went back. */
 export function whyBooksWentBack(cursor: Cursor, seq: number, shard: number): string {
   return `Cannot arm shard ${shard} as the ledger went back: it ends at ${cursor.seq}, and a store said that ` +
-    `${cursor.seenBooked} is booked. ${missing(cursor.seq, seq)}; ` +
+    `${cursor.seenApplied} is booked. ${missing(cursor.seq, seq)}; ` +
     `'inventory recover' goes on without them: what they sold is for sale again`;
 }
 

@@ -1,10 +1,10 @@
 /**
- * A store that refuses writes must not end booking: the stream and PostgreSQL suffice for it. A ledger that refuses
+ * A store that refuses writes must not end applying: the stream and PostgreSQL suffice for it. A ledger that refuses
  * writes must not end visits. What the worker writes there is left out and tried again in the next round.
  *
  * @module
  */
-import type { Visit } from "../decide/shard_control.ts";
+import type { AckResult } from "../decide/shard_control.ts";
 import { isForAPerson, refusesWrites } from "../domain/errors.ts";
 import { ledgerRefusesWrites } from "../ledger/sqlstate.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
@@ -65,7 +65,7 @@ export class Refusals {
   }
 
   /** Notes what a visit found. */
-  visited({ refusal }: Visit): void {
+  visited({ refusal }: AckResult): void {
     if (refusal !== undefined) this.#reminders.store.say(refusal);
   }
 

@@ -1,6 +1,6 @@
 /**
  * Deletes order lines that are older than anybody may ask for, a page at a time and between two batches, so that
- * booking waits for it a few ms at most.
+ * applying waits for it a few ms at most.
  *
  * @module
  */

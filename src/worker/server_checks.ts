@@ -4,16 +4,16 @@
  *
  * @module
  */
-import { type Durability, type Finding, promisesOff, refusalsOf } from "../domain/check_result.ts";
-import type { ShardControl, Visit } from "../decide/shard_control.ts";
+import { type CheckResult, type Durability, guaranteesOff, refusalsOf } from "../domain/check_result.ts";
+import type { AckResult, ShardControl } from "../decide/shard_control.ts";
 import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { World } from "../runtime/world.ts";
 import type { Refusals } from "./refusals.ts";
-import type { WorkerWatch } from "./observer.ts";
+import type { WorkerObserver } from "./observer.ts";
 
 /** Whose servers, and what is asked of them. */
-export interface FitnessParts {
+export interface ServerCheckParts {
   /** The store's side. */
   readonly control: ShardControl;
   /** The shard's books. */
@@ -23,8 +23,8 @@ export interface FitnessParts {
 }
 
 /** Looks at the store's server and the ledger's. */
-export async function look({ control, ledger }: FitnessParts): Promise<Finding[]> {
-  const found = await Promise.all([control.findings(ledger.shard), ledger.findings()]);
+export async function readChecks({ control, ledger }: ServerCheckParts): Promise<CheckResult[]> {
+  const found = await Promise.all([control.checkResults(ledger.shard), ledger.checkResults()]);
   return found.flat();
 }
 
@@ -32,7 +32,7 @@ export async function look({ control, ledger }: FitnessParts): Promise<Finding[]
 const lookEveryMs = 3000;
 
 /** What a watch needs beside that. */
-export interface FitnessWatchParts extends FitnessParts {
+export interface FitnessWatchParts extends ServerCheckParts {
   /** Whose stock it is. */
   readonly deployment: Deployment;
   /** Told when a promise is off, or kept again. */
@@ -42,7 +42,7 @@ export interface FitnessWatchParts extends FitnessParts {
   /** Runs the note, which a store may refuse. */
   readonly refusals: Refusals;
   /** Told of every look; left out = nobody is. */
-  readonly watch?: WorkerWatch;
+  readonly watch?: WorkerObserver;
 }
 
 /** Watches one shard's servers, from its arming to the end of the lease. */
@@ -62,24 +62,26 @@ export class FitnessWatch {
    * Looks, when that is due: at once when another number of replicas is silent. Returns why the shard may not go on
    * selling, in words; empty when it may.
    */
-  async step({ silentReplicas }: Pick<Visit, "silentReplicas">): Promise<string[]> {
+  async step({ silentReplicas }: Pick<AckResult, "silentReplicas">): Promise<string[]> {
     const { world, control, ledger: { shard }, deployment, logger, durability, refusals } = this.#parts;
     const nowMs = world.elapsedMs();
     if (nowMs < this.#dueMs && silentReplicas === this.#silentReplicas) return [];
     this.#silentReplicas = silentReplicas;
     this.#dueMs = nowMs + lookEveryMs;
-    const findings = await look(this.#parts);
-    const off = promisesOff(findings);
-    this.#parts.watch?.promisesOff(shard, off.length);
+    const checkResults = await readChecks(this.#parts);
+    const off = guaranteesOff(checkResults);
+    this.#parts.watch?.guaranteesOff(shard, off.length);
     const noted = JSON.stringify(off);
     if (noted !== this.#noted) {
       if (off.length > 0) logger.warn("promises off", { shard, off });
       else if (this.#noted !== "") logger.info("all promises kept again", { shard });
       // A note that is refused is tried again at the next look.
-      if (await refusals.attempt(() => control.note(shard, deployment.id, { kind: "promises_off", off }))) {
+      if (
+        await refusals.attempt(() => control.publish(shard, deployment.id, { kind: "promises_off", off }))
+      ) {
         this.#noted = noted;
       }
     }
-    return refusalsOf(findings, durability);
+    return refusalsOf(checkResults, durability);
   }
 }

@@ -14,14 +14,14 @@ import { LeaseLost } from "../domain/errors.ts";
 import { type Ledger, type ShardLedger } from "../ledger/ledger.ts";
 import { describeError, type Logger, traceIds } from "../runtime/logger.ts";
 import { sleep, type World } from "../runtime/world.ts";
-import { apply, type Booked, LedgerMismatch, whyNotBooked } from "./apply.ts";
+import { apply, type Booked, LedgerMismatch, whyNotApplied } from "./apply.ts";
 import { Compensator } from "./compensate.ts";
 import { FitnessWatch } from "./server_checks.ts";
 import { QuotaSweep } from "./quota_sweep.ts";
 import { Retention } from "./retention.ts";
-import { unwatched, type WorkerWatch } from "./observer.ts";
+import { unwatched, type WorkerObserver } from "./observer.ts";
 import { arm, type ArmingParts, type Verdict, whatDecides } from "./arming.ts";
-import { noteBeside, noteLogWay, reasonOf } from "./publish.ts";
+import { publishBeside, publishLogWay, reasonOf } from "./publish.ts";
 import { Visits } from "./heartbeat.ts";
 import { describe, driftOf } from "./compare_stock.ts";
 import { Figures } from "./figures.ts";
@@ -43,9 +43,9 @@ export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
   /** Told of every change: lease, arming, refusal, loss. */
   readonly logger: Logger;
   /** Watches what becomes of the shard; left out = nobody does. */
-  readonly watch?: WorkerWatch;
+  readonly watch?: WorkerObserver;
   /** Told after each commit: everything up to `seq` is in the ledger. */
-  readonly onBooked?: (shard: number, seq: number) => void;
+  readonly onApplied?: (shard: number, seq: number) => void;
   /** Told of a failure before the next attempt; may end the process instead. */
   readonly onFailure?: (error: unknown) => void;
 }
@@ -58,7 +58,7 @@ const retryEveryMs = 250;
 const refusedRetryMs = 1000;
 /** Numbers are missing: a topic of months takes minutes to read, so it is read again when something changed, or now. */
 const rereadEveryMs = 60_000;
-/** How long the worker gives back what has lapsed before it books that: its own calls are not to outrun its books. */
+/** How long the worker gives back what has lapsed before it books that: its own calls are not to outrun its ledger. */
 const lapseForMs = 25;
 /** Entries a transaction: at most 64 batches of the store. */
 const entriesMax = 64;
@@ -116,7 +116,7 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
         if (verdict.changedSettings.length > 0) {
           parts.logger.warn("settings changed", { shard: ledger.shard, changed: verdict.changedSettings });
         }
-        await noteLogWay({ ...parts, ledger }, logWay);
+        await publishLogWay({ ...parts, ledger }, logWay);
         await follow(ledger, verdict, parts);
         watch.disarmed(ledger.shard);
         break;
@@ -127,7 +127,7 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
           parts.logger.error("shard refused", { shard: ledger.shard, reason: verdict.reason });
           parts.onFailure?.(new Error(verdict.reason));
         }
-        await noteBeside({ ...parts, ledger }, { kind: "refusal", reason: reasonOf(verdict) });
+        await publishBeside({ ...parts, ledger }, { kind: "refusal", reason: reasonOf(verdict) });
         lastRefusal = verdict.reason;
         if (verdict.missesNumbers) {
           settled = { by: await whatDecides({ ...parts, ledger }), atMs: parts.world.elapsedMs() };
@@ -141,7 +141,7 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
   }
 }
 
-/** Books the log and visits the store until the store is no longer the one that was armed. */
+/** Applies the log and visits the store until the store is no longer the one that was armed. */
 async function follow(
   ledger: ShardLedger,
   { epoch, nonce }: { epoch: number; nonce: string },
@@ -150,7 +150,7 @@ async function follow(
   const { log, control, signal, logger, world, watch = unwatched } = parts;
   const { shard } = ledger;
   let position = { epoch, seq: (await ledger.cursor()).seq };
-  parts.onBooked?.(shard, position.seq);
+  parts.onApplied?.(shard, position.seq);
   const compensator = new Compensator(ledger, parts.store, world);
   const refusals = new Refusals(shard, world, logger, parts.onFailure);
   const fitness = new FitnessWatch({ ...parts, ledger, refusals });
@@ -180,7 +180,7 @@ async function follow(
           refusals.over("ledger");
           if (booked.compensations > 0) compensator.due();
           position = booked.cursor;
-          parts.onBooked?.(shard, position.seq);
+          parts.onApplied?.(shard, position.seq);
         }
       } else {
         await ledger.beat();
@@ -196,7 +196,7 @@ async function follow(
       const { head } = visit;
       watch.visited(shard, head, position.seq);
       await refusals.attempt(() => giveBackDue(shard, compensator, head, position.seq, logger));
-      // A commit of its own, so once a tick: what is booked by then the cursor knows.
+      // A commit of its own, so once a tick: what is applied by then the cursor knows.
       const nowMs = world.elapsedMs();
       if (head > Math.max(noted.head, position.seq) && nowMs - noted.atMs >= visitEveryMs) {
         noted = { head, atMs: nowMs };
@@ -225,7 +225,7 @@ async function follow(
 
 type Counted = Extract<Booked, { kind: "applied" }>;
 
-/** Books entries, watched. Undefined when they do not follow on the ledger: the log says why. */
+/** Applies entries, watched. Undefined when they do not follow on the ledger: the log says why. */
 async function bookEntries(
   ledger: ShardLedger,
   entries: readonly LogEntry[],
@@ -240,7 +240,7 @@ async function bookEntries(
   booking.ended(applied);
   const trace = traceIds(booking.traceparent);
   if (applied.kind !== "applied") {
-    logger.error("log cannot be booked", { shard, why: whyNotBooked(applied), ...trace });
+    logger.error("log cannot be booked", { shard, why: whyNotApplied(applied), ...trace });
     return undefined;
   }
   if (applied.deadLetters > 0) {
@@ -249,7 +249,7 @@ async function bookEntries(
   return applied;
 }
 
-/** Empty batches, 256 lines each, as long as more is due; what they leave in the log is booked in between. */
+/** Empty batches, 256 lines each, as long as more is due; what they leave in the log is applied in between. */
 async function giveBackLapsed(shard: number, { store, world }: ShardWorkerParts): Promise<boolean> {
   const untilMs = world.elapsedMs() + lapseForMs;
   for (;;) {

@@ -8,12 +8,12 @@ import type { Standing } from "../ledger/ledger.ts";
 import type { World } from "../runtime/world.ts";
 
 /** A worker that fails again and again moves its shards no oftener than this. */
-const uncountedMs = 10_000;
+const suspendedMs = 10_000;
 /** Between two attempts to reach the store; one that hears nothing takes 2 s by itself. */
 const tryEveryMs = 1000;
 
 /** The standing of one worker. */
-export class StandingWatch {
+export class StandingMonitor {
   readonly #world: World;
   readonly #reach: (shard: number) => Promise<unknown>;
   #failure: { readonly shard: number; readonly atMs: number } | undefined;
@@ -38,11 +38,11 @@ export class StandingWatch {
   /** As of now. May begin an attempt to reach the store, and does not wait for it. */
   get current(): Standing {
     const failure = this.#failure;
-    if (!failure) return "counted";
+    if (!failure) return "active";
     const nowMs = this.#world.elapsedMs();
-    const isDue = nowMs >= Math.max(failure.atMs + uncountedMs, this.#tryAtMs);
+    const isDue = nowMs >= Math.max(failure.atMs + suspendedMs, this.#tryAtMs);
     if (isDue && !this.#isTrying) void this.#try(failure);
-    return "uncounted";
+    return "suspended";
   }
 
   async #try(failure: { readonly shard: number }): Promise<void> {

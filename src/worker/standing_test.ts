@@ -1,44 +1,44 @@
 import assert from "node:assert/strict";
 import { ManualWorld, settled } from "../../tests/manual_world.ts";
-import { StandingWatch } from "./standing.ts";
+import { StandingMonitor } from "./standing.ts";
 
 Deno.test("StandingWatch: a worker that failed is counted again after 10 s, and when it reaches that shard's store", async () => {
   const world = new ManualWorld();
   const asked: number[] = [];
   let isReachable = false;
-  const standing = new StandingWatch(world, (shard) => {
+  const standing = new StandingMonitor(world, (shard) => {
     asked.push(shard);
     return isReachable ? Promise.resolve() : Promise.reject(new Error("no answer"));
   });
-  assert.equal(standing.current, "counted");
+  assert.equal(standing.current, "active");
   standing.failed(7);
   await world.advance(9_999);
-  assert.equal(standing.current, "uncounted");
+  assert.equal(standing.current, "suspended");
   assert.deepEqual(asked, [], "not asked before");
   for (const tries of [1, 2, 3]) {
     await world.advance(1_000);
-    assert.equal(standing.current, "uncounted");
-    assert.equal(standing.current, "uncounted");
+    assert.equal(standing.current, "suspended");
+    assert.equal(standing.current, "suspended");
     await settled();
     assert.equal(asked.length, tries, "asked once a second");
   }
   isReachable = true;
   await world.advance(1_000);
-  assert.equal(standing.current, "uncounted", "the answer is on its way");
+  assert.equal(standing.current, "suspended", "the answer is on its way");
   await settled();
-  assert.equal(standing.current, "counted");
+  assert.equal(standing.current, "active");
   assert.deepEqual(new Set(asked), new Set([7]));
 });
 
 Deno.test("StandingWatch: a failure while the store is asked for an earlier one counts", async () => {
   const world = new ManualWorld();
   const answer = Promise.withResolvers<void>();
-  const standing = new StandingWatch(world, () => answer.promise);
+  const standing = new StandingMonitor(world, () => answer.promise);
   standing.failed(1);
   await world.advance(10_000);
-  assert.equal(standing.current, "uncounted");
+  assert.equal(standing.current, "suspended");
   standing.failed(2);
   answer.resolve();
   await world.advance(1_000);
-  assert.equal(standing.current, "uncounted");
+  assert.equal(standing.current, "suspended");
 });

@@ -34,7 +34,7 @@ export function whyNotTakenOver({ position }: ShardView, cursor: Cursor): string
   return undefined;
 }
 
-/** A store that was told that an event is booked was told so by the ledger that booked it. */
+/** A store that was told that an event is applied was told so by the ledger that applied it. */
 export function whyOtherLedger({ applied }: ShardView, first: number | undefined): string | undefined {
   if (first === undefined || first > applied) return undefined;
   return `the store was told that ${applied} is booked, and its event ${first} is not the one that this ledger has`;
@@ -59,7 +59,7 @@ export function whyForeign(view: ShardView, { deployment, shard }: Owner): strin
  * Why a store must be filled from the ledger; undefined when it need not.
  *
  * @param highest the highest number known to have been issued
- * @param forked events that it sold under numbers that are booked
+ * @param forked events that it sold under numbers that are applied
  */
 export function whyRebuild(view: ShardView, highest: number, forked: number): string | undefined {
   if (view.deployment === null) return highest > 0 ? "the store is empty" : undefined;

@@ -83,7 +83,7 @@ async function start(
     callsMax: 2,
     queueMax,
     requestTimeoutMs,
-    promisesOff: () => [],
+    guaranteesOff: () => [],
     archive: null,
     onBroken: (error) => broken.push(error),
   });

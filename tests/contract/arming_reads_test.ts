@@ -15,8 +15,8 @@ import { makeRedisStore } from "./stores.ts";
 
 const SALES = 5;
 
-/** A shard that has sold, with none of it booked, and has lost its right to sell. */
-async function unbooked() {
+/** A shard that has sold, with none of it applied, and has lost its right to sell. */
+async function unapplied() {
   await using started = new AsyncDisposableStack();
   const store = started.use(await makeRedisStore(sharedRedis().url));
   const url = await sharedPostgres().freshDatabase();
@@ -68,7 +68,7 @@ function interrupted(log: EventLog, before: () => Promise<void> | void): EventLo
 }
 
 Deno.test("arming: a shard that is given back while its log is read is not refused", async () => {
-  await using shard = await unbooked();
+  await using shard = await unapplied();
   const { store, armWith } = shard;
   const stop = new AbortController();
   const log = interrupted(store.log, () => stop.abort(new Error("given back")));
@@ -85,7 +85,7 @@ Deno.test("arming: a shard that is given back while its log is read is not refus
 });
 
 Deno.test("arming: a shard that is given back before a rebuild loses no entry that its log still has", async () => {
-  await using shard = await unbooked();
+  await using shard = await unapplied();
   const { store, lease, armWith } = shard;
   await lease.noteHead(100); // the store went back
   const stop = new AbortController();
@@ -98,10 +98,10 @@ Deno.test("arming: a shard that is given back before a rebuild loses no entry th
 });
 
 Deno.test("arming: a store that is armed by another worker while its log is read is looked at again", async () => {
-  await using shard = await unbooked();
+  await using shard = await unapplied();
   const { store, deployment, armWith, signal } = shard;
   const elsewhere: EventLog = {
-    // The other worker has booked and trimmed what this one was about to read.
+    // The other worker has applied and trimmed what this one was about to read.
     async read() {
       const seen = await store.control.inspect(0);
       await store.control.arm(0, {
@@ -121,7 +121,7 @@ Deno.test("arming: a store that is armed by another worker while its log is read
 });
 
 Deno.test("a shard that is refused for missing numbers does not read its log again while nothing changes", async () => {
-  await using shard = await unbooked();
+  await using shard = await unapplied();
   const { store, lease, deployment } = shard;
   await store.call("XTRIM", store.key("events"), "MAXLEN", 0);
   let reads = 0;
@@ -163,7 +163,7 @@ Deno.test("a shard that is refused for missing numbers does not read its log aga
 });
 
 Deno.test("arming: a ledger of an older copy that finds a restore unfinished does not fill the store unasked", async () => {
-  await using shard = await unbooked();
+  await using shard = await unapplied();
   const { store, lease, deployment, ledger, armWith, signal } = shard;
   const { seq } = await lease.cursor();
   const start = { deployment: deployment.id, shards: 1, seq: seq + 20, booked: seq + 12 };

@@ -84,7 +84,7 @@ const sale: fc.Arbitrary<Sale> = fc
 
 /** What the ledger may have of an order: nothing, or two of S1; of a return: nothing, or one of S1. */
 const ledgerWord: fc.Arbitrary<Recalled> = fc.record({
-  bookedSeq: fc.constantFrom(0, 1_000_000),
+  appliedSeq: fc.constantFrom(0, 1_000_000),
   sold: fc.constantFrom([], [soldLine({ kind: "deduct", amount: 2, units: 2, seq: 1, actor: "shop" })]),
   returned: fc.constantFrom([], [soldLine({ kind: "return", amount: 1, seq: 2 })]),
 });

@@ -54,7 +54,7 @@ Deno.test("worker: 32,000 lines lapsed while it was away are booked, and no leas
       deployment: await ledger.prepare(shards),
       world,
       logger,
-      onBooked: (shard, seq) => booked[shard] = seq,
+      onApplied: (shard, seq) => booked[shard] = seq,
       durability: "report",
       retentionMs: 400 * 86_400_000,
     });

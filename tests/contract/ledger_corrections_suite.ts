@@ -6,7 +6,7 @@ import { SqlError } from "../../src/ledger/database.ts";
 import type { Applied } from "../../src/ledger/ledger.ts";
 import { applied, assertSums, entry, opening, type Registrar, sale } from "./ledger_books.ts";
 
-const note = { actor: "cli:alice", reason: "counted", reference: "stocktaking 7" };
+const note = { actor: "cli:alice", reason: "active", reference: "stocktaking 7" };
 
 /** Registers these tests. */
 export function registerCorrections({ test }: Registrar): void {
@@ -69,7 +69,7 @@ export function registerCorrections({ test }: Registrar): void {
     assert.deepEqual(await ledger.closeDeadLetter(id, note, "give back"), { kind: "unknown" });
     assert.equal(await shard.countDeadLetters(), 0);
     assert.deepEqual(await rows("select delta, reason, reference from movements where line = 1000"), [
-      { delta: 0, reason: "counted", reference: `dead letter ${id}` },
+      { delta: 0, reason: "active", reference: `dead letter ${id}` },
     ]);
     assert.partialDeepStrictEqual(await shard.compensations({ seq: 0, sku: "" }, 10), [{
       seq: 3,

@@ -1,5 +1,5 @@
 /**
- * What every ledger must do, third part: leases, epochs, reads, and whose books they are.
+ * What every ledger must do, third part: leases, epochs, reads, and whose ledger they are.
  */
 import assert from "node:assert/strict";
 import type { Position } from "../../src/domain/event.ts";
@@ -18,7 +18,13 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
     assert.equal(await shard.issueEpoch(1, 0), undefined);
     assert.equal(await shard.issueEpoch(2, 2), 3);
     assert.equal(await shard.issueEpoch(3, 7), 8, "books of an older copy do not issue an epoch again");
-    assert.deepEqual(await shard.cursor(), { epoch: 1, seq: 1, issuedEpoch: 8, notedHead: 0, seenBooked: 0 });
+    assert.deepEqual(await shard.cursor(), {
+      epoch: 1,
+      seq: 1,
+      issuedEpoch: 8,
+      notedHead: 0,
+      seenApplied: 0,
+    });
   });
 
   test("the noted head never falls", async ({ shard }) => {
@@ -44,7 +50,7 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
       seq: 11,
       issuedEpoch: 4,
       notedHead: 0,
-      seenBooked: 0,
+      seenApplied: 0,
     });
     assert.deepEqual(await rows("select shard, from_seq, to_seq, epoch, count from log_jumps"), [
       { shard: 0, from_seq: 1, to_seq: 11, epoch: 4, count: 10 },
@@ -76,17 +82,17 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
   test("a crew: places are taken in the order of age, and end with their worker", async ({ ledger }) => {
     const [elder, younger] = [await ledger.join(), await ledger.join()];
     const leased = [0]; // by the test itself
-    assert.deepEqual(await elder.look("counted"), { workers: 1, rank: 0, leased });
-    assert.deepEqual(await younger.look("counted"), { workers: 2, rank: 1, leased });
-    assert.deepEqual(await elder.look("counted"), { workers: 2, rank: 0, leased });
+    assert.deepEqual(await elder.heartbeat("active"), { workers: 1, index: 0, leased });
+    assert.deepEqual(await younger.heartbeat("active"), { workers: 2, index: 1, leased });
+    assert.deepEqual(await elder.heartbeat("active"), { workers: 2, index: 0, leased });
     // Whoever is not counted is the last in its own eyes, and nobody in the others'.
-    assert.deepEqual(await elder.look("uncounted"), { workers: 2, rank: 1, leased });
-    assert.deepEqual(await younger.look("counted"), { workers: 1, rank: 0, leased });
-    assert.deepEqual(await elder.look("counted"), { workers: 2, rank: 1, leased });
+    assert.deepEqual(await elder.heartbeat("suspended"), { workers: 2, index: 1, leased });
+    assert.deepEqual(await younger.heartbeat("active"), { workers: 1, index: 0, leased });
+    assert.deepEqual(await elder.heartbeat("active"), { workers: 2, index: 1, leased });
     await younger.leave();
-    assert.deepEqual(await elder.look("counted"), { workers: 1, rank: 0, leased });
+    assert.deepEqual(await elder.heartbeat("active"), { workers: 1, index: 0, leased });
     await elder.leave();
-    await assert.rejects(elder.look("counted"), LeaseLost);
+    await assert.rejects(elder.heartbeat("active"), LeaseLost);
   });
 
   testDatabases("more shards than sessions are leased, booked and given back one by one", async (open) => {
@@ -96,7 +102,7 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
       await ledger.prepare(shards.length);
       const leases = await Promise.all(shards.map((shard) => leased(ledger, shard)));
       const membership = await ledger.join();
-      const taken = async () => (await membership.look("counted")).leased.toSorted((a, b) => a - b);
+      const taken = async () => (await membership.heartbeat("active")).leased.toSorted((a, b) => a - b);
       assert.deepEqual(await taken(), shards);
       await Promise.all(leases.map((lease) => lease.apply([entry(1, opening(1, "SKU-1", 10))])));
       assert.deepEqual(
@@ -139,7 +145,7 @@ export function registerLeaseAndReads({ test, testDatabases }: Registrar): void 
       seq: 99_999_999_999_999,
       issuedEpoch: 90_000_000_000_001,
       notedHead: 0,
-      seenBooked: 0,
+      seenApplied: 0,
     });
     assert.deepEqual(await shard.stock("SKU-1", 10), [
       { sku: "SKU-9", available: 999_999_999_999, reserved: 0, policy: null },

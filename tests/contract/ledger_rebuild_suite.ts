@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import type { ShardLedger } from "../../src/ledger/ledger.ts";
-import type { QuotaPage, QuotaPlace } from "../../src/ledger/pages.ts";
+import type { QuotaCursor, QuotaPage } from "../../src/ledger/pages.ts";
 import type { LineRow, QuotaRow } from "../../src/domain/rows.ts";
 import type { StoredPolicy } from "../../src/domain/event.ts";
 import {
@@ -245,7 +245,7 @@ async function allQuotas(shard: ShardLedger): Promise<QuotaRow[]> {
   const found: QuotaRow[][] = [];
   for (const limit of [1, 2, 100]) {
     const all = new Map<string, QuotaRow>();
-    for (let after: QuotaPlace | undefined = { sku: "", seq: 0, line: 0 }; after;) {
+    for (let after: QuotaCursor | undefined = { sku: "", seq: 0, line: 0 }; after;) {
       const { rows, next }: QuotaPage = await shard.quotas(after, limit);
       assert.ok(rows.length <= limit);
       for (const row of rows) {

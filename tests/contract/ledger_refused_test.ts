@@ -1,5 +1,5 @@
 /**
- * A PostgreSQL that cannot store a text: refused before it is used, and no event ends booking.
+ * A PostgreSQL that cannot store a text: refused before it is used, and no event ends applying.
  */
 import assert from "node:assert/strict";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
@@ -27,8 +27,8 @@ for (const encoding of ["LATIN1", "EUC_JP", "SQL_ASCII"]) {
     target.pathname = `/${name}`;
     await using ledger = await open(target.href);
     await assert.rejects(ledger.prepare(1), new RegExp(`server_encoding must be UTF8: it is ${encoding}`));
-    const finding = (await ledger.findings()).find(({ check }) => check === "server_encoding");
-    assert.equal(finding?.verdict, "bad", "doctor says it, too");
+    const checkResult = (await ledger.checkResults()).find(({ check }) => check === "server_encoding");
+    assert.equal(checkResult?.verdict, "bad", "doctor says it, too");
     const [row] = await withConnection(
       target.href,
       (sql) => sql`select to_regnamespace('inventory') as found`,

@@ -33,7 +33,13 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
       compensations: 0,
     });
 
-    assert.deepEqual(await shard.cursor(), { epoch: 2, seq: 4, issuedEpoch: 2, notedHead: 0, seenBooked: 0 });
+    assert.deepEqual(await shard.cursor(), {
+      epoch: 2,
+      seq: 4,
+      issuedEpoch: 2,
+      notedHead: 0,
+      seenApplied: 0,
+    });
     assert.deepEqual(await shard.stock("", 10), [
       { sku: "SKU-1", available: 7, reserved: 0, policy: null },
       { sku: "SKU-2", available: 2, reserved: 1, policy: null },
@@ -169,7 +175,13 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
     assert.equal((await rows("select from movements")).length, 1);
     assert.equal((await rows("select from order_lines")).length, 0);
     assert.deepEqual(await shard.stock("", 10), [{ sku: "SKU-1", available: 10, reserved: 0, policy: null }]);
-    assert.deepEqual(await shard.cursor(), { epoch: 1, seq: 1, issuedEpoch: 1, notedHead: 0, seenBooked: 0 });
+    assert.deepEqual(await shard.cursor(), {
+      epoch: 1,
+      seq: 1,
+      issuedEpoch: 1,
+      notedHead: 0,
+      seenApplied: 0,
+    });
     applied(await shard.apply([entry(1, sale(2, "SKU-1", 9))])); // and the lease is still good
   });
 

@@ -1,7 +1,7 @@
 /** Workers that read the log in different places, because their KAFKA_BROKERS differ, are noticed. */
 import assert from "node:assert/strict";
 import type { ShardLedger } from "../../src/ledger/ledger.ts";
-import { noteLogWay } from "../../src/worker/publish.ts";
+import { publishLogWay } from "../../src/worker/publish.ts";
 import { sharedRedis } from "../../tools/servers/shared.ts";
 import { armEmpty, deployment as id } from "./store_suite.ts";
 import { makeRedisStore } from "./stores.ts";
@@ -19,7 +19,7 @@ Deno.test("workers that disagree about KAFKA_BROKERS: the one that takes a shard
   const ledger = { shard: 0 } as ShardLedger;
   const takeOver = async (way: string | undefined) => {
     const parts = { control: under.control, deployment: { id, shards: 1 }, ledger, logger };
-    await noteLogWay(
+    await publishLogWay(
       { ...parts, logWay: () => Promise.resolve(way) },
       (await under.control.inspect(0)).logWay,
     );

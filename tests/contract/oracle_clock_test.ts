@@ -38,14 +38,14 @@ function brief(batch: readonly Command[]): Command[] {
   });
 }
 
-/** What happens before each batch: how the clock moves, ms, whether the worker has booked all, and its settings. */
+/** What happens before each batch: how the clock moves, ms, whether the worker has applied all, and its settings. */
 const anySteps = fc.array(
   fc.record({
     ms: fc.oneof(
       { weight: 6, arbitrary: fc.constantFrom(0, 0, 2, 8, 15, 40) },
       { weight: 1, arbitrary: fc.constantFrom(-5, -60, -3_600_000, 100, 3_600_000) },
     ),
-    isBooked: fc.boolean(),
+    isApplied: fc.boolean(),
     limits: fc.option(fc.nat({ max: 2 }), { freq: 4 }),
   }),
   { minLength: 13, maxLength: 13 },
@@ -99,14 +99,14 @@ async function compare(seed: number, met: Set<string>): Promise<void> {
         await using memory = await makeSteppedMemory(first, startMs);
         const [nowMs, limits] = [{ value: startMs }, { value: first }];
         for (const [i, batch] of batches.entries()) {
-          const step = steps[i] ?? { ms: 0, isBooked: false, limits: null };
+          const step = steps[i] ?? { ms: 0, isApplied: false, limits: null };
           nowMs.value += step.ms;
           limits.value = limitsToTry[step.limits ?? -1] ?? limits.value;
           const commands = brief(batch).map(inTime);
           const results = [];
-          for (const { store, log, control, setTime, visit } of [redis, memory]) {
+          for (const { store, log, control, setTime, acknowledge } of [redis, memory]) {
             await setTime(nowMs.value);
-            if (step.isBooked) await visit(limits.value);
+            if (step.isApplied) await acknowledge(limits.value);
             const { seq } = (await control.inspect(0)).position;
             const outcomes = outcomesOf(await store.decide(0, commands));
             results.push({ outcomes, events: await eventsAfter(log, seq) });

@@ -221,11 +221,11 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       settledStock: 0,
       actor: "",
     };
-    const ledger = { bookedSeq: 9, sold: [sold], returned: [] };
+    const ledger = { appliedSeq: 9, sold: [sold], returned: [] };
     const outcomes = await decide(
       store,
       giveBack("o", "x", { S: 1 }),
-      { ...giveBack("o", "x", { S: 1 }), ledger: { ...ledger, bookedSeq: 8 } },
+      { ...giveBack("o", "x", { S: 1 }), ledger: { ...ledger, appliedSeq: 8 } },
       { ...giveBack("o", "x", { S: 3 }), ledger },
       { ...giveBack("o", "x", { S: 1 }), ledger },
       { ...giveBack("o", "y", { S: 2 }), ledger },
@@ -256,7 +256,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
     const returned: RememberedLine = {
       ...{ ...line, ...unsettled, kind: "return", amount: 2, newStock: 7, seq: 4 },
     };
-    const ledger = { bookedSeq: 9, sold: [line], returned: [] };
+    const ledger = { appliedSeq: 9, sold: [line], returned: [] };
     const outcomes = await decide(
       store,
       { ...giveBack("o", "y", { S: 1 }), ledger },

@@ -146,7 +146,7 @@ export function ownerSuite(name: string, make: MakeStore, options: SuiteOptions 
     assert.ok(await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 9, token: "t" }));
     const what = { sku: "S", kind: "deduct", amount: 2, newStock: 8, seq: 1, atMs: 1, userId: "u" };
     const sold: RememberedLine = { ...unsettled, ...what, units: 2, actor: "shop" };
-    const ledger = { bookedSeq: 9, sold: [sold], returned: [] };
+    const ledger = { appliedSeq: 9, sold: [sold], returned: [] };
     const outcomes = await decide(
       store,
       { ...asOwner("other", giveBack("o", "r", { S: 1 })), ledger },

@@ -1,5 +1,5 @@
 /**
- * The books are the whole truth: replaying a shard's log into the ledger gives the same stock, and a store that
+ * The ledger is the whole truth: replaying a shard's log into the ledger gives the same stock, and a store that
  * is filled from that ledger goes on as the first one would have, answer by answer.
  */
 import assert from "node:assert/strict";
@@ -52,11 +52,11 @@ async function decideWithLedger(store: StockStore, command: Command, ledger: Led
   const [outcome] = await decide(store, command);
   if (outcome?.kind === "order") return { ...outcome, forgottenSeq: 0 };
   if (outcome?.kind !== "forgotten" || command.kind !== "return") return outcome;
-  const { lines: sold, bookedSeqs } = await ledger.findOrder(command.orderId);
+  const { lines: sold, appliedSeqs } = await ledger.findOrder(command.orderId);
   const returned = await ledger.findReturn(command.orderId, command.returnId);
   const [again] = await decide(store, {
     ...command,
-    ledger: { bookedSeq: bookedSeqs.get(0) ?? 0, sold, returned },
+    ledger: { appliedSeq: appliedSeqs.get(0) ?? 0, sold, returned },
   });
   return again;
 }

@@ -8,8 +8,8 @@ import { StoreError } from "../../src/domain/errors.ts";
 import { type StockStore } from "../../src/decide/store.ts";
 import { Connection } from "../../src/redis/connection.ts";
 import { allShardKeys } from "../../src/redis/keys.ts";
-import { Links } from "../../src/redis/shard_connections.ts";
-import { Servers } from "../../src/redis/cluster_map.ts";
+import { ShardConnections } from "../../src/redis/shard_connections.ts";
+import { ClusterMap } from "../../src/redis/cluster_map.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedRedis } from "../../tools/servers/shared.ts";
@@ -21,8 +21,8 @@ const LIMITS = { userLimitMs: 1000, idempotencyWindowMs: 86_400_000, backlogMax:
 /** A store of the same keys as another one, by another address. */
 async function openStore(url: string, namespace: string): Promise<StockStore & AsyncDisposable> {
   const place = { namespace, shards: 1 };
-  const servers = new Servers([url], place, { name: "rights", world, onError() {} });
-  const links = new Links(servers, "shard");
+  const servers = new ClusterMap([url], place, { name: "rights", world, onError() {} });
+  const links = new ShardConnections(servers, "shard");
   await links.whenReady(0, 5000);
   const store = new RedisStore(links, { ...place, deployment: "" }, { ...LIMITS, replicaTimeoutMs: 1000 });
   return Object.assign(store, {
@@ -152,10 +152,10 @@ Deno.test("a full store: a sale is refused with its own outcome, reads of operat
   assert.match(view.refusal, /^OOM /);
   assert.equal(view.position.seq, 1);
   const { deployment } = view;
-  const visit = await under.control.visit(0, { epoch: 1, seq: 1 }, deployment ?? "", armedNonce);
+  const visit = await under.control.acknowledge(0, { epoch: 1, seq: 1 }, deployment ?? "", armedNonce);
   assert.deepEqual([visit.kind, visit.head, visit.refusal], ["armed", 1, undefined]);
   assert.equal((await under.control.inspect(0)).applied, 1);
-  await under.control.note(0, deployment ?? "", { kind: "promises_off", off: ["a promise"] });
+  await under.control.publish(0, deployment ?? "", { kind: "promises_off", off: ["a promise"] });
   await redis.cli("CONFIG", "SET", "maxmemory", "0");
   assert.equal((await under.control.inspect(0)).refusal, "");
   assert.equal((await decide(under.store, deduct("o1", "sku")))[0]?.kind, "accepted");
@@ -168,22 +168,22 @@ Deno.test("a master without enough replicas: the worker's visit reads what it ma
   await decide(under.store, adjust("d1", "sku", 10));
   const owner = (await under.control.inspect(0)).deployment ?? "";
   await redis.cli("CONFIG", "SET", "min-replicas-to-write", "1");
-  const visit = await under.control.visit(0, { epoch: 1, seq: 1 }, owner, armedNonce);
+  const visit = await under.control.acknowledge(0, { epoch: 1, seq: 1 }, owner, armedNonce);
   assert.deepEqual([visit.kind, visit.head], ["armed", 1]);
   assert.match(visit.refusal ?? "", /^NOREPLICAS /);
   assert.match((await under.control.inspect(0)).refusal, /^NOREPLICAS /);
   assert.equal(
-    (await under.control.visit(0, { epoch: 2, seq: 1 }, owner, armedNonce)).kind,
+    (await under.control.acknowledge(0, { epoch: 2, seq: 1 }, owner, armedNonce)).kind,
     "lost",
     "another epoch",
   );
   assert.equal(
-    (await under.control.visit(0, { epoch: 1, seq: 2 }, owner, armedNonce)).kind,
+    (await under.control.acknowledge(0, { epoch: 1, seq: 2 }, owner, armedNonce)).kind,
     "lost",
     "a store that went back",
   );
   assert.equal(
-    (await under.control.visit(0, { epoch: 1, seq: 1 }, "other", armedNonce)).kind,
+    (await under.control.acknowledge(0, { epoch: 1, seq: 1 }, "other", armedNonce)).kind,
     "lost",
     "another deployment",
   );

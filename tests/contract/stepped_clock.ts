@@ -13,8 +13,8 @@ import type { StockStore } from "../../src/decide/store.ts";
 import { RedisStream } from "../../src/redis/stream.ts";
 import type { Connection } from "../../src/redis/connection.ts";
 import { allShardKeys } from "../../src/redis/keys.ts";
-import { Links } from "../../src/redis/shard_connections.ts";
-import { Servers } from "../../src/redis/cluster_map.ts";
+import { ShardConnections } from "../../src/redis/shard_connections.ts";
+import { ClusterMap } from "../../src/redis/cluster_map.ts";
 import { realWorld } from "../../src/runtime/world.ts";
 import { armEmpty, deployment, type StoreUnderTest } from "./store_suite.ts";
 
@@ -22,8 +22,8 @@ import { armEmpty, deployment, type StoreUnderTest } from "./store_suite.ts";
 export interface SteppedStore extends StoreUnderTest {
   /** From now on it is `nowMs` for the store. */
   setTime(nowMs: number): Promise<void>;
-  /** The worker visits, with these settings: everything decided up to now is in the ledger, or up to `bookedSeq`. */
-  visit(limits: DecisionLimits, bookedSeq?: number): Promise<void>;
+  /** The worker visits, with these settings: everything decided up to now is in the ledger, or up to `appliedSeq`. */
+  acknowledge(limits: DecisionLimits, appliedSeq?: number): Promise<void>;
   /** The same shard for another caller, whose own settings are these. */
   asCaller(limits: DecisionLimits): StockStore;
 }
@@ -41,9 +41,9 @@ export async function makeSteppedMemory(limits: DecisionLimits, nowMs: number): 
       timeMs = nowMs;
       return Promise.resolve();
     },
-    visit(limits, bookedSeq) {
+    acknowledge(limits, appliedSeq) {
       store.limits = limits;
-      return visit(store, bookedSeq);
+      return acknowledge(store, appliedSeq);
     },
     asCaller: () => store,
     [Symbol.asyncDispose]: () => store.close(),
@@ -58,7 +58,7 @@ export async function makeSteppedRedis(
 ): Promise<SteppedStore> {
   const place = { namespace: `t${crypto.randomUUID().slice(0, 8)}`, shards: 1 };
   const [meta = ""] = allShardKeys(place)[0] ?? [];
-  const servers = new Servers([url], place, { name: "test", world: realWorld, onError() {} });
+  const servers = new ClusterMap([url], place, { name: "test", world: realWorld, onError() {} });
   const links = new SteppedLinks(servers, "shard");
   await links.whenReady(0, 5000);
   const controlWith = (limits: DecisionLimits) =>
@@ -72,13 +72,13 @@ export async function makeSteppedRedis(
   const control = controlWith(limits);
   await setTime(nowMs);
   await armEmpty(control);
-  const log = new RedisStream(new Links(servers, "shard"), place);
+  const log = new RedisStream(new ShardConnections(servers, "shard"), place);
   return {
     store: asCaller(limits),
     control,
     log,
     setTime,
-    visit: (limits, bookedSeq) => visit(controlWith(limits), bookedSeq),
+    acknowledge: (limits, appliedSeq) => acknowledge(controlWith(limits), appliedSeq),
     asCaller,
     async [Symbol.asyncDispose]() {
       await Promise.all([links.close(), log.close(), servers.close()]);
@@ -86,16 +86,19 @@ export async function makeSteppedRedis(
   };
 }
 
-async function visit(control: ShardControl, bookedSeq?: number): Promise<void> {
+async function acknowledge(control: ShardControl, appliedSeq?: number): Promise<void> {
   const { position, nonce: known } = await control.inspect(0);
-  await control.visit(0, { ...position, seq: bookedSeq ?? position.seq }, deployment, { known, next: known });
+  await control.acknowledge(0, { ...position, seq: appliedSeq ?? position.seq }, deployment, {
+    known,
+    next: known,
+  });
 }
 
 /** Digests of the scripts as the product knows them, and of those that Redis gets. */
 const digests = new Map<string, string>();
 const sha1 = (text: string) => createHash("sha1").update(text).digest("hex");
 
-class SteppedLinks extends Links {
+class SteppedLinks extends ShardConnections {
   readonly #stepped = new WeakMap<Connection, Connection>();
 
   override run<T>(shard: number, use: (connection: Connection) => Promise<T>): Promise<T> {

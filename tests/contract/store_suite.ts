@@ -339,7 +339,7 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
       await decide(store, adjust("a", "S", 9), deduct("o-1", "S"), deduct("o-2", "S"));
       const outcomes = await decide(store, deduct("o-3", "S"), deduct("o-1", "S"), adjust("b", "S", 1));
       assert.deepEqual(outcomes.map((outcome) => outcome.kind), ["backlog_full", "accepted", "accepted"]);
-      const visit = await control.visit(0, { epoch: 1, seq: 4 }, deployment, armedNonce);
+      const visit = await control.acknowledge(0, { epoch: 1, seq: 4 }, deployment, armedNonce);
       assert.deepEqual([visit.kind, visit.head], ["armed", 4]);
       assert.equal((await decide(store, deduct("o-3", "S")))[0]?.kind, "accepted");
     },
@@ -352,7 +352,7 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
     await decide(store, adjust("a", "S", 9));
     const someone = "00000000-0000-4000-8000-000000000002";
     for (const [epoch, whose] of [[2, deployment], [1, someone]] as const) {
-      const { kind, head } = await control.visit(0, { epoch, seq: 1 }, whose, armedNonce);
+      const { kind, head } = await control.acknowledge(0, { epoch, seq: 1 }, whose, armedNonce);
       assert.deepEqual([kind, head], ["lost", 1]);
     }
     await control.disarm(0, someone);

@@ -10,8 +10,8 @@ import { KafkaTopic } from "../../src/kafka/topic.ts";
 import { RedisStream } from "../../src/redis/stream.ts";
 import { RelayedLog } from "../../src/log/relayed_log.ts";
 import { allShardKeys, keyNames } from "../../src/redis/keys.ts";
-import { Links } from "../../src/redis/shard_connections.ts";
-import { Servers } from "../../src/redis/cluster_map.ts";
+import { ShardConnections } from "../../src/redis/shard_connections.ts";
+import { ClusterMap } from "../../src/redis/cluster_map.ts";
 import { realWorld } from "../../src/runtime/world.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { deployment, type StoreUnderTest } from "./store_suite.ts";
@@ -80,8 +80,11 @@ export async function makeRedisStore(
 ): Promise<RedisUnderTest> {
   const place = { namespace: `t${crypto.randomUUID().slice(0, 8)}`, shards };
   const all = { ...defaults, ...limits };
-  const servers = new Servers([url].flat(), place, { name: "test", world: realWorld, onError() {} });
-  const links = { store: new Links(servers, "shard"), control: new Links(servers, "server") };
+  const servers = new ClusterMap([url].flat(), place, { name: "test", world: realWorld, onError() {} });
+  const links = {
+    store: new ShardConnections(servers, "shard"),
+    control: new ShardConnections(servers, "server"),
+  };
   await Promise.all(Object.values(links).map((each) => each.whenReady(0, 5000)));
   const store = new RedisStore(links.store, { ...place, deployment: "" }, { ...all, replicaTimeoutMs: 1000 });
   const control = new RedisControl(links.control, {
@@ -91,7 +94,7 @@ export async function makeRedisStore(
     replicaTimeoutMs: 5000,
   });
   await control.inspect(0); // loads the scripts
-  const log = new RedisStream(new Links(servers, "shard"), place);
+  const log = new RedisStream(new ShardConnections(servers, "shard"), place);
   return {
     namespace: place.namespace,
     store,

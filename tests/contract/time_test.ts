@@ -72,9 +72,9 @@ test("a caller with other settings wipes no limit: those of the deployment count
 
 test("a setting that is changed decides from the worker's next visit on", async (parts) => {
   await decide(parts.store, deduct("o-1", "S"));
-  await parts.visit({ ...limits, userLimitMs: 0 });
+  await parts.acknowledge({ ...limits, userLimitMs: 0 });
   assert.deepEqual(kinds(await decide(parts.store, deduct("o-2", "S"))), ["accepted"]);
-  await parts.visit({ ...limits, userLimitMs: hour, backlogMax: 1 }, 1);
+  await parts.acknowledge({ ...limits, userLimitMs: hour, backlogMax: 1 }, 1);
   await parts.at(30 * minute);
   assert.deepEqual(kinds(await decide(parts.store, deduct("o-3", "S"), deduct("o-3", "S", 1, "bob"))), [
     "rate_limited",
@@ -88,7 +88,7 @@ test("an order with an open hold is never forgotten, also when the window is low
   for (let ms = 70 * second; ms < 5 * minute; ms += 70 * second) {
     await parts.at(ms);
     await decide(parts.store, adjust(`turn-${ms}`, "S", 0));
-    await parts.visit(short);
+    await parts.acknowledge(short);
   }
   assert.deepEqual(kinds(await decide(parts.store, confirm("held"))), ["settled"]);
   await parts.at(5 * minute);
@@ -97,7 +97,7 @@ test("an order with an open hold is never forgotten, also when the window is low
   assert.equal(late?.kind, "reservation_expired");
   for (const ms of [7 * minute, 9 * minute, 11 * minute]) {
     await parts.at(ms);
-    await parts.visit(short);
+    await parts.acknowledge(short);
     await decide(parts.store, adjust(`turn-${ms}`, "S", 0));
   }
   const [held, lapsed, order] = await decide(parts.store, confirm("held"), confirm("lapses"), lookup("o"));
@@ -111,7 +111,7 @@ test("an extended hold is remembered to its new end when the window is lowered",
   await decide(parts.store, { kind: "extend", owner: "", orderId: "held", holdMs: 5 * minute, ...origin });
   for (let ms = 70 * second; ms < 5 * minute; ms += 70 * second) {
     await parts.at(ms);
-    await parts.visit({ ...off, idempotencyWindowMs: minute });
+    await parts.acknowledge({ ...off, idempotencyWindowMs: minute });
     await decide(parts.store, adjust(`turn-${ms}`, "S", 0));
   }
   assert.deepEqual(kinds(await decide(parts.store, confirm("held"))), ["settled"]);
@@ -122,10 +122,10 @@ test(
   async (parts) => {
     await decide(parts.store, deduct("o", "S", 2));
     await parts.at(4 * minute);
-    await parts.visit({ ...off, idempotencyWindowMs: hour });
+    await parts.acknowledge({ ...off, idempotencyWindowMs: hour });
     for (const ms of [6 * minute, 12 * minute, 59 * minute]) {
       await parts.at(ms);
-      await parts.visit({ ...off, idempotencyWindowMs: hour });
+      await parts.acknowledge({ ...off, idempotencyWindowMs: hour });
       await decide(parts.store, adjust(`turn-${ms}`, "S", 0));
     }
     const [again] = await decide(parts.store, deduct("o", "S", 2));
@@ -138,13 +138,13 @@ test("only what the ledger has is forgotten, however long it lags", async (parts
   await decide(parts.store, deduct("o", "S", 2));
   for (let day = 1; day <= 3; day++) {
     await parts.at(24 * day * hour);
-    await parts.visit(limits, 1);
+    await parts.acknowledge(limits, 1);
     await decide(parts.store, adjust(`day-${day}`, "S", 0));
   }
   const [again, order] = await decide(parts.store, deduct("o", "S", 2), lookup("o"));
   assert.ok(again?.kind === "accepted" && again.replayed);
   assert.ok(order?.kind === "order" && order.lines.length === 1 && order.forgottenSeq === 0);
-  await parts.visit(limits);
+  await parts.acknowledge(limits);
   await decide(parts.store, adjust("booked", "S", 0));
   const [forgotten] = await decide(parts.store, lookup("o"));
   assert.ok(forgotten?.kind === "order" && forgotten.lines.length === 0);
@@ -167,7 +167,7 @@ test("a clock that is set back an hour does not stop what is old from being forg
   await decide(parts.store, deduct("o-1", "S"));
   for (let ms = -hour; ms <= -hour + 13 * minute; ms += 2 * minute) {
     await parts.at(ms);
-    await parts.visit(off);
+    await parts.acknowledge(off);
     await decide(parts.store, adjust(`turn-${ms}`, "S", 0));
   }
   const [order] = await decide(parts.store, lookup("o-1"));
@@ -177,12 +177,12 @@ test("a clock that is set back an hour does not stop what is old from being forg
 test("a clock that jumps ahead and comes back keeps limits within their length, and orders a window", async (parts) => {
   await parts.at(10 * minute);
   await decide(parts.store, deduct("ahead", "S"));
-  await parts.visit(limits);
+  await parts.acknowledge(limits);
   await parts.at(second);
   const [limited] = await decide(parts.store, deduct("o-1", "S"), adjust("b", "S", 0));
   assert.deepEqual(limited, { kind: "rate_limited", sku: "S", retryAfterMs: 10 * minute });
   await parts.at(second + 5 * minute - 1);
-  await parts.visit(limits);
+  await parts.acknowledge(limits);
   await decide(parts.store, adjust("c", "S", 0));
   const [again] = await decide(parts.store, deduct("ahead", "S"));
   assert.ok(again?.kind === "accepted" && again.replayed);

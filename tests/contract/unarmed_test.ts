@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { RedisStore } from "../../src/redis/store.ts";
 import { allShardKeys } from "../../src/redis/keys.ts";
-import { Links } from "../../src/redis/shard_connections.ts";
-import { Servers } from "../../src/redis/cluster_map.ts";
+import { ShardConnections } from "../../src/redis/shard_connections.ts";
+import { ClusterMap } from "../../src/redis/cluster_map.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { makeRedisStore } from "./stores.ts";
@@ -14,8 +14,8 @@ const LIMITS = { userLimitMs: 0, idempotencyWindowMs: 3_600_000, backlogMax: 100
 /** An API's store, and what it was told of reasons. */
 async function openApi(url: string, namespace: string, deployment: string | null = owner) {
   const place = { namespace, shards: 1 };
-  const servers = new Servers([url], place, { name: "unarmed", world, onError() {} });
-  const links = new Links(servers, "shard");
+  const servers = new ClusterMap([url], place, { name: "unarmed", world, onError() {} });
+  const links = new ShardConnections(servers, "shard");
   await links.whenReady(0, 5000);
   const told: string[] = [];
   const options = { ...LIMITS, onUnarmed: (_: number, reason: string) => told.push(reason) };
@@ -51,11 +51,14 @@ Deno.test("unarmed: the reason is no worker, a worker that verifies or refuses, 
 
   await under.control.disarm(0, owner);
   assert.match(await api.why() ?? "", /no worker has verified it since$/);
-  await under.control.note(0, owner, { kind: "verifying" });
+  await under.control.publish(0, owner, { kind: "verifying" });
   assert.match(await api.why() ?? "", /^its worker began to verify it at 20/);
-  await under.control.note(0, owner, { kind: "refusal", reason: "Cannot arm shard 0 as the test says so" });
+  await under.control.publish(0, owner, {
+    kind: "refusal",
+    reason: "Cannot arm shard 0 as the test says so",
+  });
   assert.equal(await api.why(), "its worker refused it: Cannot arm shard 0 as the test says so");
-  await under.control.note(0, "somebody else", { kind: "refusal", reason: "not ours" });
+  await under.control.publish(0, "somebody else", { kind: "refusal", reason: "not ours" });
   assert.match(await api.why() ?? "", /the test says so$/);
 
   await redis.cli("HDEL", allShardKeys({ namespace: under.namespace, shards: 1 })[0]?.[0] ?? "", "settings");
@@ -87,7 +90,7 @@ Deno.test("unarmed: a Valkey without its Lua module is refused by name", async (
   await using under = await makeRedisStore(valkey.url);
   await using api = await openApi(valkey.url, under.namespace);
   await valkey.cli("MODULE", "UNLOAD", "lua");
-  const bad = (await under.control.findings(0)).filter(({ verdict }) => verdict === "bad");
+  const bad = (await under.control.checkResults(0)).filter(({ verdict }) => verdict === "bad");
   assert.deepEqual(bad.map(({ check }) => check), ["scripting engine"]);
   assert.match(await api.why() ?? "", /^server requirements are not met: .*without its Lua module/);
 });

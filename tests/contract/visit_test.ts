@@ -24,7 +24,10 @@ test("the log keeps 10,000 events behind the ledger, also when the shard was arm
   await armAgain(control, 2);
   await decide(store, adjust("b", "S", 1));
   const applied = first.length + 1;
-  assert.equal((await control.visit(0, { epoch: 2, seq: applied }, deployment, nonce("2"))).kind, "armed");
+  assert.equal(
+    (await control.acknowledge(0, { epoch: 2, seq: applied }, deployment, nonce("2"))).kind,
+    "armed",
+  );
   const { log } = await control.inspect(0);
   assert.deepEqual(
     log?.first,
@@ -36,7 +39,7 @@ test("the log keeps 10,000 events behind the ledger, also when the shard was arm
 
 test("the nonce is renewed when the head has moved, and an idle shard is not written to", async ({ store, control }) => {
   const visit = (known: string, next: string) =>
-    control.visit(0, { epoch: 1, seq: 0 }, deployment, { known, next });
+    control.acknowledge(0, { epoch: 1, seq: 0 }, deployment, { known, next });
   assert.deepEqual(await visit("1", "n1"), { kind: "armed", head: 0, nonce: "1", silentReplicas: 0 });
   await decide(store, adjust("a", "S", 5));
   assert.deepEqual(await visit("1", "n1"), { kind: "armed", head: 1, nonce: "n1", silentReplicas: 0 });
@@ -46,7 +49,7 @@ test("the nonce is renewed when the head has moved, and an idle shard is not wri
 
 test("a visit whose reply was lost is no reason for alarm, an older nonce is", async ({ store, control }) => {
   const visit = (known: string, next: string) =>
-    control.visit(0, { epoch: 1, seq: 0 }, deployment, { known, next });
+    control.acknowledge(0, { epoch: 1, seq: 0 }, deployment, { known, next });
   await decide(store, adjust("a", "S", 5));
   await visit("1", "n1"); // its reply is lost
   assert.deepEqual(await visit("1", "n1"), { kind: "armed", head: 1, nonce: "n1", silentReplicas: 0 });
@@ -59,7 +62,7 @@ test("a visit whose reply was lost is no reason for alarm, an older nonce is", a
 
 test("a head below what is booked disarms the shard at once", async ({ store, control }) => {
   await decide(store, adjust("a", "S", 5));
-  const { kind } = await control.visit(0, { epoch: 1, seq: 2 }, deployment, armedNonce);
+  const { kind } = await control.acknowledge(0, { epoch: 1, seq: 2 }, deployment, armedNonce);
   assert.equal(kind, "went_back");
   const { armed, suspect, applied } = await control.inspect(0);
   assert.deepEqual({ armed, suspect, applied }, { armed: false, suspect: true, applied: 0 });
@@ -69,12 +72,12 @@ test("a head below what is booked disarms the shard at once", async ({ store, co
 
 test("a shard that is visited is not disarmed, one that nobody visits is", async ({ control }) => {
   const someone = "00000000-0000-4000-8000-000000000002";
-  assert.equal(await control.disarmUnvisited(0, deployment, "word"), "noted");
-  await control.visit(0, { epoch: 1, seq: 0 }, deployment, armedNonce);
-  assert.equal(await control.disarmUnvisited(0, deployment, "word"), "noted");
-  await control.disarmUnvisited(0, someone, "word");
+  assert.equal(await control.disarmUnacknowledged(0, deployment, "word"), "noted");
+  await control.acknowledge(0, { epoch: 1, seq: 0 }, deployment, armedNonce);
+  assert.equal(await control.disarmUnacknowledged(0, deployment, "word"), "noted");
+  await control.disarmUnacknowledged(0, someone, "word");
   assert.ok((await control.inspect(0)).armed);
-  assert.equal(await control.disarmUnvisited(0, deployment, "word"), "disarmed");
+  assert.equal(await control.disarmUnacknowledged(0, deployment, "word"), "disarmed");
   assert.ok(!(await control.inspect(0)).armed);
 });
 

@@ -10,7 +10,7 @@ import { dataDir } from "../../tools/servers/run_folder.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { Service, type Stack, startStack } from "../system/stack.ts";
 import { type Forwarder, startForwarder } from "./forwarder.ts";
-import { note, Season, SEASON_ENV, untilUnarmed } from "./fault_scenario.ts";
+import { FaultScenario, note, SCENARIO_ENV, untilUnarmed } from "./fault_scenario.ts";
 
 const ORDERS_AN_ACT = 200;
 /** Sent to a Redis that must not sell. */
@@ -20,7 +20,7 @@ const SELLING_AGAIN_MAX_MS = 4_000;
 const STEP_DEADLINE_MS = 5_000;
 
 /** One deployment behind an address whose server can be replaced. */
-interface Scene {
+interface Fixture {
   readonly redis: RedisServer;
   readonly spare: RedisServer;
   readonly forwarder: Forwarder;
@@ -29,9 +29,9 @@ interface Scene {
 interface Fault {
   readonly what: string;
   /** Done once, before the first strike. */
-  readonly prepare?: (scene: Scene) => Promise<void>;
-  /** Done with everything booked; `round` counts from 0. */
-  readonly strike: (scene: Scene, round: number) => Promise<unknown>;
+  readonly prepare?: (fixture: Fixture) => Promise<void>;
+  /** Done with everything applied; `round` counts from 0. */
+  readonly strike: (fixture: Fixture, round: number) => Promise<unknown>;
   /** Whether the shard is filled from the ledger after it. */
   readonly rebuilds: boolean;
 }
@@ -88,27 +88,27 @@ for (const fault of FAULTS) {
     await using spare = await startRedis();
     await using forwarder = startForwarder(redis.port);
     const databaseUrl = await sharedPostgres().freshDatabase();
-    await using stack = await startStack({ redisUrl: forwarder.url, databaseUrl, env: SEASON_ENV });
-    const season = await Season.open({ api: stack.api, databaseUrl, orders: 2_000 });
-    const scene = { redis, spare, forwarder };
-    await season.sell(ORDERS_AN_ACT);
-    await fault.prepare?.(scene);
-    await season.untilSold();
+    await using stack = await startStack({ redisUrl: forwarder.url, databaseUrl, env: SCENARIO_ENV });
+    const scenario = await FaultScenario.open({ api: stack.api, databaseUrl, orders: 2_000 });
+    const fixture = { redis, spare, forwarder };
+    await scenario.sell(ORDERS_AN_ACT);
+    await fault.prepare?.(fixture);
+    await scenario.untilSold();
 
     const took: string[] = [];
     for (const [round, worker] of (["stopped", "running", "stopped"] as const).entries()) {
-      await season.sell(ORDERS_AN_ACT);
-      await season.booked();
-      const strike = () => fault.strike(scene, round);
+      await scenario.sell(ORDERS_AN_ACT);
+      await scenario.booked();
+      const strike = () => fault.strike(fixture, round);
       const { ms, rebuilds } = worker === "stopped"
-        ? await strikeWithoutWorker(stack, season, strike)
-        : await strikeWithWorker(stack, season, strike);
+        ? await strikeWithoutWorker(stack, scenario, strike)
+        : await strikeWithWorker(stack, scenario, strike);
       took.push(`${ms} ms`);
       assert.ok(ms < SELLING_AGAIN_MAX_MS, `round ${round}: ${ms} ms until the next sale`);
       assert.equal(rebuilds, fault.rebuilds ? 1 : 0, `round ${round}: rebuilds of the shard`);
     }
     note(`${fault.what}: sold again after ${took.join(", ")}`);
-    const { jumps } = await season.audit();
+    const { jumps } = await scenario.audit();
     assert.deepEqual(jumps, [], "there was no lag, so nothing was lost");
   });
 }
@@ -123,30 +123,34 @@ interface Struck {
 
 async function strikeWithoutWorker(
   { api, worker }: Stack,
-  season: Season,
+  scenario: FaultScenario,
   strike: () => Promise<unknown>,
 ): Promise<Struck> {
   await worker.kill();
   await strike();
   await untilUnarmed(api);
-  const crowd = season.act(PROBES);
-  await crowd.rush();
-  assert.equal(crowd.count("unarmed"), PROBES, `nothing is sold: ${JSON.stringify(crowd.heard.slice(0, 3))}`);
+  const clients = scenario.act(PROBES);
+  await clients.rush();
+  assert.equal(
+    clients.count("unarmed"),
+    PROBES,
+    `nothing is sold: ${JSON.stringify(clients.heard.slice(0, 3))}`,
+  );
   await worker.restart();
-  const ms = await season.untilSold();
-  await crowd.settle();
+  const ms = await scenario.untilSold();
+  await clients.settle();
   return { ms, rebuilds: rebuildsOf(worker, 0) };
 }
 
 async function strikeWithWorker(
   { worker }: Stack,
-  season: Season,
+  scenario: FaultScenario,
   strike: () => Promise<unknown>,
 ): Promise<Struck> {
   const before = worker.logged("shard armed").length;
   await strike();
   // A sale may come before the worker has noticed, if nothing was lost: a script that is still cached, say.
-  const ms = await season.untilSold();
+  const ms = await scenario.untilSold();
   await waitFor(() => worker.logged("shard armed").length > before, {
     deadlineMs: STEP_DEADLINE_MS,
     what: "a verification after the strike",

@@ -6,7 +6,7 @@ import { startPostgres } from "../../tools/servers/postgres.ts";
 import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "../system/books.ts";
-import { Crowd, type Heard } from "../system/load_clients.ts";
+import { type Heard, LoadClients } from "../system/load_clients.ts";
 import { type Order, planOrders, runSeed } from "../system/plan.ts";
 import { type Service, startStack } from "../system/stack.ts";
 import { watchMemory } from "./process_memory.ts";
@@ -16,7 +16,7 @@ const BACKLOG_MAX = 500;
 const SKUS = ["hot-1", "hot-2"];
 const INITIAL = new Map(SKUS.map((sku) => [sku, 1_000_000]));
 /**
- * Resident memory, MB, during a rush of 30,000 orders that nobody books, and while they are booked: about twice
+ * Resident memory, MB, during a rush of 30,000 orders that nobody books, and while they are applied: about twice
  * what was measured (115, 111 and 20). Deno alone takes 70.
  */
 const RSS_MAX_MB = { api: 220, worker: 220, redis: 50 };
@@ -36,9 +36,9 @@ async function startShop(backlogMax: string = "") {
   return { redis, postgres, databaseUrl, api, worker, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
-function crowdOf(seed: number, api: Service, count: number, connections: number): Crowd {
+function clientsOf(seed: number, api: Service, count: number, connections: number): LoadClients {
   const orders = planOrders({ seed, orders: count, skus: SKUS, users: count });
-  return new Crowd({ orders, urls: [api.url], connections });
+  return new LoadClients({ orders, urls: [api.url], connections });
 }
 
 /** What an order hears when it is sent (again): its status, and the code of a refusal or the units left. */
@@ -48,8 +48,8 @@ async function send(api: Service, { orderId, userId, sku, amount }: Order): Prom
   return [status, body.code ?? body.new_stock];
 }
 
-/** The first of the crowd's orders that was accepted, and what it heard. */
-function anAccepted({ orders, heard }: Crowd): { order: Order; heard: Heard & { kind: "accepted" } } {
+/** The first of the clients's orders that was accepted, and what it heard. */
+function anAccepted({ orders, heard }: LoadClients): { order: Order; heard: Heard & { kind: "accepted" } } {
   const index = heard.findIndex(({ kind }) => kind === "accepted");
   const [order, answer] = [orders[index], heard[index]];
   assert.ok(order && answer?.kind === "accepted");
@@ -57,11 +57,16 @@ function anAccepted({ orders, heard }: Crowd): { order: Order; heard: Heard & { 
 }
 
 /** At the limit: accepted = 500, a new sale is refused, a retry and an adjustment are not. */
-async function assertFull(crowd: Crowd, api: Service, redis: RedisServer, booked: number): Promise<void> {
-  assert.equal(crowd.count("accepted"), BACKLOG_MAX);
-  assert.equal(crowd.count("backlog_full"), crowd.answered - BACKLOG_MAX, "all others heard why");
+async function assertFull(
+  clients: LoadClients,
+  api: Service,
+  redis: RedisServer,
+  booked: number,
+): Promise<void> {
+  assert.equal(clients.count("accepted"), BACKLOG_MAX);
+  assert.equal(clients.count("backlog_full"), clients.answered - BACKLOG_MAX, "all others heard why");
   assert.equal(await headOf(redis) - booked, BACKLOG_MAX);
-  const { order, heard } = anAccepted(crowd);
+  const { order, heard } = anAccepted(clients);
   assert.deepEqual(await send(api, { ...order, orderId: "new" }), [503, "backlog_full"]);
   assert.deepEqual(await send(api, order), [200, heard.newStock], "a retry gets its first answer");
   // An adjustment of nothing, so that the audit's figures stay those of the sale.
@@ -79,20 +84,20 @@ for (const away of ["freeze", "kill"] as const) {
     const { redis, postgres, databaseUrl, api } = shop;
     const booked = await drained(redis);
     await postgres[away]();
-    await using crowd = crowdOf(seed, api, 1500, 16);
-    await crowd.rush();
-    await assertFull(crowd, api, redis, booked);
+    await using clients = clientsOf(seed, api, 1500, 16);
+    await clients.rush();
+    await assertFull(clients, api, redis, booked);
 
     const startMs = performance.now();
     await (away === "freeze" ? postgres.thaw() : postgres.start());
     await drained(redis);
     const ms = Math.round(performance.now() - startMs);
-    const { settled } = await audit({ crowd, api, initial: INITIAL, databaseUrl });
+    const { settled } = await audit({ clients, api, initial: INITIAL, databaseUrl });
     // deno-lint-ignore no-console -- the seed repeats the run
     console.log(`seed ${seed}: drained ${ms} ms after ${away} ended`, settled);
     assert.equal(settled.unknown, 1000);
     assert.equal(settled.hadTakenEffect, 0, "backlog_full is no sale");
-    assert.equal(crowd.count("accepted"), 1500, "selling goes on");
+    assert.equal(clients.count("accepted"), 1500, "selling goes on");
   });
 }
 
@@ -102,9 +107,9 @@ Deno.test("backlog: everything drains after worker, API, Redis and PostgreSQL we
   const { redis, postgres, databaseUrl, api, worker } = shop;
   const booked = await drained(redis);
   await postgres.kill();
-  await using crowd = crowdOf(seed, api, 1500, 16);
-  await crowd.rush();
-  await assertFull(crowd, api, redis, booked);
+  await using clients = clientsOf(seed, api, 1500, 16);
+  await clients.rush();
+  await assertFull(clients, api, redis, booked);
   await worker.kill();
   await api.kill();
   await redis.kill();
@@ -113,17 +118,17 @@ Deno.test("backlog: everything drains after worker, API, Redis and PostgreSQL we
   await api.restart();
   const restarting = worker.restart(); // which waits for the ledger
   restarting.catch(() => {}); // awaited below, also when a failure comes first
-  const { order } = anAccepted(crowd);
+  const { order } = anAccepted(clients);
   assert.deepEqual(await send(api, order), [503, "unarmed"], "no one can verify it without the ledger");
   await postgres.start();
   await restarting;
   await api.ready();
   assert.equal(await drained(redis) - booked, BACKLOG_MAX + 1);
-  const { settled, books } = await audit({ crowd, api, initial: INITIAL, databaseUrl });
+  const { settled, books } = await audit({ clients, api, initial: INITIAL, databaseUrl });
   // deno-lint-ignore no-console -- the seed repeats the run
   console.log(`seed ${seed}: drained after four kills`, settled);
   assert.deepEqual(books.jumps, [], "nothing was lost");
-  assert.equal(crowd.count("accepted"), 1500, "selling goes on");
+  assert.equal(clients.count("accepted"), 1500, "selling goes on");
 });
 
 Deno.test("backlog: 30,000 orders that wait for a frozen PostgreSQL take bounded memory in every process", async () => {
@@ -131,10 +136,10 @@ Deno.test("backlog: 30,000 orders that wait for a frozen PostgreSQL take bounded
   await using shop = await startShop();
   const { redis, postgres, databaseUrl, api, worker } = shop;
   const booked = await drained(redis);
-  await using crowd = crowdOf(seed, api, 30_000, 64);
+  await using clients = clientsOf(seed, api, 30_000, 64);
   using memory = watchMemory({ api: api.pid, worker: worker.pid, redis: redis.pid });
   await postgres.freeze();
-  await crowd.rush();
+  await clients.rush();
   assert.equal(await headOf(redis) - booked, 30_000, "none of them was refused");
   const atRush = { ...memory.highest };
   await postgres.thaw();
@@ -143,12 +148,12 @@ Deno.test("backlog: 30,000 orders that wait for a frozen PostgreSQL take bounded
 
   // deno-lint-ignore no-console -- the figures say how far the bounds are
   console.log(
-    `seed ${seed}: ${crowd.ordersPerSecond} orders/s; MB at the rush`,
+    `seed ${seed}: ${clients.ordersPerSecond} orders/s; MB at the rush`,
     atRush,
     "and with the drain",
     memory.highest,
   );
-  await audit({ crowd, api, initial: INITIAL, databaseUrl });
+  await audit({ clients, api, initial: INITIAL, databaseUrl });
   for (const [name, bound] of Object.entries(RSS_MAX_MB)) {
     const found = memory.highest[name as keyof typeof RSS_MAX_MB];
     assert.ok(found > 0 && found <= bound, `${name}: ${found} MB, at most ${bound}`);

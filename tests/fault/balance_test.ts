@@ -11,7 +11,7 @@ import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "../system/books.ts";
-import { Crowd } from "../system/load_clients.ts";
+import { LoadClients } from "../system/load_clients.ts";
 import { planOrders, runSeed } from "../system/plan.ts";
 import { Service } from "../system/stack.ts";
 import { audit } from "./fault_probe.ts";
@@ -22,7 +22,7 @@ const SHARDS = 12;
 const STANDSTILL_MAX_MS = 5_000;
 /** A takeover takes 3 s after a freeze; the rest is a busy machine's. */
 const MOVED_DEADLINE_MS = 20_000;
-/** Apart from a move, the crowd sells in each shard many times a second. */
+/** Apart from a move, the clients sells in each shard many times a second. */
 const SKUS = Array.from({ length: 48 }, (_, index) => `sku-${index}`);
 const INITIAL = new Map(SKUS.map((sku) => [sku, 1_000_000]));
 
@@ -35,7 +35,7 @@ class Watch implements AsyncDisposable {
   readonly #moved = new Map<number, { seq: number; atMs: number }>();
   #shares = new Map<number, number>();
   #isRunning = true;
-  /** The longest time without anything booked in a shard, and in which. */
+  /** The longest time without anything applied in a shard, and in which. */
   standstill = { ms: 0, shard: -1 };
   readonly #ended: Promise<void>;
 
@@ -45,7 +45,7 @@ class Watch implements AsyncDisposable {
   }
 
   /** Shards of each of these workers, in their order. */
-  sharesOf(workers: readonly Service[]): number[] {
+  partitionsOf(workers: readonly Service[]): number[] {
     return workers.map(({ pid }) => this.#shares.get(pid) ?? 0);
   }
 
@@ -96,19 +96,19 @@ Deno.test("workers: 12 shards are shared out evenly as workers join, leave, die 
   await stockUp(api, INITIAL);
 
   const orders = planOrders({ seed, orders: 400_000, skus: SKUS, users: 100_000 });
-  await using crowd = new Crowd({ orders, urls: [api.url], connections: 4 });
+  await using clients = new LoadClients({ orders, urls: [api.url], connections: 4 });
   const moves: Moves = {};
   const standstill = await withConnection(databaseUrl, async (sql) => {
-    const rush = crowd.rush();
-    await crowd.answeredAtLeast(2000);
+    const rush = clients.rush();
+    await clients.answeredAtLeast(2000);
     await using watch = new Watch(sql);
     const even = async (what: string, workers: readonly Service[], shares: readonly number[]) => {
       const startedMs = performance.now();
-      await waitFor(() => isDeepEqual(watch.sharesOf(workers).toSorted(), shares.toSorted()), {
+      await waitFor(() => isDeepEqual(watch.partitionsOf(workers).toSorted(), shares.toSorted()), {
         deadlineMs: MOVED_DEADLINE_MS,
         what: `${shares} shards a worker after ${what}`,
       }).catch((error) => {
-        throw new Error(`${error.message}: ${watch.sharesOf(workers)}, ${watch.leased} leased`, {
+        throw new Error(`${error.message}: ${watch.partitionsOf(workers)}, ${watch.leased} leased`, {
           cause: error,
         });
       });
@@ -133,23 +133,23 @@ Deno.test("workers: 12 shards are shared out evenly as workers join, leave, die 
     const { code } = await one.stop();
     await even("SIGTERM", [two, three], [6, 6]);
     assert.equal(code, 0);
-    await crowd.answeredAtLeast(crowd.answered + 1000);
-    crowd.stop();
+    await clients.answeredAtLeast(clients.answered + 1000);
+    clients.stop();
     await rush;
     const { standstill } = watch;
-    await audit({ crowd, api, initial: INITIAL, databaseUrl });
+    await audit({ clients, api, initial: INITIAL, databaseUrl });
     await watch[Symbol.asyncDispose]();
     return standstill;
   });
 
   // deno-lint-ignore no-console -- the seed repeats the run
   console.log(
-    `seed ${seed}: ${crowd.count("accepted")} accepted, moved after ms`,
+    `seed ${seed}: ${clients.count("accepted")} accepted, moved after ms`,
     moves,
     "stood still",
     standstill,
   );
-  assert.equal(crowd.count("unknown"), 0, "selling goes on whoever has the shards");
+  assert.equal(clients.count("unknown"), 0, "selling goes on whoever has the shards");
   assert.ok(standstill.ms <= STANDSTILL_MAX_MS, JSON.stringify(standstill));
 });
 
@@ -165,7 +165,7 @@ Deno.test("workers: one that cannot reach Redis leaves its shards to the others,
   const shares = (expected: readonly number[], what: string) =>
     withConnection(databaseUrl, async (sql) => {
       await using watch = new Watch(sql);
-      await waitFor(() => isDeepEqual(watch.sharesOf([well, cutOff]), expected), {
+      await waitFor(() => isDeepEqual(watch.partitionsOf([well, cutOff]), expected), {
         deadlineMs: MOVED_DEADLINE_MS,
         what,
       });

@@ -6,8 +6,8 @@ import { RedisControl } from "../../src/redis/control.ts";
 import { RedisStore } from "../../src/redis/store.ts";
 import { StoreError } from "../../src/domain/errors.ts";
 import { allShardSlots } from "../../src/redis/keys.ts";
-import { Links } from "../../src/redis/shard_connections.ts";
-import { Servers } from "../../src/redis/cluster_map.ts";
+import { ShardConnections } from "../../src/redis/shard_connections.ts";
+import { ClusterMap } from "../../src/redis/cluster_map.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
 import { adjust, armAgain, armEmpty, decide, deduct, inTime } from "../contract/store_suite.ts";
 import { type RedisCluster, startCluster } from "../../tools/servers/cluster.ts";
@@ -25,14 +25,14 @@ const options = { name: "test", world, onError() {} };
 
 /** API's and worker's side of one shard. */
 async function open(urls: readonly string[]) {
-  const servers = new Servers(urls, place, options);
-  const control = new RedisControl(new Links(servers, "server"), {
+  const servers = new ClusterMap(urls, place, options);
+  const control = new RedisControl(new ShardConnections(servers, "server"), {
     ...place,
     limits,
     world,
     replicaTimeoutMs: 5000,
   });
-  const store = new RedisStore(new Links(servers, "shard"), { ...place, deployment: "" }, limits);
+  const store = new RedisStore(new ShardConnections(servers, "shard"), { ...place, deployment: "" }, limits);
   await servers.whenKnown(5000);
   return {
     servers,
@@ -61,8 +61,8 @@ async function failureOf(call: Promise<unknown>): Promise<StoreError> {
 Deno.test("cluster: twelve shards are four on each of three masters, whatever the deployment is called", async () => {
   await using cluster = await startCluster();
   for (const namespace of ["inventory", "a", "summer_sale"]) {
-    const servers = new Servers(cluster.urls.slice(3, 4), { namespace, shards: 12 }, options);
-    const links = new Links(servers, "shard");
+    const servers = new ClusterMap(cluster.urls.slice(3, 4), { namespace, shards: 12 }, options);
+    const links = new ShardConnections(servers, "shard");
     const shards = Array.from({ length: 12 }, (_, shard) => shard);
     // Known from one address, that of a replica: its redirects and what it says of the others.
     await servers.whenKnown(5000);

@@ -8,8 +8,8 @@ import { type RedisCluster, startCluster } from "../../tools/servers/cluster.ts"
 import type { RedisServer } from "../../tools/servers/redis.ts";
 import { startPostgres } from "../../tools/servers/postgres.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "../system/books.ts";
-import { Crowd } from "../system/load_clients.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "../system/books.ts";
+import { LoadClients } from "../system/load_clients.ts";
 import { oneSkuAShard, planOrders, runSeed, wanted } from "../system/plan.ts";
 import { type Service, startStack } from "../system/stack.ts";
 import { note } from "./fault_scenario.ts";
@@ -67,7 +67,7 @@ Deno.test("cluster: 50,000 orders on 12 shards over 3 masters while masters, slo
   // Every other SKU is sold out on the way; the rest lasts.
   const initial = new Map(skus.map((sku, i) => [sku, Math.floor(wanted(orders, sku) * (i % 2 ? 0.4 : 1.1))]));
   await stockUp(api, initial);
-  await using crowd = new Crowd({
+  await using clients = new LoadClients({
     orders,
     urls: [api.url, otherApi.url],
     connections: CONNECTIONS,
@@ -97,34 +97,38 @@ Deno.test("cluster: 50,000 orders on 12 shards over 3 masters while masters, slo
     { what: "a slot is moved", isHeard: true, strike: () => moveAway(cluster, third) },
     { what: "another slot is moved", isHeard: true, strike: () => moveAway(cluster, second) },
   ];
-  const rush = crowd.rush();
+  const rush = clients.rush();
   const struck: string[] = [];
   for (const fault of faults) {
-    await crowd.sells(SOLD_BETWEEN, STEP_DEADLINE_MS);
-    struck.push(`${fault.what}: ${await strike(fault, crowd, api)}`);
+    await clients.sells(SOLD_BETWEEN, STEP_DEADLINE_MS);
+    struck.push(`${fault.what}: ${await strike(fault, clients, api)}`);
   }
-  await crowd.sells(SOLD_BETWEEN, STEP_DEADLINE_MS);
-  assert.ok(crowd.answered < ORDERS, "the rush ended before the last fault had struck");
+  await clients.sells(SOLD_BETWEEN, STEP_DEADLINE_MS);
+  assert.ok(clients.answered < ORDERS, "the rush ended before the last fault had struck");
   await rush;
-  const settled = await crowd.settle(SETTLE_DEADLINE_MS);
+  const settled = await clients.settle(SETTLE_DEADLINE_MS);
 
   const stock = await stockOf(api, skus);
-  const books = await readBooks({ databaseUrl }, stock, STEP_DEADLINE_MS);
-  note(`${crowd.ordersPerSecond} orders/s; struck:`, struck);
-  note(`${crowd.count("accepted")} accepted, ${crowd.count("insufficient_stock")} sold out`, settled);
-  assertBooks({ orders, heard: crowd.heard, initial, left: unitsOf(stock) }, books);
-  assert.equal(crowd.heard.length, ORDERS);
+  const books = await readLedger({ databaseUrl }, stock, STEP_DEADLINE_MS);
+  note(`${clients.ordersPerSecond} orders/s; struck:`, struck);
+  note(`${clients.count("accepted")} accepted, ${clients.count("insufficient_stock")} sold out`, settled);
+  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock) }, books);
+  assert.equal(clients.heard.length, ORDERS);
   assert.deepEqual(books.jumps, [], "no number was lost");
   assert.equal(new Set(books.movements.map(({ shard }) => shard)).size, SHARDS, "every shard has sold");
-  assert.ok(crowd.count("insufficient_stock") > ORDERS / 10, "the stock was too little");
+  assert.ok(clients.count("insufficient_stock") > ORDERS / 10, "the stock was too little");
   assert.ok(settled.hadTakenEffect > 0, "an answer was lost whose order had been accepted");
 });
 
 const slots = allShardSlots({ namespace: "inventory", shards: SHARDS });
 
 /** Strikes once. Returns how many orders felt it, and how long shards could not sell after it. */
-async function strike({ what, isHeard, strike, heal }: Fault, crowd: Crowd, api: Service): Promise<string> {
-  const felt = () => crowd.count(isHeard ? "unknown" : "accepted");
+async function strike(
+  { what, isHeard, strike, heal }: Fault,
+  clients: LoadClients,
+  api: Service,
+): Promise<string> {
+  const felt = () => clients.count(isHeard ? "unknown" : "accepted");
   const before = felt();
   await strike();
   const struckMs = performance.now();

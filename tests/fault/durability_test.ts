@@ -14,7 +14,7 @@ import { refusalOf, saying } from "./fault_probe.ts";
 const LOOK_DEADLINE_MS = 20_000;
 
 /** Waits until `/readyz` says exactly this of promises, in the order of their names. */
-async function promisesOff(api: Service, expected: readonly RegExp[]): Promise<void> {
+async function guaranteesOff(api: Service, expected: readonly RegExp[]): Promise<void> {
   let off: string[] = [];
   await waitFor(async () => {
     off = (await api.get("/readyz")).body.promises_off as string[];
@@ -60,15 +60,15 @@ Deno.test("durability: a setting that is changed while selling is noticed, said 
   const databaseUrl = await sharedPostgres().freshDatabase();
   await using stack = await startStack({ redisUrl: redis.url, databaseUrl });
   const { api, worker } = stack;
-  await promisesOff(api, [noLedgerUrl, ...noReplicas]);
+  await guaranteesOff(api, [noLedgerUrl, ...noReplicas]);
   await redis.cli("CONFIG", "SET", "appendfsync", "everysec");
-  await promisesOff(api, [noLedgerUrl, /power cut of Redis: appendfsync is everysec/, ...noReplicas]);
+  await guaranteesOff(api, [noLedgerUrl, /power cut of Redis: appendfsync is everysec/, ...noReplicas]);
   await redis.cli("CONFIG", "SET", "appendonly", "no");
-  await promisesOff(api, [noLedgerUrl, /appendonly is no/, /appendfsync is everysec/, ...noReplicas]);
+  await guaranteesOff(api, [noLedgerUrl, /appendonly is no/, /appendfsync is everysec/, ...noReplicas]);
   assert.ok(await isReady(api), "DURABILITY=report sells on");
   await redis.cli("CONFIG", "SET", "appendonly", "yes");
   await redis.cli("CONFIG", "SET", "appendfsync", "always");
-  await promisesOff(api, [noLedgerUrl, ...noReplicas]);
+  await guaranteesOff(api, [noLedgerUrl, ...noReplicas]);
 
   // A server that forgets sales is no question of promises.
   await stockUp(api, new Map([["sku", 10]]));
@@ -89,7 +89,7 @@ Deno.test("durability: strict arms on servers that keep every promise, and stops
   const databaseUrl = await sharedPostgres().freshDatabase();
   await using stack = await startStack({ redisUrl: master.url, databaseUrl, env: { DURABILITY: "strict" } });
   const { api, worker } = stack;
-  await promisesOff(api, [noLedgerUrl]);
+  await guaranteesOff(api, [noLedgerUrl]);
   await stockUp(api, new Map([["sku", 10]]));
   await master.cli("CONFIG", "SET", "appendfsync", "everysec");
   assert.match(String(await untilUnready(api)), /^shard 0: unarmed/);
@@ -124,7 +124,7 @@ Deno.test("durability: strict refuses a server without replicas, one that shows 
   await worker.stop();
   await using modest = await Service.start("worker", { ...env, DURABILITY: "report" });
   await api.ready(LOOK_DEADLINE_MS);
-  await promisesOff(api, [
+  await guaranteesOff(api, [
     noLedgerUrl,
     /^cannot tell whether .* power cut of Redis: appendfsync/,
     ...noReplicas,
@@ -138,7 +138,7 @@ Deno.test("durability: the embedded default says that it does not survive a powe
   try {
     await using api = await Service.start("api", { DATA_DIR: folder });
     await api.ready(30_000);
-    await promisesOff(api, [/survives a power cut of its server: fsync is off/]);
+    await guaranteesOff(api, [/survives a power cut of its server: fsync is off/]);
     await api.stop();
     const { code, said } = await runToEnd("api", { DATA_DIR: folder, DURABILITY: "strict" });
     assert.equal(code, 1);

@@ -8,12 +8,12 @@ import type { Sql } from "postgres";
 import { withConnection } from "../../tools/servers/database.ts";
 import type { RedisServer } from "../../tools/servers/redis.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { assertBooks, type Books, readBooks, stockOf, unitsOf } from "../system/books.ts";
-import type { Crowd, Settled } from "../system/load_clients.ts";
+import { assertLedger, type Books, readLedger, stockOf, unitsOf } from "../system/books.ts";
+import type { LoadClients, Settled } from "../system/load_clients.ts";
 import type { Service } from "../system/stack.ts";
 
 const STEP_DEADLINE_MS = 10_000;
-/** A rush leaves tens of thousands of lines behind, booked at some 10,000 a second here. */
+/** A rush leaves tens of thousands of lines behind, applied at some 10,000 a second here. */
 const DRAIN_DEADLINE_MS = 30_000;
 
 /** How often a worker has armed its shard, or found it armed, since its start. */
@@ -48,7 +48,7 @@ export async function headOf(redis: RedisServer): Promise<number> {
   return Number(await redis.cli("HGET", "{inventory:0}:meta", "seq"));
 }
 
-/** Waits until the store was told that everything up to its head is booked; returns that number. */
+/** Waits until the store was told that everything up to its head is applied; returns that number. */
 export async function drained(redis: RedisServer, deadlineMs: number = STEP_DEADLINE_MS): Promise<number> {
   let head = "";
   await waitFor(async () => {
@@ -72,7 +72,7 @@ export function figure(databaseUrl: string, query: string): Promise<number> {
 
 /** A sale that is over, and where to look it up. */
 export interface Ended {
-  readonly crowd: Crowd;
+  readonly clients: LoadClients;
   /** Answers what is left. */
   readonly api: Service;
   readonly initial: ReadonlyMap<string, number>;
@@ -81,11 +81,11 @@ export interface Ended {
 
 /** Settles what is unknown, then asserts that answers, stock and ledger are one and the same. */
 export async function audit(
-  { crowd, api, initial, databaseUrl }: Ended,
+  { clients, api, initial, databaseUrl }: Ended,
 ): Promise<{ settled: Settled; books: Books }> {
-  const settled = await crowd.settle();
+  const settled = await clients.settle();
   const stock = await stockOf(api, initial.keys());
-  const books = await readBooks({ databaseUrl }, stock, DRAIN_DEADLINE_MS);
-  assertBooks({ orders: crowd.orders, heard: crowd.heard, initial, left: unitsOf(stock) }, books);
+  const books = await readLedger({ databaseUrl }, stock, DRAIN_DEADLINE_MS);
+  assertLedger({ orders: clients.orders, heard: clients.heard, initial, left: unitsOf(stock) }, books);
   return { settled, books };
 }

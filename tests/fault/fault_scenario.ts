@@ -4,14 +4,14 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { assertBooks, type Books, readBooks, stockOf, stockUp, unitsOf } from "../system/books.ts";
-import { Crowd, type Heard } from "../system/load_clients.ts";
+import { assertLedger, type Books, readLedger, stockOf, stockUp, unitsOf } from "../system/books.ts";
+import { type Heard, LoadClients } from "../system/load_clients.ts";
 import { type Order, planOrders, runSeed, wanted } from "../system/plan.ts";
 import type { Env, Service } from "../system/stack.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 
 /** The limit of one accepted deduct per user is not what these tests are about. */
-export const SEASON_ENV: Env = { USER_LIMIT_MS: "0", REQUEST_TIMEOUT_MS: "1000" };
+export const SCENARIO_ENV: Env = { USER_LIMIT_MS: "0", REQUEST_TIMEOUT_MS: "1000" };
 
 /** What has hardly any units, and what has more than anybody wants: something can always be sold. */
 const SKUS = { scarce: "scarce", plenty: "plenty" };
@@ -20,7 +20,7 @@ const CONNECTIONS = 16;
 const SOLD_DEADLINE_MS = 15_000;
 
 /** Where the sale takes place. */
-export interface SeasonOptions {
+export interface ScenarioOptions {
   readonly api: Service;
   readonly databaseUrl: string;
   /** Orders that the plan holds, for all acts. */
@@ -28,17 +28,17 @@ export interface SeasonOptions {
 }
 
 /** Orders that are sent act by act, and what was heard of each. */
-export class Season {
+export class FaultScenario {
   /** Of the plan; printed, as it repeats the run. */
   readonly seed: number = runSeed();
-  readonly #options: SeasonOptions;
+  readonly #options: ScenarioOptions;
   readonly #plan: readonly Order[];
   readonly #initial: ReadonlyMap<string, number>;
   readonly #heard = new Map<string, Heard>();
-  readonly #acts = new Set<Crowd>();
+  readonly #acts = new Set<LoadClients>();
   #next = 0;
 
-  private constructor(options: SeasonOptions) {
+  private constructor(options: ScenarioOptions) {
     this.#options = options;
     const skus = Object.values(SKUS);
     this.#plan = planOrders({ seed: this.seed, orders: options.orders, skus, users: options.orders });
@@ -49,15 +49,15 @@ export class Season {
   }
 
   /** Makes the plan and the stock. */
-  static async open(options: SeasonOptions): Promise<Season> {
-    const season = new Season(options);
-    note(`seed ${season.seed}`);
-    await stockUp(options.api, season.#initial);
-    return season;
+  static async open(options: ScenarioOptions): Promise<FaultScenario> {
+    const scenario = new FaultScenario(options);
+    note(`seed ${scenario.seed}`);
+    await stockUp(options.api, scenario.#initial);
+    return scenario;
   }
 
   /** The next orders of the plan; nothing is sent yet. */
-  act(count: number): Crowd {
+  act(count: number): LoadClients {
     const orders = this.#plan.slice(this.#next, this.#next + count);
     assert.equal(orders.length, count, "the plan is too short for the acts of this test");
     this.#next += count;
@@ -65,17 +65,17 @@ export class Season {
   }
 
   /** The same orders once more, one after the other; what was heard of them before counts no longer. */
-  again(crowd: Crowd): Crowd {
-    this.#acts.delete(crowd);
-    return this.#stage(crowd.orders, 1);
+  again(clients: LoadClients): LoadClients {
+    this.#acts.delete(clients);
+    return this.#stage(clients.orders, 1);
   }
 
   /** Sends the next orders, until each has a definite answer. */
-  async sell(count: number): Promise<Crowd> {
-    const crowd = this.act(count);
-    await crowd.rush();
-    await crowd.settle();
-    return crowd;
+  async sell(count: number): Promise<LoadClients> {
+    const clients = this.act(count);
+    await clients.rush();
+    await clients.settle();
+    return clients;
   }
 
   /** Sends one order until it is accepted. Returns how long that took, ms. */
@@ -99,7 +99,7 @@ export class Season {
   /** Waits until the ledger has all that was sold, and reads it. */
   async booked(deadlineMs?: number): Promise<Books> {
     const { api, databaseUrl } = this.#options;
-    return await readBooks({ databaseUrl }, await stockOf(api, this.#initial.keys()), deadlineMs);
+    return await readLedger({ databaseUrl }, await stockOf(api, this.#initial.keys()), deadlineMs);
   }
 
   /** Units of each SKU, as the API says. */
@@ -107,7 +107,7 @@ export class Season {
     return unitsOf(await stockOf(this.#options.api, this.#initial.keys()));
   }
 
-  /** Asserts that every answer of every act, the stock and the books are one and the same. */
+  /** Asserts that every answer of every act, the stock and the ledger are one and the same. */
   async audit(): Promise<Books> {
     for (const { orders, heard } of this.#acts) {
       orders.forEach(({ orderId }, index) => {
@@ -118,15 +118,15 @@ export class Season {
     const books = await this.booked();
     const heard = this.#plan.map(({ orderId }) => this.#heard.get(orderId));
     const left = await this.left();
-    assertBooks({ orders: this.#plan, heard, initial: this.#initial, left }, books);
+    assertLedger({ orders: this.#plan, heard, initial: this.#initial, left }, books);
     return books;
   }
 
-  #stage(orders: readonly Order[], connections: number): Crowd {
+  #stage(orders: readonly Order[], connections: number): LoadClients {
     const urls = [this.#options.api.url];
-    const crowd = new Crowd({ orders, urls, connections, requestTimeoutMs: REQUEST_TIMEOUT_MS });
-    this.#acts.add(crowd);
-    return crowd;
+    const clients = new LoadClients({ orders, urls, connections, requestTimeoutMs: REQUEST_TIMEOUT_MS });
+    this.#acts.add(clients);
+    return clients;
   }
 }
 

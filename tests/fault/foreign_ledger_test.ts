@@ -1,5 +1,5 @@
 /**
- * A worker whose DATABASE_URL leads to another ledger than the one that its Redis was booked in: another deployment's
+ * A worker whose DATABASE_URL leads to another ledger than the one that its Redis was applied in: another deployment's
  * that came up on the address, or a copy.
  */
 import assert from "node:assert/strict";
@@ -11,17 +11,17 @@ import { sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import {
   booked,
+  type Fixture,
+  FIXTURE_OPTIONS,
   openLedgerAt,
-  type Scene,
-  SCENE_OPTIONS,
-  startScene,
+  startFixture,
   startWorkerHere,
   STEP_DEADLINE_MS,
-  untilBooked,
+  untilApplied,
 } from "./worker_fixture.ts";
 
 /** The stock and how it is armed, byte for byte. */
-async function contents({ client, keys }: Scene): Promise<unknown[]> {
+async function contents({ client, keys }: Fixture): Promise<unknown[]> {
   return [await client.hgetall(keys[0] ?? ""), await client.hgetall(keys[1] ?? "")];
 }
 
@@ -39,9 +39,9 @@ async function swap(one: string, other: string): Promise<void> {
 }
 
 /** A ledger in a database of its own, with `sales` sales under the numbers that the scene's shard issues. */
-async function ledgerOf(scene: Scene, sales: number, id?: string): Promise<string> {
+async function ledgerOf(fixture: Fixture, sales: number, id?: string): Promise<string> {
   const url = await sharedPostgres().freshDatabase();
-  const { namespace } = scene.under;
+  const { namespace } = fixture.under;
   const ledger = await openLedgerAt(url, namespace);
   try {
     await ledger.prepare(1);
@@ -63,39 +63,42 @@ async function ledgerOf(scene: Scene, sales: number, id?: string): Promise<strin
   return url;
 }
 
-function deploymentId({ databaseUrl, under: { namespace } }: Scene): Promise<string> {
+function deploymentId({ databaseUrl, under: { namespace } }: Fixture): Promise<string> {
   return withConnection(databaseUrl, async (sql) => {
     const [row] = await sql.unsafe<{ id: string }[]>(`select id::text as id from "${namespace}".deployment`);
     return row?.id ?? assert.fail();
   });
 }
 
-async function sellTen(scene: Scene): Promise<void> {
-  await decide(scene.under.store, adjust("a", "S", 100));
-  for (let i = 0; i < 10; i++) await decide(scene.under.store, deduct(`o-${i}`, "S", 1, `user-${i}`));
-  await untilBooked(scene, 11);
+async function sellTen(fixture: Fixture): Promise<void> {
+  await decide(fixture.under.store, adjust("a", "S", 100));
+  for (let i = 0; i < 10; i++) await decide(fixture.under.store, deduct(`o-${i}`, "S", 1, `user-${i}`));
+  await untilApplied(fixture, 11);
 }
 
 Deno.test(
   "another deployment's PostgreSQL on the worker's address: Redis is not touched, and booking goes on after it",
-  SCENE_OPTIONS,
+  FIXTURE_OPTIONS,
   async () => {
-    await using scene = await startScene(sharedRedis());
-    await sellTen(scene);
-    const theirs = await ledgerOf(scene, 50);
-    await decide(scene.under.store, deduct("before", "S", 1, "before"));
-    await untilBooked(scene, 12);
-    const before = await contents(scene);
-    await swap(scene.databaseUrl, theirs);
-    const refusals = () => scene.lines.filter(({ message }) => message === "ledger of another deployment");
+    await using fixture = await startFixture(sharedRedis());
+    await sellTen(fixture);
+    const theirs = await ledgerOf(fixture, 50);
+    await decide(fixture.under.store, deduct("before", "S", 1, "before"));
+    await untilApplied(fixture, 12);
+    const before = await contents(fixture);
+    await swap(fixture.databaseUrl, theirs);
+    const refusals = () => fixture.lines.filter(({ message }) => message === "ledger of another deployment");
     await waitFor(() => refusals().length > 1, { deadlineMs: STEP_DEADLINE_MS, what: "two refusals" });
-    assert.deepEqual(await contents(scene), before);
+    assert.deepEqual(await contents(fixture), before);
     assert.equal(refusals()[0]?.level, "error");
-    assert.equal((await decide(scene.under.store, deduct("during", "S", 1, "during")))[0]?.kind, "accepted");
-    await swap(scene.databaseUrl, theirs);
-    await untilBooked(scene, 13);
-    assert.equal((await booked(scene)).lost, 0);
-    const armings = scene.lines.filter(({ message }) => message === "shard armed");
+    assert.equal(
+      (await decide(fixture.under.store, deduct("during", "S", 1, "during")))[0]?.kind,
+      "accepted",
+    );
+    await swap(fixture.databaseUrl, theirs);
+    await untilApplied(fixture, 13);
+    assert.equal((await booked(fixture)).lost, 0);
+    const armings = fixture.lines.filter(({ message }) => message === "shard armed");
     assert.deepEqual(
       armings.map(({ fields }) => fields.rebuilt),
       armings.map(() => armings[0]?.fields.rebuilt),
@@ -112,51 +115,51 @@ for (
 ) {
   Deno.test(
     `a worker on a copy of the ledger ${what} refuses itself, and the original's shard sells on`,
-    SCENE_OPTIONS,
+    FIXTURE_OPTIONS,
     async () => {
-      await using scene = await startScene(sharedRedis());
-      await sellTen(scene);
-      const copy = await ledgerOf(scene, sales, await deploymentId(scene));
+      await using fixture = await startFixture(sharedRedis());
+      await sellTen(fixture);
+      const copy = await ledgerOf(fixture, sales, await deploymentId(fixture));
       const lines: LogLine[] = [];
-      await using _staging = await startWorkerHere(scene.under, copy, lines);
+      await using _staging = await startWorkerHere(fixture.under, copy, lines);
       let sold = 0;
       await waitFor(async () => {
-        const [outcome] = await decide(scene.under.store, deduct(`p-${sold}`, "S", 1, `p-${sold}`));
+        const [outcome] = await decide(fixture.under.store, deduct(`p-${sold}`, "S", 1, `p-${sold}`));
         assert.ok(outcome?.kind === "accepted" || outcome?.kind === "insufficient");
         if (outcome.kind === "accepted") sold++;
         return lines.some(({ message }) => message === "shard refused");
       }, { deadlineMs: STEP_DEADLINE_MS, what: "a refusal" });
-      await untilBooked(scene, 11 + sold);
+      await untilApplied(fixture, 11 + sold);
       const said = (from: readonly LogLine[], text: string) => from.filter(({ message }) => message === text);
       assert.match(
         String(said(lines, "shard refused")[0]?.fields.reason),
         /a worker with another ledger keeps it armed/,
       );
       assert.equal(said(lines, "shard armed").length, 0);
-      assert.equal(said(scene.lines, "shard armed").length, 1, "it was never disarmed");
-      assert.equal((await booked(scene)).sales, 10 + sold);
+      assert.equal(said(fixture.lines, "shard armed").length, 1, "it was never disarmed");
+      assert.equal((await booked(fixture)).sales, 10 + sold);
     },
   );
 }
 
 Deno.test(
   "a store that nobody keeps armed is not filled from a copy whose history is another",
-  SCENE_OPTIONS,
+  FIXTURE_OPTIONS,
   async () => {
     const lines: LogLine[] = [];
-    await using scene = await startScene(sharedRedis());
-    await sellTen(scene);
-    const copy = await ledgerOf(scene, 60, await deploymentId(scene));
-    await scene.stopWorker();
-    const before = await contents(scene);
-    await using _staging = await startWorkerHere(scene.under, copy, lines);
+    await using fixture = await startFixture(sharedRedis());
+    await sellTen(fixture);
+    const copy = await ledgerOf(fixture, 60, await deploymentId(fixture));
+    await fixture.stopWorker();
+    const before = await contents(fixture);
+    await using _staging = await startWorkerHere(fixture.under, copy, lines);
     await waitFor(() => lines.some(({ message }) => message === "shard refused"), {
       deadlineMs: STEP_DEADLINE_MS,
       what: "a refusal",
     });
     const [refusal] = lines.filter(({ message }) => message === "shard refused");
     assert.match(String(refusal?.fields.reason), /it belongs to another ledger/);
-    const after = await contents(scene);
+    const after = await contents(fixture);
     assert.deepEqual(after[1], before[1], "the stock is as it was");
   },
 );

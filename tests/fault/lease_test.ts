@@ -9,8 +9,8 @@ import type { Database } from "../../src/ledger/database.ts";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
 import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
 import { RedisStream } from "../../src/redis/stream.ts";
-import { Links } from "../../src/redis/shard_connections.ts";
-import { Servers } from "../../src/redis/cluster_map.ts";
+import { ShardConnections } from "../../src/redis/shard_connections.ts";
+import { ClusterMap } from "../../src/redis/cluster_map.ts";
 import type { Logger } from "../../src/runtime/logger.ts";
 import { startWorker } from "../../src/worker/balancer.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
@@ -19,7 +19,7 @@ import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "../system/books.ts";
-import { Crowd } from "../system/load_clients.ts";
+import { LoadClients } from "../system/load_clients.ts";
 import { planOrders, runSeed } from "../system/plan.ts";
 import { Service, type Stack, startStack } from "../system/stack.ts";
 import { armings, audit, cursorOf, headOf, saying } from "./fault_probe.ts";
@@ -30,9 +30,9 @@ const SKUS = ["hot-1", "hot-2"];
 const INITIAL = new Map(SKUS.map((sku) => [sku, 1_000_000]));
 
 /** A crowd that buys until it is stopped: few buyers, many orders. */
-function endlessCrowd(seed: number, urls: readonly string[]): Crowd {
+function endlessClients(seed: number, urls: readonly string[]): LoadClients {
   const orders = planOrders({ seed, orders: 300_000, skus: SKUS, users: 300_000 });
-  return new Crowd({ orders, urls, connections: 4 });
+  return new LoadClients({ orders, urls, connections: 4 });
 }
 
 /** Two workers; which of them has the lease. */
@@ -43,7 +43,7 @@ async function leaseholder({ workers }: Stack): Promise<{ holder: Service; other
   return armings(one) > 0 ? { holder: one, other: two } : { holder: two, other: one };
 }
 
-/** Milliseconds from `strike` until another worker has booked what was sold after it. */
+/** Milliseconds from `strike` until another worker has applied what was sold after it. */
 async function takeoverMs(
   { redis, databaseUrl, strike }: {
     redis: RedisServer;
@@ -73,19 +73,19 @@ Deno.test("lease: another worker takes over within 5 s of a kill -9 in the middl
   await using stack = await startStack({ redisUrl: redis.url, databaseUrl, workers: 2 });
   const { holder, other } = await leaseholder(stack);
   await stockUp(stack.api, INITIAL);
-  await using crowd = endlessCrowd(seed, [stack.api.url]);
-  const rush = crowd.rush();
-  await crowd.answeredAtLeast(1000);
+  await using clients = endlessClients(seed, [stack.api.url]);
+  const rush = clients.rush();
+  await clients.answeredAtLeast(1000);
   const ms = await takeoverMs({ redis, databaseUrl, strike: () => holder.kill() });
-  crowd.stop();
+  clients.stop();
   await rush;
 
   // deno-lint-ignore no-console -- the seed repeats the run
-  console.log(`seed ${seed}: taken over ${ms} ms after a kill, ${crowd.count("accepted")} accepted`);
-  await audit({ crowd, api: stack.api, initial: INITIAL, databaseUrl });
+  console.log(`seed ${seed}: taken over ${ms} ms after a kill, ${clients.count("accepted")} accepted`);
+  await audit({ clients, api: stack.api, initial: INITIAL, databaseUrl });
   assert.ok(ms <= TAKEOVER_MAX_MS, `${ms} ms`);
   assert.equal(armings(other), 1);
-  assert.equal(crowd.count("unknown"), 0, "selling goes on while nobody has the lease");
+  assert.equal(clients.count("unknown"), 0, "selling goes on while nobody has the lease");
 });
 
 Deno.test("lease: another worker takes over within 5 s of a freeze, and the thawed one does no harm", async () => {
@@ -95,9 +95,9 @@ Deno.test("lease: another worker takes over within 5 s of a freeze, and the thaw
   await using stack = await startStack({ redisUrl: redis.url, databaseUrl, workers: 2 });
   const { holder, other } = await leaseholder(stack);
   await stockUp(stack.api, INITIAL);
-  await using crowd = endlessCrowd(seed, [stack.api.url]);
-  const rush = crowd.rush();
-  await crowd.answeredAtLeast(1000);
+  await using clients = endlessClients(seed, [stack.api.url]);
+  const rush = clients.rush();
+  await clients.answeredAtLeast(1000);
 
   const times: number[] = [];
   // There and back: the second to be frozen has taken over from the first, which must be able to again.
@@ -112,16 +112,16 @@ Deno.test("lease: another worker takes over within 5 s of a freeze, and the thaw
     );
     assert.equal(armings(frozen), before, "a thawed worker arms nothing while another has the lease");
   }
-  crowd.stop();
+  clients.stop();
   await rush;
 
   // deno-lint-ignore no-console -- the seed repeats the run
-  console.log(`seed ${seed}: taken over ${times} ms after a freeze, ${crowd.count("accepted")} accepted`);
-  await audit({ crowd, api: stack.api, initial: INITIAL, databaseUrl });
+  console.log(`seed ${seed}: taken over ${times} ms after a freeze, ${clients.count("accepted")} accepted`);
+  await audit({ clients, api: stack.api, initial: INITIAL, databaseUrl });
   assert.equal(times.length, 2);
   assert.ok(Math.max(...times) <= TAKEOVER_MAX_MS, `${times} ms`);
   assert.deepEqual([armings(holder), armings(other)], [2, 1]);
-  assert.equal(crowd.count("unknown"), 0, "selling goes on while nobody has the lease");
+  assert.equal(clients.count("unknown"), 0, "selling goes on while nobody has the lease");
 });
 
 /** A database on which every lease is free, so that nothing but the cursor keeps two workers apart. */
@@ -142,7 +142,7 @@ async function startGreedyWorker(redisUrl: string, databaseUrl: string) {
     backlogMax: 1_000_000,
     replicaTimeoutMs: 1000,
   };
-  const servers = new Servers([redisUrl], place, { name: "greedy", world, onError() {} });
+  const servers = new ClusterMap([redisUrl], place, { name: "greedy", world, onError() {} });
   const database = openPostgres({
     url: databaseUrl,
     namespace: "inventory",
@@ -151,20 +151,23 @@ async function startGreedyWorker(redisUrl: string, databaseUrl: string) {
   });
   const ledger = await openLedger(withoutLocks(database), world);
   const deployment = await ledger.prepare(1);
-  const log = new RedisStream(new Links(servers, "shard"), place);
-  const control = new RedisControl(new Links(servers, "server"), {
+  const log = new RedisStream(new ShardConnections(servers, "shard"), place);
+  const control = new RedisControl(new ShardConnections(servers, "server"), {
     ...place,
     limits,
     world,
     replicaTimeoutMs: 5000,
   });
-  const store = new RedisStore(new Links(servers, "server"), { ...place, deployment: deployment.id }, limits);
+  const store = new RedisStore(new ShardConnections(servers, "server"), {
+    ...place,
+    deployment: deployment.id,
+  }, limits);
   const messages: string[] = [];
   const note = (message: string) => void messages.push(message);
   const logger: Logger = { debug: note, info: note, warn: note, error: note };
   let commits = 0;
-  const onBooked = () => void commits++;
-  const parts = { ledger, deployment, log, control, store, world, logger, onBooked };
+  const onApplied = () => void commits++;
+  const parts = { ledger, deployment, log, control, store, world, logger, onApplied };
   const worker = startWorker({
     ...parts,
     durability: "report",
@@ -190,9 +193,9 @@ Deno.test("lease: two workers at once do no harm, also when both arm a store tha
   await using api = await Service.start("api", { REDIS_URL: redis.url });
   await api.ready();
   await stockUp(api, INITIAL);
-  await using crowd = endlessCrowd(seed, [api.url]);
-  const rush = crowd.rush();
-  await crowd.answeredAtLeast(1500);
+  await using clients = endlessClients(seed, [api.url]);
+  const rush = clients.rush();
+  await clients.answeredAtLeast(1500);
   // One of them finds the store armed already, or is told that it changed: both end up following it.
   const before = workers.map((worker) => worker.count("shard armed"));
   await redis.kill();
@@ -201,15 +204,15 @@ Deno.test("lease: two workers at once do no harm, also when both arm a store tha
     deadlineMs: 40_000, // two that both believe in their lease may stop one another a few times
     what: "both to follow the store again",
   });
-  await crowd.answeredAtLeast(crowd.answered + 1500);
-  crowd.stop();
+  await clients.answeredAtLeast(clients.answered + 1500);
+  clients.stop();
   await rush;
 
   const commits = workers.map((worker) => worker.commits());
   // deno-lint-ignore no-console -- the seed repeats the run
-  console.log(`seed ${seed}: two workers at once, batches ${commits}, ${crowd.count("accepted")} accepted`);
+  console.log(`seed ${seed}: two workers at once, batches ${commits}, ${clients.count("accepted")} accepted`);
   await api.ready();
-  const { books } = await audit({ crowd, api, initial: INITIAL, databaseUrl });
+  const { books } = await audit({ clients, api, initial: INITIAL, databaseUrl });
   assert.deepEqual(books.jumps, [], "neither has rebuilt what the other was selling from");
   assert.ok(Math.min(...commits) > 20, `both have read the log: ${commits}`);
 });

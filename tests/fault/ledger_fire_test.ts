@@ -1,12 +1,12 @@
 /**
- * The ledger under fire: whatever happens in the middle of a transaction, every line is booked exactly once; and
- * what cannot be booked stops the shard, or is set aside, and says so.
+ * The ledger under fire: whatever happens in the middle of a transaction, every line is applied exactly once; and
+ * what cannot be applied stops the shard, or is set aside, and says so.
  */
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
 import { RedisStore } from "../../src/redis/store.ts";
-import { Links } from "../../src/redis/shard_connections.ts";
-import { Servers } from "../../src/redis/cluster_map.ts";
+import { ShardConnections } from "../../src/redis/shard_connections.ts";
+import { ClusterMap } from "../../src/redis/cluster_map.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
 import { decide, deduct } from "../contract/store_suite.ts";
 import { withConnection } from "../../tools/servers/database.ts";
@@ -14,7 +14,7 @@ import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "../system/books.ts";
-import { Crowd } from "../system/load_clients.ts";
+import { LoadClients } from "../system/load_clients.ts";
 import { planOrders, runSeed } from "../system/plan.ts";
 import { Service, startStack } from "../system/stack.ts";
 import { type ClientMessage, PostgresProxy } from "./postgres_proxy.ts";
@@ -46,9 +46,9 @@ const STEPS = [
 ];
 
 /** A crowd that buys until it is stopped, from one buyer: the ledger always has something to do, and no backlog. */
-function steadyCrowd(seed: number, api: Service): Crowd {
+function steadyCrowd(seed: number, api: Service): LoadClients {
   const orders = planOrders({ seed, orders: 300_000, skus: SKUS, users: 300_000 });
-  return new Crowd({ orders, urls: [api.url], connections: 1 });
+  return new LoadClients({ orders, urls: [api.url], connections: 1 });
 }
 
 /** Waits for what a strike resolves with, but not for ever. */
@@ -67,17 +67,17 @@ async function startFire(seed: number) {
   const proxy = owned.use(new PostgresProxy(databaseUrl));
   const { api, worker } = owned.use(await startStack({ redisUrl: redis.url, databaseUrl: proxy.url }));
   await stockUp(api, INITIAL);
-  const crowd = owned.use(steadyCrowd(seed, api));
-  const rush = crowd.rush();
-  await crowd.answeredAtLeast(20);
+  const clients = owned.use(steadyCrowd(seed, api));
+  const rush = clients.rush();
+  await clients.answeredAtLeast(20);
   const all = owned.move();
   return {
-    ...{ redis, databaseUrl, proxy, api, worker, crowd },
+    ...{ redis, databaseUrl, proxy, api, worker, clients },
     /** Ends the rush, lets the worker book the rest, and audits. */
     async end() {
-      crowd.stop();
+      clients.stop();
       await rush;
-      return await audit({ crowd, api, initial: INITIAL, databaseUrl });
+      return await audit({ clients, api, initial: INITIAL, databaseUrl });
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
@@ -86,7 +86,7 @@ async function startFire(seed: number) {
 Deno.test("ledger: the connection is cut before every message of the transaction, and every line is booked once", async () => {
   const seed = runSeed();
   await using fire = await startFire(seed);
-  const { proxy, worker, crowd } = fire;
+  const { proxy, worker, clients } = fire;
   const struck: ClientMessage[] = [];
   for (let index = 0; struck.at(-1)?.statement !== "commit"; index++) {
     const before = armings(worker);
@@ -98,20 +98,20 @@ Deno.test("ledger: the connection is cut before every message of the transaction
   const { books } = await fire.end();
 
   // deno-lint-ignore no-console -- the seed repeats the run
-  console.log(`seed ${seed}: cut before ${struck.length} messages, ${crowd.count("accepted")} accepted`);
+  console.log(`seed ${seed}: cut before ${struck.length} messages, ${clients.count("accepted")} accepted`);
   assert.equal(proxy.strikes, struck.length);
   assert.deepEqual(STEPS.filter((step) => !struck.some(({ statement }) => step.test(statement))), []);
   // What repeats within a second is one line with a count, written when that second is over.
   const felt = () =>
     worker.logged("shard interrupted").reduce((sum, { repeated }) => sum + Number(repeated ?? 1), 0);
   await saying(worker, "every cut", () => felt() >= struck.length);
-  assert.equal(books.lines.length, crowd.count("accepted"));
+  assert.equal(books.lines.length, clients.count("accepted"));
 });
 
 Deno.test("ledger: the worker is killed between every two steps of the transaction, and every line is booked once", async () => {
   const seed = runSeed();
   await using fire = await startFire(seed);
-  const { proxy, worker, crowd } = fire;
+  const { proxy, worker, clients } = fire;
   for (const step of STEPS) {
     const isNext = ({ index, statement }: ClientMessage) => index >= 0 && step.test(statement);
     const { statement } = await inTime(proxy.strikeNext("hold", isNext), `${step}`);
@@ -124,14 +124,14 @@ Deno.test("ledger: the worker is killed between every two steps of the transacti
   await fire.end();
 
   // deno-lint-ignore no-console -- the seed repeats the run
-  console.log(`seed ${seed}: killed in ${proxy.strikes} places, ${crowd.count("accepted")} accepted`);
+  console.log(`seed ${seed}: killed in ${proxy.strikes} places, ${clients.count("accepted")} accepted`);
   assert.equal(proxy.strikes, STEPS.length);
 });
 
 Deno.test("ledger: the answer to COMMIT is lost, with and without the worker, and every line is booked once", async () => {
   const seed = runSeed();
   await using fire = await startFire(seed);
-  const { proxy, worker, crowd, databaseUrl } = fire;
+  const { proxy, worker, clients, databaseUrl } = fire;
   const isCommit = ({ statement }: ClientMessage) => statement === "commit";
   let committed = 0;
   await withConnection(databaseUrl, async (sql) => {
@@ -150,7 +150,7 @@ Deno.test("ledger: the answer to COMMIT is lost, with and without the worker, an
 
   // deno-lint-ignore no-console -- the seed repeats the run
   console.log(
-    `seed ${seed}: ${proxy.strikes} commits without an answer, ${crowd.count("accepted")} accepted`,
+    `seed ${seed}: ${proxy.strikes} commits without an answer, ${clients.count("accepted")} accepted`,
   );
   assert.equal(proxy.strikes, 4);
   assert.equal(committed, 4);
@@ -159,7 +159,7 @@ Deno.test("ledger: the answer to COMMIT is lost, with and without the worker, an
 Deno.test("ledger: deadlocks, serialisation failures and ended sessions are tried again until they pass", async () => {
   const seed = runSeed();
   await using fire = await startFire(seed);
-  const { worker, crowd, databaseUrl } = fire;
+  const { worker, clients, databaseUrl } = fire;
   const failedWith = (pattern: RegExp) =>
     saying(
       worker,
@@ -200,14 +200,16 @@ Deno.test("ledger: deadlocks, serialisation failures and ended sessions are trie
   const { books } = await fire.end();
 
   // deno-lint-ignore no-console -- the seed repeats the run
-  console.log(`seed ${seed}: ${crowd.count("accepted")} accepted beside deadlock and serialisation failure`);
+  console.log(
+    `seed ${seed}: ${clients.count("accepted")} accepted beside deadlock and serialisation failure`,
+  );
   assert.equal(books.deadLetters, 0, "the server's troubles are no fault of an event");
 });
 
 Deno.test("ledger: a PostgreSQL that turns the worker away is asked again until it lets it in", async () => {
   const seed = runSeed();
   await using fire = await startFire(seed);
-  const { worker, crowd, databaseUrl } = fire;
+  const { worker, clients, databaseUrl } = fire;
   const turnedAway = () =>
     worker.logged("other workers out of sight").filter(({ error }) =>
       /not currently accepting/.test(String(error))
@@ -227,8 +229,8 @@ Deno.test("ledger: a PostgreSQL that turns the worker away is asked again until 
   await fire.end();
 
   // deno-lint-ignore no-console -- the seed repeats the run
-  console.log(`seed ${seed}: turned away ${turnedAway()} times, ${crowd.count("accepted")} accepted`);
-  assert.equal(crowd.count("unknown"), 0, "selling goes on meanwhile");
+  console.log(`seed ${seed}: turned away ${turnedAway()} times, ${clients.count("accepted")} accepted`);
+  assert.equal(clients.count("unknown"), 0, "selling goes on meanwhile");
 });
 
 /** Ends the session of the worker from the server's side, as soon as it has one. */
@@ -281,14 +283,14 @@ Deno.test("ledger: an event that PostgreSQL cannot take is set aside beside its 
   await using shop = await startShop();
   const { redis, databaseUrl, api } = shop;
   const place = { namespace: "inventory", shards: 1 };
-  const servers = new Servers([redis.url], place, { name: "test", world, onError() {} });
+  const servers = new ClusterMap([redis.url], place, { name: "test", world, onError() {} });
   const limits = {
     userLimitMs: 0,
     idempotencyWindowMs: 86_400_000,
     backlogMax: 1000,
     replicaTimeoutMs: 1000,
   };
-  const store = new RedisStore(new Links(servers, "shard"), { ...place, deployment: "" }, limits);
+  const store = new RedisStore(new ShardConnections(servers, "shard"), { ...place, deployment: "" }, limits);
   // The edge refuses NUL; a program of somebody else's that writes past it does not.
   const orders = ["good-1", "bad\0order", "good-2", "good-3"];
   const outcomes = await decide(store, ...orders.map((id) => deduct(id, "sku", 2, `user of ${id}`)));
@@ -318,7 +320,7 @@ Deno.test("ledger: a gap in the log is booked up to, says so and stops the shard
   await using shop = await startShop();
   const { redis, databaseUrl, api, worker } = shop;
   const booked = await drained(redis);
-  await worker.kill(); // one entry an order, none booked: all of them will come in one read
+  await worker.kill(); // one entry an order, none applied: all of them will come in one read
   for (let order = 1; order <= 5; order++) await buy(api, `order-${order}`);
   const log = "{inventory:0}:events";
   const third = (await redis.cli("XRANGE", log, "-", "+")).match(new RegExp(`^\\d+-${booked + 3}$`, "m"))
@@ -329,7 +331,7 @@ Deno.test("ledger: a gap in the log is booked up to, says so and stops the shard
   assert.match(await refusalOf(worker), new RegExp(`the log goes on at ${booked + 4} after ${booked + 2}`));
   const [said] = worker.logged("log cannot be booked");
   assert.equal(said?.level, "error");
-  // How many entries a read has follows from their size, so what comes before the gap may be booked already.
+  // How many entries a read has follows from their size, so what comes before the gap may be applied already.
   assert.match(
     String(said?.why),
     new RegExp(`goes on at ${booked + 4} after (${booked}|${booked + 1}|${booked + 2})$`),
@@ -374,7 +376,7 @@ Deno.test("ledger: a figure that was changed behind its back disarms the shard, 
 /** Makes the store forget its lines: both generations are a window old, one after the other. */
 async function endWindow(redis: RedisServer, api: Service): Promise<void> {
   for (const turn of [1, 2]) {
-    await drained(redis); // only what is booked is forgotten
+    await drained(redis); // only what is applied is forgotten
     await redis.cli("HSET", "{inventory:0}:meta", "orders_since", "0");
     const adjustment_id = `turn-${turn}-${crypto.randomUUID()}`;
     const { status } = await api.post("/api/v1/inventory/other/adjustments", { adjustment_id, delta: 1 });
@@ -445,7 +447,7 @@ Deno.test("ledger: sold, returned, sent again after the window and returned: no 
 for (
   const { moment, step, strike } of [
     { moment: "between commit and giving back", step: /from compensations/, strike: 1 },
-    // The first time it is looked whether the adjustment is booked already, the second time it is being booked.
+    // The first time it is looked whether the adjustment is applied already, the second time it is being applied.
     { moment: "after giving back, before it is noted", step: /update compensations/, strike: 2 },
   ]
 ) {

@@ -1,12 +1,12 @@
 /**
  * Contents made to break something: in ids, in bodies, in what Redis remembers. Whatever it is, it hurts the
- * one request that carries it, and the books hold exactly what was accepted.
+ * one request that carries it, and the ledger hold exactly what was accepted.
  */
 import assert from "node:assert/strict";
 import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { withConnection } from "../../tools/servers/database.ts";
-import { type Books, readBooks, stockOf, stockUp } from "../system/books.ts";
+import { type Books, readLedger, stockOf, stockUp } from "../system/books.ts";
 import { HttpConnection } from "../system/http_connection.ts";
 import { type Service, type Stack, startStack } from "../system/stack.ts";
 import { note } from "./fault_scenario.ts";
@@ -124,8 +124,8 @@ interface Poison {
 
 Deno.test("poison over HTTP: no 5xx, nothing half done, and good orders in the same moment go through", async () => {
   await using redis = await startRedis();
-  await using scene = await openScene(redis);
-  const { api } = scene.stack;
+  await using fixture = await openFixture(redis);
+  const { api } = fixture.stack;
   const before = await position(redis);
 
   const poison = [...brokenOrders(), ...brokenAdjustments()];
@@ -141,7 +141,7 @@ Deno.test("poison over HTTP: no 5xx, nothing half done, and good orders in the s
   for (const path of BROKEN_PATHS) assert.equal((await api.get(path)).status, 400, path);
   assert.equal((await position(redis)).seq, before.seq + NEIGHBOURS, "poison was accepted");
   note(`${poison.length + BROKEN_PATHS.length} requests refused, ${good.length} good ones went through`);
-  const books = await scene.books(["sku"]);
+  const books = await fixture.books(["sku"]);
   assert.equal(books.lines.length, NEIGHBOURS);
   assert.equal(books.deadLetters, 0);
 });
@@ -154,8 +154,8 @@ const BROKEN_PATHS = ["%ED%A0%80", "%FF", "%00", "%1F", "%", "%zz"].flatMap((id)
 
 Deno.test("ids that look like keys, Lua, SQL and JSON are ids: sold, replayed, found and booked as they are", async () => {
   await using redis = await startRedis();
-  await using scene = await openScene(redis);
-  const { api } = scene.stack;
+  await using fixture = await openFixture(redis);
+  const { api } = fixture.stack;
   const skus = STRANGE_IDS.map((id) => ({ id, path: `/api/v1/inventory/${encodeURIComponent(id)}` }))
     .filter(({ id }) => id !== ".."); // a path has another meaning for it
   for (const { id, path } of skus) {
@@ -178,7 +178,7 @@ Deno.test("ids that look like keys, Lua, SQL and JSON are ids: sold, replayed, f
     const found = await api.get(`/api/v1/orders/${encodeURIComponent(id)}`);
     assert.deepEqual((found.body.lines as { sku: string }[]).map(({ sku }) => sku), [id]);
   }
-  const { lines, stock, deadLetters } = await scene.books(["sku"]);
+  const { lines, stock, deadLetters } = await fixture.books(["sku"]);
   assert.deepEqual(lines.map(({ order_id }) => order_id).sort(), skus.map(({ id }) => id).sort());
   assert.ok(lines.every(({ order_id, user_id, sku }) => order_id === sku && user_id === sku));
   assert.ok(skus.every(({ id }) => stock.find(({ sku }) => sku === id)?.available === 8));
@@ -187,8 +187,8 @@ Deno.test("ids that look like keys, Lua, SQL and JSON are ids: sold, replayed, f
 
 Deno.test("sums at the edge of what a SKU can hold are exact, and what is beyond is refused", async () => {
   await using redis = await startRedis();
-  await using scene = await openScene(redis);
-  const { api } = scene.stack;
+  await using fixture = await openFixture(redis);
+  const { api } = fixture.stack;
   const adjust = (id: string, delta: number) =>
     api.post("/api/v1/inventory/huge/adjustments", { adjustment_id: id, delta });
   const most = 10 ** 12;
@@ -237,8 +237,8 @@ const CORRUPTIONS = [
 for (const { what, victims, corrupt, heal } of CORRUPTIONS) {
   Deno.test(`a script that throws on ${what} isolates one command, not its batch`, async () => {
     await using redis = await startRedis();
-    await using scene = await openScene(redis, ["sku", "broken"]);
-    const { api } = scene.stack;
+    await using fixture = await openFixture(redis, ["sku", "broken"]);
+    const { api } = fixture.stack;
     const { seq } = await position(redis);
     await corrupt(redis);
     const order = { sku: victims.sku, user_id: "victim", order_id: victims.orderId, amount: 1 };
@@ -263,7 +263,7 @@ for (const { what, victims, corrupt, heal } of CORRUPTIONS) {
 
     await heal(redis);
     assert.equal((await connection.value.post(PATH, order)).status, 200);
-    const { lines, deadLetters } = await scene.books(["sku", "broken"]);
+    const { lines, deadLetters } = await fixture.books(["sku", "broken"]);
     assert.equal(lines.length, 2 * NEIGHBOURS + 1);
     assert.equal(deadLetters, 0);
   });
@@ -275,13 +275,13 @@ async function scriptErrors(redis: RedisServer): Promise<number> {
   return Number(/errorstat_ERR:count=(\d+)/.exec(errors)?.[1] ?? 0);
 }
 
-interface Scene extends AsyncDisposable {
+interface Fixture extends AsyncDisposable {
   readonly stack: Stack;
-  /** Waits until all that was sold is booked. */
+  /** Waits until all that was sold is applied. */
   books(skus: readonly string[]): Promise<Books>;
 }
 
-async function openScene(redis: RedisServer, skus: readonly string[] = ["sku"]): Promise<Scene> {
+async function openFixture(redis: RedisServer, skus: readonly string[] = ["sku"]): Promise<Fixture> {
   const databaseUrl = await sharedPostgres().freshDatabase();
   const stack = await startStack({ redisUrl: redis.url, databaseUrl, env: ENV });
   await stockUp(stack.api, new Map(skus.map((sku) => [sku, UNITS])));
@@ -289,7 +289,7 @@ async function openScene(redis: RedisServer, skus: readonly string[] = ["sku"]):
     stack,
     async books(skus) {
       const stock = await stockOf(stack.api, skus); // with the head of the whole shard
-      const books = await readBooks({ databaseUrl }, stock);
+      const books = await readLedger({ databaseUrl }, stock);
       await withConnection(databaseUrl, async (sql) => {
         const [row] = await sql`select count(*)::int as count from inventory.compensations`;
         assert.equal(row?.count, 0);

@@ -9,7 +9,7 @@ import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { Service, type Stack, startStack } from "../system/stack.ts";
 import { digest, DIGESTIBLE, position, remembered, untilTold } from "./redis_state.ts";
-import { note, Season, SEASON_ENV, untilUnarmed } from "./fault_scenario.ts";
+import { FaultScenario, note, SCENARIO_ENV, untilUnarmed } from "./fault_scenario.ts";
 
 const STEP_DEADLINE_MS = 10_000;
 /** More than the 64 entries of a transaction: one order an entry, as they are sent one after the other. */
@@ -20,29 +20,31 @@ const SLOW_BOOKING_S = 0.3;
 const OLD_LINES = 200_000;
 
 /** Everything that one test needs. */
-interface Scene extends AsyncDisposable {
+interface Fixture extends AsyncDisposable {
   readonly redis: RedisServer;
   readonly databaseUrl: string;
   readonly stack: Stack;
-  readonly season: Season;
+  readonly scenario: FaultScenario;
 }
 
-async function openScene(workers: number = 1): Promise<Scene> {
+async function openFixture(workers: number = 1): Promise<Fixture> {
   await using started = new AsyncDisposableStack();
   const redis = started.use(await startRedis({ args: DIGESTIBLE }));
   const databaseUrl = await sharedPostgres().freshDatabase();
-  const stack = started.use(await startStack({ redisUrl: redis.url, databaseUrl, workers, env: SEASON_ENV }));
-  const season = await Season.open({ api: stack.api, databaseUrl, orders: 2_000 });
+  const stack = started.use(
+    await startStack({ redisUrl: redis.url, databaseUrl, workers, env: SCENARIO_ENV }),
+  );
+  const scenario = await FaultScenario.open({ api: stack.api, databaseUrl, orders: 2_000 });
   const owned = started.move();
-  return { redis, databaseUrl, stack, season, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { redis, databaseUrl, stack, scenario, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 Deno.test("a flushed Redis gets stock and remembered lines with their answers, under the next epoch", async () => {
-  await using scene = await openScene();
-  const { redis, season, stack: { api, worker } } = scene;
-  const crowd = await season.sell(400);
-  await season.booked();
-  const before = { left: await season.left(), lines: await remembered(redis), ...await position(redis) };
+  await using fixture = await openFixture();
+  const { redis, scenario, stack: { api, worker } } = fixture;
+  const clients = await scenario.sell(400);
+  await scenario.booked();
+  const before = { left: await scenario.left(), lines: await remembered(redis), ...await position(redis) };
 
   await worker.kill();
   await redis.cli("FLUSHALL");
@@ -52,26 +54,26 @@ Deno.test("a flushed Redis gets stock and remembered lines with their answers, u
   const after = await position(redis);
   assert.equal(after.seq, before.seq, "numbers go on, none is issued twice");
   assert.ok(after.epoch > before.epoch, `epoch ${after.epoch} after ${before.epoch}`);
-  assert.deepEqual(await season.left(), before.left);
+  assert.deepEqual(await scenario.left(), before.left);
   assert.equal(await remembered(redis), before.lines);
-  const { replays } = await crowd.settle();
+  const { replays } = await clients.settle();
   assert.ok(replays > 0, "first answers came again");
   assert.equal((await position(redis)).seq, before.seq, "a replay sells nothing");
   const [arming] = worker.logged("shard armed");
   assert.equal(arming?.rebuilt, "the store is empty");
   assert.equal(arming?.lost, 0);
-  await season.sell(200);
-  const { jumps } = await season.audit();
+  await scenario.sell(200);
+  const { jumps } = await scenario.audit();
   assert.deepEqual(jumps, []);
 });
 
 Deno.test("with a lag, exactly the numbers that were noted and not booked are lost, and nothing is sold twice", async () => {
-  await using scene = await openScene();
-  const { redis, databaseUrl, season, stack: { api, worker } } = scene;
-  await season.sell(100);
-  await season.booked();
+  await using fixture = await openFixture();
+  const { redis, databaseUrl, scenario, stack: { api, worker } } = fixture;
+  await scenario.sell(100);
+  await scenario.booked();
   await worker.kill();
-  const lagging = season.again(season.act(LAG_ORDERS));
+  const lagging = scenario.again(scenario.act(LAG_ORDERS));
   await lagging.rush();
   const { seq: head } = await position(redis);
   await slowBooking(databaseUrl, SLOW_BOOKING_S);
@@ -97,23 +99,23 @@ Deno.test("with a lag, exactly the numbers that were noted and not booked are lo
   assert.equal(arming?.lost, lost);
   assert.equal((await position(redis)).seq, head, "a lost number is never issued again");
 
-  // A client who asks again learns the truth: what was booked stands, what was lost is decided anew.
-  const again = season.again(lagging);
+  // A client who asks again learns the truth: what was applied stands, what was lost is decided anew.
+  const again = scenario.again(lagging);
   await again.rush();
   const kept = again.heard.filter((heard) => heard.kind === "accepted" && heard.replayed);
   const sold = answers.filter((heard) => heard.kind === "accepted");
   assert.equal(sold.length - kept.length, lost);
   const stands = (heard: unknown) => answers.some((answer) => sameAnswer(answer, heard));
   assert.ok(kept.every(stands), "what was booked has its first answer");
-  const { jumps } = await season.audit();
+  const { jumps } = await scenario.audit();
   assert.deepEqual(jumps, [{ shard: 0, from_seq: booked, to_seq: head }]);
 });
 
 Deno.test("a worker frozen in the middle of a rebuild changes nothing once another one has armed the shard", async () => {
-  await using scene = await openScene();
-  const { redis, databaseUrl, season, stack: { api, worker } } = scene;
-  await season.sell(100);
-  await season.booked();
+  await using fixture = await openFixture();
+  const { redis, databaseUrl, scenario, stack: { api, worker } } = fixture;
+  await scenario.sell(100);
+  await scenario.booked();
   await worker.kill();
   await addOldLines(databaseUrl);
   await redis.cli("FLUSHALL");
@@ -133,8 +135,8 @@ Deno.test("a worker frozen in the middle of a rebuild changes nothing once anoth
     throw new Error(`${error.message}\n${other.output()}`, { cause: error });
   });
   assert.ok(other.logged("shard armed").length > 0);
-  await season.sell(200);
-  await season.booked();
+  await scenario.sell(200);
+  await scenario.booked();
   await untilTold(redis);
   const before = await digest(redis);
   worker.thaw();
@@ -143,23 +145,23 @@ Deno.test("a worker frozen in the middle of a rebuild changes nothing once anoth
     what: "a thawed worker that notices",
   });
   assert.equal(await digest(redis), before);
-  await season.sell(200);
+  await scenario.sell(200);
   const lines = await remembered(redis);
   assert.ok(lines > OLD_LINES, `${lines} remembered lines`);
   await other.kill();
-  await season.sell(100); // the thawed one takes over, and books this
-  const { cursors, deadLetters } = await season.booked();
+  await scenario.sell(100); // the thawed one takes over, and books this
+  const { cursors, deadLetters } = await scenario.booked();
   assert.equal(cursors[0]?.seq, (await position(redis)).seq);
   assert.equal(deadLetters, 0);
 });
 
 Deno.test("a whole Redis whose log is gone before it was booked is refused, not filled from the ledger", async () => {
-  await using scene = await openScene();
-  const { redis, databaseUrl, season, stack: { api, worker } } = scene;
-  await season.sell(100);
-  await season.booked();
+  await using fixture = await openFixture();
+  const { redis, databaseUrl, scenario, stack: { api, worker } } = fixture;
+  await scenario.sell(100);
+  await scenario.booked();
   await worker.kill();
-  await season.sell(100); // the log alone knows these, beside Redis itself
+  await scenario.sell(100); // the log alone knows these, beside Redis itself
   const [stock, lines] = [await redis.cli("HGETALL", "{inventory:0}:stock"), await remembered(redis)];
   const { seq } = await cursor(databaseUrl);
   assert.ok((await position(redis)).seq > seq, "there is something that is not booked");
@@ -180,9 +182,9 @@ Deno.test("a whole Redis whose log is gone before it was booked is refused, not 
   assert.equal(await redis.cli("HGETALL", "{inventory:0}:stock"), stock);
   assert.equal(await remembered(redis), lines);
   assert.equal((await cursor(databaseUrl)).seq, seq);
-  const crowd = season.act(20);
-  await crowd.rush();
-  assert.equal(crowd.count("unarmed"), 20);
+  const clients = scenario.act(20);
+  await clients.rush();
+  assert.equal(clients.count("unarmed"), 20);
 });
 
 function sameAnswer(one: unknown, other: unknown): boolean {

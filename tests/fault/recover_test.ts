@@ -1,5 +1,5 @@
 /**
- * PostgreSQL goes back to a backup: what the log still has is booked again, and for the rest a person decides with the
+ * PostgreSQL goes back to a backup: what the log still has is applied again, and for the rest a person decides with the
  * count. What was sold is never for sale again without a word, and neither numbers nor epochs are issued twice.
  */
 import assert from "node:assert/strict";

@@ -141,7 +141,7 @@ Deno.test("an API whose Redis user lost a right in the middle: unknown, logged, 
   assert.equal(unready.status, 503);
   assert.match(String(unready.body.missing), /no_rights|unarmed/);
 
-  // The worker has booked what the log had and filled the store from the ledger.
+  // The worker has applied what the log had and filled the store from the ledger.
   await stack.api.ready(STEP_DEADLINE_MS);
   const again = await stack.api.post("/api/v1/reservations", reserve);
   assert.deepEqual([again.status, again.body.code], [201, undefined], JSON.stringify(again.body));

@@ -10,7 +10,7 @@ import { waitFor } from "../../tools/servers/wait.ts";
 import { Service, type Stack, startStack } from "../system/stack.ts";
 import { startForwarder } from "./forwarder.ts";
 import { clientsNamed, digest, DIGESTIBLE, untilTold } from "./redis_state.ts";
-import { note, Season, SEASON_ENV } from "./fault_scenario.ts";
+import { FaultScenario, note, SCENARIO_ENV } from "./fault_scenario.ts";
 
 const ORDERS_AN_ACT = 200;
 const PROBES = 64;
@@ -30,10 +30,10 @@ for (const fresh of [undefined, "worker"] as const) {
     });
     await using forwarder = startForwarder(first.port);
     const databaseUrl = await sharedPostgres().freshDatabase();
-    await using stack = await startStack({ redisUrl: forwarder.url, databaseUrl, env: SEASON_ENV });
-    const season = await Season.open({ api: stack.api, databaseUrl, orders: 2_000 });
-    await season.sell(ORDERS_AN_ACT);
-    await season.booked();
+    await using stack = await startStack({ redisUrl: forwarder.url, databaseUrl, env: SCENARIO_ENV });
+    const scenario = await FaultScenario.open({ api: stack.api, databaseUrl, orders: 2_000 });
+    await scenario.sell(ORDERS_AN_ACT);
+    await scenario.booked();
     await waitFor(async () => await digest(first) === await digest(second), {
       deadlineMs: STEP_DEADLINE_MS,
       what: "a replica in sync",
@@ -42,25 +42,25 @@ for (const fresh of [undefined, "worker"] as const) {
     // Promoted while the master is only out of sight: it stays a master, armed as it was.
     await second.cli("REPLICAOF", "NO", "ONE");
     forwarder.redirect(second.port);
-    await season.untilSold();
-    await season.sell(ORDERS_AN_ACT);
-    await season.booked();
+    await scenario.untilSold();
+    await scenario.sell(ORDERS_AN_ACT);
+    await scenario.booked();
     const leftBehind = await digest(first);
 
     if (fresh) await stack.worker.kill();
     forwarder.redirect(first.port);
     if (fresh) {
-      const crowd = season.act(PROBES);
-      await crowd.rush();
+      const clients = scenario.act(PROBES);
+      await clients.rush();
       assert.equal(await digest(first), leftBehind, "it sold though its successor was armed after it");
       await stack.worker.restart();
-      await crowd.settle();
+      await clients.settle();
     }
-    const ms = await season.untilSold();
+    const ms = await scenario.untilSold();
     note(`sold again after ${ms} ms`);
     assert.ok(ms < SELLING_AGAIN_MAX_MS, `${ms} ms until the next sale`);
-    await season.sell(ORDERS_AN_ACT);
-    await season.audit();
+    await scenario.sell(ORDERS_AN_ACT);
+    await scenario.audit();
     assert.notEqual(await digest(first), leftBehind, "nothing was sold from it: it was not struck");
   });
 }
@@ -82,13 +82,13 @@ async function startNeighbours(): Promise<Neighbours> {
   const forwarder = started.use(startForwarder(redis.port));
   const databaseUrl = await sharedPostgres().freshDatabase();
   const theirDatabase = await sharedPostgres().freshDatabase();
-  const env = { ...SEASON_ENV, DATABASE_URL: databaseUrl };
+  const env = { ...SCENARIO_ENV, DATABASE_URL: databaseUrl };
   const mine = started.use(await startStack({ redisUrl: forwarder.url, databaseUrl, env }));
   const theirs = started.use(
     await startStack({
       redisUrl: theirRedis.url,
       databaseUrl: theirDatabase,
-      env: { ...SEASON_ENV, DATABASE_URL: theirDatabase },
+      env: { ...SCENARIO_ENV, DATABASE_URL: theirDatabase },
     }),
   );
   const owned = started.move();
@@ -106,34 +106,34 @@ async function startNeighbours(): Promise<Neighbours> {
 Deno.test("somebody else's Redis, armed and selling, is neither sold from nor changed", async () => {
   await using all = await startNeighbours();
   const { mine, theirs, theirRedis, databaseUrl } = all;
-  const season = await Season.open({ api: mine.api, databaseUrl, orders: 2_000 });
-  await season.sell(ORDERS_AN_ACT);
-  await season.booked();
+  const scenario = await FaultScenario.open({ api: mine.api, databaseUrl, orders: 2_000 });
+  await scenario.sell(ORDERS_AN_ACT);
+  await scenario.booked();
   await theirs.api.post("/api/v1/inventory/plenty/adjustments", { adjustment_id: "theirs", delta: 500 });
   await untilTold(theirRedis);
   const before = await digest(theirRedis);
 
   all.redirect(theirRedis);
   await refusedAsForeign(mine.worker);
-  const crowd = season.act(PROBES);
-  await crowd.rush();
-  assert.equal(crowd.count("unknown"), PROBES, JSON.stringify(crowd.heard.slice(0, 3)));
+  const clients = scenario.act(PROBES);
+  await clients.rush();
+  assert.equal(clients.count("unknown"), PROBES, JSON.stringify(clients.heard.slice(0, 3)));
   assert.equal(await digest(theirRedis), before, "their state has changed");
 
   all.redirect(all.redis);
-  const ms = await season.untilSold();
+  const ms = await scenario.untilSold();
   note(`sold again after ${ms} ms`);
   assert.ok(ms < SELLING_AGAIN_MAX_MS, `${ms} ms until the next sale`);
-  await crowd.settle();
-  await season.audit();
+  await clients.settle();
+  await scenario.audit();
 });
 
 Deno.test("a worker that was booking while the address changed does not touch somebody else's log", async () => {
   await using all = await startNeighbours();
   const { mine, theirs, theirRedis, databaseUrl } = all;
-  const season = await Season.open({ api: mine.api, databaseUrl, orders: 2_000 });
-  await season.sell(ORDERS_AN_ACT);
-  await season.booked();
+  const scenario = await FaultScenario.open({ api: mine.api, databaseUrl, orders: 2_000 });
+  await scenario.sell(ORDERS_AN_ACT);
+  await scenario.booked();
   await theirs.api.post("/api/v1/inventory/plenty/adjustments", { adjustment_id: "theirs", delta: 500 });
   await untilTold(theirRedis);
   await waitFor(async () => await clientsNamed(theirRedis, "inventory-worker") === IDLE_CONNECTIONS, {
@@ -145,7 +145,7 @@ Deno.test("a worker that was booking while the address changed does not touch so
   await withConnection(databaseUrl, async (sql) => {
     await sql.begin(async (locked) => {
       await locked`lock table inventory.movements in access exclusive mode`;
-      await season.untilSold(); // the worker waits for the lock with it
+      await scenario.untilSold(); // the worker waits for the lock with it
       await waitFor(async () => (await waitingForLocks(databaseUrl)) > 0, {
         deadlineMs: STEP_DEADLINE_MS,
         what: "a worker that waits in the middle of booking",
@@ -165,8 +165,8 @@ Deno.test("a worker that was booking while the address changed does not touch so
   assert.equal(await digest(theirRedis), before, "their state has changed");
   assert.equal(noticed, undefined);
   all.redirect(all.redis);
-  await season.untilSold();
-  await season.audit();
+  await scenario.untilSold();
+  await scenario.audit();
 });
 
 async function refusedAsForeign(worker: Service): Promise<void> {

@@ -8,7 +8,7 @@ import { startCluster } from "../../tools/servers/cluster.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { type Env, Service, startStack } from "../system/stack.ts";
-import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "../system/books.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "../system/books.ts";
 import { armEmpty, deduct, deployment, inTime } from "../contract/store_suite.ts";
 import { makeRedisStore } from "../contract/stores.ts";
 import type { Heard } from "../system/load_clients.ts";
@@ -47,7 +47,7 @@ async function untilReplicated(master: RedisServer): Promise<void> {
   });
 }
 
-async function promisesOff(api: Service): Promise<string> {
+async function guaranteesOff(api: Service): Promise<string> {
   return JSON.stringify((await api.get("/readyz")).body.promises_off);
 }
 
@@ -124,7 +124,7 @@ Deno.test("replicas: without any left selling goes on, and /readyz says which pr
   await replica.kill();
   assert.deepEqual(await buy(api, "first"), [503, "outcome_unknown"], "it may be alive, and be promoted");
   await untilHeard(api, "first", [200, 9]);
-  await waitFor(async () => /replicas there are none/.test(await promisesOff(api)), {
+  await waitFor(async () => /replicas there are none/.test(await guaranteesOff(api)), {
     deadlineMs: STEP_DEADLINE_MS,
     what: "the promise that is off",
   });
@@ -213,9 +213,9 @@ Deno.test("replicas: two masters of a shard at once, each with an API of its own
     });
   }
   const stock = await stockOf(api, ["sku"]);
-  const books = await readBooks({ databaseUrl }, stock);
+  const books = await readLedger({ databaseUrl }, stock);
   const orders = [...heard.keys()];
-  assertBooks({ orders, heard: [...heard.values()], initial, left: unitsOf(stock) }, books);
+  assertLedger({ orders, heard: [...heard.values()], initial, left: unitsOf(stock) }, books);
   assert.equal(stock.get("sku")?.available, 60 - 41);
 });
 

@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { startPostgres } from "../../tools/servers/postgres.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "../system/books.ts";
-import { Crowd } from "../system/load_clients.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "../system/books.ts";
+import { LoadClients } from "../system/load_clients.ts";
 import { type Order, planOrders, runSeed, wanted } from "../system/plan.ts";
 import { startStack } from "../system/stack.ts";
 import { note } from "./fault_scenario.ts";
@@ -73,13 +73,13 @@ Deno.test("a rush of 90,000 orders while worker, API, Redis and PostgreSQL are k
   const orders = mostlyHot(planOrders({ seed, orders: ORDERS, skus: SKUS, users: 8000 }));
   const initial = new Map(STOCK_SHARES.map(([sku, share]) => [sku, Math.floor(wanted(orders, sku) * share)]));
   await stockUp(api, initial);
-  await using crowd = new Crowd({
+  await using clients = new LoadClients({
     orders,
     urls: [api.url],
     connections: CONNECTIONS,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
   });
-  const rush = crowd.rush();
+  const rush = clients.rush();
   const struck: string[] = [];
   const faults = [
     killed("worker", "unnoticed", worker, () => worker.restart()),
@@ -92,43 +92,43 @@ Deno.test("a rush of 90,000 orders while worker, API, Redis and PostgreSQL are k
     frozen("postgres", "unnoticed", postgres),
   ];
   for (const fault of faults) {
-    await crowd.sells(SOLD_BETWEEN, STEP_DEADLINE_MS);
-    struck.push(`${fault.what}: ${await strike(fault, crowd)}`);
+    await clients.sells(SOLD_BETWEEN, STEP_DEADLINE_MS);
+    struck.push(`${fault.what}: ${await strike(fault, clients)}`);
   }
-  await crowd.sells(SOLD_BETWEEN, STEP_DEADLINE_MS);
-  assert.ok(crowd.answered < ORDERS, "the rush ended before the last fault had struck");
+  await clients.sells(SOLD_BETWEEN, STEP_DEADLINE_MS);
+  assert.ok(clients.answered < ORDERS, "the rush ended before the last fault had struck");
   await rush;
-  const settled = await crowd.settle(SETTLE_DEADLINE_MS);
+  const settled = await clients.settle(SETTLE_DEADLINE_MS);
 
   const stock = await stockOf(api, SKUS);
-  const books = await readBooks({ databaseUrl }, stock, STEP_DEADLINE_MS).catch((error) => {
+  const books = await readLedger({ databaseUrl }, stock, STEP_DEADLINE_MS).catch((error) => {
     throw new Error(`${error.message}; the worker says:\n${worker.output()}`, { cause: error });
   });
-  note(`${crowd.ordersPerSecond} orders/s; orders struck or sold meanwhile:`, struck);
-  note(`${crowd.count("accepted")} accepted, ${crowd.count("insufficient_stock")} sold out`, settled);
-  assertBooks({ orders, heard: crowd.heard, initial, left: unitsOf(stock) }, books);
-  assert.equal(crowd.heard.length, ORDERS);
+  note(`${clients.ordersPerSecond} orders/s; orders struck or sold meanwhile:`, struck);
+  note(`${clients.count("accepted")} accepted, ${clients.count("insufficient_stock")} sold out`, settled);
+  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock) }, books);
+  assert.equal(clients.heard.length, ORDERS);
   assert.deepEqual([...new Set(unitsOf(stock).values())], [0], "the last units were sold too");
   assert.deepEqual(books.jumps, [], "no number was lost");
-  assert.ok(crowd.count("insufficient_stock") > ORDERS / 10, "the stock was too little");
+  assert.ok(clients.count("insufficient_stock") > ORDERS / 10, "the stock was too little");
   assert.ok(settled.hadTakenEffect > 0, "an answer was lost whose order had been accepted");
 });
 
 /** Strikes once. Returns how many orders felt its effect. */
-async function strike({ what, effect, strike, lastsMs, heal }: Fault, crowd: Crowd): Promise<number> {
-  const felt = () => crowd.count(effect === "unnoticed" ? "accepted" : "unknown");
-  const [feltBefore, unknownBefore] = [felt(), crowd.count("unknown")];
+async function strike({ what, effect, strike, lastsMs, heal }: Fault, clients: LoadClients): Promise<number> {
+  const felt = () => clients.count(effect === "unnoticed" ? "accepted" : "unknown");
+  const [feltBefore, unknownBefore] = [felt(), clients.count("unknown")];
   await strike();
-  const answered = crowd.answered;
+  const answered = clients.answered;
   if (lastsMs !== undefined) await elapsed(lastsMs);
   else {
     await waitFor(() => felt() > feltBefore, { deadlineMs: STEP_DEADLINE_MS, what: `a strike of '${what}'` });
   }
   // What was on the wire already may still arrive: an answer for each buyer.
-  const isSilent = crowd.answered - answered <= CONNECTIONS;
-  const strikes = effect === "late" ? (isSilent ? crowd.inFlight : 0) : felt() - feltBefore;
+  const isSilent = clients.answered - answered <= CONNECTIONS;
+  const strikes = effect === "late" ? (isSilent ? clients.inFlight : 0) : felt() - feltBefore;
   assert.ok(strikes > 0, `'${what}' has struck nothing`);
-  if (effect === "unnoticed") assert.equal(crowd.count("unknown"), unknownBefore, `buyers felt '${what}'`);
+  if (effect === "unnoticed") assert.equal(clients.count("unknown"), unknownBefore, `buyers felt '${what}'`);
   await heal();
   return strikes;
 }

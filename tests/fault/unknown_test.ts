@@ -7,7 +7,7 @@ import { runCommand } from "../../tools/servers/command.ts";
 import { startProxy } from "../../tools/proxy.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
-import { readBooks, stockOf, stockUp } from "../system/books.ts";
+import { readLedger, stockOf, stockUp } from "../system/books.ts";
 import { HttpConnection } from "../system/http_connection.ts";
 import { runSeed } from "../system/plan.ts";
 import { Service } from "../system/stack.ts";
@@ -49,8 +49,8 @@ Deno.test("a Redis frozen longer than every deadline: 503 in time, nothing sold 
   await using api = await Service.start("api", { REDIS_URL: forwarder.url, ...ENV });
   await api.ready();
   await stockUp(api, new Map([["sku", UNITS]]));
-  await using crowd = await openBuyers(api);
-  const first = await crowd.buyAll(`${seed}-before`);
+  await using clients = await openBuyers(api);
+  const first = await clients.buyAll(`${seed}-before`);
   assert.ok(first.every(({ status }) => status === 200));
   const before = { ...await position(redis), stock: await redis.cli("HGET", "{inventory:0}:stock", "sku") };
   const memoryBefore = await residentKib(api.pid);
@@ -58,7 +58,9 @@ Deno.test("a Redis frozen longer than every deadline: 503 in time, nothing sold 
   redis.freeze();
   const sentBefore = forwarder.requestBytes;
   const frozen: Answer[] = [];
-  for (let round = 0; round < ROUNDS; round++) frozen.push(...await crowd.buyAll(`${seed}-frozen-${round}`));
+  for (let round = 0; round < ROUNDS; round++) {
+    frozen.push(...await clients.buyAll(`${seed}-frozen-${round}`));
+  }
   const sent = forwarder.requestBytes - sentBefore;
   const lookup = await api.get(`/api/v1/orders/${seed}-frozen-0-0`);
   const grownKib = await residentKib(api.pid) - memoryBefore;
@@ -91,7 +93,7 @@ Deno.test("a Redis frozen longer than every deadline: 503 in time, nothing sold 
   const after = { ...await position(redis), stock: await redis.cli("HGET", "{inventory:0}:stock", "sku") };
   assert.deepEqual(after, before, "sold after the deadline");
 
-  const settled = await crowd.buyAll(`${seed}-frozen-0`);
+  const settled = await clients.buyAll(`${seed}-frozen-0`);
   assert.ok(settled.every(({ status, replayed }) => status === 200 && !replayed));
   const found = await api.get(`/api/v1/orders/${seed}-frozen-0-0`);
   assert.equal(found.status, 200);
@@ -109,14 +111,14 @@ Deno.test("an answer cut in the middle: the order was executed exactly once, and
   await using api = await Service.start("api", { REDIS_URL: `redis://127.0.0.1:${proxy.port}`, ...ENV });
   await api.ready();
   await stockUp(api, new Map([["sku", UNITS]]));
-  await using crowd = await openBuyers(api);
-  await crowd.buyAll(`${seed}-before`);
+  await using clients = await openBuyers(api);
+  await clients.buyAll(`${seed}-before`);
 
   let lost = 0;
   for (let cut = 1; cut <= cuts; cut++) {
     const { seq } = await position(redis);
     proxy.cutReplies(1, { containing: "EVALSHA" });
-    const answers = await crowd.buyAll(`${seed}-cut-${cut}`);
+    const answers = await clients.buyAll(`${seed}-cut-${cut}`);
     assert.equal(proxy.strikes, cut);
     const unknown = answers.filter(({ body }) => body.code === "outcome_unknown");
     assert.ok(unknown.length > 0, "no order was on its way");
@@ -129,13 +131,13 @@ Deno.test("an answer cut in the middle: the order was executed exactly once, and
     const told = answers.filter(({ status }) => status === 200).length;
     assert.ok(executed > told, "the cut answer was that of an order that was executed");
 
-    const again = await crowd.buyAll(`${seed}-cut-${cut}`);
+    const again = await clients.buyAll(`${seed}-cut-${cut}`);
     assert.ok(
       again.every(({ status }) => status === 200),
       JSON.stringify(again.find(({ status }) => status !== 200)),
     );
     assert.equal(again.filter(({ replayed }) => replayed).length, executed, "what was executed is replayed");
-    const third = await crowd.buyAll(`${seed}-cut-${cut}`);
+    const third = await clients.buyAll(`${seed}-cut-${cut}`);
     assert.deepEqual(third.map(({ body }) => body), again.map(({ body }) => body), "the one true answer");
     answers.forEach((answer, index) => {
       if (answer.status === 200) {
@@ -145,7 +147,7 @@ Deno.test("an answer cut in the middle: the order was executed exactly once, and
     assert.equal((await position(redis)).seq, seq + BUYERS, "each order was executed exactly once");
   }
   note(`${cuts} answers cut, ${lost} orders without an answer`);
-  const books = await readBooks({ databaseUrl }, await stockOf(api, ["sku"]));
+  const books = await readLedger({ databaseUrl }, await stockOf(api, ["sku"]));
   assert.equal(books.lines.length, BUYERS * (1 + cuts));
   assert.equal(books.movements.length, 1 + BUYERS * (1 + cuts), "one movement an order, and the adjustment");
   assert.equal(books.stock[0]?.available, UNITS - BUYERS * (1 + cuts));

@@ -10,12 +10,12 @@ import {
   armedAgain,
   booked,
   figures,
-  type Scene,
-  SCENE_OPTIONS as OPTIONS,
+  type Fixture,
+  FIXTURE_OPTIONS as OPTIONS,
   sell,
-  startScene,
+  startFixture,
   STEP_DEADLINE_MS,
-  untilBooked,
+  untilApplied,
 } from "./worker_fixture.ts";
 
 const UNITS = 100;
@@ -26,8 +26,8 @@ const FOUND_MAX_MS = 1000;
 /** Copies and puts back what a shard has. */
 interface Method {
   readonly what: string;
-  readonly copy: (scene: Scene) => Promise<void>;
-  readonly putBack: (scene: Scene) => Promise<void>;
+  readonly copy: (fixture: Fixture) => Promise<void>;
+  readonly putBack: (fixture: Fixture) => Promise<void>;
 }
 
 let dumps: (readonly [string, Uint8Array | null])[] = [];
@@ -62,14 +62,14 @@ const METHODS: readonly Method[] = [
   },
 ];
 
-/** Stock of 100, 10 sold, copied, the other 90 sold and booked. */
-async function sellOut(scene: Scene, { copy }: Method): Promise<void> {
-  await decide(scene.under.store, adjust("a", "scarce", UNITS), adjust("b", "plenty", 1000));
-  await sell(scene, "first", "scarce", SOLD_BEFORE, SOLD_BEFORE);
-  await untilBooked(scene, 2 + SOLD_BEFORE);
-  await copy(scene);
-  assert.equal(await sell(scene, "second", "scarce", UNITS - SOLD_BEFORE, 10), UNITS - SOLD_BEFORE);
-  await untilBooked(scene, 2 + UNITS);
+/** Stock of 100, 10 sold, copied, the other 90 sold and applied. */
+async function sellOut(fixture: Fixture, { copy }: Method): Promise<void> {
+  await decide(fixture.under.store, adjust("a", "scarce", UNITS), adjust("b", "plenty", 1000));
+  await sell(fixture, "first", "scarce", SOLD_BEFORE, SOLD_BEFORE);
+  await untilApplied(fixture, 2 + SOLD_BEFORE);
+  await copy(fixture);
+  assert.equal(await sell(fixture, "second", "scarce", UNITS - SOLD_BEFORE, 10), UNITS - SOLD_BEFORE);
+  await untilApplied(fixture, 2 + UNITS);
 }
 
 for (const method of METHODS) {
@@ -78,13 +78,13 @@ for (const method of METHODS) {
     OPTIONS,
     async () => {
       await using redis = await startRedis({ args: ["--enable-debug-command", "local"] });
-      await using scene = await startScene(redis);
-      await sellOut(scene, method);
-      await method.putBack(scene);
+      await using fixture = await startFixture(redis);
+      await sellOut(fixture, method);
+      await method.putBack(fixture);
       const startMs = performance.now();
       let again = 0;
       for (let isSelling = true; isSelling && again < 80;) {
-        const result = await scene.under.store.decide(0, [{
+        const result = await fixture.under.store.decide(0, [{
           command: deduct(`fork-${again}`, "scarce", 1, `fork-${again}`),
           deadlineMs: 9_000_000_000_000,
         }]);
@@ -94,15 +94,17 @@ for (const method of METHODS) {
       }
       const ms = performance.now() - startMs;
       assert.ok(ms < FOUND_MAX_MS, `sold for ${ms} ms from keys that were put back`);
-      const { fields } = await armedAgain(scene);
+      const { fields } = await armedAgain(fixture);
       assert.match(String(fields.rebuilt), /the store went back/);
       assert.equal(fields.lost, again);
-      assert.deepEqual(await booked(scene), { seq: 2 + UNITS + again, sales: UNITS, lost: again });
-      assert.equal(await sell(scene, "third", "scarce", 5, 1), 0, "sold out");
-      const [store, ledger] = await figures(scene);
+      assert.deepEqual(await booked(fixture), { seq: 2 + UNITS + again, sales: UNITS, lost: again });
+      assert.equal(await sell(fixture, "third", "scarce", 5, 1), 0, "sold out");
+      const [store, ledger] = await figures(fixture);
       assert.deepEqual(store, ledger);
       assert.ok(
-        scene.lines.some(({ level, message }) => level === "error" && message.startsWith("store went back")),
+        fixture.lines.some(({ level, message }) =>
+          level === "error" && message.startsWith("store went back")
+        ),
       );
     },
   );
@@ -113,18 +115,18 @@ for (const method of METHODS) {
       OPTIONS,
       async () => {
         await using redis = await startRedis({ args: ["--enable-debug-command", "local"] });
-        await using scene = await startScene(redis);
-        await sellOut(scene, method);
-        const goOn = scene.holdVisits();
-        // The next visit waits with what it has read: this one is in the books before the keys go back.
-        await method.putBack(scene);
-        const scarce = await sell(scene, "fork", "scarce", UNITS - SOLD_BEFORE, 9);
+        await using fixture = await startFixture(redis);
+        await sellOut(fixture, method);
+        const goOn = fixture.holdVisits();
+        // The next visit waits with what it has read: this one is in the ledger before the keys go back.
+        await method.putBack(fixture);
+        const scarce = await sell(fixture, "fork", "scarce", UNITS - SOLD_BEFORE, 9);
         assert.equal(scarce, UNITS - SOLD_BEFORE);
-        assert.equal(await sell(scene, "fork", "plenty", plenty, 7), plenty);
-        assert.equal((await scene.under.control.inspect(0)).position.seq, 2 + UNITS + plenty);
+        assert.equal(await sell(fixture, "fork", "plenty", plenty, 7), plenty);
+        assert.equal((await fixture.under.control.inspect(0)).position.seq, 2 + UNITS + plenty);
         goOn();
-        const { fields } = await armedAgain(scene);
-        const { sales, lost } = await booked(scene);
+        const { fields } = await armedAgain(fixture);
+        const { sales, lost } = await booked(fixture);
         assert.equal(fields.lost, lost);
         assert.equal(
           sales + lost,
@@ -132,13 +134,13 @@ for (const method of METHODS) {
           "every accepted order is booked or counted as lost",
         );
         assert.ok(lost >= scarce, `${lost} are lost`);
-        assert.equal(await sell(scene, "third", "scarce", 5, 1), 0, "sold out");
-        assert.equal(await sell(scene, "third", "plenty", 5, 1), 5);
-        await waitFor(async () => (await booked(scene)).sales === sales + 5, {
+        assert.equal(await sell(fixture, "third", "scarce", 5, 1), 0, "sold out");
+        assert.equal(await sell(fixture, "third", "plenty", 5, 1), 5);
+        await waitFor(async () => (await booked(fixture)).sales === sales + 5, {
           deadlineMs: STEP_DEADLINE_MS,
           what: "sales after the rebuild in the ledger",
         });
-        const [store, ledger] = await figures(scene);
+        const [store, ledger] = await figures(fixture);
         assert.deepEqual(store, ledger);
       },
     );

@@ -23,10 +23,10 @@ import { waitFor } from "../../tools/servers/wait.ts";
 /** Until something happens that takes a second at most on a quiet machine. */
 export const STEP_DEADLINE_MS = 20_000;
 /** Timers of the drivers end after the test. */
-export const SCENE_OPTIONS = { sanitizeOps: false, sanitizeResources: false };
+export const FIXTURE_OPTIONS = { sanitizeOps: false, sanitizeResources: false };
 
 /** A worker in this process, whose visits can be held up. */
-export interface Scene extends AsyncDisposable {
+export interface Fixture extends AsyncDisposable {
   readonly client: Redis;
   readonly under: RedisUnderTest;
   readonly keys: readonly string[];
@@ -39,7 +39,7 @@ export interface Scene extends AsyncDisposable {
 }
 
 /** Starts a worker on a shard of its own and waits until it is armed. */
-export async function startScene(redis: { readonly url: string }): Promise<Scene> {
+export async function startFixture(redis: { readonly url: string }): Promise<Fixture> {
   await using started = new AsyncDisposableStack();
   const under = started.use(await makeRedisStore(redis.url));
   const client = started.adopt(new Redis(redis.url), (client) => void client.disconnect());
@@ -48,7 +48,7 @@ export async function startScene(redis: { readonly url: string }): Promise<Scene
   let gate = Promise.resolve();
   const visit = async (shard: number, applied: Position, whose: string, nonce: Nonce) => {
     await gate;
-    return await under.control.visit(shard, applied, whose, nonce);
+    return await under.control.acknowledge(shard, applied, whose, nonce);
   };
   const control = new Proxy(under.control, {
     get(target, name) {
@@ -111,7 +111,7 @@ export function openLedgerAt(url: string, namespace: string): Promise<Ledger> {
 
 /** Sells units of a SKU, `batch` a call. Returns how many were accepted. */
 export async function sell(
-  { under }: Scene,
+  { under }: Fixture,
   act: string,
   sku: string,
   units: number,
@@ -137,7 +137,7 @@ export interface Booked {
 }
 
 /** Reads it. */
-export async function booked({ databaseUrl, under: { namespace } }: Scene): Promise<Booked> {
+export async function booked({ databaseUrl, under: { namespace } }: Fixture): Promise<Booked> {
   return await withConnection(databaseUrl, async (sql) => {
     const [row] = await sql.unsafe<Booked[]>(`select
       (select seq from "${namespace}".log_cursor)::integer as seq,
@@ -149,27 +149,27 @@ export async function booked({ databaseUrl, under: { namespace } }: Scene): Prom
 }
 
 /** Waits until the ledger has a number, and the store knows. */
-export async function untilBooked(scene: Scene, seq: number): Promise<void> {
-  await waitFor(async () => (await booked(scene)).seq >= seq, {
+export async function untilApplied(fixture: Fixture, seq: number): Promise<void> {
+  await waitFor(async () => (await booked(fixture)).seq >= seq, {
     deadlineMs: STEP_DEADLINE_MS,
     what: `number ${seq} in the ledger`,
   });
-  // The store was told so: a visit has come after the booking.
-  await waitFor(async () => (await scene.under.control.inspect(0)).applied >= seq, {
+  // The store was told so: a visit has come after the applying.
+  await waitFor(async () => (await fixture.under.control.inspect(0)).applied >= seq, {
     deadlineMs: STEP_DEADLINE_MS,
     what: `a store that knows that ${seq} is booked`,
   });
 }
 
 /** The line of the arming after the strike. */
-export async function armedAgain({ lines }: Scene): Promise<LogLine> {
+export async function armedAgain({ lines }: Fixture): Promise<LogLine> {
   const armings = () => lines.filter(({ message }) => message === "shard armed");
   await waitFor(() => armings().length > 1, { deadlineMs: STEP_DEADLINE_MS, what: "a second arming" });
   return armings()[1] ?? assert.fail();
 }
 
 /** What is left in store and ledger, SKU by SKU. */
-export async function figures({ databaseUrl, under }: Scene): Promise<unknown[]> {
+export async function figures({ databaseUrl, under }: Fixture): Promise<unknown[]> {
   const { rows } = await under.control.stock(0, "0");
   const store = rows.map(({ sku, available }) => [sku, available]).sort();
   const ledger = await withConnection(databaseUrl, async (sql) => {

@@ -14,7 +14,7 @@ import type { Connection } from "../../src/http/ports/route.ts";
 import type { FieldError } from "../../src/http/write/problem.ts";
 import type { Checked } from "../../src/http/write/response.ts";
 
-/** The moment at which {@link edgeUnderTest} always is. */
+/** The moment at which {@link routesUnderTest} always is. */
 export const testNowMs: number = Date.UTC(2026, 10, 22, 12, 0, 0);
 
 /** A sale or a change of stock that took effect; spread it and set what a test is about. */
@@ -34,7 +34,7 @@ export class ScriptedInventory implements Inventory {
   /** The answer to every command; a thrown error is broken code. */
   decide: (command: Command) => Outcome = () => ({ kind: "unarmed" });
   /** The answer to every look at the readiness. */
-  state: Readiness = { ready: true, missing: [], promisesOff: [], checkedAtMs: 0 };
+  state: Readiness = { ready: true, missing: [], guaranteesOff: [], checkedAtMs: 0 };
 
   /** Records a command and answers it. */
   submit(command: Command): Promise<Outcome> {
@@ -72,7 +72,7 @@ export class ScriptedInventory implements Inventory {
 }
 
 /** An app on a scripted inventory. */
-export interface EdgeUnderTest {
+export interface RoutesUnderTest {
   /** Sends a request to the app, past any socket. */
   readonly send: (path: string, init?: RequestInit) => Promise<Response>;
   /** The app itself. */
@@ -84,11 +84,11 @@ export interface EdgeUnderTest {
 }
 
 /** The app as `env` configures it, on a scripted inventory, at {@link testNowMs}, called from `connection`. */
-export function edgeUnderTest(
+export function routesUnderTest(
   env: Record<string, string> = {},
   connection: Connection = {},
   deployment: () => string | null = () => "here",
-): EdgeUnderTest {
+): RoutesUnderTest {
   const inventory = new ScriptedInventory();
   const reported: unknown[] = [];
   const app = createApp({

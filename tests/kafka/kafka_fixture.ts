@@ -13,8 +13,8 @@ import { RedisStream } from "../../src/redis/stream.ts";
 import { RelayedLog, type RelayEvent } from "../../src/log/relayed_log.ts";
 import type { Topic } from "../../src/log/topic.ts";
 import { allShardKeys } from "../../src/redis/keys.ts";
-import { Links } from "../../src/redis/shard_connections.ts";
-import { Servers } from "../../src/redis/cluster_map.ts";
+import { ShardConnections } from "../../src/redis/shard_connections.ts";
+import { ClusterMap } from "../../src/redis/cluster_map.ts";
 import { realWorld } from "../../src/runtime/world.ts";
 import { adjust, armEmpty, decide, deduct, deployment } from "../contract/store_suite.ts";
 import type { KafkaServer } from "../../tools/servers/kafka.ts";
@@ -29,12 +29,12 @@ export interface Way {
 }
 
 /** One shard's parts. */
-export class Scene implements AsyncDisposable {
+export class Fixture implements AsyncDisposable {
   readonly namespace: string = freshNamespace();
   readonly store: RedisStore;
   readonly control: RedisControl;
   readonly #place = { namespace: this.namespace, shards: 1 };
-  readonly #servers: Servers;
+  readonly #servers: ClusterMap;
   readonly #open: { close(): Promise<void> }[] = [];
   #orders = 0;
 
@@ -46,7 +46,7 @@ export class Scene implements AsyncDisposable {
       replicaTimeoutMs: 1000,
     };
     const options = { name: "test", world: realWorld, onError() {} };
-    this.#servers = this.#closing(new Servers([sharedRedis().url], this.#place, options));
+    this.#servers = this.#closing(new ClusterMap([sharedRedis().url], this.#place, options));
     this.control = this.#closing(
       new RedisControl(this.#links(), {
         ...this.#place,
@@ -61,11 +61,11 @@ export class Scene implements AsyncDisposable {
   }
 
   /** Arms an empty shard and puts a million units into it: event 1. */
-  static async open(kafka: KafkaServer): Promise<Scene> {
-    const scene = new Scene(kafka);
-    await armEmpty(scene.control);
-    await decide(scene.store, adjust("stock", "S", 1_000_000));
-    return scene;
+  static async open(kafka: KafkaServer): Promise<Fixture> {
+    const fixture = new Fixture(kafka);
+    await armEmpty(fixture.control);
+    await decide(fixture.store, adjust("stock", "S", 1_000_000));
+    return fixture;
   }
 
   /** A topic as the worker uses it. */
@@ -145,8 +145,8 @@ export class Scene implements AsyncDisposable {
     for (const part of this.#open.toReversed()) await part.close();
   }
 
-  #links(): Links {
-    return new Links(this.#servers, "shard");
+  #links(): ShardConnections {
+    return new ShardConnections(this.#servers, "shard");
   }
 
   #closing<T extends { close(): Promise<void> }>(part: T): T {

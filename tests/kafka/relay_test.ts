@@ -10,7 +10,7 @@ import { armAgain, deployment } from "../contract/store_suite.ts";
 import { type Proxy, startProxy } from "../../tools/proxy.ts";
 import { type KafkaServer, startKafka } from "../../tools/servers/kafka.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { numbersOf, Scene, upTo } from "./kafka_fixture.ts";
+import { Fixture, numbersOf, upTo } from "./kafka_fixture.ts";
 
 const NEVER = new AbortController().signal;
 const BACK_DEADLINE_MS = 60_000;
@@ -44,16 +44,16 @@ Deno.test(
   "a gap in the topic, in its middle or at its end, is filled by relaying again",
   sharing,
   async () => {
-    await using scene = await Scene.open(kafka);
+    await using fixture = await Fixture.open(kafka);
     const toLose = new Set(["1-4", "1-5", "1-20"]);
-    const topic = losing(scene.topic(), ({ key }) => toLose.delete(key)); // each is lost once
-    const way = scene.way(topic);
-    await scene.sell(29);
-    const read = await scene.readAll(way);
+    const topic = losing(fixture.topic(), ({ key }) => toLose.delete(key)); // each is lost once
+    const way = fixture.way(topic);
+    await fixture.sell(29);
+    const read = await fixture.readAll(way);
     assert.deepEqual(numbersOf(read), upTo(30));
-    await scene.sell(2);
+    await fixture.sell(2);
     toLose.add("1-31").add("1-32");
-    assert.deepEqual(numbersOf(await scene.readAll(way, read.at(-1)?.position)), [31, 32]);
+    assert.deepEqual(numbersOf(await fixture.readAll(way, read.at(-1)?.position)), [31, 32]);
     assert.equal(toLose.size, 0, "every loss has struck");
     const gaps = way.told.flatMap((event) => event.kind === "gap" ? [event.after.seq] : []);
     // How far the relay was ahead when it found the first gap follows from the size of its reads: 20 may be a second one.
@@ -69,9 +69,9 @@ Deno.test(
     await using kafka = await startKafka({ advertise: (port) => (proxy = startProxy(port)).port });
     assert.ok(proxy);
     await using cutting = proxy;
-    await using scene = await Scene.open(kafka);
-    const [entry] = await scene.readAll({ log: scene.stream() });
-    const topic = scene.topic();
+    await using fixture = await Fixture.open(kafka);
+    const [entry] = await fixture.readAll({ log: fixture.stream() });
+    const topic = fixture.topic();
     await topic.prepare();
     // As long as one another: only then does the broker take one for the other.
     const append = (seq: number) =>
@@ -80,7 +80,7 @@ Deno.test(
         encodeMessages({ events: entry?.events ?? [], position: { epoch: 1, seq } }, ORIGIN, 1e6),
       );
     await append(1);
-    cutting.cutReplies(Infinity, { containing: scene.namespace });
+    cutting.cutReplies(Infinity, { containing: fixture.namespace });
     await assert.rejects(append(2), TopicAway);
     assert.ok(cutting.strikes > 0, "an answer was cut");
     cutting.cutReplies(0);
@@ -91,36 +91,36 @@ Deno.test(
 );
 
 Deno.test("a topic that loses all that it acknowledges is away, not at its end", sharing, async () => {
-  await using scene = await Scene.open(kafka);
-  const way = scene.way(losing(scene.topic(), () => true));
-  await assert.rejects(scene.readAll(way), TopicAway);
+  await using fixture = await Fixture.open(kafka);
+  const way = fixture.way(losing(fixture.topic(), () => true));
+  await assert.rejects(fixture.readAll(way), TopicAway);
   assert.deepEqual(await way.log.read(0, START, FOLLOWING), []);
   assert.equal(way.told.at(-1)?.kind, "away");
 });
 
 Deno.test("a topic truncated behind the reader, under it and beyond what was relayed", sharing, async () => {
-  await using scene = await Scene.open(kafka);
-  const way = scene.way();
-  await scene.sell(19);
-  const booked = (await scene.readAll(way)).at(-1)?.position;
+  await using fixture = await Fixture.open(kafka);
+  const way = fixture.way();
+  await fixture.sell(19);
+  const booked = (await fixture.readAll(way)).at(-1)?.position;
   assert.equal(booked?.seq, 20);
-  await scene.sell(10);
-  const other = scene.way(); // in the topic by another worker, and not read by this one
-  assert.deepEqual(numbersOf(await scene.readAll(other, booked)), upTo(30, 21));
-  await scene.truncate(-1);
-  assert.deepEqual(numbersOf(await scene.readAll(way, booked)), upTo(30, 21));
+  await fixture.sell(10);
+  const other = fixture.way(); // in the topic by another worker, and not read by this one
+  assert.deepEqual(numbersOf(await fixture.readAll(other, booked)), upTo(30, 21));
+  await fixture.truncate(-1);
+  assert.deepEqual(numbersOf(await fixture.readAll(way, booked)), upTo(30, 21));
 });
 
 Deno.test("a topic deleted under way is made anew, and nothing is missing in it", sharing, async () => {
-  await using scene = await Scene.open(kafka);
-  const way = scene.way();
-  await scene.sell(9);
-  const booked = (await scene.readAll(way)).at(-1)?.position ?? START;
-  await scene.admin((admin, topic) => admin.deleteTopics({ topics: [topic] }));
-  await scene.sell(10);
+  await using fixture = await Fixture.open(kafka);
+  const way = fixture.way();
+  await fixture.sell(9);
+  const booked = (await fixture.readAll(way)).at(-1)?.position ?? START;
+  await fixture.admin((admin, topic) => admin.deleteTopics({ topics: [topic] }));
+  await fixture.sell(10);
   assert.deepEqual(numbersOf(await following(way.log, booked, 10)), upTo(20, 11));
   assert.equal(way.told.filter(({ kind }) => kind === "created").length, 2, "at first, and anew");
-  const { end } = await scene.topic().bounds(0);
+  const { end } = await fixture.topic().bounds(0);
   assert.ok(end >= 10, `the topic has ${end} records`);
 });
 
@@ -128,44 +128,44 @@ Deno.test(
   "retention shorter than an outage: what the topic forgot comes from the stream again",
   sharing,
   async () => {
-    await using scene = await Scene.open(kafka);
-    await scene.sell(9);
-    assert.equal(numbersOf(await scene.readAll(scene.way())).length, 10); // a worker that died before it booked
-    await scene.truncate(6);
-    assert.deepEqual(numbersOf(await scene.readAll(scene.way())), upTo(10));
+    await using fixture = await Fixture.open(kafka);
+    await fixture.sell(9);
+    assert.equal(numbersOf(await fixture.readAll(fixture.way())).length, 10); // a worker that died before it applied
+    await fixture.truncate(6);
+    assert.deepEqual(numbersOf(await fixture.readAll(fixture.way())), upTo(10));
   },
 );
 
 Deno.test("two relays at once: each reader gets every number once", sharing, async () => {
-  await using scene = await Scene.open(kafka);
-  const ways = [scene.way(), scene.way()];
+  await using fixture = await Fixture.open(kafka);
+  const ways = [fixture.way(), fixture.way()];
   await Promise.all(ways.map((way) => way.log.read(0, START, FOLLOWING)));
-  const selling = scene.sell(150);
+  const selling = fixture.sell(150);
   const read = await Promise.all(ways.map((way) => following(way.log, START, 151)));
   await selling;
   for (const entries of read) assert.deepEqual(numbersOf(entries), upTo(151));
 });
 
 Deno.test("a relay that an older epoch left behind appends what nobody reads", sharing, async () => {
-  await using scene = await Scene.open(kafka);
-  const way = scene.way();
-  await scene.sell(4);
-  const booked = (await scene.readAll(way)).at(-1)?.position;
+  await using fixture = await Fixture.open(kafka);
+  const way = fixture.way();
+  await fixture.sell(4);
+  const booked = (await fixture.readAll(way)).at(-1)?.position;
   assert.equal(booked?.seq, 5);
-  await scene.control.disarm(0, deployment);
-  await armAgain(scene.control, 2);
+  await fixture.control.disarm(0, deployment);
+  await armAgain(fixture.control, 2);
   const armed = { epoch: 2, seq: 5 };
   // As the last life of the store had it: other sales under the numbers that are issued anew.
-  const [stale] = await scene.readAll(way);
+  const [stale] = await fixture.readAll(way);
   assert.ok(stale);
   for (const seq of [5, 6, 7]) {
     const entry = {
       position: { epoch: 1, seq },
       events: stale.events.map((event) => ({ ...event, seq, id: "stale" })),
     };
-    await scene.topic().append(0, encodeMessages(entry, ORIGIN, 1e6));
+    await fixture.topic().append(0, encodeMessages(entry, ORIGIN, 1e6));
   }
-  await scene.sell(3);
+  await fixture.sell(3);
   const entries = await following(way.log, armed, 3);
   assert.deepEqual(entries.map(({ position }) => position), [6, 7, 8].map((seq) => ({ epoch: 2, seq })));
   assert.ok(entries.every(({ events }) => events.every(({ id }) => id !== "stale")));
@@ -175,20 +175,20 @@ Deno.test(
   "what the store lost and the topic has is read, and behind a gap it is read as it is",
   sharing,
   async () => {
-    await using scene = await Scene.open(kafka);
-    await scene.sell(19);
-    const topic = losing(scene.topic(), ({ key }) => key === "1-9" || key === "1-10");
+    await using fixture = await Fixture.open(kafka);
+    await fixture.sell(19);
+    const topic = losing(fixture.topic(), ({ key }) => key === "1-9" || key === "1-10");
     // The store is lost while the relay has not noticed yet what its client did.
-    await scene.topic().prepare();
-    const entries = await scene.readAll({ log: scene.stream() });
+    await fixture.topic().prepare();
+    const entries = await fixture.readAll({ log: fixture.stream() });
     await topic.append(0, entries.flatMap((entry) => encodeMessages(entry, ORIGIN, 1e6)));
-    await scene.control.beginRestore(0, "token", await scene.control.inspect(0), {
+    await fixture.control.beginRestore(0, "token", await fixture.control.inspect(0), {
       deployment,
       shards: 1,
       seq: 20,
       booked: 20,
     });
-    assert.deepEqual(numbersOf(await scene.readAll(scene.way(topic))), [...upTo(8), ...upTo(20, 11)]);
+    assert.deepEqual(numbersOf(await fixture.readAll(fixture.way(topic))), [...upTo(8), ...upTo(20, 11)]);
   },
 );
 
@@ -196,12 +196,12 @@ Deno.test(
   "a frozen broker: a reader that waits gets nothing in time, one that asks for the end is refused",
   sharing,
   async () => {
-    await using scene = await Scene.open(kafka);
-    const way = scene.way();
-    const booked = (await scene.readAll(way)).at(-1)?.position ?? START;
+    await using fixture = await Fixture.open(kafka);
+    const way = fixture.way();
+    const booked = (await fixture.readAll(way)).at(-1)?.position ?? START;
     kafka.freeze();
     try {
-      await scene.sell(3);
+      await fixture.sell(3);
       const startMs = performance.now();
       assert.deepEqual(await way.log.read(0, booked, FOLLOWING), []);
       assert.ok(performance.now() - startMs < 2500, "a lease may be silent for 3 s");
@@ -217,12 +217,12 @@ Deno.test(
 
 Deno.test("a broker killed in the middle of sending, and away for a while", sharing, async () => {
   await using kafka = await startKafka();
-  await using scene = await Scene.open(kafka);
-  const way = scene.way();
+  await using fixture = await Fixture.open(kafka);
+  const way = fixture.way();
   let read: LogEntry[] = [];
   const reading = following(way.log, START, 401).then((entries) => read = entries);
-  const selling = scene.sell(400);
-  await waitFor(async () => (await scene.topic().bounds(0)).end > 20, {
+  const selling = fixture.sell(400);
+  await waitFor(async () => (await fixture.topic().bounds(0)).end > 20, {
     deadlineMs: 30_000,
     what: "a start",
   });
@@ -242,41 +242,44 @@ Deno.test(
   "strangers: a record that is not ours is passed over, a member of our group changes nothing",
   sharing,
   async () => {
-    await using scene = await Scene.open(kafka);
-    const way = scene.way();
-    await scene.sell(4);
-    const booked = (await scene.readAll(way)).at(-1)?.position ?? START;
-    const producer = scene.client().producer();
+    await using fixture = await Fixture.open(kafka);
+    const way = fixture.way();
+    await fixture.sell(4);
+    const booked = (await fixture.readAll(way)).at(-1)?.position ?? START;
+    const producer = fixture.client().producer();
     await producer.connect();
-    await producer.send({ topic: `${scene.namespace}.events`, messages: [{ partition: 0, value: "hello" }] });
+    await producer.send({
+      topic: `${fixture.namespace}.events`,
+      messages: [{ partition: 0, value: "hello" }],
+    });
     await producer.disconnect();
-    const consumer = scene.client().consumer({ groupId: `${scene.namespace}-ledger` });
+    const consumer = fixture.client().consumer({ groupId: `${fixture.namespace}-ledger` });
     await consumer.connect();
-    await consumer.subscribe({ topic: `${scene.namespace}.events`, fromBeginning: true });
+    await consumer.subscribe({ topic: `${fixture.namespace}.events`, fromBeginning: true });
     let seen = 0;
     await consumer.run({
       autoCommit: false,
       eachBatch: ({ batch }) => (seen += batch.messages.length, Promise.resolve()),
     });
     await waitFor(() => seen > 0, { deadlineMs: 30_000, what: "a stranger that reads" });
-    await scene.sell(3);
+    await fixture.sell(3);
     assert.deepEqual(numbersOf(await following(way.log, booked, 3)), [6, 7, 8]);
     assert.deepEqual(way.told.map(({ kind }) => kind), ["created", "unreadable"]);
     // A reader that starts over meets it.
-    const other = scene.way();
-    assert.deepEqual(numbersOf(await scene.readAll(other)), upTo(8));
+    const other = fixture.way();
+    assert.deepEqual(numbersOf(await fixture.readAll(other)), upTo(8));
     assert.ok(other.told.some(({ kind }) => kind === "unreadable"));
     await consumer.disconnect();
   },
 );
 
 Deno.test("Kafka knows how far the books are, and not how far was read ahead of them", sharing, async () => {
-  await using scene = await Scene.open(kafka);
-  const { log } = scene.way();
-  const topic = scene.topic();
-  await scene.sell(9);
+  await using fixture = await Fixture.open(kafka);
+  const { log } = fixture.way();
+  const topic = fixture.topic();
+  await fixture.sell(9);
   const [first] = await log.read(0, START, { ...FOLLOWING, entriesMax: 1 }); // the next ones are on their way
-  await scene.sell(5);
+  await fixture.sell(5);
   await waitFor(async () => (await topic.bounds(0)).end > 1, {
     deadlineMs: 30_000,
     what: "a relay that goes ahead",
@@ -292,8 +295,8 @@ Deno.test("Kafka knows how far the books are, and not how far was read ahead of 
     booked = (await log.read(0, booked, FOLLOWING)).at(-1)?.position ?? booked;
     return await topic.committed(0) === 15;
   }, { deadlineMs: 20_000, what: "the place of the last" });
-  const [offsets] = await scene.admin((admin, topic) =>
-    admin.fetchOffsets({ groupId: `${scene.namespace}-ledger`, topics: [topic] })
+  const [offsets] = await fixture.admin((admin, topic) =>
+    admin.fetchOffsets({ groupId: `${fixture.namespace}-ledger`, topics: [topic] })
   );
   assert.deepEqual(offsets?.partitions, [{ partition: 0, offset: "15", metadata: "1-15" }]);
 });
@@ -302,11 +305,11 @@ Deno.test(
   "a topic is made with a partition a shard, and one that does not fit is refused by name",
   sharing,
   async () => {
-    await using scene = await Scene.open(kafka);
-    assert.equal(await scene.topic(3).look(), undefined, "a look makes nothing");
-    const facts = await scene.topic(3).prepare();
+    await using fixture = await Fixture.open(kafka);
+    assert.equal(await fixture.topic(3).inspect(), undefined, "a look makes nothing");
+    const facts = await fixture.topic(3).prepare();
     assert.deepEqual(facts, {
-      topic: `${scene.namespace}.events`,
+      topic: `${fixture.namespace}.events`,
       clusterId: facts.clusterId,
       partitions: 3,
       used: 3,
@@ -317,17 +320,17 @@ Deno.test(
       created: true,
     });
     assert.match(facts.clusterId, /^\S{10,}$/);
-    assert.ok(!(await scene.topic(3).prepare()).created);
-    assert.deepEqual(await scene.topic(3).look(), {
+    assert.ok(!(await fixture.topic(3).prepare()).created);
+    assert.deepEqual(await fixture.topic(3).inspect(), {
       facts: { ...facts, created: false },
       whyUnusable: undefined,
     });
-    assert.match((await scene.topic(4).look())?.whyUnusable ?? "", /^it must have a partition a shard/);
-    await assert.rejects(scene.topic(4).prepare(), /a partition a shard: it has 3, SHARDS is 4/);
-    const raised = await scene.topic(2).prepare();
+    assert.match((await fixture.topic(4).inspect())?.whyUnusable ?? "", /^it must have a partition a shard/);
+    await assert.rejects(fixture.topic(4).prepare(), /a partition a shard: it has 3, SHARDS is 4/);
+    const raised = await fixture.topic(2).prepare();
     assert.deepEqual([raised.partitions, raised.used], [3, 2], "somebody raised them: the first are used");
     const set = (name: string, value: string) =>
-      scene.admin((admin, topic) =>
+      fixture.admin((admin, topic) =>
         admin.alterConfigs({
           validateOnly: false,
           resources: [{ type: 2, name: topic, configEntries: [{ name, value }] }],
@@ -335,11 +338,11 @@ Deno.test(
       );
     await set("cleanup.policy", "compact");
     await assert.rejects(
-      scene.topic(3).prepare(),
+      fixture.topic(3).prepare(),
       /cleanup.policy must be 'delete': current value is 'compact'/,
     );
     await set("max.message.bytes", "50000");
-    await assert.rejects(scene.topic(3).prepare(), /max.message.bytes must be at least 100000/);
+    await assert.rejects(fixture.topic(3).prepare(), /max.message.bytes must be at least 100000/);
   },
 );
 
@@ -347,21 +350,21 @@ Deno.test(
   "a topic of another deployment is refused at first; a record of it among ours is passed over, at its end too",
   sharing,
   async () => {
-    await using scene = await Scene.open(kafka);
-    const [entry] = await scene.readAll({ log: scene.stream() });
+    await using fixture = await Fixture.open(kafka);
+    const [entry] = await fixture.readAll({ log: fixture.stream() });
     assert.ok(entry);
-    await scene.topic().prepare();
+    await fixture.topic().prepare();
     const foreign = encodeMessages(entry, { shard: 0, deployment: "somebody-else" }, 1e6);
-    await scene.topic().append(0, foreign);
-    await assert.rejects(scene.readAll(scene.way()), /another deployment wrote it: somebody-else/);
-    await scene.topic().append(0, encodeMessages(entry, ORIGIN, 1e6));
-    await scene.sell(3);
-    for (let i = 0; i < 40; i++) await scene.topic().append(0, foreign); // more than a first look at the end
-    const way = scene.way();
-    assert.deepEqual(numbersOf(await scene.readAll(way)), upTo(4));
+    await fixture.topic().append(0, foreign);
+    await assert.rejects(fixture.readAll(fixture.way()), /another deployment wrote it: somebody-else/);
+    await fixture.topic().append(0, encodeMessages(entry, ORIGIN, 1e6));
+    await fixture.sell(3);
+    for (let i = 0; i < 40; i++) await fixture.topic().append(0, foreign); // more than a first look at the end
+    const way = fixture.way();
+    assert.deepEqual(numbersOf(await fixture.readAll(way)), upTo(4));
     assert.equal(way.told.filter(({ kind }) => kind === "unreadable").length, 41);
-    await scene.sell(2);
-    await scene.topic().append(0, foreign);
+    await fixture.sell(2);
+    await fixture.topic().append(0, foreign);
     const booked = { epoch: 1, seq: 4 };
     assert.deepEqual(numbersOf(await following(way.log, booked, 2)), [5, 6]);
     assert.deepEqual(await way.log.tail(0), { epoch: 1, seq: 6 });
@@ -372,32 +375,32 @@ Deno.test(
   "books of an older copy find in the topic, from its start, what the stream has lost, and not what an older epoch left there",
   sharing,
   async () => {
-    await using scene = await Scene.open(kafka);
-    const way = scene.way();
-    await scene.sell(9);
-    const booked = (await scene.readAll(way)).at(-1)?.position ?? START;
-    await scene.control.disarm(0, deployment);
-    await armAgain(scene.control, 2);
+    await using fixture = await Fixture.open(kafka);
+    const way = fixture.way();
+    await fixture.sell(9);
+    const booked = (await fixture.readAll(way)).at(-1)?.position ?? START;
+    await fixture.control.disarm(0, deployment);
+    await armAgain(fixture.control, 2);
     // A relay of epoch 1 that was left behind: other sales under numbers that epoch 2 issues.
-    const [stale] = await scene.readAll({ log: scene.stream() });
+    const [stale] = await fixture.readAll({ log: fixture.stream() });
     assert.ok(stale);
     for (const seq of [11, 12]) {
       const events = stale.events.map((event) => ({ ...event, seq, id: "stale" }));
-      await scene.topic().append(0, encodeMessages({ position: { epoch: 1, seq }, events }, ORIGIN, 1e6));
+      await fixture.topic().append(0, encodeMessages({ position: { epoch: 1, seq }, events }, ORIGIN, 1e6));
     }
-    await scene.sell(10);
+    await fixture.sell(10);
     const read = await following(way.log, { epoch: 2, seq: booked.seq }, 10);
     await waitFor(async () => {
       await way.log.read(0, read.at(-1)?.position ?? START, FOLLOWING); // commits the place
-      return await scene.topic().committed(0) === 22;
+      return await fixture.topic().committed(0) === 22;
     }, {
       deadlineMs: BACK_DEADLINE_MS,
       what: "a place behind all of it",
     });
     for (const trimmed of ["15", "21"]) { // the stream has the last ones, then none
-      await scene.trimTo(`2-${trimmed}`);
-      const back = scene.way();
-      const all = await scene.readAll(back, { epoch: 1, seq: 3 });
+      await fixture.trimTo(`2-${trimmed}`);
+      const back = fixture.way();
+      const all = await fixture.readAll(back, { epoch: 1, seq: 3 });
       assert.deepEqual(numbersOf(all), upTo(20, 4));
       assert.ok(all.every(({ events }) => events.every(({ id }) => id !== "stale")));
       assert.deepEqual(await back.log.tail(0), { epoch: 2, seq: 20 });
@@ -409,26 +412,26 @@ Deno.test(
   "numbers that never came into the topic: what the stream still has of them is relayed, the rest is a jump",
   sharing,
   async () => {
-    await using scene = await Scene.open(kafka);
-    await scene.sell(4);
-    await scene.readAll(scene.way());
-    await scene.sell(10); // booked without Kafka
-    await scene.trimTo("1-9");
-    const way = scene.way();
+    await using fixture = await Fixture.open(kafka);
+    await fixture.sell(4);
+    await fixture.readAll(fixture.way());
+    await fixture.sell(10); // applied without Kafka
+    await fixture.trimTo("1-9");
+    const way = fixture.way();
     const booked = { epoch: 1, seq: 12 };
     assert.deepEqual(numbersOf(await following(way.log, booked, 3)), [13, 14, 15]);
     assert.deepEqual(way.told.filter(({ kind }) => kind === "jump"), [
       { kind: "jump", shard: 0, from: 5, to: 8 },
     ]);
-    const { records } = await scene.topic().read(0, 0);
+    const { records } = await fixture.topic().read(0, 0);
     const said = records.map(({ value }) => JSON.parse(value).events[0]);
     assert.deepEqual(said.map(({ seq }) => seq), [...upTo(5), 8, ...upTo(15, 9)]);
     assert.deepEqual(said[5], { seq: 8, kind: "jump", from_seq: 5, lines: [] });
-    const { end } = await scene.topic().bounds(0);
-    await following(scene.way().log, { epoch: 1, seq: 15 }, 0);
-    assert.deepEqual(await scene.topic().bounds(0), { first: 0, end }, "said once");
+    const { end } = await fixture.topic().bounds(0);
+    await following(fixture.way().log, { epoch: 1, seq: 15 }, 0);
+    assert.deepEqual(await fixture.topic().bounds(0), { first: 0, end }, "said once");
     // The ledger never gets a jump: it stops before it, as before any gap.
-    assert.deepEqual(numbersOf(await scene.readAll(scene.way())), [...upTo(5), ...upTo(15, 9)]);
+    assert.deepEqual(numbersOf(await fixture.readAll(fixture.way())), [...upTo(5), ...upTo(15, 9)]);
   },
 );
 
@@ -436,15 +439,15 @@ Deno.test(
   "long entries: batches stay under max.message.bytes, and an entry that does not fit is cut",
   sharing,
   async () => {
-    await using scene = await Scene.open(kafka);
-    await scene.admin(async (admin, topic) => {
-      await scene.topic().prepare();
+    await using fixture = await Fixture.open(kafka);
+    await fixture.admin(async (admin, topic) => {
+      await fixture.topic().prepare();
       const configEntries = [{ name: "max.message.bytes", value: "100000" }];
       await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries }] });
     });
-    const topic = scene.topic();
+    const topic = fixture.topic();
     await topic.prepare();
-    const [stock] = await scene.readAll({ log: scene.stream() });
+    const [stock] = await fixture.readAll({ log: fixture.stream() });
     const first = stock?.events[0];
     assert.ok(first);
     const noise = () => Array.from({ length: 400 }, () => crypto.randomUUID()).join(""); // does not compress

@@ -7,8 +7,8 @@ import type { LogEntry, Position } from "../../src/domain/event.ts";
 import { KafkaTopic } from "../../src/kafka/topic.ts";
 import { encodeMessages, type TopicMessage } from "../../src/log/message.ts";
 import { RedisStream } from "../../src/redis/stream.ts";
-import { Links } from "../../src/redis/shard_connections.ts";
-import { Servers } from "../../src/redis/cluster_map.ts";
+import { ShardConnections } from "../../src/redis/shard_connections.ts";
+import { ClusterMap } from "../../src/redis/cluster_map.ts";
 import { realWorld } from "../../src/runtime/world.ts";
 import { backUp, restore } from "../../tools/servers/backup.ts";
 import { withConnection } from "../../tools/servers/database.ts";
@@ -17,7 +17,7 @@ import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { runToEnd, type Stack, startStack } from "../system/stack.ts";
-import { note, Season, SEASON_ENV, untilUnarmed } from "../fault/fault_scenario.ts";
+import { FaultScenario, note, SCENARIO_ENV, untilUnarmed } from "../fault/fault_scenario.ts";
 import { cursorOf, headOf } from "../fault/fault_probe.ts";
 import { position } from "../fault/redis_state.ts";
 
@@ -30,31 +30,31 @@ const TAKEOVER_MAX_MS = 5_000;
 const TOPIC = "inventory.events";
 
 /** Everything that one test needs. */
-interface Scene extends AsyncDisposable {
+interface Fixture extends AsyncDisposable {
   readonly kafka: KafkaServer;
   readonly redis: RedisServer;
   readonly databaseUrl: string;
   readonly stack: Stack;
-  readonly season: Season;
+  readonly scenario: FaultScenario;
 }
 
 /** One thing that happens in the middle of a rush. */
 interface Fault {
   readonly what: string;
-  readonly strike: (scene: Scene) => Promise<void> | void;
-  readonly heal: (scene: Scene) => Promise<void> | void;
+  readonly strike: (fixture: Fixture) => Promise<void> | void;
+  readonly heal: (fixture: Fixture) => Promise<void> | void;
 }
 
-async function openScene(orders: number, workers: number = 1): Promise<Scene> {
+async function openFixture(orders: number, workers: number = 1): Promise<Fixture> {
   await using started = new AsyncDisposableStack();
   const kafka = started.use(await startKafka());
   const redis = started.use(await startRedis());
   const databaseUrl = await sharedPostgres().freshDatabase();
-  const env = { ...SEASON_ENV, KAFKA_BROKERS: kafka.broker };
+  const env = { ...SCENARIO_ENV, KAFKA_BROKERS: kafka.broker };
   const stack = started.use(await startStack({ redisUrl: redis.url, databaseUrl, workers, env }));
-  const season = await Season.open({ api: stack.api, databaseUrl, orders });
+  const scenario = await FaultScenario.open({ api: stack.api, databaseUrl, orders });
   const owned = started.move();
-  return { kafka, redis, databaseUrl, stack, season, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { kafka, redis, databaseUrl, stack, scenario, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 Deno.test("a rush by way of Kafka while broker and worker are killed, the broker frozen and the topic truncated", async () => {
@@ -87,44 +87,44 @@ Deno.test("a rush by way of Kafka while broker and worker are killed, the broker
     },
     { what: "topic truncated", strike: ({ kafka }) => truncate(kafka), heal: () => {} },
   ];
-  await using scene = await openScene(ORDERS_A_FAULT * faults.length);
+  await using fixture = await openFixture(ORDERS_A_FAULT * faults.length);
   for (const { what, strike, heal } of faults) {
-    const crowd = scene.season.act(ORDERS_A_FAULT);
-    const rush = crowd.rush();
-    await sold(crowd, SOLD_BETWEEN);
-    const before = crowd.count("accepted");
-    await strike(scene);
-    await sold(crowd, SOLD_BETWEEN);
-    const meanwhile = crowd.count("accepted") - before;
-    await heal(scene);
+    const clients = fixture.scenario.act(ORDERS_A_FAULT);
+    const rush = clients.rush();
+    await sold(clients, SOLD_BETWEEN);
+    const before = clients.count("accepted");
+    await strike(fixture);
+    await sold(clients, SOLD_BETWEEN);
+    const meanwhile = clients.count("accepted") - before;
+    await heal(fixture);
     await rush;
-    assert.equal(crowd.count("unknown"), 0, `buyers felt '${what}'`);
+    assert.equal(clients.count("unknown"), 0, `buyers felt '${what}'`);
     const startMs = performance.now();
-    await scene.season.booked(STEP_DEADLINE_MS);
+    await fixture.scenario.booked(STEP_DEADLINE_MS);
     note(
       `${what}: ${meanwhile} sold meanwhile, booked ${
         Math.round(performance.now() - startMs)
       } ms after the rush`,
     );
   }
-  const { jumps } = await scene.season.audit();
+  const { jumps } = await fixture.scenario.audit();
   assert.deepEqual(jumps, [], "no number was lost");
-  scene.kafka.freeze();
-  const { code } = await scene.stack.worker.stop();
-  scene.kafka.thaw();
+  fixture.kafka.freeze();
+  const { code } = await fixture.stack.worker.stop();
+  fixture.kafka.thaw();
   assert.equal(code, 0, "a worker stops in time while the broker does not answer");
 });
 
 Deno.test("a Redis flushed while the books lag: what Kafka has is booked first, and nothing is lost", async () => {
-  await using scene = await openScene(2_000);
-  const { redis, season, stack: { api, worker } } = scene;
-  await season.sell(100);
-  await season.booked();
+  await using fixture = await openFixture(2_000);
+  const { redis, scenario, stack: { api, worker } } = fixture;
+  await scenario.sell(100);
+  await scenario.booked();
   await worker.kill();
-  const lagging = season.again(season.act(200)); // one after the other: an entry each
+  const lagging = scenario.again(scenario.act(200)); // one after the other: an entry each
   await lagging.rush();
   const { seq: head } = await position(redis);
-  await relay(scene, () => false);
+  await relay(fixture, () => false);
 
   await redis.cli("FLUSHALL");
   await untilUnarmed(api);
@@ -135,23 +135,23 @@ Deno.test("a Redis flushed while the books lag: what Kafka has is booked first, 
   assert.equal((await position(redis)).seq, head, "numbers go on behind the last one");
   const { replays } = await lagging.settle();
   assert.ok(replays > 0, "first answers came again");
-  await season.sell(100);
-  const { jumps } = await season.audit();
+  await scenario.sell(100);
+  const { jumps } = await scenario.audit();
   assert.deepEqual(jumps, []);
 });
 
 Deno.test("a Redis flushed while books and topic lag: lost is what neither has, and no number is issued again", async () => {
-  await using scene = await openScene(2_000);
-  const { redis, season, stack: { api, worker } } = scene;
-  await season.sell(100);
-  await season.booked();
+  await using fixture = await openFixture(2_000);
+  const { redis, scenario, stack: { api, worker } } = fixture;
+  await scenario.sell(100);
+  await scenario.booked();
   await worker.kill();
-  const lagging = season.again(season.act(200));
+  const lagging = scenario.again(scenario.act(200));
   await lagging.rush();
   const { seq: head } = await position(redis);
   // Acknowledged and never written, and the relay died before it noticed.
   const lost = head - 99;
-  await relay(scene, ({ key }) => key.endsWith(`-${lost}`));
+  await relay(fixture, ({ key }) => key.endsWith(`-${lost}`));
 
   await redis.cli("FLUSHALL");
   await untilUnarmed(api);
@@ -160,20 +160,20 @@ Deno.test("a Redis flushed while books and topic lag: lost is what neither has, 
   const arming = worker.logged("shard armed").at(-1);
   assert.equal(arming?.lost, 100, "behind the gap nothing can be booked");
   assert.equal((await position(redis)).seq, head, "a lost number is never issued again");
-  const again = season.again(lagging);
+  const again = scenario.again(lagging);
   await again.rush();
-  const { jumps } = await season.audit();
+  const { jumps } = await scenario.audit();
   assert.deepEqual(jumps, [{ shard: 0, from_seq: lost - 1, to_seq: head }]);
 });
 
 Deno.test("a PostgreSQL of an older copy and a Redis that is empty: what Kafka has is booked, and nothing is issued again", async () => {
-  await using scene = await openScene(1_000);
-  const { redis, databaseUrl, season, stack: { api, worker } } = scene;
-  await season.sell(100);
-  await season.booked();
+  await using fixture = await openFixture(1_000);
+  const { redis, databaseUrl, scenario, stack: { api, worker } } = fixture;
+  await scenario.sell(100);
+  await scenario.booked();
   await backUp(databaseUrl);
-  await season.sell(300);
-  await season.booked();
+  await scenario.sell(300);
+  await scenario.booked();
   const before = await position(redis);
   await worker.kill();
   await restore(databaseUrl);
@@ -186,23 +186,23 @@ Deno.test("a PostgreSQL of an older copy and a Redis that is empty: what Kafka h
   const after = await position(redis);
   assert.equal(after.seq, before.seq, "numbers go on behind the last one");
   assert.ok(after.epoch > before.epoch, `epoch ${after.epoch} after ${before.epoch}`);
-  await season.sell(100);
-  const { jumps } = await season.audit();
+  await scenario.sell(100);
+  const { jumps } = await scenario.audit();
   assert.deepEqual(jumps, []);
 });
 
 Deno.test("PostgreSQL and Redis of one older copy: what only Kafka has is booked, and nothing is issued again", async () => {
-  await using scene = await openScene(1_000);
-  const { redis, databaseUrl, season, stack: { api, worker } } = scene;
-  await season.sell(100);
-  await season.booked();
+  await using fixture = await openFixture(1_000);
+  const { redis, databaseUrl, scenario, stack: { api, worker } } = fixture;
+  await scenario.sell(100);
+  await scenario.booked();
   await backUp(databaseUrl);
   await worker.kill();
   const keys = (await redis.cli("KEYS", "{inventory:0}:*")).split("\n").filter((key) => key !== "");
   for (const key of keys) await redis.cli("COPY", key, `copy:${key}`, "DB", "1");
   await worker.restart();
-  await season.sell(300);
-  await season.booked();
+  await scenario.sell(300);
+  await scenario.booked();
   const before = await position(redis);
   await worker.kill();
   await restore(databaseUrl);
@@ -217,17 +217,17 @@ Deno.test("PostgreSQL and Redis of one older copy: what only Kafka has is booked
   const after = await position(redis);
   assert.equal(after.seq, before.seq, "numbers go on behind the last one");
   assert.ok(after.epoch > before.epoch, `epoch ${after.epoch} after ${before.epoch}`);
-  await season.sell(100);
-  const { jumps } = await season.audit();
+  await scenario.sell(100);
+  const { jumps } = await scenario.audit();
   assert.deepEqual(jumps, []);
 });
 
 Deno.test("by way of Kafka, too, another worker takes over within 5 s of a freeze, and the thawed one does no harm", async () => {
-  await using scene = await openScene(30_000, 2);
-  const { redis, databaseUrl, season, stack: { workers } } = scene;
-  await using crowd = season.act(30_000);
-  const rush = crowd.rush();
-  await sold(crowd, SOLD_BETWEEN);
+  await using fixture = await openFixture(30_000, 2);
+  const { redis, databaseUrl, scenario, stack: { workers } } = fixture;
+  await using clients = scenario.act(30_000);
+  const rush = clients.rush();
+  await sold(clients, SOLD_BETWEEN);
   const ms = await withConnection(databaseUrl, async (sql) => {
     const [lease] = await sql<{ name: string }[]>`
       select application_name as name from pg_locks join pg_stat_activity using (pid)
@@ -252,10 +252,10 @@ Deno.test("by way of Kafka, too, another worker takes over within 5 s of a freez
   });
   note(`taken over ${ms} ms after a freeze`);
   assert.ok(ms <= TAKEOVER_MAX_MS, `${ms} ms`);
-  crowd.stop();
+  clients.stop();
   await rush;
-  await crowd.settle();
-  const { jumps } = await season.audit();
+  await clients.settle();
+  const { jumps } = await scenario.audit();
   assert.deepEqual(jumps, []);
 });
 
@@ -282,9 +282,9 @@ Deno.test("a topic with fewer partitions than there are shards: the worker refus
   );
 });
 
-/** As a worker's relay: reads everything behind the books by way of the topic, and books nothing of it. */
+/** As a worker's relay: reads everything behind the ledger by way of the topic, and books nothing of it. */
 async function relay(
-  { kafka, redis, databaseUrl }: Scene,
+  { kafka, redis, databaseUrl }: Fixture,
   isLost: (message: TopicMessage) => boolean,
 ): Promise<void> {
   const [{ deployment, epoch, seq }] = await withConnection(
@@ -295,8 +295,8 @@ async function relay(
   );
   const place = { namespace: "inventory", shards: 1 };
   const topic = new KafkaTopic({ ...place, brokers: [kafka.broker], onLog: () => {} });
-  const servers = new Servers([redis.url], place, { name: "relay", world: realWorld, onError() {} });
-  const stream = new RedisStream(new Links(servers, "shard"), place);
+  const servers = new ClusterMap([redis.url], place, { name: "relay", world: realWorld, onError() {} });
+  const stream = new RedisStream(new ShardConnections(servers, "shard"), place);
   try {
     for (let after: Position | undefined = { epoch, seq }; after;) {
       const entries: LogEntry[] = await stream.read(0, after, {
@@ -315,9 +315,9 @@ async function relay(
 }
 
 /** Waits until so many more orders have been accepted. */
-async function sold(crowd: { count(what: string): number }, count: number): Promise<void> {
-  const before = crowd.count("accepted");
-  await waitFor(() => crowd.count("accepted") >= before + count, {
+async function sold(clients: { count(what: string): number }, count: number): Promise<void> {
+  const before = clients.count("accepted");
+  await waitFor(() => clients.count("accepted") >= before + count, {
     deadlineMs: STEP_DEADLINE_MS,
     what: `${count} more sales`,
   });

@@ -4,17 +4,17 @@
 import assert from "node:assert/strict";
 import { note } from "../fault/fault_scenario.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { openScene, type Scene } from "./network_fixture.ts";
+import { type Fixture, openFixture } from "./network_fixture.ts";
 
 const STEP_DEADLINE_MS = 40_000;
 /** 1.5 s are promised after the successor took over, on a machine that has nothing else to do. */
 const SOLD_AFTER_MAX_MS = 5_000;
 
 /** Strikes the master of shard 0, and returns how long after its successor took over the shard sold again, ms. */
-async function failOver(scene: Scene, strike: (index: number) => Promise<void>): Promise<number> {
-  const { cluster, skus: [sku = ""], masterOf, untilReplicated } = scene;
+async function failOver(fixture: Fixture, strike: (index: number) => Promise<void>): Promise<number> {
+  const { cluster, skus: [sku = ""], masterOf, untilReplicated } = fixture;
   await untilReplicated(0);
-  await using sale = await scene.sale();
+  await using sale = await fixture.sale();
   const index = await masterOf(0);
   const successor = cluster.node((index + 3) % 6);
   const strikeMs = performance.now();
@@ -28,7 +28,7 @@ async function failOver(scene: Scene, strike: (index: number) => Promise<void>):
   const [tookMs, afterMs] = [chosenMs - strikeMs, soldMs - chosenMs].map(Math.round);
   note(`successor after ${tookMs} ms, sold ${afterMs} ms after it`);
   note(`pauses of the sale ${sale.pauses(strikeMs)}`, sale.unknown);
-  await scene.network.heal();
+  await fixture.network.heal();
   const books = await sale.audit();
   note(`${books.lines.length} accepted`);
   assert.deepEqual(books.jumps, [], "no number was lost");
@@ -36,15 +36,15 @@ async function failOver(scene: Scene, strike: (index: number) => Promise<void>):
 }
 
 Deno.test("failover: a master killed with -9 is sold from again soon after its successor took over", async () => {
-  await using scene = await openScene({ shards: 3, workers: 2 });
-  const afterChosenMs = await failOver(scene, (index) => scene.cluster.node(index).kill());
+  await using fixture = await openFixture({ shards: 3, workers: 2 });
+  const afterChosenMs = await failOver(fixture, (index) => fixture.cluster.node(index).kill());
   assert.ok(afterChosenMs < SOLD_AFTER_MAX_MS, `sold ${afterChosenMs} ms after the successor took over`);
 });
 
 Deno.test("failover: a master that its cluster cannot reach, and API and worker can, is left for its successor", async () => {
-  await using scene = await openScene({ shards: 3, workers: 2 });
-  const { network, nodes } = scene;
-  const afterChosenMs = await failOver(scene, async (index) => {
+  await using fixture = await openFixture({ shards: 3, workers: 2 });
+  const { network, nodes } = fixture;
+  const afterChosenMs = await failOver(fixture, async (index) => {
     const master = nodes[index];
     assert.ok(master);
     for (const node of nodes) if (node !== master) await network.cut(master, node);

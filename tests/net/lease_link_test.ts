@@ -36,14 +36,14 @@ Deno.test("lease: one that PostgreSQL has ended in silence is lost at the next l
     assert.equal(reason, undefined, "nothing says that it is lost");
     await network.heal();
     const membership = await ledger.join();
-    assert.deepEqual((await membership.look("counted")).leased, []);
+    assert.deepEqual((await membership.heartbeat("active")).leased, []);
     await assert.rejects(
       call,
       (error) => error instanceof LeaseLost && /PostgreSQL has ended it/.test(error.message),
     );
     const again = await ledger.lease(0);
     assert.ok(again, "it can be taken again");
-    await membership.look("counted");
+    await membership.heartbeat("active");
     await again.beat();
     await membership.leave();
   } finally {

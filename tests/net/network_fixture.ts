@@ -34,7 +34,7 @@ export interface Hosted {
 }
 
 /** Everything started; the API can sell. */
-export interface Scene extends AsyncDisposable {
+export interface Fixture extends AsyncDisposable {
   readonly network: Network;
   readonly cluster: RedisCluster;
   /** Hosts of the nodes, in the order of the nodes. */
@@ -54,9 +54,9 @@ export interface Scene extends AsyncDisposable {
 }
 
 /** Starts a deployment. */
-export async function openScene(
+export async function openFixture(
   { shards, workers = 1, env = {}, redisArgs = [] }: SceneOptions,
-): Promise<Scene> {
+): Promise<Fixture> {
   await using started = new AsyncDisposableStack();
   const network = started.use(await openNetwork());
   const hosts: Host[] = [];

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { note } from "../fault/fault_scenario.ts";
 import { withConnection } from "../../tools/servers/database.ts";
-import { openScene } from "./network_fixture.ts";
+import { openFixture } from "./network_fixture.ts";
 import { standstills, untilShares } from "./worker_watch.ts";
 
 const SHARDS = 4;
@@ -18,13 +18,13 @@ const CUT_MS = 6_000;
 const SOLD_AFTER_MAX_MS = 5_000;
 
 Deno.test("packets dropped between a worker and PostgreSQL: the other worker takes its shards, and shares them when it is back", async () => {
-  await using scene = await openScene({ shards: SHARDS, workers: 2 });
-  const { network, ledger, workers, databaseUrl } = scene;
+  await using fixture = await openFixture({ shards: SHARDS, workers: 2 });
+  const { network, ledger, workers, databaseUrl } = fixture;
   const [cut] = workers;
   assert.ok(cut);
   await withConnection(databaseUrl, async (sql) => {
     await untilShares(sql, workers, [2, 2]);
-    await using sale = await scene.sale();
+    await using sale = await fixture.sale();
     const cutMs = performance.now();
     const stood = await standstills(sql, SHARDS, async () => {
       await network.cut(cut.host, ledger);
@@ -41,9 +41,9 @@ Deno.test("packets dropped between a worker and PostgreSQL: the other worker tak
 });
 
 Deno.test("packets dropped between the API and Redis: it sells again soon after the link is healed", async () => {
-  await using scene = await openScene({ shards: 3 });
-  const { network, nodes, api, skus } = scene;
-  await using sale = await scene.sale();
+  await using fixture = await openFixture({ shards: 3 });
+  const { network, nodes, api, skus } = fixture;
+  await using sale = await fixture.sale();
   for (const node of nodes) await network.cut(api.host, node);
   await sleep(CUT_MS);
   await network.heal();

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { note } from "../fault/fault_scenario.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { openScene, type Scene } from "./network_fixture.ts";
+import { type Fixture, openFixture } from "./network_fixture.ts";
 
 const STEP_DEADLINE_MS = 30_000;
 const REPLICA_TIMEOUT_MS = 4_000;
@@ -13,7 +13,7 @@ const ROOM_MS = 6_000;
 const ENV = { REPLICA_TIMEOUT_MS: String(REPLICA_TIMEOUT_MS) };
 
 /** Drops the packets between the master of shard 0 and its replica. Returns when that was, ms. */
-async function cutReplica({ network, nodes, masterOf }: Scene): Promise<number> {
+async function cutReplica({ network, nodes, masterOf }: Fixture): Promise<number> {
   const index = await masterOf(0);
   const [master, replica] = [nodes[index], nodes[index + 3]];
   assert.ok(master && replica);
@@ -21,7 +21,7 @@ async function cutReplica({ network, nodes, masterOf }: Scene): Promise<number> 
   return performance.now();
 }
 
-async function untilSaid({ api }: Scene, pattern: RegExp): Promise<number> {
+async function untilSaid({ api }: Fixture, pattern: RegExp): Promise<number> {
   let said = "";
   await waitFor(async () => pattern.test(said = JSON.stringify((await api.service.get("/readyz")).body)), {
     deadlineMs: STEP_DEADLINE_MS,
@@ -33,14 +33,14 @@ async function untilSaid({ api }: Scene, pattern: RegExp): Promise<number> {
 }
 
 Deno.test("packets dropped between a master and its replica: selling goes on without it, and says so at once", async () => {
-  await using scene = await openScene({ shards: 3, env: ENV });
-  const { network, workers: [worker], skus: [sku = ""] } = scene;
+  await using fixture = await openFixture({ shards: 3, env: ENV });
+  const { network, workers: [worker], skus: [sku = ""] } = fixture;
   assert.ok(worker);
-  await scene.untilReplicated(0);
-  await using sale = await scene.sale();
+  await fixture.untilReplicated(0);
+  await using sale = await fixture.sale();
 
-  const cutMs = await cutReplica(scene);
-  const saidMs = await untilSaid(scene, /survives the loss of a Redis server: replicas 0 of 1 acknowledge/);
+  const cutMs = await cutReplica(fixture);
+  const saidMs = await untilSaid(fixture, /survives the loss of a Redis server: replicas 0 of 1 acknowledge/);
   const soldMs = await sale.sells(sku, STEP_DEADLINE_MS);
   const offMs = Math.round(saidMs - cutMs);
   note(`said ${offMs} ms after the cut, sold after ${Math.round(soldMs - cutMs)}`);
@@ -52,9 +52,9 @@ Deno.test("packets dropped between a master and its replica: selling goes on wit
   assert.ok(logged.some((off) => off.includes("0 of 1 acknowledge")), "the worker's log says it");
 
   await network.heal();
-  await scene.untilReplicated(0);
+  await fixture.untilReplicated(0);
   await waitFor(
-    async () => !/acknowledge/.test(JSON.stringify((await scene.api.service.get("/readyz")).body)),
+    async () => !/acknowledge/.test(JSON.stringify((await fixture.api.service.get("/readyz")).body)),
     {
       deadlineMs: STEP_DEADLINE_MS,
       what: "the promise that is kept again",
@@ -65,17 +65,17 @@ Deno.test("packets dropped between a master and its replica: selling goes on wit
 });
 
 Deno.test("packets dropped between a master and its replica, DURABILITY=strict: the shard stops, says so, and sells again", async () => {
-  await using scene = await openScene({
+  await using fixture = await openFixture({
     shards: 1,
     env: { ...ENV, DURABILITY: "strict" },
     redisArgs: ["--min-replicas-to-write", "1"],
   });
-  const { network, workers: [worker], skus: [sku = ""] } = scene;
+  const { network, workers: [worker], skus: [sku = ""] } = fixture;
   assert.ok(worker);
-  await using sale = await scene.sale();
+  await using sale = await fixture.sale();
 
-  const cutMs = await cutReplica(scene);
-  const stoppedMs = await untilSaid(scene, /shard 0: unarmed/) - cutMs;
+  const cutMs = await cutReplica(fixture);
+  const stoppedMs = await untilSaid(fixture, /shard 0: unarmed/) - cutMs;
   note(`stopped ${Math.round(stoppedMs)} ms after the cut`, sale.unknown);
   assert.ok(stoppedMs < REPLICA_TIMEOUT_MS + ROOM_MS, `stopped after ${stoppedMs} ms`);
   const [why] = worker.service.logged("servers must not be sold on any more");

@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { assertBooks, type Books, readBooks, stockOf, stockUp, unitsOf } from "../system/books.ts";
+import { assertLedger, type Books, readLedger, stockOf, stockUp, unitsOf } from "../system/books.ts";
 import type { Heard } from "../system/load_clients.ts";
 import type { Order } from "../system/plan.ts";
 import type { Service } from "../system/stack.ts";
@@ -17,7 +17,7 @@ const STOCK = 100_000;
 const SETTLE_DEADLINE_MS = 30_000;
 const BOOKED_DEADLINE_MS = 30_000;
 
-/** What a sale is made at, and where it is booked. */
+/** What a sale is made at, and where it is applied. */
 export interface SaleOptions {
   readonly api: Service;
   readonly databaseUrl: string;
@@ -99,9 +99,9 @@ export class Sale implements AsyncDisposable {
       });
     }
     const stock = await stockOf(api, skus);
-    const books = await readBooks({ databaseUrl }, stock, BOOKED_DEADLINE_MS);
+    const books = await readLedger({ databaseUrl }, stock, BOOKED_DEADLINE_MS);
     const [orders, heard, initial, left] = [this.#orders, this.#heard, this.#initial, unitsOf(stock)];
-    assertBooks({ orders, heard, initial, left }, books);
+    assertLedger({ orders, heard, initial, left }, books);
     return books;
   }
 

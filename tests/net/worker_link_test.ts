@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { note } from "../fault/fault_scenario.ts";
 import { withConnection } from "../../tools/servers/database.ts";
-import { openScene } from "./network_fixture.ts";
+import { openFixture } from "./network_fixture.ts";
 import { standstills, untilShares } from "./worker_watch.ts";
 
 const SHARDS = 4;
@@ -14,25 +14,25 @@ const STEP_DEADLINE_MS = 40_000;
 const STANDSTILL_MAX_MS = 10_000;
 
 Deno.test("packets dropped between a worker and Redis: the other worker takes its shards, also with a master killed", async () => {
-  await using scene = await openScene({ shards: SHARDS, workers: 2 });
-  const { network, nodes, cluster, workers, databaseUrl, skus } = scene;
+  await using fixture = await openFixture({ shards: SHARDS, workers: 2 });
+  const { network, nodes, cluster, workers, databaseUrl, skus } = fixture;
   const [cut] = workers;
   assert.ok(cut);
   await withConnection(databaseUrl, async (sql) => {
     await untilShares(sql, workers, [2, 2]);
-    await using sale = await scene.sale();
+    await using sale = await fixture.sale();
 
     const cutMs = performance.now();
     const stood = await standstills(sql, SHARDS, async () => {
       for (const node of nodes) await network.cut(cut.host, node);
       note(`shares moved ${await untilShares(sql, workers, [0, SHARDS])} ms after the cut`);
       for (const sku of skus) await sale.sells(sku, STEP_DEADLINE_MS);
-      await sleep(1000); // and are booked
+      await sleep(1000); // and are applied
     });
     note(`the ledger stood still for ${stood} ms; pauses of the sale ${sale.pauses(cutMs)}`);
     assert.ok(Math.max(...stood) < STANDSTILL_MAX_MS, `the ledger stood still for ${stood} ms`);
 
-    const master = cluster.node(await scene.masterOf(0));
+    const master = cluster.node(await fixture.masterOf(0));
     await master.kill();
     const killedMs = performance.now();
     for (const sku of skus) await sale.sells(sku, STEP_DEADLINE_MS);

@@ -49,8 +49,8 @@ export interface Sale {
 /** Enough violations to see what is wrong. */
 const VIOLATIONS_SHOWN = 10;
 
-/** Asserts that the sale and the books agree to the unit. */
-export function assertBooks(sale: Sale, books: Books): void {
+/** Asserts that the sale and the ledger agree to the unit. */
+export function assertLedger(sale: Sale, books: Books): void {
   const violations = [
     ...undecided(sale),
     ...linesAgainstAnswers(sale, books),
@@ -188,7 +188,7 @@ export interface LedgerPlace {
 }
 
 /** Waits until everything that the store has issued is in the ledger, then reads all of it. */
-export async function readBooks(
+export async function readLedger(
   { databaseUrl, namespace = "inventory" }: LedgerPlace,
   stock: ReadonlyMap<string, { readonly shard: number; readonly seq: number }>,
   deadlineMs: number = 10_000,

@@ -1,6 +1,6 @@
-/** The audit finds whatever is wrong: a sale and its books that agree, and one thing changed at a time. */
+/** The audit finds whatever is wrong: a sale and its ledger that agree, and one thing changed at a time. */
 import assert from "node:assert/strict";
-import { assertBooks, type Books, type Sale } from "./books.ts";
+import { assertLedger, type Books, type Sale } from "./books.ts";
 import type { Heard } from "./load_clients.ts";
 
 const orders = [
@@ -48,12 +48,12 @@ const books: Books = {
 };
 
 Deno.test("assertBooks() passes a sale and books that agree", () => {
-  assertBooks(sale, books);
+  assertLedger(sale, books);
 });
 
 Deno.test("assertBooks() counts numbers that a rebuild has declared lost as accounted for", () => {
   const jumps = [{ shard: 0, from_seq: 3, to_seq: 5 }];
-  assertBooks(sale, { ...books, jumps, cursors: [{ shard: 0, seq: 5 }] });
+  assertLedger(sale, { ...books, jumps, cursors: [{ shard: 0, seq: 5 }] });
 });
 
 const faults: readonly { what: string; sale?: Partial<Sale>; books?: Partial<Books>; says: RegExp }[] = [
@@ -115,7 +115,7 @@ const faults: readonly { what: string; sale?: Partial<Sale>; books?: Partial<Boo
 for (const fault of faults) {
   Deno.test(`assertBooks() finds ${fault.what}`, () => {
     assert.throws(
-      () => assertBooks({ ...sale, ...fault.sale }, { ...books, ...fault.books }),
+      () => assertLedger({ ...sale, ...fault.sale }, { ...books, ...fault.books }),
       (error: Error & { actual?: unknown }) => fault.says.test(JSON.stringify(error.actual)),
     );
   });

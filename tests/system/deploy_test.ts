@@ -9,7 +9,7 @@ import { denoOfDeploy } from "../../tools/servers/deno.ts";
 import { startProcess } from "../../tools/servers/process.ts";
 import { dataDir } from "../../tools/servers/run_folder.ts";
 import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
-import { readBooks, stockOf, stockUp } from "./books.ts";
+import { readLedger, stockOf, stockUp } from "./books.ts";
 import { type Env, runToEnd, Service } from "./stack.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
@@ -64,7 +64,7 @@ for (
     assert.deepEqual(await buy("order-2"), [200, 8]);
     assert.deepEqual(await buy("order-1"), [200, 9], "a replay");
     const place = { databaseUrl, namespace: servers.NAMESPACE };
-    const { lines } = await readBooks(place, await stockOf(api, ["sku"]));
+    const { lines } = await readLedger(place, await stockOf(api, ["sku"]));
     assert.deepEqual(lines.map((line) => [line.order_id, line.new_stock]), [["order-1", 9], ["order-2", 8]]);
 
     const own: number[] = [];

@@ -1,13 +1,13 @@
 /**
- * Stopping: what is under way is answered and booked, and what was held is given back.
+ * Stopping: what is under way is answered and applied, and what was held is given back.
  */
 import assert from "node:assert/strict";
 import { startProxy } from "../../tools/proxy.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "./books.ts";
-import { Crowd } from "./load_clients.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "./books.ts";
+import { LoadClients } from "./load_clients.ts";
 import { HttpConnection } from "./http_connection.ts";
 import { planOrders, runSeed } from "./plan.ts";
 import { Service, type Stack, startStack } from "./stack.ts";
@@ -123,19 +123,19 @@ Deno.test("worker: a takeover in the middle of a rush stops no sale and loses no
   await stockUp(stack.api, initial);
   const orders = planOrders({ seed, orders: 300_000, skus, users: 300_000 });
   // Few buyers: the rush must last until somebody has taken over.
-  await using crowd = new Crowd({ orders, urls: [stack.api.url], connections: 8 });
-  const rush = crowd.rush();
-  await crowd.answeredAtLeast(2000);
+  await using clients = new LoadClients({ orders, urls: [stack.api.url], connections: 8 });
+  const rush = clients.rush();
+  await clients.answeredAtLeast(2000);
   const ms = await takeoverMs(holder, other, ["SIGTERM"]);
-  crowd.stop();
+  clients.stop();
   await rush;
   assert.equal((await holder.ended()).code, 0);
-  await crowd.settle();
+  await clients.settle();
 
   const stock = await stockOf(stack.api, skus);
-  const books = await readBooks({ databaseUrl }, stock);
+  const books = await readLedger({ databaseUrl }, stock);
   // deno-lint-ignore no-console -- the seed repeats the run
-  console.log(`seed ${seed}, ${crowd.ordersPerSecond} orders/s: taken over in ${ms} ms`);
-  assertBooks({ orders, heard: crowd.heard, initial, left: unitsOf(stock) }, books);
-  assert.equal(crowd.count("unknown"), 0, "selling goes on while nobody has the lease");
+  console.log(`seed ${seed}, ${clients.ordersPerSecond} orders/s: taken over in ${ms} ms`);
+  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock) }, books);
+  assert.equal(clients.count("unknown"), 0, "selling goes on while nobody has the lease");
 });

@@ -70,7 +70,7 @@ async function startLimited(descriptors: number, env: Record<string, string>) {
 }
 
 /** Opens connections: nine of ten send nothing, the others ask for more than they ever read. */
-async function crowd(url: string, count: number): Promise<Wire[]> {
+async function clients(url: string, count: number): Promise<Wire[]> {
   const ask = `GET /docs HTTP/1.1\r\nHost: ${new URL(url).host}\r\n\r\n`.repeat(50);
   const wires: Wire[] = [];
   for (let i = 0; i < count; i++) {
@@ -101,7 +101,7 @@ Deno.test("edge: more connections than descriptors do not end the API, and buyer
   await using api = await startLimited(512, {});
   const url = api.match[1] ?? "";
   using idle = new DisposableStack();
-  for (const wire of await crowd(url, 700)) idle.use(wire);
+  for (const wire of await clients(url, 700)) idle.use(wire);
   await sellThree(url);
   assert.match(api.output(), /descriptors are few: raise the limit/);
   assert.match(
@@ -114,11 +114,11 @@ Deno.test("edge: at CONNECTIONS_MAX all connections are closed, also of clients 
   await using api = await startLimited(4096, { CONNECTIONS_MAX: "100", QUEUE_MAX: "1000" });
   const url = api.match[1] ?? "";
   using idle = new DisposableStack();
-  const wires = await crowd(url, 90);
+  const wires = await clients(url, 90);
   for (const wire of wires) idle.use(wire);
   await sellThree(url);
   assert.doesNotMatch(api.output(), /connections are closed/, "below the bound nothing happens");
-  for (const wire of await crowd(url, 30)) idle.use(wire);
+  for (const wire of await clients(url, 30)) idle.use(wire);
   const ends = Promise.all(wires.map((wire) => wire.receive()));
   await waitFor(() => Promise.resolve(/CONNECTIONS_MAX=100 are open/.test(api.output())), {
     deadlineMs: DEADLINE_MS,

@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { runCommand } from "../../tools/servers/command.ts";
 import { freePort } from "../../tools/servers/port.ts";
 import { dataDir } from "../../tools/servers/run_folder.ts";
-import { assertBooks, readFolder, type Sale, stockOf, stockUp, unitsOf } from "./books.ts";
-import { Crowd } from "./load_clients.ts";
+import { assertLedger, readFolder, type Sale, stockOf, stockUp, unitsOf } from "./books.ts";
+import { LoadClients } from "./load_clients.ts";
 import { planOrders, runSeed, wanted } from "./plan.ts";
 import { runToEnd, type Service, startEmbedded } from "./stack.ts";
 
@@ -55,29 +55,33 @@ Deno.test("kill -9 in the middle of a rush, three times: every answered order is
   const orders = planOrders({ seed, orders: 20_000, skus: SKUS, users: 8000 });
   const initial = await stockFor(service, orders);
 
-  await using crowd = new Crowd({ orders, urls: [service.url], connections: CONNECTIONS });
-  const rush = crowd.rush();
+  await using clients = new LoadClients({ orders, urls: [service.url], connections: CONNECTIONS });
+  const rush = clients.rush();
   const strikes: number[] = [];
   const startsMs: number[] = [];
   for (const share of [0.15, 0.3, 0.45]) {
-    await crowd.answeredAtLeast(share * orders.length);
-    const lostBefore = crowd.count("connection_lost");
+    await clients.answeredAtLeast(share * orders.length);
+    const lostBefore = clients.count("connection_lost");
     await service.kill();
     await service.restart();
-    strikes.push(crowd.count("connection_lost") - lostBefore);
+    strikes.push(clients.count("connection_lost") - lostBefore);
     startsMs.push(service.startMs);
   }
   await rush;
-  const settled = await crowd.settle();
+  const settled = await clients.settle();
   const left = unitsOf(await stockOf(service, SKUS));
   assert.equal((await service.stop()).code, 0);
   const books = await readFolder(folder);
 
-  note(`seed ${seed}: orders struck by each kill ${strikes}`, settled, `accepted ${crowd.count("accepted")}`);
+  note(
+    `seed ${seed}: orders struck by each kill ${strikes}`,
+    settled,
+    `accepted ${clients.count("accepted")}`,
+  );
   note(`ready in ${startEmptyMs} ms on an empty folder, in ${startsMs} ms on an existing one`);
-  assertBooks({ orders, heard: crowd.heard, initial, left }, books);
+  assertLedger({ orders, heard: clients.heard, initial, left }, books);
   assert.ok(strikes.every((lost) => lost > 0), "each kill has hit orders on their way");
-  assert.ok(crowd.count("insufficient_stock") > 0, "the stock was too little");
+  assert.ok(clients.count("insufficient_stock") > 0, "the stock was too little");
   assert.ok(startEmptyMs < START_EMPTY_MAX_MS, `${startEmptyMs} ms on an empty folder`);
   assert.ok(Math.max(...startsMs) < START_EXISTING_MAX_MS, `${startsMs} ms on an existing folder`);
 });
@@ -89,21 +93,21 @@ Deno.test("SIGTERM in the middle of a rush: nothing was sold without an answer",
   const orders = planOrders({ seed, orders: 40_000, skus: SKUS, users: 8000 });
   const initial = await stockFor(service, orders);
 
-  await using crowd = new Crowd({ orders, urls: [service.url], connections: CONNECTIONS });
-  const rush = crowd.rush();
-  await crowd.answeredAtLeast(5000);
-  const lostBefore = crowd.count("connection_lost");
-  const answeredBefore = crowd.answered;
+  await using clients = new LoadClients({ orders, urls: [service.url], connections: CONNECTIONS });
+  const rush = clients.rush();
+  await clients.answeredAtLeast(5000);
+  const lostBefore = clients.count("connection_lost");
+  const answeredBefore = clients.answered;
   const signalMs = performance.now();
   service.signal("SIGTERM");
   const { code, output } = await service.ended();
   const stopMs = Math.round(performance.now() - signalMs);
-  crowd.stop();
+  clients.stop();
   await rush;
-  const lost = crowd.count("connection_lost") - lostBefore;
-  const answeredSince = crowd.answered - answeredBefore - lost;
+  const lost = clients.count("connection_lost") - lostBefore;
+  const answeredSince = clients.answered - answeredBefore - lost;
   note(
-    `seed ${seed}, ${crowd.ordersPerSecond} orders/s: stopped in ${stopMs} ms, ${answeredSince} answered since, ${lost} lost`,
+    `seed ${seed}, ${clients.ordersPerSecond} orders/s: stopped in ${stopMs} ms, ${answeredSince} answered since, ${lost} lost`,
   );
   assert.equal(code, 0, output);
   assert.ok(answeredSince > 0, "orders were on their way");
@@ -112,8 +116,8 @@ Deno.test("SIGTERM in the middle of a rush: nothing was sold without an answer",
   const left = unitsOf(await stockOf(service, SKUS));
   assert.equal((await service.stop()).code, 0);
   // An order that was still on the wire may be lost; it must not have been sold.
-  const heard = crowd.heard.map((last) => last.kind === "unknown" ? undefined : last);
-  assertBooks({ orders, heard, initial, left }, await readFolder(folder));
+  const heard = clients.heard.map((last) => last.kind === "unknown" ? undefined : last);
+  assertLedger({ orders, heard, initial, left }, await readFolder(folder));
 });
 
 Deno.test("a second process on the same folder is refused in one line, and the first sells on", async () => {

@@ -22,7 +22,7 @@ export interface PictureOptions {
 }
 
 /** All parts. Disposing of it ends them, from the front to the back. */
-export interface Picture extends AsyncDisposable {
+export interface FullStack extends AsyncDisposable {
   readonly cluster: RedisCluster;
   readonly kafka: KafkaServer;
   readonly postgres: PostgresServer;
@@ -39,7 +39,7 @@ const WORKERS = 2;
 const SHARDS = 12;
 
 /** Starts all of it; returns when every API can decide orders. */
-export async function startPicture({ env = {}, port }: PictureOptions = {}): Promise<Picture> {
+export async function startFullStack({ env = {}, port }: PictureOptions = {}): Promise<FullStack> {
   await using started = new AsyncDisposableStack();
   const [cluster, kafka, postgres] = await Promise.all([
     startCluster({ args: AS_SHIPPED }).then((server) => started.use(server)),

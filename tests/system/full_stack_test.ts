@@ -1,14 +1,14 @@
 /**
  * A sale on the whole picture, nginx to PostgreSQL by way of Kafka, in which each part of it is killed with -9 and comes
- * back: what buyers heard, the store and the books agree to the unit.
+ * back: what buyers heard, the store and the ledger agree to the unit.
  */
 import assert from "node:assert/strict";
 import { allShardSlots } from "../../src/redis/keys.ts";
 import type { RedisServer } from "../../tools/servers/redis.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "./books.ts";
-import { Crowd } from "./load_clients.ts";
-import { type Picture, startPicture } from "./full_stack.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "./books.ts";
+import { LoadClients } from "./load_clients.ts";
+import { type FullStack, startFullStack } from "./full_stack.ts";
 import { oneSkuAShard, planOrders, runSeed, wanted } from "./plan.ts";
 
 /** Undisturbed, and then with faults: of one plan. */
@@ -33,17 +33,17 @@ interface Fault {
 
 Deno.test("the whole picture: 50,000 orders while broker, master, worker, API and PostgreSQL are killed in turn", async () => {
   const seed = runSeed();
-  await using picture = await startPicture({
+  await using fullStack = await startFullStack({
     env: { USER_LIMIT_MS: "0", REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS) },
   });
-  const { stack, nginx, databaseUrl } = picture;
+  const { stack, nginx, databaseUrl } = fullStack;
   const skus = oneSkuAShard(SHARDS);
   const orders = planOrders({ seed, orders: CALM_ORDERS + ORDERS, skus, users: CALM_ORDERS + ORDERS });
   // Every other SKU is sold out on the way; the rest lasts.
   const initial = new Map(skus.map((sku, i) => [sku, Math.floor(wanted(orders, sku) * (i % 2 ? 0.5 : 1.1))]));
   await stockUp(stack.api, initial);
-  const crowdOf = (some: typeof orders) =>
-    new Crowd({
+  const clientsOf = (some: typeof orders) =>
+    new LoadClients({
       orders: some,
       urls: [nginx.url],
       connections: CONNECTIONS,
@@ -52,29 +52,29 @@ Deno.test("the whole picture: 50,000 orders while broker, master, worker, API an
       declaresFirst: true,
     });
 
-  await using calm = crowdOf(orders.slice(0, CALM_ORDERS));
+  await using calm = clientsOf(orders.slice(0, CALM_ORDERS));
   await calm.rush();
-  await using crowd = crowdOf(orders.slice(CALM_ORDERS));
-  const rush = crowd.rush();
+  await using clients = clientsOf(orders.slice(CALM_ORDERS));
+  const rush = clients.rush();
   const table: Record<string, unknown>[] = [];
-  for (const fault of faultsOf(picture)) table.push(await strike(fault, crowd));
-  assert.ok(crowd.answered < ORDERS, "the rush ended before the last fault had struck");
+  for (const fault of faultsOf(fullStack)) table.push(await strike(fault, clients));
+  assert.ok(clients.answered < ORDERS, "the rush ended before the last fault had struck");
   await rush;
-  const acceptedAtOnce = crowd.count("accepted");
-  const settled = [await calm.settle(STEP_DEADLINE_MS), await crowd.settle(STEP_DEADLINE_MS)];
+  const acceptedAtOnce = clients.count("accepted");
+  const settled = [await calm.settle(STEP_DEADLINE_MS), await clients.settle(STEP_DEADLINE_MS)];
 
   const stock = await stockOf(stack.api, skus);
-  const books = await readBooks({ databaseUrl }, stock, STEP_DEADLINE_MS);
-  report(seed, table, calm, crowd, acceptedAtOnce, settled);
-  const heard = [...calm.heard, ...crowd.heard];
-  assertBooks({ orders, heard, initial, left: unitsOf(stock) }, books);
+  const books = await readLedger({ databaseUrl }, stock, STEP_DEADLINE_MS);
+  report(seed, table, calm, clients, acceptedAtOnce, settled);
+  const heard = [...calm.heard, ...clients.heard];
+  assertLedger({ orders, heard, initial, left: unitsOf(stock) }, books);
   assert.equal(heard.length, CALM_ORDERS + ORDERS);
   assert.deepEqual(books.jumps, [], "no number was lost");
   assert.equal(new Set(books.movements.map(({ shard }) => shard)).size, SHARDS, "every shard has sold");
-  assert.ok(crowd.count("insufficient_stock") > ORDERS / 10, "the stock was too little");
+  assert.ok(clients.count("insufficient_stock") > ORDERS / 10, "the stock was too little");
 });
 
-function faultsOf({ cluster, kafka, postgres, stack }: Picture): Fault[] {
+function faultsOf({ cluster, kafka, postgres, stack }: FullStack): Fault[] {
   const { apis: [, api], workers: [worker] } = stack;
   assert.ok(api && worker);
   let master: RedisServer | undefined;
@@ -104,24 +104,27 @@ function faultsOf({ cluster, kafka, postgres, stack }: Picture): Fault[] {
 }
 
 /** Kills a part in the middle of the rush and brings it back. Returns a row of the report. */
-async function strike({ what, kill, restart }: Fault, crowd: Crowd): Promise<Record<string, unknown>> {
-  await waitFor(() => crowd.inFlight > 0, { deadlineMs: STEP_DEADLINE_MS, what: "an order on its way" });
-  const { inFlight } = crowd;
+async function strike(
+  { what, kill, restart }: Fault,
+  clients: LoadClients,
+): Promise<Record<string, unknown>> {
+  await waitFor(() => clients.inFlight > 0, { deadlineMs: STEP_DEADLINE_MS, what: "an order on its way" });
+  const { inFlight } = clients;
   const before = {
-    answered: crowd.answered,
-    accepted: crowd.count("accepted"),
-    unknown: crowd.count("unknown"),
+    answered: clients.answered,
+    accepted: clients.count("accepted"),
+    unknown: clients.count("unknown"),
   };
   const startMs = performance.now();
-  const gap = watchGap(crowd);
+  const gap = watchGap(clients);
   await kill();
-  await waitFor(() => crowd.answered >= before.answered + ANSWERED_MEANWHILE, {
+  await waitFor(() => clients.answered >= before.answered + ANSWERED_MEANWHILE, {
     deadlineMs: STEP_DEADLINE_MS,
     what: `answers without ${what}`,
   });
-  const meanwhile = crowd.count("accepted") - before.accepted;
+  const meanwhile = clients.count("accepted") - before.accepted;
   await restart();
-  await waitFor(() => crowd.count("accepted") >= before.accepted + meanwhile + ANSWERED_MEANWHILE, {
+  await waitFor(() => clients.count("accepted") >= before.accepted + meanwhile + ANSWERED_MEANWHILE, {
     deadlineMs: STEP_DEADLINE_MS,
     what: `sales after ${what} was back`,
   });
@@ -129,19 +132,19 @@ async function strike({ what, kill, restart }: Fault, crowd: Crowd): Promise<Rec
     "killed -9": what,
     "in flight": inFlight,
     "sold meanwhile": meanwhile,
-    "lost answers": crowd.count("unknown") - before.unknown,
+    "lost answers": clients.count("unknown") - before.unknown,
     "longest without a sale, s": gap() / 1000,
     "back after, s": Math.round((performance.now() - startMs) / 100) / 10,
   };
 }
 
 /** Watches how long nobody is sold anything. The function that it returns ends that, and says the longest time, ms. */
-function watchGap(crowd: Crowd): () => number {
-  let accepted = crowd.count("accepted");
+function watchGap(clients: LoadClients): () => number {
+  let accepted = clients.count("accepted");
   let sinceMs = performance.now();
   let longestMs = 0;
   const look = () => {
-    const now = crowd.count("accepted");
+    const now = clients.count("accepted");
     const nowMs = performance.now();
     longestMs = Math.max(longestMs, nowMs - sinceMs);
     if (now > accepted) [accepted, sinceMs] = [now, nowMs];
@@ -157,20 +160,20 @@ function watchGap(crowd: Crowd): () => number {
 function report(
   seed: number,
   table: readonly Record<string, unknown>[],
-  calm: Crowd,
-  crowd: Crowd,
+  calm: LoadClients,
+  clients: LoadClients,
   acceptedAtOnce: number,
   settled: readonly unknown[],
 ): void {
-  const rate = (crowd: Crowd, accepted: number) => Math.round(accepted * 1000 / crowd.elapsedMs);
+  const rate = (clients: LoadClients, accepted: number) => Math.round(accepted * 1000 / clients.elapsedMs);
   // deno-lint-ignore no-console -- the seed repeats the run, the figures are what people ask for
   const print = (...words: unknown[]) => console.log(...words);
   // deno-lint-ignore no-console -- see above
   console.table(table);
   print(
-    `seed ${seed}: ${rate(crowd, acceptedAtOnce)} accepted a second with faults, ` +
-      `${rate(calm, calm.count("accepted"))} before them; ${crowd.count("accepted")} accepted in all, ` +
-      `${crowd.count("insufficient_stock")} sold out`,
+    `seed ${seed}: ${rate(clients, acceptedAtOnce)} accepted a second with faults, ` +
+      `${rate(calm, calm.count("accepted"))} before them; ${clients.count("accepted")} accepted in all, ` +
+      `${clients.count("insufficient_stock")} sold out`,
     settled,
   );
 }

@@ -1,6 +1,6 @@
 /**
  * One HTTP/1.1 connection of a buyer. Deno's fetch takes 60 µs of this process for an order, this 15 µs:
- * on two cores the crowd must not take what the system under test needs.
+ * on two cores the clients must not take what the system under test needs.
  *
  * @module
  */

@@ -64,7 +64,7 @@ Deno.test("image: API and worker run from what the Dockerfile copies, and their 
 
   await using api = await run(JSON.parse(command), /Holdfast listens/);
   await assert.rejects(health("api-1"), /exited with code 1/); // nothing is armed yet
-  await assert.rejects(health("worker-1"), /exited with code 1/); // no worker has made the books
+  await assert.rejects(health("worker-1"), /exited with code 1/); // no worker has made the ledger
   await using _worker = await run(services["worker-1"]?.command ?? [], /Holdfast worker runs/);
   const isHealthy = (service: string) => health(service).then(() => true);
   for (const service of ["api-1", "worker-1"]) {

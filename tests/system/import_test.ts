@@ -51,7 +51,7 @@ Deno.test("import: rules are there before the units are, and a repeat leaves wha
   assert.partialDeepStrictEqual(await json(env, 0, "import", more, "--mode", "add"), { changed: 1 });
   assert.partialDeepStrictEqual(await json(env, 0, "stock", "later"), { available: 10, quota: 4 });
 
-  await json(env, 0, "reconcile"); // returns when all is booked
+  await json(env, 0, "reconcile"); // returns when all is applied
   const first = await json(env, 0, "skus", "--limit", "1");
   assert.partialDeepStrictEqual(first, { skus: [{ sku: "later", available: 10 }], next: "later" });
   const second = await json(env, 0, "skus", "--limit", "1", "--after", "later");

@@ -17,7 +17,7 @@ export type Heard =
   /** A 503 of any kind, or no answer at all (`connection_lost`). */
   | { readonly kind: "unknown"; readonly code: string };
 
-/** How the crowd buys. */
+/** How the clients buys. */
 export interface CrowdOptions {
   readonly orders: readonly Order[];
   /** APIs, taken in turn. */
@@ -54,9 +54,9 @@ const REPLAYS_MAX = 500;
 const REQUEST_TIMEOUT_MS = 2_000;
 
 /** Sends every order of a plan once, then settles. Disposing of it ends the rush. */
-export class Crowd implements AsyncDisposable {
+export class LoadClients implements AsyncDisposable {
   readonly orders: readonly Order[];
-  /** What was heard of each order, in the order of {@link Crowd.orders}. */
+  /** What was heard of each order, in the order of {@link LoadClients.orders}. */
   readonly heard: Heard[] = [];
   /** From the first order to the last answer. */
   elapsedMs = 0;

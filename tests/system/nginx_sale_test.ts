@@ -1,11 +1,11 @@
-/** nginx before three API processes that die in a rush: buyers notice nothing, and the books agree to the unit. */
+/** nginx before three API processes that die in a rush: buyers notice nothing, and the ledger agree to the unit. */
 import assert from "node:assert/strict";
 import { startNginx } from "../../tools/servers/nginx.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "./books.ts";
-import { Crowd } from "./load_clients.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "./books.ts";
+import { LoadClients } from "./load_clients.ts";
 import { planOrders, runSeed, wanted } from "./plan.ts";
 import { startStack } from "./stack.ts";
 
@@ -29,55 +29,57 @@ Deno.test("nginx: API processes killed in a rush of 20,000 orders cost no buyer 
   const orders = planOrders({ seed, orders: ORDERS, skus, users: 8000 });
   const initial = new Map(skus.map((sku) => [sku, Math.floor(wanted(orders, sku) / 3)]));
   await stockUp(stack.api, initial);
-  await using crowd = new Crowd({
+  await using clients = new LoadClients({
     orders,
     urls: [nginx.url],
     connections: CONNECTIONS,
     declaresFirst: true,
   });
-  const rush = crowd.rush();
+  const rush = clients.rush();
   const inFlight: number[] = [];
   for (const [turn, count] of KILLED_AFTER.entries()) {
-    await crowd.answeredAtLeast(count);
+    await clients.answeredAtLeast(count);
     const api = stack.apis[turn % stack.apis.length];
     assert.ok(api);
     // Once with orders in Redis for certain: it decides them when it goes on, and nobody is there to be told.
     const isHeld = turn === 0;
     if (isHeld) {
       redis.freeze();
-      await stalled(crowd);
+      await stalled(clients);
     }
-    inFlight.push(crowd.inFlight);
+    inFlight.push(clients.inFlight);
     await api.kill();
     if (isHeld) redis.thaw();
     await api.restart();
   }
   await rush;
-  const hidden = crowd.heard.filter((heard) => heard.kind === "accepted" && heard.replayed).length;
-  const settled = await crowd.settle();
+  const hidden = clients.heard.filter((heard) => heard.kind === "accepted" && heard.replayed).length;
+  const settled = await clients.settle();
 
   const stock = await stockOf(stack.api, skus);
-  const books = await readBooks({ databaseUrl }, stock);
+  const books = await readLedger({ databaseUrl }, stock);
   // deno-lint-ignore no-console -- the seed repeats the run, the figures are what people ask for
   console.log(
-    `seed ${seed}, ${crowd.ordersPerSecond} orders/s through nginx: ${crowd.count("accepted")} accepted, ` +
+    `seed ${seed}, ${clients.ordersPerSecond} orders/s through nginx: ${
+      clients.count("accepted")
+    } accepted, ` +
       `${
-        crowd.count("insufficient_stock")
+        clients.count("insufficient_stock")
       } sold out; in flight at each kill ${inFlight}, of which ${hidden} had been ` +
       `accepted and lost their answer`,
   );
   assert.ok(hidden > 0, "a killed process had accepted an order and not answered it");
   assert.equal(settled.unknown, 0, "no buyer was left without an answer");
-  assertBooks({ orders, heard: crowd.heard, initial, left: unitsOf(stock) }, books);
+  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock) }, books);
   assert.deepEqual([...new Set(unitsOf(stock).values())], [0], "the last units were sold too");
-  assert.ok(crowd.count("insufficient_stock") > ORDERS / 4, "the stock was too little");
+  assert.ok(clients.count("insufficient_stock") > ORDERS / 4, "the stock was too little");
 });
 
 /** Waits until every buyer waits: no answer has come for a while. */
-async function stalled(crowd: Crowd): Promise<void> {
-  let [answered, sinceMs] = [crowd.answered, performance.now()];
+async function stalled(clients: LoadClients): Promise<void> {
+  let [answered, sinceMs] = [clients.answered, performance.now()];
   await waitFor(() => {
-    if (crowd.answered > answered) [answered, sinceMs] = [crowd.answered, performance.now()];
+    if (clients.answered > answered) [answered, sinceMs] = [clients.answered, performance.now()];
     return performance.now() - sinceMs > STALLED_MS;
   }, { deadlineMs: STALLED_DEADLINE_MS, what: "a rush that has come to a halt" });
 }

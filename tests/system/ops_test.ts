@@ -91,7 +91,7 @@ Deno.test("ops: whoever looks sees what is sold, what is left and how far the bo
   );
   assert.ok(watcher.snapshots.some(({ sales_per_second: { accepted } }) => accepted > 0));
   assert.deepEqual(sold.shards, { total: 1, unarmed: 0 });
-  // Here an answer waits for the books.
+  // Here an answer waits for the ledger.
   await watcher.seen("books", ({ log_lag, dead_letters }) => log_lag?.[0]?.lag === 0 && dead_letters === 0);
 });
 

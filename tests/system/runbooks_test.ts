@@ -23,7 +23,7 @@ const NOBODY_LISTENS = 7;
 const ASKING = ["correct", "repair", "rebuild"];
 
 /** A deployment of its own, whose Redis may be struck. */
-interface Scene extends AsyncDisposable {
+interface Fixture extends AsyncDisposable {
   readonly redis: RedisServer;
   readonly databaseUrl: string;
   readonly stack: Stack;
@@ -31,7 +31,7 @@ interface Scene extends AsyncDisposable {
   readonly folder: string;
 }
 
-async function scene(): Promise<Scene> {
+async function fixture(): Promise<Fixture> {
   await using owned = new AsyncDisposableStack();
   const redis = owned.use(await startRedis());
   const databaseUrl = await sharedPostgres().freshDatabase();
@@ -52,7 +52,7 @@ type Expected = Readonly<Record<string, { readonly code?: number; readonly says?
 
 /** Runs the commands of one section of a page, in their order. */
 async function runSection<P extends Runbook>(
-  { env, redis, databaseUrl, folder }: Pick<Scene, "env" | "redis" | "databaseUrl" | "folder">,
+  { env, redis, databaseUrl, folder }: Pick<Fixture, "env" | "redis" | "databaseUrl" | "folder">,
   page: P,
   section: (typeof runbookSections)[P][number],
   fills: Readonly<Record<string, string>>,
@@ -80,7 +80,7 @@ async function runSection<P extends Runbook>(
 
 async function run(
   [program = "", ...args]: readonly string[],
-  { env, redis, databaseUrl, folder }: Pick<Scene, "env" | "redis" | "databaseUrl" | "folder">,
+  { env, redis, databaseUrl, folder }: Pick<Fixture, "env" | "redis" | "databaseUrl" | "folder">,
 ): Promise<Ran> {
   switch (program) {
     case "deno": {
@@ -104,7 +104,7 @@ async function run(
   }
 }
 
-/** A worker runs until it is stopped: here until it has armed the shard or booked what waits. */
+/** A worker runs until it is stopped: here until it has armed the shard or applied what waits. */
 async function runWorker(env: Env): Promise<Ran> {
   await using worker = await Service.start("worker", env);
   const { REDIS_URL = "" } = env;
@@ -125,12 +125,12 @@ async function toEnd(program: string, args: readonly string[]): Promise<Ran> {
   return { code, out, err };
 }
 
-async function buy({ stack }: Scene, order_id: string, fields: object = {}): Promise<number> {
+async function buy({ stack }: Fixture, order_id: string, fields: object = {}): Promise<number> {
   const order = { sku: "sku", user_id: "u", order_id, amount: 1, ...fields };
   return (await stack.api.post("/api/v1/inventory/deduct", order)).status;
 }
 
-async function stockUp({ env }: Scene, units: number): Promise<void> {
+async function stockUp({ env }: Fixture, units: number): Promise<void> {
   const { code, err } = await inventory(env, "set", "sku", String(units), "--expected", "none");
   assert.equal(code, 0, err);
 }
@@ -139,13 +139,13 @@ const META = "{inventory:0}:meta";
 const STOCK = "{inventory:0}:stock";
 const refused = /not armed|0 +(?:no|false)|armed/;
 
-async function untilRefused({ stack: { worker } }: Scene): Promise<void> {
+async function untilRefused({ stack: { worker } }: Fixture): Promise<void> {
   const isRefused = () => worker.logged("shard refused").length > 0;
   await waitFor(isRefused, { deadlineMs: DEADLINE_MS, what: "a refusal by the worker" });
 }
 
-/** Everything booked: the cursor is where the store is. */
-async function drained({ redis, databaseUrl }: Scene): Promise<void> {
+/** Everything applied: the cursor is where the store is. */
+async function drained({ redis, databaseUrl }: Fixture): Promise<void> {
   await waitFor(async () => {
     const head = await redis.cli("HGET", META, "seq");
     const rows = await withConnection(databaseUrl, (sql) => sql`select seq::text from inventory.log_cursor`);
@@ -154,7 +154,7 @@ async function drained({ redis, databaseUrl }: Scene): Promise<void> {
 }
 
 Deno.test("runbooks: while it sells: slow decisions, few units, fewer requests, a process or a Collector that is away", async () => {
-  await using here = await scene();
+  await using here = await fixture();
   const { stack } = here;
   await stockUp(here, 50);
   assert.equal(await buy(here, "o-1"), 200);
@@ -173,7 +173,7 @@ Deno.test("runbooks: while it sells: slow decisions, few units, fewer requests, 
 });
 
 Deno.test("runbooks: no worker, and a ledger that is behind", async () => {
-  await using here = await scene();
+  await using here = await fixture();
   await stockUp(here, 1000);
   await drained(here);
   await here.stack.worker.stop();
@@ -187,7 +187,7 @@ Deno.test("runbooks: no worker, and a ledger that is behind", async () => {
 });
 
 Deno.test("runbooks: a Redis above maxmemory, and the disk of PostgreSQL", async () => {
-  await using here = await scene();
+  await using here = await fixture();
   await stockUp(here, 1000);
   await drained(here);
   await here.redis.cli("CONFIG", "SET", "maxmemory", "1");
@@ -204,7 +204,7 @@ Deno.test("runbooks: a Redis above maxmemory, and the disk of PostgreSQL", async
 });
 
 Deno.test("runbooks: dead letters are looked at, and closed with and without their units", async () => {
-  await using here = await scene();
+  await using here = await fixture();
   const { redis, databaseUrl, env } = here;
   await stockUp(here, 100);
   for (const order of ["o-1", "o-2"]) assert.equal(await buy(here, order), 200);
@@ -247,7 +247,7 @@ Deno.test("runbooks: dead letters are looked at, and closed with and without the
   assert.equal(back, 97, "100 − 2 − 2 + 1 given back");
 });
 
-async function stockOf({ env }: Scene): Promise<number> {
+async function stockOf({ env }: Fixture): Promise<number> {
   const read = async () => JSON.parse((await inventory(env, "stock", "sku", "--json")).out).available;
   const first = await read();
   await waitFor(async () => await read() !== first, { deadlineMs: DEADLINE_MS, what: "units given back" })
@@ -256,7 +256,7 @@ async function stockOf({ env }: Scene): Promise<number> {
 }
 
 Deno.test("runbooks: a drift with events that wait: the ledger takes the store's figures, booking goes on", async () => {
-  await using here = await scene();
+  await using here = await fixture();
   const { redis, databaseUrl, stack } = here;
   await stockUp(here, 1000);
   assert.equal(await buy(here, "o-1"), 200);
@@ -304,7 +304,7 @@ Deno.test("runbooks: a drift with events that wait: the ledger takes the store's
 });
 
 Deno.test("runbooks: a drift with nothing that waits, in Redis or in the ledger", async () => {
-  await using here = await scene();
+  await using here = await fixture();
   const { redis, databaseUrl } = here;
   await stockUp(here, 1000);
   assert.equal(await buy(here, "o-1"), 200);
@@ -328,7 +328,7 @@ Deno.test("runbooks: a drift with nothing that waits, in Redis or in the ledger"
 });
 
 Deno.test("runbooks: a log that was trimmed before it was booked is named, and recovered from the store", async () => {
-  await using here = await scene();
+  await using here = await fixture();
   const { redis, stack } = here;
   await stockUp(here, 1000);
   await drained(here);
@@ -347,7 +347,7 @@ Deno.test("runbooks: a log that was trimmed before it was booked is named, and r
 });
 
 Deno.test("runbooks: a ledger of an older copy, whose log is gone, is recovered from the store", async () => {
-  await using here = await scene();
+  await using here = await fixture();
   const { redis, databaseUrl } = here;
   await stockUp(here, 1000);
   await drained(here);

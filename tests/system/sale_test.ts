@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
-import { assertBooks, readBooks, stockOf, stockUp, unitsOf } from "./books.ts";
-import { Crowd } from "./load_clients.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "./books.ts";
+import { LoadClients } from "./load_clients.ts";
 import { planOrders, runSeed, wanted } from "./plan.ts";
 import { startStack } from "./stack.ts";
 
@@ -33,23 +33,23 @@ for (
     // A third of what is wanted: sold out in the middle of the rush, with thousands of orders to come.
     const initial = new Map(skus.map((sku) => [sku, Math.floor(wanted(orders, sku) / 3)]));
     await stockUp(stack.api, initial);
-    await using crowd = new Crowd({ orders, urls: [stack.api.url], connections: CONNECTIONS });
-    await crowd.rush();
-    const settled = await crowd.settle();
+    await using clients = new LoadClients({ orders, urls: [stack.api.url], connections: CONNECTIONS });
+    await clients.rush();
+    const settled = await clients.settle();
 
     const stock = await stockOf(stack.api, skus);
-    const books = await readBooks({ databaseUrl }, stock);
+    const books = await readLedger({ databaseUrl }, stock);
     // deno-lint-ignore no-console -- the seed repeats the run, the rate is what people ask for
     console.log(
-      `seed ${seed}, ${crowd.ordersPerSecond} orders/s: ${crowd.count("accepted")} accepted, ` +
-        `${crowd.count("insufficient_stock")} sold out, ${crowd.count("rate_limited")} limited`,
+      `seed ${seed}, ${clients.ordersPerSecond} orders/s: ${clients.count("accepted")} accepted, ` +
+        `${clients.count("insufficient_stock")} sold out, ${clients.count("rate_limited")} limited`,
       settled,
     );
-    assertBooks({ orders, heard: crowd.heard, initial, left: unitsOf(stock) }, books);
+    assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock) }, books);
     assert.equal(new Set([...stock.values()].map(({ shard }) => shard)).size, shards, "every shard has sold");
     assert.equal(settled.unknown, 0, "nothing failed, so every order had its answer at once");
-    assert.ok(crowd.count("insufficient_stock") > ORDERS / 4, "the stock was too little");
-    assert.ok(crowd.count("rate_limited") > 0, "some came back too early");
+    assert.ok(clients.count("insufficient_stock") > ORDERS / 4, "the stock was too little");
+    assert.ok(clients.count("rate_limited") > 0, "some came back too early");
     assert.deepEqual([...new Set(unitsOf(stock).values())], [0], "the last units were sold too");
   });
 }

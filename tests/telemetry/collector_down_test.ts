@@ -8,7 +8,7 @@ import { dataDir } from "../../tools/servers/run_folder.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { startEmbedded } from "../system/stack.ts";
 import { type Mood, startReceiver } from "./receiver.ts";
-import { startWatchedApp } from "./watched_app.ts";
+import { startObservedApp } from "./watched_app.ts";
 
 const ORDERS = 5000;
 const SPANS_AN_ORDER = 4;
@@ -49,7 +49,7 @@ Deno.test("what a slow Collector does not take is dropped beyond 8192 spans, cou
   await using receiver = startReceiver();
   receiver.mood = "hangs";
   {
-    await using shop = await startWatchedApp({ OTLP_ENDPOINT: receiver.url, TRACE_SAMPLING: "collector" });
+    await using shop = await startObservedApp({ OTLP_ENDPOINT: receiver.url, TRACE_SAMPLING: "collector" });
     await shop.deduct("order-before");
     await waitFor(() => receiver.hanging > 0, { deadlineMs: 30_000, what: "a send that hangs" });
     const answers = Array.from({ length: ORDERS }, (_, i) => shop.deduct(`order-${i}`));

@@ -6,13 +6,13 @@ import { createLoggerTo, jsonOf, traceIds } from "../../src/runtime/logger.ts";
 import { notSent } from "../../src/observe/telemetry.ts";
 import { realWorld } from "../../src/runtime/world.ts";
 import { startReceiver } from "./receiver.ts";
-import { startWatchedApp } from "./watched_app.ts";
+import { startObservedApp } from "./watched_app.ts";
 
 Deno.test("lines arrive with their level and the ids of their trace, but for those about sending", async () => {
   await using receiver = startReceiver();
   const written: string[] = [];
   {
-    await using shop = await startWatchedApp({ OTLP_ENDPOINT: receiver.url });
+    await using shop = await startObservedApp({ OTLP_ENDPOINT: receiver.url });
     const logger = createLoggerTo(realWorld, "info", (line) => {
       written.push(jsonOf(line));
       shop.telemetry.log(line);
@@ -47,7 +47,7 @@ Deno.test("lines arrive with their level and the ids of their trace, but for tho
 Deno.test("OTEL_EXPORTER_OTLP_HEADERS and OTEL_SERVICE_NAME are what the receiver gets", async () => {
   await using receiver = startReceiver();
   {
-    await using shop = await startWatchedApp({
+    await using shop = await startObservedApp({
       OTLP_ENDPOINT: receiver.url,
       OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20abc",
       OTEL_SERVICE_NAME: "shop",

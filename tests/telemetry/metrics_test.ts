@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { Attributes, Point } from "./otlp.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
-import { FAILING, startWatchedApp } from "./watched_app.ts";
+import { FAILING, startObservedApp } from "./watched_app.ts";
 
 function pointsOf(receiver: Receiver, name: string): readonly Point[] {
   const [metric] = receiver.latest(name);
@@ -22,7 +22,7 @@ function countOf(receiver: Receiver, name: string, labels: Attributes = {}): num
 Deno.test("sales are counted by what became of them and who decided, and none of it is sampled", async () => {
   await using receiver = startReceiver();
   {
-    await using shop = await startWatchedApp({ OTLP_ENDPOINT: receiver.url, TRACE_RATIO: "0" });
+    await using shop = await startObservedApp({ OTLP_ENDPOINT: receiver.url, TRACE_RATIO: "0" });
     for (let i = 0; i < 5; i++) await shop.deduct(`order-${i}`);
     await shop.deduct("order-0");
     await shop.deduct(`${FAILING}1`);
@@ -69,7 +69,7 @@ Deno.test("sales are counted by what became of them and who decided, and none of
 Deno.test("whatever paths, methods and SKUs are asked for, the number of series is bounded", async () => {
   await using receiver = startReceiver();
   {
-    await using shop = await startWatchedApp({ OTLP_ENDPOINT: receiver.url, TRACE_RATIO: "0" });
+    await using shop = await startObservedApp({ OTLP_ENDPOINT: receiver.url, TRACE_RATIO: "0" });
     for (let i = 0; i < 2000; i++) {
       const path = `${["/api/v1/inventory/sku-", "/api/v1/orders/order-", "/whatever-"][i % 3]}${i}`;
       const request = new Request(`http://127.0.0.1${path}`, { method: i % 2 === 0 ? "GET" : `M${i}` });

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { Span } from "./otlp.ts";
 import { startReceiver } from "./receiver.ts";
-import { FAILING, startWatchedApp } from "./watched_app.ts";
+import { FAILING, startObservedApp } from "./watched_app.ts";
 
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 const CALLER = "b7ad6b7169203331";
@@ -25,7 +25,7 @@ function named(spans: readonly Span[], name: string): Span {
 Deno.test("a deduct in a caller's trace has its spans there, and takes the caller's decision, state and baggage", async () => {
   await using receiver = startReceiver();
   {
-    await using shop = await startWatchedApp({ OTLP_ENDPOINT: receiver.url, TRACE_RATIO: "0" });
+    await using shop = await startObservedApp({ OTLP_ENDPOINT: receiver.url, TRACE_RATIO: "0" });
     const headers = { ...SAMPLED, baggage: "tenant=a%20b, broken, x=1;p" };
     assert.equal((await shop.deduct("order-1", { headers })).status, 200);
     assert.equal((await shop.deduct("order-2")).status, 200);
@@ -65,7 +65,7 @@ Deno.test("20 requests that fail among 20,000 at 1 %: 20 whole traces of them ar
   await using receiver = startReceiver();
   const statuses = new Map<number, number>();
   {
-    await using shop = await startWatchedApp({ OTLP_ENDPOINT: receiver.url, TRACE_SLOW_MS: "60000" });
+    await using shop = await startObservedApp({ OTLP_ENDPOINT: receiver.url, TRACE_SLOW_MS: "60000" });
     for (let round = 0; round < 20; round++) {
       const orders = Array.from({ length: 999 }, (_, i) => shop.deduct(`order-${round}-${i}`));
       // Alone, or the batch that it is in would fail with it.
@@ -92,7 +92,7 @@ Deno.test("20 requests that fail among 20,000 at 1 %: 20 whole traces of them ar
 Deno.test("a refusal is no error, and is kept no more than an order is", async () => {
   await using receiver = startReceiver();
   {
-    await using shop = await startWatchedApp({
+    await using shop = await startObservedApp({
       OTLP_ENDPOINT: receiver.url,
       TRACE_RATIO: "0",
       USER_LIMIT_MS: "0",
@@ -111,7 +111,7 @@ Deno.test("a request that was slow is kept whole", async () => {
   {
     // 2000 at once: most of them wait for longer than 1 ms.
     const env = { OTLP_ENDPOINT: receiver.url, TRACE_RATIO: "0", TRACE_SLOW_MS: "1" };
-    await using shop = await startWatchedApp(env);
+    await using shop = await startObservedApp(env);
     await Promise.all(Array.from({ length: 2000 }, (_, i) => shop.deduct(`order-${i}`)));
   }
   const requests = receiver.spans.filter(({ kind }) => kind === 2);
@@ -128,7 +128,7 @@ Deno.test("all traces are sent to a Collector that samples, and within a window 
   ) {
     await using receiver = startReceiver();
     {
-      await using shop = await startWatchedApp({ OTLP_ENDPOINT: receiver.url, TRACE_RATIO: "0", ...env });
+      await using shop = await startObservedApp({ OTLP_ENDPOINT: receiver.url, TRACE_RATIO: "0", ...env });
       for (let i = 0; i < 10; i++) await shop.deduct(`order-${i}`);
     }
     assert.equal(receiver.spans.filter(({ name }) => name === "inventory.deduct").length, 10);
@@ -140,7 +140,7 @@ Deno.test("a stranger's sampled traceparent exports nothing; one with a known to
   const token = "t".repeat(22);
   {
     const API_TOKENS = JSON.stringify({ [token]: { name: "shop", scopes: ["deduct"] } });
-    await using shop = await startWatchedApp({ OTLP_ENDPOINT: receiver.url, TRACE_RATIO: "0", API_TOKENS });
+    await using shop = await startObservedApp({ OTLP_ENDPOINT: receiver.url, TRACE_RATIO: "0", API_TOKENS });
     const statuses: number[] = [];
     for (const authorization of ["", "Bearer x", `Basic ${token}`, `Bearer ${token}`]) {
       for (const path of ["/api/v1/inventory/SKU", "/openapi.json", "/nowhere"]) {

@@ -34,7 +34,7 @@ export interface DeductExtra {
 }
 
 /** Starts one with 1,000,000 units of `SKU`. */
-export async function startWatchedApp(env: Record<string, string>): Promise<WatchedApp> {
+export async function startObservedApp(env: Record<string, string>): Promise<WatchedApp> {
   const config = loadConfig({ USER_LIMIT_MS: "0", ...env });
   const parts = await makeMemoryStore({ userLimitMs: 0 });
   await armEmpty(parts.control);
@@ -49,11 +49,19 @@ export async function startWatchedApp(env: Record<string, string>): Promise<Watc
   if (telemetry === null) throw new Error("Cannot watch without OTLP_ENDPOINT");
   const { batchMax, queueMax, requestTimeoutMs } = config;
   const inventory = new InventoryService(failing(parts.store), world, {
-    ...{ shards: 1, batchMax, callsMax: 2, queueMax, requestTimeoutMs, promisesOff: () => [], archive: null },
+    ...{
+      shards: 1,
+      batchMax,
+      callsMax: 2,
+      queueMax,
+      requestTimeoutMs,
+      guaranteesOff: () => [],
+      archive: null,
+    },
     onBroken: (error) => failures.push(String(error)),
     onCall: telemetry.onStoreCall,
   });
-  telemetry.watchInventory(inventory);
+  telemetry.observeInventory(inventory);
   const app = createApp({
     inventory,
     config,
@@ -92,7 +100,7 @@ function failing(store: StockStore): StockStore {
       if (fails) throw new StoreError("connection_lost", "none", "as the test wants it");
       return await store.decide(shard, batch);
     },
-    promisesOff: (shard) => store.promisesOff(shard),
+    guaranteesOff: (shard) => store.guaranteesOff(shard),
     close: () => store.close(),
   };
 }

@@ -79,7 +79,7 @@ function readArgs(args: readonly string[]): Asked | string {
   };
 }
 
-/** Sends the orders and audits them; removes the stock again, however it ends. Returns whether the books agree. */
+/** Sends the orders and audits them; removes the stock again, however it ends. Returns whether the ledger agree. */
 async function load(asked: Asked, dir: string, { signal, stopped }: StopRequest): Promise<boolean> {
   await using system = await Promise.race([startSystem(asked.url), stopped]);
   // SKUs of this run alone, so that nothing that others sell disturbs the audit.
@@ -95,7 +95,7 @@ async function load(asked: Asked, dir: string, { signal, stopped }: StopRequest)
     await writeBodies(bodies, { run, orders: asked.orders, skus });
     const before = await cpuOf(system);
     const { url, processes } = system;
-    const crowd = {
+    const clients = {
       url,
       orders: asked.orders,
       connections: asked.connections,
@@ -103,7 +103,7 @@ async function load(asked: Asked, dir: string, { signal, stopped }: StopRequest)
       headers: authorization,
     };
     const args = asked.rate === undefined ? [] : ["-q", String(asked.rate), "--latency-correction"];
-    const report = await Promise.race([runOha({ ...crowd, args, signal }), stopped]);
+    const report = await Promise.race([runOha({ ...clients, args, signal }), stopped]);
     const answers = print(asked, system, report);
     for (const [name, startMs] of before) {
       const endMs = await cpuMs(processes[name] ?? 0);

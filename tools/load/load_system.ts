@@ -10,7 +10,7 @@ import { waitFor } from "../servers/wait.ts";
 import { Service } from "../../tests/system/stack.ts";
 
 const readyDeadlineMs = 30_000;
-const bookedDeadlineMs = 60_000;
+const appliedDeadlineMs = 60_000;
 /** Requests under way at a time while stock is made, counted and removed. */
 const requestsMax = 32;
 /** An order that is still under way may change a SKU between its read and its removal. */
@@ -141,7 +141,7 @@ export async function unitsBooked(databaseUrl: string, run: string, gone: number
         select count(*)::int as count from ${sql(schema)}.order_lines where order_id like ${`${run}-%`}`;
       booked = row?.count ?? 0;
       return booked >= gone;
-    }, { deadlineMs: bookedDeadlineMs, what: "the ledger" }).catch(() => {});
+    }, { deadlineMs: appliedDeadlineMs, what: "the ledger" }).catch(() => {});
     return booked;
   });
 }

@@ -11,7 +11,7 @@ const bodiesPerOrder = 4;
 const runDeadlineMs = 30 * 60_000;
 
 /** A crowd. */
-export interface Crowd {
+export interface LoadClients {
   /** The API's address. */
   readonly url: string;
   /** Requests in all, and on how many connections. */
@@ -53,19 +53,19 @@ export async function writeBodies(
 }
 
 /** Sends all of a crowd's orders. */
-export async function runOha(crowd: Crowd): Promise<OhaReport> {
-  const { url, orders, connections, bodies, headers = {} } = crowd;
+export async function runOha(clients: LoadClients): Promise<OhaReport> {
+  const { url, orders, connections, bodies, headers = {} } = clients;
   const args = [
     ...["--no-tui", "--output-format", "json", "-n", String(orders), "-c", String(connections)],
     ...["-m", "POST", "-T", "application/json", "-Z", bodies],
     ...Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]),
-    ...crowd.args ?? [],
+    ...clients.args ?? [],
     `${url}/api/v1/inventory/deduct`,
   ];
   // Tracked, so that the end of the run ends it too.
   const child = new Deno.Command("oha", { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
   const end = () => child.kill("SIGKILL");
-  crowd.signal?.addEventListener("abort", end);
+  clients.signal?.addEventListener("abort", end);
   track(child.pid, "oha");
   const deadline = setTimeout(end, runDeadlineMs);
   try {
@@ -75,7 +75,7 @@ export async function runOha(crowd: Crowd): Promise<OhaReport> {
     return JSON.parse(out ?? "");
   } finally {
     clearTimeout(deadline);
-    crowd.signal?.removeEventListener("abort", end);
+    clients.signal?.removeEventListener("abort", end);
     untrack(child.pid);
   }
 }

@@ -36,12 +36,12 @@ export function orderPath(orderId: string): string {
 }
 
 /** Asks the API in this process, with a token that only the two of them know. */
-export function askHere(fetch: Ask, token: string): (asked: Asked) => Promise<Response> {
+export function localApi(fetch: Ask, token: string): (asked: Asked) => Promise<Response> {
   return (asked) => fetch(requestOf(here, asked, token));
 }
 
 /** Asks a running API. */
-export function askThere(
+export function remoteApi(
   world: World,
   url: string,
   token: string | undefined,

@@ -20,7 +20,7 @@ import type { Asked } from "./api_request.ts";
 export type RedisCall = (command: string, ...args: (string | number)[]) => Promise<unknown>;
 
 /** What a verb may touch. Every opener rejects with a {@link Failure} when its server is not set or away. */
-export interface Reach {
+export interface CliContext {
   /** The settings. */
   readonly config: Config;
   /** The clock, timers and dice. */
@@ -43,11 +43,11 @@ export interface Reach {
   log(): Promise<EventLog>;
   /** The topic as it is, or why nobody can look at it; null = there is no KAFKA_BROKERS. */
   topic(): Promise<TopicLook | null>;
-  /** The books. */
+  /** The ledger. */
   ledger(): Promise<Ledger>;
-  /** Whose books they are. */
+  /** Whose ledger they are. */
   deployment(): Promise<Deployment>;
-  /** The books' database, for reports. */
+  /** The ledger's database, for reports. */
   books(): Promise<Queries>;
   /** Takes the right to sell away and marks the shard's contents as not whole, in one step. */
   markForRebuild(shard: number): Promise<void>;
@@ -63,6 +63,6 @@ export type TopicLook =
   | { readonly kind: "found"; readonly facts: TopicFacts; readonly whyUnusable: string | undefined };
 
 /** Every shard of the settings. */
-export function allShards({ config }: Reach): number[] {
+export function allShards({ config }: CliContext): number[] {
   return Array.from({ length: config.shards }, (_, shard) => shard);
 }

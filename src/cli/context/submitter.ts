@@ -23,7 +23,7 @@ const deadlineMs = 60_000;
 export const roundMax = 8 * batchMax;
 
 /** Sends commands that have ids of their own: whatever happens to a call, it is made again. */
-export class Decider {
+export class Submitter {
   readonly #router: Router;
   /** Store's clock minus ours, by shard. */
   readonly #offsets = new Map<number, number>();

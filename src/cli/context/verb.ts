@@ -5,8 +5,8 @@
  */
 import type { World } from "../../runtime/world.ts";
 import { Failure } from "./failure.ts";
-import type { Reach } from "./context.ts";
-import { type Asked, askThere } from "./api_request.ts";
+import type { CliContext } from "./context.ts";
+import { type Asked, remoteApi } from "./api_request.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** What every verb takes. */
@@ -26,7 +26,7 @@ export interface VerbContext {
   /** Where it prints. */
   readonly terminal: Terminal;
   /** The servers of the settings, which are read when this is first called. */
-  readonly reach: () => Reach;
+  readonly context: () => CliContext;
   /** The clock and timers. */
   readonly world: World;
 }
@@ -34,11 +34,11 @@ export interface VerbContext {
 /** The API in this process, or the one that `--api` names. */
 export async function askerOf(
   { api, tokenFile }: Pick<Common, "api" | "tokenFile">,
-  reach: () => Reach,
+  context: () => CliContext,
   world: World,
 ): Promise<(asked: Asked) => Promise<Response>> {
-  if (api === undefined) return await reach().api();
-  return askThere(world, api, tokenFile === undefined ? undefined : await readToken(tokenFile));
+  if (api === undefined) return await context().api();
+  return remoteApi(world, api, tokenFile === undefined ? undefined : await readToken(tokenFile));
 }
 
 /** From a file, as every user of a machine sees the arguments of a process. */

@@ -2,10 +2,10 @@
  * Compares what a shard's store says with the ledger, while both go on.
  *
  * Names are read from the store, each batch in one step that also returns the head of the log. When the ledger has
- * booked up to that number, it must say the same. The ledger may be further by then: a name that differs and was changed
+ * applied up to that number, it must say the same. The ledger may be further by then: a name that differs and was changed
  * by a later event is read again, at most five times; any other name that differs is a difference. Names of lines that
  * were accepted after the start are left out, so the work ends however fast the shard sells. Nothing stops, nothing is
- * locked. A shard that is refused, with a log that cannot be booked, does not change: its pending events are taken off
+ * locked. A shard that is refused, with a log that cannot be applied, does not change: its pending events are taken off
  * the store's figures.
  *
  * @module
@@ -24,7 +24,7 @@ import {
 } from "./facets.ts";
 import { Failure } from "../context/failure.ts";
 import { type Pending, readPending } from "./pending.ts";
-import type { Reach } from "../context/context.ts";
+import type { CliContext } from "../context/context.ts";
 import type { Terminal } from "../context/terminal.ts";
 
 /** Something that store and ledger do not agree on. */
@@ -62,7 +62,7 @@ const namesMax = 256;
 const groupNames = 2048;
 const attemptsMax = 5;
 const armedPatienceMs = 60_000;
-/** A refused shard is looked at by its worker once a second: a log that can be booked is booked by then. */
+/** A refused shard is looked at by its worker once a second: a log that can be applied is applied by then. */
 const refusedPatienceMs = 3000;
 const pollMs = 50;
 /** Between the clocks of ledger, store and this process. */
@@ -70,12 +70,12 @@ const clockMarginMs = 5000;
 
 /** Compares one shard: all four facets, or one of them. */
 export async function compareShard(
-  reach: Reach,
+  context: CliContext,
   terminal: Terminal,
   shard: number,
   only?: Facet,
 ): Promise<ShardComparison> {
-  return await new ShardCompare(reach, terminal, shard).run(only);
+  return await new ShardCompare(context, terminal, shard).run(only);
 }
 
 class ShardCompare {
@@ -85,15 +85,15 @@ class ShardCompare {
   #side!: LedgerSide;
   #reader!: ShardReader;
 
-  constructor(readonly reach: Reach, readonly terminal: Terminal, readonly shard: number) {}
+  constructor(readonly context: CliContext, readonly terminal: Terminal, readonly shard: number) {}
 
   async run(only?: Facet): Promise<ShardComparison> {
-    const { reach, shard, terminal } = this;
-    const { world, config } = reach;
-    this.#reader = await reach.reader();
-    const { skus, position } = await (await reach.control()).inspect(shard);
+    const { context, shard, terminal } = this;
+    const { world, config } = context;
+    this.#reader = await context.reader();
+    const { skus, position } = await (await context.control()).inspect(shard);
     this.#side = {
-      queries: await reach.books(),
+      queries: await context.books(),
       sql: await loadStatements(),
       shard,
       sinceMs: () => world.now() - config.idempotencyWindowS * 1000 + clockMarginMs,
@@ -166,11 +166,11 @@ class ShardCompare {
         this.#unsettled += left.length;
         return;
       }
-      if (left.length > 0) await sleep(this.reach.world, pollMs);
+      if (left.length > 0) await sleep(this.context.world, pollMs);
     }
   }
 
-  /** Reads the names from the store, waits once until the ledger has booked as far, and compares each read at its own head. */
+  /** Reads the names from the store, waits once until the ledger has applied as far, and compares each read at its own head. */
   async #look(comparer: Comparer, names: readonly Named[]) {
     const reads = [];
     for (let i = 0; i < names.length; i += namesMax) {
@@ -197,13 +197,13 @@ class ShardCompare {
   }
 
   async #pending(): Promise<Pending | undefined> {
-    const { reach, shard } = this;
-    const view = await (await reach.control()).inspect(shard);
+    const { context, shard } = this;
+    const view = await (await context.control()).inspect(shard);
     if (view.armed) return undefined;
     const { seq } = view.position;
     if (await this.#reaches(seq, refusedPatienceMs)) return undefined;
     const cursor = await this.#cursor();
-    return await readPending(await reach.log(), shard, cursor, seq);
+    return await readPending(await context.log(), shard, cursor, seq);
   }
 
   async #waitForLedger(seq: number): Promise<void> {
@@ -213,7 +213,7 @@ class ShardCompare {
   }
 
   async #reaches(seq: number, patienceMs: number): Promise<boolean> {
-    const { world } = this.reach;
+    const { world } = this.context;
     const giveUpMs = world.elapsedMs() + patienceMs;
     while ((await this.#cursor()).seq < seq) {
       if (world.elapsedMs() > giveUpMs) return false;
@@ -223,7 +223,7 @@ class ShardCompare {
   }
 
   async #cursor(): Promise<Position> {
-    const books = await this.reach.books();
+    const books = await this.context.books();
     const sql = await loadStatements();
     const [cursor] = await books.query<Position>(sql.read_cursor, [this.shard]);
     return cursor ?? { epoch: 0, seq: 0 };

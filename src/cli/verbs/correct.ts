@@ -2,7 +2,7 @@
  * `correct`: takes the store's figures into the ledger, by movements of kind `correction`.
  *
  * What was sold from a figure that somebody changed was promised to buyers, so the figures before the first event that
- * cannot be booked are the ones to go on from. A correction adds what the movements lack of them; then the worker books
+ * cannot be applied are the ones to go on from. A correction adds what the movements lack of them; then the worker books
  * on. If fewer units are on the shelf than the store thought, `adjust` says so afterwards.
  *
  * @module
@@ -16,7 +16,7 @@ import { sleep } from "../../runtime/world.ts";
 import { compareShard } from "./compare.ts";
 import { exits, Failure } from "../context/failure.ts";
 import { readPending } from "./pending.ts";
-import type { Reach } from "../context/context.ts";
+import type { CliContext } from "../context/context.ts";
 import { chosenShards } from "./reconcile.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 import { proveOne } from "./verify.ts";
@@ -40,19 +40,19 @@ type Row = Correction & { readonly shard: number };
 
 /** Asks first. Returns 1 when store and ledger still differ. */
 export async function correct(
-  reach: Reach,
+  context: CliContext,
   terminal: Terminal,
   only: number | undefined,
   reason: CorrectionReason,
 ): Promise<number> {
-  const shards = chosenShards(reach, only);
-  await reach.deployment();
+  const shards = chosenShards(context, only);
+  await context.deployment();
   const booked: Row[] = [];
   let left = 0;
   let isConfirmed = false;
   for (const shard of shards) {
     for (let round = 0; round < roundsMax; round++) {
-      const { walk, skus } = await wrongSkus(reach, terminal, shard);
+      const { walk, skus } = await wrongSkus(context, terminal, shard);
       left = skus.length;
       if (skus.length === 0) break;
       if (!isConfirmed) {
@@ -64,10 +64,10 @@ export async function correct(
         );
         isConfirmed = true;
       }
-      const made = await correctShard(reach, shard, walk, skus.slice(0, skusMax), reason);
+      const made = await correctShard(context, shard, walk, skus.slice(0, skusMax), reason);
       booked.push(...made.map((one) => ({ shard, ...one })));
       if (made.length === 0) break;
-      await settled(reach, shard);
+      await settled(context, shard);
     }
   }
   const rows = booked.map(({ shard, sku, delta, reservedDelta, available, reserved }) => ({
@@ -82,13 +82,13 @@ export async function correct(
 
 /** SKUs whose stock row is not the sum of their movements, or not what the store says. */
 async function wrongSkus(
-  reach: Reach,
+  context: CliContext,
   terminal: Terminal,
   shard: number,
 ): Promise<{ walk: ProofWalk; skus: string[] }> {
-  const { walk, faults } = await proveOne(reach, terminal, shard);
+  const { walk, faults } = await proveOne(context, terminal, shard);
   if (!walk) throw new Failure(`Cannot correct shard ${shard} as too much is wrong: see 'inventory verify'`);
-  const { differences } = await compareShard(reach, terminal, shard, "stock");
+  const { differences } = await compareShard(context, terminal, shard, "stock");
   const lost = differences.find(({ what }) => what === "log");
   if (lost) throw new Failure(`Cannot correct shard ${shard} as ${lost.ledger}`);
   const wrong = [
@@ -99,16 +99,16 @@ async function wrongSkus(
 }
 
 async function correctShard(
-  reach: Reach,
+  context: CliContext,
   shard: number,
   walk: ProofWalk,
   skus: readonly string[],
   reason: CorrectionReason,
 ): Promise<readonly Correction[]> {
   let made: readonly Correction[] = [];
-  await (await reach.ledger()).correct(shard, async (at, queries) => {
+  await (await context.ledger()).correct(shard, async (at, queries) => {
     const [figures, sums, rows] = [
-      await storeFigures(reach, shard, at, skus),
+      await storeFigures(context, shard, at, skus),
       await sumsAt(queries, shard, walk),
       await stockRows(queries, shard, at, skus),
     ];
@@ -124,7 +124,7 @@ async function correctShard(
       return isRight ? [] : [{ sku, delta, reservedDelta, ...figure }];
     });
     return made;
-  }, { actor: reach.actor, ...reason });
+  }, { actor: context.actor, ...reason });
   return made;
 }
 
@@ -135,13 +135,13 @@ interface Figures {
 
 /** The store's figures right behind the ledger's cursor. */
 async function storeFigures(
-  reach: Reach,
+  context: CliContext,
   shard: number,
   at: Position,
   skus: readonly string[],
 ): Promise<Map<string, Figures>> {
-  const { head, values } = await (await reach.reader()).read(shard, "stock", skus);
-  const pending = await readPending(await reach.log(), shard, at, head);
+  const { head, values } = await (await context.reader()).read(shard, "stock", skus);
+  const pending = await readPending(await context.log(), shard, at, head);
   if (pending.lost !== "") throw new Failure(`Cannot correct shard ${shard} as ${pending.lost}`);
   const figures = new Map<string, Figures>();
   skus.forEach((sku, i) => {
@@ -188,17 +188,17 @@ async function stockRows(
 }
 
 /** Waits until the shard sells again, or its ledger stands still. */
-async function settled(reach: Reach, shard: number): Promise<void> {
-  const control = await reach.control();
-  const ledger = await reach.ledger();
+async function settled(context: CliContext, shard: number): Promise<void> {
+  const control = await context.control();
+  const ledger = await context.ledger();
   const cursor = async () => (await ledger.progress()).find((one) => one.shard === shard)?.seq;
   let last = await cursor();
-  let sinceMs = reach.world.elapsedMs();
-  while (reach.world.elapsedMs() - sinceMs < settleMs) {
+  let sinceMs = context.world.elapsedMs();
+  while (context.world.elapsedMs() - sinceMs < settleMs) {
     if ((await control.inspect(shard)).armed) return;
-    await sleep(reach.world, pollMs);
+    await sleep(context.world, pollMs);
     const now = await cursor();
-    if (now !== last) sinceMs = reach.world.elapsedMs();
+    if (now !== last) sinceMs = context.world.elapsedMs();
     last = now;
   }
 }

@@ -1,11 +1,11 @@
 /**
- * `dead-letters`: what the ledger could not take as it came. Its movement is booked all the same.
+ * `dead-letters`: what the ledger could not take as it came. Its movement is applied all the same.
  *
  * @module
  */
 import type { UnitsOf } from "../../ledger/corrections.ts";
 import { exits, Failure } from "../context/failure.ts";
-import type { Reach } from "../context/context.ts";
+import type { CliContext } from "../context/context.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
 /** A row without its event. */
@@ -26,14 +26,14 @@ const rowsMax = 10_000;
 
 /** Lists the newest first: those that wait for a person, or all of them. */
 export async function deadLetters(
-  reach: Reach,
+  context: CliContext,
   terminal: Terminal,
   limit: number,
   which: "open" | "all",
 ): Promise<number> {
   if (limit < 1 || limit > rowsMax) throw new Failure(`--limit must be from 1 to ${rowsMax}`, "usage");
-  await reach.deployment();
-  const books = await reach.books();
+  await context.deployment();
+  const books = await context.books();
   const rows = await books.query<DeadLetter>(
     `select ${columns} from dead_letters where closed_at is null or $2 order by id desc limit $1`,
     [limit, which === "all"],
@@ -44,9 +44,9 @@ export async function deadLetters(
 }
 
 /** Shows one, with its event. */
-export async function showDeadLetter(reach: Reach, terminal: Terminal, id: number): Promise<number> {
-  await reach.deployment();
-  const books = await reach.books();
+export async function showDeadLetter(context: CliContext, terminal: Terminal, id: number): Promise<number> {
+  await context.deployment();
+  const books = await context.books();
   const [row] = await books.query<DeadLetter & { event: string }>(
     `select ${columns}, event::text as event from dead_letters where id = $1`,
     [id],
@@ -60,15 +60,15 @@ export async function showDeadLetter(reach: Reach, terminal: Terminal, id: numbe
 
 /** Closes one: a person has decided what becomes of it. */
 export async function closeDeadLetter(
-  reach: Reach,
+  context: CliContext,
   terminal: Terminal,
   id: number,
   reason: string,
   units: UnitsOf,
 ): Promise<number> {
-  await reach.deployment();
-  const note = { actor: reach.actor, reason, reference: "" };
-  const closed = await (await reach.ledger()).closeDeadLetter(id, note, units);
+  await context.deployment();
+  const note = { actor: context.actor, reason, reference: "" };
+  const closed = await (await context.ledger()).closeDeadLetter(id, note, units);
   switch (closed.kind) {
     case "unknown":
       throw new Failure(`Cannot close dead letter ${id} as there is none that is open`);

@@ -7,7 +7,7 @@
  * @module
  */
 import { exits, Failure } from "../context/failure.ts";
-import type { Reach } from "../context/context.ts";
+import type { CliContext } from "../context/context.ts";
 import type { Terminal } from "../context/terminal.ts";
 
 /** Leases and places of workers: their first key is the schema's oid. */
@@ -22,14 +22,14 @@ const renameSql = `
   update deployment set id = $1::text::uuid where id = $2::text::uuid returning id::text as id`;
 
 /** Asks first. Refuses while a worker uses the ledger. */
-export async function detach(reach: Reach, terminal: Terminal): Promise<number> {
-  const before = (await reach.deployment()).id;
-  const books = await reach.books();
+export async function detach(context: CliContext, terminal: Terminal): Promise<number> {
+  const before = (await context.deployment()).id;
+  const books = await context.books();
   const [found] = await books.query<{ locks: number }>(locksSql);
   if (found?.locks !== 0) {
     throw new Failure("Cannot change the deployment id as a worker uses this ledger: stop its workers first");
   }
-  const id = reach.world.uuid();
+  const id = context.world.uuid();
   terminal.confirm(
     `This gives the ledger at DATABASE_URL the deployment id ${id} instead of ${before}. Do it to a copy: Redis and ` +
       `topic of ${before} are refused from then on, and nothing but a restored ledger makes them fit again.`,

@@ -4,33 +4,36 @@
  * @module
  */
 import type { Config } from "../../runtime/settings/config.ts";
-import { type Finding, type PromiseName, promises } from "../../domain/check_result.ts";
+import { type CheckResult, type GuaranteeName, guarantees } from "../../domain/check_result.ts";
 import { countDescriptors, descriptorsWanted } from "../../http/listener.ts";
 import { describeDifferences, limitsOf } from "../../domain/limits.ts";
 import { exits } from "../context/failure.ts";
 import { logWayOf } from "../../log/topic.ts";
-import { allShards, type Reach, type TopicLook } from "../context/context.ts";
+import { allShards, type CliContext, type TopicLook } from "../context/context.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
 /** A finding about the deployment itself rests on its processes, and no promise of the servers on it. */
-export type Look = Omit<Finding, "promise"> & { readonly promise: PromiseName | null };
+export type Look = Omit<CheckResult, "promise"> & { readonly promise: GuaranteeName | null };
 
-/** Prints all findings. Returns 1 when any is `bad`. */
-export async function doctor(reach: Reach, terminal: Terminal): Promise<number> {
-  const { queueMax, connectionsMax } = reach.config;
+/** Prints all checkResults. Returns 1 when any is `bad`. */
+export async function doctor(context: CliContext, terminal: Terminal): Promise<number> {
+  const { queueMax, connectionsMax } = context.config;
   const looks = [
-    descriptorFinding(
+    descriptorCheck(
       { queueMax, connectionsMax },
       countDescriptors(descriptorsWanted(queueMax, connectionsMax)),
     ),
-    ...await storeFindings(reach),
-    ...await shardFindings(reach),
-    ...await ledgerFindings(reach),
-    ...await topicFindings(reach),
+    ...await storeFindings(context),
+    ...await shardFindings(context),
+    ...await ledgerFindings(context),
+    ...await topicFindings(context),
   ];
-  const findings = looks.map(({ check, verdict, found }) => ({ check, verdict, found }));
-  const sentences = Object.keys(promises).map((name) => sentenceOf(name as PromiseName, looks));
-  terminal.result({ findings, promises: sentences }, [table(findings), "", ...sentences].join("\n"));
+  const checkResults = looks.map(({ check, verdict, found }) => ({ check, verdict, found }));
+  const sentences = Object.keys(guarantees).map((name) => sentenceOf(name as GuaranteeName, looks));
+  terminal.result(
+    { checkResults, guarantees: sentences },
+    [table(checkResults), "", ...sentences].join("\n"),
+  );
   return looks.some(({ verdict }) => verdict === "bad") ? exits.failed : exits.ok;
 }
 
@@ -39,7 +42,7 @@ export async function doctor(reach: Reach, terminal: Terminal): Promise<number> 
  *
  * @param descriptors how many this process can open, counted up to what is needed
  */
-export function descriptorFinding(
+export function descriptorCheck(
   { queueMax, connectionsMax }: Pick<Config, "queueMax" | "connectionsMax">,
   descriptors: number,
 ): Look {
@@ -57,37 +60,41 @@ export function descriptorFinding(
 }
 
 /** What the shards' servers say of themselves. What differs among shards is said with the shards. */
-async function storeFindings(reach: Reach): Promise<Look[]> {
-  const control = await reach.control();
-  const shards = allShards(reach);
-  const found = await Promise.all(shards.map((shard) => control.findings(shard)));
-  const groups = new Map<string, { finding: Finding; shards: number[] }>();
-  found.forEach((findings, shard) => {
-    for (const finding of findings) {
+async function storeFindings(context: CliContext): Promise<Look[]> {
+  const control = await context.control();
+  const shards = allShards(context);
+  const found = await Promise.all(shards.map((shard) => control.checkResults(shard)));
+  const groups = new Map<string, { checkResult: CheckResult; shards: number[] }>();
+  found.forEach((checkResults, shard) => {
+    for (const checkResult of checkResults) {
       // What is as it should be may say so in other figures in each shard.
-      const key = [finding.check, finding.verdict, finding.verdict === "ok" ? "" : finding.found].join("\n");
-      const group = groups.get(key) ?? { finding, shards: [] };
+      const key = [
+        checkResult.check,
+        checkResult.verdict,
+        checkResult.verdict === "ok" ? "" : checkResult.found,
+      ].join("\n");
+      const group = groups.get(key) ?? { checkResult, shards: [] };
       groups.set(key, group);
       group.shards.push(shard);
     }
   });
-  return [...groups.values()].map(({ finding, shards: those }) =>
+  return [...groups.values()].map(({ checkResult, shards: those }) =>
     those.length === shards.length
-      ? finding
-      : { ...finding, found: `${finding.found} (shard ${those.join(", ")})` }
+      ? checkResult
+      : { ...checkResult, found: `${checkResult.found} (shard ${those.join(", ")})` }
   );
 }
 
-async function shardFindings(reach: Reach): Promise<Look[]> {
-  const control = await reach.control();
-  const views = await Promise.all(allShards(reach).map((shard) => control.inspect(shard)));
+async function shardFindings(context: CliContext): Promise<Look[]> {
+  const control = await context.control();
+  const views = await Promise.all(allShards(context).map((shard) => control.inspect(shard)));
   const unarmed = views.flatMap(({ armed }, shard) => armed ? [] : [shard]);
   const other = views.flatMap(({ shards }, shard) =>
-    shards === 0 || shards === reach.config.shards ? [] : [shard]
+    shards === 0 || shards === context.config.shards ? [] : [shard]
   );
   const refusing = Map.groupBy(views.keys(), (shard) => views[shard]?.refusal ?? "");
   const reasons = [...refusing].filter(([refusal]) => refusal !== "");
-  const own = limitsOf(reach.config);
+  const own = limitsOf(context.config);
   const differences = new Set(
     views.flatMap(({ limits }) => limits ? describeDifferences(own, limits) || [] : []),
   );
@@ -125,8 +132,8 @@ async function shardFindings(reach: Reach): Promise<Look[]> {
   ];
 }
 
-async function ledgerFindings(reach: Reach): Promise<Look[]> {
-  const { store, shards } = reach.config;
+async function ledgerFindings(context: CliContext): Promise<Look[]> {
+  const { store, shards } = context.config;
   if (store.kind === "redis" && store.databaseUrl === null) {
     const found = "DATABASE_URL is not set: nothing can be said of it here";
     return [
@@ -134,11 +141,11 @@ async function ledgerFindings(reach: Reach): Promise<Look[]> {
       { check: "leases", verdict: "unknown", found, promise: "booked" },
     ];
   }
-  const ledger = await reach.ledger();
+  const ledger = await context.ledger();
   const deployment = await ledger.deployment();
-  const leases = await countLeases(reach);
+  const leases = await countLeases(context);
   return [
-    ...await ledger.findings(),
+    ...await ledger.checkResults(),
     {
       check: "books",
       verdict: deployment?.shards === shards ? "ok" : "bad",
@@ -156,10 +163,10 @@ async function ledgerFindings(reach: Reach): Promise<Look[]> {
   ];
 }
 
-async function topicFindings(reach: Reach): Promise<Look[]> {
-  const look = await reach.topic();
-  const control = await reach.control();
-  const views = await Promise.all(allShards(reach).map((shard) => control.inspect(shard)));
+async function topicFindings(context: CliContext): Promise<Look[]> {
+  const look = await context.topic();
+  const control = await context.control();
+  const views = await Promise.all(allShards(context).map((shard) => control.inspect(shard)));
   const own = look === null ? "stream" : look.kind === "found" ? logWayOf(look.facts) : undefined;
   return [...judgeTopic(look), ...judgeLogWays(views.map(({ logWay }) => logWay), own)];
 }
@@ -174,7 +181,7 @@ export function judgeLogWays(noted: readonly string[], own: string | undefined):
   return [{ ...about, verdict: "off", found: `is another one here (${own}) than for the workers: ${all}` }];
 }
 
-/** A worker that is down for a weekend finds what it has not booked; the stream keeps it as well. */
+/** A worker that is down for a weekend finds what it has not applied; the stream keeps it as well. */
 const retentionMinMs = 3 * 86_400_000;
 
 /** What the topic promises; empty without one. */
@@ -219,8 +226,8 @@ export function judgeTopic(look: TopicLook | null): Look[] {
 }
 
 /** A lease is an advisory lock: first key the schema's oid, second the shard; places of workers are below zero. */
-async function countLeases(reach: Reach): Promise<number> {
-  const [row] = await (await reach.books()).query<{ leases: number }>(`
+async function countLeases(context: CliContext): Promise<number> {
+  const [row] = await (await context.books()).query<{ leases: number }>(`
     select count(distinct objid) as leases from pg_locks
     where locktype = 'advisory' and granted and objid < 2147483648
       and database = (select oid from pg_database where datname = current_database())
@@ -229,12 +236,12 @@ async function countLeases(reach: Reach): Promise<number> {
 }
 
 /** Kept, off, or nobody can tell. */
-function sentenceOf(name: PromiseName, looks: readonly Look[]): string {
+function sentenceOf(name: GuaranteeName, looks: readonly Look[]): string {
   const verdicts = looks.filter(({ promise }) => promise === name).map(({ verdict }) => verdict);
   const word = verdicts.some((verdict) => verdict === "off" || verdict === "bad")
     ? "OFF"
     : verdicts.includes("unknown")
     ? "CANNOT TELL"
     : "kept";
-  return `${word.padEnd(11)}  ${promises[name]}`;
+  return `${word.padEnd(11)}  ${guarantees[name]}`;
 }

@@ -33,7 +33,7 @@ export interface LedgerSide {
   readonly sinceMs: () => number;
   /** Lines with a higher number were accepted after the comparison began, and are left out. */
   readonly untilSeq: number;
-  /** What cannot be booked; undefined when everything is. */
+  /** What cannot be applied; undefined when everything is. */
   readonly pending: Pending | undefined;
 }
 
@@ -43,7 +43,7 @@ export interface Comparer<F extends Facet = Facet> {
   readonly facet: F;
   /** Names that the ledger knows, in pages; for orders with the SKU that must be there. */
   ledgerNames(side: LedgerSide): AsyncGenerator<Named[]>;
-  /** What differs of names, by name, when the ledger has booked up to `head` at least. */
+  /** What differs of names, by name, when the ledger has applied up to `head` at least. */
   compare(
     side: LedgerSide,
     names: readonly Named[],
@@ -123,7 +123,7 @@ const stock: Comparer<"stock"> = {
       const store = available === undefined
         ? nothing
         : `${Number(available) - (later?.available ?? 0)}+${Number(reserved) - (later?.reserved ?? 0)}`;
-      const isNew = !book && later && store === "0+0"; // an event that cannot be booked yet makes it
+      const isNew = !book && later && store === "0+0"; // an event that cannot be applied yet makes it
       if (ledger !== store && !isNew) unequal.set(sku, { what: "stock", ledger, store });
       else if (
         book && book.policy !== null && !later?.isRuled && canonical(book.policy) !== canonical(policy)

@@ -32,7 +32,7 @@ quota (units a user may buy), purchase_token (true or false). The file is UTF-8,
 
 /** Imports a file, or the design document's Redis. Returns the exit code. */
 export async function runImport(
-  { terminal, reach, world }: VerbContext,
+  { terminal, context, world }: VerbContext,
   file: string | undefined,
   options: ImportFlags,
 ): Promise<number> {
@@ -44,11 +44,11 @@ export async function runImport(
     if (api !== undefined || dryRun) {
       throw new Failure("--from-seed takes no --api and no --dry-run", "usage");
     }
-    return await importSeed(reach(), terminal, fromSeed);
+    return await importSeed(context(), terminal, fromSeed);
   }
   const open = async () =>
     api === undefined
-      ? await submitHere(reach(), reason)
-      : submitThere(world, await askerOf(options, reach, world), reason);
+      ? await submitHere(context(), reason)
+      : submitThere(world, await askerOf(options, context, world), reason);
   return await importCsv(world, terminal, file ?? "", { mode, resume, dryRun }, open);
 }

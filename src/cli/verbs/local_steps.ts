@@ -5,18 +5,18 @@
  */
 import type { Command } from "../../domain/command.ts";
 import type { Decided } from "../../domain/outcome.ts";
-import { Decider } from "../context/submitter.ts";
-import type { Reach } from "../context/context.ts";
+import { Submitter } from "../context/submitter.ts";
+import type { CliContext } from "../context/context.ts";
 import { rulesChanged, type Step, type StepResult, type Submit } from "./stock_steps.ts";
 
 type StockCommand = Command & { readonly sku: string };
 
 /** Opens the store; `reason` goes into the ledger with every change. */
-export async function submitHere(reach: Reach, reason: string): Promise<Submit> {
-  const decider = new Decider(await reach.store(), reach.world, reach.config.shards);
+export async function submitHere(context: CliContext, reason: string): Promise<Submit> {
+  const submitter = new Submitter(await context.store(), context.world, context.config.shards);
   return async (steps) => {
-    const commands = steps.map((step) => commandOf(step, reason, reach.actor));
-    const outcomes = await decider.decideAll(commands, ({ sku }) => sku);
+    const commands = steps.map((step) => commandOf(step, reason, context.actor));
+    const outcomes = await submitter.decideAll(commands, ({ sku }) => sku);
     return outcomes.map(resultOf);
   };
 }

@@ -7,7 +7,7 @@ import type { Cursor } from "../../ledger/ledger.ts";
 import type { EventLog } from "../../log/event_log.ts";
 import { whereTheRestBegins } from "../../worker/catch_up.ts";
 import { Failure } from "../context/failure.ts";
-import type { Reach } from "../context/context.ts";
+import type { CliContext } from "../context/context.ts";
 import type { Terminal } from "../context/terminal.ts";
 
 /** What a shard has lost. */
@@ -29,11 +29,11 @@ const cursorSql = `select epoch, seq, issued_epoch as "issuedEpoch", noted_head 
   seen_booked as "seenBooked" from log_cursor where shard = $1`;
 
 /** Reads every number that the log has beyond the ledger. Books nothing. */
-export async function findLoss(reach: Reach, shard: number): Promise<Loss> {
-  const [cursor] = await (await reach.books()).query<Cursor>(cursorSql, [shard]);
+export async function findLoss(context: CliContext, shard: number): Promise<Loss> {
+  const [cursor] = await (await context.books()).query<Cursor>(cursorSql, [shard]);
   if (!cursor) throw new Failure(`Cannot look into shard ${shard} as the ledger has no such shard`);
-  const view = await (await reach.control()).inspect(shard);
-  const log = await reach.log();
+  const view = await (await context.control()).inspect(shard);
+  const log = await context.log();
   const { fromSeq, last } = await readNumbers(log, shard, whereTheRestBegins(view, cursor));
   const { seq } = await log.tail(shard);
   const known = Math.max(cursor.notedHead, last, seq);
@@ -43,11 +43,11 @@ export async function findLoss(reach: Reach, shard: number): Promise<Loss> {
 }
 
 /** Takes the right to sell away from a shard that has lost numbers, so that what is counted is what is lost. */
-export async function stopAndFindLoss(reach: Reach, shard: number): Promise<Loss> {
-  const found = await findLoss(reach, shard);
+export async function stopAndFindLoss(context: CliContext, shard: number): Promise<Loss> {
+  const found = await findLoss(context, shard);
   if (found.lost === 0) return found;
-  await (await reach.control()).disarm(shard, (await reach.deployment()).id);
-  return await findLoss(reach, shard);
+  await (await context.control()).disarm(shard, (await context.deployment()).id);
+  return await findLoss(context, shard);
 }
 
 /**
@@ -79,17 +79,17 @@ export function confirmLoss(
 
 /** Accepts the loss for the shard's worker. */
 export async function acceptLoss(
-  reach: Reach,
+  context: CliContext,
   { shard, fromSeq, toSeq }: Loss,
   source: "store" | "ledger",
   reason: string,
 ): Promise<void> {
-  await (await reach.ledger()).acceptLoss(shard, { fromSeq, toSeq, source, reason, actor: reach.actor });
+  await (await context.ledger()).acceptLoss(shard, { fromSeq, toSeq, source, reason, actor: context.actor });
 }
 
 /** How many numbers the ledger has written down as lost since an epoch. */
-export async function countLost(reach: Reach, shard: number, sinceEpoch: number): Promise<number> {
-  const [row] = await (await reach.books()).query<{ lost: number }>(
+export async function countLost(context: CliContext, shard: number, sinceEpoch: number): Promise<number> {
+  const [row] = await (await context.books()).query<{ lost: number }>(
     "select coalesce(sum(count), 0)::bigint as lost from log_jumps where shard = $1 and epoch > $2",
     [shard, sinceEpoch],
   );

@@ -5,7 +5,7 @@
  */
 import type { RememberedLine } from "../../domain/outcome.ts";
 import { exits } from "../context/failure.ts";
-import { allShards, type Reach } from "../context/context.ts";
+import { allShards, type CliContext } from "../context/context.ts";
 import type { Terminal } from "../context/terminal.ts";
 
 /** Whether an answer of the API says that a shard, or its server, cannot be asked now. */
@@ -14,14 +14,14 @@ export function cannotAnswer({ status }: Response): boolean {
 }
 
 /** Prints both sides. Returns 1 when neither knows the order: it may still be unknown to both for a moment. */
-export async function lookAtOrder(reach: Reach, terminal: Terminal, orderId: string): Promise<number> {
-  const reader = await reach.reader();
+export async function lookAtOrder(context: CliContext, terminal: Terminal, orderId: string): Promise<number> {
+  const reader = await context.reader();
   const store: object[] = [];
-  for (const shard of allShards(reach)) {
+  for (const shard of allShards(context)) {
     const { values: [lines] } = await reader.read(shard, "orders", [orderId]);
     store.push(...(lines ?? []).map((line) => rowOf(shard, line)));
   }
-  const { lines: booked } = await (await reach.ledger()).findOrder(orderId);
+  const { lines: booked } = await (await context.ledger()).findOrder(orderId);
   const ledger = booked.map((line) => rowOf(line.shard, line));
   const text = [
     "A shard does not sell now, so this is what store and ledger have, each by itself:",

@@ -1,5 +1,5 @@
 /**
- * What the log of a refused shard has beyond the ledger: it is there, and cannot be booked.
+ * What the log of a refused shard has beyond the ledger: it is there, and cannot be applied.
  *
  * @module
  */

@@ -13,7 +13,7 @@ import { arm } from "../../worker/arming.ts";
 import { compareShard } from "./compare.ts";
 import { exits, Failure } from "../context/failure.ts";
 import { acceptLoss, confirmLoss, countLost, findLoss, type Loss, stopAndFindLoss } from "./loss.ts";
-import type { Reach } from "../context/context.ts";
+import type { CliContext } from "../context/context.ts";
 import { chosenShards } from "./reconcile.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
@@ -41,17 +41,17 @@ const neverAborted = new AbortController().signal; // these reads do not wait
 
 /** Asks first, with the count of what would be lost. Sales get 503 until a shard is armed again. */
 export async function rebuildShards(
-  reach: Reach,
+  context: CliContext,
   terminal: Terminal,
   only: number | undefined,
   accepted: number | undefined,
 ): Promise<number> {
-  const shards = chosenShards(reach, only);
-  await reach.deployment();
+  const shards = chosenShards(context, only);
+  await context.deployment();
   const losses: Loss[] = [];
   for (const shard of shards) {
-    const loss = await stopAndFindLoss(reach, shard);
-    if (loss.lost === 0) await refuseUnbookable(reach, terminal, shard);
+    const loss = await stopAndFindLoss(context, shard);
+    if (loss.lost === 0) await refuseUnbookable(context, terminal, shard);
     losses.push(loss);
   }
   const empties = `This empties shard ${shards.join(", ")} in Redis and fills it from the ledger; ` +
@@ -66,8 +66,8 @@ export async function rebuildShards(
   }
   const rebuilt: RebuiltShard[] = [];
   for (const loss of losses) {
-    if (loss.lost > 0) await acceptLoss(reach, loss, "ledger", "rebuild");
-    rebuilt.push(await rebuildShard(reach, terminal, loss.shard));
+    if (loss.lost > 0) await acceptLoss(context, loss, "ledger", "rebuild");
+    rebuilt.push(await rebuildShard(context, terminal, loss.shard));
   }
   terminal.result({ shards: rebuilt }, table(rebuilt.map((one) => ({ ...one }))));
   const lost = rebuilt.reduce((sum, one) => sum + one.lost, 0);
@@ -80,9 +80,13 @@ export async function rebuildShards(
  *
  * @throws {Failure}
  */
-export async function refuseIncompleteBooks(reach: Reach, terminal: Terminal, shard: number): Promise<void> {
-  const { fromSeq, toSeq, lost } = await findLoss(reach, shard);
-  if (lost === 0) return await refuseUnbookable(reach, terminal, shard);
+export async function refuseIncompleteBooks(
+  context: CliContext,
+  terminal: Terminal,
+  shard: number,
+): Promise<void> {
+  const { fromSeq, toSeq, lost } = await findLoss(context, shard);
+  if (lost === 0) return await refuseUnbookable(context, terminal, shard);
   throw new Failure(
     `Cannot rebuild shard ${shard} as ${lost} numbers, ${
       fromSeq + 1
@@ -92,10 +96,10 @@ export async function refuseIncompleteBooks(reach: Reach, terminal: Terminal, sh
 }
 
 /** A worker books the rest of the log before it fills the store, and refuses when it cannot: better said at once. */
-async function refuseUnbookable(reach: Reach, terminal: Terminal, shard: number): Promise<void> {
-  const { armed, position } = await (await reach.control()).inspect(shard);
+async function refuseUnbookable(context: CliContext, terminal: Terminal, shard: number): Promise<void> {
+  const { armed, position } = await (await context.control()).inspect(shard);
   if (armed || position.epoch === 0) return; // a shard that is empty or half restored has nothing to say
-  const { isPending, differences } = await compareShard(reach, terminal, shard, "stock");
+  const { isPending, differences } = await compareShard(context, terminal, shard, "stock");
   if (!isPending || differences.length === 0) return;
   const some = differences.slice(0, 3).map(({ name, ledger, store }) =>
     `'${name}' is ${ledger} there, ${store} here`
@@ -109,8 +113,8 @@ async function refuseUnbookable(reach: Reach, terminal: Terminal, shard: number)
 }
 
 /** Rebuilds one shard, and returns when it sells again. */
-export function rebuildShard(reach: Reach, terminal: Terminal, shard: number): Promise<RebuiltShard> {
-  return armAgain(reach, terminal, shard, () => reach.markForRebuild(shard));
+export function rebuildShard(context: CliContext, terminal: Terminal, shard: number): Promise<RebuiltShard> {
+  return armAgain(context, terminal, shard, () => context.markForRebuild(shard));
 }
 
 /**
@@ -119,33 +123,33 @@ export function rebuildShard(reach: Reach, terminal: Terminal, shard: number): P
  * @param prepare makes the change that is verified
  */
 export async function armAgain(
-  reach: Reach,
+  context: CliContext,
   terminal: Terminal,
   shard: number,
   prepare: () => Promise<void>,
 ): Promise<RebuiltShard> {
-  const before = await (await reach.control()).inspect(shard);
+  const before = await (await context.control()).inspect(shard);
   const { position: { epoch }, epochSeen } = before;
   // The deployment's limits stay, whatever this shell is set to.
-  const limits = before.limits ?? limitsOf(reach.config);
-  const control = await reach.control(limits);
-  const lease = await (await reach.ledger()).lease(shard);
+  const limits = before.limits ?? limitsOf(context.config);
+  const control = await context.control(limits);
+  const lease = await (await context.ledger()).lease(shard);
   if (!lease) {
     await prepare();
-    const view = await armedAgain(reach, terminal, shard, epoch);
-    const lost = await countLost(reach, shard, epochSeen);
+    const view = await armedAgain(context, terminal, shard, epoch);
+    const lost = await countLost(context, shard, epochSeen);
     return { shard, epoch: view.position.epoch, skus: view.skus, lost, by: "worker" };
   }
   try {
     await prepare();
     const verdict = await arm({
       control,
-      reader: await reach.reader(),
+      reader: await context.reader(),
       ledger: lease,
-      log: await reach.log(),
-      deployment: await reach.deployment(),
-      world: reach.world,
-      durability: reach.config.durability,
+      log: await context.log(),
+      deployment: await context.deployment(),
+      world: context.world,
+      durability: context.config.durability,
       signal: neverAborted,
     });
     if (verdict.kind !== "armed") {
@@ -161,28 +165,28 @@ export async function armAgain(
 }
 
 async function armedAgain(
-  reach: Reach,
+  context: CliContext,
   terminal: Terminal,
   shard: number,
   before: number,
 ): Promise<ShardView> {
-  const control = await reach.control();
-  const startedMs = reach.world.elapsedMs();
+  const control = await context.control();
+  const startedMs = context.world.elapsedMs();
   const giveUpMs = startedMs + patienceMs;
   let last = { seen: "", atMs: startedMs };
   let notedMs = startedMs;
-  while (reach.world.elapsedMs() < giveUpMs) {
+  while (context.world.elapsedMs() < giveUpMs) {
     const view = await control.inspect(shard);
     if (view.armed && view.position.epoch > before) return view;
     const seen = `${view.skus} SKUs, number ${view.position.seq}`;
-    const nowMs = reach.world.elapsedMs();
+    const nowMs = context.world.elapsedMs();
     if (seen !== last.seen) last = { seen, atMs: nowMs };
     if (nowMs - last.atMs > standstillMs) break;
     if (nowMs - notedMs >= noteEveryMs) {
       terminal.note(`shard ${shard}: its worker has it, it is not armed yet (${seen})`);
       notedMs = nowMs;
     }
-    await sleep(reach.world, pollMs);
+    await sleep(context.world, pollMs);
   }
   throw new Failure(
     `Shard ${shard} is not armed and does not change (${last.seen}): the line 'shard refused' in its worker's log says why`,

@@ -5,16 +5,16 @@
  */
 import { compareShard, type ShardComparison } from "./compare.ts";
 import { exits, Failure } from "../context/failure.ts";
-import { allShards, type Reach } from "../context/context.ts";
+import { allShards, type CliContext } from "../context/context.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
 /** Prints all differences. Returns 1 when there are any. */
 export async function reconcile(
-  reach: Reach,
+  context: CliContext,
   terminal: Terminal,
   shard: number | undefined,
 ): Promise<number> {
-  const compared = await compareShards(reach, terminal, shard);
+  const compared = await compareShards(context, terminal, shard);
   const differences = compared.flatMap((one) => one.differences.map((found) => ({ ...found })));
   const sum = (facet: keyof ShardComparison["compared"]) =>
     compared.reduce((total, one) => total + one.compared[facet], 0);
@@ -27,19 +27,21 @@ export async function reconcile(
 
 /** Compares one shard, or all of them one after the other. */
 export async function compareShards(
-  reach: Reach,
+  context: CliContext,
   terminal: Terminal,
   only: number | undefined,
 ): Promise<ShardComparison[]> {
-  await reach.deployment();
+  await context.deployment();
   const compared: ShardComparison[] = [];
-  for (const shard of chosenShards(reach, only)) compared.push(await compareShard(reach, terminal, shard));
+  for (const shard of chosenShards(context, only)) {
+    compared.push(await compareShard(context, terminal, shard));
+  }
   return compared;
 }
 
 /** The shard that was asked for, or all. */
-export function chosenShards(reach: Reach, only: number | undefined): number[] {
-  if (only === undefined) return allShards(reach);
-  if (only >= 0 && only < reach.config.shards) return [only];
-  throw new Failure(`--shard must be from 0 to ${reach.config.shards - 1}`, "usage");
+export function chosenShards(context: CliContext, only: number | undefined): number[] {
+  if (only === undefined) return allShards(context);
+  if (only >= 0 && only < context.config.shards) return [only];
+  throw new Failure(`--shard must be from 0 to ${context.config.shards - 1}`, "usage");
 }

@@ -10,7 +10,7 @@
  */
 import { exits } from "../context/failure.ts";
 import { acceptLoss, confirmLoss, type Loss, stopAndFindLoss } from "./loss.ts";
-import type { Reach } from "../context/context.ts";
+import type { CliContext } from "../context/context.ts";
 import { armAgain } from "./rebuild.ts";
 import { chosenShards } from "./reconcile.ts";
 import { table, type Terminal } from "../context/terminal.ts";
@@ -26,10 +26,16 @@ export interface RecoverOptions {
 }
 
 /** Asks with the count. Does nothing to a shard that has lost nothing. */
-export async function recover(reach: Reach, terminal: Terminal, options: RecoverOptions): Promise<number> {
-  await reach.deployment();
+export async function recover(
+  context: CliContext,
+  terminal: Terminal,
+  options: RecoverOptions,
+): Promise<number> {
+  await context.deployment();
   const losses: Loss[] = [];
-  for (const shard of chosenShards(reach, options.shard)) losses.push(await stopAndFindLoss(reach, shard));
+  for (const shard of chosenShards(context, options.shard)) {
+    losses.push(await stopAndFindLoss(context, shard));
+  }
   const found = losses.filter(({ lost }) => lost > 0);
   if (found.length === 0) {
     terminal.result({ recovered: [] }, "Nothing to recover: no number is missing");
@@ -37,16 +43,16 @@ export async function recover(reach: Reach, terminal: Terminal, options: Recover
   }
   confirmLoss(terminal, found, consequenceOf(found), options.lost);
   const recovered = [];
-  for (const loss of found) recovered.push(await recoverShard(reach, terminal, loss, options.reason));
+  for (const loss of found) recovered.push(await recoverShard(context, terminal, loss, options.reason));
   terminal.result({ recovered }, table(recovered));
   return exits.ok;
 }
 
-async function recoverShard(reach: Reach, terminal: Terminal, loss: Loss, reason: string) {
+async function recoverShard(context: CliContext, terminal: Terminal, loss: Loss, reason: string) {
   const { shard, isStoreWhole } = loss;
   const source = isStoreWhole ? "store" : "ledger";
-  const armed = await armAgain(reach, terminal, shard, () => acceptLoss(reach, loss, source, reason));
-  const [row] = await (await reach.books()).query<{ corrected: number; events: number }>(
+  const armed = await armAgain(context, terminal, shard, () => acceptLoss(context, loss, source, reason));
+  const [row] = await (await context.books()).query<{ corrected: number; events: number }>(
     `select count(*) filter (where kind = 'correction' and seq = $2) as corrected,
       count(distinct seq) filter (where seq > $2 and line >= 1000) as events
       from movements where shard = $1 and seq between $2 and $3

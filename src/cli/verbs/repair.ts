@@ -9,34 +9,34 @@
  * @module
  */
 import { exits, Failure } from "../context/failure.ts";
-import type { Reach } from "../context/context.ts";
+import type { CliContext } from "../context/context.ts";
 import { rebuildShard, refuseIncompleteBooks } from "./rebuild.ts";
 import { compareShards } from "./reconcile.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
 /** Compares, keeps a report, asks, rebuilds, compares again. Returns 1 when a difference stays. */
 export async function repair(
-  reach: Reach,
+  context: CliContext,
   terminal: Terminal,
   only: number | undefined,
   report: string,
 ): Promise<number> {
-  const compared = await compareShards(reach, terminal, only);
+  const compared = await compareShards(context, terminal, only);
   const different = compared.filter(({ differences }) => differences.length > 0);
   const rows = different.flatMap(({ differences }) => differences.map((found) => ({ ...found })));
   if (rows.length === 0) {
     terminal.result({ repaired: [], report: null }, "Nothing to repair: store and ledger agree");
     return exits.ok;
   }
-  for (const { shard } of different) await refuseIncompleteBooks(reach, terminal, shard);
+  for (const { shard } of different) await refuseIncompleteBooks(context, terminal, shard);
   terminal.note(table(rows));
   terminal.confirm(
     `This sets ${rows.length} differences to what the ledger says, by rebuilding shard ` +
       `${different.map(({ shard }) => shard).join(", ")}; nothing is sold from it meanwhile.`,
   );
-  await keepReport(report, reach, rows);
-  for (const { shard } of different) await rebuildShard(reach, terminal, shard);
-  const left = (await compareShards(reach, terminal, only)).flatMap(({ differences }) => differences);
+  await keepReport(report, context, rows);
+  for (const { shard } of different) await rebuildShard(context, terminal, shard);
+  const left = (await compareShards(context, terminal, only)).flatMap(({ differences }) => differences);
   terminal.result(
     { repaired: rows, left, report },
     `${rows.length - left.length} differences are gone; what the store had is kept in ${report}`,
@@ -45,9 +45,9 @@ export async function repair(
 }
 
 /** Never over an older report: it may be all that is left of some figures. */
-async function keepReport(path: string, reach: Reach, rows: readonly unknown[]): Promise<void> {
+async function keepReport(path: string, context: CliContext, rows: readonly unknown[]): Promise<void> {
   const text = JSON.stringify(
-    { at: new Date(reach.world.now()).toISOString(), by: reach.actor, rows },
+    { at: new Date(context.world.now()).toISOString(), by: context.actor, rows },
     null,
     2,
   );

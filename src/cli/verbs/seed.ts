@@ -9,18 +9,18 @@
  */
 import type { ReadStock, Sale, SetStock } from "../../domain/command.ts";
 import type { Decided } from "../../domain/outcome.ts";
-import { Decider, roundMax } from "../context/submitter.ts";
+import { roundMax, Submitter } from "../context/submitter.ts";
 import { exits } from "../context/failure.ts";
-import type { Reach } from "../context/context.ts";
+import type { CliContext } from "../context/context.ts";
 import { readSeed, type Seed, type SeedOrder } from "./seed_keys.ts";
 import type { Terminal } from "../context/terminal.ts";
 
 const namedMax = 20;
 
 /** Imports. Returns 1 when something was left behind or the stock of a SKU is not the old one's. */
-export async function importSeed(reach: Reach, terminal: Terminal, url: string): Promise<number> {
-  const seed = await readSeed(await reach.otherRedis(url));
-  const decider = new Decider(await reach.store(), reach.world, reach.config.shards);
+export async function importSeed(context: CliContext, terminal: Terminal, url: string): Promise<number> {
+  const seed = await readSeed(await context.otherRedis(url));
+  const submitter = new Submitter(await context.store(), context.world, context.config.shards);
   const progress = terminal.progress("from seed", seed.stock.size + seed.orders.length);
   const problems = seed.left.map(({ key, why }) => `${key}: ${why}`);
   const counts = { skus: 0, skus_before: 0, orders: 0, orders_before: 0 };
@@ -32,20 +32,20 @@ export async function importSeed(reach: Reach, terminal: Terminal, url: string):
   ) => {
     for (let i = 0; i < commands.length; i += roundMax) {
       const round = commands.slice(i, i + roundMax);
-      const outcomes = await decider.decideAll(round, skuOf);
+      const outcomes = await submitter.decideAll(round, skuOf);
       round.forEach((command, at) => seen(command, outcomes[at]));
       done += round.length;
       progress.show(done);
     }
   };
 
-  await decide(creations(seed, reach.actor), ({ sku }) => sku, ({ sku }, outcome) => {
+  await decide(creations(seed, context.actor), ({ sku }) => sku, ({ sku }, outcome) => {
     if (outcome?.kind === "accepted" && !outcome.replayed) counts.skus++;
     // It was made before; whether its figure is right is seen at the end.
     else if (["accepted", "conflict", "stale"].includes(outcome?.kind ?? "")) counts.skus_before++;
     else problems.push(`inventory:${sku}: refused: ${outcome?.kind ?? "no answer"}`);
   });
-  const sales = seed.orders.map((order) => saleOf(order, reach.actor));
+  const sales = seed.orders.map((order) => saleOf(order, context.actor));
   await decide(sales, ({ lines }) => lines[0]?.sku ?? "", ({ orderId }, outcome) => {
     if (outcome?.kind !== "accepted") {
       problems.push(`inventory:log:${orderId}: refused: ${outcome?.kind ?? "no answer"}`);
@@ -53,7 +53,7 @@ export async function importSeed(reach: Reach, terminal: Terminal, url: string):
     else counts.orders++;
   });
   progress.end();
-  problems.push(...await differences(decider, seed));
+  problems.push(...await differences(submitter, seed));
   const text =
     `${counts.skus} SKUs and ${counts.orders} orders carried over; ${counts.skus_before} SKUs and ` +
     `${counts.orders_before} orders were here before; ${problems.length} problems`;
@@ -100,12 +100,12 @@ function saleOf({ orderId, userId, sku, amount }: SeedOrder, actor: string): Sal
 }
 
 /** SKUs that are not what they are there, in words. */
-async function differences(decider: Decider, { stock }: Seed): Promise<string[]> {
+async function differences(submitter: Submitter, { stock }: Seed): Promise<string[]> {
   const found: string[] = [];
   const skus = [...stock.keys()];
   for (let i = 0; i < skus.length; i += roundMax) {
     const reads = skus.slice(i, i + roundMax).map((sku): ReadStock => ({ kind: "stock", sku }));
-    const outcomes = await decider.decideAll(reads, ({ sku }) => sku);
+    const outcomes = await submitter.decideAll(reads, ({ sku }) => sku);
     reads.forEach(({ sku }, at) => {
       const outcome = outcomes[at];
       const here = outcome?.kind === "stock" ? outcome.available : undefined;

@@ -4,7 +4,7 @@
  * @module
  */
 import { exits, Failure } from "../context/failure.ts";
-import type { Reach } from "../context/context.ts";
+import type { CliContext } from "../context/context.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
 /** A row of the ledger. */
@@ -28,13 +28,13 @@ const pageSql = `
 
 /** Prints one page in the order of the SKUs' bytes, and how to ask for the next one. */
 export async function listSkus(
-  reach: Reach,
+  context: CliContext,
   terminal: Terminal,
   { after, limit }: { readonly after: string; readonly limit: number },
 ): Promise<number> {
   if (limit < 1 || limit > rowsMax) throw new Failure(`--limit must be from 1 to ${rowsMax}`, "usage");
-  await reach.deployment();
-  const found = await (await reach.books()).query<SkuRow>(pageSql, [after, limit + 1]);
+  await context.deployment();
+  const found = await (await context.books()).query<SkuRow>(pageSql, [after, limit + 1]);
   const rows = found.slice(0, limit);
   const next = found.length > limit ? rows.at(-1)?.sku ?? null : null;
   terminal.result(

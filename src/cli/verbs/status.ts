@@ -4,7 +4,7 @@
  * @module
  */
 import { exits } from "../context/failure.ts";
-import { allShards, type Reach } from "../context/context.ts";
+import { allShards, type CliContext } from "../context/context.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
 /** What the ledger says of a shard. */
@@ -34,13 +34,13 @@ const bookedSql = `
  * Prints a row a shard. `writes` is "yes", or the code with which the server refuses them: OOM, NOREPLICAS, MISCONF,
  * READONLY. Returns 1 when a shard cannot sell.
  */
-export async function status(reach: Reach, terminal: Terminal): Promise<number> {
-  const control = await reach.control();
-  const hasLedger = reach.config.store.kind === "redis" && reach.config.store.databaseUrl !== null;
-  const isNew = hasLedger && !await hasTables(reach);
-  const booked = hasLedger && !isNew ? await (await reach.books()).query<Booked>(bookedSql) : [];
+export async function status(context: CliContext, terminal: Terminal): Promise<number> {
+  const control = await context.control();
+  const hasLedger = context.config.store.kind === "redis" && context.config.store.databaseUrl !== null;
+  const isNew = hasLedger && !await hasTables(context);
+  const booked = hasLedger && !isNew ? await (await context.books()).query<Booked>(bookedSql) : [];
   const rows = await Promise.all(
-    allShards(reach).map(async (shard) => {
+    allShards(context).map(async (shard) => {
       const view = await control.inspect(shard);
       const books = booked.find((row) => row.shard === shard);
       return {
@@ -69,8 +69,8 @@ export async function status(reach: Reach, terminal: Terminal): Promise<number> 
 }
 
 /** Whether a worker has ever started on this database. */
-async function hasTables(reach: Reach): Promise<boolean> {
-  const [found] = await (await reach.books()).query<{ exists: boolean }>(
+async function hasTables(context: CliContext): Promise<boolean> {
+  const [found] = await (await context.books()).query<{ exists: boolean }>(
     "select to_regclass('log_cursor') is not null as exists",
   );
   return found?.exists ?? false;

@@ -5,7 +5,7 @@
  */
 import type { Fault, ProofWalk } from "../../ledger/proof_walk.ts";
 import { exits } from "../context/failure.ts";
-import type { Reach } from "../context/context.ts";
+import type { CliContext } from "../context/context.ts";
 import { chosenShards } from "./reconcile.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
@@ -24,13 +24,17 @@ export interface ProvenShard {
 }
 
 /** Prints all faults. Returns 1 when there are any. */
-export async function verify(reach: Reach, terminal: Terminal, only: number | undefined): Promise<number> {
-  const shards = chosenShards(reach, only);
-  await reach.deployment();
+export async function verify(
+  context: CliContext,
+  terminal: Terminal,
+  only: number | undefined,
+): Promise<number> {
+  const shards = chosenShards(context, only);
+  await context.deployment();
   const rows: Record<string, string | number>[] = [];
   let movements = 0;
   for (const shard of shards) {
-    const proven = await proveOne(reach, terminal, shard);
+    const proven = await proveOne(context, terminal, shard);
     movements += proven.walk?.movements ?? 0;
     rows.push(...proven.faults.map((fault) => ({ shard, ...fault })));
     if (!proven.walk) terminal.note(`shard ${shard}: more than ${faultsMax} faults, the rest was not read`);
@@ -41,11 +45,11 @@ export async function verify(reach: Reach, terminal: Terminal, only: number | un
 }
 
 /** Proves one shard. */
-export async function proveOne(reach: Reach, terminal: Terminal, shard: number): Promise<ProvenShard> {
-  const ledger = await reach.ledger();
+export async function proveOne(context: CliContext, terminal: Terminal, shard: number): Promise<ProvenShard> {
+  const ledger = await context.ledger();
   const { seq = 0 } = (await ledger.progress()).find((one) => one.shard === shard) ?? {};
   const progress = terminal.progress(`shard ${shard}`, seq);
-  const proof = ledger.prove(shard, reach.config.retentionDays * dayMs, progress.show);
+  const proof = ledger.prove(shard, context.config.retentionDays * dayMs, progress.show);
   const faults: Fault[] = [];
   try {
     for (;;) {

@@ -65,7 +65,7 @@ interface Borrowed {
 function askLedger(state: ShardState, key: string, { orderId, ledger }: Return): Borrowed | Decided {
   if (state.remembered.get(key) || !mayBeForgotten(state, state.remembered.get(orderId))) return {};
   if (ledger === null) return { kind: "forgotten" };
-  if (ledger.bookedSeq < state.forgottenSeq) return { kind: "ledger_behind" };
+  if (ledger.appliedSeq < state.forgottenSeq) return { kind: "ledger_behind" };
   const { returned, sold } = ledger;
   return {
     returned: returned.length > 0 ? returned : undefined,

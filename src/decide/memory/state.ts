@@ -146,8 +146,8 @@ export class ShardState {
    */
   endBatch(): void {
     const { idempotencyWindowMs, userLimitMs } = this.limits;
-    const isBooked = this.applied >= this.#turnSeq;
-    const mayForget = isBooked && !this.isMoreDue && this.#olderHoldsEndMs <= this.nowMs;
+    const isApplied = this.applied >= this.#turnSeq;
+    const mayForget = isApplied && !this.isMoreDue && this.#olderHoldsEndMs <= this.nowMs;
     const written = this.remembered.changed();
     if (this.events.length === 0) {
       this.remembered.endQuietBatch();

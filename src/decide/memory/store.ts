@@ -8,18 +8,18 @@ import { sleep, type World } from "../../runtime/world.ts";
 import type { LogEntry, Position } from "../../domain/event.ts";
 import { comparePositions } from "../../domain/event.ts";
 import type { EventLog, ReadOptions } from "../../log/event_log.ts";
-import type { Finding } from "../../domain/check_result.ts";
+import type { CheckResult } from "../../domain/check_result.ts";
 import type { LineRow, QuotaRow, StockRow } from "../../domain/rows.ts";
 import type { DecisionLimits } from "../../domain/limits.ts";
 import type { BatchResult, StockStore, Timed } from "../store.ts";
 import {
+  type AckResult,
   type Arming,
   RestoreOvertaken,
   type RestoreStart,
   type ShardControl,
-  type ShardNote,
+  type ShardStatus,
   type ShardView,
-  type Visit,
 } from "../shard_control.ts";
 import { MemoryShard } from "./decide.ts";
 
@@ -31,7 +31,7 @@ interface Slot {
   epoch: number;
   token: string;
   log: LogEntry[];
-  promisesOff: readonly string[];
+  guaranteesOff: readonly string[];
   /** Wakes a reader that waits for the next entry. */
   wake: () => void;
 }
@@ -73,7 +73,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
       epoch: 0,
       token: "",
       log: [],
-      promisesOff: [],
+      guaranteesOff: [],
       wake: nothing,
     }));
   }
@@ -124,19 +124,19 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
   }
 
   /** Nothing to find: this process is the server. */
-  findings(): Promise<Finding[]> {
+  checkResults(): Promise<CheckResult[]> {
     return Promise.resolve([]);
   }
 
   /** Kept as long as the process. */
-  note(shard: number, _deployment: string, note: ShardNote): Promise<void> {
-    if (note.kind === "promises_off") this.#slot(shard).promisesOff = note.off;
+  publish(shard: number, _deployment: string, note: ShardStatus): Promise<void> {
+    if (note.kind === "promises_off") this.#slot(shard).guaranteesOff = note.off;
     return Promise.resolve();
   }
 
   /** What was noted. */
-  promisesOff(shard: number): Promise<readonly string[]> {
-    return Promise.resolve(this.#slot(shard).promisesOff);
+  guaranteesOff(shard: number): Promise<readonly string[]> {
+    return Promise.resolve(this.#slot(shard).guaranteesOff);
   }
 
   /** `instance` is new with every store, so no arming outlives the memory that it was given to. */
@@ -182,7 +182,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
   }
 
   /** Disarms: no other worker can visit this process's memory. */
-  async disarmUnvisited(shard: number, deployment: string): Promise<"disarmed"> {
+  async disarmUnacknowledged(shard: number, deployment: string): Promise<"disarmed"> {
     await this.disarm(shard, deployment);
     return "disarmed";
   }
@@ -248,7 +248,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
   }
 
   /** Drops every entry up to `applied`, with no margin: nobody else reads this log. */
-  visit(shard: number, applied: Position, deployment: string): Promise<Visit> {
+  acknowledge(shard: number, applied: Position, deployment: string): Promise<AckResult> {
     const slot = this.#slot(shard);
     const head = slot.shard.seq;
     const known = slot.armed && slot.epoch === applied.epoch && slot.deployment === deployment;

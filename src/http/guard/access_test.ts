@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { edgeUnderTest, jsonPost } from "../../../tests/http/scripted_inventory.ts";
+import { jsonPost, routesUnderTest } from "../../../tests/http/scripted_inventory.ts";
 
 const tokens = {
   "shop-secret": ["deduct", "read"],
@@ -26,7 +26,7 @@ const requests = {
 } as const;
 
 Deno.test("each route asks for its own scope, and one scope does not include another", async () => {
-  const { send, inventory } = edgeUnderTest(env);
+  const { send, inventory } = routesUnderTest(env);
   const allowed = {
     "shop-secret": ["deduct", "read"],
     "office-secret": ["admin"],
@@ -74,7 +74,7 @@ Deno.test("every route is behind a scope: selling, returning, issuing tokens, re
       "POST /api/v1/inventory/S/resume",
     ],
   };
-  const { send, inventory } = edgeUnderTest({ API_TOKENS: '{"seller":["deduct"],"reader":["read"]}' });
+  const { send, inventory } = routesUnderTest({ API_TOKENS: '{"seller":["deduct"],"reader":["read"]}' });
   for (const [scope, routes] of Object.entries(scopes)) {
     for (const route of routes) {
       const [method = "", path = ""] = route.split(" ");
@@ -88,7 +88,7 @@ Deno.test("every route is behind a scope: selling, returning, issuing tokens, re
 });
 
 Deno.test("a missing, malformed or unknown token is 401 and reaches nothing", async () => {
-  const { send, inventory } = edgeUnderTest(env);
+  const { send, inventory } = routesUnderTest(env);
   const wrong = [
     "",
     "Bearer",
@@ -114,13 +114,13 @@ Deno.test("a missing, malformed or unknown token is 401 and reaches nothing", as
 });
 
 Deno.test("who has no token learns nothing about the request's contents", async () => {
-  const { send } = edgeUnderTest(env);
+  const { send } = routesUnderTest(env);
   const response = await send("/api/v1/inventory/deduct", jsonPost("not json"));
   equal(response.status, 401);
 });
 
 Deno.test("the scheme is read in any case", async () => {
-  const { send } = edgeUnderTest(env);
+  const { send } = routesUnderTest(env);
   const response = await send("/api/v1/inventory/S", {
     headers: { authorization: "bEARER shop-secret" },
   });
@@ -128,7 +128,7 @@ Deno.test("the scheme is read in any case", async () => {
 });
 
 Deno.test("the token's name goes into the command as actor, and never the token", async () => {
-  const { send, inventory } = edgeUnderTest(env);
+  const { send, inventory } = routesUnderTest(env);
   await send("/api/v1/inventory/deduct", jsonPost(order, { authorization: "Bearer shop-secret" }));
   await send(
     ...[requests.admin[0], requests.admin[1]({ authorization: "Bearer office-secret" })] as const,
@@ -139,7 +139,7 @@ Deno.test("the token's name goes into the command as actor, and never the token"
 });
 
 Deno.test("without tokens everything is open, a token is not looked at, and the actor is empty", async () => {
-  const { send, inventory } = edgeUnderTest({});
+  const { send, inventory } = routesUnderTest({});
   for (const [path, request] of Object.values(requests)) {
     equal((await send(path, request({}))).status, 503);
     equal((await send(path, request({ authorization: "Bearer whatever" }))).status, 503);
@@ -156,7 +156,7 @@ Deno.test("a token may change the lines of its own name, one with the scope admi
     ["/api/v1/orders/o/return", { return_id: "r", lines: [{ sku: "S", amount: 1 }] }],
   ] as const;
   const ownersOf = async (settings: Record<string, string>, headers: Record<string, string>) => {
-    const { send, inventory } = edgeUnderTest(settings);
+    const { send, inventory } = routesUnderTest(settings);
     inventory.decide = () => ({ kind: "forbidden" });
     for (const [path, body] of followUps) {
       const response = await send(path, jsonPost(body, headers));
@@ -175,7 +175,7 @@ Deno.test("a token may change the lines of its own name, one with the scope admi
 
 Deno.test("a token is known by its digest, and the digest itself is none", async () => {
   const digest = createHash("sha256").update("shop-secret").digest("hex");
-  const { send } = edgeUnderTest({ API_TOKENS: JSON.stringify({ [`sha256:${digest}`]: ["read"] }) });
+  const { send } = routesUnderTest({ API_TOKENS: JSON.stringify({ [`sha256:${digest}`]: ["read"] }) });
   const status = async (token: string) =>
     (await send("/api/v1/inventory/S", { headers: { authorization: `Bearer ${token}` } })).status;
   equal(await status("shop-secret"), 503);
@@ -183,7 +183,7 @@ Deno.test("a token is known by its digest, and the digest itself is none", async
 });
 
 Deno.test("health needs no token", async () => {
-  const { send } = edgeUnderTest(env);
+  const { send } = routesUnderTest(env);
   equal((await send("/livez")).status, 200);
   equal((await send("/readyz")).status, 200);
 });

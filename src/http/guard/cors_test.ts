@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { acceptedOutcome, edgeUnderTest, jsonPost } from "../../../tests/http/scripted_inventory.ts";
+import { acceptedOutcome, jsonPost, routesUnderTest } from "../../../tests/http/scripted_inventory.ts";
 
 const env = { CORS_ORIGINS: "https://shop.example,http://localhost:3000" };
 const path = "/api/v1/inventory/deduct";
@@ -18,7 +18,7 @@ function corsHeaders({ headers }: Response): Record<string, string> {
 }
 
 Deno.test("by default no page of any origin may call, and an OPTIONS is like any wrong method", async () => {
-  const { send } = edgeUnderTest();
+  const { send } = routesUnderTest();
   for (
     const init of [preflight("https://shop.example"), jsonPost(order, { origin: "https://shop.example" })]
   ) {
@@ -29,7 +29,7 @@ Deno.test("by default no page of any origin may call, and an OPTIONS is like any
 });
 
 Deno.test("a page of an allowed origin is told before that it may, and reads the answer", async () => {
-  const { send, inventory } = edgeUnderTest(env);
+  const { send, inventory } = routesUnderTest(env);
   inventory.decide = () => acceptedOutcome;
   const asked = await send(path, preflight("http://localhost:3000"));
   equal(asked.status, 204);
@@ -53,14 +53,14 @@ Deno.test("a page of an allowed origin is told before that it may, and reads the
 });
 
 Deno.test("a refusal can be read like an answer, also by who is refused", async () => {
-  const { send } = edgeUnderTest({ ...env, API_TOKENS: '{"t":["read"]}' });
+  const { send } = routesUnderTest({ ...env, API_TOKENS: '{"t":["read"]}' });
   const response = await send(path, jsonPost(order, { origin: "https://shop.example" }));
   equal(response.status, 401);
   equal(response.headers.get("access-control-allow-origin"), "https://shop.example");
 });
 
 Deno.test("an origin that is not exactly an allowed one is told nothing", async () => {
-  const { send } = edgeUnderTest(env);
+  const { send } = routesUnderTest(env);
   const others = [
     "https://shop.example.evil.example",
     "http://shop.example",

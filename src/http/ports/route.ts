@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Journey } from "./observer.ts";
+import type { RequestRecord } from "./observer.ts";
 
 /** What the server knows of a request beyond the request, as `Deno.serve` tells it. */
 export interface Connection {
@@ -13,7 +13,7 @@ export interface Connection {
     readonly hostname?: string;
   } | undefined;
   /** What is noted of the request; left out when nobody watches. */
-  readonly journey?: Journey;
+  readonly requestRecord?: RequestRecord;
 }
 
 /** Answers one request. Only `app.ts` knows the framework that calls it. */

@@ -106,8 +106,8 @@ export function traceparentOf(request: Request): string {
 }
 
 /** The `traceparent` that goes into the log: of our own span when somebody watches, else the caller's. */
-export function spanOf(request: Request, { journey }: Connection): string {
-  return journey === undefined ? traceparentOf(request) : journey.traceparent;
+export function spanOf(request: Request, { requestRecord }: Connection): string {
+  return requestRecord === undefined ? traceparentOf(request) : requestRecord.traceparent;
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 import { sellOne } from "./deduct_route.ts";
 import type { Route } from "../ports/route.ts";
-import type { Edge } from "./dependencies.ts";
+import type { RouteDependencies } from "./dependencies.ts";
 import { parseDeduct } from "../read/parse.ts";
 import { parseBatch } from "../read/parse_order.ts";
 import { noId, receive } from "./receive.ts";
@@ -21,15 +21,15 @@ const batchRequest = { scope: "deduct", id: noId, read: batchBody, body: parseBa
  * Items cannot have a purchase token, because it is a header and for one order: where a SKU needs one, each
  * buyer comes alone.
  */
-export function deductBatch(edge: Edge): Route {
+export function deductBatch(dependencies: RouteDependencies): Route {
   return async (request, connection) => {
-    const received = await receive(edge, request, connection, batchRequest);
+    const received = await receive(dependencies, request, connection, batchRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { body, origin } = received.value;
-    const attempt = { ...attemptOf(edge, request, connection, origin), purchaseToken: null };
+    const attempt = { ...attemptOf(dependencies, request, connection, origin), purchaseToken: null };
     const answers = await Promise.all(body.map((item) => {
       const asked = parseDeduct(item);
-      return asked.kind === "refused" ? asked.answer : sellOne(edge, asked.value, attempt);
+      return asked.kind === "refused" ? asked.answer : sellOne(dependencies, asked.value, attempt);
     }));
     const items = answers.map(asItem);
     return respond({ status: 200, headers: jsonHeaders, body: { items } });

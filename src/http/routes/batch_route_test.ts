@@ -1,12 +1,12 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { Outcome } from "../../domain/outcome.ts";
-import { acceptedOutcome, edgeUnderTest, jsonPost } from "../../../tests/http/scripted_inventory.ts";
+import { acceptedOutcome, jsonPost, routesUnderTest } from "../../../tests/http/scripted_inventory.ts";
 
 const path = "/api/v1/inventory/deduct/batch";
 const item = { sku: "S", user_id: "u", order_id: "o", amount: 1 };
 
 Deno.test("each item of a batch has its own answer, in order, whatever it is", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   const outcomes: Record<string, Outcome> = {
     sold: { ...acceptedOutcome, seq: 7, newStock: [9] },
     again: { ...acceptedOutcome, seq: 5, newStock: [11], replayed: true },
@@ -60,7 +60,7 @@ Deno.test("each item of a batch has its own answer, in order, whatever it is", a
 });
 
 Deno.test("an item of a batch is the same command as a single deduct", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   const headers = { "order-attempt": "1" };
   await send("/api/v1/inventory/deduct", jsonPost(item, headers));
   await send(path, jsonPost({ items: [item] }, headers));
@@ -69,7 +69,7 @@ Deno.test("an item of a batch is the same command as a single deduct", async () 
 });
 
 Deno.test("all items of a batch are on their way before the first is decided", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   inventory.submit = (command) => {
     inventory.commands.push(command);
@@ -81,13 +81,13 @@ Deno.test("all items of a batch are on their way before the first is decided", a
 });
 
 Deno.test("the same order id and SKU twice in a batch are two commands: the store tells them apart", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   await send(path, jsonPost({ items: [item, item] }));
   equal(inventory.commands.length, 2);
 });
 
 Deno.test("a batch of none, of too many or of no list is refused as a whole", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   for (const items of [[], Array(1001).fill(0), item, null]) {
     const response = await send(path, jsonPost({ items }));
     const { code, errors } = await response.json();

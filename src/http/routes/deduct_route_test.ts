@@ -1,12 +1,12 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { acceptedOutcome, edgeUnderTest, jsonPost } from "../../../tests/http/scripted_inventory.ts";
+import { acceptedOutcome, jsonPost, routesUnderTest } from "../../../tests/http/scripted_inventory.ts";
 
 const path = "/api/v1/inventory/deduct";
 const order = { sku: "SKU_1", user_id: "u1", order_id: "o1", amount: 2 };
 const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 Deno.test("a deduct reaches the inventory as a command, and its answer the client", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ ...acceptedOutcome, seq: 7, newStock: [998], replayed: true });
   const response = await send(path, jsonPost(order, { traceparent: trace }));
   equal(response.status, 200);
@@ -37,14 +37,14 @@ Deno.test("a deduct reaches the inventory as a command, and its answer the clien
 });
 
 Deno.test("Order-Attempt: 1 declares a first attempt, any other value does not", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   for (const attempt of ["1", "2", "yes"]) await send(path, jsonPost(order, { "order-attempt": attempt }));
   const declared = inventory.commands.map((command) => command.kind === "deduct" && command.firstAttempt);
   deepEqual(declared, [true, false, false]);
 });
 
 Deno.test("a traceparent that is not one is left out", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   const wrong = [
     "",
     "x",
@@ -62,7 +62,7 @@ Deno.test("a traceparent that is not one is left out", async () => {
 });
 
 Deno.test("an order that breaks a rule is refused with all errors and reaches nothing", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   const response = await send(path, jsonPost({ SKU: "", amount: 1.5, order_id: "o" }));
   equal(response.status, 400);
   equal(response.headers.get("content-type"), "application/problem+json");
@@ -74,7 +74,7 @@ Deno.test("an order that breaks a rule is refused with all errors and reaches no
 });
 
 Deno.test("a 503 carries the order id and the moment until when it may take effect", async () => {
-  const { send } = edgeUnderTest();
+  const { send } = routesUnderTest();
   const response = await send(path, jsonPost(order));
   equal(response.status, 503);
   equal(response.headers.get("retry-after"), "2");

@@ -11,7 +11,7 @@ import type { FairPlay } from "../guard/fair_play.ts";
 import type { PurchaseTokens } from "../guard/purchase_tokens.ts";
 
 /** The world as a route sees it. */
-export interface Edge {
+export interface RouteDependencies {
   /** Decides. */
   readonly inventory: Inventory;
   /** Admits. */

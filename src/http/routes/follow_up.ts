@@ -5,12 +5,12 @@
  */
 import { type Connection } from "../ports/route.ts";
 import { clientAddress } from "../guard/client_address.ts";
-import type { Edge } from "./dependencies.ts";
+import type { RouteDependencies } from "./dependencies.ts";
 import type { Answer } from "../write/response.ts";
 
 /** Counts a command against the rate limit. Returns the refusal, or null when the command may go on. */
 export function refusedFollowUp(
-  { fairPlay, trustedProxies }: Edge,
+  { fairPlay, trustedProxies }: RouteDependencies,
   { headers }: Request,
   connection: Connection,
   orderId: string,
@@ -18,6 +18,6 @@ export function refusedFollowUp(
   if (fairPlay === null) return null;
   const turn = fairPlay.judgeFollowUp(orderId, clientAddress(headers, connection, trustedProxies));
   if (turn.kind !== "refused") return null;
-  connection.journey?.turnAway(String(turn.answer.body.code));
+  connection.requestRecord?.turnAway(String(turn.answer.body.code));
   return turn.answer;
 }

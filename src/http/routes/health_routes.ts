@@ -5,7 +5,7 @@
  * @module
  */
 import type { Route } from "../ports/route.ts";
-import type { Edge } from "./dependencies.ts";
+import type { RouteDependencies } from "./dependencies.ts";
 import { instant } from "../write/refusal.ts";
 import { freshJsonHeaders, respond } from "../write/response.ts";
 
@@ -15,16 +15,16 @@ export function livez(): Route {
 }
 
 /** `GET /readyz`: orders can be decided now; says what is missing, and which promises are off. */
-export function readyz({ inventory }: Edge, draining: { readonly begun: boolean }): Route {
+export function readyz({ inventory }: RouteDependencies, draining: { readonly begun: boolean }): Route {
   return async () => {
     const readiness = await inventory.readiness();
-    const { promisesOff, checkedAtMs } = readiness;
+    const { guaranteesOff, checkedAtMs } = readiness;
     const ready = readiness.ready && !draining.begun;
     const missing = draining.begun ? [...readiness.missing, "this process is stopping"] : readiness.missing;
     return respond({
       status: ready ? 200 : 503,
       headers: freshJsonHeaders,
-      body: { ready, missing, promises_off: promisesOff, checked_at: instant(checkedAtMs) },
+      body: { ready, missing, promises_off: guaranteesOff, checked_at: instant(checkedAtMs) },
     });
   };
 }

@@ -1,8 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { edgeUnderTest } from "../../../tests/http/scripted_inventory.ts";
+import { routesUnderTest } from "../../../tests/http/scripted_inventory.ts";
 
 Deno.test("/livez answers without asking the inventory, and is not cached", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.readiness = () => Promise.reject(new Error("nobody should ask"));
   const response = await send("/livez");
   equal(response.status, 200);
@@ -11,11 +11,11 @@ Deno.test("/livez answers without asking the inventory, and is not cached", asyn
 });
 
 Deno.test("/readyz is 200 when ready and still names the promises that are off", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.state = {
     ready: true,
     missing: [],
-    promisesOff: ["power cut: PGlite does not fsync"],
+    guaranteesOff: ["power cut: PGlite does not fsync"],
     checkedAtMs: 0,
   };
   const response = await send("/readyz");
@@ -30,8 +30,8 @@ Deno.test("/readyz is 200 when ready and still names the promises that are off",
 });
 
 Deno.test("/readyz is 503 when not ready and names what is missing", async () => {
-  const { send, inventory } = edgeUnderTest();
-  inventory.state = { ready: false, missing: ["shard 0: unarmed"], promisesOff: [], checkedAtMs: 0 };
+  const { send, inventory } = routesUnderTest();
+  inventory.state = { ready: false, missing: ["shard 0: unarmed"], guaranteesOff: [], checkedAtMs: 0 };
   const response = await send("/readyz");
   equal(response.status, 503);
   deepEqual(await response.json(), {
@@ -43,7 +43,7 @@ Deno.test("/readyz is 503 when not ready and names what is missing", async () =>
 });
 
 Deno.test("HEAD is answered like GET, without a body", async () => {
-  const { send } = edgeUnderTest();
+  const { send } = routesUnderTest();
   const response = await send("/livez", { method: "HEAD" });
   deepEqual([response.status, await response.text()], [200, ""]);
 });

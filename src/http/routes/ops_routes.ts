@@ -14,7 +14,7 @@ import { liveStyle } from "../../live/style.ts";
 import type { Route } from "../ports/route.ts";
 import { clientAddress } from "../guard/client_address.ts";
 import { buyerAt } from "../guard/fair_play.ts";
-import type { Edge } from "./dependencies.ts";
+import type { RouteDependencies } from "./dependencies.ts";
 import { retryLater } from "../write/problem.ts";
 import { respond, securityHeaders } from "../write/response.ts";
 
@@ -52,7 +52,7 @@ export function opsPage(): Route {
 }
 
 /** `GET /ops/stream`: a snapshot at once and one a second, until the client goes or the process stops. */
-export function opsStream({ access, trustedProxies }: Edge, board: Board): Route {
+export function opsStream({ access, trustedProxies }: RouteDependencies, board: Board): Route {
   return (request, connection) => {
     const caller = access.admit(request, "read");
     if (caller.kind === "refused") return respond(caller.answer);

@@ -4,45 +4,45 @@
  * @module
  */
 import type { Inventory } from "../../decide/service.ts";
-import type { Passage } from "../../decide/command_timings.ts";
+import type { CommandTimings } from "../../decide/command_timings.ts";
 import type { Board } from "../../live/board.ts";
 import type { World } from "../../runtime/world.ts";
 import type { Connection } from "../ports/route.ts";
-import type { Journey, RequestWatch } from "../ports/observer.ts";
+import type { RequestObserver, RequestRecord } from "../ports/observer.ts";
 
 /** Tells a board what was sold, and passes everything on. */
-export class OpsWatch implements RequestWatch {
+export class LiveObserver implements RequestObserver {
   readonly #board: Board;
-  readonly #next: RequestWatch | null;
+  readonly #next: RequestObserver | null;
   readonly #inventory: Inventory;
   readonly #world: World;
 
   /** `next` is null when nobody else watches. */
-  constructor(board: Board, next: RequestWatch | null, inventory: Inventory, world: World) {
+  constructor(board: Board, next: RequestObserver | null, inventory: Inventory, world: World) {
     this.#board = board;
     this.#next = next;
     this.#inventory = inventory;
     this.#world = world;
   }
 
-  begin(request: Request, connection: Connection, traceparent: string): OpsJourney {
+  begin(request: Request, connection: Connection, traceparent: string): LiveRequest {
     const next = this.#next?.begin(request, connection, traceparent);
-    return new OpsJourney(next, traceparent, this.#world.elapsedMs());
+    return new LiveRequest(next, traceparent, this.#world.elapsedMs());
   }
 
-  end(journey: OpsJourney, status: number): void {
-    if (journey.next !== undefined) this.#next?.end(journey.next, status);
+  end(requestRecord: LiveRequest, status: number): void {
+    if (requestRecord.next !== undefined) this.#next?.end(requestRecord.next, status);
     const { sales } = this.#board;
-    if (journey.isSale) sales.answered(this.#world.elapsedMs() - journey.startMs);
-    for (let i = 0; i < journey.turnedAway; i++) sales.turnedAway();
-    for (const passage of journey.passages) {
-      sales.sale(passage);
-      this.#noteNumber(passage);
+    if (requestRecord.isSale) sales.answered(this.#world.elapsedMs() - requestRecord.startMs);
+    for (let i = 0; i < requestRecord.turnedAway; i++) sales.turnedAway();
+    for (const timings of requestRecord.timingsOfAll) {
+      sales.sale(timings);
+      this.#noteNumber(timings);
     }
   }
 
   /** All lines of a sale are of one shard. */
-  #noteNumber({ command, outcome }: Passage): void {
+  #noteNumber({ command, outcome }: CommandTimings): void {
     if (outcome?.kind !== "accepted" || !("lines" in command)) return;
     const sku = command.lines?.[0]?.sku;
     if (sku !== undefined) this.#board.books.saw(this.#inventory.shardOf(sku), outcome.seq);
@@ -50,9 +50,9 @@ export class OpsWatch implements RequestWatch {
 }
 
 /** What is noted of one request, for the board and whoever is next. */
-export class OpsJourney implements Journey {
+export class LiveRequest implements RequestRecord {
   /** Every command that it led to. */
-  readonly passages: Passage[] = [];
+  readonly timingsOfAll: CommandTimings[] = [];
   /** Sales that came no further than fair play. */
   turnedAway = 0;
   /** Whether it wanted to buy. */
@@ -61,7 +61,7 @@ export class OpsJourney implements Journey {
 
   /** Begins at `startMs`; `next` is undefined when nobody else watches. */
   constructor(
-    readonly next: Journey | undefined,
+    readonly next: RequestRecord | undefined,
     readonly callersTraceparent: string,
     readonly startMs: number,
   ) {}
@@ -79,11 +79,11 @@ export class OpsJourney implements Journey {
     if (this.next !== undefined) this.next.route = route;
   }
 
-  note(passage: Passage): void {
-    const { kind } = passage.command;
+  note(timings: CommandTimings): void {
+    const { kind } = timings.command;
     this.isSale ||= kind === "deduct" || kind === "order" || kind === "reserve";
-    this.passages.push(passage);
-    this.next?.note(passage);
+    this.timingsOfAll.push(timings);
+    this.next?.note(timings);
   }
 
   turnAway(code: string): void {

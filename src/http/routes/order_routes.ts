@@ -5,7 +5,7 @@
  */
 import { answerBasket, answerOrder, answerReturn } from "../write/answer.ts";
 import type { Route } from "../ports/route.ts";
-import type { Edge } from "./dependencies.ts";
+import type { RouteDependencies } from "./dependencies.ts";
 import { refusedFollowUp } from "./follow_up.ts";
 import { ask } from "../ports/observer.ts";
 import { parseOrderId } from "../read/parse.ts";
@@ -19,15 +19,15 @@ const basketRequest = { scope: "deduct", id: noId, body: parseBasket } as const;
 const returnRequest = { scope: "return", id: parseOrderId, body: parseReturn } as const;
 
 /** `POST /api/v1/orders`: all lines or none. */
-export function placeOrder(edge: Edge): Route {
+export function placeOrder(dependencies: RouteDependencies): Route {
   return async (request, connection) => {
-    const received = await receive(edge, request, connection, basketRequest);
+    const received = await receive(dependencies, request, connection, basketRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { body, origin } = received.value;
     const { orderId, lines } = body;
-    const attempt = attemptOf(edge, request, connection, origin);
+    const attempt = attemptOf(dependencies, request, connection, origin);
     const answer = await sell(
-      edge,
+      dependencies,
       { ...body, kind: "order", holdMs: 0 },
       attempt,
       (outcome, context) => answerBasket(outcome, orderId, lines, context),
@@ -37,14 +37,14 @@ export function placeOrder(edge: Edge): Route {
 }
 
 /** `GET /api/v1/orders/:order_id`: for a client that lost the answer, too. */
-export function readOrder(edge: Edge): Route {
-  const { inventory, access, world } = edge;
+export function readOrder(dependencies: RouteDependencies): Route {
+  const { inventory, access, world } = dependencies;
   return async (request, connection) => {
     const caller = access.admit(request, "read");
     if (caller.kind === "refused") return respond(caller.answer);
     const orderId = parseOrderId(idSegment(request));
     if (orderId.kind === "refused") return respond(orderId.answer);
-    const refused = refusedFollowUp(edge, request, connection, orderId.value);
+    const refused = refusedFollowUp(dependencies, request, connection, orderId.value);
     if (refused) return respond(refused);
     const outcome = await inventory.findOrder(orderId.value);
     return respond(answerOrder(outcome, orderId.value, world.now()));
@@ -52,13 +52,13 @@ export function readOrder(edge: Edge): Route {
 }
 
 /** `POST /api/v1/orders/:order_id/return`. */
-export function returnUnits(edge: Edge): Route {
-  const { inventory, world } = edge;
+export function returnUnits(dependencies: RouteDependencies): Route {
+  const { inventory, world } = dependencies;
   return async (request, connection) => {
-    const received = await receive(edge, request, connection, returnRequest);
+    const received = await receive(dependencies, request, connection, returnRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, body, origin, owner } = received.value;
-    const refused = refusedFollowUp(edge, request, connection, orderId);
+    const refused = refusedFollowUp(dependencies, request, connection, orderId);
     if (refused) return respond(refused);
     const outcome = await ask(inventory, {
       kind: "return",
@@ -69,7 +69,7 @@ export function returnUnits(edge: Edge): Route {
       ledger: null,
       owner,
       ...origin,
-    }, connection.journey);
+    }, connection.requestRecord);
     return respond(answerReturn(outcome, orderId, body, world.now()));
   };
 }

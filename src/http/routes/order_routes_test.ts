@@ -2,8 +2,8 @@ import { deepEqual, equal } from "node:assert/strict";
 import type { RememberedLine } from "../../domain/outcome.ts";
 import {
   acceptedOutcome,
-  edgeUnderTest,
   jsonPost,
+  routesUnderTest,
   testNowMs,
 } from "../../../tests/http/scripted_inventory.ts";
 
@@ -29,7 +29,7 @@ const basket = { order_id: "o1", user_id: "u1", lines };
 const giveBack = { return_id: "r1", lines, reason: "too small" };
 
 Deno.test("a basket reaches the inventory as one command, lines of a SKU summed, and its answer the client", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ ...acceptedOutcome, seq: 7, newStock: [9, 8] });
   const doubled = { ...basket, lines: [...lines, { sku: "A", amount: 4 }] };
   const response = await send("/api/v1/orders", jsonPost(doubled, { "order-attempt": "1" }));
@@ -57,7 +57,7 @@ Deno.test("a basket reaches the inventory as one command, lines of a SKU summed,
 });
 
 Deno.test("a basket that is refused says for which SKU, or that its SKUs live apart", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ kind: "insufficient", sku: "B", available: 1 });
   const short = await (await send("/api/v1/orders", jsonPost(basket))).json();
   deepEqual([short.status, short.code, short.sku, short.available], [409, "insufficient_stock", "B", 1]);
@@ -67,7 +67,7 @@ Deno.test("a basket that is refused says for which SKU, or that its SKUs live ap
 });
 
 Deno.test("an order is answered with its lines and what became of each", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.order = { kind: "order_found", lines: [line] };
   const response = await send("/api/v1/orders/o1");
   equal(response.status, 200);
@@ -92,14 +92,14 @@ Deno.test("an order is answered with its lines and what became of each", async (
 });
 
 Deno.test("an order without lines is 404 unknown_order", async () => {
-  const { send } = edgeUnderTest();
+  const { send } = routesUnderTest();
   const response = await send("/api/v1/orders/o1");
   equal(response.status, 404);
   equal((await response.json()).code, "unknown_order");
 });
 
 Deno.test("when a shard or the ledger cannot be asked, an order is 503 and never 404", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.order = { kind: "unarmed" };
   const response = await send("/api/v1/orders/o1");
   equal(response.status, 503);
@@ -107,7 +107,7 @@ Deno.test("when a shard or the ledger cannot be asked, an order is 503 and never
 });
 
 Deno.test("an order id in the path is held to the rules of ids", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   for (const id of ["%00", "%ff", "a".repeat(129)]) {
     const responses = [
       await send(`/api/v1/orders/${id}`),
@@ -122,7 +122,7 @@ Deno.test("an order id in the path is held to the rules of ids", async () => {
 });
 
 Deno.test("a return reaches the inventory as a command, and its answer the client", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ ...acceptedOutcome, seq: 7, newStock: [9, 8], replayed: true });
   const response = await send("/api/v1/orders/a%2Fb/return", jsonPost(giveBack));
   equal(response.status, 200);
@@ -152,7 +152,7 @@ Deno.test("a return reaches the inventory as a command, and its answer the clien
 });
 
 Deno.test("a return of an order that nobody knows is 404, and 503 when the ledger must be asked and cannot", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ kind: "unknown_order" });
   const unknown = await (await send("/api/v1/orders/o1/return", jsonPost(giveBack))).json();
   deepEqual([unknown.status, unknown.code, unknown.order_id], [404, "unknown_order", "o1"]);
@@ -165,7 +165,7 @@ Deno.test("a return of an order that nobody knows is 404, and 503 when the ledge
 });
 
 Deno.test("a return of more than was sold says how many there are", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ kind: "exceeds", sku: "B", units: 1 });
   const response = await send("/api/v1/orders/o1/return", jsonPost(giveBack));
   const { status, code, sku, units } = await response.json();

@@ -5,7 +5,7 @@
  */
 import type { Line } from "../../domain/command.ts";
 import type { Route } from "../ports/route.ts";
-import type { Edge } from "./dependencies.ts";
+import type { RouteDependencies } from "./dependencies.ts";
 import { isObject, Members, type Spellings } from "../read/members.ts";
 import { notAnObject } from "../read/parse.ts";
 import { readLines } from "../read/parse_order.ts";
@@ -46,10 +46,10 @@ const tooLong: Answer = invalidRequest([{
 const tokenRequest = { scope: "tokens", id: noId, body: parseToken } as const;
 
 /** Issues a token for one order of one user, and for the lines that it names. */
-export function issuePurchaseToken(edge: Edge): Route {
-  const { purchaseTokens, world } = edge;
+export function issuePurchaseToken(dependencies: RouteDependencies): Route {
+  const { purchaseTokens, world } = dependencies;
   return async (request, connection) => {
-    const received = await receive(edge, request, connection, tokenRequest);
+    const received = await receive(dependencies, request, connection, tokenRequest);
     if (received.kind === "refused") return respond(received.answer);
     if (purchaseTokens === null) return respond(tokensOff);
     const { ttlS, ...purchase } = received.value.body;

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { Command } from "../../domain/command.ts";
-import { acceptedOutcome, edgeUnderTest, jsonPost } from "../../../tests/http/scripted_inventory.ts";
+import { acceptedOutcome, jsonPost, routesUnderTest } from "../../../tests/http/scripted_inventory.ts";
 
 const env = { PURCHASE_TOKEN_KEY: "k".repeat(32) };
 const path = "/api/v1/purchase-tokens";
@@ -19,19 +19,19 @@ const sales = [
 
 /** A shop that sells with a token only. */
 function strictShop(settings: Record<string, string> = env, deployment?: () => string | null) {
-  const edge = edgeUnderTest(settings, {}, deployment);
-  edge.inventory.decide = (command: Command) =>
+  const dependencies = routesUnderTest(settings, {}, deployment);
+  dependencies.inventory.decide = (command: Command) =>
     "hasToken" in command && command.hasToken ? acceptedOutcome : { kind: "token_required", sku: "S" };
   const buy = async (path: string, body: unknown, token?: string) => {
     const headers: Record<string, string> = token === undefined ? {} : { "purchase-token": token };
-    const response = await edge.send(path, jsonPost(body, headers));
+    const response = await dependencies.send(path, jsonPost(body, headers));
     return (await response.json()).code ?? response.status;
   };
-  return { ...edge, buy };
+  return { ...dependencies, buy };
 }
 
 Deno.test("a token is issued for one order of one user, for as long as wanted, ten minutes at most", async () => {
-  const { send } = edgeUnderTest(env);
+  const { send } = routesUnderTest(env);
   const response = await send(path, jsonPost({ ...purchase, ttl_seconds: 60 }));
   equal(response.status, 200);
   equal(response.headers.get("cache-control"), "no-store");
@@ -78,7 +78,7 @@ Deno.test("a token for one SKU buys no other, and not more units, in every way t
 });
 
 Deno.test("a request for a token names its lines, and no more of them than a header can carry", async () => {
-  const { send } = edgeUnderTest(env);
+  const { send } = routesUnderTest(env);
   const lines = Array.from({ length: 100 }, (_, i) => ({ sku: `${i}`.padStart(128, "S"), amount: 1 }));
   const wrong = [buyer, { ...buyer, lines: [] }, { ...buyer, lines: "S" }, { ...buyer, lines }];
   for (const body of wrong) {
@@ -90,7 +90,7 @@ Deno.test("a request for a token names its lines, and no more of them than a hea
 });
 
 Deno.test("a token of another deployment is refused, with the same key and namespace", async () => {
-  const staging = edgeUnderTest(env, {}, () => "staging");
+  const staging = routesUnderTest(env, {}, () => "staging");
   const { purchase_token } = await (await staging.send(path, jsonPost(purchase))).json();
   for (const [path, body] of sales) {
     equal(await strictShop().buy(path, body, purchase_token), "purchase_token_invalid");

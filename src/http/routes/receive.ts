@@ -7,7 +7,7 @@
 import type { Scope } from "../../runtime/settings/config.ts";
 import type { Origin } from "../../domain/command.ts";
 import type { Connection } from "../ports/route.ts";
-import type { Edge } from "./dependencies.ts";
+import type { RouteDependencies } from "./dependencies.ts";
 import { type BodyRule, idSegment, readJson, spanOf } from "../read/request.ts";
 import { type Checked, valid } from "../write/response.ts";
 
@@ -37,16 +37,16 @@ export interface Received<Body> {
 
 /** Checks a request; the first check that fails is the answer. */
 export async function receive<Body>(
-  edge: Pick<Edge, "access" | "bodies" | "world">,
+  dependencies: Pick<RouteDependencies, "access" | "bodies" | "world">,
   request: Request,
   connection: Connection,
   { scope, id: checkId, read, body: checkBody }: Expected<Body>,
 ): Promise<Checked<Received<Body>>> {
-  const caller = edge.access.admit(request, scope);
+  const caller = dependencies.access.admit(request, scope);
   if (caller.kind === "refused") return caller;
   const id = checkId(idSegment(request));
   if (id.kind === "refused") return id;
-  const json = await readJson(request, edge, read);
+  const json = await readJson(request, dependencies, read);
   if (json.kind === "refused") return json;
   const body = checkBody(json.value);
   if (body.kind === "refused") return body;

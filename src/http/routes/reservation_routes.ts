@@ -5,7 +5,7 @@
  */
 import { answerExtend, answerReserve, answerSettle } from "../write/answer.ts";
 import type { Route } from "../ports/route.ts";
-import type { Edge } from "./dependencies.ts";
+import type { RouteDependencies } from "./dependencies.ts";
 import { refusedFollowUp } from "./follow_up.ts";
 import { ask } from "../ports/observer.ts";
 import { parseOrderId } from "../read/parse.ts";
@@ -31,15 +31,15 @@ const cancelRequest = {
 const extendRequest = { scope: "deduct", id: parseOrderId, body: parseExtend } as const;
 
 /** `POST /api/v1/reservations`. */
-export function reserve(edge: Edge): Route {
+export function reserve(dependencies: RouteDependencies): Route {
   return async (request, connection) => {
-    const received = await receive(edge, request, connection, reserveRequest);
+    const received = await receive(dependencies, request, connection, reserveRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { body, origin } = received.value;
     const { orderId, lines } = body;
-    const attempt = attemptOf(edge, request, connection, origin);
+    const attempt = attemptOf(dependencies, request, connection, origin);
     const answer = await sell(
-      edge,
+      dependencies,
       { ...body, kind: "reserve" },
       attempt,
       (outcome, context) => answerReserve(outcome, orderId, lines, context),
@@ -49,13 +49,13 @@ export function reserve(edge: Edge): Route {
 }
 
 /** `POST /api/v1/reservations/:order_id/confirm`. */
-export function confirm(edge: Edge): Route {
-  const { inventory, world } = edge;
+export function confirm(dependencies: RouteDependencies): Route {
+  const { inventory, world } = dependencies;
   return async (request, connection) => {
-    const received = await receive(edge, request, connection, confirmRequest);
+    const received = await receive(dependencies, request, connection, confirmRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, body: { lines }, origin, owner } = received.value;
-    const refused = refusedFollowUp(edge, request, connection, orderId);
+    const refused = refusedFollowUp(dependencies, request, connection, orderId);
     if (refused) return respond(refused);
     const outcome = await ask(inventory, {
       kind: "confirm",
@@ -63,38 +63,42 @@ export function confirm(edge: Edge): Route {
       lines,
       owner,
       ...origin,
-    }, connection.journey);
+    }, connection.requestRecord);
     return respond(answerSettle(outcome, "confirm", orderId, world.now()));
   };
 }
 
 /** `POST /api/v1/reservations/:order_id/cancel`. */
-export function cancel(edge: Edge): Route {
-  const { inventory, world } = edge;
+export function cancel(dependencies: RouteDependencies): Route {
+  const { inventory, world } = dependencies;
   return async (request, connection) => {
-    const received = await receive(edge, request, connection, cancelRequest);
+    const received = await receive(dependencies, request, connection, cancelRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, origin, owner } = received.value;
-    const refused = refusedFollowUp(edge, request, connection, orderId);
+    const refused = refusedFollowUp(dependencies, request, connection, orderId);
     if (refused) return respond(refused);
-    const outcome = await ask(inventory, { kind: "cancel", orderId, owner, ...origin }, connection.journey);
+    const outcome = await ask(
+      inventory,
+      { kind: "cancel", orderId, owner, ...origin },
+      connection.requestRecord,
+    );
     return respond(answerSettle(outcome, "cancel", orderId, world.now()));
   };
 }
 
 /** `POST /api/v1/reservations/:order_id/extend`: counted from when the reservation was made. */
-export function extend(edge: Edge): Route {
-  const { inventory, world } = edge;
+export function extend(dependencies: RouteDependencies): Route {
+  const { inventory, world } = dependencies;
   return async (request, connection) => {
-    const received = await receive(edge, request, connection, extendRequest);
+    const received = await receive(dependencies, request, connection, extendRequest);
     if (received.kind === "refused") return respond(received.answer);
     const { id: orderId, body: { holdMs }, origin, owner } = received.value;
-    const refused = refusedFollowUp(edge, request, connection, orderId);
+    const refused = refusedFollowUp(dependencies, request, connection, orderId);
     if (refused) return respond(refused);
     const outcome = await ask(
       inventory,
       { kind: "extend", orderId, holdMs, owner, ...origin },
-      connection.journey,
+      connection.requestRecord,
     );
     return respond(answerExtend(outcome, orderId, world.now()));
   };

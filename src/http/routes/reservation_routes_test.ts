@@ -2,8 +2,8 @@ import { deepEqual, equal } from "node:assert/strict";
 import type { Outcome } from "../../domain/outcome.ts";
 import {
   acceptedOutcome,
-  edgeUnderTest,
   jsonPost,
+  routesUnderTest,
   testNowMs,
 } from "../../../tests/http/scripted_inventory.ts";
 
@@ -16,7 +16,7 @@ function settled(state: "confirmed" | "cancelled"): Outcome {
 }
 
 Deno.test("a reservation reaches the inventory as a command, and its answer the client", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   const expiresAtMs = testNowMs + 60_000;
   inventory.decide = () => ({ ...acceptedOutcome, seq: 7, newStock: [9, 8], expiresAtMs });
   const response = await send("/api/v1/reservations", jsonPost(reservation));
@@ -44,7 +44,7 @@ Deno.test("a reservation reaches the inventory as a command, and its answer the 
 });
 
 Deno.test("a confirmation takes all, or the lines that it names", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.decide = () => settled("confirmed");
   const path = "/api/v1/reservations/a%2Fb/confirm";
   const bodies = [{ method: "POST" }, jsonPost(""), jsonPost({}), jsonPost({ lines })];
@@ -69,7 +69,7 @@ Deno.test("a confirmation takes all, or the lines that it names", async () => {
 });
 
 Deno.test("a cancellation gives all back and takes no contents", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.decide = () => settled("cancelled");
   const path = "/api/v1/reservations/o1/cancel";
   for (const body of [{ method: "POST" }, jsonPost({})]) {
@@ -82,7 +82,7 @@ Deno.test("a cancellation gives all back and takes no contents", async () => {
 });
 
 Deno.test("an extension must say how long, and is told until when", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ kind: "extended", seq: 9, expiresAtMs: testNowMs + 900_000 });
   const path = "/api/v1/reservations/o1/extend";
   const response = await send(path, jsonPost({ ttl_seconds: 900 }));
@@ -100,7 +100,7 @@ Deno.test("an extension must say how long, and is told until when", async () => 
 });
 
 Deno.test("each state that a reservation can be in has a refusal of its own", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   const codes = {
     unknown_reservation: 404,
     already_confirmed: 409,
@@ -121,7 +121,7 @@ Deno.test("each state that a reservation can be in has a refusal of its own", as
 });
 
 Deno.test("an order id in the path is held to the rules of ids", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   for (const call of ["confirm", "cancel", "extend"]) {
     const response = await send(`/api/v1/reservations/%ff/${call}`, jsonPost({}));
     deepEqual([response.status, (await response.json()).errors[0].pointer], [400, "/order_id"]);

@@ -5,12 +5,12 @@
  */
 import type { Origin, Sale } from "../../domain/command.ts";
 import type { Outcome } from "../../domain/outcome.ts";
-import { Passage } from "../../decide/command_timings.ts";
+import { CommandTimings } from "../../decide/command_timings.ts";
 import type { SaleContext } from "../write/answer.ts";
 import { type Connection } from "../ports/route.ts";
 import { clientAddress } from "../guard/client_address.ts";
-import type { Edge } from "./dependencies.ts";
-import { type Journey, resultOf } from "../ports/observer.ts";
+import type { RouteDependencies } from "./dependencies.ts";
+import { type RequestRecord, resultOf } from "../ports/observer.ts";
 import { type Answer, withHeaders } from "../write/response.ts";
 import { deploymentUnknown } from "../guard/purchase_tokens.ts";
 
@@ -24,21 +24,28 @@ export interface Attempt extends Origin {
   /** The client never sent this before. */
   readonly firstAttempt: boolean;
   /** What is noted of the request; undefined when nobody watches. */
-  readonly journey: Journey | undefined;
+  readonly requestRecord: RequestRecord | undefined;
   /** The header `Purchase-Token`; null = none, or nobody asks for it. */
   readonly purchaseToken: string | null;
 }
 
 /** Reads what a request says about all sales in it. */
-export function attemptOf(edge: Edge, request: Request, connection: Connection, origin: Origin): Attempt {
+export function attemptOf(
+  dependencies: RouteDependencies,
+  request: Request,
+  connection: Connection,
+  origin: Origin,
+): Attempt {
   const { headers } = request;
   return {
     actor: origin.actor,
     traceparent: origin.traceparent,
-    address: edge.fairPlay === null ? "" : clientAddress(headers, connection, edge.trustedProxies),
+    address: dependencies.fairPlay === null
+      ? ""
+      : clientAddress(headers, connection, dependencies.trustedProxies),
     firstAttempt: headers.get("order-attempt") === "1",
-    journey: connection.journey,
-    purchaseToken: edge.purchaseTokens === null ? null : headers.get("purchase-token"),
+    requestRecord: connection.requestRecord,
+    purchaseToken: dependencies.purchaseTokens === null ? null : headers.get("purchase-token"),
   };
 }
 
@@ -49,31 +56,31 @@ export function attemptOf(edge: Edge, request: Request, connection: Connection, 
  * before, because the retry of a lost answer may come when the token has expired.
  */
 export async function sell(
-  { inventory, fairPlay, purchaseTokens, world }: Edge,
+  { inventory, fairPlay, purchaseTokens, world }: RouteDependencies,
   wanted: Wanted,
   attempt: Attempt,
   answer: (outcome: Outcome, context: SaleContext) => Answer,
 ): Promise<Answer> {
   const { userId } = wanted;
-  const { journey } = attempt;
+  const { requestRecord } = attempt;
   const turn = fairPlay === null ? null : fairPlay.judge(userId, attempt.address);
   if (turn?.kind === "refused") {
-    journey?.turnAway(String(turn.answer.body.code));
+    requestRecord?.turnAway(String(turn.answer.body.code));
     return turn.answer;
   }
   const token = purchaseTokens === null ? "none" : purchaseTokens.judge(attempt.purchaseToken, wanted);
   const sale = toSale(wanted, attempt, token === "valid");
-  const passage = journey && new Passage(sale);
-  if (passage) journey.note(passage);
+  const timings = requestRecord && new CommandTimings(sale);
+  if (timings) requestRecord.note(timings);
   // Until the deployment is known nothing is sold in any case; the store alone might learn it a moment later.
   const outcome: Outcome = token === "undecided"
     ? { kind: "unarmed", reason: deploymentUnknown }
-    : await inventory.submit(sale, passage);
+    : await inventory.submit(sale, timings);
   const answered = answer(outcome, { nowMs: world.now(), token });
-  if (passage) {
-    passage.outcome = outcome;
-    passage.result = resultOf(outcome, answered);
-    passage.failed = answered.status >= 500;
+  if (timings) {
+    timings.outcome = outcome;
+    timings.result = resultOf(outcome, answered);
+    timings.failed = answered.status >= 500;
   }
   return turn === null ? answered : withHeaders(answered, turn.value);
 }

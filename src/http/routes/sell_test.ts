@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { acceptedOutcome, edgeUnderTest, jsonPost } from "../../../tests/http/scripted_inventory.ts";
+import { acceptedOutcome, jsonPost, routesUnderTest } from "../../../tests/http/scripted_inventory.ts";
 
 const deduct = { order_id: "o1", user_id: "u1", sku: "S", amount: 1 };
 const basket = { order_id: "o1", user_id: "u1", lines: [{ sku: "S", amount: 1 }] };
@@ -10,9 +10,9 @@ const sales = [
 ] as const;
 
 function shop(env: Record<string, string>, hostname = "203.0.113.7") {
-  const edge = edgeUnderTest(env, { remoteAddr: { hostname } });
-  edge.inventory.decide = () => acceptedOutcome;
-  return edge;
+  const dependencies = routesUnderTest(env, { remoteAddr: { hostname } });
+  dependencies.inventory.decide = () => acceptedOutcome;
+  return dependencies;
 }
 
 Deno.test("every way to buy takes from the same bucket, and is told where the buyer stands", async () => {

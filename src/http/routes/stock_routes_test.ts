@@ -1,12 +1,17 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { acceptedOutcome, edgeUnderTest, jsonPost, jsonPut } from "../../../tests/http/scripted_inventory.ts";
+import {
+  acceptedOutcome,
+  jsonPost,
+  jsonPut,
+  routesUnderTest,
+} from "../../../tests/http/scripted_inventory.ts";
 
 const seven = { reserved: 1, paused: false, seq: 9 };
 const noRules = { opensAtMs: null, closesAtMs: null, quota: null, tokenRequired: false, rulesVersion: 5 };
 const noRulesTold = { opens_at: null, closes_at: null, quota: null, purchase_token: false };
 
 Deno.test("a SKU is read by its decoded name, exactly once decoded", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.decide = (command) => ({
     kind: "stock",
     sku: "sku" in command ? command.sku : "",
@@ -43,7 +48,7 @@ Deno.test("a SKU is read by its decoded name, exactly once decoded", async () =>
 });
 
 Deno.test("a path whose SKU cannot be one is 400 on every route and reaches nothing", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   for (const segment of ["%ff", "%C3", "%00", "%", "%zz", "%EF%BF%BD", "x".repeat(129)]) {
     const read = await send(`/api/v1/inventory/${segment}`);
     const path = `/api/v1/inventory/${segment}`;
@@ -67,7 +72,7 @@ Deno.test("a path whose SKU cannot be one is 400 on every route and reaches noth
 });
 
 Deno.test("an adjustment reaches the inventory as a command, and its answer the client", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ ...acceptedOutcome, seq: 9, newStock: [50], created: true });
   const response = await send(
     "/api/v1/inventory/a%20b/adjustments",
@@ -98,7 +103,7 @@ Deno.test("an adjustment reaches the inventory as a command, and its answer the 
 });
 
 Deno.test("a compare-and-set reaches the inventory as a command, and its answer the client", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ ...acceptedOutcome, seq: 9, newStock: [50] });
   const body = { adjustment_id: "a1", available: 50, expected: 48, reason: "count", reference: "sheet 3" };
   const response = await send("/api/v1/inventory/S", jsonPut(body));
@@ -127,7 +132,7 @@ Deno.test("a compare-and-set reaches the inventory as a command, and its answer 
 });
 
 Deno.test("a sale is paused and resumed, with a reason, without one, and without any body", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ ...acceptedOutcome, seq: 9, newStock: [50] });
   const requests = [jsonPost({ reason: "price" }), jsonPost({}), jsonPost(""), { method: "POST" }];
   for (const kind of ["pause", "resume"] as const) {
@@ -151,7 +156,7 @@ Deno.test("a sale is paused and resumed, with a reason, without one, and without
 });
 
 Deno.test("a body that may be left out is still held to the rules when it is there", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   const pause = (init: RequestInit) => send("/api/v1/inventory/S/pause", { method: "POST", ...init });
   equal((await pause({ body: "reason=price" })).status, 415);
   equal((await pause(jsonPost("reason"))).status, 400);
@@ -162,7 +167,7 @@ Deno.test("a body that may be left out is still held to the rules when it is the
 });
 
 Deno.test("rules reach the inventory as a command, and are said back", async () => {
-  const { send, inventory } = edgeUnderTest();
+  const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ ...acceptedOutcome, seq: 9, newStock: [50] });
   const opens_at = "2026-11-22T20:00:00+08:00";
   const response = await send(
@@ -196,11 +201,11 @@ Deno.test("rules reach the inventory as a command, and are said back", async () 
 
 Deno.test("a SKU cannot be sold with tokens only where there are no tokens", async () => {
   const rules = jsonPut({ ...noRulesTold, purchase_token: true, expected: 5 });
-  const off = edgeUnderTest();
+  const off = routesUnderTest();
   const refused = await off.send("/api/v1/inventory/S/rules", rules);
   deepEqual([refused.status, (await refused.json()).code], [409, "purchase_tokens_off"]);
   equal(off.inventory.commands.length, 0);
-  const on = edgeUnderTest({ PURCHASE_TOKEN_KEY: "k".repeat(32) });
+  const on = routesUnderTest({ PURCHASE_TOKEN_KEY: "k".repeat(32) });
   on.inventory.decide = () => acceptedOutcome;
   equal((await on.send("/api/v1/inventory/S/rules", rules)).status, 200);
 });

@@ -46,7 +46,7 @@ const retryOverloadedMs = 1000;
 const retryStoreMs = 1000;
 const retryUnarmedMs = 2000;
 const retryBacklogMs = 5000;
-// Memory comes back when an operator raises maxmemory, or when the log is booked and trimmed.
+// Memory comes back when an operator raises maxmemory, or when the log is applied and trimmed.
 const retryFullMs = 5000;
 
 const rows: Rows = {

@@ -1,13 +1,13 @@
 /**
- * Books a batch inside a transaction.
+ * Applies a batch inside a transaction.
  *
  * The movements go in first, as one JSON text; rules, order lines, what became of them, stock and audit are then
- * derived from the movements themselves, by their numbers, so what the books say of a line cannot differ from what
+ * derived from the movements themselves, by their numbers, so what the ledger say of a line cannot differ from what
  * they say of its movement. Each kind of change is one statement for the whole batch, in the order of a line's life:
  * accepted, extended, settled, returned. A line may go through all of it within one batch.
  *
- * When PostgreSQL refuses the data, the batch is booked a second time by halves, until the commands that it means
- * stand alone: their movement is booked all the same, and they are set aside in `dead_letters`.
+ * When PostgreSQL refuses the data, the batch is applied a second time by halves, until the commands that it means
+ * stand alone: their movement is applied all the same, and they are set aside in `dead_letters`.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { escaped, inAscii, type Numbered, readable, toMovements } from "../movem
 import { remedyFor } from "../sqlstate.ts";
 import type { Statements } from "./statements.ts";
 
-/** What booking found. With differences the caller must roll back. */
+/** What applying found. With differences the caller must roll back. */
 export interface Booked {
   /** SKUs whose sums are not what the store said. */
   readonly differences: readonly Difference[];
@@ -52,7 +52,7 @@ interface Range {
   readonly last: number;
 }
 
-/** Books the events of one batch of one shard. */
+/** Applies the events of one batch of one shard. */
 export class Booking {
   readonly #tx: Transaction;
   readonly #sql: Statements;
@@ -174,7 +174,7 @@ export class Booking {
     await this.#tx.query(this.#sql.insert_movements, [this.#shard, movements]);
   }
 
-  /** Books a refused movement in plainer characters, and sets the event aside whatever comes of it. */
+  /** Applies a refused movement in plainer characters, and sets the event aside whatever comes of it. */
   async #bookPlainly(event: Numbered, { message, sqlstate }: SqlError): Promise<void> {
     for (const { rewrite, how } of plainer) {
       const refusal = await this.#attempt(() => this.#insertMovements([rewrite(event)]));
@@ -226,7 +226,7 @@ export class Booking {
     }
   }
 
-  /** What goes on with a line that the books do not have: that line was set aside, now or earlier. */
+  /** What goes on with a line that the ledger does not have: that line was set aside, now or earlier. */
   async #setStraysAside(): Promise<void> {
     const strays = await this.#onRange<{ seq: number }>(this.#sql.find_strays, rangeOf(this.#events));
     const bySeq = this.#eventsBySeq();

@@ -19,7 +19,7 @@ export const rules: Step = { statement: "set_policies", isFor: ({ data }) => dat
 /** Inserts order lines. */
 export const sales: Step = ofKinds("insert_order_lines", "deduct", "order", "reserve");
 
-/** What goes on with lines that are in the books, in the order of their life. */
+/** What goes on with lines that are in the ledger, in the order of their life. */
 export const followUps: readonly Step[] = [
   ofKinds("extend_lines", "extend"),
   ofKinds("settle_lines", "confirm", "cancel", "expire"),

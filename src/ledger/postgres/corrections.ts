@@ -2,7 +2,7 @@
  * Corrections: movements of kind `correction`, for a change of a figure that no event of the store explains.
  *
  * A correction has no number of its own, because the store issues the numbers. It stands behind the last number that
- * is booked, so the running sums include it before the next event is audited.
+ * is applied, so the running sums include it before the next event is audited.
  *
  * @module
  */
@@ -12,12 +12,12 @@ import type { Transaction } from "../database.ts";
 import type { Statements } from "./statements.ts";
 
 /**
- * Books corrections behind the cursor, in a transaction that the caller opened.
+ * Applies corrections behind the cursor, in a transaction that the caller opened.
  *
  * @param at where the caller saw the cursor
- * @returns false when the cursor is somewhere else by now: nothing was booked
+ * @returns false when the cursor is somewhere else by now: nothing was applied
  */
-export async function bookCorrections(
+export async function applyCorrections(
   tx: Transaction,
   sql: Statements,
   shard: number,
@@ -65,7 +65,11 @@ export async function closeDeadLetter(
     const corrections = rows.map(({ sku, available, reserved }) => {
       return { sku, delta: 0, reservedDelta: 0, available, reserved };
     });
-    await bookCorrections(tx, sql, shard, at, corrections, { actor, reason, reference: `dead letter ${id}` });
+    await applyCorrections(tx, sql, shard, at, corrections, {
+      actor,
+      reason,
+      reference: `dead letter ${id}`,
+    });
   }
   if (givesBack) await tx.query(sql.insert_compensations, [shard, seq]);
   return { kind: "closed", shard, seq, units: given };

@@ -33,7 +33,7 @@ const againMaxMs = 5000;
 const answerWithinMs = 2000;
 
 /** Looks at one ledger until it is stopped. */
-export class DeploymentWatch {
+export class DeploymentMonitor {
   readonly #parts: DeploymentWatchParts;
   #deploymentId: string | undefined;
   #problem: string | null = null;
@@ -66,7 +66,7 @@ export class DeploymentWatch {
   }
 
   /** Asks once. An answer that takes longer than 2 s is not waited for, and counts when it comes. */
-  async look(): Promise<void> {
+  async check(): Promise<void> {
     this.#asking ??= this.#ask().finally(() => this.#asking = undefined);
     const { promise, resolve } = Promise.withResolvers<"late">();
     const cancel = this.#parts.world.after(answerWithinMs, () => resolve("late"));
@@ -95,7 +95,7 @@ export class DeploymentWatch {
     for (let waitMs = firstAgainMs; !signal.aborted;) {
       await sleep(this.#parts.world, waitMs, signal);
       if (signal.aborted) return;
-      await this.look();
+      await this.check();
       waitMs = Math.min(2 * waitMs, againMaxMs);
     }
   }

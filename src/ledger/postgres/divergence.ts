@@ -1,8 +1,8 @@
 /**
- * Compares events that a log shows again with what was booked under their numbers.
+ * Compares events that a log shows again with what was applied under their numbers.
  *
  * A store whose keys were put back to an older state issues numbers a second time, for other sales. They look like
- * entries that are booked already.
+ * entries that are applied already.
  *
  * @module
  */
@@ -57,7 +57,7 @@ export async function findDivergent(
     .map(({ seq }) => seq).filter((seq) => !isLost(seq));
 }
 
-/** An event as its movements are booked: with the replacements that PostgreSQL needs. */
+/** An event as its movements are applied: with the replacements that PostgreSQL needs. */
 function rowsOf(event: InventoryEvent): EventRow[] {
   const { seq, kind, id, userId, atMs, lines } = readable({ ...event, epoch: 0 });
   return lines.map((line) => ({ seq, kind, id, userId, atMs, ...line }));

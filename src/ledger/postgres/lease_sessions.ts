@@ -7,7 +7,7 @@
  */
 import type { Database, Session } from "../database.ts";
 
-/** As many commits at once keep a worker busy: booking takes it 14 to 16 µs an order, and a commit waits for a disk. */
+/** As many commits at once keep a worker busy: applying takes it 14 to 16 µs an order, and a commit waits for a disk. */
 const sessionsMax = 8;
 
 /** A shard's lock, and the session that has it. */

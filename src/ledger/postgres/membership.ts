@@ -7,7 +7,7 @@
  */
 import type { Session } from "../database.ts";
 import type { LeaseSessions } from "./lease_sessions.ts";
-import type { Crew, Membership, Standing } from "../ledger.ts";
+import type { Membership, Peers, Standing } from "../ledger.ts";
 
 /** Keys from 0 are shards; the first place is -1, the one after it -2. */
 const noPlace = 0;
@@ -29,15 +29,15 @@ export class SqlMembership implements Membership {
     this.#leases = leases;
   }
 
-  async look(standing: Standing): Promise<Crew> {
-    if (standing === "uncounted" && this.#place !== noPlace) {
+  async heartbeat(standing: Standing): Promise<Peers> {
+    if (standing === "suspended" && this.#place !== noPlace) {
       await this.#session.unlock(this.#place);
       this.#place = noPlace;
     }
     await this.#leases.loseEnded(this.#session);
     const keys = await this.#session.locks();
     const places = keys.filter((key) => key < 0);
-    if (standing === "counted" && this.#place === noPlace) {
+    if (standing === "active" && this.#place === noPlace) {
       const next = Math.min(noPlace, ...places) - 1;
       // Not taken when another worker was faster: then this one is counted from the next look on.
       if (await this.#session.tryLock(next)) places.push(this.#place = next);
@@ -45,7 +45,7 @@ export class SqlMembership implements Membership {
     const isIn = this.#place !== noPlace;
     return {
       workers: places.length + (isIn ? 0 : 1),
-      rank: isIn ? places.filter((place) => place > this.#place).length : places.length,
+      index: isIn ? places.filter((place) => place > this.#place).length : places.length,
       leased: keys.filter((key) => key >= 0),
     };
   }

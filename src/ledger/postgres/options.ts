@@ -8,7 +8,7 @@ import { parsePostgresUrl, type PostgresTarget } from "../../runtime/settings/po
 import type { World } from "../../runtime/world.ts";
 import { SqlError } from "../database.ts";
 
-/** Where the books are. */
+/** Where the ledger is. */
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`. */
   readonly url: string;

@@ -19,7 +19,7 @@ import {
 import { type FolderLock, lockFolder } from "./folder_lock.ts";
 import { LeaseLost } from "../../domain/errors.ts";
 
-/** Where the books are. */
+/** Where the ledger is. */
 export interface PgliteOptions {
   /** Made when missing; one process at a time. */
   readonly folder: string;

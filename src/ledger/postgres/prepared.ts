@@ -8,15 +8,15 @@ import { type Plan, planBatch, toMovements } from "../movements.ts";
 
 /** What a transaction will write, made before it begins: a session in a transaction may be silent for 3 s only. */
 export interface Prepared {
-  /** Where the books must be. */
+  /** Where the ledger must be. */
   readonly cursor: Position;
-  /** What is booked, or why nothing can be. */
+  /** What is applied, or why nothing can be. */
   readonly plan: Plan;
-  /** The movements as JSON; empty when nothing can be booked. */
+  /** The movements as JSON; empty when nothing can be applied. */
   readonly movements: string;
 }
 
-/** Where the books are if the entries follow on them. */
+/** Where the ledger is if the entries follow on them. */
 export function before([first]: readonly LogEntry[]): Position {
   return { epoch: first?.position.epoch ?? 0, seq: (first?.events[0]?.seq ?? 1) - 1 };
 }

@@ -1,5 +1,5 @@
 /**
- * Books what a store remembers of lost numbers: movements under their own numbers, in lines that no event of a log has.
+ * Applies what a store remembers of lost numbers: movements under their own numbers, in lines that no event of a log has.
  *
  * @module
  */
@@ -27,7 +27,7 @@ const steps: readonly StatementName[] = [
  * @param after number before the first
  * @param events by number, none above `last`
  */
-export async function bookRecalled(
+export async function applyRecalled(
   tx: Transaction,
   sql: Statements,
   shard: number,
@@ -55,7 +55,7 @@ function asideOf(events: readonly Numbered[]): Movement[] {
   });
 }
 
-/** Lines that the ledger has from before the window, as in `booking.ts`: given back, or left to a person. */
+/** Lines that the ledger has from before the window, as in `applying.ts`: given back, or left to a person. */
 async function settleTwiceSold(
   tx: Transaction,
   sql: Statements,

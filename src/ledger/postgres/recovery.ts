@@ -8,7 +8,7 @@ import type { Position } from "../../domain/event.ts";
 import type { InventoryEvent } from "../../domain/event.ts";
 import type { Correction } from "../corrections.ts";
 import type { Transaction } from "../database.ts";
-import { bookRecalled } from "./recalled.ts";
+import { applyRecalled } from "./recalled.ts";
 import type { Statements } from "./statements.ts";
 
 /**
@@ -17,7 +17,7 @@ import type { Statements } from "./statements.ts";
  *
  * @throws {RangeError} when `to` is not ahead of the cursor
  */
-export async function bookJump(
+export async function applyJump(
   tx: Transaction,
   sql: Statements,
   shard: number,
@@ -42,7 +42,7 @@ export async function bookJump(
   if (figures.length > 0) await tx.query(sql.set_stock, [shard, JSON.stringify(figures)]);
   if (recalled.length > 0) {
     const range = { after: cursor.seq, last: to.seq, epoch: to.epoch };
-    await bookRecalled(tx, sql, shard, range, recalled);
+    await applyRecalled(tx, sql, shard, range, recalled);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Makes and upgrades the schema, and says whose books these are.
+ * Makes and upgrades the schema, and says whose ledger these are.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const migrationTimeoutMs = 3_600_000;
  * Brings the schema up to date and claims it for this deployment, in one transaction and one process at a
  * time: of two workers that start at once the second finds the work done.
  *
- * @throws {RangeError} when the database is not in UTF8, or the books are for another number of shards, or newer than
+ * @throws {RangeError} when the database is not in UTF8, or the ledger is for another number of shards, or newer than
  *   this program
  */
 export async function prepareSchema(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Finding, judgeClock } from "../../domain/check_result.ts";
+import { type CheckResult, judgeClock } from "../../domain/check_result.ts";
 import type { World } from "../../runtime/world.ts";
 import type { Queries } from "../database.ts";
 
@@ -26,7 +26,7 @@ export async function judgeLedger(
   queries: Pick<Queries, "query">,
   statement: string,
   world: World,
-): Promise<Finding[]> {
+): Promise<CheckResult[]> {
   const askedMs = world.now();
   const [row] = await queries.query<ServerRow>(statement);
   const answeredMs = world.now();
@@ -50,7 +50,7 @@ export async function judgeLedger(
       found: row.encoding === "UTF8" ? "UTF8" : whyEncoding(row.encoding),
       promise: "booked",
     },
-    ...Object.entries(settings).map(([check, value]): Finding => ({
+    ...Object.entries(settings).map(([check, value]): CheckResult => ({
       check,
       verdict: value === "off" ? "off" : "ok",
       found: value === "off" ? "is off" : value,

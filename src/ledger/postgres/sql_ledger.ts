@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Finding } from "../../domain/check_result.ts";
+import type { CheckResult } from "../../domain/check_result.ts";
 import type { World } from "../../runtime/world.ts";
 import type { Position } from "../../domain/event.ts";
 import { type Closed, type Correction, type CorrectionNote, type UnitsOf } from "../corrections.ts";
-import { bookCorrections, closeDeadLetter } from "./corrections.ts";
+import { applyCorrections, closeDeadLetter } from "./corrections.ts";
 import type { Database, Queries } from "../database.ts";
 import { judgeLedger } from "./server_checks.ts";
 import { LeaseSessions } from "./lease_sessions.ts";
@@ -82,7 +82,7 @@ class SqlLedger implements Ledger {
     return new SqlMembership(await this.#ownership.session(lookTimeoutMs), this.#leases);
   }
 
-  findings(): Promise<Finding[]> {
+  checkResults(): Promise<CheckResult[]> {
     return judgeLedger(this.#database, this.#sql.read_server, this.#world);
   }
 
@@ -93,7 +93,7 @@ class SqlLedger implements Ledger {
     ]);
     return {
       lines: rows.flatMap(({ booked: _, ...line }) => isLine(line) ? [line] : []),
-      bookedSeqs: new Map(rows.map(({ shard, booked }) => [shard, booked])),
+      appliedSeqs: new Map(rows.map(({ shard, booked }) => [shard, booked])),
     };
   }
 
@@ -121,7 +121,7 @@ class SqlLedger implements Ledger {
         const [at] = await tx.query<Position>(this.#sql.lock_cursor, [shard]);
         if (!at) throw new RangeError(`Cannot correct shard ${shard} as this ledger has no such shard`);
         const corrections = await decide(at, tx);
-        await bookCorrections(tx, this.#sql, shard, at, corrections, note);
+        await applyCorrections(tx, this.#sql, shard, at, corrections, note);
         return corrections.length;
       });
     } finally {

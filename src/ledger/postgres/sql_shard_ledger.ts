@@ -4,7 +4,7 @@
  * @module
  */
 import { comparePositions, type LogEntry, type Position } from "../../domain/event.ts";
-import type { Finding } from "../../domain/check_result.ts";
+import type { CheckResult } from "../../domain/check_result.ts";
 import type { World } from "../../runtime/world.ts";
 import { type Booked, Booking } from "./booking.ts";
 import type { Param, Session, Transaction } from "../database.ts";
@@ -15,10 +15,10 @@ import { LeaseLost } from "../../domain/errors.ts";
 import { type Applied, type Cursor, type ShardLedger } from "../ledger.ts";
 import { partsOf } from "../movements.ts";
 import { ForeignLedger } from "../../domain/errors.ts";
-import type { Place, QuotaPage, QuotaPlace } from "../pages.ts";
+import type { Place, QuotaCursor, QuotaPage } from "../pages.ts";
 import { before, prepare, type Prepared } from "./prepared.ts";
 import { type Jump, type Recovery } from "../recovery.ts";
-import { bookJump } from "./recovery.ts";
+import { applyJump } from "./recovery.ts";
 import type { Compensation, Forgotten, LinePage, LineRow, QuotaRow, StockRow } from "../../domain/rows.ts";
 import { remedyFor } from "../sqlstate.ts";
 import type { Statements } from "./statements.ts";
@@ -55,14 +55,14 @@ export class SqlShardLedger implements ShardLedger {
   readonly #world: World;
   readonly #deployment: string;
   #window: Window | undefined;
-  /** Where the books were when this lease last wrote: what is prepared before a transaction rests on it. */
+  /** Where the ledger was when this lease last wrote: what is prepared before a transaction rests on it. */
   #booked: Position | undefined;
 
   /**
    * Takes a lease over.
    *
    * @param lease of `shard`
-   * @param deployment id of the one whose books these must be
+   * @param deployment id of the one whose ledger these must be
    * @param world its clock is the one that the server's is held against
    */
   constructor(readonly shard: number, lease: Lease, deployment: string, sql: Statements, world: World) {
@@ -73,7 +73,7 @@ export class SqlShardLedger implements ShardLedger {
     this.#world = world;
   }
 
-  findings(): Promise<Finding[]> {
+  checkResults(): Promise<CheckResult[]> {
     return judgeLedger(this.#session, this.#sql.read_server, this.#world);
   }
 
@@ -186,7 +186,7 @@ export class SqlShardLedger implements ShardLedger {
     };
   }
 
-  async quotas(after: QuotaPlace, limit: number): Promise<QuotaPage> {
+  async quotas(after: QuotaCursor, limit: number): Promise<QuotaPage> {
     const params = [this.shard, after.sku, after.seq, after.line, limit];
     const page = await this.#pageOf<QuotaRow & PageEnd>(this.#sql.page_quotas, params);
     const [last] = page;
@@ -228,7 +228,7 @@ export class SqlShardLedger implements ShardLedger {
   jump(jump: Jump): Promise<void> {
     return this.#session.transaction(async (tx) => {
       await this.#lockCursor(tx);
-      await bookJump(tx, this.#sql, this.shard, jump);
+      await applyJump(tx, this.#sql, this.shard, jump);
     });
   }
 

@@ -11,7 +11,7 @@ export type SslMode = "disable" | "prefer" | "require" | "verify-ca" | "verify-f
 
 /** A PostgreSQL database. */
 export interface PostgresTarget {
-  /** Servers, tried in this order; a host that begins with `/` is the folder of a unix socket. */
+  /** ClusterMap, tried in this order; a host that begins with `/` is the folder of a unix socket. */
   readonly hosts: readonly HostPort[];
   /** Empty = the driver must not guess: a user is required. */
   readonly username: string;

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Connection } from "../http/ports/route.ts";
-import type { Journey } from "../http/ports/observer.ts";
-import type { Passage } from "../decide/command_timings.ts";
+import type { RequestRecord } from "../http/ports/observer.ts";
+import type { CommandTimings } from "../decide/command_timings.ts";
 import type { TraceContext } from "./trace_context.ts";
 
 /** Numbers of the spans of a request's place: what it asks of the inventory, which goes into the log. */
@@ -15,17 +15,17 @@ export const requestSpan = 1;
 /** See {@link operationSpan}: from here on, whatever else is made. */
 export const firstFreeSpan = 2;
 
-/** One request, see {@link Journey}. */
-export class RequestJourney implements Journey {
+/** One request, see {@link RequestRecord}. */
+export class TracedRequest implements RequestRecord {
   route = "";
   /** When its answer was about to be sent; 0 = not yet. */
   endMs = 0;
   /** HTTP status of the answer. */
   status = 0;
   /** The first command that it led to, which is the only one but for batches. */
-  passage: Passage | undefined;
+  timings: CommandTimings | undefined;
   /** All others. */
-  others: Passage[] | undefined;
+  others: CommandTimings[] | undefined;
   /** Why sales of it were turned away. */
   turnedAway: string[] | undefined;
   /** Begins. */
@@ -40,9 +40,9 @@ export class RequestJourney implements Journey {
     return this.place.traceparent;
   }
 
-  note(passage: Passage): void {
-    if (this.passage === undefined) this.passage = passage;
-    else (this.others ??= []).push(passage);
+  note(timings: CommandTimings): void {
+    if (this.timings === undefined) this.timings = timings;
+    else (this.others ??= []).push(timings);
   }
 
   turnAway(code: string): void {
@@ -50,13 +50,13 @@ export class RequestJourney implements Journey {
   }
 
   /** Every command that it led to. */
-  get passages(): readonly Passage[] {
-    return this.passage === undefined ? [] : [this.passage, ...this.others ?? []];
+  get timingsOfAll(): readonly CommandTimings[] {
+    return this.timings === undefined ? [] : [this.timings, ...this.others ?? []];
   }
 
   /** Whether something of it was an error of ours. */
   get failed(): boolean {
     if (this.status >= 500) return true;
-    return this.others !== undefined && this.passages.some(({ failed }) => failed);
+    return this.others !== undefined && this.timingsOfAll.some(({ failed }) => failed);
   }
 }
