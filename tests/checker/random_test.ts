@@ -1,0 +1,99 @@
+/**
+ * Random histories: correct ones pass, and one slip in the figures of a correct one is found. The seed is printed;
+ * TEST_SEED repeats it.
+ */
+import assert from "node:assert/strict";
+import { checkHistory } from "../../tools/checker/checker.ts";
+import { drawer, randomHistory } from "./random_history.ts";
+
+type Members = Record<string, unknown>;
+
+const RUNS = 200;
+const OPERATIONS = 300;
+
+function firstSeed(): number {
+  const seed = Number(Deno.env.get("TEST_SEED") ?? Math.floor(Math.random() * 2 ** 31));
+  // deno-lint-ignore no-console -- the seed repeats the run
+  console.log(`seed ${seed}`);
+  return seed;
+}
+
+const check = (lines: readonly Members[]) => checkHistory(lines.map((line) => JSON.stringify(line)));
+
+Deno.test("random correct histories pass", () => {
+  const first = firstSeed();
+  const met = { refused: 0, replayed: 0, read: 0, unknownApplied: 0, unknownOpen: 0 };
+  for (let seed = first; seed < first + RUNS; seed++) {
+    const { violations, outcomes } = check(randomHistory(seed, OPERATIONS));
+    assert.deepEqual(violations.slice(0, 5), [], `seed ${seed}`);
+    for (const name of Object.keys(met) as (keyof typeof met)[]) met[name] += outcomes[name];
+  }
+  for (const [name, count] of Object.entries(met)) assert.ok(count > 0, `no run has met '${name}'`);
+});
+
+/** One slip, planted in a line that it fits. */
+const slips: Record<string, { fits: (line: Members) => boolean; plant: (line: Members) => Members[] }> = {
+  "an accepted order is not in the log": {
+    fits: ({ type, kind }) => type === "movement" && kind === "deduct",
+    plant: () => [],
+  },
+  "a movement has one unit more": {
+    fits: ({ type }) => type === "movement",
+    plant: (line) => [{ ...line, delta: Number(line.delta) + 1 }],
+  },
+  "an answer has one unit more": {
+    fits: ({ answer, lines }) => isKind(answer, "accepted") && (lines as unknown[]).length > 0,
+    plant: (line) => {
+      const answer = line.answer as { available: number[] };
+      return [{ ...line, answer: { ...answer, available: answer.available.map((units) => units + 1) } }];
+    },
+  },
+  "a read has one unit more": {
+    fits: ({ answer }) => isKind(answer, "stock"),
+    plant: (line) => {
+      const answer = line.answer as { available: number };
+      return [{ ...line, answer: { ...answer, available: answer.available + 1 } }];
+    },
+  },
+  "an order is refused that could be sold": {
+    fits: ({ answer }) => isKind(answer, "refused", "insufficient_stock"),
+    plant: (line) => [{ ...line, lines: [{ sku: line.sku ?? skuOf(line), units: 0 }] }],
+  },
+};
+
+function isKind(answer: unknown, kind: string, code?: string): boolean {
+  const heard = answer as Members | undefined;
+  return heard?.kind === kind && (code === undefined || heard.code === code);
+}
+
+function skuOf({ lines }: Members): unknown {
+  return (lines as Members[])[0]?.sku;
+}
+
+Deno.test("one slip in a random history is found, whatever line it is planted in", () => {
+  const first = firstSeed();
+  for (const [what, { fits, plant }] of Object.entries(slips)) {
+    for (let seed = first; seed < first + RUNS / 10; seed++) {
+      const lines = randomHistory(seed, OPERATIONS);
+      const places = lines.flatMap((line, index) => fits(line) ? [index] : []);
+      const place = places[drawer(seed)(places.length)];
+      assert.ok(place !== undefined, `seed ${seed} has no line for '${what}'`);
+      const doctored = lines.flatMap((line, index) => index === place ? plant(line) : [line]);
+      const { violations } = check(doctored);
+      assert.ok(violations.length > 0, `seed ${seed}, line ${place + 1}: '${what}' was not found`);
+    }
+  }
+});
+
+Deno.test("the time of a check grows with the history, not with its square", () => {
+  const timeOf = (count: number) => {
+    const lines = randomHistory(1, count).map((line) => JSON.stringify(line));
+    const startMs = performance.now();
+    assert.deepEqual(checkHistory(lines).violations, []);
+    return performance.now() - startMs;
+  };
+  timeOf(2_000); // compiled
+  // Linear is 20 times; quadratic 400. A busy machine may stretch one of the two.
+  const [small, large] = [Math.min(timeOf(2_000), timeOf(2_000)), Math.min(timeOf(40_000), timeOf(40_000))];
+  assert.ok(large < 200 * small, `20 times as many operations took ${small} and ${large} ms`);
+});
