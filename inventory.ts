@@ -16,7 +16,7 @@ import type { StockStore } from "./src/decide/store.ts";
 import type { Database } from "./src/ledger/database.ts";
 import type { Ledger } from "./src/ledger/ledger.ts";
 import { openPostgres } from "./src/ledger/postgres/server.ts";
-import { openLedger } from "./src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "./src/ledger/postgres/ledger.ts";
 import { configOrExit } from "./src/runtime/lifecycle.ts";
 import { KafkaTopic } from "./src/kafka/topic.ts";
 import type { EventLog } from "./src/log/event_log.ts";

@@ -19,7 +19,7 @@ import { DeploymentMonitor, ledgerNotMade } from "./src/ledger/postgres/deployme
 import type { Ledger } from "./src/ledger/ledger.ts";
 import { openPglite } from "./src/ledger/postgres/pglite.ts";
 import { openPostgres } from "./src/ledger/postgres/server.ts";
-import { openLedger } from "./src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "./src/ledger/postgres/ledger.ts";
 import {
   configOrExit,
   die,

@@ -8,7 +8,7 @@ import { RedisControl } from "./src/redis/control.ts";
 import { RedisReader } from "./src/redis/reader.ts";
 import { RedisStore } from "./src/redis/store.ts";
 import { openPostgres } from "./src/ledger/postgres/server.ts";
-import { openLedger } from "./src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "./src/ledger/postgres/ledger.ts";
 import type { KafkaConfig } from "./src/runtime/settings/config.ts";
 import {
   configOrExit,

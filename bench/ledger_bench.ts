@@ -5,7 +5,7 @@
 import type { Database } from "../src/ledger/database.ts";
 import { openPglite } from "../src/ledger/postgres/pglite.ts";
 import { openPostgres } from "../src/ledger/postgres/server.ts";
-import { openLedger } from "../src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "../src/ledger/postgres/ledger.ts";
 import type { InventoryEvent, LogEntry } from "../src/domain/event.ts";
 import { realWorld } from "../src/runtime/world.ts";
 import { sharedPostgres } from "../tools/servers/shared.ts";

@@ -11,7 +11,7 @@
  */
 // deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
 import { openPostgres } from "../src/ledger/postgres/server.ts";
-import { openLedger } from "../src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "../src/ledger/postgres/ledger.ts";
 import { realWorld as world } from "../src/runtime/world.ts";
 import { watchMemory } from "../tests/fault/process_memory.ts";
 import { withConnection } from "../tools/servers/database.ts";

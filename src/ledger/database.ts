@@ -30,13 +30,21 @@ export interface Transaction extends Queries {
   rollback(): Promise<void>;
 }
 
+/** A connection for one caller. */
+export interface Connection extends Queries {
+  /** Commits when `run` resolves, rolls back when it rejects. Calls from outside wait until it has ended. */
+  transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** Runs a statement that reads or deletes a page in the order of an index, without sorting what is left. */
+  page<Row extends object>(statement: string, params?: readonly Param[]): Promise<Row[]>;
+  /** Ends it and frees what it holds. Never rejects. */
+  close(): Promise<void>;
+}
+
 /**
  * One connection for as long as it lives: it never reconnects, because what it held would be gone in silence.
  * A session that lost its connection rejects every call with `LeaseLost`.
  */
-export interface Session extends Queries {
-  /** Commits when `run` resolves, rolls back when it rejects. Calls from outside wait until it has ended. */
-  transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T>;
+export interface Session extends Connection {
   /**
    * Takes a lock until it is given back or the session ends. Returns whether it was free.
    *
@@ -55,8 +63,6 @@ export interface Session extends Queries {
   abandon(why: string): void;
   /** Shows that the session lives, and keeps it alive. */
   ping(): Promise<void>;
-  /** Ends the session and frees what it holds. Never rejects. */
-  close(): Promise<void>;
 }
 
 /** A database, seen through one schema. Its own `query` uses any connection, outside of any transaction. */
@@ -81,6 +87,26 @@ export class SqlError extends Error {
   constructor(readonly sqlstate: string, message: string, options?: ErrorOptions) {
     super(message, options);
   }
+}
+
+/**
+ * {@link Connection.page} on PostgreSQL. Left alone, the planner may read and sort all that is left for every page: of a
+ * million order lines 200 to 400 ms instead of 10, and without statistics always.
+ */
+export function pageInOrder<Row extends object>(
+  session: Pick<Session, "transaction">,
+  statement: string,
+  params: readonly Param[] = [],
+): Promise<Row[]> {
+  return session.transaction(async (tx) => {
+    const [, rows] = await Promise.all([
+      tx.script(
+        "set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off",
+      ),
+      tx.query<Row>(statement, params),
+    ]);
+    return rows;
+  });
 }
 
 /** A schema's name as an identifier. @throws {RangeError} when PostgreSQL would cut it off */

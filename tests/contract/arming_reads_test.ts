@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
-import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import type { EventLog } from "../../src/log/event_log.ts";
 import { arm } from "../../src/worker/arming.ts";
 import { keepShard } from "../../src/worker/shard_worker.ts";

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { Sale } from "../../src/domain/command.ts";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
-import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import type { Logger } from "../../src/runtime/logger.ts";
 import { startWorker } from "../../src/worker/balancer.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";

@@ -3,18 +3,22 @@
  */
 import assert from "node:assert/strict";
 import { isSale } from "../../src/domain/outcome.ts";
-import type { Database } from "../../src/ledger/database.ts";
+import type { Queries } from "../../src/ledger/database.ts";
 import type { LineRow } from "../../src/domain/rows.ts";
 import type { Applied, Ledger, ShardLedger } from "../../src/ledger/ledger.ts";
-import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
 import type { EventLine, InventoryEvent, LogEntry } from "../../src/domain/event.ts";
-import { realWorld } from "../../src/runtime/world.ts";
 
-/** Opens the database that the test has for itself, in a schema of it. */
-export type OpenDatabase = (namespace: string) => Promise<Database>;
+/** A ledger, and its database for what a test does by hand. Closing the ledger closes both. */
+export interface Opened {
+  readonly ledger: Ledger;
+  readonly database: Queries;
+}
 
-/** How a place for databases is made for one test. */
-export type MakeDatabases = () => Promise<{ open: OpenDatabase } & AsyncDisposable>;
+/** Opens the ledger that the test has for itself. */
+export type OpenLedger = () => Promise<Opened>;
+
+/** How a place for a ledger is made for one test. */
+export type MakeLedgers = () => Promise<{ open: OpenLedger } & AsyncDisposable>;
 
 /** When the events of these tests begin, milliseconds since 1970. */
 export const atMs = 1_763_838_000_123;
@@ -133,7 +137,7 @@ export function entry(epoch: number, ...events: InventoryEvent[]): LogEntry {
 
 /** Books with 10 units of SKU-1 in shard 0, made by number 1 under epoch 1. */
 export interface Books {
-  readonly database: Database;
+  readonly database: Queries;
   readonly ledger: Ledger;
   readonly shard: ShardLedger;
   /** Rows of a table, in the order of its key. */
@@ -157,23 +161,22 @@ export function applied(result: Applied): Extract<Applied, { kind: "applied" }> 
 export interface Registrar {
   /** A test on {@link Books}. */
   test(what: string, run: (books: Books) => Promise<void>): void;
-  /** A test that opens its databases itself. */
-  testDatabases(what: string, run: (open: OpenDatabase) => Promise<void>): void;
+  /** A test that opens its ledgers itself. */
+  testOpening(what: string, run: (open: OpenLedger) => Promise<void>): void;
 }
 
 /** Names tests after the database and gives each a place of its own. */
-export function registrar(name: string, make: MakeDatabases): Registrar {
-  const testDatabases = (what: string, run: (open: OpenDatabase) => Promise<void>) =>
+export function registrar(name: string, make: MakeLedgers): Registrar {
+  const testOpening = (what: string, run: (open: OpenLedger) => Promise<void>) =>
     Deno.test(`${name}: ${what}`, async () => {
       await using databases = await make();
       await run(databases.open);
     });
   return {
-    testDatabases,
+    testOpening,
     test: (what, run) =>
-      testDatabases(what, async (open) => {
-        const database = await open("inventory");
-        const ledger = await openLedger(database, realWorld);
+      testOpening(what, async (open) => {
+        const { ledger, database } = await open();
         try {
           await ledger.prepare(1);
           const shard = await leased(ledger);

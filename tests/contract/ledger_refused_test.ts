@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
-import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
 import { runPrefix, withConnection } from "../../tools/servers/database.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";

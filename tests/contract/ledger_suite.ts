@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { compensationId } from "../../src/ledger/compensation_id.ts";
-import { applied, entry, event, type MakeDatabases, opening, registrar, sale } from "./ledger_books.ts";
+import { applied, entry, event, type MakeLedgers, opening, registrar, sale } from "./ledger_books.ts";
 import { registerLeaseAndReads } from "./ledger_reads_suite.ts";
 import { registerCorrections } from "./ledger_corrections_suite.ts";
 import { registerOrderLives } from "./ledger_orders_suite.ts";
@@ -12,7 +12,7 @@ import { registerRecovery } from "./ledger_recovery_suite.ts";
 import { registerRebuildReads } from "./ledger_rebuild_suite.ts";
 
 /** Registers the suite for one kind of database. */
-export function ledgerSuite(name: string, make: MakeDatabases): void {
+export function ledgerSuite(name: string, make: MakeLedgers): void {
   const { test } = registrar(name, make);
 
   test("a batch is in the movements, the order lines, the stock and the cursor", async ({ shard, rows }) => {
@@ -123,7 +123,7 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
       });
       assert.deepEqual(await shard.divergent([entry(1, other, sale(4, "SKU-1", 7))]), [3]);
     }
-    assert.equal((await rows("select from movements")).length, 3);
+    assert.equal((await rows("select seq from movements")).length, 3);
     assert.deepEqual(await shard.divergent([...first, entry(1, sale(4, "SKU-1", 7))]), []);
   });
 
@@ -137,7 +137,7 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
   test("a gap in the numbers applies nothing, not even what comes before it", async ({ shard, rows }) => {
     const result = await shard.apply([entry(1, sale(2, "SKU-1", 9)), entry(1, sale(4, "SKU-1", 7))]);
     assert.deepEqual(result, { kind: "gap", cursor: { epoch: 1, seq: 1 }, found: { epoch: 1, seq: 4 } });
-    assert.equal((await rows("select from movements")).length, 1);
+    assert.equal((await rows("select seq from movements")).length, 1);
     assert.equal((await shard.cursor()).seq, 1);
   });
 
@@ -150,7 +150,7 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
       found: { epoch: 2, seq: 3 },
     });
     assert.equal(applied(await shard.apply([entry(2, sale(2, "SKU-1", 9))])).events, 0);
-    assert.equal((await rows("select from movements")).length, 2);
+    assert.equal((await rows("select seq from movements")).length, 2);
   });
 
   test("an epoch that falls within a batch is refused", async ({ shard }) => {
@@ -172,8 +172,8 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
         store: { available: 8, reserved: 0 },
       }],
     });
-    assert.equal((await rows("select from movements")).length, 1);
-    assert.equal((await rows("select from order_lines")).length, 0);
+    assert.equal((await rows("select seq from movements")).length, 1);
+    assert.equal((await rows("select seq from order_lines")).length, 0);
     assert.deepEqual(await shard.stock("", 10), [{ sku: "SKU-1", available: 10, reserved: 0, policy: null }]);
     assert.deepEqual(await shard.cursor(), {
       epoch: 1,
@@ -219,7 +219,7 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
       deadLetters: 1,
       compensations: 1,
     });
-    assert.equal((await rows("select from movements")).length, 5);
+    assert.equal((await rows("select seq from movements")).length, 5);
     assert.deepEqual(await rows("select order_id, new_stock, seq from order_lines order by seq"), [
       { order_id: "order-2", new_stock: 9, seq: 2 },
       { order_id: "order-5", new_stock: 6, seq: 5 },
@@ -262,7 +262,7 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
     ], { id: "order-3" });
     assert.equal(applied(await shard.apply([entry(1, basket)])).deadLetters, 1);
     assert.deepEqual(await rows("select sku, seq from order_lines"), [{ sku: "SKU-1", seq: 3 }]);
-    assert.equal((await rows("select from movements where seq = 4")).length, 2);
+    assert.equal((await rows("select seq from movements where seq = 4")).length, 2);
   });
 
   test("what PostgreSQL cannot store is replaced in the movement and set aside as it came", async ({ shard, rows }) => {
@@ -280,7 +280,7 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
         { seq: 8, reason: "", user_id: "half \ufffd" },
       ],
     );
-    assert.equal((await rows("select from order_lines")).length, 9);
+    assert.equal((await rows("select seq from order_lines")).length, 9);
     const letters = await rows(
       "select seq, sqlstate, reason, event::text as event from dead_letters order by id",
     );
@@ -299,7 +299,7 @@ export function ledgerSuite(name: string, make: MakeDatabases): void {
     assert.equal(applied(result).deadLetters, 1);
     assert.deepEqual(await rows("select seq from order_lines order by seq"), [{ seq: 2 }, { seq: 4 }]);
     assert.deepEqual(await rows("select seq, sqlstate from dead_letters"), [{ seq: 3, sqlstate: "23514" }]);
-    assert.equal((await rows("select from movements where seq = 3")).length, 1);
+    assert.equal((await rows("select seq from movements where seq = 3")).length, 1);
   });
 
   registerOrderLives(registrar(name, make));

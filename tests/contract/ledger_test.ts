@@ -3,12 +3,13 @@ import { LeaseLost } from "../../src/domain/errors.ts";
 import { type Ledger, type ShardLedger } from "../../src/ledger/ledger.ts";
 import { openPglite } from "../../src/ledger/postgres/pglite.ts";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
-import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import { realWorld } from "../../src/runtime/world.ts";
 import { withConnection } from "../../tools/servers/database.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { entry, event, opening, sale } from "./ledger_books.ts";
+import { applied, entry, event, leased, type MakeLedgers, opening, registrar, sale } from "./ledger_books.ts";
+import { registerCrew } from "./ledger_reads_suite.ts";
 import { ledgerSuite } from "./ledger_suite.ts";
 
 /** Making a folder takes PGlite 2 s, copying one 0.1 s: all tests start from a copy of this one. */
@@ -42,7 +43,10 @@ ledgerSuite("PGlite", async () => {
   const place = await temporaryFolder();
   await copyFolder(from, place.folder);
   return {
-    open: (namespace) => openPglite({ folder: place.folder, namespace }),
+    open: async () => {
+      const database = await openPglite({ folder: place.folder, namespace: "inventory" });
+      return { database, ledger: await openLedger(database, realWorld) };
+    },
     [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
   };
 });
@@ -54,14 +58,46 @@ function postgresAt(url: string, namespace = "inventory") {
 /** One database for the whole suite, as making one takes 0.3 s; each test has schemas of its own in it. */
 let suiteDatabase: Promise<string> | undefined;
 
-ledgerSuite("PostgreSQL", async () => {
+const onPostgres: MakeLedgers = async () => {
   const url = await (suiteDatabase ??= sharedPostgres().freshDatabase());
-  const prefix = crypto.randomUUID().slice(0, 8);
+  const namespace = crypto.randomUUID().slice(0, 8);
   return {
-    open: (namespace) => Promise.resolve(postgresAt(url, `${prefix}_${namespace}`)),
+    open: async () => {
+      const database = postgresAt(url, namespace);
+      return { database, ledger: await openLedger(database, realWorld) };
+    },
     async [Symbol.asyncDispose]() {},
   };
+};
+
+ledgerSuite("PostgreSQL", onPostgres);
+registerCrew(registrar("PostgreSQL", onPostgres));
+
+Deno.test("PostgreSQL: two namespaces of one database do not see each other", async () => {
+  const url = await sharedPostgres().freshDatabase();
+  const owners: string[] = [];
+  for (const namespace of ["one", 'the "other"']) {
+    const ledger = await openLedger(postgresAt(url, namespace), realWorld);
+    try {
+      owners.push((await ledger.prepare(1)).id);
+      const shard = await leased(ledger);
+      assert.equal((await shard.cursor()).seq, 0);
+      applied(await shard.apply([entry(1, opening(1, "SKU-1", 1), sale(2, "SKU-1", 0))]));
+      assert.equal((await ledger.findOrder("order-2")).lines.length, 1);
+    } finally {
+      await ledger.close();
+    }
+  }
+  assert.notEqual(owners[0], owners[1]);
 });
+
+Deno.test("PostgreSQL: movements cannot be truncated, not even by the owner", () =>
+  withLease((_ledger, _shard, url) =>
+    withConnection(
+      url,
+      (sql) => assert.rejects(Promise.resolve(sql`truncate inventory.movements`), { code: "42501" }),
+    )
+  ));
 
 /** A prepared ledger on PostgreSQL with the lease of shard 0. */
 async function withLease(run: (ledger: Ledger, shard: ShardLedger, url: string) => Promise<void>) {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
-import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
 import { withConnection } from "../../tools/servers/database.ts";
 import { startPgbouncer } from "../../tools/servers/pgbouncer.ts";

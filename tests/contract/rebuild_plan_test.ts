@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
 import { readSql } from "../../src/ledger/postgres/statements.ts";
-import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
 import { withConnection } from "../../tools/servers/database.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";

@@ -8,7 +8,7 @@ import type { Command } from "../../src/domain/command.ts";
 import type { StockStore } from "../../src/decide/store.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
-import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import { say } from "../../src/runtime/lifecycle.ts";
 import { rebuild } from "../../src/worker/rebuild.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";

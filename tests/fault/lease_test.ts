@@ -7,7 +7,7 @@ import { RedisControl } from "../../src/redis/control.ts";
 import { RedisStore } from "../../src/redis/store.ts";
 import type { Database } from "../../src/ledger/database.ts";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
-import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import { RedisStream } from "../../src/redis/stream.ts";
 import { ShardConnections } from "../../src/redis/shard_connections.ts";
 import { ClusterMap } from "../../src/redis/cluster_map.ts";

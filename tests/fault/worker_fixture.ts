@@ -8,7 +8,7 @@ import { Redis } from "ioredis";
 import type { Nonce, ShardControl } from "../../src/decide/shard_control.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
-import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import type { Position } from "../../src/domain/event.ts";
 import { keyNames } from "../../src/redis/keys.ts";
 import { createLoggerTo, type LogLine } from "../../src/runtime/logger.ts";

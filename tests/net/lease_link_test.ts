@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LeaseLost } from "../../src/domain/errors.ts";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
-import { openLedger } from "../../src/ledger/postgres/sql_ledger.ts";
+import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
 import { openNetwork } from "../../tools/servers/network.ts";
 import { startPostgres } from "../../tools/servers/postgres.ts";

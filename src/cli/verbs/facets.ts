@@ -8,7 +8,7 @@ import { pairKey, rememberedKey } from "../../domain/remembered_line.ts";
 import type { Facet, FacetValue } from "../../decide/shard_reader.ts";
 import type { Param, Queries } from "../../ledger/database.ts";
 import { canonical } from "../../ledger/proof_walk.ts";
-import type { StatementName, Statements } from "../../ledger/postgres/statements.ts";
+import type { PostgresStatementName, PostgresStatements } from "../../ledger/postgres/statements.ts";
 import type { Pending } from "./pending.ts";
 
 /** What both sides say of a name; undefined when the difference is none, or cannot be judged now. */
@@ -26,7 +26,7 @@ export interface LedgerSide {
   /** Its database. */
   readonly queries: Queries;
   /** Its statements. */
-  readonly sql: Statements;
+  readonly sql: PostgresStatements;
   /** Which. */
   readonly shard: number;
   /** Lines accepted since then must be remembered, ms since 1970. Moves on with the clock. */
@@ -88,7 +88,7 @@ const nothing = "nothing";
 
 function query<Row extends object>(
   side: LedgerSide,
-  statement: StatementName,
+  statement: PostgresStatementName,
   ...params: Param[]
 ): Promise<Row[]> {
   return side.queries.query<Row>(side.sql[statement], [side.shard, ...params]);

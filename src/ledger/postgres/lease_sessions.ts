@@ -11,7 +11,7 @@ import type { Database, Session } from "../database.ts";
 const sessionsMax = 8;
 
 /** A shard's lock, and the session that has it. */
-export interface Lease {
+export interface LeaseSession {
   /** May be shared with other shards: calls run in turn. */
   readonly session: Session;
   /** Frees the lock. Never rejects: a lock that cannot be given back ends with its session. */
@@ -54,7 +54,7 @@ export class LeaseSessions {
   }
 
   /** Takes the lock of a shard, or returns undefined while somebody has it, this process included. */
-  async take(shard: number): Promise<Lease | undefined> {
+  async take(shard: number): Promise<LeaseSession | undefined> {
     const ours = this.#ours.get(shard);
     if (ours && await this.#isAlive(ours)) return undefined;
     const seat = this.#seat();

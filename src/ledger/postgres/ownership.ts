@@ -7,7 +7,7 @@
 import { ForeignLedger } from "../../domain/errors.ts";
 import { type Database, type Queries, type Session, SqlError } from "../database.ts";
 import type { Deployment } from "../ledger.ts";
-import type { Statements } from "./statements.ts";
+import type { PostgresStatements } from "./statements.ts";
 
 /** SQLSTATE undefined_table: no worker has made the schema yet. */
 const undefinedTable = "42P01";
@@ -15,7 +15,7 @@ const undefinedTable = "42P01";
 /** Remembers whose ledger this process works for, and opens sessions that lead to it. */
 export class Ownership {
   readonly #database: Database;
-  readonly #sql: Statements;
+  readonly #sql: PostgresStatements;
   #id: string | undefined;
 
   /**
@@ -23,7 +23,7 @@ export class Ownership {
    *
    * @param id of the deployment; undefined = the first one that is found
    */
-  constructor(database: Database, sql: Statements, id: string | undefined) {
+  constructor(database: Database, sql: PostgresStatements, id: string | undefined) {
     this.#database = database;
     this.#sql = sql;
     this.#id = id;

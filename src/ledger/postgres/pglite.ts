@@ -9,6 +9,7 @@
 import type { PGlite, Results } from "@electric-sql/pglite";
 import {
   type Database,
+  pageInOrder,
   type Param,
   type Queries,
   quotedName,
@@ -16,7 +17,7 @@ import {
   SqlError,
   type Transaction,
 } from "../database.ts";
-import { type FolderLock, lockFolder } from "./folder_lock.ts";
+import { type FolderLock, lockFolder } from "../sqlite/folder_lock.ts";
 import { LeaseLost } from "../../domain/errors.ts";
 
 /** Where the ledger is. */
@@ -148,6 +149,10 @@ class PgliteSession implements Session {
     return await this.#engine.transaction((tx) =>
       run({ ...queriesOf(tx), rollback: () => tx.rollback() })
     ) as T;
+  }
+
+  page<Row extends object>(statement: string, params?: readonly Param[]): Promise<Row[]> {
+    return pageInOrder(this, statement, params);
   }
 
   tryLock(key: number): Promise<boolean> {

@@ -7,7 +7,7 @@ import type { World } from "../../runtime/world.ts";
 import { type Database, type Queries, quotedName } from "../database.ts";
 import { assertEncoding } from "./server_checks.ts";
 import type { Deployment } from "../ledger.ts";
-import { readSql, type Statements } from "./statements.ts";
+import { type PostgresStatements, readSql } from "./statements.ts";
 
 /** In order; a migration that was ever released is never changed. */
 const migrations = [
@@ -30,7 +30,7 @@ const migrationTimeoutMs = 3_600_000;
  */
 export async function prepareSchema(
   database: Database,
-  sql: Statements,
+  sql: PostgresStatements,
   world: World,
   shards: number,
 ): Promise<Deployment> {
@@ -48,12 +48,12 @@ export async function prepareSchema(
   }
 }
 
-async function createSchema(tx: Queries, sql: Statements, namespace: string): Promise<void> {
+async function createSchema(tx: Queries, sql: PostgresStatements, namespace: string): Promise<void> {
   const [schema] = await tx.query<{ found: boolean }>(sql.find_schema, [namespace]);
   if (!schema?.found) await tx.script(`create schema ${quotedName(namespace)}`);
 }
 
-async function migrate(tx: Queries, sql: Statements): Promise<void> {
+async function migrate(tx: Queries, sql: PostgresStatements): Promise<void> {
   await tx.script(sql.create_migrations);
   const applied = await tx.query<{ id: number }>(sql.read_migrations);
   const newest = applied.at(-1)?.id ?? 0;
@@ -72,7 +72,7 @@ async function migrate(tx: Queries, sql: Statements): Promise<void> {
   }
 }
 
-async function claim(tx: Queries, sql: Statements, id: string, shards: number): Promise<Deployment> {
+async function claim(tx: Queries, sql: PostgresStatements, id: string, shards: number): Promise<Deployment> {
   await tx.query(sql.claim_deployment, [id, shards]);
   const [deployment] = await tx.query<Deployment>(sql.read_deployment);
   if (!deployment) throw new Error("Cannot read the row of deployment that was just written");

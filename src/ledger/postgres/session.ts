@@ -8,7 +8,7 @@ import net from "node:net";
 import postgres from "postgres";
 import type { PostgresTarget } from "../../runtime/settings/postgres_url.ts";
 import type { World } from "../../runtime/world.ts";
-import type { Param, Session, Transaction } from "../database.ts";
+import { pageInOrder, type Param, type Session, type Transaction } from "../database.ts";
 import { LeaseLost } from "../../domain/errors.ts";
 import {
   driverOptions,
@@ -104,6 +104,10 @@ export class PostgresSession implements Session {
 
   transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {
     return this.#inTurn(() => timed(this.#options, "transaction", () => this.#transact(run)));
+  }
+
+  page<Row extends object>(statement: string, params?: readonly Param[]): Promise<Row[]> {
+    return pageInOrder(this, statement, params);
   }
 
   async #transact<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {

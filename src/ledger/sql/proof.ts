@@ -28,7 +28,7 @@ const nearRows = 20_000;
 /** What a proof needs. */
 export interface ProofParts {
   /** The ledger's database. */
-  readonly queries: Queries;
+  readonly queries: Pick<Queries, "query">;
   /** Its statements. */
   readonly sql: Statements;
   /** Which shard. */

@@ -1,16 +1,14 @@
 /**
- * One shard's books, written and read on the session that holds the shard's lease.
+ * One shard's books, written and read on the connection that has the shard's lease.
  *
  * @module
  */
 import { comparePositions, type LogEntry, type Position } from "../../domain/event.ts";
 import type { CheckResult } from "../../domain/check_result.ts";
-import type { World } from "../../runtime/world.ts";
 import { type Booked, Booking } from "./booking.ts";
-import type { Param, Session, Transaction } from "../database.ts";
+import type { Lease } from "./backend.ts";
+import type { Connection, Transaction } from "../database.ts";
 import { findDivergent } from "./divergence.ts";
-import { judgeLedger } from "./server_checks.ts";
-import type { Lease } from "./lease_sessions.ts";
 import { LeaseLost } from "../../domain/errors.ts";
 import { type Applied, type Cursor, type ShardLedger } from "../ledger.ts";
 import { partsOf } from "../movements.ts";
@@ -39,10 +37,10 @@ interface PageEnd {
 }
 
 /** What a lease that was given back is written through. */
-const noSession: Pick<Session, "query" | "transaction" | "ping"> = {
+const noConnection: Pick<Connection, "query" | "transaction" | "page"> = {
   query: () => Promise.reject(new LeaseLost("it was released")),
   transaction: () => Promise.reject(new LeaseLost("it was released")),
-  ping: () => Promise.reject(new LeaseLost("it was released")),
+  page: () => Promise.reject(new LeaseLost("it was released")),
 };
 
 const noPosition: Position = { epoch: 0, seq: 0 };
@@ -50,10 +48,8 @@ const noPosition: Position = { epoch: 0, seq: 0 };
 /** See {@link ShardLedger}. */
 export class SqlShardLedger implements ShardLedger {
   readonly #lease: Lease;
-  #session: Pick<Session, "query" | "transaction" | "ping">;
+  #connection: Pick<Connection, "query" | "transaction" | "page">;
   readonly #sql: Statements;
-  readonly #world: World;
-  readonly #deployment: string;
   #window: Window | undefined;
   /** Where the ledger was when this lease last wrote: what is prepared before a transaction rests on it. */
   #booked: Position | undefined;
@@ -62,23 +58,19 @@ export class SqlShardLedger implements ShardLedger {
    * Takes a lease over.
    *
    * @param lease of `shard`
-   * @param deployment id of the one whose ledger these must be
-   * @param world its clock is the one that the server's is held against
    */
-  constructor(readonly shard: number, lease: Lease, deployment: string, sql: Statements, world: World) {
-    this.#deployment = deployment;
+  constructor(readonly shard: number, lease: Lease, sql: Statements) {
     this.#lease = lease;
-    this.#session = lease.session;
+    this.#connection = lease.connection;
     this.#sql = sql;
-    this.#world = world;
   }
 
   checkResults(): Promise<CheckResult[]> {
-    return judgeLedger(this.#session, this.#sql.read_server, this.#world);
+    return this.#lease.checkResults();
   }
 
   async cursor(): Promise<Cursor> {
-    return this.#known(await this.#session.query<Cursor>(this.#sql.read_cursor, [this.shard]));
+    return this.#known(await this.#connection.query<Cursor>(this.#sql.read_cursor, [this.shard]));
   }
 
   async apply(entries: readonly LogEntry[]): Promise<Applied> {
@@ -115,7 +107,7 @@ export class SqlShardLedger implements ShardLedger {
     prepared: Prepared,
     book: (booking: Booking) => Promise<Booked>,
   ): Promise<Applied> {
-    const applied = await this.#session.transaction(async (tx: Transaction): Promise<Applied> => {
+    const applied = await this.#connection.transaction(async (tx: Transaction): Promise<Applied> => {
       const cursor = await this.#lockCursor(tx);
       const isAsPrepared = comparePositions(cursor, prepared.cursor) === 0;
       const { plan, movements } = isAsPrepared ? prepared : prepare(entries, cursor);
@@ -144,38 +136,41 @@ export class SqlShardLedger implements ShardLedger {
   async divergent(entries: readonly LogEntry[]): Promise<number[]> {
     const { seq } = await this.cursor();
     const booked = entries.flatMap(({ events }) => events.filter((event) => event.seq <= seq));
-    return await findDivergent(this.#session, this.#sql, this.shard, booked);
+    return await findDivergent(this.#connection, this.#sql, this.shard, booked);
   }
 
   async issueEpoch(previous: number, seen: number): Promise<number | undefined> {
-    const params = [this.shard, previous, seen, this.#deployment];
-    const [issued] = await this.#session.query<{ issuedEpoch: number }>(this.#sql.issue_epoch, params);
+    const params = [this.shard, previous, seen, this.#lease.deployment];
+    const [issued] = await this.#connection.query<{ issuedEpoch: number }>(this.#sql.issue_epoch, params);
     return issued?.issuedEpoch;
   }
 
   stock(afterSku: string, limit: number): Promise<StockRow[]> {
-    return this.#session.query<StockRow>(this.#sql.page_stock, [this.shard, afterSku, limit]);
+    return this.#connection.query<StockRow>(this.#sql.page_stock, [this.shard, afterSku, limit]);
   }
 
   async countSkus(): Promise<number> {
-    const [count] = await this.#session.query<{ skus: number }>(this.#sql.count_skus, [this.shard]);
+    const [count] = await this.#connection.query<{ skus: number }>(this.#sql.count_skus, [this.shard]);
     return count?.skus ?? 0;
   }
 
   async countDeadLetters(): Promise<number> {
     const params = [this.shard];
-    const [count] = await this.#session.query<{ deadLetters: number }>(this.#sql.count_dead_letters, params);
+    const [count] = await this.#connection.query<{ deadLetters: number }>(
+      this.#sql.count_dead_letters,
+      params,
+    );
     return count?.deadLetters ?? 0;
   }
 
   lowStock(below: number, limit: number): Promise<Pick<StockRow, "sku" | "available">[]> {
-    return this.#session.query(this.#sql.find_low_stock, [this.shard, below, limit]);
+    return this.#connection.query(this.#sql.find_low_stock, [this.shard, below, limit]);
   }
 
   async lines(sinceMs: number, after: Place, limit: number): Promise<LinePage> {
     const { start } = await this.#windowOf(sinceMs, after);
     const from = after.seq < start.seq ? start : after;
-    const page = await this.#pageOf<LineRow & { line: number }>(this.#sql.page_lines, [
+    const page = await this.#connection.page<LineRow & { line: number }>(this.#sql.page_lines, [
       ...[this.shard, after.seq, after.line, sinceMs, limit],
       ...[start.seq, from.seq, from.line],
     ]);
@@ -188,7 +183,7 @@ export class SqlShardLedger implements ShardLedger {
 
   async quotas(after: QuotaCursor, limit: number): Promise<QuotaPage> {
     const params = [this.shard, after.sku, after.seq, after.line, limit];
-    const page = await this.#pageOf<QuotaRow & PageEnd>(this.#sql.page_quotas, params);
+    const page = await this.#connection.page<QuotaRow & PageEnd>(this.#sql.page_quotas, params);
     const [last] = page;
     const rows = page.map(({ userId, sku, units, sale }) => ({ userId, sku, units, sale }));
     const next = last?.lines === limit
@@ -199,63 +194,48 @@ export class SqlShardLedger implements ShardLedger {
 
   async compensations(after: Pick<Compensation, "seq" | "sku">, limit: number): Promise<Compensation[]> {
     const params = [this.shard, after.seq, after.sku, limit];
-    const open = await this.#session.query<Compensation>(this.#sql.page_compensations, params);
+    const open = await this.#connection.query<Compensation>(this.#sql.page_compensations, params);
     if (open.length === 0) return open;
     // Booked adjustments are the record, `done_at` is derived from them: units are not given back again because it is lost.
-    await this.#pageOf(this.#sql.close_compensations, [this.shard, 0, Number.MAX_SAFE_INTEGER]);
-    return this.#session.query<Compensation>(this.#sql.page_compensations, params);
+    await this.#connection.page(this.#sql.close_compensations, [this.shard, 0, Number.MAX_SAFE_INTEGER]);
+    return this.#connection.query<Compensation>(this.#sql.page_compensations, params);
   }
 
   async forgetLines(ageMs: number, after: Place, limit: number): Promise<Forgotten | undefined> {
     const params = [this.shard, after.seq, after.line, ageMs, limit];
-    const [page] = await this.#pageOf<Place & { lines: number }>(this.#sql.forget_lines, params);
+    const [page] = await this.#connection.page<Place & { lines: number }>(this.#sql.forget_lines, params);
     return page && { lines: page.lines, last: { seq: page.seq, line: page.line } };
   }
 
   async noteHead(head: number): Promise<void> {
-    await this.#session.query(this.#sql.note_head, [this.shard, head]);
+    await this.#connection.query(this.#sql.note_head, [this.shard, head]);
   }
 
   async noteSeen({ epoch, seq }: Position, booked: number): Promise<void> {
-    await this.#session.query(this.#sql.note_seen, [this.shard, seq, booked, epoch]);
+    await this.#connection.query(this.#sql.note_seen, [this.shard, seq, booked, epoch]);
   }
 
   async recovery(): Promise<Recovery | undefined> {
-    const [open] = await this.#session.query<Recovery>(this.#sql.read_recovery, [this.shard]);
+    const [open] = await this.#connection.query<Recovery>(this.#sql.read_recovery, [this.shard]);
     return open;
   }
 
   jump(jump: Jump): Promise<void> {
-    return this.#session.transaction(async (tx) => {
+    return this.#connection.transaction(async (tx) => {
       await this.#lockCursor(tx);
       await applyJump(tx, this.#sql, this.shard, jump);
     });
   }
 
-  beat(): Promise<void> {
-    return this.#session.ping();
+  async beat(): Promise<void> {
+    if (this.#connection === noConnection) throw new LeaseLost("it was released");
+    await this.#lease.beat();
   }
 
   async release(): Promise<void> {
-    if (this.#session === noSession) return;
-    this.#session = noSession;
+    if (this.#connection === noConnection) return;
+    this.#connection = noConnection;
     await this.#lease.release();
-  }
-
-  /**
-   * Reads a page in the order of an index. Left alone, the planner may read and sort all that is left for every page:
-   * of a million order lines 200 to 400 ms instead of 10, and without statistics (PGlite never has any) always.
-   */
-  #pageOf<Row extends object>(statement: string, params: readonly Param[]): Promise<Row[]> {
-    return this.#session.transaction(async (tx) => {
-      const [, rows] = await Promise.all([
-        tx.script(
-          "set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off",
-        ),
-        tx.query<Row>(statement, params),
-      ]);
-      return rows;
-    });
   }
 
   /** Asked once, with the first page: to find where a window of a day starts takes as long as to count its lines. */
@@ -263,7 +243,7 @@ export class SqlShardLedger implements ShardLedger {
     const known = this.#window;
     if (after.seq > 0 && known?.sinceMs === sinceMs) return known;
     const params = [this.shard, sinceMs];
-    const [first] = await this.#session.query<{ seq: number | null }>(this.#sql.find_first_line, params);
+    const [first] = await this.#connection.query<{ seq: number | null }>(this.#sql.find_first_line, params);
     const start = { seq: first?.seq ?? Number.MAX_SAFE_INTEGER, line: -1 };
     return this.#window = { sinceMs, start };
   }
@@ -272,7 +252,7 @@ export class SqlShardLedger implements ShardLedger {
   async #lockCursor(tx: Transaction): Promise<Position> {
     const rows = await tx.query<Position & { deployment: string }>(this.#sql.lock_cursor, [this.shard]);
     const { deployment, epoch, seq } = this.#known(rows);
-    if (deployment !== this.#deployment) throw new ForeignLedger(deployment, this.#deployment);
+    if (deployment !== this.#lease.deployment) throw new ForeignLedger(deployment, this.#lease.deployment);
     return { epoch, seq };
   }
 

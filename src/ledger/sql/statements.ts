@@ -1,0 +1,69 @@
+/**
+ * Names of the statements that every SQL database runs for the ledger. Each has its own text of them.
+ *
+ * @module
+ */
+
+/** In the order of the alphabet. */
+export const statementNames = [
+  "add_missing_stock",
+  "audit_stock",
+  "close_compensations",
+  "close_dead_letter",
+  "close_recovery",
+  "count_dead_letters",
+  "count_skus",
+  "drop_scripts",
+  "extend_lines",
+  "find_event_figures",
+  "find_events",
+  "find_first_line",
+  "find_jumps",
+  "find_low_stock",
+  "find_order",
+  "find_return",
+  "find_returned_lines",
+  "find_strays",
+  "forget_lines",
+  "insert_compensations",
+  "insert_corrections",
+  "insert_dead_letter",
+  "insert_movements",
+  "insert_order_lines",
+  "issue_epoch",
+  "keep_script",
+  "lock_cursor",
+  "move_cursor",
+  "note_head",
+  "note_jump",
+  "note_seen",
+  "page_compensations",
+  "page_dead_numbers",
+  "page_jumps",
+  "page_lines",
+  "page_quotas",
+  "page_stock",
+  "read_cursor",
+  "read_progress",
+  "read_recovery",
+  "read_scripts",
+  "remove_order_lines",
+  "request_recovery",
+  "return_units",
+  "set_policies",
+  "set_stock",
+  "settle_lines",
+  "verify_compensations",
+  "verify_ends",
+  "verify_holds",
+  "verify_lines",
+  "verify_movements",
+  "verify_order_lines",
+  "verify_stock",
+] as const;
+
+/** Name of a statement. */
+export type StatementName = typeof statementNames[number];
+
+/** Every statement's text. */
+export type Statements = Readonly<Record<StatementName, string>>;

@@ -1,0 +1,158 @@
+/**
+ * One SQLite file, by `node:sqlite`: statements in, rows out, refusals as {@link SqlError}. Synchronous.
+ *
+ * @module
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { type Param, SqlError } from "../database.ts";
+import { sqlstateOf } from "./sqlstate.ts";
+
+/** What a column becomes on its way to the program. */
+type Conversion = "boolean" | "json" | undefined;
+
+/** One statement of a text. */
+interface Prepared {
+  readonly statement: StatementSync;
+  /** Number of its last parameter. */
+  readonly params: number;
+  readonly columns: readonly { readonly name: string; readonly plain: string; readonly as: Conversion }[];
+}
+
+/** A text of one or several statements. */
+interface PreparedText {
+  readonly parts: readonly Prepared[];
+  /** Its parameters are read by SQLite's JSON functions, which cut a text at \u0000 and damage half a surrogate pair. */
+  readonly decodesJson: boolean;
+}
+
+/** The escapes of NUL and of half a surrogate pair, as `JSON.stringify` writes them. */
+const damagedByJson = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
+
+/** Runs statements on a file. */
+export class Engine {
+  readonly #database: DatabaseSync;
+  readonly #prepared = new Map<string, PreparedText>();
+  /** A statement of the open transaction was refused: until it is undone nothing more is run, as in PostgreSQL. */
+  #isBroken = false;
+
+  /**
+   * Opens a file, and makes it when it is missing.
+   *
+   * @throws {SqlError}
+   */
+  constructor(path: string, options: { readonly readOnly?: boolean } = {}) {
+    this.#database = refusing(() => new DatabaseSync(path, options));
+  }
+
+  /**
+   * Runs a text of one or several statements, each with the parameters that it names, and returns the rows of all.
+   * A column named `x:boolean` or `x:json` comes as `x`, converted.
+   *
+   * @throws {SqlError}
+   */
+  query<Row extends object>(text: string, params: readonly Param[] = []): Row[] {
+    return this.#running(text, () => {
+      const { parts, decodesJson } = this.#prepare(text);
+      const values = params.map((value) => toValue(value, decodesJson));
+      const rows: Row[] = [];
+      for (const { statement, params: count, columns } of parts) {
+        const found = statement.all(...values.slice(0, count));
+        for (const row of found) rows.push(toRow(row, columns) as Row);
+      }
+      return rows;
+    });
+  }
+
+  /** Runs several statements without parameters. @throws {SqlError} */
+  script(statements: string): void {
+    // The error of a prepared statement has a code, that of "exec" only a text.
+    if (!statements.includes(";")) return void this.query(statements);
+    this.#running(statements, () => this.#database.exec(statements));
+  }
+
+  /** Undoes the open transaction. */
+  rollback(): void {
+    this.#running("rollback", () => {
+      // SQLite ends a transaction by itself when the disk is full or fails.
+      if (this.#database.isTransaction) this.#database.exec("rollback");
+    });
+  }
+
+  /** Closes the file. */
+  close(): void {
+    this.#prepared.clear();
+    this.#database.close();
+  }
+
+  /**
+   * When SQLite has ended a transaction by itself, the next statement would be a transaction of its own: a cursor could
+   * move without its movements.
+   */
+  #running<T>(text: string, run: () => T): T {
+    const isUndoing = text.startsWith("rollback");
+    if (this.#isBroken && !isUndoing) throw new SqlError("25P02", "a statement before it was refused");
+    const wasInTransaction = this.#database.isTransaction;
+    try {
+      const result = refusing(run);
+      if (isUndoing) this.#isBroken = false;
+      return result;
+    } catch (error) {
+      if (wasInTransaction) this.#isBroken = true;
+      throw error;
+    }
+  }
+
+  #prepare(text: string): PreparedText {
+    const known = this.#prepared.get(text);
+    if (known) return known;
+    const prepared = {
+      parts: text.split(/;\s*\n/).map((part) => this.#prepareOne(part)),
+      decodesJson: /\bjson_each\b/.test(text),
+    };
+    this.#prepared.set(text, prepared);
+    return prepared;
+  }
+
+  #prepareOne(text: string): Prepared {
+    const statement = this.#database.prepare(text);
+    const columns = statement.columns().map(({ name }) => {
+      const [, plain = name, as] = /^(.*):(boolean|json)$/.exec(name) ?? [];
+      return { name, plain, as: as as Conversion };
+    });
+    const numbers = [...text.matchAll(/\?(\d+)/g)].map(([, number]) => Number(number));
+    return { statement, params: Math.max(0, ...numbers), columns };
+  }
+}
+
+function toValue(value: Param, decodesJson: boolean): string | number | null {
+  if (typeof value === "boolean") return Number(value);
+  if (typeof value !== "string") return value;
+  // SQLite would cut the text or store something else, in silence; PostgreSQL refuses it with the same SQLSTATE.
+  if (value.includes("\0") || !value.isWellFormed() || decodesJson && damagedByJson.test(value)) {
+    throw new SqlError("22021", "the text has a NUL or half a surrogate pair");
+  }
+  return value;
+}
+
+/** An object of its own: those of `node:sqlite` have no prototype. */
+function toRow(values: Readonly<Record<string, unknown>>, columns: Prepared["columns"]): object {
+  const row: Record<string, unknown> = {};
+  for (const { name, plain, as } of columns) row[plain] = converted(values[name], as);
+  return row;
+}
+
+function converted(value: unknown, as: Conversion): unknown {
+  if (as === undefined || value === null) return value;
+  return as === "boolean" ? value !== 0 : JSON.parse(String(value));
+}
+
+function refusing<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof SqlError || !(error instanceof Error)) throw error;
+    const sqlstate = sqlstateOf(error);
+    if (sqlstate === undefined) throw error;
+    throw new SqlError(sqlstate, error.message, { cause: error });
+  }
+}

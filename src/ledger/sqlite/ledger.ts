@@ -1,0 +1,76 @@
+/**
+ * The ledger in a folder: one SQLite file, `ledger.db`.
+ *
+ * @module
+ */
+import type { World } from "../../runtime/world.ts";
+import { SqlError } from "../database.ts";
+import { lockFolder } from "./folder_lock.ts";
+import type { Ledger } from "../ledger.ts";
+import { SqlLedger } from "../sql/ledger.ts";
+import { SqliteBackend } from "./backend.ts";
+import { SqliteDatabase } from "./database.ts";
+import { loadStatements } from "./statements.ts";
+
+/** Where the ledger is. */
+export interface SqliteOptions {
+  /** Made when missing; one process at a time. */
+  readonly folder: string;
+  /** NAMESPACE, which the file remembers. */
+  readonly namespace: string;
+  /** Makes the deployment's id. */
+  readonly world: World;
+}
+
+/** The file in a folder. */
+export function ledgerFile(folder: string): string {
+  return `${folder}/ledger.db`;
+}
+
+/**
+ * Opens the ledger in a folder, and makes it when there is none. Closing it lets other processes in.
+ *
+ * @throws {RangeError} when the folder or the file cannot be used
+ * @throws {Deno.errors.Busy} when another process uses the folder
+ */
+export async function openSqliteLedger({ folder, namespace, world }: SqliteOptions): Promise<Ledger> {
+  const lock = await lockFolder(folder);
+  try {
+    await refusePglite(folder);
+    const sql = await loadStatements();
+    const database = openFile(folder);
+    return new SqlLedger(new SqliteBackend(database, sql, world, namespace, () => lock.release()), sql);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function openFile(folder: string): SqliteDatabase {
+  try {
+    return new SqliteDatabase(ledgerFile(folder));
+  } catch (error) {
+    if (!(error instanceof SqlError)) throw error;
+    throw new RangeError(`Cannot open '${ledgerFile(folder)}': ${error.message}`, { cause: error });
+  }
+}
+
+/** Versions before kept a PostgreSQL data folder there, by PGlite. */
+async function refusePglite(folder: string): Promise<void> {
+  const [old, file] = await Promise.all([exists(`${folder}/ledger/PG_VERSION`), exists(ledgerFile(folder))]);
+  if (!old || file) return;
+  throw new RangeError(
+    `Cannot use DATA_DIR '${folder}' as Holdfast 0.4 or older wrote it: 0.4 is the last version that reads it. Start ` +
+      `that version on it, or set DATA_DIR to an empty folder`,
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Makes and upgrades the schema, and says whose ledger a file is.
+ *
+ * @module
+ */
+import type { Connection, Queries } from "../database.ts";
+import type { Deployment } from "../ledger.ts";
+import { readSql, type SqliteStatements } from "./statements.ts";
+
+/** In order; a migration that was ever released is never changed. */
+const migrations = ["0001_ledger"] as const;
+
+/** Who wants the file. */
+export interface Claim extends Deployment {
+  /** NAMESPACE. */
+  readonly namespace: string;
+}
+
+/**
+ * Brings the schema up to date and claims it, in one transaction.
+ *
+ * @param claim the id is used for a file that is new
+ * @throws {RangeError} when the file is for another number of shards or another namespace, or newer than this program
+ */
+export function prepareSchema(
+  connection: Connection,
+  sql: SqliteStatements,
+  claim: Claim,
+): Promise<Deployment> {
+  return connection.transaction(async (tx) => {
+    await migrate(tx, sql);
+    await tx.query(sql.claim_deployment, [claim.id, claim.shards, claim.namespace]);
+    const [found] = await tx.query<Claim>(sql.read_deployment);
+    if (!found) throw new Error("Cannot read the row of deployment that was just written");
+    if (found.shards !== claim.shards) {
+      throw new RangeError(
+        `Cannot use SHARDS=${claim.shards} as this ledger was made for ${found.shards}: set SHARDS=${found.shards}, ` +
+          `or set DATA_DIR to an empty folder`,
+      );
+    }
+    if (found.namespace !== claim.namespace) {
+      throw new RangeError(
+        `Cannot use NAMESPACE=${claim.namespace} as this ledger was made for ${found.namespace}: set ` +
+          `NAMESPACE=${found.namespace}, or set DATA_DIR to an empty folder`,
+      );
+    }
+    await tx.query(sql.add_cursors, [found.shards]);
+    return { id: found.id, shards: found.shards };
+  });
+}
+
+async function migrate(tx: Queries, sql: SqliteStatements): Promise<void> {
+  await tx.script(sql.create_migrations);
+  const applied = await tx.query<{ id: number }>(sql.read_migrations);
+  const newest = applied.at(-1)?.id ?? 0;
+  if (newest > migrations.length) {
+    throw new RangeError(
+      `Cannot use this ledger as a newer Holdfast made it: its schema has version ${newest}, this program knows ` +
+        `${migrations.length}. Start the newer version again`,
+    );
+  }
+  for (const [index, name] of migrations.entries()) {
+    if (index < newest) continue;
+    await tx.script(await readSql(name));
+    await tx.query(sql.note_migration, [index + 1, name]);
+  }
+}

@@ -1,0 +1,111 @@
+-- Deployment, cursors, migrations, scripts, accepted losses. ?1, ?2, … are the parameters.
+-- A column named "x:boolean" or "x:json" reaches the program as x, converted.
+
+-- name: create_migrations
+create table if not exists migrations (
+  id integer primary key,
+  name text not null,
+  applied_at text not null default (strftime('%Y-%m-%d %H:%M:%f', 'now'))
+) strict
+
+-- name: read_migrations
+-- Numbers of the migrations that this ledger has had, ascending.
+select id from migrations order by id
+
+-- name: note_migration
+-- ?1 its number   ?2 its file
+insert into migrations (id, name) values (?1, ?2)
+
+-- name: claim_deployment
+-- Names the owner of this ledger, once. ?1 id to give it   ?2 number of shards   ?3 namespace
+insert into deployment (only_row, id, shards, namespace) values (1, ?1, ?2, ?3) on conflict do nothing
+
+-- name: read_deployment
+select id, shards, namespace from deployment
+
+-- name: add_cursors
+-- Opens every shard that has no cursor. ?1 number of shards
+insert into log_cursor (shard)
+with recursive shards (shard) as (select 0 union all select shard + 1 from shards where shard + 1 < ?1)
+select shard from shards where true on conflict do nothing
+
+-- name: read_cursor
+-- ?1 shard
+select epoch, seq, issued_epoch as "issuedEpoch", noted_head as "notedHead", seen_booked as "seenBooked"
+from log_cursor where shard = ?1
+
+-- name: lock_cursor
+-- Where the ledger of a shard is, and whose it is. The transaction has the whole file, so there is no row to lock.
+-- ?1 shard
+select epoch, seq, (select id from deployment) as deployment from log_cursor where shard = ?1
+
+-- name: move_cursor
+-- Moves the cursor behind the batch just booked. An epoch found in the log counts as issued.
+-- ?1 shard   ?2 epoch   ?3 seq of its last event
+update log_cursor set epoch = ?2, seq = ?3, issued_epoch = max(issued_epoch, ?2) where shard = ?1
+
+-- name: issue_epoch
+-- Issues the next epoch if nobody did meanwhile; no row otherwise. It is one more than the highest epoch seen anywhere.
+-- ?1 shard   ?2 the epoch issued last, as the caller knows it   ?3 highest epoch seen; 0 = none   ?4 the deployment
+update log_cursor set issued_epoch = max(issued_epoch, seen_epoch, ?3) + 1
+where shard = ?1 and issued_epoch = ?2 and exists (select 1 from deployment where id = ?4)
+returning issued_epoch as "issuedEpoch"
+
+-- name: note_head
+-- Notes the highest number seen issued, never backwards. ?1 shard   ?2 seq
+update log_cursor set noted_head = ?2 where shard = ?1 and noted_head < ?2
+
+-- name: note_seen
+-- Notes what a store knows beyond this ledger, never backwards.
+-- ?1 shard   ?2 last number issued   ?3 last number booked, as the store was told   ?4 epoch
+update log_cursor set
+  noted_head = max(noted_head, ?2), seen_booked = max(seen_booked, ?3), seen_epoch = max(seen_epoch, ?4)
+where shard = ?1
+
+-- name: read_progress
+select
+  c.shard, c.seq, c.noted_head as "notedHead",
+  (select count(*) from dead_letters d where d.shard = c.shard and d.closed_at is null) as "deadLetters"
+from log_cursor c
+order by c.shard
+
+-- name: note_jump
+-- Writes down the numbers that are lost.
+-- ?1 shard   ?2 last number booked   ?3 last number lost   ?4 epoch that goes on behind them   ?5 who decided it   ?6 why
+insert into log_jumps (shard, from_seq, to_seq, epoch, count, actor, reason)
+values (?1, ?2, ?3, ?4, ?3 - ?2, ?5, ?6)
+
+-- name: find_jumps
+-- Numbers that were declared lost, within a range. ?1 shard   ?2 first number   ?3 last number
+select from_seq as "fromSeq", to_seq as "toSeq" from log_jumps
+where shard = ?1 and to_seq >= ?2 and from_seq < ?3
+
+-- name: request_recovery
+-- Notes that a person accepts a loss.
+-- ?1 shard   ?2 last number booked   ?3 last number lost   ?4 'store' or 'ledger'   ?5 actor   ?6 reason
+insert into recoveries (shard, from_seq, to_seq, source, actor, reason) values (?1, ?2, ?3, ?4, ?5, ?6)
+
+-- name: read_recovery
+-- What a person accepted last for a shard and was not done yet. ?1 shard
+select id, from_seq as "fromSeq", to_seq as "toSeq", source, actor, reason
+from recoveries where shard = ?1 and done_at is null order by id desc limit 1
+
+-- name: close_recovery
+-- Notes that what a person accepted is done, and drops what was accepted before and never done. ?1 shard   ?2 id
+update recoveries set done_at = strftime('%Y-%m-%d %H:%M:%f', 'now')
+where shard = ?1 and id <= ?2 and done_at is null
+
+-- name: keep_script
+-- Keeps the text of a script, or notes that it is still in use. ?1 digest   ?2 source
+insert into scripts (digest, source) values (?1, ?2)
+on conflict (digest) do update set used_at = strftime('%Y-%m-%d %H:%M:%f', 'now')
+
+-- name: drop_scripts
+-- Drops scripts that no worker has carried for 90 days, and all but the 8 that were in use last.
+delete from scripts
+where used_at < strftime('%Y-%m-%d %H:%M:%f', 'now', '-90 days')
+  or digest not in (select digest from scripts order by used_at desc, digest limit 8)
+
+-- name: read_scripts
+-- The scripts of the versions in use, those in use last first.
+select digest as sha, source from scripts order by used_at desc, digest limit 8
