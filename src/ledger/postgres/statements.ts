@@ -5,8 +5,8 @@
  */
 import { type StatementName, statementNames } from "../sql/statements.ts";
 
-/** Statements that only PostgreSQL runs. */
-const ownNames = [
+/** Statements that only PostgreSQL runs. Order does not matter. */
+export const ownNames = [
   "add_cursors",
   "claim_deployment",
   "compare_buyers",

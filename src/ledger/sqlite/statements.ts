@@ -8,7 +8,7 @@ import type { Statements } from "../sql/statements.ts";
 const files = ["state", "booking", "reads", "verify"] as const;
 
 /** Statements that only this adapter runs. */
-interface OwnStatements {
+export interface OwnStatements {
   readonly create_migrations: string;
   readonly read_migrations: string;
   readonly note_migration: string;

@@ -31,7 +31,7 @@ select shard from shards where true on conflict do nothing
 
 -- name: read_cursor
 -- ?1 shard
-select epoch, seq, issued_epoch as "issuedEpoch", noted_head as "notedHead", seen_booked as "seenBooked"
+select epoch, seq, issued_epoch as "issuedEpoch", noted_head as "notedHead", seen_booked as "seenApplied"
 from log_cursor where shard = ?1
 
 -- name: lock_cursor
