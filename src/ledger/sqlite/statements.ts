@@ -3,22 +3,21 @@
  *
  * @module
  */
-import type { Statements } from "../sql/statements.ts";
+import type { StatementName } from "../sql/statements.ts";
 
 const files = ["state", "booking", "reads", "verify"] as const;
 
 /** Statements that only this adapter runs. */
-export interface OwnStatements {
-  readonly create_migrations: string;
-  readonly read_migrations: string;
-  readonly note_migration: string;
-  readonly claim_deployment: string;
-  readonly read_deployment: string;
-  readonly add_cursors: string;
-}
+export type OwnStatementName =
+  | "add_cursors"
+  | "claim_deployment"
+  | "create_migrations"
+  | "note_migration"
+  | "read_deployment"
+  | "read_migrations";
 
 /** Every statement's text. */
-export type SqliteStatements = Statements & OwnStatements;
+export type SqliteStatements = Readonly<Record<StatementName | OwnStatementName, string>>;
 
 const named = /^-- name: (\w+)$/m;
 
