@@ -17,7 +17,7 @@ import {
   SqlError,
   type Transaction,
 } from "../database.ts";
-import { type FolderLock, lockFolder } from "../sqlite/folder_lock.ts";
+import { type FolderLock, lockFolder } from "../folder_lock.ts";
 import { LeaseLost } from "../../domain/errors.ts";
 
 /** Where the ledger is. */

@@ -5,7 +5,7 @@
  */
 import type { World } from "../../runtime/world.ts";
 import { SqlError } from "../database.ts";
-import { lockFolder } from "./folder_lock.ts";
+import { lockFolder } from "../folder_lock.ts";
 import type { Ledger } from "../ledger.ts";
 import { SqlLedger } from "../sql/ledger.ts";
 import { SqliteBackend } from "./backend.ts";
