@@ -27,9 +27,7 @@ import { Failure } from "./src/cli/context/failure.ts";
 import { runCli } from "./src/cli/program.ts";
 import type { CliContext, RedisCall, TopicLook } from "./src/cli/context/context.ts";
 import { Connection } from "./src/redis/connection.ts";
-import { allShardKeys } from "./src/redis/keys.ts";
 import { ShardConnections } from "./src/redis/shard_connections.ts";
-import { list } from "./src/redis/reply.ts";
 import { ClusterMap } from "./src/redis/cluster_map.ts";
 import { adviceOn } from "./src/runtime/advice.ts";
 import { describeError } from "./src/runtime/logger.ts";
@@ -245,21 +243,6 @@ function openContext(config: Config): CliContext {
     log: () => parts.once("log", openLog, (log) => log.close()),
     ledger: () => parts.ledger(),
     books: () => parts.database(),
-    async markForRebuild(shard) {
-      const connections = await parts.connections();
-      const meta = allShardKeys(keySpace)[shard]?.[0];
-      if (meta === undefined) throw new RangeError(`Cannot use shard ${shard} as there are ${shards}`);
-      // Sent in one turn on one connection, so nothing comes between. An epoch of 0 is what an interrupted restore
-      // leaves behind: whoever arms the shard next must fill it from the ledger first.
-      const replies = await connections.run(shard, (redis) =>
-        Promise.all([
-          redis.call("MULTI"),
-          redis.call("HDEL", meta, "armed"),
-          redis.call("HSET", meta, "epoch", 0),
-          redis.call("EXEC"),
-        ]));
-      list(replies.at(-1));
-    },
     close: () => parts.close(),
   };
 }

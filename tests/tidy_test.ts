@@ -36,6 +36,7 @@ import {
   keyDrift,
   type Shape,
   unusedParts,
+  writesOutsideScripts,
 } from "./tidy/lua.ts";
 import { commandFragments, untestedCommands } from "./tidy/runbooks.ts";
 import { commandDrift, decisionDrift, givenDrift, replyDrift } from "./tidy/wire.ts";
@@ -84,6 +85,8 @@ Deno.test("Lua: headers and scripts have the same arguments", () => {
 Deno.test("Lua: every script takes the keys in the order of keyNames", () => {
   holds((file) => keyDrift(file, files, keyNames), scripts);
 });
+
+Deno.test("Redis is written to by scripts alone", () => holds(writesOutsideScripts));
 
 // Texts are called as the header calls their positions, numbers stand for theirs.
 const numbers = { deadline: 11, amount: 12, delta: 13, hold: 14, available: 15 };

@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ConfigError } from "../runtime/settings/config.ts";
+import { Router } from "../decide/router.ts";
 import { describeError } from "../runtime/logger.ts";
 import { version } from "../http/openapi/version.ts";
 import type { World } from "../runtime/world.ts";
@@ -13,18 +14,19 @@ import { closeDeadLetter, deadLetters, showDeadLetter } from "./verbs/dead_lette
 import { detach } from "./verbs/detach.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { exits, Failure } from "./context/failure.ts";
-import { type ImportFlags, importHelp, runImport } from "./verbs/import_verb.ts";
+import { type ImportFlags, importHelp, runImport, writtenShards } from "./verbs/import_verb.ts";
 import { importModes } from "./verbs/import_rows.ts";
 import { cannotAnswer, lookAtOrder } from "./verbs/order_look.ts";
 import type { CliContext } from "./context/context.ts";
 import { rebuildShards } from "./verbs/rebuild.ts";
-import { reconcile } from "./verbs/reconcile.ts";
+import { chosenShards, reconcile } from "./verbs/reconcile.ts";
 import { recover } from "./verbs/recover.ts";
 import { repair } from "./verbs/repair.ts";
 import { changeRules, rulesHelp } from "./verbs/rules_verb.ts";
 import { listSkus } from "./verbs/skus.ts";
 import { status } from "./verbs/status.ts";
 import { type Asked, orderPath, printAnswer, skuPath } from "./context/api_request.ts";
+import { describeRefusedWrite, requireWrites } from "./context/refused_writes.ts";
 import { openTerminal } from "./context/terminal.ts";
 import { askerOf, type Common, type VerbContext } from "./context/verb.ts";
 import { verify } from "./verbs/verify.ts";
@@ -63,7 +65,8 @@ function explain(error: unknown): number {
   if (error instanceof CommanderError) {
     return error.exitCode === 0 ? exits.ok : exits.usage;
   }
-  Deno.stderr.writeSync(new TextEncoder().encode(describeError(error) + "\n"));
+  const line = describeRefusedWrite(error) ?? describeError(error);
+  Deno.stderr.writeSync(new TextEncoder().encode(line + "\n"));
   if (error instanceof ConfigError) return exits.usage;
   return error instanceof Failure ? exits[error.code] : exits.failed;
 }
@@ -75,12 +78,16 @@ function createProgram(open: OpenBench, end: (code: number) => void): Command {
     .version(`holdfast ${version} (deno ${Deno.version.deno})`, "-V, --version", "print the version");
   const verb = (usage: string, description: string) =>
     program.command(usage).description(description).exitOverride().option("--json", "the result as JSON");
-  const run =
-    (work: (verbContext: VerbContext, command: Command) => Promise<number>) => async (...all: unknown[]) => {
-      const command = all.at(-1) as Command; // commander passes it last
-      const { json = false, yes = false } = command.opts<Common>();
-      end(await work(open({ json, yes }), command));
-    };
+  const run: Run = (work, shardsOf) => async (...all: unknown[]) => {
+    const command = all.at(-1) as Command; // commander passes it last
+    const { json = false, yes = false, api } = command.opts<Common>();
+    const verbContext = open({ json, yes });
+    if (shardsOf && api === undefined) {
+      const context = verbContext.context();
+      await requireWrites(context, command.name(), shardsOf(context, command));
+    }
+    end(await work(verbContext, command));
+  };
   addStockVerbs(verb, run);
   addImport(verb, run);
   addCare(verb, run);
@@ -88,9 +95,19 @@ function createProgram(open: OpenBench, end: (code: number) => void): Command {
 }
 
 type Verb = (usage: string, description: string) => Command;
+/** @param shardsOf which servers must take writes before the verb begins; left out = it only reads Redis */
 type Run = (
   work: (context: VerbContext, command: Command) => Promise<number>,
+  shardsOf?: (context: CliContext, command: Command) => readonly number[],
 ) => (...all: unknown[]) => Promise<void>;
+
+/** The shard of the SKU that a verb names first. The store decides reads of a SKU as it decides sales. */
+const ofSku = (
+  { config }: CliContext,
+  { args: [sku = ""] }: Command,
+) => [new Router(config.shards).route(sku)];
+const shardOf = (command: Command) => command.opts<{ shard?: number }>().shard;
+const ofOption = (context: CliContext, command: Command) => chosenShards(context, shardOf(command));
 
 /** Verbs that are requests to the API. */
 function addStockVerbs(verb: Verb, run: Run): void {
@@ -101,7 +118,7 @@ function addStockVerbs(verb: Verb, run: Run): void {
     run(async ({ terminal, context, world }, command) => {
       const ask = await askerOf(command.opts(), context, world);
       return await printAnswer(await ask(make(command.args, command.opts(), world)), terminal);
-    });
+    }, ofSku);
   const noted = (command: Command) =>
     command.option("--reason <text>", "for people", "").option(
       "--reference <text>",
@@ -158,7 +175,7 @@ function addStockVerbs(verb: Verb, run: Run): void {
     .action(run(async ({ terminal, context, world }, command) => {
       const ask = await askerOf(command.opts(), context, world);
       return await printAnswer(await changeRules(ask, command.args[0] ?? "", command.opts()), terminal);
-    }));
+    }, ofSku));
   asking("order <order_id>", "what became of an order")
     .action(run(async ({ terminal, context, world }, command) => {
       const [orderId = ""] = command.args;
@@ -183,13 +200,15 @@ function addImport(verb: Verb, run: Run): void {
     .option("--reason <text>", "for people", "import")
     .option("--resume", "go on where an interrupted import stopped")
     .option("--from-seed <redis-url>", "read inventory:<sku> and inventory:log:<order> there")
-    .action(run((context, command) => runImport(context, command.args[0], command.opts<ImportFlags>())));
+    .action(run(
+      (context, command) => runImport(context, command.args[0], command.opts<ImportFlags>()),
+      (context, command) => writtenShards(context, command.args[0], command.opts<ImportFlags>()),
+    ));
 }
 
 /** Verbs that look after the servers. */
 function addCare(verb: Verb, run: Run): void {
   const onShard = (command: Command) => command.option("--shard <number>", "this shard alone", integer);
-  const shardOf = (command: Command) => command.opts<{ shard?: number }>().shard;
   verb("status", "every shard: armed, epoch, head, lag, SKUs, what waits for a person")
     .action(run(({ terminal, context }) => status(context(), terminal)));
   verb("skus", "list SKUs and their stock as the ledger has them, in pages")
@@ -244,8 +263,10 @@ function addCare(verb: Verb, run: Run): void {
     .option("--yes", "do not ask, unless numbers are lost")
     .option("--lost <numbers>", "accept that so many numbers are lost", integer)
     .action(
-      run(({ terminal, context }, command) =>
-        rebuildShards(context(), terminal, shardOf(command), command.opts<{ lost?: number }>().lost)
+      run(
+        ({ terminal, context }, command) =>
+          rebuildShards(context(), terminal, shardOf(command), command.opts<{ lost?: number }>().lost),
+        ofOption,
       ),
     );
   onShard(verb("recover", "go on without numbers that are neither in the ledger nor in the log"))
@@ -254,14 +275,14 @@ function addCare(verb: Verb, run: Run): void {
     .action(run(({ terminal, context }, command) => {
       const { reason, lost } = command.opts<{ reason: string; lost?: number }>();
       return recover(context(), terminal, { shard: shardOf(command), reason, lost });
-    }));
+    }, ofOption));
   onShard(verb("repair", "rebuild the shards whose store and ledger differ, and keep a report"))
     .option("--yes", "do not ask")
     .option("--report <file>", "where the differences are kept", "repair.json")
     .action(run(({ terminal, context }, command) => {
       const { report } = command.opts<{ report: string }>();
       return repair(context(), terminal, shardOf(command), report);
-    }));
+    }, ofOption));
 }
 
 function integer(text: string): number {

@@ -110,6 +110,13 @@ export interface ShardControl {
   /** Takes the right to sell away, at once. `suspect` goes into {@link ShardView.suspect}. */
   disarm(shard: number, deployment: string, suspect?: boolean): Promise<void>;
   /**
+   * Takes the right to sell away and marks the contents as not whole, in one step: who arms the shard next fills it from
+   * the ledger first.
+   *
+   * @returns whether it did; false = the shard is another deployment's
+   */
+  markForRebuild(shard: number, deployment: string): Promise<boolean>;
+  /**
    * Disarms the shard unless a living worker visits it: the first call notes `word`, which the next visit takes away; a
    * later call with the same word disarms the shard if it is still there.
    *

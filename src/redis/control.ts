@@ -67,6 +67,7 @@ export class RedisControl implements ShardControl {
   readonly #note = readScript("publish_guarantees");
   readonly #sweep = readScript("sweep");
   readonly #probeWrites = readScript("probe_writes");
+  readonly #mark = readScript("mark_for_rebuild");
 
   /** Reads its scripts from `lua/` and sends nothing yet. {@link close} closes `connections`. */
   constructor(connections: ShardConnections, options: ControlOptions) {
@@ -146,6 +147,12 @@ export class RedisControl implements ShardControl {
   /** One `HDEL`: the script refuses from its next call on. */
   async disarm(shard: number, deployment: string, suspect = false): Promise<void> {
     await this.#run(this.#disarm, shard, deployment, "", Number(suspect));
+  }
+
+  /** One script, which it loads: the verb that calls it may be the first on a server that was restarted. */
+  async markForRebuild(shard: number, deployment: string): Promise<boolean> {
+    await this.#connections.call(shard, "SCRIPT", "LOAD", this.#mark.source);
+    return await this.#run(this.#mark, shard, deployment) === 1;
   }
 
   /** One script a call. */

@@ -346,6 +346,16 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
     { backlogMax: 3 },
   );
 
+  test("a shard that is marked for a rebuild does not sell and has no epoch; another deployment's is left alone", async ({ control }) => {
+    await armEmpty(control);
+    const someone = "00000000-0000-4000-8000-000000000002";
+    assert.ok(!await control.markForRebuild(0, someone));
+    assert.ok((await control.inspect(0)).armed);
+    assert.ok(await control.markForRebuild(0, deployment));
+    const { armed, position, deployment: owner } = await control.inspect(0);
+    assert.deepEqual([armed, position.epoch, owner], [false, 0, deployment]);
+  });
+
   test("a visit changes nothing in a shard of another epoch or deployment, nor does disarming", async (parts) => {
     const { store, control } = parts;
     await armEmpty(control);

@@ -122,6 +122,93 @@ Deno.test("a Redis that refuses writes: what was sold before is booked, operator
   assert.equal(worker.logged(REFUSING).length, STATES.length, worker.output());
 });
 
+/** What a verb that needs writes says. */
+function refused(verb: string, code: string): RegExp {
+  return new RegExp(
+    `^Cannot run '${verb}', nothing was changed: the Redis server of shard 0 refuses writes: ${code}: `,
+  );
+}
+
+/** Every verb that reads: its exit code, and what it prints. */
+const READING: readonly (readonly [args: readonly string[], code: number, out: RegExp])[] = [
+  [["status"], 1, /writes/],
+  [["doctor"], 1, /refuses them/],
+  [["skus"], 0, /sku/],
+  [["order", "o-1"], 0, /store: .*"number":2.*\nledger: .*"number":2/],
+  [["reconcile"], 0, /1 SKUs, 2 orders/],
+  [["verify"], 0, /The ledger is whole/],
+  [["correct", "--reason", "r", "--yes"], 0, /Nothing to correct/],
+  [["dead-letters"], 0, /^Nothing\b|^No /],
+];
+
+/** Every verb that needs writes. */
+const WRITING: readonly (readonly string[])[] = [
+  ["stock", "sku"],
+  ["adjust", "sku", "1"],
+  ["set", "sku", "5", "--expected", "9"],
+  ["pause", "sku"],
+  ["resume", "sku"],
+  ["rules", "sku", "--quota", "1"],
+  ["import", "no-such-file.csv"],
+  ["import", "--from-seed", "redis://127.0.0.1:1"],
+  ["rebuild", "--yes"],
+  ["repair", "--yes"],
+  ["recover", "--reason", "r"],
+];
+
+Deno.test("a Redis that refuses writes: every verb works, or ends with one line that names the state, with nothing done", async () => {
+  await using redis = await startRedis({ args: ["--enable-protected-configs", "yes"] });
+  const databaseUrl = await sharedPostgres().freshDatabase();
+  await using stack = await startStack({ redisUrl: redis.url, databaseUrl });
+  const env = { REDIS_URL: redis.url, DATABASE_URL: databaseUrl };
+  await stockUp(stack.api, new Map([["sku", 10]]));
+  await sellOne(stack.api, "o-1");
+  await drained(redis);
+  const state = async () => [
+    await redis.cli("HGETALL", "{inventory:0}:stock"),
+    await redis.cli("HMGET", "{inventory:0}:meta", "armed", "epoch", "seq"),
+    await figure(databaseUrl, "select count(*) from inventory.movements"),
+    await figure(databaseUrl, "select count(*) from inventory.log_jumps"),
+  ];
+  const before = await state();
+  for (const { code, enter, leave } of STATES) {
+    await enter(redis);
+    await eachOf(
+      [...READING, ...WRITING.map((args) => [args, 1, /^$/] as const)],
+      async ([args, exit, out]) => {
+        const ran = await inventory(env, ...args);
+        const what = `${code}: ${args.join(" ")}: ${ran.out}\n${ran.err}`;
+        assert.equal(ran.code, exit, what);
+        assert.match(ran.out, out, what);
+        if (!WRITING.includes(args)) return;
+        const [last = "", ...others] = ran.err.split("\n").toReversed(); // before it, only Deno's own warnings
+        assert.match(last, refused(args[0] ?? "", code), what);
+        assert.ok(others.every((line) => /Warning|env var/.test(line)), what);
+      },
+    );
+    assert.deepEqual(await state(), before, code);
+    await leave(redis);
+  }
+  // The ledger alone: a store in any state does not matter to it, a worker does.
+  await stack.worker.stop();
+  await STATES[0]?.enter(redis);
+  assert.match((await inventory(env, "detach", "--yes")).out, /belongs to deployment/);
+});
+
+/** Two at a time: each is a process. */
+async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = [...items];
+  const one = async () => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+  };
+  await Promise.all([one(), one()]);
+}
+
+async function sellOne(api: Service, order_id: string): Promise<void> {
+  const order = { sku: "sku", user_id: "u", order_id, amount: 1 };
+  assert.equal((await api.post("/api/v1/inventory/deduct", order)).status, 200);
+}
+
 Deno.test("an API whose Redis user lost a right in the middle: unknown, logged, and the shard is rebuilt with the order", async () => {
   await using redis = await startRedis();
   await redis.cli("ACL", "SETUSER", "shop", "on", ">secret", "~*", "+@all");

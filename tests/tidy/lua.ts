@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { SourceFile } from "./files.ts";
+import { isTestCode, type SourceFile, withoutComments } from "./files.ts";
 
 /** A list in a header, as in `["adjust", deadline, [SKU, amount]]`: names, texts in quotes, lists. */
 export type Shape = string | readonly Shape[];
@@ -146,4 +146,19 @@ export function parseShape(text: string): Shape {
 export function shapeName(shape: Shape): string {
   const first = typeof shape === "string" ? "" : shape[0];
   return typeof first === "string" ? first.replaceAll('"', "") : "";
+}
+
+/** Commands with which the product could write, or begin a transaction that writes. */
+const writeCommand =
+  /"(HSET|HDEL|HINCRBY|HSETNX|SET|SETEX|SETNX|DEL|UNLINK|RENAME|EXPIRE|PEXPIRE|PERSIST|XADD|XTRIM|XDEL|ZADD|ZREM|INCR|INCRBY|COPY|RESTORE|MULTI|EVAL)"/g;
+
+/**
+ * The product writes to Redis by scripts only: each has a contract, and Redis runs it in one step. Code that sends a
+ * command that writes is found by the command's name in quotes.
+ */
+export function writesOutsideScripts(file: SourceFile): string[] {
+  if (!file.path.endsWith(".ts") || isTestCode(file.path)) return [];
+  return [...withoutComments(file.text).matchAll(writeCommand)].map(([, command]) =>
+    `${file.path} sends ${command}: a script in lua/ does that, with a header`
+  );
 }

@@ -8,6 +8,7 @@ import {
   parseShape,
   shapesUnder,
   unusedParts,
+  writesOutsideScripts,
 } from "./lua.ts";
 import type { SourceFile } from "./files.ts";
 
@@ -62,4 +63,16 @@ Deno.test("Lua: lists are read out of a header", () => {
   assert.deepEqual(shapesUnder("Commands", header), commands);
   assert.deepEqual(shapesUnder("Replies", header), []);
   assert.deepEqual(parseShape('["a", [b c, ...], [[d], ...]]  for [people]'), ['"a"', ["b c"], [["d"]]]);
+});
+
+Deno.test("Redis: a command that writes outside a script is found", () => {
+  const source = (text: string, path = "src/redis/a.ts") => file(path, text);
+  judges(writesOutsideScripts, {
+    fine: [
+      source('await links.call(shard, "HMGET", key, "a");'),
+      source('// "HSET" is for scripts'),
+      source('await redis.call("DEL", key);', "tests/system/a_test.ts"),
+    ],
+    broken: [source('await links.call(shard, "HSET", key, "a", 1);'), source('redis.call("MULTI")')],
+  });
 });

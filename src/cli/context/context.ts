@@ -49,8 +49,6 @@ export interface CliContext {
   deployment(): Promise<Deployment>;
   /** The ledger's database, for reports. */
   books(): Promise<Queries>;
-  /** Takes the right to sell away and marks the shard's contents as not whole, in one step. */
-  markForRebuild(shard: number): Promise<void>;
   /** Closes what was opened. */
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { submitThere } from "./api_steps.ts";
+import { allShards, type CliContext } from "../context/context.ts";
 import { Failure } from "../context/failure.ts";
 import { importCsv } from "./import.ts";
 import type { ImportMode } from "./import_rows.ts";
@@ -29,6 +30,15 @@ export interface ImportFlags extends Pick<Common, "api" | "tokenFile"> {
 export const importHelp: string = `
 The first line of the file names its columns: sku, available, and if wanted opens_at, closes_at (RFC 3339 with offset),
 quota (units a user may buy), purchase_token (true or false). The file is UTF-8, with one row for each SKU.`;
+
+/** Every shard, as only the rows say which; none when it was asked wrongly, which {@link runImport} says. */
+export function writtenShards(
+  context: CliContext,
+  file: string | undefined,
+  { fromSeed }: ImportFlags,
+): number[] {
+  return (file === undefined) === (fromSeed === undefined) ? [] : allShards(context);
+}
 
 /** Imports a file, or the design document's Redis. Returns the exit code. */
 export async function runImport(

@@ -114,7 +114,11 @@ async function refuseUnbookable(context: CliContext, terminal: Terminal, shard: 
 
 /** Rebuilds one shard, and returns when it sells again. */
 export function rebuildShard(context: CliContext, terminal: Terminal, shard: number): Promise<RebuiltShard> {
-  return armAgain(context, terminal, shard, () => context.markForRebuild(shard));
+  return armAgain(context, terminal, shard, async () => {
+    const { id } = await context.deployment();
+    if (await (await context.control()).markForRebuild(shard, id)) return;
+    throw new Failure(`Cannot rebuild shard ${shard} as its store belongs to another deployment than ${id}`);
+  });
 }
 
 /**

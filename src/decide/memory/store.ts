@@ -181,6 +181,14 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     return Promise.resolve();
   }
 
+  /** Takes effect with the next batch, as an interrupted restore does. */
+  markForRebuild(shard: number, deployment: string): Promise<boolean> {
+    const slot = this.#slot(shard);
+    const isOurs = slot.deployment === null || slot.deployment === deployment;
+    if (isOurs) Object.assign(slot, { armed: false, epoch: 0 });
+    return Promise.resolve(isOurs);
+  }
+
   /** Disarms: no other worker can visit this process's memory. */
   async disarmUnacknowledged(shard: number, deployment: string): Promise<"disarmed"> {
     await this.disarm(shard, deployment);
