@@ -32,12 +32,14 @@ import {
 } from "./src/runtime/lifecycle.ts";
 import { banner } from "./src/compose/banner.ts";
 import { stockDemo } from "./src/compose/demo.ts";
+import { reportBroken, reportRedis } from "./src/compose/reports.ts";
 import { ShardConnections } from "./src/redis/shard_connections.ts";
 import { ClusterMap } from "./src/redis/cluster_map.ts";
 import { adviceOn } from "./src/runtime/advice.ts";
 import { createLogger, describeError, traceIds } from "./src/runtime/logger.ts";
 import { notSent, startTelemetry } from "./src/observe/telemetry.ts";
 import { startWorker } from "./src/worker/balancer.ts";
+import { Reminder } from "./src/runtime/reminder.ts";
 import { realWorld as world, sleep } from "./src/runtime/world.ts";
 
 const config = configOrExit();
@@ -67,7 +69,7 @@ const inventory = new InventoryService(store, world, {
   requestTimeoutMs: config.requestTimeoutMs,
   guaranteesOff,
   archive: books,
-  onBroken: (error) => logger.error("broken store", { error: describeError(error) }),
+  onBroken: reportBroken(world, logger),
   ...telemetry && { onCall: telemetry.onStoreCall },
 });
 telemetry?.observeInventory(inventory);
@@ -153,10 +155,7 @@ async function openRedis(
     world,
     // By then every request that waits there has had its answer; below 2 s a busy machine would look like a cut link.
     silenceMaxMs: Math.max(2000, config.requestTimeoutMs),
-    onError: (error) => {
-      const why = describeError(error);
-      logger.warn("redis", { error: why, mend: adviceOn("REDIS_URL", why) });
-    },
+    onError: reportRedis(world, logger),
     ...onCall,
   });
   const connections = new ShardConnections(clusterMap, "shard");
@@ -214,6 +213,11 @@ async function refuseForeign(store: StockStore): Promise<void> {
 
 function monitorDeployment(ledger: Ledger, store: RedisStore, isKnown: boolean): DeploymentMonitor {
   let selling = isKnown;
+  // A server that is frozen fails in more than one way, in turn.
+  const away = new Reminder(world, ({ why, ...fields }) => {
+    const reason = String(why);
+    logger.warn("ledger does not answer", { reason, selling, ...fields, ...mendLedger(reason) });
+  });
   return new DeploymentMonitor({
     ledger,
     world,
@@ -226,8 +230,9 @@ function monitorDeployment(ledger: Ledger, store: RedisStore, isKnown: boolean):
       selling = true;
     },
     onProblem(problem) {
-      if (problem === null) logger.info("ledger answers");
-      else logger.warn("ledger does not answer", { reason: problem, selling, ...mendLedger(problem) });
+      if (problem !== null) return away.say(problem);
+      away.clear();
+      logger.info("ledger answers");
     },
   });
 }

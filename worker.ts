@@ -9,6 +9,7 @@ import { RedisReader } from "./src/redis/reader.ts";
 import { RedisStore } from "./src/redis/store.ts";
 import { openPostgres } from "./src/ledger/postgres/server.ts";
 import { openLedger } from "./src/ledger/postgres/ledger.ts";
+import { reportRedis } from "./src/compose/reports.ts";
 import type { KafkaConfig } from "./src/runtime/settings/config.ts";
 import {
   configOrExit,
@@ -26,8 +27,7 @@ import { RelayedLog } from "./src/log/relayed_log.ts";
 import { ShardConnections } from "./src/redis/shard_connections.ts";
 import { readPreviousScripts, readScript } from "./src/redis/script.ts";
 import { ClusterMap } from "./src/redis/cluster_map.ts";
-import { adviceOn } from "./src/runtime/advice.ts";
-import { createLogger, describeError } from "./src/runtime/logger.ts";
+import { createLogger } from "./src/runtime/logger.ts";
 import { notSent, startTelemetry } from "./src/observe/telemetry.ts";
 import { reportTopic, tellRelay } from "./src/worker/relay_report.ts";
 import { prepareLedger } from "./src/worker/prepare.ts";
@@ -70,10 +70,7 @@ const clusterMap = new ClusterMap(redisUrls, keySpace, {
   name,
   world,
   silenceMaxMs,
-  onError: (error) => {
-    const why = describeError(error);
-    logger.warn("redis", { error: why, mend: adviceOn("REDIS_URL", why) });
-  },
+  onError: reportRedis(world, logger),
   ...onCall,
 });
 await orExit(

@@ -4,49 +4,59 @@
  *
  * @module
  */
-import type { World } from "./world.ts";
 import type { LogFields } from "./logger.ts";
+import type { World } from "./world.ts";
 
 const repeatEveryMs = 60_000;
+/** Reasons that are told apart: the nodes of a cluster fail with one each, in turn. */
+const reasonsMax = 32;
 
 /** One condition, e.g. that a server refuses writes. */
 export class Reminder {
   readonly #world: World;
   readonly #write: (fields: LogFields) => void;
-  #why: string | undefined;
-  #writtenAtMs = 0;
+  readonly #overAfterMs: number;
+  /** Reasons, and when each was written last. */
+  readonly #written = new Map<string, number>();
+  #metAtMs = 0;
   #attempts = 0;
 
   /**
    * Writes nothing yet.
    *
    * @param write writes one line of the log; `fields` are `why` and, in a repetition, `attempts` since the last line
+   * @param overAfterMs the condition is over when it was not met for so long; left out: only {@link clear} ends it
    */
-  constructor(world: World, write: (fields: LogFields) => void) {
+  constructor(world: World, write: (fields: LogFields) => void, overAfterMs = Infinity) {
     this.#world = world;
     this.#write = write;
+    this.#overAfterMs = overAfterMs;
   }
 
   /** Whether the condition lasts. */
   get isOn(): boolean {
-    return this.#why !== undefined;
+    return this.#written.size > 0;
   }
 
   /** The condition was met again, for the reason `why`. */
   say(why: string): void {
     const nowMs = this.#world.elapsedMs();
+    if (nowMs - this.#metAtMs >= this.#overAfterMs) this.clear();
+    this.#metAtMs = nowMs;
     this.#attempts++;
-    if (why === this.#why && nowMs - this.#writtenAtMs < repeatEveryMs) return;
-    this.#write(why === this.#why ? { why, attempts: this.#attempts } : { why });
-    this.#why = why;
-    this.#writtenAtMs = nowMs;
+    const writtenAtMs = this.#written.get(why);
+    if (writtenAtMs !== undefined && nowMs - writtenAtMs < repeatEveryMs) return;
+    this.#write(writtenAtMs === undefined ? { why } : { why, attempts: this.#attempts });
+    if (this.#written.size >= reasonsMax) this.#written.clear();
+    this.#written.set(why, nowMs);
     this.#attempts = 0;
   }
 
   /** The condition is over. Returns whether there was one. */
   clear(): boolean {
     const was = this.isOn;
-    this.#why = undefined;
+    this.#written.clear();
+    this.#attempts = 0;
     return was;
   }
 }

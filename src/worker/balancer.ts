@@ -14,13 +14,15 @@
 import { ForeignLedger } from "../domain/errors.ts";
 import type { Membership, ShardLedger } from "../ledger/ledger.ts";
 import { describeError } from "../runtime/logger.ts";
+import { Reminder } from "../runtime/reminder.ts";
 import { sleep } from "../runtime/world.ts";
 import { partitionOf, shardsToTake } from "./assignment.ts";
 import { StandingMonitor } from "./standing.ts";
+import { PeerLogs } from "./peer_logs.ts";
 import { keepShard, type ShardWorkerParts } from "./shard_worker.ts";
 
 /** What a worker needs. */
-export type WorkerParts = Omit<ShardWorkerParts, "signal">;
+export type WorkerParts = Omit<ShardWorkerParts, "signal" | "interruption">;
 
 /** A running worker. */
 export interface Worker {
@@ -54,15 +56,30 @@ class Balancer {
   readonly #signal: AbortSignal;
   readonly #kept = new Map<number, Kept>();
   readonly #standing: StandingMonitor;
+  readonly #peerLogs: PeerLogs;
+  readonly #outOfSight: Reminder;
+  readonly #foreign: Reminder;
+  /** One a shard: it lasts from one lease to the next. */
+  readonly #interruptions = new Map<number, Reminder>();
 
   constructor(parts: WorkerParts, signal: AbortSignal) {
     this.#parts = parts;
     this.#standing = new StandingMonitor(parts.world, (shard) => parts.control.inspect(shard));
     this.#signal = signal;
+    this.#peerLogs = new PeerLogs(parts);
+    const { world, logger } = parts;
+    this.#outOfSight = new Reminder(
+      world,
+      ({ why, ...fields }) => logger.warn("other workers out of sight", { error: why, ...fields }),
+    );
+    this.#foreign = new Reminder(
+      world,
+      ({ why, ...fields }) => logger.error("ledger of another deployment", { error: why, ...fields }),
+    );
   }
 
   async run(): Promise<void> {
-    const { ledger, logger, world, onFailure } = this.#parts;
+    const { ledger, world, onFailure } = this.#parts;
     while (!this.#signal.aborted) {
       let membership: Membership | undefined;
       try {
@@ -71,11 +88,7 @@ class Balancer {
       } catch (error) {
         if (this.#signal.aborted) break;
         onFailure?.(error);
-        if (error instanceof ForeignLedger) {
-          logger.error("ledger of another deployment", { error: error.message });
-        } else {
-          logger.warn("other workers out of sight", { error: describeError(error) });
-        }
+        (error instanceof ForeignLedger ? this.#foreign : this.#outOfSight).say(describeError(error));
       } finally {
         await membership?.leave().catch(() => {}); // the place ends with its connection in any case
       }
@@ -90,6 +103,8 @@ class Balancer {
     while (!this.#signal.aborted) {
       const standing = this.#standing.current;
       const peers = await membership.heartbeat(standing);
+      this.#foreign.clear();
+      if (this.#outOfSight.clear()) logger.info("other workers in sight again");
       const share = partitionOf(shards, peers);
       const seen = `${share} of ${shards} shards, ${peers.workers} workers, ${standing}`;
       if (seen !== last) logger.info("share", { share: seen });
@@ -101,6 +116,8 @@ class Balancer {
       // What it has let go is for the others: taken again at once, it would stand still for another failure.
       const isLeftToOthers = standing === "suspended" && peers.workers > 1;
       const wanted = isLeftToOthers ? 0 : share - staying.length;
+      // Not awaited: a slow store must not cost the place.
+      void this.#peerLogs.check(peers.leased.filter((shard) => !this.#kept.has(shard)));
       await this.#take(shardsToTake(shards, wanted, { ...peers, leased }));
       await sleep(world, lookEveryMs, this.#signal);
     }
@@ -121,10 +138,21 @@ class Balancer {
     const { shard } = lease;
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#signal, stop.signal]);
-    const ended = keepShard(lease, { ...this.#parts, signal }).then((how) => {
-      this.#kept.delete(shard);
-      if (how === "failed") this.#standing.failed(shard);
-    });
+    const ended = keepShard(lease, { ...this.#parts, signal, interruption: this.#interruptionOf(shard) })
+      .then((how) => {
+        this.#kept.delete(shard);
+        if (how === "failed") this.#standing.failed(shard);
+      });
     this.#kept.set(shard, { stop, ended });
+  }
+
+  #interruptionOf(shard: number): Reminder {
+    const { world, logger } = this.#parts;
+    const known = this.#interruptions.get(shard) ?? new Reminder(
+      world,
+      ({ why, ...fields }) => logger.warn("shard interrupted", { shard, error: why, ...fields }),
+    );
+    this.#interruptions.set(shard, known);
+    return known;
   }
 }

@@ -13,6 +13,7 @@ import type { LogEntry } from "../domain/event.ts";
 import { LeaseLost } from "../domain/errors.ts";
 import { type Ledger, type ShardLedger } from "../ledger/ledger.ts";
 import { describeError, type Logger, traceIds } from "../runtime/logger.ts";
+import type { Reminder } from "../runtime/reminder.ts";
 import { sleep, type World } from "../runtime/world.ts";
 import { apply, type Booked, LedgerMismatch, whyNotApplied } from "./apply.ts";
 import { Compensator } from "./compensate.ts";
@@ -42,6 +43,8 @@ export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
   readonly retentionMs: number;
   /** Told of every change: lease, arming, refusal, loss. */
   readonly logger: Logger;
+  /** Logs why the shard is kept no longer although its lease was good; over when it is armed. */
+  readonly interruption: Reminder;
   /** Watches what becomes of the shard; left out = nobody does. */
   readonly watch?: WorkerObserver;
   /** Told after each commit: everything up to `seq` is in the ledger. */
@@ -84,7 +87,7 @@ export async function keepShard(ledger: ShardLedger, parts: ShardWorkerParts): P
   } catch (error) {
     if (signal.aborted) return "stopped";
     parts.onFailure?.(error);
-    logger.warn("shard interrupted", { shard, error: describeError(error) });
+    parts.interruption.say(describeError(error));
     return error instanceof LeaseLost ? "lost" : "failed";
   } finally {
     parts.watch?.released(shard);
@@ -110,6 +113,7 @@ async function hold(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void>
     switch (verdict.kind) {
       case "armed": {
         lastRefusal = "";
+        parts.interruption.clear();
         watch.verified(ledger.shard, verdict.rebuilt === "" ? "armed" : "rebuilt", 0);
         const { nonce: _, logWay, ...armed } = verdict;
         parts.logger.info("shard armed", { shard: ledger.shard, ...armed });

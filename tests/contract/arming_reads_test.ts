@@ -6,6 +6,7 @@ import { openPostgres } from "../../src/ledger/postgres/server.ts";
 import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import type { EventLog } from "../../src/log/event_log.ts";
 import { arm } from "../../src/worker/arming.ts";
+import { Reminder } from "../../src/runtime/reminder.ts";
 import { keepShard } from "../../src/worker/shard_worker.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
 import { sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
@@ -135,6 +136,7 @@ Deno.test("a shard that is refused for missing numbers does not read its log aga
     ledger: shard.ledger,
     logger: { debug() {}, info: note, warn: note, error: note },
     signal: stop.signal,
+    interruption: new Reminder(world, (fields) => note("shard interrupted", fields)),
   });
   const until = (message: string) =>
     waitFor(() => said.some(([one]) => one === message), { deadlineMs: 20_000, what: message });

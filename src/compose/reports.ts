@@ -1,0 +1,33 @@
+/**
+ * Conditions that API and worker log likewise: once, then once a minute.
+ *
+ * @module
+ */
+import { adviceOn } from "../runtime/advice.ts";
+import { describeError, type Logger } from "../runtime/logger.ts";
+import { Reminder } from "../runtime/reminder.ts";
+import type { World } from "../runtime/world.ts";
+
+/** Nobody says that a connection works again: what has failed no more for this long is over. */
+const overAfterMs = 5000;
+
+/** Logs errors of connections to Redis, with what mends them. */
+export function reportRedis(world: World, logger: Logger): (error: unknown) => void {
+  const reminder = new Reminder(
+    world,
+    ({ why, ...fields }) =>
+      logger.warn("redis", { error: why, ...fields, mend: adviceOn("REDIS_URL", String(why)) }),
+    overAfterMs,
+  );
+  return (error) => reminder.say(describeError(error));
+}
+
+/** Logs errors of the store or the ledger that no outcome names. */
+export function reportBroken(world: World, logger: Logger): (error: unknown) => void {
+  const reminder = new Reminder(
+    world,
+    ({ why, ...fields }) => logger.error("broken store", { error: why, ...fields }),
+    overAfterMs,
+  );
+  return (error) => reminder.say(describeError(error));
+}
