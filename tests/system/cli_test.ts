@@ -326,9 +326,9 @@ Deno.test("doctor says of a managed server, which refuses CONFIG, what it can te
   const databaseUrl = await sharedPostgres().freshDatabase();
   await using _stack = await startStack({ redisUrl: redis.url, databaseUrl, env: { SHARDS: "2" } });
   const env: Env = { REDIS_URL: redis.url, DATABASE_URL: databaseUrl, SHARDS: "2" };
-  const { checkResults, promises } = await json(env, 0, "doctor") as {
+  const { checkResults, guarantees } = await json(env, 0, "doctor") as {
     checkResults: { check: string; verdict: string; found: string }[];
-    promises: string[];
+    guarantees: string[];
   };
   const verdicts = Object.fromEntries(checkResults.map(({ check, verdict }) => [check, verdict]));
   assert.partialDeepStrictEqual(verdicts, {
@@ -345,7 +345,7 @@ Deno.test("doctor says of a managed server, which refuses CONFIG, what it can te
     1,
     "one row for both shards",
   );
-  const said = Object.fromEntries(promises.map((line) => [line.slice(13), line.slice(0, 13).trim()]));
+  const said = Object.fromEntries(guarantees.map((line) => [line.slice(13), line.slice(0, 13).trim()]));
   assert.deepEqual(said, {
     "no unit is sold twice, and no order counts twice within the window": "kept",
     "an answered sale survives a power cut of Redis": "OFF",

@@ -46,6 +46,7 @@ export async function requireWrites(
   verb: string,
   shards: readonly number[],
 ): Promise<void> {
+  if (shards.length === 0) return;
   const control = await context.control();
   // A server that cannot be asked at all is no such state: the verb itself says what is wrong with it.
   const refusalOf = (shard: number) => control.inspect(shard).then(({ refusal }) => refusal, () => "");
