@@ -78,7 +78,7 @@ async function claim(tx: Queries, sql: PostgresStatements, id: string, shards: n
   if (!deployment) throw new Error("Cannot read the row of deployment that was just written");
   if (deployment.shards !== shards) {
     throw new RangeError(
-      `Cannot use SHARDS=${shards} as these books were made for ${deployment.shards}: ` +
+      `Cannot use SHARDS=${shards} as this ledger was made for ${deployment.shards}: ` +
         `set SHARDS=${deployment.shards}, or rebuild the deployment under another NAMESPACE`,
     );
   }

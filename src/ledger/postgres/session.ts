@@ -134,7 +134,7 @@ export class PostgresSession implements Session {
   async tryLock(key: number): Promise<boolean> {
     const [row] = await this.query<{ locked: boolean | null }>(await readSql("try_lock.sql"), [key]);
     if (typeof row?.locked !== "boolean") {
-      throw new Error(`Cannot take lock ${key} as the books have no schema yet: prepare them first`);
+      throw new Error(`Cannot take lock ${key} as the ledger has no schema yet: prepare it first`);
     }
     return row.locked;
   }

@@ -1,0 +1,149 @@
+/**
+ * The adapters behind the verbs of the command line.
+ *
+ * @module
+ */
+import { CliConnections } from "./cli_connections.ts";
+import { createHash } from "node:crypto";
+import { userInfo } from "node:os";
+import { createApp } from "../http/app.ts";
+import type { Config } from "../runtime/settings/config.ts";
+import { limitsOf } from "../domain/limits.ts";
+import { RedisControl } from "../redis/control.ts";
+import { RedisReader } from "../redis/reader.ts";
+import { RedisStore } from "../redis/store.ts";
+import { InventoryService } from "../decide/service.ts";
+import type { StockStore } from "../decide/store.ts";
+import { KafkaTopic } from "../kafka/topic.ts";
+import type { EventLog } from "../log/event_log.ts";
+import { RedisStream } from "../redis/stream.ts";
+import { RelayedLog } from "../log/relayed_log.ts";
+import { localApi } from "../cli/context/api_request.ts";
+import { Failure } from "../cli/context/failure.ts";
+import type { CliContext, RedisCall, TopicLook } from "../cli/context/context.ts";
+import { Connection } from "../redis/connection.ts";
+import { ShardConnections } from "../redis/shard_connections.ts";
+import { adviceOn } from "../runtime/advice.ts";
+import { describeError } from "../runtime/logger.ts";
+import { realWorld as world } from "../runtime/world.ts";
+
+const replicaTimeoutMs = 1000;
+
+/** Opens nothing yet: each part is opened when a verb first asks for it. */
+export function openContext(config: Config): CliContext {
+  const parts = new CliConnections(config);
+  const { shards, namespace } = config;
+  const actor = `cli:${userInfo().username}`;
+  const keySpace = { namespace, shards };
+  const hasLedger = config.store.kind === "redis" && config.store.databaseUrl !== null;
+  const call = (connection: Connection): RedisCall => (command, ...args) => connection.call(command, ...args);
+
+  async function deployment() {
+    const found = await (await parts.ledger()).deployment();
+    if (!found) throw new Failure("Cannot use the ledger as no worker has made it yet");
+    if (found.shards !== shards) {
+      throw new Failure(`Cannot use SHARDS=${shards} as this ledger was made for ${found.shards}`, "usage");
+    }
+    return found;
+  }
+
+  async function store(): Promise<StockStore> {
+    const connections = await parts.connections();
+    const id = hasLedger ? (await deployment()).id : "";
+    return new RedisStore(connections, { ...keySpace, deployment: id }, {
+      ...limitsOf(config),
+      replicaTimeoutMs,
+      onDifferent: note,
+    });
+  }
+
+  /** The real API, with a token that lives as long as this process, whose name is the operator's. */
+  async function api() {
+    const inventory = new InventoryService(await store(), world, {
+      shards,
+      batchMax: config.batchMax,
+      callsMax: 2,
+      queueMax: config.queueMax,
+      requestTimeoutMs: config.requestTimeoutMs,
+      guaranteesOff: () => [],
+      archive: hasLedger ? await parts.ledger() : null,
+      onBroken: reportError,
+    });
+    const token = world.uuid();
+    const sha256 = createHash("sha256").update(token).digest("hex");
+    const app = createApp({
+      inventory,
+      config: {
+        ...config,
+        access: {
+          kind: "tokens",
+          tokens: [{ name: actor, scopes: ["admin", "read"], sha256, isWeak: false }],
+        },
+      },
+      world,
+      reportError,
+      deployment: () => null, // it neither sells nor issues tokens
+    });
+    return localApi(async (request) => await app.fetch(request), token);
+  }
+
+  /** The worker's way: what goes past the topic into the ledger, readers of the topic never see. */
+  async function openLog(): Promise<EventLog> {
+    const stream = new RedisStream(new ShardConnections(await parts.clusterMap(), "shard"), keySpace);
+    const kafka = config.store.kind === "redis" ? config.store.kafka : null;
+    if (kafka === null) return stream;
+    const topic = new KafkaTopic({ ...kafka, namespace, shards, onLog: () => {} });
+    return new RelayedLog({ stream, topic, deployment: (await deployment()).id, world, onEvent: () => {} });
+  }
+
+  async function topic(): Promise<TopicLook | null> {
+    const kafka = config.store.kind === "redis" ? config.store.kafka : null;
+    if (kafka === null) return null;
+    const opened = new KafkaTopic({ ...kafka, namespace, shards, onLog: () => {} });
+    try {
+      const found = await opened.inspect();
+      return found ? { kind: "found", ...found } : { kind: "missing" };
+    } catch (error) {
+      const why = describeError(error);
+      return { kind: "away", why: `${why}: ${adviceOn("KAFKA_BROKERS", why)}` };
+    } finally {
+      await opened.close();
+    }
+  }
+
+  return {
+    config,
+    world,
+    actor,
+    api,
+    store,
+    deployment,
+    async redis(shard) {
+      const connections = await parts.connections();
+      return (command, ...args) => connections.call(shard, command, ...args);
+    },
+    otherRedis: async (url) =>
+      call(await parts.once(url, () => parts.connect(url, "the other Redis"), (redis) => redis.close())),
+    control: async (limits = limitsOf(config)) =>
+      new RedisControl(await parts.connections(), {
+        ...keySpace,
+        limits,
+        world,
+        replicaTimeoutMs: config.replicaTimeoutMs,
+      }),
+    reader: async () => new RedisReader(await parts.connections(), keySpace),
+    topic,
+    log: () => parts.once("log", openLog, (log) => log.close()),
+    ledger: () => parts.ledger(),
+    books: () => parts.database(),
+    close: () => parts.close(),
+  };
+}
+
+function reportError(error: unknown): void {
+  note(`Broken: ${describeError(error)}`);
+}
+
+function note(message: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${message}\n`));
+}

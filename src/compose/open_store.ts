@@ -1,0 +1,20 @@
+/**
+ * Where an API decides, and what belongs to it.
+ *
+ * @module
+ */
+import type { StockStore } from "../decide/store.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { StopStep } from "../runtime/lifecycle.ts";
+
+/** An opened store with its ledger. */
+export interface OpenStore {
+  readonly store: StockStore;
+  readonly books: Ledger | null;
+  /** Its id; null until it is known. */
+  readonly deployment: () => string | null;
+  readonly guaranteesOff: () => readonly string[];
+  readonly stop: StopStep[];
+  /** Nothing was ever sold here, and the demo is wanted. */
+  readonly demoStock: boolean;
+}

@@ -1,0 +1,54 @@
+/**
+ * The log read through Kafka.
+ *
+ * @module
+ */
+import type { KafkaConfig } from "../runtime/settings/config.ts";
+import { KafkaTopic } from "../kafka/topic.ts";
+import type { EventLog } from "../log/event_log.ts";
+import { RelayedLog } from "../log/relayed_log.ts";
+import { logWayOf } from "../log/topic.ts";
+import { orExit } from "../runtime/lifecycle.ts";
+import { reportTopic, tellRelay } from "../worker/relay_report.ts";
+import type { Process } from "./process.ts";
+
+/** A log, and where it is read: `stream`, or the topic and its cluster; undefined while that is not known. */
+export interface NamedLog {
+  readonly log: EventLog;
+  readonly logWay: () => Promise<string | undefined>;
+}
+
+/** Relays `stream` through the topic. Does not wait for a Kafka that is away; refuses a topic of other settings. */
+export async function openTopicLog(
+  { config, world, logger, telemetry }: Process,
+  kafka: KafkaConfig,
+  stream: EventLog,
+  deployment: string,
+): Promise<NamedLog> {
+  const topic = new KafkaTopic({
+    ...kafka,
+    namespace: config.namespace,
+    shards: config.shards,
+    onLog: (message, fields) => logger.debug("kafka", { message, ...fields }),
+  });
+  await orExit(reportTopic(topic, logger));
+  const watch = telemetry?.worker;
+  const log = new RelayedLog({
+    stream,
+    topic,
+    deployment,
+    world,
+    onEvent: tellRelay(logger),
+    ...watch && {
+      onAppended: (...appended) => watch.appended(...appended),
+      onProgress: (shard, { unread }) => watch.topicRead(shard, unread),
+    },
+  });
+  let way: string | undefined;
+  const logWay = async () => {
+    // Arming has just asked the broker, so it answers; when it does not any more, the next arming notes it.
+    way ??= await topic.prepare().then(logWayOf, () => undefined);
+    return way;
+  };
+  return { log, logWay };
+}
