@@ -289,12 +289,12 @@ Deno.test("rebuild: by the worker that has the lease, and without one by itself"
 Deno.test("doctor says which promises are kept; dead letters are listed and shown", async () => {
   await using run = await deployment();
   const { env, stack } = run;
-  const healthy = await json(env, 0, "doctor") as { checkResults: { check: string; verdict: string }[] };
+  const healthy = await json(env, 0, "doctor") as { findings: { check: string; verdict: string }[] };
   const brokerless = await json({ ...env, KAFKA_BROKERS: "127.0.0.1:1" }, 1, "doctor") as typeof healthy;
-  const kafka = brokerless.checkResults.filter(({ check }) => check === "kafka");
+  const kafka = brokerless.findings.filter(({ check }) => check === "kafka");
   assert.deepEqual(kafka.map(({ verdict }) => verdict), ["bad"]);
   assert.match(JSON.stringify(kafka), /nothing listens there/);
-  const verdicts = Object.fromEntries(healthy.checkResults.map(({ check, verdict }) => [check, verdict]));
+  const verdicts = Object.fromEntries(healthy.findings.map(({ check, verdict }) => [check, verdict]));
   assert.equal(verdicts.appendfsync, "ok");
   assert.equal(verdicts.replicas, "off");
   assert.equal(verdicts.leases, "ok");
@@ -318,7 +318,7 @@ Deno.test("doctor says which promises are kept; dead letters are listed and show
     ill = JSON.parse(out);
     return code === 1;
   }, { deadlineMs: 20_000, what: "a doctor who sees that no worker is there" });
-  assert.equal(ill?.checkResults.find(({ check }) => check === "leases")?.verdict, "bad");
+  assert.equal(ill?.findings.find(({ check }) => check === "leases")?.verdict, "bad");
 });
 
 Deno.test("doctor says of a managed server, which refuses CONFIG, what it can tell and what it cannot", async () => {
@@ -326,11 +326,11 @@ Deno.test("doctor says of a managed server, which refuses CONFIG, what it can te
   const databaseUrl = await sharedPostgres().freshDatabase();
   await using _stack = await startStack({ redisUrl: redis.url, databaseUrl, env: { SHARDS: "2" } });
   const env: Env = { REDIS_URL: redis.url, DATABASE_URL: databaseUrl, SHARDS: "2" };
-  const { checkResults, guarantees } = await json(env, 0, "doctor") as {
-    checkResults: { check: string; verdict: string; found: string }[];
-    guarantees: string[];
+  const { findings, promises } = await json(env, 0, "doctor") as {
+    findings: { check: string; verdict: string; found: string }[];
+    promises: string[];
   };
-  const verdicts = Object.fromEntries(checkResults.map(({ check, verdict }) => [check, verdict]));
+  const verdicts = Object.fromEntries(findings.map(({ check, verdict }) => [check, verdict]));
   assert.partialDeepStrictEqual(verdicts, {
     version: "ok",
     "maxmemory-policy": "ok",
@@ -341,7 +341,7 @@ Deno.test("doctor says of a managed server, which refuses CONFIG, what it can te
     leases: "ok",
   });
   assert.equal(
-    checkResults.filter(({ check }) => check === "appendfsync").length,
+    findings.filter(({ check }) => check === "appendfsync").length,
     1,
     "one row for both shards",
   );

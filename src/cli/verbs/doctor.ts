@@ -31,7 +31,7 @@ export async function doctor(context: CliContext, terminal: Terminal): Promise<n
   const checkResults = looks.map(({ check, verdict, found }) => ({ check, verdict, found }));
   const sentences = Object.keys(guarantees).map((name) => sentenceOf(name as GuaranteeName, looks));
   terminal.result(
-    { checkResults, guarantees: sentences },
+    { findings: checkResults, promises: sentences },
     [table(checkResults), "", ...sentences].join("\n"),
   );
   return looks.some(({ verdict }) => verdict === "bad") ? exits.failed : exits.ok;
