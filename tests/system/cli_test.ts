@@ -345,7 +345,7 @@ Deno.test("doctor says of a managed server, which refuses CONFIG, what it can te
     1,
     "one row for both shards",
   );
-  const said = Object.fromEntries(guarantees.map((line) => [line.slice(13), line.slice(0, 13).trim()]));
+  const said = Object.fromEntries(promises.map((line) => [line.slice(13), line.slice(0, 13).trim()]));
   assert.deepEqual(said, {
     "no unit is sold twice, and no order counts twice within the window": "kept",
     "an answered sale survives a power cut of Redis": "OFF",
