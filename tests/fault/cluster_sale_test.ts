@@ -66,13 +66,14 @@ Deno.test("cluster: 50,000 orders on 12 shards over 3 masters while masters, slo
   const orders = planOrders({ seed, orders: ORDERS, skus, users: ORDERS });
   // Every other SKU is sold out on the way; the rest lasts.
   const initial = new Map(skus.map((sku, i) => [sku, Math.floor(wanted(orders, sku) * (i % 2 ? 0.4 : 1.1))]));
-  await stockUp(api, initial);
+  const history = await stockUp(api, initial);
   await using clients = new LoadClients({
     orders,
     urls: [api.url, otherApi.url],
     connections: CONNECTIONS,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     ordersPerSecondMax: ORDERS_PER_SECOND_MAX,
+    history,
   });
 
   const [first = 0, second = 0, third = 0] = [0, 4, 8].map((shard) => slots[shard]);
@@ -112,7 +113,7 @@ Deno.test("cluster: 50,000 orders on 12 shards over 3 masters while masters, slo
   const books = await readLedger({ databaseUrl }, stock, STEP_DEADLINE_MS);
   note(`${clients.ordersPerSecond} orders/s; struck:`, struck);
   note(`${clients.count("accepted")} accepted, ${clients.count("insufficient_stock")} sold out`, settled);
-  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock) }, books);
+  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, books);
   assert.equal(clients.heard.length, ORDERS);
   assert.deepEqual(books.jumps, [], "no number was lost");
   assert.equal(new Set(books.movements.map(({ shard }) => shard)).size, SHARDS, "every shard has sold");

@@ -86,6 +86,12 @@ export async function audit(
   const settled = await clients.settle();
   const stock = await stockOf(api, initial.keys());
   const books = await readLedger({ databaseUrl }, stock, DRAIN_DEADLINE_MS);
-  assertLedger({ orders: clients.orders, heard: clients.heard, initial, left: unitsOf(stock) }, books);
+  assertLedger({
+    orders: clients.orders,
+    heard: clients.heard,
+    initial,
+    left: unitsOf(stock),
+    history: clients.history,
+  }, books);
   return { settled, books };
 }

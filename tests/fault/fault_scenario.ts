@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { assertLedger, type Books, readLedger, stockOf, stockUp, unitsOf } from "../system/books.ts";
 import { type Heard, LoadClients } from "../system/load_clients.ts";
+import { HistoryRecorder } from "../system/recorder.ts";
 import { type Order, planOrders, runSeed, wanted } from "../system/plan.ts";
 import type { Env, Service } from "../system/stack.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
@@ -36,6 +37,7 @@ export class FaultScenario {
   readonly #initial: ReadonlyMap<string, number>;
   readonly #heard = new Map<string, Heard>();
   readonly #acts = new Set<LoadClients>();
+  #history = new HistoryRecorder();
   #next = 0;
 
   private constructor(options: ScenarioOptions) {
@@ -52,7 +54,7 @@ export class FaultScenario {
   static async open(options: ScenarioOptions): Promise<FaultScenario> {
     const scenario = new FaultScenario(options);
     note(`seed ${scenario.seed}`);
-    await stockUp(options.api, scenario.#initial);
+    scenario.#history = await stockUp(options.api, scenario.#initial);
     return scenario;
   }
 
@@ -85,10 +87,13 @@ export class FaultScenario {
     this.#next = this.#plan.indexOf(order) + 1;
     const startMs = performance.now();
     await waitFor(async () => {
-      const { status, body } = await post(this.#options.api, order);
+      const { status, replayed, body } = await this.#history.deduct(
+        order,
+        () => post(this.#options.api, order),
+      );
       if (status !== 200) throw new Error(`heard ${status}: ${JSON.stringify(body)}`);
       const { new_stock: newStock, seq } = body as { new_stock: number; seq: number };
-      this.#heard.set(order.orderId, { kind: "accepted", newStock, seq, replayed: false });
+      this.#heard.set(order.orderId, { kind: "accepted", newStock, seq, replayed });
       return true;
     }, { deadlineMs: SOLD_DEADLINE_MS, what: "a sale" }).catch((error) => {
       throw new Error(`${error.message}: ${error.cause}`, { cause: error });
@@ -118,13 +123,17 @@ export class FaultScenario {
     const books = await this.booked();
     const heard = this.#plan.map(({ orderId }) => this.#heard.get(orderId));
     const left = await this.left();
-    assertLedger({ orders: this.#plan, heard, initial: this.#initial, left }, books);
+    assertLedger({ orders: this.#plan, heard, initial: this.#initial, left, history: this.#history }, books);
     return books;
   }
 
   #stage(orders: readonly Order[], connections: number): LoadClients {
     const urls = [this.#options.api.url];
-    const clients = new LoadClients({ orders, urls, connections, requestTimeoutMs: REQUEST_TIMEOUT_MS });
+    const clients = new LoadClients({
+      ...{ orders, urls, connections },
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      history: this.#history,
+    });
     this.#acts.add(clients);
     return clients;
   }

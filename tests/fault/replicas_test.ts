@@ -159,7 +159,7 @@ Deno.test("replicas: two masters of a shard at once, each with an API of its own
   const old = await cluster.ownerOf(slot);
   await untilReplicated(old);
   const initial = new Map([["sku", 60]]);
-  await stockUp(api, initial);
+  const history = await stockUp(api, initial);
   const successor = cluster.node(cluster.nodes.indexOf(old) + 3);
 
   // It has forgotten the others, so they cannot tell it anything: it goes on as the master of its slots, and an
@@ -172,14 +172,18 @@ Deno.test("replicas: two masters of a shard at once, each with an API of its own
   const heard = new Map<Order, Heard>();
   const order = (index: number): Order => ({ orderId: `o-${index}`, userId: "u", sku: "sku", amount: 1 });
   const send = async (where: Service, what: Order) => {
-    const { status, body } = await where.post("/api/v1/inventory/deduct", {
-      order_id: what.orderId,
-      user_id: what.userId,
-      sku: what.sku,
-      amount: what.amount,
-    });
+    const { status, replayed, body } = await history.deduct(
+      what,
+      () =>
+        where.post("/api/v1/inventory/deduct", {
+          order_id: what.orderId,
+          user_id: what.userId,
+          sku: what.sku,
+          amount: what.amount,
+        }),
+    );
     const last: Heard = status === 200
-      ? { kind: "accepted", newStock: Number(body.new_stock), seq: Number(body.seq), replayed: false }
+      ? { kind: "accepted", newStock: Number(body.new_stock), seq: Number(body.seq), replayed }
       : status === 409
       ? { kind: "refused", code: String(body.code), available: Number(body.available) }
       : { kind: "unknown", code: String(body.code) };
@@ -215,7 +219,7 @@ Deno.test("replicas: two masters of a shard at once, each with an API of its own
   const stock = await stockOf(api, ["sku"]);
   const books = await readLedger({ databaseUrl }, stock);
   const orders = [...heard.keys()];
-  assertLedger({ orders, heard: [...heard.values()], initial, left: unitsOf(stock) }, books);
+  assertLedger({ orders, heard: [...heard.values()], initial, left: unitsOf(stock), history }, books);
   assert.equal(stock.get("sku")?.available, 60 - 41);
 });
 

@@ -72,12 +72,13 @@ Deno.test("a rush of 90,000 orders while worker, API, Redis and PostgreSQL are k
 
   const orders = mostlyHot(planOrders({ seed, orders: ORDERS, skus: SKUS, users: 8000 }));
   const initial = new Map(STOCK_SHARES.map(([sku, share]) => [sku, Math.floor(wanted(orders, sku) * share)]));
-  await stockUp(api, initial);
+  const history = await stockUp(api, initial);
   await using clients = new LoadClients({
     orders,
     urls: [api.url],
     connections: CONNECTIONS,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    history,
   });
   const rush = clients.rush();
   const struck: string[] = [];
@@ -106,7 +107,7 @@ Deno.test("a rush of 90,000 orders while worker, API, Redis and PostgreSQL are k
   });
   note(`${clients.ordersPerSecond} orders/s; orders struck or sold meanwhile:`, struck);
   note(`${clients.count("accepted")} accepted, ${clients.count("insufficient_stock")} sold out`, settled);
-  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock) }, books);
+  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, books);
   assert.equal(clients.heard.length, ORDERS);
   assert.deepEqual([...new Set(unitsOf(stock).values())], [0], "the last units were sold too");
   assert.deepEqual(books.jumps, [], "no number was lost");

@@ -9,6 +9,7 @@ import { waitFor } from "../../tools/servers/wait.ts";
 import { assertLedger, type Books, readLedger, stockOf, stockUp, unitsOf } from "../system/books.ts";
 import type { Heard } from "../system/load_clients.ts";
 import type { Order } from "../system/plan.ts";
+import { HistoryRecorder } from "../system/recorder.ts";
 import type { Service } from "../system/stack.ts";
 
 /** A sale every 20 ms tells a pause to that, and leaves the cores to the servers. */
@@ -32,6 +33,7 @@ export class Sale implements AsyncDisposable {
   readonly #orders: Order[] = [];
   readonly #heard: Heard[] = [];
   readonly #soldAtMs = new Map<string, number[]>();
+  #history = new HistoryRecorder();
   #stopped = false;
   #buyers: Promise<unknown> = Promise.resolve();
 
@@ -43,7 +45,7 @@ export class Sale implements AsyncDisposable {
   /** Makes the stock and begins to buy. */
   static async open(options: SaleOptions): Promise<Sale> {
     const sale = new Sale(options);
-    await stockUp(options.api, sale.#initial);
+    sale.#history = await stockUp(options.api, sale.#initial);
     sale.#buyers = Promise.all(options.skus.map((sku) => sale.#buy(sku)));
     for (const sku of options.skus) await sale.sells(sku, SETTLE_DEADLINE_MS);
     return sale;
@@ -93,7 +95,7 @@ export class Sale implements AsyncDisposable {
     for (const index of open) {
       const order = this.#orders[index];
       if (!order) continue;
-      await waitFor(async () => (this.#heard[index] = await send(api, order)).kind !== "unknown", {
+      await waitFor(async () => (this.#heard[index] = await this.#send(api, order)).kind !== "unknown", {
         deadlineMs: SETTLE_DEADLINE_MS,
         what: `an answer to ${order.orderId}`,
       });
@@ -101,7 +103,7 @@ export class Sale implements AsyncDisposable {
     const stock = await stockOf(api, skus);
     const books = await readLedger({ databaseUrl }, stock, BOOKED_DEADLINE_MS);
     const [orders, heard, initial, left] = [this.#orders, this.#heard, this.#initial, unitsOf(stock)];
-    assertLedger({ orders, heard, initial, left }, books);
+    assertLedger({ orders, heard, initial, left, history: this.#history }, books);
     return books;
   }
 
@@ -124,20 +126,22 @@ export class Sale implements AsyncDisposable {
       const order = { orderId: `${sku}-${i}`, userId: `user-${sku}-${i}`, sku, amount: 1 };
       const index = this.#orders.push(order) - 1;
       this.#heard[index] = { kind: "unknown", code: "on its way" };
-      const heard = this.#heard[index] = await send(this.#options.api, order);
+      const heard = this.#heard[index] = await this.#send(this.#options.api, order);
       if (heard.kind === "accepted") times.push(performance.now());
       await sleep(PAUSE_MS);
     }
   }
-}
 
-async function send(api: Service, { orderId, userId, sku, amount }: Order): Promise<Heard> {
-  const order = { order_id: orderId, user_id: userId, sku, amount };
-  const { status, body } = await api.post("/api/v1/inventory/deduct", order);
-  if (status === 200) {
-    const replayed = body.replayed === true;
-    return { kind: "accepted", newStock: Number(body.new_stock), seq: Number(body.seq), replayed };
+  async #send(api: Service, order: Order): Promise<Heard> {
+    const { orderId, userId, sku, amount } = order;
+    const { status, replayed, body } = await this.#history.deduct(
+      order,
+      () => api.post("/api/v1/inventory/deduct", { order_id: orderId, user_id: userId, sku, amount }),
+    );
+    if (status === 200) {
+      return { kind: "accepted", newStock: Number(body.new_stock), seq: Number(body.seq), replayed };
+    }
+    if (status === 503) return { kind: "unknown", code: String(body.code) };
+    return { kind: "refused", code: String(body.code), available: Number(body.available) };
   }
-  if (status === 503) return { kind: "unknown", code: String(body.code) };
-  return { kind: "refused", code: String(body.code), available: Number(body.available) };
 }

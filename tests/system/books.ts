@@ -10,6 +10,7 @@ import { withConnection } from "../../tools/servers/database.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import type { Heard } from "./load_clients.ts";
 import type { Order } from "./plan.ts";
+import { HistoryRecorder } from "./recorder.ts";
 import type { Service } from "./stack.ts";
 
 /** The ledger's tables, as far as an auditor reads them. */
@@ -25,9 +26,15 @@ export interface Books {
   readonly movements: readonly {
     readonly shard: number;
     readonly seq: number;
+    readonly kind: string;
+    readonly order_id: string;
+    readonly user_id: string;
+    readonly reference: string;
     readonly sku: string;
     readonly delta: number;
+    readonly reserved_delta: number;
     readonly available_after: number;
+    readonly reserved_after: number;
   }[];
   readonly stock: readonly { readonly sku: string; readonly available: number; readonly reserved: number }[];
   readonly cursors: readonly { readonly shard: number; readonly seq: number }[];
@@ -44,12 +51,14 @@ export interface Sale {
   readonly initial: ReadonlyMap<string, number>;
   /** Units of each SKU after it, as the API says. */
   readonly left: ReadonlyMap<string, number>;
+  /** All that clients called and heard. */
+  readonly history: HistoryRecorder;
 }
 
 /** Enough violations to see what is wrong. */
 const VIOLATIONS_SHOWN = 10;
 
-/** Asserts that the sale and the ledger agree to the unit. */
+/** Asserts that the sale and the ledger agree to the unit, and that the history of the sale breaks no rule. */
 export function assertLedger(sale: Sale, books: Books): void {
   const violations = [
     ...undecided(sale),
@@ -60,6 +69,7 @@ export function assertLedger(sale: Sale, books: Books): void {
     ...books.deadLetters > 0 ? [`${books.deadLetters} dead letters`] : [],
   ];
   assert.deepEqual(violations.slice(0, VIOLATIONS_SHOWN), [], `${violations.length} violations`);
+  sale.history.assertHolds(books);
 }
 
 function undecided({ orders, heard }: Sale): string[] {
@@ -150,15 +160,17 @@ function sums(pairs: readonly (readonly [string, number])[]): Map<string, number
   return sum;
 }
 
-/** Makes every SKU with its units, by one adjustment each. */
-export async function stockUp(api: Service, initial: ReadonlyMap<string, number>): Promise<void> {
+/** Makes every SKU with its units, by one adjustment each. Returns the history that begins with them. */
+export async function stockUp(api: Service, initial: ReadonlyMap<string, number>): Promise<HistoryRecorder> {
+  const history = new HistoryRecorder();
   for (const [sku, delta] of initial) {
-    const { status, body } = await api.post(`/api/v1/inventory/${sku}/adjustments`, {
-      adjustment_id: `initial-${sku}`,
-      delta,
+    const adjustment_id = `initial-${sku}`;
+    const { status, body } = await history.adjust(adjustment_id, sku, delta, () => {
+      return api.post(`/api/v1/inventory/${sku}/adjustments`, { adjustment_id, delta });
     });
     assert.equal(status, 201, JSON.stringify(body));
   }
+  return history;
 }
 
 /** What the API says of each SKU. */
@@ -241,7 +253,8 @@ function statements(schema: string) {
   return {
     lines: `select order_id, sku, user_id, amount::int, new_stock::int, seq::int from ${schema}.order_lines`,
     movements:
-      `select shard, seq::int, sku, delta::int, available_after::int from ${schema}.movements order by shard, seq`,
+      `select shard, seq::int, kind, order_id, user_id, reference, sku, delta::int, reserved_delta::int,
+        available_after::int, reserved_after::int from ${schema}.movements order by shard, seq, line`,
     stock: `select sku, available::int, reserved::int from ${schema}.stock`,
     cursors: `select shard, seq::int from ${schema}.log_cursor order by shard`,
     jumps: `select shard, from_seq::int, to_seq::int from ${schema}.log_jumps`,

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { assertLedger, type Books, type Sale } from "./books.ts";
 import type { Heard } from "./load_clients.ts";
+import { HistoryRecorder } from "./recorder.ts";
 
 const orders = [
   { orderId: "o1", userId: "u1", sku: "sku", amount: 2 },
@@ -19,7 +20,29 @@ const heard: Heard[] = [
   accepted(1, 3),
   { kind: "refused", code: "insufficient_stock", available: 1 },
 ];
-const sale: Sale = { orders, heard, initial: new Map([["sku", 5]]), left: new Map([["sku", 1]]) };
+const sale: Sale = {
+  orders,
+  heard,
+  initial: new Map([["sku", 5]]),
+  left: new Map([["sku", 1]]),
+  history: await recorded(),
+};
+
+/** The same orders as they were called and answered. */
+async function recorded(): Promise<HistoryRecorder> {
+  const history = new HistoryRecorder();
+  for (const [index, order] of orders.entries()) {
+    await history.deduct(order, () => Promise.resolve(answer(index)));
+  }
+  return history;
+}
+
+function answer(index: number) {
+  const last = heard[index];
+  return last?.kind === "accepted"
+    ? { status: 200, replayed: false, body: { new_stock: last.newStock, seq: last.seq } }
+    : { status: 409, replayed: false, body: { code: "insufficient_stock", sku: "sku", available: 1 } };
+}
 
 const line = (id: string, user: string, new_stock: number, seq: number) => ({
   order_id: id,
@@ -32,9 +55,15 @@ const line = (id: string, user: string, new_stock: number, seq: number) => ({
 const movement = (seq: number, delta: number, available_after: number) => ({
   shard: 0,
   seq,
+  kind: seq === 1 ? "create" : "deduct",
+  order_id: seq === 1 ? "initial" : `o${seq - 1}`,
+  user_id: seq === 1 ? "" : `u${seq - 1}`,
+  reference: "",
   sku: "sku",
   delta,
   available_after,
+  reserved_delta: 0,
+  reserved_after: 0,
 });
 const lines = [line("o1", "u1", 3, 2), line("o2", "u2", 1, 3)];
 const movements = [movement(1, 5, 5), movement(2, -2, 3), movement(3, -2, 1)];
@@ -111,6 +140,24 @@ const faults: readonly { what: string; sale?: Partial<Sale>; books?: Partial<Boo
   },
   { what: "a dead letter", books: { deadLetters: 1 }, says: /1 dead letters/ },
 ];
+
+Deno.test("assertLedger() finds a history that breaks a rule, and keeps it in a file", async () => {
+  const history = await recorded();
+  const [order = assert.fail()] = orders;
+  const refused = {
+    status: 409,
+    replayed: false,
+    body: { code: "insufficient_stock", sku: "sku", available: 1 },
+  };
+  await history.deduct(order, () => Promise.resolve(refused));
+  assert.throws(() => assertLedger({ ...sale, history }, books), (error: Error & { actual?: unknown }) => {
+    assert.match(JSON.stringify(error.actual), /replay_differs: deduct of o1: accepted, and then refused/);
+    const file = /kept in (\S+)$/m.exec(error.message)?.[1] ?? assert.fail(error.message);
+    assert.match(Deno.readTextFileSync(file), /^{"type":"history"/);
+    Deno.removeSync(file);
+    return true;
+  });
+});
 
 for (const fault of faults) {
   Deno.test(`assertBooks() finds ${fault.what}`, () => {

@@ -120,10 +120,10 @@ Deno.test("worker: a takeover in the middle of a rush stops no sale and loses no
   const { holder, other } = await leaseholder(stack);
   const skus = ["hot-1", "hot-2", "hot-3", "hot-4"];
   const initial = new Map(skus.map((sku) => [sku, 1_000_000]));
-  await stockUp(stack.api, initial);
+  const history = await stockUp(stack.api, initial);
   const orders = planOrders({ seed, orders: 300_000, skus, users: 300_000 });
   // Few buyers: the rush must last until somebody has taken over.
-  await using clients = new LoadClients({ orders, urls: [stack.api.url], connections: 8 });
+  await using clients = new LoadClients({ orders, urls: [stack.api.url], connections: 8, history });
   const rush = clients.rush();
   await clients.answeredAtLeast(2000);
   const ms = await takeoverMs(holder, other, ["SIGTERM"]);
@@ -136,6 +136,6 @@ Deno.test("worker: a takeover in the middle of a rush stops no sale and loses no
   const books = await readLedger({ databaseUrl }, stock);
   // deno-lint-ignore no-console -- the seed repeats the run
   console.log(`seed ${seed}, ${clients.ordersPerSecond} orders/s: taken over in ${ms} ms`);
-  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock) }, books);
+  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, books);
   assert.equal(clients.count("unknown"), 0, "selling goes on while nobody has the lease");
 });

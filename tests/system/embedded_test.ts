@@ -79,7 +79,7 @@ Deno.test("kill -9 in the middle of a rush, three times: every answered order is
     `accepted ${clients.count("accepted")}`,
   );
   note(`ready in ${startEmptyMs} ms on an empty folder, in ${startsMs} ms on an existing one`);
-  assertLedger({ orders, heard: clients.heard, initial, left }, books);
+  assertLedger({ orders, heard: clients.heard, initial, left, history: clients.history }, books);
   assert.ok(strikes.every((lost) => lost > 0), "each kill has hit orders on their way");
   assert.ok(clients.count("insufficient_stock") > 0, "the stock was too little");
   assert.ok(startEmptyMs < START_EMPTY_MAX_MS, `${startEmptyMs} ms on an empty folder`);
@@ -117,7 +117,7 @@ Deno.test("SIGTERM in the middle of a rush: nothing was sold without an answer",
   assert.equal((await service.stop()).code, 0);
   // An order that was still on the wire may be lost; it must not have been sold.
   const heard = clients.heard.map((last) => last.kind === "unknown" ? undefined : last);
-  assertLedger({ orders, heard, initial, left }, await readFolder(folder));
+  assertLedger({ orders, heard, initial, left, history: clients.history }, await readFolder(folder));
 });
 
 Deno.test("a second process on the same folder is refused in one line, and the first sells on", async () => {

@@ -41,7 +41,7 @@ Deno.test("the whole picture: 50,000 orders while broker, master, worker, API an
   const orders = planOrders({ seed, orders: CALM_ORDERS + ORDERS, skus, users: CALM_ORDERS + ORDERS });
   // Every other SKU is sold out on the way; the rest lasts.
   const initial = new Map(skus.map((sku, i) => [sku, Math.floor(wanted(orders, sku) * (i % 2 ? 0.5 : 1.1))]));
-  await stockUp(stack.api, initial);
+  const history = await stockUp(stack.api, initial);
   const clientsOf = (some: typeof orders) =>
     new LoadClients({
       orders: some,
@@ -50,6 +50,7 @@ Deno.test("the whole picture: 50,000 orders while broker, master, worker, API an
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
       ordersPerSecondMax: ORDERS_PER_SECOND_MAX,
       declaresFirst: true,
+      history,
     });
 
   await using calm = clientsOf(orders.slice(0, CALM_ORDERS));
@@ -67,7 +68,7 @@ Deno.test("the whole picture: 50,000 orders while broker, master, worker, API an
   const books = await readLedger({ databaseUrl }, stock, STEP_DEADLINE_MS);
   report(seed, table, calm, clients, acceptedAtOnce, settled);
   const heard = [...calm.heard, ...clients.heard];
-  assertLedger({ orders, heard, initial, left: unitsOf(stock) }, books);
+  assertLedger({ orders, heard, initial, left: unitsOf(stock), history }, books);
   assert.equal(heard.length, CALM_ORDERS + ORDERS);
   assert.deepEqual(books.jumps, [], "no number was lost");
   assert.equal(new Set(books.movements.map(({ shard }) => shard)).size, SHARDS, "every shard has sold");

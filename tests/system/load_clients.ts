@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { ConnectionLost, type HttpAnswer, HttpConnection } from "./http_connection.ts";
 import type { Order } from "./plan.ts";
+import { HistoryRecorder } from "./recorder.ts";
 
 /** What a buyer heard last. */
 export type Heard =
@@ -30,6 +31,8 @@ export interface CrowdOptions {
   readonly ordersPerSecondMax?: number;
   /** Whether each order's first attempt is declared as one (`Order-Attempt: 1`); not when left out. */
   readonly declaresFirst?: boolean;
+  /** Where every attempt is recorded; a history of its own when left out. */
+  readonly history?: HistoryRecorder;
 }
 
 /** What settling found out. */
@@ -56,6 +59,8 @@ const REQUEST_TIMEOUT_MS = 2_000;
 /** Sends every order of a plan once, then settles. Disposing of it ends the rush. */
 export class LoadClients implements AsyncDisposable {
   readonly orders: readonly Order[];
+  /** Every attempt and its answer. */
+  readonly history: HistoryRecorder;
   /** What was heard of each order, in the order of {@link LoadClients.orders}. */
   readonly heard: Heard[] = [];
   /** From the first order to the last answer. */
@@ -84,6 +89,8 @@ export class LoadClients implements AsyncDisposable {
     this.#requestTimeoutMs = requestTimeoutMs;
     this.#ordersPerSecondMax = options.ordersPerSecondMax ?? Infinity;
     this.#firstHeaders = declaresFirst ? { "order-attempt": "1" } : {};
+    this.history = options.history ?? new HistoryRecorder();
+    if (declaresFirst) this.history.declareFirst();
   }
 
   /** Orders that were sent and answered, or lost. */
@@ -169,7 +176,7 @@ export class LoadClients implements AsyncDisposable {
   }
 
   async #buy(buyer: number): Promise<void> {
-    using client = new Client(this.#urls, buyer);
+    using client = new Client(this.#urls, buyer, this.history);
     const startedMs = performance.now();
     const untilMs = startedMs + RUN_DEADLINE_MS;
     for (;;) {
@@ -211,7 +218,7 @@ export class LoadClients implements AsyncDisposable {
   async #inTurn(items: readonly number[], work: (client: Client, item: number) => Promise<void>) {
     let next = 0;
     await this.#together(async (buyer) => {
-      using client = new Client(this.#urls, buyer);
+      using client = new Client(this.#urls, buyer, this.history);
       for (let item = items[next++]; item !== undefined; item = items[next++]) await work(client, item);
     });
   }
@@ -240,12 +247,14 @@ export class LoadClients implements AsyncDisposable {
 /** A buyer's connection, opened again after a loss at the next API in turn. */
 class Client implements Disposable {
   readonly #urls: readonly string[];
+  readonly #history: HistoryRecorder;
   #turn: number;
   #connection: HttpConnection | undefined;
 
-  constructor(urls: readonly string[], turn: number) {
+  constructor(urls: readonly string[], turn: number, history: HistoryRecorder) {
     this.#urls = urls;
     this.#turn = turn;
+    this.#history = history;
   }
 
   /** Connects unless it is connected, and tries again until it can, or `enough` says that it need not. */
@@ -262,12 +271,13 @@ class Client implements Disposable {
     }
   }
 
-  async send({ orderId, userId, sku, amount }: Order, headers: Headers = {}): Promise<Heard> {
+  async send(order: Order, headers: Headers = {}): Promise<Heard> {
     const connection = this.#connection;
     assert.ok(connection, "not connected");
     try {
-      const order = { order_id: orderId, user_id: userId, sku, amount };
-      return toHeard(await connection.post(PATH, order, headers));
+      const { orderId, userId, sku, amount } = order;
+      const body = { order_id: orderId, user_id: userId, sku, amount };
+      return toHeard(await this.#history.deduct(order, () => connection.post(PATH, body, headers)));
     } catch (error) {
       if (!(error instanceof ConnectionLost)) throw error;
       return { kind: "unknown", code: "connection_lost" };

@@ -28,12 +28,13 @@ Deno.test("nginx: API processes killed in a rush of 20,000 orders cost no buyer 
   const skus = ["hot-1", "hot-2", "hot-3", "hot-4"];
   const orders = planOrders({ seed, orders: ORDERS, skus, users: 8000 });
   const initial = new Map(skus.map((sku) => [sku, Math.floor(wanted(orders, sku) / 3)]));
-  await stockUp(stack.api, initial);
+  const history = await stockUp(stack.api, initial);
   await using clients = new LoadClients({
     orders,
     urls: [nginx.url],
     connections: CONNECTIONS,
     declaresFirst: true,
+    history,
   });
   const rush = clients.rush();
   const inFlight: number[] = [];
@@ -70,7 +71,7 @@ Deno.test("nginx: API processes killed in a rush of 20,000 orders cost no buyer 
   );
   assert.ok(hidden > 0, "a killed process had accepted an order and not answered it");
   assert.equal(settled.unknown, 0, "no buyer was left without an answer");
-  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock) }, books);
+  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, books);
   assert.deepEqual([...new Set(unitsOf(stock).values())], [0], "the last units were sold too");
   assert.ok(clients.count("insufficient_stock") > ORDERS / 4, "the stock was too little");
 });

@@ -32,8 +32,13 @@ for (
     const orders = planOrders({ seed, orders: ORDERS, skus, users: 8000 });
     // A third of what is wanted: sold out in the middle of the rush, with thousands of orders to come.
     const initial = new Map(skus.map((sku) => [sku, Math.floor(wanted(orders, sku) / 3)]));
-    await stockUp(stack.api, initial);
-    await using clients = new LoadClients({ orders, urls: [stack.api.url], connections: CONNECTIONS });
+    const history = await stockUp(stack.api, initial);
+    await using clients = new LoadClients({
+      orders,
+      urls: [stack.api.url],
+      connections: CONNECTIONS,
+      history,
+    });
     await clients.rush();
     const settled = await clients.settle();
 
@@ -45,7 +50,7 @@ for (
         `${clients.count("insufficient_stock")} sold out, ${clients.count("rate_limited")} limited`,
       settled,
     );
-    assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock) }, books);
+    assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, books);
     assert.equal(new Set([...stock.values()].map(({ shard }) => shard)).size, shards, "every shard has sold");
     assert.equal(settled.unknown, 0, "nothing failed, so every order had its answer at once");
     assert.ok(clients.count("insufficient_stock") > ORDERS / 4, "the stock was too little");

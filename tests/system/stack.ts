@@ -42,6 +42,14 @@ const UNSET: Env = {
   OTEL_DENO: "false", // Deno reads it too, and warns about an empty one
 };
 
+/** What an API answers to a command. */
+export interface Answer {
+  readonly status: number;
+  /** It carried `Idempotency-Replayed: true`. */
+  readonly replayed: boolean;
+  readonly body: Record<string, unknown>;
+}
+
 /** How a process ended by itself. */
 export interface Ended {
   readonly code: number;
@@ -181,26 +189,23 @@ export class Service implements AsyncDisposable {
   }
 
   /** `POST` of JSON, whatever the status. */
-  post(path: string, body: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
+  post(path: string, body: unknown): Promise<Answer> {
     return this.#send("POST", path, body);
   }
 
   /** `PUT` of JSON, whatever the status. */
-  put(path: string, body: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
+  put(path: string, body: unknown): Promise<Answer> {
     return this.#send("PUT", path, body);
   }
 
-  async #send(
-    method: string,
-    path: string,
-    body: unknown,
-  ): Promise<{ status: number; body: Record<string, unknown> }> {
+  async #send(method: string, path: string, body: unknown): Promise<Answer> {
     const response = await fetch(this.url + path, {
       method,
       headers: { "content-type": "application/json", ...this.#access() },
       body: JSON.stringify(body),
     });
-    return { status: response.status, body: await response.json() };
+    const replayed = response.headers.get("idempotency-replayed") === "true";
+    return { status: response.status, replayed, body: await response.json() };
   }
 
   /** Waits until the API can decide orders. */
