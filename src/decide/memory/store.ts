@@ -249,7 +249,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     if (unchanged) {
       const { deployment, shards, epoch } = arming;
       Object.assign(slot, { deployment, shards, epoch, armed: true, token: "" });
-      slot.shard.applied = arming.applied;
+      slot.shard.applied = Math.max(slot.shard.applied, arming.applied);
       slot.shard.limits = this.limits;
     }
     return Promise.resolve(unchanged);
