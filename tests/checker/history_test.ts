@@ -92,6 +92,7 @@ Deno.test("a correct history passes, and unknown outcomes are applied or stay op
     replayed: 1,
     refused: 2,
     read: 1,
+    declaredLost: 0,
     unknownApplied: 1,
     unknownOpen: 1,
   });
@@ -336,6 +337,22 @@ Deno.test("nothing is said of refusals at numbers that the log lost", () => {
   ];
   const { violations, undecidable } = checkHistory(lines.map((line) => JSON.stringify(line)));
   assert.deepEqual([violations, undecidable], [[], 1]);
+});
+
+Deno.test("an order that was accepted at a lost number may be decided anew, and is counted", () => {
+  const { o1, o2 } = operations;
+  const lines = [
+    header,
+    ...[operations.stock, o1, o2],
+    operation("deduct", "o2", [20, 21], { ...units(2), ...accepted(4, 1) }),
+    movements.stock,
+    movements.o1,
+    movement(4, "deduct", "o2", -2, 1),
+    { type: "lost", shard: 0, from_seq: 2, to_seq: 3 },
+    { ...cursor, seq: 4 },
+  ];
+  const { violations, outcomes } = checkHistory(lines.map((line) => JSON.stringify(line)));
+  assert.deepEqual([violations, outcomes.declaredLost], [[], 1]);
 });
 
 Deno.test("a correction stands behind the last number, under the same one", () => {

@@ -19,6 +19,12 @@ export async function digest(redis: RedisServer): Promise<string> {
   return await redis.cli("DEBUG", "DIGEST-VALUE", ...names);
 }
 
+/** The same without `meta`: stock, orders, limits and log. A shard that only lost its right to sell has it unchanged. */
+export async function soldDigest(redis: RedisServer): Promise<string> {
+  const names = keyNames.filter((name) => name !== "meta").map((name) => `{inventory:0}:${name}`);
+  return await redis.cli("DEBUG", "DIGEST-VALUE", ...names);
+}
+
 /** Epoch and last number issued. */
 export async function position(redis: RedisServer): Promise<{ epoch: number; seq: number }> {
   const [epoch, seq] = (await redis.cli("HMGET", META, "epoch", "seq")).split("\n");

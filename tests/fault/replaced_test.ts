@@ -9,7 +9,7 @@ import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { Service, type Stack, startStack } from "../system/stack.ts";
 import { startForwarder } from "./forwarder.ts";
-import { clientsNamed, digest, DIGESTIBLE, untilTold } from "./redis_state.ts";
+import { clientsNamed, digest, DIGESTIBLE, position, soldDigest, untilTold } from "./redis_state.ts";
 import { FaultScenario, note, SCENARIO_ENV } from "./fault_scenario.ts";
 
 const ORDERS_AN_ACT = 200;
@@ -45,14 +45,21 @@ for (const fresh of [undefined, "worker"] as const) {
     await scenario.untilSold();
     await scenario.sell(ORDERS_AN_ACT);
     await scenario.booked();
-    const leftBehind = await digest(first);
+    const leftBehind = await soldDigest(first);
 
     if (fresh) await stack.worker.kill();
     forwarder.redirect(first.port);
     if (fresh) {
+      // Before the API is connected the probes would reach nothing.
+      await waitFor(async () => await clientsNamed(first, "inventory-api") > 0, {
+        deadlineMs: STEP_DEADLINE_MS,
+        what: "an API that is connected to the first server",
+      });
       const clients = scenario.act(PROBES);
       await clients.rush();
-      assert.equal(await digest(first), leftBehind, "it sold though its successor was armed after it");
+      assert.equal(await soldDigest(first), leftBehind, "it sold though its successor was armed after it");
+      const seen = Number(await first.cli("HGET", "{inventory:0}:meta", "epoch_seen"));
+      assert.equal(seen, (await position(second)).epoch, "a caller of the newer epoch has asked it");
       await stack.worker.restart();
       await clients.settle();
     }
@@ -61,7 +68,7 @@ for (const fresh of [undefined, "worker"] as const) {
     assert.ok(ms < SELLING_AGAIN_MAX_MS, `${ms} ms until the next sale`);
     await scenario.sell(ORDERS_AN_ACT);
     await scenario.audit();
-    assert.notEqual(await digest(first), leftBehind, "nothing was sold from it: it was not struck");
+    assert.notEqual(await soldDigest(first), leftBehind, "nothing was sold from it: it was not struck");
   });
 }
 

@@ -15,6 +15,8 @@ export interface Outcomes {
   replayed: number;
   refused: number;
   read: number;
+  /** Accepted at numbers that the log declares lost. The same order may have been decided anew since. */
+  declaredLost: number;
   /** Operations without an answer whose effect is in the log. */
   unknownApplied: number;
   /** Operations without an answer of which the log shows nothing: they stay open. */
@@ -69,6 +71,7 @@ export class Answers {
     replayed: 0,
     refused: 0,
     read: 0,
+    declaredLost: 0,
     unknownApplied: 0,
     unknownOpen: 0,
   };
@@ -100,6 +103,12 @@ export class Answers {
     return this.#log.skusOf(operation).map((sku) => effectKey(call, id, reference, sku) ?? "");
   }
 
+  /** Accepted, and the log declares the number lost. */
+  #isLost(operation: Operation): boolean {
+    const { answer } = operation;
+    return answer.kind === "accepted" && this.#log.isLost(this.#log.skusOf(operation)[0] ?? "", answer.seq);
+  }
+
   /** The event that an operation asked for. */
   #note(operation: Operation): void {
     const { call, answer, calledMs, returnedMs } = operation;
@@ -109,7 +118,7 @@ export class Answers {
       const event = found && isOfKind(call, found.kind) ? found : undefined;
       const asked = this.#asked.get(`${call} ${key}`) ?? { key, event, open: 0, firstAnswers: 0 };
       this.#asked.set(`${call} ${key}`, asked);
-      if (answer.kind === "refused") continue;
+      if (answer.kind === "refused" || this.#isLost(operation)) continue;
       asked.open++;
       if (answer.kind === "accepted" && !answer.replayed) asked.firstAnswers++;
       if (!event) continue;
@@ -124,7 +133,9 @@ export class Answers {
       case "accepted":
         this.outcomes.accepted++;
         if (answer.replayed) this.outcomes.replayed++;
-        return this.#accepted(operation, answer);
+        if (!this.#isLost(operation)) return this.#accepted(operation, answer);
+        this.outcomes.declaredLost++;
+        return;
       case "refused":
         this.outcomes.refused++;
         if (afterReplay.has(answer.code)) this.#refused(operation, answer.code);

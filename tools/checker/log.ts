@@ -127,6 +127,12 @@ export class Log {
     this.lost.push(lost);
   }
 
+  /** Whether the log declares a number lost of the shard that has a SKU. */
+  isLost(sku: string, seq: number): boolean {
+    const shard = this.timelines.get(sku)?.shard;
+    return this.lost.some((lost) => lost.shard === shard && lost.fromSeq < seq && seq <= lost.toSeq);
+  }
+
   /** Adds the end of a shard's log. */
   addCursor(cursor: Cursor): void {
     this.#cursors.push(cursor);

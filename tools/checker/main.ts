@@ -49,7 +49,10 @@ function print({ violations, operations, movements, outcomes, undecidable, stran
     `${operations} operations: ${accepted} accepted (${replayed} replayed), ${refused} refused, ${read} reads, ` +
       `${unknownApplied} without an answer and applied, ${unknownOpen} without an answer and open`,
   );
-  console.log(`${movements} movements; ${undecidable} refusals at lost numbers cannot be decided`);
+  console.log(
+    `${movements} movements; at numbers that the log declares lost ${outcomes.declaredLost} operations were ` +
+      `accepted, and ${undecidable} refusals cannot be decided`,
+  );
   console.log(violations.length === 0 ? "every rule holds" : `${violations.length} violations`);
 }
 
