@@ -1,6 +1,6 @@
 /**
  * What more masters, API processes and workers bring, and what waiting for replicas costs: CPU an order of each
- * part, and orders a second on this machine. Prints a row a set-up; docs/scaling.md is what it printed once.
+ * part, and orders a second on this machine. Prints a row a set-up; docs/deploy/scaling.md is what it printed once.
  *
  *     deno task bench bench/scaling.ts                all set-ups
  *     deno task bench bench/scaling.ts -- 3 2 1       that of three masters, two APIs and one worker

@@ -187,7 +187,7 @@ Deno.test("docs/failures.md names tests that exist, at least one a failure", () 
   assert.deepEqual(untestedFailures(text), []);
 });
 Deno.test("every command in a runbook is run by a test, in the state that the page is for", () => {
-  const pages = files.filter(({ path }) => path.startsWith("docs/runbooks/"));
+  const pages = files.filter(({ path }) => path.startsWith("docs/operate/"));
   holds(commandFragments, pages);
   assert.deepEqual(untestedCommands(pages, runbookSections), []);
 });

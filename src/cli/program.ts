@@ -14,10 +14,10 @@ import { closeDeadLetter, deadLetters, showDeadLetter } from "./verbs/dead_lette
 import { detach } from "./verbs/detach.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { exits, Failure } from "./context/failure.ts";
-import { type ImportFlags, importHelp, runImport, writtenShards } from "./verbs/import_verb.ts";
+import { type ImportFlags, importHelp, runImport } from "./verbs/import_verb.ts";
 import { importModes } from "./verbs/import_rows.ts";
 import { cannotAnswer, lookAtOrder } from "./verbs/order_look.ts";
-import type { CliContext } from "./context/context.ts";
+import { allShards, type CliContext } from "./context/context.ts";
 import { rebuildShards } from "./verbs/rebuild.ts";
 import { chosenShards, reconcile } from "./verbs/reconcile.ts";
 import { recover } from "./verbs/recover.ts";
@@ -191,7 +191,7 @@ function addStockVerbs(verb: Verb, run: Run): void {
 }
 
 function addImport(verb: Verb, run: Run): void {
-  verb("import [file]", "stock from a CSV file 'sku,available', or from the design document's Redis")
+  verb("import <file>", "stock from a CSV file 'sku,available'")
     .addHelpText("after", importHelp)
     .option("--api <url>", "import through this API")
     .option("--token-file <file>", "holds the token for --api")
@@ -199,10 +199,9 @@ function addImport(verb: Verb, run: Run): void {
     .addOption(new Option("--mode <mode>", "what a row does").choices([...importModes]).default("create"))
     .option("--reason <text>", "for people", "import")
     .option("--resume", "go on where an interrupted import stopped")
-    .option("--from-seed <redis-url>", "read inventory:<sku> and inventory:log:<order> there")
     .action(run(
-      (context, command) => runImport(context, command.args[0], command.opts<ImportFlags>()),
-      (context, command) => writtenShards(context, command.args[0], command.opts<ImportFlags>()),
+      (context, command) => runImport(context, command.args[0] ?? "", command.opts<ImportFlags>()),
+      (context) => allShards(context),
     ));
 }
 

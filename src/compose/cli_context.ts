@@ -20,8 +20,7 @@ import { RedisStream } from "../redis/stream.ts";
 import { RelayedLog } from "../log/relayed_log.ts";
 import { localApi } from "../cli/context/api_request.ts";
 import { Failure } from "../cli/context/failure.ts";
-import type { CliContext, RedisCall, TopicLook } from "../cli/context/context.ts";
-import { Connection } from "../redis/connection.ts";
+import type { CliContext, TopicLook } from "../cli/context/context.ts";
 import { ShardConnections } from "../redis/shard_connections.ts";
 import { adviceOn } from "../runtime/advice.ts";
 import { describeError } from "../runtime/logger.ts";
@@ -36,7 +35,6 @@ export function openContext(config: Config): CliContext {
   const actor = `cli:${userInfo().username}`;
   const keySpace = { namespace, shards };
   const hasLedger = config.store.kind === "redis" && config.store.databaseUrl !== null;
-  const call = (connection: Connection): RedisCall => (command, ...args) => connection.call(command, ...args);
 
   async function deployment() {
     const found = await (await parts.ledger()).deployment();
@@ -122,8 +120,6 @@ export function openContext(config: Config): CliContext {
       const connections = await parts.connections();
       return (command, ...args) => connections.call(shard, command, ...args);
     },
-    otherRedis: async (url) =>
-      call(await parts.once(url, () => parts.connect(url, "the other Redis"), (redis) => redis.close())),
     control: async (limits = limitsOf(config)) =>
       new RedisControl(await parts.connections(), {
         ...keySpace,

@@ -28,7 +28,7 @@ const kinds = {
   internal: SpanKind.INTERNAL,
 } as const;
 
-/** Spans that wait, and that leave together: the figures of the design document. */
+/** Spans that wait, and that leave together: the same values as the baseline. */
 export const spanBounds = { queueMax: 8192, batchMax: 2048, delayMs: 500 } as const;
 
 /** Queues spans and sends them in batches. */

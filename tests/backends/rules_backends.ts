@@ -40,9 +40,10 @@ Deno.test("every alert has a test for both, a severity and a page of its own", a
     assert.match(tests, new RegExp(`"${name} keeps quiet: `), name);
     assert.ok(SEVERITIES.some((severity) => text.includes(`severity: ${severity}\n`)), `severity of ${name}`);
     assert.ok(text.includes("summary: ") && text.includes("description: "), `words of ${name}`);
-    assert.ok(text.includes(`runbook_url: docs/runbooks/${name}.md`), `runbook of ${name}`);
-    const page = await Deno.readTextFile(`${DEPLOY}/../docs/runbooks/${name}.md`);
-    for (const heading of [`# ${name}`, "## What it means", "## Look first", "## Do"]) {
+    const [, runbook = ""] = /runbook_url: docs\/operate\/(\w+)\.md\n/.exec(text) ?? [];
+    const page = await Deno.readTextFile(`${DEPLOY}/../docs/operate/${runbook}.md`);
+    assert.ok(page.includes(name), `${name} is not in its runbook`);
+    for (const heading of [`# ${runbook}`, "## What it means", "## Look first", "## Do"]) {
       assert.ok(page.includes(`${heading}\n`), `${heading} of ${name}`);
     }
   }

@@ -1,5 +1,5 @@
 /**
- * `docs/production.md` as it is written, on a real engine: `up`, its curl lines, orders through nginx while a container
+ * `docs/deploy/production.md` as it is written, on a real engine: `up`, its curl lines, orders through nginx while a container
  * is killed and another one loses its network, and the audit to the unit.
  *
  * The images are stand-ins, so this proves compose.yaml, the Dockerfile and the scripts of deploy/, not the images that
@@ -147,7 +147,7 @@ function block(engine: Engine, folder: string, text: string): Promise<string> {
   return engine.run("sh", ["-eu", "-c", text], folder);
 }
 
-Deno.test("containers: docs/production.md as written; a kill and a cut in a rush; accepted = booked = initial - left", async () => {
+Deno.test("containers: docs/deploy/production.md as written; a kill and a cut in a rush; accepted = booked = initial - left", async () => {
   // deno-lint-ignore no-console -- minutes pass the first time: the user sees why
   const report = (line: string) => console.log(line);
   await using engine = await Engine.start(report);
@@ -155,7 +155,7 @@ Deno.test("containers: docs/production.md as written; a kill and a cut in a rush
   const folder = await clone();
   await fitLimits(folder, report);
   const compose = (...args: string[]) => engine.run("docker", ["compose", ...args], folder);
-  const [up = "", first = ""] = blocksOf("docs/production.md", "## A try");
+  const [up = "", first = ""] = blocksOf("docs/deploy/production.md", "## A try");
   try {
     report("docker compose up");
     await block(engine, folder, up);

@@ -30,7 +30,7 @@ Deno.test("command line: what is asked wrongly ends with exit code 2 and says wh
     [{ SHARDS: "0" }, ["status"], /SHARDS must be/],
     [redis, ["status", "--loud"], /unknown option/],
     [redis, ["reconcile"], /DATABASE_URL must be set/],
-    [redis, ["import"], /either a file or --from-seed/],
+    [redis, ["import"], /missing required argument/],
   ];
   for (const [env, args, why] of wrong) {
     const { code, out, err } = await inventory(env, ...args);
@@ -143,51 +143,6 @@ Deno.test("import: a wrong row stops all of it, repeating it is harmless, and it
     assert.equal((await json(env, 0, "import", file, "--mode", "add")).changed, 2);
     assert.equal((await json(env, 0, "stock", "SKU-5")).available, 6);
   });
-});
-
-Deno.test("import --from-seed: retries of old orders replay after the cutover, however often it is run", async () => {
-  await using run = await deployment({ USER_LIMIT_MS: "60000" });
-  const { env, stack } = run;
-  await using old = await startRedis();
-  const sell = (order: string, user: string, amount: number, left: number, at: number) =>
-    old.cli(
-      ...[
-        "HSET",
-        `inventory:log:${order}`,
-        "sku",
-        "inventory:S",
-        "user_id",
-        user,
-        "deduct_amount",
-        `${amount}`,
-      ],
-      ...["old_stock", `${left + amount}`, "new_stock", `${left}`, "timestamp", `${at}`],
-    );
-  await old.cli("SET", "inventory:S", "90");
-  await old.cli("SET", "inventory:user_limit:u1:inventory:S", "1");
-  await sell("o-1", "u1", 3, 97, 100);
-  await sell("o-2", "u1", 7, 90, 100);
-  const first = await json(env, 0, "import", "--from-seed", old.url);
-  assert.deepEqual([first.skus, first.orders, first.problems], [1, 2, []]);
-  const again = await json(env, 0, "import", "--from-seed", old.url);
-  assert.deepEqual([again.skus, again.orders, again.skus_before, again.orders_before], [0, 0, 1, 2]);
-
-  const retry = { SKU: "S", UserID: "u1", OrderID: "o-1", Amount: 3 };
-  const { status, body } = await stack.api.post("/api/v1/inventory/deduct", retry);
-  assert.deepEqual([status, body.new_stock], [200, 97], "the old service's answer");
-  assert.equal((await json(env, 0, "stock", "S")).available, 90);
-
-  await sell("o-3", "u2", 10, 80, 200); // the old service went on
-  await old.cli("SET", "inventory:S", "80");
-  assert.equal((await json(env, 0, "import", "--from-seed", old.url)).orders, 1);
-  assert.equal((await json(env, 0, "stock", "S")).available, 80);
-
-  await old.cli("SET", "inventory:S", "70"); // a sale whose log entry is gone
-  await old.cli("HSET", "inventory:log:o-4", "sku", "inventory:S");
-  const { problems } = await json(env, 1, "import", "--from-seed", old.url);
-  assert.ok(Array.isArray(problems) && problems.length === 2, JSON.stringify(problems));
-  assert.match(problems[0], /o-4: its field 'user_id' is missing/);
-  assert.match(problems[1], /70 there, 80 here/);
 });
 
 Deno.test("reconcile finds a figure that somebody changed, repair puts it right and keeps it", async () => {

@@ -133,7 +133,7 @@ const TESTED = [
   ["grafana/loki:3.7.8", "tests/backends/install.ts", 'LOKI = "v3.7.8"'],
 ] as const;
 
-/** Images whose digest nobody has told us; docs/production.md says how to write one in. */
+/** Images whose digest nobody has told us; docs/deploy/production.md says how to write one in. */
 const WITHOUT_DIGEST = ["apache/kafka:4.4.0", "prom/prometheus:v3.16.0", "jaegertracing/jaeger:2.13.0"];
 
 Deno.test("compose: every image has an exact version, the one that tests run on where they do, and a digest where it is known", () => {

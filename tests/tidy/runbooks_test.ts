@@ -9,7 +9,7 @@ Deno.test("runbook commands: a section without a state, and a state without comm
     { section: "Look first", command: "deno task inventory status" },
     { section: "Do", command: "curl http://<api>/" },
   ]);
-  const page = { path: "docs/runbooks/P.md", text };
+  const page = { path: "docs/operate/P.md", text };
   assert.deepEqual(untestedCommands([page], { P: ["Do", "Do not"] }), [
     "No test runs the commands of P: Look first",
     "P: Do not has no commands to run",
@@ -17,8 +17,8 @@ Deno.test("runbook commands: a section without a state, and a state without comm
 });
 
 Deno.test("runbook commands: part of a command is found", () => {
-  const page = { path: "docs/runbooks/P.md", text: "`ACL LOG` and `redis-cli ACL LOG`" };
+  const page = { path: "docs/operate/P.md", text: "`ACL LOG` and `redis-cli ACL LOG`" };
   assert.deepEqual(commandFragments(page), [
-    "docs/runbooks/P.md has 'ACL LOG', which no shell runs as it stands",
+    "docs/operate/P.md has 'ACL LOG', which no shell runs as it stands",
   ]);
 });

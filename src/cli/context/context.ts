@@ -33,8 +33,6 @@ export interface CliContext {
   store(): Promise<StockStore>;
   /** The Redis server that has a shard. */
   redis(shard: number): Promise<RedisCall>;
-  /** Another Redis, for an import. */
-  otherRedis(url: string): Promise<RedisCall>;
   /** Looks at shards; restores and arms them, by `limits`: the settings when left out. */
   control(limits?: DecisionLimits): Promise<ShardControl>;
   /** Reads shards for a comparison, armed or not. */
