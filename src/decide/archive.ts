@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { FoundAdjustment } from "../domain/adjustment.ts";
 import type { Recalled, Return } from "../domain/command.ts";
 import type { Decided, OrderOutcome, RememberedLine } from "../domain/outcome.ts";
 
@@ -16,6 +17,8 @@ export interface OrderArchive {
   >;
   /** Every line of a return, in all shards, oldest first. */
   findReturn(orderId: string, returnId: string): Promise<readonly RememberedLine[]>;
+  /** The first change of a SKU under an adjustment id, and how far the ledger of the shard is. */
+  findAdjustment(shard: number, adjustmentId: string, sku: string): Promise<FoundAdjustment>;
 }
 
 /** What a shard remembers of an order. */

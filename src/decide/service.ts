@@ -14,8 +14,10 @@ import {
   whyNotReserve,
   whyNotSettle,
 } from "./fan_out.ts";
-import { type Command, type Return, routingSkus, type Sale } from "../domain/command.ts";
+import { repeatedAdjustment } from "../domain/adjustment.ts";
+import { type Adjust, type Command, type Return, routingSkus, type Sale } from "../domain/command.ts";
 import { Batcher, type BatcherOptions } from "./batcher.ts";
+import { adjustmentKey } from "../domain/remembered_line.ts";
 import type { OrderOutcome, Outcome, Undecided } from "../domain/outcome.ts";
 import type { CommandTimings } from "./command_timings.ts";
 import { type Readiness, ReadinessProbe } from "./readiness.ts";
@@ -103,6 +105,7 @@ export class InventoryService implements Inventory {
         const refusal = await this.#whyNotReserve(command, shard, askedAtMs);
         if (refusal) return refusal;
       }
+      if (command.kind === "adjust") return await this.#adjust(shard, command, askedAtMs, timings);
       if (command.kind !== "return") return await this.#ask(shard, command, askedAtMs, timings);
       const outcome = await this.#giveBack(shard, command, askedAtMs, timings);
       const isKnown = outcome.kind !== "unknown_order" || this.#batchers.length === 1;
@@ -183,6 +186,32 @@ export class InventoryService implements Inventory {
     if (archive === null) return { kind: "ledger_behind" };
     const ledger = await this.#askLedger(() => recall(command, shard, archive, (sku) => this.shardOf(sku)));
     return "kind" in ledger ? ledger : await this.#ask(shard, { ...command, ledger }, askedAtMs, timings);
+  }
+
+  /**
+   * An adjustment id that a shard does not remember may be older than the window: the ledger knows it. Without a ledger
+   * such an id counts as new. What the look-up finds is the answer: until a second call the shard may forget it.
+   */
+  async #adjust(
+    shard: number,
+    command: Adjust,
+    askedAtMs: number,
+    timings?: CommandTimings,
+  ): Promise<Outcome> {
+    const { adjustmentId, sku } = command;
+    const { archive } = this.#options;
+    const found = await this.#lookUp([this.#batcher(shard)], adjustmentKey(adjustmentId), askedAtMs);
+    if ("kind" in found) return found;
+    const [{ lines, forgottenSeq } = { lines: [], forgottenSeq: 0 }] = found;
+    const remembered = lines.find((line) => line.sku === sku);
+    if (remembered) return repeatedAdjustment(remembered, command);
+    if (forgottenSeq > 0 && archive !== null) {
+      const ledger = await this.#askLedger(() => archive.findAdjustment(shard, adjustmentId, sku));
+      if ("kind" in ledger) return ledger;
+      if (ledger.made) return repeatedAdjustment(ledger.made, command);
+      if (ledger.appliedSeq < forgottenSeq) return { kind: "ledger_behind" };
+    }
+    return await this.#ask(shard, command, askedAtMs, timings);
   }
 
   /** A shard knows only its own lines of an order: with none of them it is unknown, unless another shard has some. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ManualWorld } from "../../tests/manual_world.ts";
+import type { MadeAdjustment } from "../domain/adjustment.ts";
 import type { Adjust, Command, Return, Sale } from "../domain/command.ts";
 import { MemoryStore } from "./memory/store.ts";
 import { type RememberedLine, unsettled } from "../domain/outcome.ts";
@@ -33,6 +34,7 @@ function reserve(orderId: string, sku: string): Sale {
 interface Books {
   lines: readonly RememberedLine[];
   returned: readonly RememberedLine[];
+  adjusted: MadeAdjustment | undefined;
   appliedSeq: number;
   isAway: boolean;
 }
@@ -46,7 +48,7 @@ async function setup() {
     const seen = await store.inspect(shard);
     await store.arm(shard, { seen, epoch: 1, deployment: "d", shards, applied: 0, token: "" });
   }
-  const books: Books = { lines: [], returned: [], appliedSeq: 1_000_000, isAway: false };
+  const books: Books = { lines: [], returned: [], adjusted: undefined, appliedSeq: 1_000_000, isAway: false };
   let asked = 0;
   const inventory = new InventoryService(store, world, {
     shards,
@@ -64,6 +66,11 @@ async function setup() {
           : Promise.resolve({ lines: books.lines, appliedSeqs });
       },
       findReturn: () => Promise.resolve(books.returned),
+      findAdjustment() {
+        asked++;
+        const { adjusted: made, appliedSeq, isAway } = books;
+        return isAway ? Promise.reject(new Error("away")) : Promise.resolve({ made, appliedSeq });
+      },
     },
     onBroken() {},
   });
@@ -170,6 +177,32 @@ Deno.test("service: a return that is sent again past the window hears its first 
   };
   books.returned = [returned];
   assert.deepEqual(await inventory.submit(giveBack("r", inFirst)), { ...first, replayed: true });
+});
+
+Deno.test("service: an adjustment that is sent again past the window hears its first answer from the ledger", async () => {
+  const { inventory, forget, books, asked } = await setup();
+  const available = async () => {
+    const stock = await inventory.submit({ kind: "stock", sku: inFirst });
+    return stock.kind === "stock" && stock.available;
+  };
+  const first = await inventory.submit(adjust(inFirst, "a"));
+  assert.ok(first.kind === "accepted");
+  assert.deepEqual(await inventory.submit(adjust(inFirst, "a")), { ...first, replayed: true });
+  assert.equal(asked(), 0, "the shard remembers it");
+  await forget(inFirst);
+  const before = await available();
+  books.adjusted = { kind: "adjust", amount: 9, newStock: first.newStock[0] ?? -1, seq: first.seq };
+  assert.deepEqual(await inventory.submit(adjust(inFirst, "a")), { ...first, replayed: true });
+  const other = { ...adjust(inFirst, "a"), delta: 8 };
+  assert.deepEqual(await inventory.submit(other), { kind: "conflict", sku: inFirst });
+  books.adjusted = undefined;
+  books.appliedSeq = 1; // the adjustment is number 2
+  assert.deepEqual(await inventory.submit(adjust(inFirst, "a")), { kind: "ledger_behind" });
+  books.isAway = true;
+  assert.equal((await inventory.submit(adjust(inFirst, "a"))).kind, "store_unavailable");
+  assert.equal(await available(), before, "nothing was added");
+  Object.assign(books, { isAway: false, appliedSeq: 1_000_000 });
+  assert.equal((await inventory.submit(adjust(inFirst, "new"))).kind, "accepted");
 });
 
 Deno.test("service: while one shard does not answer nothing is reserved or confirmed anywhere, and deducts go on", async () => {

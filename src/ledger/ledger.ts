@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { FoundAdjustment } from "../domain/adjustment.ts";
 import type { CheckResult } from "../domain/check_result.ts";
 import type { Membership } from "./peers.ts";
 import type { LogEntry, Position } from "../domain/event.ts";
@@ -213,6 +214,8 @@ export interface Ledger {
   findOrder(orderId: string): Promise<FoundOrder>;
   /** Every line of a return, in all shards, oldest first. */
   findReturn(orderId: string, returnId: string): Promise<OrderLineRow[]>;
+  /** The first change of a SKU under an adjustment id, and how far the ledger of the shard is: one snapshot. */
+  findAdjustment(shard: number, adjustmentId: string, sku: string): Promise<FoundAdjustment>;
   /** How far the ledger of every shard are, by number. Takes no lease. */
   progress(): Promise<Progress[]>;
   /** Notes that a person accepts a loss. The shard's worker acts on it if it finds exactly what was accepted. */

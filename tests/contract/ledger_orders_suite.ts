@@ -37,6 +37,25 @@ export function registerOrderLives({ test }: Registrar): void {
     });
   };
 
+  testBothWays("adjustments are found by id and SKU, as they were made", (shelf) => [
+    shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], { userId: "" }),
+    shelf.next("adjust", "adjustment-3", [["SKU-2", -2, 0]], { userId: "" }),
+    shelf.next("set", "adjustment-4", [["SKU-2", 6, 0]], { userId: "" }),
+  ], async ({ ledger }) => {
+    const found = (id: string, sku: string) => ledger.findAdjustment(0, id, sku);
+    const appliedSeq = 4;
+    const made = [
+      { kind: "create", amount: 5, newStock: 5, seq: 2 },
+      { kind: "adjust", amount: -2, newStock: 3, seq: 3 },
+      { kind: "set", amount: 6, newStock: 9, seq: 4 },
+    ];
+    for (const [i, one] of made.entries()) {
+      assert.deepEqual(await found(`adjustment-${i + 2}`, "SKU-2"), { made: one, appliedSeq });
+    }
+    assert.deepEqual(await found("adjustment-2", "SKU-1"), { made: undefined, appliedSeq });
+    assert.deepEqual(await found("adjustment-9", "SKU-2"), { made: undefined, appliedSeq });
+  });
+
   testBothWays("a reservation is made, extended, confirmed and returned", (shelf) => [
     shelf.reserve("order-a", ["SKU-1", 4]),
     shelf.next("extend", "order-a", [["SKU-1", 0, 0]], { data: { expires: atMs + 2 * holdMs } }),

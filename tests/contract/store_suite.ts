@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import type { Adjust, Command, Sale } from "../../src/domain/command.ts";
 import { type Outcome, unsettled } from "../../src/domain/outcome.ts";
+import { adjustmentKey } from "../../src/domain/remembered_line.ts";
 import type { Nonce, ShardControl } from "../../src/decide/shard_control.ts";
 import type { DecisionLimits } from "../../src/domain/limits.ts";
 import type { StockStore } from "../../src/decide/store.ts";
@@ -377,6 +378,27 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
     const outcomes = await decide(store, ...skus.map((sku) => deduct("o", sku)));
     assert.equal(outcomes.filter((outcome) => outcome.kind === "accepted").length, 100);
     assert.deepEqual(outcomes[100], { kind: "order_full" });
+  });
+
+  test("looks up what it remembers of an adjustment, by its name", async ({ store, control }) => {
+    await armEmpty(control);
+    const name = adjustmentKey("a");
+    const [made, found, none] = await decide(
+      store,
+      adjust("a", "S", 5),
+      { kind: "lookup", orderId: name },
+      { kind: "lookup", orderId: adjustmentKey("b") },
+    );
+    assert.ok(made?.kind === "accepted" && found?.kind === "order" && none?.kind === "order");
+    const lines = found.lines.map(({ sku, kind, amount, newStock, seq }) => ({
+      sku,
+      kind,
+      amount,
+      newStock,
+      seq,
+    }));
+    assert.deepEqual(lines, [{ sku: "S", kind: "create", amount: 5, newStock: 5, seq: made.seq }]);
+    assert.deepEqual(none.lines, []);
   });
 
   test("looks up what it remembers of an order", async ({ store, control }) => {

@@ -12,7 +12,8 @@ import {
   type SetRules,
   type SetStock,
 } from "../../domain/command.ts";
-import { type Decided, type RememberedLine, unsettled } from "../../domain/outcome.ts";
+import { repeatedAdjustment } from "../../domain/adjustment.ts";
+import { type Decided, unsettled } from "../../domain/outcome.ts";
 import { adjustmentKey } from "../../domain/remembered_line.ts";
 import { accepted, closedMs, moreDue, type ShardState, type Stock } from "./state.ts";
 
@@ -102,24 +103,8 @@ function startsAnew(before: StoredPolicy, policy: StoredPolicy, nowMs: number): 
 
 /** The first answer if this very change was made before, a conflict if another one was. */
 function pastAdjustment(state: ShardState, command: Adjust | SetStock): Decided | undefined {
-  const { adjustmentId, sku } = command;
-  const past = state.line(adjustmentKey(adjustmentId), sku);
-  if (!past) return undefined;
-  if (!isSame(past, command)) return { kind: "conflict", sku };
-  return { ...accepted(past.seq, [past.newStock]), replayed: true, created: past.kind === "create" };
-}
-
-/**
- * What was asked follows from what is remembered: a `set` found the figure after it less the change, a `create` no
- * stock.
- */
-function isSame({ kind, amount, newStock }: RememberedLine, command: Adjust | SetStock): boolean {
-  if (command.kind === "adjust") {
-    return kind !== "set" && (command.secondSale !== undefined || amount === command.delta);
-  }
-  if (newStock !== command.available) return false;
-  if (command.expected === null) return kind === "create";
-  return kind === "set" && newStock - amount === command.expected;
+  const past = state.line(adjustmentKey(command.adjustmentId), command.sku);
+  return past && repeatedAdjustment(past, command);
 }
 
 /** Whether a SKU has had no stock yet: it is unknown, or was made by its rules. */

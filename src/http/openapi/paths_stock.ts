@@ -122,7 +122,9 @@ export const stockPaths: Readonly<Record<string, Part>> = {
       operationId: "adjustStock",
       tag: "Stock",
       summary: "Add units, or take them away",
-      description: "Creates the SKU when `delta` is not negative. Idempotent by adjustment id.",
+      description:
+        "Creates the SKU when `delta` is not negative. Idempotent by adjustment id, also after the idempotency " +
+        "window: the ledger knows ids that are older. While it cannot be asked, 503; `PUT` needs no ledger.",
       scope: "admin",
       parameters: ["sku", "Traceparent"],
       request: {
@@ -147,6 +149,7 @@ export const stockPaths: Readonly<Record<string, Part>> = {
       ],
       problems: [
         ...changeCodes,
+        "ledger_behind",
         "insufficient_stock",
         "stock_limit",
         "adjustment_conflict",

@@ -161,7 +161,7 @@ const rows: Rows = {
   ledger_behind: (_, asked) =>
     undecided(
       "ledger_behind",
-      "Only the ledger can know this order, and it does not have all sales yet, or cannot be asked",
+      "Only the ledger can know this order or adjustment, and it does not have all sales yet, or cannot be asked",
       retryBacklogMs,
       asked,
     ),

@@ -16,6 +16,7 @@ const migrations = [
   "0003_recovery.sql",
   "0004_rebuild_indexes.sql",
   "0005_scripts.sql",
+  "0006_adjustments.sql",
 ] as const;
 
 /** An index over a hundred million movements takes minutes. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { FoundAdjustment, MadeAdjustment } from "../../domain/adjustment.ts";
 import type { CheckResult } from "../../domain/check_result.ts";
 import type { Position } from "../../domain/event.ts";
 import { type Closed, type Correction, type CorrectionNote, type UnitsOf } from "../corrections.ts";
@@ -80,6 +81,15 @@ export class SqlLedger implements Ledger {
 
   findReturn(orderId: string, returnId: string): Promise<OrderLineRow[]> {
     return this.#backend.queries.query<OrderLineRow>(this.#sql.find_return, [orderId, returnId]);
+  }
+
+  async findAdjustment(shard: number, adjustmentId: string, sku: string): Promise<FoundAdjustment> {
+    type Row = { appliedSeq: number; kind: string | null } & Omit<MadeAdjustment, "kind">;
+    const parameters = [shard, adjustmentId, sku];
+    const [row] = await this.#backend.queries.query<Row>(this.#sql.find_adjustment, parameters);
+    if (!row) return { made: undefined, appliedSeq: 0 };
+    const { appliedSeq, kind, amount, newStock, seq } = row;
+    return { made: kind === null ? undefined : { kind, amount, newStock, seq }, appliedSeq };
   }
 
   progress(): Promise<Progress[]> {

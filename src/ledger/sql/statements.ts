@@ -21,6 +21,7 @@ export const statementNames = [
   "find_jumps",
   "find_low_stock",
   "find_order",
+  "find_adjustment",
   "find_return",
   "find_returned_lines",
   "find_strays",

@@ -54,6 +54,8 @@ create index movements_remembered_by_time on movements (shard, occurred_at)
   where kind in ('adjust', 'create', 'set', 'return');
 -- A return is looked up by its order: to prove the units of a line, and to know a return that was made before.
 create index movements_returned on movements (shard, order_id, sku) where kind = 'return';
+-- An adjustment is looked up by its id: to know one that is sent again after the idempotency window.
+create index movements_adjusted on movements (shard, order_id, sku) where kind in ('adjust', 'create', 'set');
 
 create trigger movements_only_grow_update before update on movements begin
   select raise(abort, 'Cannot update movements as they only grow: book a correction instead');

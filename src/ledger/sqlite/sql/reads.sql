@@ -51,6 +51,17 @@ from log_cursor c
 cross join movements m on m.shard = c.shard and m.order_id = ?1 and m.kind = 'return' and m.reference = ?2
 order by m.shard, m.seq, m.line
 
+-- name: find_adjustment
+-- The first change of a SKU under an adjustment id, and how far the ledger of the shard is: one row, without a change
+-- when there is none. ?1 shard   ?2 adjustment id   ?3 SKU
+select
+  c.seq as "appliedSeq", m.kind, m.delta as amount, m.available_after as "newStock", m.seq
+from log_cursor c
+left join movements m
+  on m.shard = c.shard and m.order_id = ?2 and m.sku = ?3 and m.kind in ('adjust', 'create', 'set')
+where c.shard = ?1
+order by m.seq limit 1
+
 -- name: find_first_line
 -- The lowest number of a line remembered since a moment; null when there is none. Holds that are older do not count.
 -- ?1 shard   ?2 the moment, milliseconds since 1970
