@@ -57,3 +57,17 @@ Deno.test("broadcast: each shard confirms its own lines", () => {
   assert.deepEqual(share.kind === "confirm" && share.lines, [{ sku: "T", amount: 1 }]);
   assert.equal(partitionOf({ ...confirm, lines: null }, () => false).kind, "confirm");
 });
+
+Deno.test("broadcast: an extension over several shards lasts until the first of its parts lapses", () => {
+  const extended = (seq: number, expiresAtMs: number): Outcome => ({ kind: "extended", seq, expiresAtMs });
+  assert.deepEqual(mergeNow([extended(3, 900), unknown, extended(7, 500)]), extended(7, 500));
+  assert.deepEqual(mergeNow([extended(7, 500), extended(3, 900)]), extended(7, 500));
+});
+
+Deno.test("broadcast: an answer of several shards is a replay only when each of them is", () => {
+  const replayed = (outcome: Outcome): Outcome => ({ ...outcome, replayed: true } as Outcome);
+  const [S, T] = [settled(7, "S"), settled(3, "T")];
+  const isReplay = (outcome: Outcome) => outcome.kind === "settled" && outcome.replayed;
+  assert.ok(!isReplay(mergeNow([replayed(S), T])));
+  assert.ok(isReplay(mergeNow([replayed(S), replayed(T)])));
+});

@@ -284,3 +284,48 @@ Deno.test("service: one probe a second says whether it is ready, however many as
   await world.advance(600);
   assert.ok(!await ask() && calls > shards, "another probe");
 });
+
+Deno.test("service: what is sold out is known for a second from when the store was asked, however slow it was", async () => {
+  const { world, store, inventory } = await setup();
+  const first = (orderId: string): Sale => ({
+    ...deduct(orderId, inFirst),
+    firstAttempt: true,
+    lines: [{ sku: inFirst, amount: 99 }],
+  });
+  const decide = store.decide.bind(store);
+  let calls = 0;
+  store.decide = async (shard, batch) => {
+    const isSale = batch[0]?.command.kind === "deduct";
+    if (isSale && ++calls === 1) await new Promise<void>((resolve) => world.after(600, resolve));
+    return await decide(shard, batch);
+  };
+  const slow = inventory.submit(first("o-1"));
+  await world.advance(0);
+  await world.advance(600);
+  assert.equal((await slow).kind, "insufficient");
+  await world.advance(399); // 999 ms after it was asked
+  assert.equal((await inventory.submit(first("o-2"))).kind, "insufficient");
+  assert.equal(calls, 1, "answered out of the cache");
+  await world.advance(1);
+  assert.equal((await inventory.submit(first("o-3"))).kind, "insufficient");
+  assert.equal(calls, 2, "asked again after a second");
+});
+
+Deno.test("service: as many commands as QUEUE_MAX are on their way at once, and not one more", async () => {
+  const { world, store, inventory } = await setup();
+  const decide = store.decide.bind(store);
+  store.decide = async (shard, batch) => {
+    await new Promise<void>((resolve) => world.after(100, resolve));
+    return await decide(shard, batch);
+  };
+  const outcomes = Array.from({ length: 1001 }, () => inventory.submit({ kind: "stock", sku: inFirst }));
+  assert.equal((await outcomes[1000])?.kind, "overloaded");
+  await world.advance(0);
+  for (let i = 0; i < 10; i++) await world.advance(100);
+  const kinds = new Set((await Promise.all(outcomes.slice(0, 1000))).map(({ kind }) => kind));
+  assert.deepEqual([...kinds], ["stock"]);
+  const again = inventory.submit({ kind: "stock", sku: inFirst });
+  await world.advance(0);
+  await world.advance(100);
+  assert.equal((await again).kind, "stock", "those that are answered count no longer");
+});

@@ -47,3 +47,31 @@ Deno.test("connection: calls that take turns on a slow server are not lost while
     await connection.close();
   }
 });
+
+Deno.test("connection: closing it settles the calls that a frozen server does not answer, at once", async () => {
+  await using redis = await startRedis();
+  const connection = new Connection(redis.url, {
+    name: "test",
+    world: realWorld,
+    silenceMaxMs: 60_000, // nobody else gives up on them
+    onError() {},
+  });
+  await connection.whenReady(DEADLINE_MS);
+  redis.freeze();
+  const codes: string[] = [];
+  const calls = [connection.call("PING"), connection.call("PING")].map((call) =>
+    call.catch((error) =>
+      codes.push(error instanceof StoreError ? `${error.code} ${error.effect}` : `${error}`)
+    )
+  );
+  const closing = connection.close();
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.deepEqual(
+    codes,
+    ["connection_lost unknown", "connection_lost unknown"],
+    "before the socket is gone",
+  );
+  await Promise.all([closing, ...calls]);
+  redis.thaw();
+});

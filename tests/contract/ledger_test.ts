@@ -352,3 +352,41 @@ Deno.test("PGlite: files that a killed process left half made are made again", a
   await (await openPglite({ folder: place.folder, namespace: "inventory" })).close();
   await assert.rejects(Deno.stat(`${place.folder}/ledger.unfinished`), Deno.errors.NotFound);
 });
+
+Deno.test("PostgreSQL: an event that another session books while this one waits for the cursor is not booked again", () =>
+  withLease(async (_ledger, shard, url) => {
+    await shard.apply([entry(1, opening(1, "SKU-1", 5))]);
+    const isMoved = Promise.withResolvers<void>();
+    const mayCommit = Promise.withResolvers<void>();
+    const other = withConnection(url, (sql) =>
+      sql.begin(async (tx) => {
+        await tx`select from inventory.log_cursor where shard = 0 for update`;
+        await tx`insert into inventory.movements
+          select shard, epoch, 2, line, 'deduct', 'order-2', 'user-1', sku, -1, 0, 4, 0, fingerprint, reason, reference,
+            'till', traceparent, data, occurred_at + interval '1 ms' from inventory.movements where seq = 1`;
+        await tx`update inventory.stock set available = 4`;
+        await tx`update inventory.log_cursor set seq = 2 where shard = 0`;
+        isMoved.resolve();
+        await mayCommit.promise;
+      }));
+    await isMoved.promise;
+    const applying = shard.apply([entry(1, sale(2, "SKU-1", 4))]);
+    let waitsIn: string[] = [];
+    await waitFor(() =>
+      withConnection(url, async (sql) => {
+        const rows = await sql<{ query: string }[]>`select query from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`;
+        waitsIn = rows.map(({ query }) => query);
+        return rows.length > 0;
+      }), { deadlineMs: 5000, what: "a session that waits for a lock" });
+    assert.match(waitsIn.join(), /from log_cursor/, "it waits before it books anything");
+    mayCommit.resolve();
+    await other;
+    assert.deepEqual(await applying, {
+      kind: "applied",
+      cursor: { epoch: 1, seq: 2 },
+      events: 0,
+      deadLetters: 0,
+      compensations: 0,
+    });
+  }));
