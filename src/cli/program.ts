@@ -109,9 +109,12 @@ const ofSku = (
 const shardOf = (command: Command) => command.opts<{ shard?: number }>().shard;
 const ofOption = (context: CliContext, command: Command) => chosenShards(context, shardOf(command));
 
+/** Adds a verb that can be sent to an API. */
+type Asking = (usage: string, description: string) => Command;
+
 /** Verbs that are requests to the API. */
 function addStockVerbs(verb: Verb, run: Run): void {
-  const asking = (usage: string, description: string) =>
+  const asking: Asking = (usage, description) =>
     verb(usage, description).option("--api <url>", "ask this API")
       .option("--token-file <file>", "holds the token for --api");
   const asked = (make: (args: string[], options: Record<string, unknown>, world: World) => Asked) =>
@@ -159,6 +162,10 @@ function addStockVerbs(verb: Verb, run: Run): void {
         body: { reason },
       })));
   }
+  addRulesAndOrder(asking, run);
+}
+
+function addRulesAndOrder(asking: Asking, run: Run): void {
   asking("rules <sku>", "change the rules of a SKU's sale that are named")
     .option("--opens-at <time|none>", "sold from then on (RFC 3339 with offset)")
     .option("--closes-at <time|none>", "sold until then (RFC 3339 with offset)")
@@ -207,7 +214,6 @@ function addImport(verb: Verb, run: Run): void {
 
 /** Verbs that look after the servers. */
 function addCare(verb: Verb, run: Run): void {
-  const onShard = (command: Command) => command.option("--shard <number>", "this shard alone", integer);
   verb("status", "every shard: armed, epoch, head, lag, SKUs, what waits for a person")
     .action(run(({ terminal, context }) => status(context(), terminal)));
   verb("skus", "list SKUs and their stock as the ledger has them, in pages")
@@ -240,6 +246,12 @@ function addCare(verb: Verb, run: Run): void {
       const units = options.giveBack ? "give back" : "keep";
       return closeDeadLetter(context(), terminal, integer(second), options.reason, units);
     }));
+  addRepairs(verb, run);
+}
+
+/** Verbs that compare and mend. */
+function addRepairs(verb: Verb, run: Run): void {
+  const onShard = (command: Command) => command.option("--shard <number>", "this shard alone", integer);
   onShard(verb("verify", "prove that the ledger is whole; exit code 1 when it is not"))
     .action(run(({ terminal, context }, command) => verify(context(), terminal, shardOf(command))));
   verb(

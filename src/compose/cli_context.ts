@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Ledger } from "../ledger/ledger.ts";
 import { CliConnections } from "./cli_connections.ts";
 import { createHash } from "node:crypto";
 import { userInfo } from "node:os";
@@ -55,36 +56,6 @@ export function openContext(config: Config): CliContext {
     });
   }
 
-  /** The real API, with a token that lives as long as this process, whose name is the operator's. */
-  async function api() {
-    const inventory = new InventoryService(await store(), world, {
-      shards,
-      batchMax: config.batchMax,
-      callsMax: 2,
-      queueMax: config.queueMax,
-      requestTimeoutMs: config.requestTimeoutMs,
-      guaranteesOff: () => [],
-      archive: hasLedger ? await parts.ledger() : null,
-      onBroken: reportError,
-    });
-    const token = world.uuid();
-    const sha256 = createHash("sha256").update(token).digest("hex");
-    const app = createApp({
-      inventory,
-      config: {
-        ...config,
-        access: {
-          kind: "tokens",
-          tokens: [{ name: actor, scopes: ["admin", "read"], sha256, isWeak: false }],
-        },
-      },
-      world,
-      reportError,
-      deployment: () => null, // it neither sells nor issues tokens
-    });
-    return localApi(async (request) => await app.fetch(request), token);
-  }
-
   /** The worker's way: what goes past the topic into the ledger, readers of the topic never see. */
   async function openLog(): Promise<EventLog> {
     const stream = new RedisStream(new ShardConnections(await parts.clusterMap(), "shard"), keySpace);
@@ -94,26 +65,11 @@ export function openContext(config: Config): CliContext {
     return new RelayedLog({ stream, topic, deployment: (await deployment()).id, world, onEvent: () => {} });
   }
 
-  async function topic(): Promise<TopicLook | null> {
-    const kafka = config.store.kind === "redis" ? config.store.kafka : null;
-    if (kafka === null) return null;
-    const opened = new KafkaTopic({ ...kafka, namespace, shards, onLog: () => {} });
-    try {
-      const found = await opened.inspect();
-      return found ? { kind: "found", ...found } : { kind: "missing" };
-    } catch (error) {
-      const why = describeError(error);
-      return { kind: "away", why: `${why}: ${adviceOn("KAFKA_BROKERS", why)}` };
-    } finally {
-      await opened.close();
-    }
-  }
-
   return {
     config,
     world,
     actor,
-    api,
+    api: async () => openApi(config, await store(), hasLedger ? await parts.ledger() : null, actor),
     store,
     deployment,
     async redis(shard) {
@@ -128,12 +84,60 @@ export function openContext(config: Config): CliContext {
         replicaTimeoutMs: config.replicaTimeoutMs,
       }),
     reader: async () => new RedisReader(await parts.connections(), keySpace),
-    topic,
+    topic: () => inspectTopic(config),
     log: () => parts.once("log", openLog, (log) => log.close()),
     ledger: () => parts.ledger(),
-    books: () => parts.database(),
+    database: () => parts.database(),
     close: () => parts.close(),
   };
+}
+
+type CliApi = Awaited<ReturnType<CliContext["api"]>>;
+
+/** The real API, with a token that lives as long as this process and whose name is the operator's. */
+function openApi(config: Config, store: StockStore, ledger: Ledger | null, actor: string): CliApi {
+  const inventory = new InventoryService(store, world, {
+    shards: config.shards,
+    batchMax: config.batchMax,
+    callsMax: 2,
+    queueMax: config.queueMax,
+    requestTimeoutMs: config.requestTimeoutMs,
+    guaranteesOff: () => [],
+    archive: ledger,
+    onBroken: reportError,
+  });
+  const token = world.uuid();
+  const sha256 = createHash("sha256").update(token).digest("hex");
+  const app = createApp({
+    inventory,
+    config: {
+      ...config,
+      access: {
+        kind: "tokens",
+        tokens: [{ name: actor, scopes: ["admin", "read"], sha256, isWeak: false }],
+      },
+    },
+    world,
+    reportError,
+    deployment: () => null, // it neither sells nor issues tokens
+  });
+  return localApi(async (request) => await app.fetch(request), token);
+}
+
+async function inspectTopic(config: Config): Promise<TopicLook | null> {
+  const { namespace, shards } = config;
+  const kafka = config.store.kind === "redis" ? config.store.kafka : null;
+  if (kafka === null) return null;
+  const opened = new KafkaTopic({ ...kafka, namespace, shards, onLog: () => {} });
+  try {
+    const found = await opened.inspect();
+    return found ? { kind: "found", ...found } : { kind: "missing" };
+  } catch (error) {
+    const why = describeError(error);
+    return { kind: "away", why: `${why}: ${adviceOn("KAFKA_BROKERS", why)}` };
+  } finally {
+    await opened.close();
+  }
 }
 
 function reportError(error: unknown): void {

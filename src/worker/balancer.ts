@@ -19,7 +19,8 @@ import { sleep } from "../runtime/world.ts";
 import { partitionOf, shardsToTake } from "./assignment.ts";
 import { StandingMonitor } from "./standing.ts";
 import { PeerLogs } from "./peer_logs.ts";
-import { keepShard, type ShardWorkerParts } from "./shard_worker.ts";
+import type { ShardWorkerParts } from "./shard_parts.ts";
+import { keepShard } from "./shard_worker.ts";
 
 /** What a worker needs. */
 export type WorkerParts = Omit<ShardWorkerParts, "signal" | "interruption">;

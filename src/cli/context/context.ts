@@ -46,7 +46,7 @@ export interface CliContext {
   /** Whose ledger they are. */
   deployment(): Promise<Deployment>;
   /** The ledger's database, for reports. */
-  books(): Promise<Queries>;
+  database(): Promise<Queries>;
   /** Closes what was opened. */
   close(): Promise<void>;
 }

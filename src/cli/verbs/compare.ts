@@ -93,7 +93,7 @@ class ShardCompare {
     this.#reader = await context.reader();
     const { skus, position } = await (await context.control()).inspect(shard);
     this.#side = {
-      queries: await context.books(),
+      queries: await context.database(),
       sql: await loadStatements(),
       shard,
       sinceMs: () => world.now() - config.idempotencyWindowS * 1000 + clockMarginMs,
@@ -223,7 +223,7 @@ class ShardCompare {
   }
 
   async #cursor(): Promise<Position> {
-    const books = await this.context.books();
+    const books = await this.context.database();
     const sql = await loadStatements();
     const [cursor] = await books.query<Position>(sql.read_cursor, [this.shard]);
     return cursor ?? { epoch: 0, seq: 0 };

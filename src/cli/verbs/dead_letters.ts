@@ -33,7 +33,7 @@ export async function deadLetters(
 ): Promise<number> {
   if (limit < 1 || limit > rowsMax) throw new Failure(`--limit must be from 1 to ${rowsMax}`, "usage");
   await context.deployment();
-  const books = await context.books();
+  const books = await context.database();
   const rows = await books.query<DeadLetter>(
     `select ${columns} from dead_letters where closed_at is null or $2 order by id desc limit $1`,
     [limit, which === "all"],
@@ -46,7 +46,7 @@ export async function deadLetters(
 /** Shows one, with its event. */
 export async function showDeadLetter(context: CliContext, terminal: Terminal, id: number): Promise<number> {
   await context.deployment();
-  const books = await context.books();
+  const books = await context.database();
   const [row] = await books.query<DeadLetter & { event: string }>(
     `select ${columns}, event::text as event from dead_letters where id = $1`,
     [id],

@@ -24,7 +24,7 @@ const renameSql = `
 /** Asks first. Refuses while a worker uses the ledger. */
 export async function detach(context: CliContext, terminal: Terminal): Promise<number> {
   const before = (await context.deployment()).id;
-  const books = await context.books();
+  const books = await context.database();
   const [found] = await books.query<{ locks: number }>(locksSql);
   if (found?.locks !== 0) {
     throw new Failure("Cannot change the deployment id as a worker uses this ledger: stop its workers first");

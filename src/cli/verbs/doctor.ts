@@ -227,7 +227,7 @@ export function judgeTopic(look: TopicLook | null): Look[] {
 
 /** A lease is an advisory lock: first key the schema's oid, second the shard; places of workers are below zero. */
 async function countLeases(context: CliContext): Promise<number> {
-  const [row] = await (await context.books()).query<{ leases: number }>(`
+  const [row] = await (await context.database()).query<{ leases: number }>(`
     select count(distinct objid) as leases from pg_locks
     where locktype = 'advisory' and granted and objid < 2147483648
       and database = (select oid from pg_database where datname = current_database())

@@ -30,7 +30,7 @@ const cursorSql = `select epoch, seq, issued_epoch as "issuedEpoch", noted_head 
 
 /** Reads every number that the log has beyond the ledger. Books nothing. */
 export async function findLoss(context: CliContext, shard: number): Promise<Loss> {
-  const [cursor] = await (await context.books()).query<Cursor>(cursorSql, [shard]);
+  const [cursor] = await (await context.database()).query<Cursor>(cursorSql, [shard]);
   if (!cursor) throw new Failure(`Cannot look into shard ${shard} as the ledger has no such shard`);
   const view = await (await context.control()).inspect(shard);
   const log = await context.log();
@@ -89,7 +89,7 @@ export async function acceptLoss(
 
 /** How many numbers the ledger has written down as lost since an epoch. */
 export async function countLost(context: CliContext, shard: number, sinceEpoch: number): Promise<number> {
-  const [row] = await (await context.books()).query<{ lost: number }>(
+  const [row] = await (await context.database()).query<{ lost: number }>(
     "select coalesce(sum(count), 0)::bigint as lost from log_jumps where shard = $1 and epoch > $2",
     [shard, sinceEpoch],
   );

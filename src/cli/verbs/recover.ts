@@ -52,7 +52,7 @@ async function recoverShard(context: CliContext, terminal: Terminal, loss: Loss,
   const { shard, isStoreWhole } = loss;
   const source = isStoreWhole ? "store" : "ledger";
   const armed = await armAgain(context, terminal, shard, () => acceptLoss(context, loss, source, reason));
-  const [row] = await (await context.books()).query<{ corrected: number; events: number }>(
+  const [row] = await (await context.database()).query<{ corrected: number; events: number }>(
     `select count(*) filter (where kind = 'correction' and seq = $2) as corrected,
       count(distinct seq) filter (where seq > $2 and line >= 1000) as events
       from movements where shard = $1 and seq between $2 and $3

@@ -34,7 +34,7 @@ export async function listSkus(
 ): Promise<number> {
   if (limit < 1 || limit > rowsMax) throw new Failure(`--limit must be from 1 to ${rowsMax}`, "usage");
   await context.deployment();
-  const found = await (await context.books()).query<SkuRow>(pageSql, [after, limit + 1]);
+  const found = await (await context.database()).query<SkuRow>(pageSql, [after, limit + 1]);
   const rows = found.slice(0, limit);
   const next = found.length > limit ? rows.at(-1)?.sku ?? null : null;
   terminal.result(

@@ -38,7 +38,7 @@ export async function status(context: CliContext, terminal: Terminal): Promise<n
   const control = await context.control();
   const hasLedger = context.config.store.kind === "redis" && context.config.store.databaseUrl !== null;
   const isNew = hasLedger && !await hasTables(context);
-  const booked = hasLedger && !isNew ? await (await context.books()).query<Booked>(bookedSql) : [];
+  const booked = hasLedger && !isNew ? await (await context.database()).query<Booked>(bookedSql) : [];
   const rows = await Promise.all(
     allShards(context).map(async (shard) => {
       const view = await control.inspect(shard);
@@ -70,7 +70,7 @@ export async function status(context: CliContext, terminal: Terminal): Promise<n
 
 /** Whether a worker has ever started on this database. */
 async function hasTables(context: CliContext): Promise<boolean> {
-  const [found] = await (await context.books()).query<{ exists: boolean }>(
+  const [found] = await (await context.database()).query<{ exists: boolean }>(
     "select to_regclass('log_cursor') is not null as exists",
   );
   return found?.exists ?? false;
