@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { runCli } from "./src/cli/program.ts";
+import { runCli } from "./src/cli/run.ts";
 import { openContext } from "./src/compose/cli_context.ts";
 import { configOrExit } from "./src/runtime/lifecycle.ts";
 import { realWorld } from "./src/runtime/world.ts";

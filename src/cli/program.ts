@@ -3,17 +3,15 @@
  *
  * @module
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { ConfigError } from "../runtime/settings/config.ts";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { Router } from "../decide/router.ts";
-import { describeError } from "../runtime/logger.ts";
 import { version } from "../http/openapi/version.ts";
 import type { World } from "../runtime/world.ts";
 import { correct } from "./verbs/correct.ts";
 import { closeDeadLetter, deadLetters, showDeadLetter } from "./verbs/dead_letters.ts";
 import { detach } from "./verbs/detach.ts";
 import { doctor } from "./verbs/doctor.ts";
-import { exits, Failure } from "./context/failure.ts";
+import { Failure } from "./context/failure.ts";
 import { type ImportFlags, importHelp, runImport } from "./verbs/import_verb.ts";
 import { importModes } from "./verbs/import_rows.ts";
 import { cannotAnswer, lookAtOrder } from "./verbs/order_look.ts";
@@ -26,54 +24,15 @@ import { changeRules, rulesHelp } from "./verbs/rules_verb.ts";
 import { listSkus } from "./verbs/skus.ts";
 import { status } from "./verbs/status.ts";
 import { type Asked, orderPath, printAnswer, skuPath } from "./context/api_request.ts";
-import { describeRefusedWrite, requireWrites } from "./context/refused_writes.ts";
-import { openTerminal } from "./context/terminal.ts";
+import { requireWrites } from "./context/refused_writes.ts";
 import { askerOf, type Common, type VerbContext } from "./context/verb.ts";
 import { verify } from "./verbs/verify.ts";
 
-/**
- * Runs one command line and returns its exit code.
- *
- * @param openContext reads the settings; called by verbs that need them
- */
-export async function runCli(
-  args: readonly string[],
-  world: World,
-  openContext: () => CliContext,
-): Promise<number> {
-  let opened: CliContext | undefined;
-  const context = () => opened ??= openContext();
-  let code: number = exits.ok;
-  const program = createProgram(
-    (options) => ({ terminal: openTerminal(world, options), context, world }),
-    (ended) => {
-      code = ended;
-    },
-  );
-  try {
-    await program.parseAsync(args, { from: "user" });
-    return code;
-  } catch (error) {
-    return explain(error);
-  } finally {
-    await opened?.close();
-  }
-}
+/** Opens what a verb works with. */
+export type OpenVerb = (options: { json: boolean; yes: boolean }) => VerbContext;
 
-/** Says why a verb ended. Commander has spoken already. */
-function explain(error: unknown): number {
-  if (error instanceof CommanderError) {
-    return error.exitCode === 0 ? exits.ok : exits.usage;
-  }
-  const line = describeRefusedWrite(error) ?? describeError(error);
-  Deno.stderr.writeSync(new TextEncoder().encode(line + "\n"));
-  if (error instanceof ConfigError) return exits.usage;
-  return error instanceof Failure ? exits[error.code] : exits.failed;
-}
-
-type OpenBench = (options: { json: boolean; yes: boolean }) => VerbContext;
-
-function createProgram(open: OpenBench, end: (code: number) => void): Command {
+/** The program with all verbs. @param end takes the exit code of the verb that ran */
+export function createProgram(open: OpenVerb, end: (code: number) => void): Command {
   const program = new Command("inventory").description("Holdfast's operator's command line").exitOverride()
     .version(`holdfast ${version} (deno ${Deno.version.deno})`, "-V, --version", "print the version");
   const verb = (usage: string, description: string) =>

@@ -26,7 +26,7 @@ const wiring = ["src/compose/", "src/cli/"];
 /** Packages that have one owner: everybody else speaks to the owner's port. */
 const owners: Readonly<Record<string, readonly string[]>> = {
   hono: ["src/http/app.ts"],
-  commander: ["src/cli/program.ts"],
+  commander: ["src/cli/program.ts", "src/cli/run.ts"],
   ioredis: ["src/redis/connection.ts"],
   kafkajs: ["src/kafka/client.ts"],
   "kafkajs/src/cluster/index.js": ["src/kafka/client.ts"],
