@@ -39,6 +39,7 @@ import {
   writesOutsideScripts,
 } from "./tidy/lua.ts";
 import { commandFragments, untestedCommands } from "./tidy/runbooks.ts";
+import { goneNames, goneWords, unknownTerms } from "./tidy/words.ts";
 import { commandDrift, decisionDrift, givenDrift, replyDrift } from "./tidy/wire.ts";
 
 const files = readRepository(new URL("..", import.meta.url));
@@ -177,8 +178,8 @@ Deno.test("Lua: the script gives the replies that its header lists", () => {
   assert.deepEqual(givenDrift(contract(), bodyOf(inventory, files)), []);
 });
 
-Deno.test("README has the settings, word by word", () => {
-  assert.deepEqual(settingsDrift(fileAt("README.md").text, Object.values(settings)), []);
+Deno.test("docs/settings.md has the settings, word by word", () => {
+  assert.deepEqual(settingsDrift(fileAt("docs/settings.md").text, Object.values(settings)), []);
 });
 Deno.test("docs/failures.md names tests that exist, at least one a failure", () => {
   const { text } = fileAt("docs/failures.md");
@@ -197,6 +198,12 @@ Deno.test("documents lead to files and tasks that exist", () => {
   holds((file) => deadReferences(file, paths));
   holds((file) => unknownTasks(file, Object.keys(tasks)), files.filter(({ path }) => path.endsWith(".md")));
 });
-Deno.test("decision records are numbered and say what would change them", () => {
+Deno.test("decision records have a status and a date, are in the index, and say what would change them", () => {
   assert.deepEqual(brokenRecords(files), []);
 });
+Deno.test("documents say what the glossary says, in plain English", () => {
+  const old = /^(?:ARCHITECTURE|CONTRIBUTING|SECURITY|docs\/(?:adr|deploy|failures|events|cli))/;
+  holds(goneWords, files.filter(({ path }) => !old.test(path)));
+  assert.deepEqual(unknownTerms(fileAt("docs/glossary.md").text), []);
+});
+Deno.test("names that were replaced are gone from the source", () => holds(goneNames));

@@ -226,7 +226,7 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
 
 /** Registers what a database does that several workers share. */
 export function registerCrew({ test }: Registrar): void {
-  test("a crew: places are taken in the order of age, and end with their worker", async ({ ledger }) => {
+  test("peers: places are taken in the order of age, and end with their worker", async ({ ledger }) => {
     const [elder, younger] = [await ledger.join(), await ledger.join()];
     const leased = [0]; // by the test itself
     assert.deepEqual(await elder.heartbeat("active"), { workers: 1, index: 0, leased });

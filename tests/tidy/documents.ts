@@ -5,7 +5,7 @@
  */
 import { type SourceFile, withoutComments } from "./files.ts";
 
-/** One setting, as far as README repeats it. */
+/** One setting, as far as docs/settings.md repeats it. */
 export interface DocumentedSetting {
   readonly name: string;
   readonly default: string | null;
@@ -25,15 +25,15 @@ export function tableRows(markdown: string, heading: string): string[][] {
     .map((line) => line.slice(1, -1).split("|").map((cell) => cell.trim()));
 }
 
-/** README's table of settings has the rows of the settings, word by word, and no others. */
-export function settingsDrift(readme: string, settings: readonly DocumentedSetting[]): string[] {
+/** The table of docs/settings.md has the rows of the settings, word by word, and no others. */
+export function settingsDrift(markdown: string, settings: readonly DocumentedSetting[]): string[] {
   const wanted = settings.map(({ name, default: value, meaning }) =>
     `| \`${name}\` | ${value === null ? "unset" : `\`${value}\``} | ${meaning} |`
   );
-  const found = tableRows(readme, "Settings").map((cells) => `| ${cells.join(" | ")} |`);
+  const found = tableRows(markdown, "Settings").map((cells) => `| ${cells.join(" | ")} |`);
   return [
-    ...wanted.filter((row) => !found.includes(row)).map((row) => `README's settings lack ${row}`),
-    ...found.filter((row) => !wanted.includes(row)).map((row) => `README's settings have a stray ${row}`),
+    ...wanted.filter((row) => !found.includes(row)).map((row) => `docs/settings.md lacks ${row}`),
+    ...found.filter((row) => !wanted.includes(row)).map((row) => `docs/settings.md has a stray ${row}`),
   ];
 }
 
@@ -85,22 +85,35 @@ export function deadReferences({ path, text }: SourceFile, paths: ReadonlySet<st
     .map((target) => `${path} leads to ${target}, which does not exist`);
 }
 
-/** Decision records are numbered without a gap, have a title and say when they would change. */
+/**
+ * Decision records have a title, a status with its date and all parts; the index has each number once, those of merged
+ * records included.
+ */
 export function brokenRecords(files: readonly SourceFile[]): string[] {
-  const records = files.filter(({ path }) => path.startsWith("docs/adr/"))
-    .toSorted((a, b) => a.path < b.path ? -1 : 1);
-  return records.flatMap(({ path, text }, i) => {
-    const number = String(i + 1).padStart(4, "0");
-    const problems: string[] = [];
-    if (!new RegExp(`^docs/adr/${number}-[a-z0-9-]+\\.md$`).test(path)) {
-      problems.push(`is not number ${number}`);
-    }
-    if (!text.startsWith(`# ${i + 1}. `)) problems.push(`has no title '# ${i + 1}. …'`);
-    for (const part of ["Context", "Decision", "Measured", "Consequences", "What would change it"]) {
-      if (!text.includes(`\n## ${part}\n`)) problems.push(`does not say '${part}'`);
-    }
-    return problems.map((problem) => `${path} ${problem}`);
-  });
+  const index = files.find(({ path }) => path === "docs/adr/README.md")?.text ?? "";
+  const records = files.filter(({ path }) => /^docs\/adr\/(?!README)/.test(path));
+  const rows = tableRows(index, "Decisions");
+  return [
+    ...rows.filter(([number], i) => number !== String(i + 1))
+      .map(([number]) => `docs/adr/README.md has number ${number} in the wrong place`),
+    ...records.flatMap(({ path, text }) => {
+      const [, number = "", name = ""] = /^docs\/adr\/0*(\d+)(-[a-z0-9-]+\.md)$/.exec(path) ?? [];
+      const problems: string[] = [];
+      if (name === "") problems.push("is not named NNNN-title.md");
+      const [, title = "", status = "", date = ""] =
+        /^# \d+\. (.+)\n\nStatus: (accepted|superseded by \d+), (\d{4}-\d\d-\d\d)\n/.exec(text) ?? [];
+      if (!text.startsWith(`# ${number}. `)) problems.push(`has no title '# ${number}. …'`);
+      if (status === "") problems.push("has no line 'Status: accepted, <date>' below its title");
+      for (const part of ["Context", "Decision", "Measured", "Consequences", "What would change it"]) {
+        if (!text.includes(`\n## ${part}\n`)) problems.push(`does not say '${part}'`);
+      }
+      const row = `${number} | [${title}](${path.replace("docs/adr/", "")}) | ${status} | ${date}`;
+      if (!rows.some((cells) => cells.join(" | ") === row)) {
+        problems.push("is not in docs/adr/README.md as it is");
+      }
+      return problems.map((problem) => `${path} ${problem}`);
+    }),
+  ];
 }
 
 /** Tasks that a document tells people to run and that do not exist. */

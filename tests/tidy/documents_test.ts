@@ -65,11 +65,18 @@ Deno.test("a document that leads nowhere is found", () => {
   });
 });
 
-Deno.test("a decision record without its parts is found", () => {
+Deno.test("a decision record without its parts, its status or its row of the index is found", () => {
   const parts = "## Context\n\n## Decision\n\n## Measured\n\n## Consequences\n\n## What would change it\n";
-  const record = (n: number, text = `# ${n}. Title\n\n${parts}`) => file(`docs/adr/000${n}-title.md`, text);
-  assert.deepEqual(brokenRecords([record(2), record(1)]), []);
-  assert.equal(brokenRecords([record(1), record(3)]).length, 2, "a gap in the numbers");
-  assert.equal(brokenRecords([record(1, `# 1. Title\n\n${parts.replace("## Measured\n", "")}`)]).length, 1);
-  assert.equal(brokenRecords([record(1, `\n${parts}`)]).length, 1, "no title");
+  const whole = `# 2. Title\n\nStatus: accepted, 2026-11-28\n\n${parts}`;
+  const record = (text: string, path = "docs/adr/0002-title.md") => file(path, text);
+  const row = "| 2 | [Title](0002-title.md) | accepted | 2026-11-28 |";
+  const index = (...rows: string[]) =>
+    file("docs/adr/README.md", ["# Decisions", "", "| number |", "|---|", ...rows, ""].join("\n"));
+  const right = index("| 1 | merged into [2](0002-title.md) |", row);
+  assert.deepEqual(brokenRecords([record(whole), right]), []);
+  assert.equal(brokenRecords([record(whole), index(row)]).length, 1, "a number is missing");
+  assert.equal(brokenRecords([record(whole), index("| 1 | merged |")]).length, 1, "no row");
+  assert.equal(brokenRecords([record(whole.replace("## Measured\n", "")), right]).length, 1);
+  assert.equal(brokenRecords([record(whole.replace("accepted", "proposed")), right]).length, 2, "no status");
+  assert.equal(brokenRecords([record(whole.replace("# 2.", "# 3.")), right]).length, 1, "another number");
 });

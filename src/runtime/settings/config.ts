@@ -2,7 +2,7 @@
  * The environment as one frozen {@link Config}. It is read once, and everything
  * that is wrong is reported at once: a report of one mistake a start takes as many starts as there are mistakes.
  *
- * A new setting is a row of `config_settings.ts`, a member of {@link Config} and a row in README.
+ * A new setting is a row of `config_settings.ts`, a member of {@link Config} and a row in docs/settings.md.
  *
  * @module
  */

@@ -25,7 +25,7 @@ export interface Setting<T> {
   readonly name: string;
   /** As it would be written; null when unset means something of its own. */
   readonly default: string | null;
-  /** For README. */
+  /** For docs/settings.md. */
   readonly meaning: string;
   /** How it is written. */
   readonly format: Format<T>;

@@ -1,0 +1,114 @@
+/**
+ * House rules about words: one term a thing, plain English. The terms are those of docs/glossary.md.
+ *
+ * @module
+ */
+import type { SourceFile } from "./files.ts";
+
+/** A word that is no longer used, and the one to use. */
+interface Gone {
+  /** The old word. A lower-case word is found in any case and with the endings s, ed and ing. */
+  readonly old: string;
+  /** What to say: a term of the glossary, or plain English. */
+  readonly say: string;
+}
+
+/** Terms that were renamed: not in documents any more. Each `say` is in the glossary. */
+export const renamedTerms: readonly Gone[] = [
+  { old: "lane", say: "batcher" },
+  { old: "passage", say: "command timings" },
+  { old: "journey", say: "request record" },
+  { old: "outbox", say: "export queue" },
+  { old: "follower", say: "replicas" },
+  { old: "crew", say: "peers" },
+  { old: "books", say: "ledger" },
+  { old: "booked", say: "apply" },
+  { old: "booking", say: "apply" },
+  { old: "uncounted", say: "suspended" },
+  { old: "design document", say: "baseline" },
+  { old: "first design", say: "baseline" },
+];
+
+/** Phrases that plain English does without. */
+export const plainEnglish: readonly Gone[] = [
+  { old: "whoever", say: "name the subject" },
+  { old: "by way of", say: "through, from" },
+  { old: "in words", say: "as text" },
+  { old: "in vain", say: "name what happens instead" },
+  { old: "nobody", say: "no process, no buyer, …" },
+  { old: "told", say: "says, reports" },
+  { old: "beside", say: "next to, with, in addition to" },
+  { old: "what is more", say: "also" },
+  { old: "makes sure of", say: "ensures" },
+  { old: "all the same", say: "nevertheless, still" },
+  { old: "is about to", say: "will" },
+  { old: "the crowd", say: "clients, buyers" },
+];
+
+/** Identifiers that are gone from the source. */
+export const goneIdentifiers: readonly Gone[] = [
+  { old: "Lane", say: "Batcher, ShardRelay" },
+  { old: "Passage", say: "CommandTimings" },
+  { old: "Journey", say: "RequestRecord" },
+  { old: "RequestJourney", say: "TracedRequest" },
+  { old: "OpsJourney", say: "LiveRequest" },
+  { old: "Followers", say: "Replicas" },
+  { old: "Crew", say: "Peers" },
+  { old: "Outbox", say: "ExportQueue" },
+  { old: "Decider", say: "Submitter" },
+  { old: "Reach", say: "CliContext" },
+  { old: "Bench", say: "VerbContext" },
+  { old: "RequestWatch", say: "RequestObserver" },
+  { old: "WorkerWatch", say: "WorkerObserver" },
+  { old: "KafkaPlace", say: "TopicSpace" },
+  { old: "QuotaPlace", say: "QuotaCursor" },
+  { old: "importSeed", say: "nothing: import --from-seed is gone" },
+];
+
+/** What the source, tests' titles and comments included, still says: shorten this list, never lengthen it. */
+export const goneFromSource: readonly Gone[] = [
+  { old: "passage", say: "command timings" },
+  { old: "journey", say: "request record" },
+  { old: "crew", say: "peers" },
+  { old: "design document", say: "baseline" },
+];
+
+/** Documents: prose without code, names of tests and links' targets, which follow their own rules. */
+function proseOf({ path, text }: SourceFile): string {
+  if (!path.endsWith(".md") || path === "CHANGELOG.md" || path === "docs/glossary.md") return "";
+  return text
+    .replaceAll(/^```[\s\S]*?^```/gm, "")
+    .replaceAll(/`[^`]*`/g, "")
+    .replaceAll(/“[^”]*”/g, "")
+    .replaceAll(/\]\([^)]*\)/g, "]");
+}
+
+function found(text: string, words: readonly Gone[], pattern: (old: string) => RegExp): Gone[] {
+  return words.filter(({ old }) => pattern(old).test(text));
+}
+
+const anyForm = (old: string) => new RegExp(`\\b${old.replaceAll(" ", "\\s+")}(?:s|es|ed|ing)?\\b`, "i");
+
+/** Words in a document that the glossary replaced, and phrases that are not plain English. */
+export function goneWords(file: SourceFile): string[] {
+  return found(proseOf(file), [...renamedTerms, ...plainEnglish], anyForm)
+    .map(({ old, say }) => `${file.path} says '${old}': say ${say}`);
+}
+
+/** Identifiers that were renamed, and words that the whole source has got rid of. */
+export function goneNames({ path, text }: SourceFile): string[] {
+  if (!/\.(?:ts|lua|sql)$/.test(path) || path.startsWith("tests/tidy/words")) return [];
+  const names = path.endsWith(".ts") ? found(text, goneIdentifiers, (old) => new RegExp(`\\b${old}\\b`)) : [];
+  return [...names, ...found(text, goneFromSource, anyForm)]
+    .map(({ old, say }) => `${path} has '${old}': say ${say}`);
+}
+
+/** Words to say that are no term of the glossary. */
+export function unknownTerms(glossary: string): string[] {
+  const terms = [...glossary.matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, cell = ""]) =>
+    cell.trim().split(", ")
+  );
+  return renamedTerms.filter(({ say }) => !terms.includes(say)).map(({ say }) =>
+    `docs/glossary.md lacks '${say}'`
+  );
+}
