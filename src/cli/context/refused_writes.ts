@@ -24,7 +24,7 @@ const states: Readonly<Record<string, RefusedState>> = {
   },
   OOM: {
     meaning: "its memory is above maxmemory",
-    cure: "Raise maxmemory; docs/runbooks/RedisMemoryHigh.md says what fills it",
+    cure: "Raise maxmemory; docs/operate/RedisMemoryHigh.md says what fills it",
   },
   MISCONF: {
     meaning: "its last save to disk failed",
