@@ -2,8 +2,8 @@
  * What one transaction of the ledger costs, by the number of events in it: `deno task bench bench/ledger_bench.ts`.
  * Events a second = events / time per iteration. PostgreSQL runs with the server's own settings, fsync among them.
  */
-import type { Database } from "../src/ledger/database.ts";
-import { openPglite } from "../src/ledger/postgres/pglite.ts";
+import type { Ledger } from "../src/ledger/ledger.ts";
+import { openSqliteLedger } from "../src/ledger/sqlite/ledger.ts";
 import { openPostgres } from "../src/ledger/postgres/server.ts";
 import { openLedger } from "../src/ledger/postgres/ledger.ts";
 import type { InventoryEvent, LogEntry } from "../src/domain/event.ts";
@@ -74,8 +74,7 @@ class Till {
   }
 }
 
-async function benchLedger(name: string, database: Database): Promise<void> {
-  const ledger = await openLedger(database, realWorld);
+async function benchLedger(name: string, ledger: Ledger): Promise<void> {
   await ledger.prepare(1);
   const till = new Till();
   let shard = await ledger.lease(0);
@@ -99,17 +98,10 @@ async function benchLedger(name: string, database: Database): Promise<void> {
   }
 }
 
-const database = await sharedPostgres().freshDatabase();
-await benchLedger(
-  "PostgreSQL",
-  openPostgres({
-    url: database,
-    namespace: "inventory",
-    applicationName: "holdfast-bench",
-    world: realWorld,
-  }),
-);
+const url = await sharedPostgres().freshDatabase();
+const options = { url, namespace: "inventory", applicationName: "holdfast-bench", world: realWorld };
+await benchLedger("PostgreSQL", await openLedger(openPostgres(options), realWorld));
 
 const folder = await Deno.makeTempDir({ prefix: "holdfast-bench-" });
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
-await benchLedger("PGlite", await openPglite({ folder, namespace: "inventory" }));
+await benchLedger("SQLite", await openSqliteLedger({ folder, namespace: "inventory", world: realWorld }));

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Config } from "../runtime/settings/config.ts";
-import type { Database } from "../ledger/database.ts";
+import type { Database } from "../ledger/postgres/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { openPostgres } from "../ledger/postgres/server.ts";
 import { openLedger } from "../ledger/postgres/ledger.ts";

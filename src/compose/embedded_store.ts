@@ -7,8 +7,7 @@ import type { StoreConfig } from "../runtime/settings/config.ts";
 import { DurableStore, Watermark } from "../decide/durable_store.ts";
 import { MemoryStore } from "../decide/memory/store.ts";
 import { limitsOf } from "../domain/limits.ts";
-import { openPglite } from "../ledger/postgres/pglite.ts";
-import { openLedger } from "../ledger/postgres/ledger.ts";
+import { openSqliteLedger } from "../ledger/sqlite/ledger.ts";
 import { startWorker } from "../worker/balancer.ts";
 import type { OpenStore } from "./open_store.ts";
 import { fatal, type Process } from "./process.ts";
@@ -19,7 +18,7 @@ export async function openEmbeddedStore(
   wanted: Extract<StoreConfig, { kind: "embedded" }>,
 ): Promise<OpenStore> {
   const { shards, namespace } = config;
-  const ledger = await openLedger(await openPglite({ folder: wanted.dataDir, namespace }), world);
+  const ledger = await openSqliteLedger({ folder: wanted.dataDir, namespace, world });
   const deployment = await ledger.prepare(shards);
   const memory = new MemoryStore(world, limitsOf(config), shards);
   const watermark = new Watermark();

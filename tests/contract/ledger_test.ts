@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { LeaseLost } from "../../src/domain/errors.ts";
 import { type Ledger, type ShardLedger } from "../../src/ledger/ledger.ts";
-import { openPglite } from "../../src/ledger/postgres/pglite.ts";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
 import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import { realWorld } from "../../src/runtime/world.ts";
@@ -11,45 +10,6 @@ import { waitFor } from "../../tools/servers/wait.ts";
 import { applied, entry, event, leased, type MakeLedgers, opening, registrar, sale } from "./ledger_books.ts";
 import { registerCrew } from "./ledger_reads_suite.ts";
 import { ledgerSuite } from "./ledger_suite.ts";
-
-/** Making a folder takes PGlite 2 s, copying one 0.1 s: all tests start from a copy of this one. */
-let template: Promise<string> | undefined;
-
-function pgliteTemplate(): Promise<string> {
-  template ??= (async () => {
-    const folder = await Deno.makeTempDir({ prefix: "holdfast-ledger-" });
-    await (await openPglite({ folder, namespace: "inventory" })).close();
-    addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
-    return folder;
-  })();
-  return template;
-}
-
-async function temporaryFolder(): Promise<{ folder: string } & AsyncDisposable> {
-  const folder = await Deno.makeTempDir({ prefix: "holdfast-ledger-" });
-  return { folder, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
-}
-
-async function copyFolder(from: string, to: string): Promise<void> {
-  await Deno.mkdir(to, { recursive: true });
-  for await (const { name, isDirectory } of Deno.readDir(from)) {
-    if (isDirectory) await copyFolder(`${from}/${name}`, `${to}/${name}`);
-    else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
-  }
-}
-
-ledgerSuite("PGlite", async () => {
-  const from = await pgliteTemplate();
-  const place = await temporaryFolder();
-  await copyFolder(from, place.folder);
-  return {
-    open: async () => {
-      const database = await openPglite({ folder: place.folder, namespace: "inventory" });
-      return { database, ledger: await openLedger(database, realWorld) };
-    },
-    [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
-  };
-});
 
 function postgresAt(url: string, namespace = "inventory") {
   return openPostgres({ url, namespace, applicationName: "holdfast-test", world: realWorld });
@@ -151,7 +111,6 @@ Deno.test("PostgreSQL: a lease whose connection is gone stays lost and never rec
     await shard.release();
   }));
 
-// Not in the suite, as PGlite takes 20 s for it.
 Deno.test("PostgreSQL: an entry of 20,000 lines is booked in transactions of 16,384 at most", () =>
   withLease(async (_ledger, shard, url) => {
     const skus = Array.from({ length: 100 }, (_, i) => `basket-${i}`);
@@ -266,11 +225,9 @@ Deno.test("PostgreSQL: a session to another deployment's ledger is refused, and 
     await assert.rejects(ledger.lease(0), foreign);
   }));
 
-Deno.test("a namespace that PostgreSQL would cut off is refused", async () => {
-  await using place = await temporaryFolder();
+Deno.test("a namespace that PostgreSQL would cut off is refused", () => {
   for (const namespace of ["", "n".repeat(64), "ö".repeat(32)]) {
     assert.throws(() => postgresAt("postgres://nobody@127.0.0.1:1/none", namespace), RangeError);
-    await assert.rejects(openPglite({ folder: place.folder, namespace }), RangeError);
   }
 });
 
@@ -284,73 +241,6 @@ Deno.test("PostgreSQL: a server that is away rejects with the reason, not with a
       return true;
     }).finally(() => ledger.close());
   }
-});
-
-/** Opens a folder, says so, and keeps it until it is killed. */
-const keeperSource = `
-  import { openPglite } from "${new URL("../../src/ledger/postgres/pglite.ts", import.meta.url)}";
-  await openPglite({ folder: Deno.args[0], namespace: "inventory" });
-  console.log("open");
-  await new Response(Deno.stdin.readable).text();`;
-
-/** A process of its own that has `folder` open. */
-async function startKeeper(folder: string): Promise<Deno.ChildProcess> {
-  const config = new URL("../../deno.json", import.meta.url).pathname;
-  const keeper = new Deno.Command(Deno.execPath(), {
-    args: ["eval", `--config=${config}`, keeperSource, folder],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const reader = keeper.stdout.getReader();
-  const { value } = await reader.read();
-  assert.equal(new TextDecoder().decode(value).trim(), "open");
-  await reader.cancel();
-  return keeper;
-}
-
-Deno.test("PGlite: a folder is open in one process, and free when that is killed", async () => {
-  const from = await pgliteTemplate();
-  await using place = await temporaryFolder();
-  await copyFolder(from, place.folder);
-  const open = () => openPglite({ folder: place.folder, namespace: "inventory" });
-  const keeper = await startKeeper(place.folder);
-  try {
-    await assert.rejects(open(), {
-      name: "Busy",
-      message: `Cannot open DATA_DIR '${place.folder}' as another Holdfast process uses it`,
-    });
-  } finally {
-    keeper.kill("SIGKILL");
-    await keeper.stdin.close();
-    await keeper.status;
-  }
-  await (await open()).close();
-});
-
-Deno.test("PGlite: what was booked is there when the folder is opened again", async () => {
-  const from = await pgliteTemplate();
-  await using place = await temporaryFolder();
-  await copyFolder(from, place.folder);
-  for (const expected of [0, 2]) {
-    const database = await openPglite({ folder: place.folder, namespace: "inventory" });
-    const ledger = await openLedger(database, realWorld);
-    try {
-      await ledger.prepare(1);
-      const shard = await ledger.lease(0);
-      assert.equal((await shard?.cursor())?.seq, expected);
-      await shard?.apply([entry(1, opening(1, "SKU-1", 5), sale(2, "SKU-1", 4))]);
-    } finally {
-      await ledger.close();
-    }
-  }
-});
-
-Deno.test("PGlite: files that a killed process left half made are made again", async () => {
-  await using place = await temporaryFolder();
-  await Deno.mkdir(`${place.folder}/ledger.unfinished/base`, { recursive: true });
-  await Deno.writeTextFile(`${place.folder}/ledger.unfinished/PG_VERSION`, "18\n");
-  await (await openPglite({ folder: place.folder, namespace: "inventory" })).close();
-  await assert.rejects(Deno.stat(`${place.folder}/ledger.unfinished`), Deno.errors.NotFound);
 });
 
 Deno.test("PostgreSQL: an event that another session books while this one waits for the cursor is not booked again", () =>

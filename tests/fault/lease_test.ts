@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { RedisControl } from "../../src/redis/control.ts";
 import { RedisStore } from "../../src/redis/store.ts";
-import type { Database } from "../../src/ledger/database.ts";
+import type { Database } from "../../src/ledger/postgres/database.ts";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
 import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import { RedisStream } from "../../src/redis/stream.ts";

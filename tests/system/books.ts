@@ -5,7 +5,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { openPglite } from "../../src/ledger/postgres/pglite.ts";
+import { DatabaseSync } from "node:sqlite";
 import { withConnection } from "../../tools/servers/database.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import type { Heard } from "./load_clients.ts";
@@ -222,14 +222,17 @@ export async function readLedger(
   });
 }
 
-/** Reads the ledger of the embedded default, whose process must have ended. */
+/** Reads the ledger of the embedded default, which may be selling. */
 export async function readFolder(folder: string): Promise<Books> {
-  const namespace = "inventory";
-  const database = await openPglite({ folder, namespace });
+  const database = new DatabaseSync(`${folder}/ledger.db`, { readOnly: true });
   try {
-    return await readTables((statement) => database.query(statement), namespace);
+    const query: Query = (statement) => {
+      const rows = database.prepare(statement.replaceAll("::int", "")).all();
+      return Promise.resolve(rows.map((row) => ({ ...row })));
+    };
+    return await readTables(query, "main");
   } finally {
-    await database.close();
+    database.close();
   }
 }
 

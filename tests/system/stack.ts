@@ -18,7 +18,7 @@ export type Env = Readonly<Record<string, string>>;
 export type Program = "api" | "worker" | "deploy";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
-// PGlite makes its files in 3 s on a quiet machine; the tests that measure it have bounds of their own.
+// The tests that measure a start have bounds of their own.
 const READY_DEADLINE_MS = 30_000;
 // DRAIN_TIMEOUT_MS is 4000 by default, and the watchdog ends the process then.
 const EXIT_DEADLINE_MS = 10_000;

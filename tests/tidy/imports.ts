@@ -37,7 +37,6 @@ const owners: Readonly<Record<string, readonly string[]>> = {
     "src/ledger/postgres/options.ts",
     "src/ledger/postgres/session.ts",
   ],
-  "@electric-sql/pglite": ["src/ledger/postgres/pglite.ts"],
   "cluster-key-slot": ["src/redis/keys.ts"],
 };
 

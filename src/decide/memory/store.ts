@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { sleep, type World } from "../../runtime/world.ts";
+import type { World } from "../../runtime/world.ts";
 import type { LogEntry, Position } from "../../domain/event.ts";
 import { comparePositions } from "../../domain/event.ts";
 import type { EventLog, ReadOptions } from "../../log/event_log.ts";
@@ -35,9 +35,6 @@ interface Slot {
   /** Wakes a reader that waits for the next entry. */
   wake: () => void;
 }
-
-/** How long orders gather for one commit, which takes three times as long. */
-const gatherMs = 2;
 
 /** Lines of one read: the ledger of the embedded default books them in this thread, in 0.1 to 0.2 s. */
 const readLinesMax = 2048;
@@ -96,9 +93,6 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     const slot = this.#slot(shard);
     const last = slot.log.at(-1);
     if (!last || comparePositions(last.position, after) <= 0) await this.#arrival(slot, options);
-    // The ledger of the embedded default works in this very thread. Without a pause between two commits no
-    // socket would be read, and every order would get a commit of its own: 360 orders a second, not 5,000.
-    if (options.waitMs > 0) await sleep(this.world, gatherMs, options.signal);
     const first = slot.log.findIndex(({ position }) => comparePositions(position, after) > 0);
     return first < 0 ? [] : fitting(slot.log.slice(first, first + options.entriesMax));
   }

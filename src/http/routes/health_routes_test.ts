@@ -15,7 +15,7 @@ Deno.test("/readyz is 200 when ready and still names the promises that are off",
   inventory.state = {
     ready: true,
     missing: [],
-    guaranteesOff: ["power cut: PGlite does not fsync"],
+    guaranteesOff: ["power cut: fsync is off"],
     checkedAtMs: 0,
   };
   const response = await send("/readyz");
@@ -24,7 +24,7 @@ Deno.test("/readyz is 200 when ready and still names the promises that are off",
   deepEqual(await response.json(), {
     ready: true,
     missing: [],
-    promises_off: ["power cut: PGlite does not fsync"],
+    promises_off: ["power cut: fsync is off"],
     checked_at: "1970-01-01T00:00:00.000Z",
   });
 });

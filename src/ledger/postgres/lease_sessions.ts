@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Database, Session } from "../database.ts";
+import type { Database, Session } from "./database.ts";
 
 /** As many commits at once keep a worker busy: applying takes it 14 to 16 µs an order, and a commit waits for a disk. */
 const sessionsMax = 8;

@@ -6,7 +6,7 @@
 import type { CheckResult } from "../../domain/check_result.ts";
 import type { World } from "../../runtime/world.ts";
 import type { Lease, LedgerBackend } from "../sql/backend.ts";
-import type { Database, Session } from "../database.ts";
+import type { Database, Session } from "./database.ts";
 import { judgeLedger } from "./server_checks.ts";
 import { LeaseSessions } from "./lease_sessions.ts";
 import type { Deployment, Ledger, Membership } from "../ledger.ts";

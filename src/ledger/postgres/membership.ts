@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Session } from "../database.ts";
+import type { Session } from "./database.ts";
 import type { LeaseSessions } from "./lease_sessions.ts";
 import type { Membership, Peers, Standing } from "../ledger.ts";
 

@@ -5,7 +5,8 @@
  * @module
  */
 import { ForeignLedger } from "../../domain/errors.ts";
-import { type Database, type Queries, type Session, SqlError } from "../database.ts";
+import { type Queries, SqlError } from "../database.ts";
+import type { Database, Session } from "./database.ts";
 import type { Deployment } from "../ledger.ts";
 import type { PostgresStatements } from "./statements.ts";
 

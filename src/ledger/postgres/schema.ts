@@ -4,7 +4,8 @@
  * @module
  */
 import type { World } from "../../runtime/world.ts";
-import { type Database, type Queries, quotedName } from "../database.ts";
+import type { Queries } from "../database.ts";
+import { type Database, quotedName } from "./database.ts";
 import { assertEncoding } from "./server_checks.ts";
 import type { Deployment } from "../ledger.ts";
 import { type PostgresStatements, readSql } from "./statements.ts";

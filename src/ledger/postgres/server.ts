@@ -7,7 +7,8 @@
  * @module
  */
 import postgres from "postgres";
-import type { Database, Param, Session } from "../database.ts";
+import type { Param } from "../database.ts";
+import type { Database, Session } from "./database.ts";
 import {
   driverOptions,
   postgresBounds,

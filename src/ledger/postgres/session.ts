@@ -8,7 +8,8 @@ import net from "node:net";
 import postgres from "postgres";
 import type { PostgresTarget } from "../../runtime/settings/postgres_url.ts";
 import type { World } from "../../runtime/world.ts";
-import { pageInOrder, type Param, type Session, type Transaction } from "../database.ts";
+import type { Param, Transaction } from "../database.ts";
+import type { Session } from "./database.ts";
 import { LeaseLost } from "../../domain/errors.ts";
 import {
   driverOptions,
@@ -21,6 +22,13 @@ import {
 } from "./options.ts";
 import { applySettings, leaseSettings } from "./session_settings.ts";
 import { readSql } from "./statements.ts";
+
+/**
+ * Left alone, the planner may read and sort all that is left for every page: of a million order lines 200 to 400 ms
+ * instead of 10, and without statistics always.
+ */
+const inOrderOfIndex =
+  "set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off";
 
 type Reject = (reason: unknown) => void;
 
@@ -107,7 +115,10 @@ export class PostgresSession implements Session {
   }
 
   page<Row extends object>(statement: string, params?: readonly Param[]): Promise<Row[]> {
-    return pageInOrder(this, statement, params);
+    return this.transaction(async (tx) => {
+      const [, rows] = await Promise.all([tx.script(inOrderOfIndex), tx.query<Row>(statement, params)]);
+      return rows;
+    });
   }
 
   async #transact<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {

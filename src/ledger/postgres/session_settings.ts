@@ -7,7 +7,7 @@
  * @module
  */
 import type { Queries } from "../database.ts";
-import { quotedName } from "../database.ts";
+import { quotedName } from "./database.ts";
 import { postgresBounds } from "./options.ts";
 import { readSql } from "./statements.ts";
 

@@ -5,7 +5,7 @@
  */
 import type { Connection, Param, Transaction } from "../database.ts";
 import { LeaseLost } from "../../domain/errors.ts";
-import { Engine } from "./engine.ts";
+import { RemoteEngine } from "./remote_engine.ts";
 
 /** Every commit is fsynced: an answer that waited for it outlives a power cut. */
 const settings = `
@@ -20,13 +20,12 @@ const settings = `
 
 /** See {@link Connection}. Calls run in turn: what is called while a transaction is open waits for its end. */
 export class SqliteDatabase implements Connection {
-  readonly #engine: Engine;
+  readonly #engine: RemoteEngine;
   #turn: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
-  /** Whether {@link close} was called. */
-  get isClosed(): boolean {
-    return this.#isClosed;
+  private constructor(engine: RemoteEngine) {
+    this.#engine = engine;
   }
 
   /**
@@ -34,14 +33,13 @@ export class SqliteDatabase implements Connection {
    *
    * @throws {SqlError}
    */
-  constructor(path: string) {
-    this.#engine = new Engine(path);
-    try {
-      this.#engine.script(settings);
-    } catch (error) {
-      this.#engine.close();
-      throw error;
-    }
+  static async open(path: string): Promise<SqliteDatabase> {
+    return new SqliteDatabase(await RemoteEngine.open(path, settings));
+  }
+
+  /** Whether {@link close} was called. */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   query<Row extends object>(text: string, params?: readonly Param[]): Promise<Row[]> {
@@ -63,24 +61,24 @@ export class SqliteDatabase implements Connection {
   async #transact<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {
     const engine = this.#engine;
     let isOpen = true;
-    const rollback = () => {
-      engine.rollback();
+    const rollback = async () => {
       isOpen = false;
+      await engine.rollback();
     };
-    engine.query("begin immediate");
     try {
-      const result = await run({
-        // deno-lint-ignore require-await -- async, so that a refusal rejects and does not throw
-        query: async (text, params) => engine.query(text, params),
-        // deno-lint-ignore require-await -- as above
-        script: async (statements) => engine.script(statements),
-        // deno-lint-ignore require-await -- as above
-        rollback: async () => rollback(),
-      });
-      if (isOpen) engine.query("commit");
+      // The first statements of `run` leave together with "begin".
+      const [, result] = await Promise.all([
+        engine.query("begin immediate"),
+        run({
+          query: (text, params) => engine.query(text, params),
+          script: (statements) => engine.script(statements),
+          rollback,
+        }),
+      ]);
+      if (isOpen) await engine.query("commit");
       return result;
     } catch (error) {
-      if (isOpen) rollback();
+      if (isOpen) await rollback();
       throw error;
     }
   }
@@ -90,7 +88,7 @@ export class SqliteDatabase implements Connection {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await this.#turn;
-    this.#engine.close();
+    await this.#engine.close();
   }
 
   #inTurn<T>(run: () => T | Promise<T>): Promise<T> {

@@ -5,7 +5,7 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type Param, SqlError } from "../database.ts";
-import { sqlstateOf } from "./sqlstate.ts";
+import { mendOf, sqlstateOf } from "./sqlstate.ts";
 
 /** What a column becomes on its way to the program. */
 type Conversion = "boolean" | "json" | undefined;
@@ -97,7 +97,7 @@ export class Engine {
       if (isUndoing) this.#isBroken = false;
       return result;
     } catch (error) {
-      if (wasInTransaction) this.#isBroken = true;
+      if (wasInTransaction || text.startsWith("begin")) this.#isBroken = true;
       throw error;
     }
   }
@@ -153,6 +153,7 @@ function refusing<T>(run: () => T): T {
     if (error instanceof SqlError || !(error instanceof Error)) throw error;
     const sqlstate = sqlstateOf(error);
     if (sqlstate === undefined) throw error;
-    throw new SqlError(sqlstate, error.message, { cause: error });
+    const mend = mendOf(sqlstate);
+    throw new SqlError(sqlstate, mend === undefined ? error.message : `${error.message}: ${mend}`);
   }
 }

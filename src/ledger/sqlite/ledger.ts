@@ -5,7 +5,7 @@
  */
 import type { World } from "../../runtime/world.ts";
 import { SqlError } from "../database.ts";
-import { lockFolder } from "../folder_lock.ts";
+import { lockFolder } from "./folder_lock.ts";
 import type { Ledger } from "../ledger.ts";
 import { SqlLedger } from "../sql/ledger.ts";
 import { SqliteBackend } from "./backend.ts";
@@ -38,7 +38,7 @@ export async function openSqliteLedger({ folder, namespace, world }: SqliteOptio
   try {
     await refusePglite(folder);
     const sql = await loadStatements();
-    const database = openFile(folder);
+    const database = await openFile(folder);
     return new SqlLedger(new SqliteBackend(database, sql, world, namespace, () => lock.release()), sql);
   } catch (error) {
     lock.release();
@@ -46,22 +46,29 @@ export async function openSqliteLedger({ folder, namespace, world }: SqliteOptio
   }
 }
 
-function openFile(folder: string): SqliteDatabase {
+async function openFile(folder: string): Promise<SqliteDatabase> {
   try {
-    return new SqliteDatabase(ledgerFile(folder));
+    return await SqliteDatabase.open(ledgerFile(folder));
   } catch (error) {
     if (!(error instanceof SqlError)) throw error;
-    throw new RangeError(`Cannot open '${ledgerFile(folder)}': ${error.message}`, { cause: error });
+    const message = `Cannot open '${ledgerFile(folder)}': ${error.message}`;
+    throw settingsRefused.has(error.sqlstate) ? new RangeError(message) : new Error(message);
   }
 }
+
+/** Cannot open, read-only: another DATA_DIR, or another user, would do. */
+const settingsRefused: ReadonlySet<string> = new Set(["58P01", "25006"]);
+
+/** Its data folder had the files of PostgreSQL 17. */
+const lastPglite = "Holdfast 1.0.0";
 
 /** Versions before kept a PostgreSQL data folder there, by PGlite. */
 async function refusePglite(folder: string): Promise<void> {
   const [old, file] = await Promise.all([exists(`${folder}/ledger/PG_VERSION`), exists(ledgerFile(folder))]);
   if (!old || file) return;
   throw new RangeError(
-    `Cannot use DATA_DIR '${folder}' as Holdfast 0.4 or older wrote it: 0.4 is the last version that reads it. Start ` +
-      `that version on it, or set DATA_DIR to an empty folder`,
+    `Cannot use DATA_DIR '${folder}' as an older Holdfast wrote it: ${lastPglite} is the last version that reads it. ` +
+      `Start that version on it, or set DATA_DIR to an empty folder`,
   );
 }
 

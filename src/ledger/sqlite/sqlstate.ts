@@ -1,5 +1,6 @@
 /**
- * SQLite's result codes as SQLSTATEs, so that one table says what becomes of a refusal, whichever database gave it.
+ * SQLite's result codes as SQLSTATEs, so that one table says what becomes of a refusal, whichever database gave it; and
+ * what a person can do about those that are no fault of the data.
  *
  * @module
  */
@@ -12,6 +13,7 @@ const byExtended: Readonly<Record<number, string>> = {
   2067: "23505", // UNIQUE
   1811: "42501", // a trigger: movements only grow
   3091: "22P02", // a value of another type than its column's
+  4874: "53100", // no room for the shared memory file
 };
 
 /** By primary result code, which is the lower byte. */
@@ -47,4 +49,24 @@ export function sqlstateOf(error: Error & { code?: unknown; errcode?: unknown })
   const text = byText.find(([text]) => error.message.includes(text))?.[1];
   if (typeof error.errcode !== "number") return text ?? "58000";
   return byExtended[error.errcode] ?? byPrimary[error.errcode & 0xff] ?? text ?? "58000";
+}
+
+/** By SQLSTATE. */
+const mends: Readonly<Record<string, string>> = {
+  "25006": "give this user the right to write to the file and its folder, or set DATA_DIR to another folder",
+  "53100":
+    "free space on the disk of DATA_DIR and start again; every order that was answered is in the ledger",
+  "53200": "give the process more memory and start again; every order that was answered is in the ledger",
+  "55P03": "another program writes to the file: end it and start again ('fuser ledger.db' names it)",
+  "58030":
+    "the disk of DATA_DIR fails, the kernel's log says how: put a backup on another disk and set DATA_DIR to it",
+  "58P01":
+    "give this user the right to read and write the file and its folder, or set DATA_DIR to another folder",
+  "XX001":
+    "start on a backup: a folder that holds nothing but the copy, named ledger.db ('inventory backup' makes one)",
+};
+
+/** What a person can do about a refusal; undefined when it is about the data or a statement. */
+export function mendOf(sqlstate: string): string | undefined {
+  return mends[sqlstate];
 }
