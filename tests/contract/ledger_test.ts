@@ -204,7 +204,7 @@ Deno.test("PostgreSQL: two workers that prepare at once agree on the owner", asy
 
 Deno.test("PostgreSQL: a lease before the schema is made is an error, not a shard taken", async () => {
   const ledger = await openLedger(postgresAt(await sharedPostgres().freshDatabase()), realWorld);
-  await assert.rejects(ledger.lease(0), /the books have no schema yet/).finally(() => ledger.close());
+  await assert.rejects(ledger.lease(0), /the ledger has no schema yet/).finally(() => ledger.close());
 });
 
 Deno.test("PostgreSQL: a session to another deployment's ledger is refused, and one whose ledger got another id books nothing more", () =>

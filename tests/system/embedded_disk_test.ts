@@ -27,9 +27,9 @@ async function fill(folder: string): Promise<void> {
 Deno.test("a power cut in the middle of a rush, three times: every answered order is on the disk", async () => {
   await using disk = await blockDisk(128);
   await using service = await startEmbedded(`${disk.folder}/data`);
-  await stockUp(service, initial);
+  const history = await stockUp(service, initial);
   const orders = planOrders({ seed: runSeed(), orders: 6000, skus, users: 3000 });
-  await using clients = new LoadClients({ orders, urls: [service.url], connections: 32 });
+  await using clients = new LoadClients({ orders, urls: [service.url], connections: 32, history });
   const rush = clients.rush();
   for (const share of [0.2, 0.5, 0.8]) {
     await clients.answeredAtLeast(share * orders.length);
@@ -55,7 +55,7 @@ Deno.test("a power cut in the middle of a rush, three times: every answered orde
   const stock = unitsOf(await stockOf(service, skus));
   assert.equal((await service.stop()).code, 0);
   assertLedger(
-    { orders, heard: clients.heard, initial, left: stock },
+    { orders, heard: clients.heard, initial, left: stock, history },
     await readFolder(`${disk.folder}/data`),
   );
 });
@@ -63,9 +63,9 @@ Deno.test("a power cut in the middle of a rush, three times: every answered orde
 Deno.test("a full disk ends the embedded default in one line, and with more space every answered order is there", async () => {
   await using disk = await memoryDisk(1200);
   await using service = await startEmbedded(disk.folder);
-  await stockUp(service, initial);
+  const history = await stockUp(service, initial);
   const orders = planOrders({ seed: runSeed(), orders: 6000, skus, users: 3000 });
-  await using clients = new LoadClients({ orders, urls: [service.url], connections: 32 });
+  await using clients = new LoadClients({ orders, urls: [service.url], connections: 32, history });
   const rush = clients.rush();
   const { code, said } = await service.ended();
   assert.equal(code, 1);
@@ -79,7 +79,7 @@ Deno.test("a full disk ends the embedded default in one line, and with more spac
   await clients.settle();
   const left = unitsOf(await stockOf(service, skus));
   assert.equal((await service.stop()).code, 0);
-  assertLedger({ orders, heard: clients.heard, initial, left }, await readFolder(disk.folder));
+  assertLedger({ orders, heard: clients.heard, initial, left, history }, await readFolder(disk.folder));
 });
 
 Deno.test("no ledger is made on a full disk, in one line", async () => {

@@ -1,10 +1,10 @@
 /**
- * An {@link Engine} on a thread of its own. Calls run in the order in which they are made; those made at once travel as one message.
+ * An engine (`engine.ts`) on a thread of its own. Calls run in the order in which they are made; those made at once travel
+ * as one message.
  *
  * @module
  */
 import { type Param, SqlError } from "../database.ts";
-import type { Engine } from "./engine.ts";
 import type { Answer, Call } from "./thread.ts";
 
 interface Waiting {
@@ -12,7 +12,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** Its methods are those of {@link Engine}. */
+/** Its methods are those of `Engine`. */
 export class RemoteEngine {
   readonly #worker: Worker;
   /** Without an answer, in order. */
@@ -48,17 +48,17 @@ export class RemoteEngine {
     }
   }
 
-  /** As {@link Engine.query}. */
+  /** As `Engine.query`. */
   async query<Row extends object>(text: string, params: readonly Param[] = []): Promise<Row[]> {
     return await this.#call({ kind: "query", text, params }) as Row[];
   }
 
-  /** As {@link Engine.script}. */
+  /** As `Engine.script`. */
   async script(text: string): Promise<void> {
     await this.#call({ kind: "script", text });
   }
 
-  /** As {@link Engine.rollback}. */
+  /** As `Engine.rollback`. */
   async rollback(): Promise<void> {
     await this.#call({ kind: "rollback" });
   }
