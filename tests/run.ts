@@ -14,6 +14,7 @@
 // deno-lint-ignore-file no-console -- this is the command that prints for the user
 import { engineProblem, startProblem } from "./containers/engine.ts";
 import { installBackends } from "./backends/install.ts";
+import { belowFloor, coverageOf, FLOOR_PERCENT } from "./coverage.ts";
 import { readReport } from "./report.ts";
 import { removeStaleNetworks } from "../tools/servers/network.ts";
 import { cleanDatabases, cleanRedis, refuseUsedDatabase, refuseUsedRedis } from "../tools/servers/outside.ts";
@@ -108,12 +109,29 @@ async function runOnServers(
   if (mode === "backends") await installBackends(console.log);
   const junitFile = `${run.dir}/junit.xml`;
   const which = TESTS_OF[mode] ?? [];
+  // Of a part of the tests it would say nothing.
+  const coverageDir = mode === "test" && args.length === 0 ? `${run.dir}/coverage` : undefined;
+  const coverage = coverageDir === undefined ? [] : [`--coverage=${coverageDir}`, "--coverage-raw-data-only"];
   const code = await Promise.race([
-    runDeno(["test", "--allow-all", `--junit-path=${junitFile}`, ...which, ...args]),
+    runDeno(["test", "--allow-all", `--junit-path=${junitFile}`, ...coverage, ...which, ...args]),
     tooLong(),
   ]);
   if (typeof code !== "number") return code;
-  return judge(code, await Deno.readTextFile(junitFile).catch(() => ""));
+  const result = judge(code, await Deno.readTextFile(junitFile).catch(() => ""));
+  const why = coverageDir === undefined ? undefined : await judgeCoverage(coverageDir);
+  return why === undefined
+    ? result
+    : { ...result, code: result.code || 1, reasons: [...result.reasons, why] };
+}
+
+/** Says how much of the product ran; why the run is refused when that is too little. */
+async function judgeCoverage(dir: string): Promise<string | undefined> {
+  const file = `${dir}.lcov`;
+  await runDeno(["coverage", "--lcov", `--output=${file}`, "--include=/src/", dir]);
+  const lcov = await Deno.readTextFile(file).catch(() => "");
+  const { hit, found } = coverageOf(lcov);
+  console.log(`coverage of src: ${hit} of ${found} lines`);
+  return belowFloor(lcov, FLOOR_PERCENT);
 }
 
 async function runBenchmarks(args: readonly string[]): Promise<Result> {

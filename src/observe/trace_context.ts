@@ -60,7 +60,7 @@ export class Tracing implements Places {
   }
 
   place(caller: string): TraceContext {
-    // A step of the golden ratio of 2^32, which is odd: every value comes once, and neighbours are far apart.
+    // A step of the golden ratio of 2^32, which is odd: every value comes once, and neighbors are far apart.
     const idLow = this.#word = (this.#word + 0x9e3779b1) >>> 0;
     const digits = hex8(idLow);
     if (caller !== "") {

@@ -1,6 +1,6 @@
 /**
  * An entry of the log as the script writes it: JSON `[ms, [event, ...]]`, positions as in the headers of
- * `lua/sell.lua` and its neighbours.
+ * `lua/sell.lua` and its neighbors.
  *
  * @module
  */

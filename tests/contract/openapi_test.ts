@@ -1,5 +1,5 @@
 /**
- * The document and the behaviour, held against each other: what is documented works, what happens is documented.
+ * The document and the behavior, held against each other: what is documented works, what happens is documented.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

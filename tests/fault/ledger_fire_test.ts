@@ -152,7 +152,7 @@ Deno.test("ledger: the answer to COMMIT is lost, with and without the worker, an
   assert.equal(committed, 4);
 });
 
-Deno.test("ledger: deadlocks, serialisation failures and ended sessions are tried again until they pass", async () => {
+Deno.test("ledger: deadlocks, serialization failures and ended sessions are tried again until they pass", async () => {
   const seed = runSeed();
   await using fire = await startFire(seed);
   const { worker, clients, databaseUrl } = fire;
@@ -197,7 +197,7 @@ Deno.test("ledger: deadlocks, serialisation failures and ended sessions are trie
 
   // deno-lint-ignore no-console -- the seed repeats the run
   console.log(
-    `seed ${seed}: ${clients.count("accepted")} accepted beside deadlock and serialisation failure`,
+    `seed ${seed}: ${clients.count("accepted")} accepted beside deadlock and serialization failure`,
   );
   assert.equal(books.deadLetters, 0, "the server's troubles are no fault of an event");
 });

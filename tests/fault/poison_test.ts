@@ -15,7 +15,7 @@ import { position } from "./redis_state.ts";
 const PATH = "/api/v1/inventory/deduct";
 const ENV = { USER_LIMIT_MS: "0" };
 const UNITS = 10_000;
-const NEIGHBOURS = 50;
+const NEIGHBORS = 50;
 const ANSWER_DEADLINE_MS = 5_000;
 
 /** Texts that are an id like any other, though they look like something else. */
@@ -131,7 +131,7 @@ Deno.test("poison over HTTP: no 5xx, nothing half done, and good orders in the s
   const poison = [...brokenOrders(), ...brokenAdjustments()];
   const [answers, good] = await Promise.all([
     Promise.all(poison.map(({ path, body }) => send(api, path, body))),
-    buyTogether(api, "neighbour", NEIGHBOURS),
+    buyTogether(api, "neighbor", NEIGHBORS),
   ]);
   answers.forEach(({ status, body }, index) => {
     assert.equal(status, 400, `${JSON.stringify(poison[index]).slice(0, 300)}: ${JSON.stringify(body)}`);
@@ -139,10 +139,10 @@ Deno.test("poison over HTTP: no 5xx, nothing half done, and good orders in the s
   });
   assert.deepEqual([...new Set(good)], [200]);
   for (const path of BROKEN_PATHS) assert.equal((await api.get(path)).status, 400, path);
-  assert.equal((await position(redis)).seq, before.seq + NEIGHBOURS, "poison was accepted");
+  assert.equal((await position(redis)).seq, before.seq + NEIGHBORS, "poison was accepted");
   note(`${poison.length + BROKEN_PATHS.length} requests refused, ${good.length} good ones went through`);
   const books = await fixture.books(["sku"]);
-  assert.equal(books.lines.length, NEIGHBOURS);
+  assert.equal(books.lines.length, NEIGHBORS);
   assert.equal(books.deadLetters, 0);
 });
 
@@ -242,14 +242,14 @@ for (const { what, victims, corrupt, heal } of CORRUPTIONS) {
     const { seq } = await position(redis);
     await corrupt(redis);
     const order = { sku: victims.sku, user_id: "victim", order_id: victims.orderId, amount: 1 };
-    await using buyers = await openBuyers(api, NEIGHBOURS);
+    await using buyers = await openBuyers(api, NEIGHBORS);
     using connection = await openConnection(api);
     // All at once to a Redis that is held for a moment: what is not in the first two calls waits for one batch.
     redis.freeze();
     const first = buyers.buyAll("first");
     assert.equal((await api.get("/livez")).status, 200); // the process has read what came before this
     const struck = connection.value.post(PATH, order);
-    const second = buyTogether(api, "second", NEIGHBOURS);
+    const second = buyTogether(api, "second", NEIGHBORS);
     assert.equal((await api.get("/livez")).status, 200);
     redis.thaw();
     const [good, victim, more] = await Promise.all([first, struck, second]);
@@ -259,12 +259,12 @@ for (const { what, victims, corrupt, heal } of CORRUPTIONS) {
       await scriptErrors(redis) >= 2,
       "the script has not thrown on a batch, and then on one command",
     );
-    assert.equal((await position(redis)).seq, seq + 2 * NEIGHBOURS, "each good order once, the victim never");
+    assert.equal((await position(redis)).seq, seq + 2 * NEIGHBORS, "each good order once, the victim never");
 
     await heal(redis);
     assert.equal((await connection.value.post(PATH, order)).status, 200);
     const { lines, deadLetters } = await fixture.books(["sku", "broken"]);
-    assert.equal(lines.length, 2 * NEIGHBOURS + 1);
+    assert.equal(lines.length, 2 * NEIGHBORS + 1);
     assert.equal(deadLetters, 0);
   });
 }

@@ -73,7 +73,7 @@ for (const fresh of [undefined, "worker"] as const) {
 }
 
 /** Two deployments with the same names; only the second's Redis and books are looked at from outside. */
-interface Neighbours extends AsyncDisposable {
+interface Neighbors extends AsyncDisposable {
   readonly mine: Stack;
   readonly redis: RedisServer;
   readonly theirs: Stack;
@@ -82,7 +82,7 @@ interface Neighbours extends AsyncDisposable {
   redirect(server: RedisServer): void;
 }
 
-async function startNeighbours(): Promise<Neighbours> {
+async function startNeighbors(): Promise<Neighbors> {
   await using started = new AsyncDisposableStack();
   const redis = started.use(await startRedis({ args: DIGESTIBLE }));
   const theirRedis = started.use(await startRedis({ args: DIGESTIBLE }));
@@ -111,7 +111,7 @@ async function startNeighbours(): Promise<Neighbours> {
 }
 
 Deno.test("somebody else's Redis, armed and selling, is neither sold from nor changed", async () => {
-  await using all = await startNeighbours();
+  await using all = await startNeighbors();
   const { mine, theirs, theirRedis, databaseUrl } = all;
   const scenario = await FaultScenario.open({ api: mine.api, databaseUrl, orders: 2_000 });
   await scenario.sell(ORDERS_AN_ACT);
@@ -136,7 +136,7 @@ Deno.test("somebody else's Redis, armed and selling, is neither sold from nor ch
 });
 
 Deno.test("a worker that was booking while the address changed does not touch somebody else's log", async () => {
-  await using all = await startNeighbours();
+  await using all = await startNeighbors();
   const { mine, theirs, theirRedis, databaseUrl } = all;
   const scenario = await FaultScenario.open({ api: mine.api, databaseUrl, orders: 2_000 });
   await scenario.sell(ORDERS_AN_ACT);

@@ -1,5 +1,5 @@
 /**
- * The API as OpenAPI 3.1 describes it. `tests/contract/openapi_test.ts` holds it and the behaviour against each
+ * The API as OpenAPI 3.1 describes it. `tests/contract/openapi_test.ts` holds it and the behavior against each
  * other.
  *
  * @module

@@ -41,7 +41,7 @@ Deno.test("parseBasket() names everything that is wrong at once, with its place 
     { sku: "", amount: 0 },
     null,
     { sku: "A" },
-    { sku: "A", amount: 1, colour: "red" },
+    { sku: "A", amount: 1, color: "red" },
     [],
     lines[0],
   ];
@@ -51,7 +51,7 @@ Deno.test("parseBasket() names everything that is wrong at once, with its place 
     { pointer: "/lines/0/amount", detail: "must be an integer from 1 to 1000000" },
     { pointer: "/lines/1", detail: "must be an object" },
     { pointer: "/lines/2/amount", detail: "is missing" },
-    { pointer: "/lines/3/colour", detail: "is not a member of this request" },
+    { pointer: "/lines/3/color", detail: "is not a member of this request" },
     { pointer: "/lines/4", detail: "must be an object" },
     { pointer: "/more", detail: "is not a member of this request" },
   ]);

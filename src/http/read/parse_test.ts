@@ -21,12 +21,12 @@ Deno.test("parseDeduct() refuses both spellings of one member at once, even when
 });
 
 Deno.test("parseDeduct() names everything that is wrong at once, as the client spelled it", () => {
-  deepEqual(errorsOf(parseDeduct({ SKU: "", UserID: 7, amount: 0, colour: "red", "a/b~c": 1 })), [
+  deepEqual(errorsOf(parseDeduct({ SKU: "", UserID: 7, amount: 0, color: "red", "a/b~c": 1 })), [
     { pointer: "/SKU", detail: "must not be empty" },
     { pointer: "/UserID", detail: "must be a string" },
     { pointer: "/order_id", detail: "is missing" },
     { pointer: "/amount", detail: "must be an integer from 1 to 1000000" },
-    { pointer: "/colour", detail: "is not a member of this request" },
+    { pointer: "/color", detail: "is not a member of this request" },
     { pointer: "/a~1b~0c", detail: "is not a member of this request" },
   ]);
   deepEqual(pointersOf(parseDeduct({})), ["/sku", "/user_id", "/order_id", "/amount"]);
