@@ -155,7 +155,7 @@ Deno.test("containers: docs/deploy/production.md as written; a kill and a cut in
   const folder = await clone();
   await fitLimits(folder, report);
   const compose = (...args: string[]) => engine.run("docker", ["compose", ...args], folder);
-  const [up = "", first = ""] = blocksOf("docs/deploy/production.md", "## A try");
+  const [up = "", first = ""] = blocksOf("docs/deploy/production.md", "## Try it in containers");
   try {
     report("docker compose up");
     await block(engine, folder, up);
