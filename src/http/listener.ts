@@ -61,8 +61,9 @@ const rebindEveryMs = 10;
 export class Listener {
   readonly #options: ListenerOptions;
   #requestsMax: number;
-  /** At this number of a new descriptor, `connectionsMax` are open. */
-  readonly #descriptorMax: number;
+  /** Descriptors in use without any connection: at the start, and after connections were closed. */
+  readonly #ownAtStart: number;
+  #own: number;
   #server: Deno.HttpServer<Deno.Addr>;
   #abort = new AbortController();
   #port: number;
@@ -83,7 +84,7 @@ export class Listener {
     this.#server = this.#serve();
     const { addr } = this.#server;
     if ("port" in addr) this.#port = addr.port;
-    this.#descriptorMax = openDescriptors(1).last + options.connectionsMax;
+    this.#ownAtStart = this.#own = descriptorsInUse();
     this.#checkLater();
   }
 
@@ -160,7 +161,7 @@ export class Listener {
       onCheck();
       const { count, last } = openDescriptors(spare);
       if (count < spare) void this.#replace("descriptors are short: connections are closed", null);
-      else if (last - spare >= this.#descriptorMax) {
+      else if (last - spare >= this.#own + connectionsMax) {
         void this.#replace(`CONNECTIONS_MAX=${connectionsMax} are open: connections are closed`, null);
       }
       this.#checkLater();
@@ -171,8 +172,11 @@ export class Listener {
     if (this.#replacing || this.#stopping) return;
     this.#replacing = true;
     await this.#settle();
-    // From here to the new server nothing waits: a stop finds either of them whole.
+    // Not after `shutdown()`: Deno throws then, outside of any promise.
     if (!this.#stopping) this.#abort.abort();
+    await sleep(this.#options.world, flushMs);
+    // Connections to servers may have come since; without this a small CONNECTIONS_MAX would be reached for ever.
+    this.#own = Math.min(descriptorsInUse(), this.#ownAtStart + descriptorsBesideRequests);
     await this.#listenAgain(why, error);
     this.#replacing = false;
   }
@@ -214,6 +218,19 @@ export function descriptorsWanted(requestsMax: number, connectionsMax: number): 
 /** How many descriptors this process can open now, at most `max`. */
 export function countDescriptors(max: number): number {
   return openDescriptors(max).count;
+}
+
+/**
+ * Descriptors in use; Infinity where files have numbers of Deno's own, which only rise: before Deno 2.9, and on
+ * platforms without a file system.
+ */
+function descriptorsInUse(): number {
+  // Another thread may open something in between.
+  for (let tries = 0; tries < 5; tries++) {
+    const { last } = openDescriptors(1);
+    if (last > 0 && last === openDescriptors(1).last) return openDescriptors(spare).last - spare;
+  }
+  return Infinity;
 }
 
 /**
