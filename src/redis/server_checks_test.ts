@@ -104,7 +104,7 @@ Deno.test("judgeServer() says which promise is off, and strict refuses it", () =
     assert.deepEqual(refusalsOf(judgeServer(given), "report"), []);
     assert.match(
       refusalsOf(judgeServer(given), "strict").join(),
-      /Cannot arm on these clusterMap as DURABILITY is strict/,
+      /Cannot arm on these servers as DURABILITY is strict/,
     );
   }
 });
