@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { Router } from "../decide/router.ts";
 import { version } from "../http/openapi/version.ts";
 import type { World } from "../runtime/world.ts";
+import { backup } from "./verbs/backup.ts";
 import { correct } from "./verbs/correct.ts";
 import { closeDeadLetter, deadLetters, showDeadLetter } from "./verbs/dead_letters.ts";
 import { detach } from "./verbs/detach.ts";
@@ -211,6 +212,8 @@ function addCare(verb: Verb, run: Run): void {
 /** Verbs that compare and mend. */
 function addRepairs(verb: Verb, run: Run): void {
   const onShard = (command: Command) => command.option("--shard <number>", "this shard alone", integer);
+  verb("backup <file>", "copy the ledger of the embedded default, which goes on selling")
+    .action(run(({ terminal, context }, command) => backup(context(), terminal, command.args[0] ?? "")));
   onShard(verb("verify", "prove that the ledger is whole; exit code 1 when it is not"))
     .action(run(({ terminal, context }, command) => verify(context(), terminal, shardOf(command))));
   verb(

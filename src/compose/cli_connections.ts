@@ -7,6 +7,7 @@ import type { Config } from "../runtime/settings/config.ts";
 import type { Database } from "../ledger/postgres/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { openPostgres } from "../ledger/postgres/server.ts";
+import { readSqliteLedger } from "../ledger/sqlite/ledger.ts";
 import { openLedger } from "../ledger/postgres/ledger.ts";
 import { Failure } from "../cli/context/failure.ts";
 import { Connection } from "../redis/connection.ts";
@@ -111,6 +112,14 @@ export class CliConnections {
   }
 
   ledger(): Promise<Ledger> {
+    const { store, namespace } = this.config;
+    if (store.kind === "embedded") {
+      const open = () =>
+        readSqliteLedger({ folder: store.dataDir, namespace, world }).catch((error) => {
+          throw new Failure(describeError(error), "usage");
+        });
+      return this.once("ledger", open, (ledger) => ledger.close());
+    }
     return this.once(
       "ledger",
       async () => await openLedger(await this.database(), world, this.deploymentId),

@@ -7,6 +7,7 @@ import { runCommand } from "../../tools/servers/command.ts";
 import { freePort } from "../../tools/servers/port.ts";
 import { dataDir } from "../../tools/servers/run_folder.ts";
 import { assertLedger, readFolder, type Sale, stockOf, stockUp, unitsOf } from "./books.ts";
+import { inventory, json } from "./command_line.ts";
 import { LoadClients } from "./load_clients.ts";
 import { planOrders, runSeed, wanted } from "./plan.ts";
 import { runToEnd, type Service, startEmbedded } from "./stack.ts";
@@ -149,4 +150,46 @@ Deno.test("a taken port ends the embedded default with one line that names it", 
   const { code, said } = await runToEnd("api", { DATA_DIR: folder, PORT: String(port) });
   assert.equal(code, 1);
   assert.match(said, new RegExp(`^.*\\b${port}\\b.*$`));
+});
+
+Deno.test("the file is read by others in a rush; a backup that is taken in it is whole, and the process that is started on it sells on", async () => {
+  const folder = await usedFolder();
+  await using service = await startEmbedded(folder);
+  const orders = planOrders({ seed: runSeed(), orders: 4000, skus: SKUS, users: 8000 });
+  await stockFor(service, orders);
+  await using clients = new LoadClients({ orders, urls: [service.url], connections: 16 });
+  const rush = clients.rush();
+  await clients.answeredAtLeast(1000);
+  const heard = [...clients.heard];
+  const readWhileSelling = await readFolder(folder);
+  const restored = await dataDir("restored");
+  const file = `${restored}/ledger.db`;
+  const copied = await json({ DATA_DIR: folder }, 0, "backup", file);
+  assert.ok(Number(copied.movements) > 1000, JSON.stringify(copied));
+  const refused = await inventory({ DATA_DIR: folder }, "backup", file);
+  assert.equal(refused.code, 2);
+  assert.match(
+    refused.err,
+    new RegExp(`^Cannot back up into '${file}' as it exists: name another file$`, "m"),
+  );
+  await using second = await startEmbedded(restored);
+  await rush;
+
+  const accepted = orders.flatMap(({ orderId }, i) => heard[i]?.kind === "accepted" ? [orderId] : []);
+  for (const { lines } of [readWhileSelling, await readFolder(restored)]) {
+    const booked = new Set(lines.map(({ order_id }) => order_id));
+    assert.deepEqual(
+      accepted.filter((orderId) => !booked.has(orderId)),
+      [],
+      "what was answered before is there",
+    );
+  }
+  const order = { sku: DEMO.sku, user_id: "after", order_id: "after", amount: 1 };
+  assert.equal((await second.post("/api/v1/inventory/deduct", order)).status, 200);
+  for (const dir of [folder, restored]) {
+    assert.match(
+      (await inventory({ DATA_DIR: dir }, "verify")).out,
+      /^The ledger is whole: \d+ movements in 1 shards/,
+    );
+  }
 });

@@ -47,8 +47,10 @@ export class SqliteBackend implements LedgerBackend {
     return this.#deployment = await prepareSchema(this.queries, this.#sql, place);
   }
 
-  deployment(): Promise<Deployment | undefined> {
-    return Promise.resolve(this.#deployment);
+  async deployment(): Promise<Deployment | undefined> {
+    if (this.#deployment) return this.#deployment;
+    const [found] = await this.queries.query<Deployment>(this.#sql.read_deployment);
+    return found && { id: found.id, shards: found.shards };
   }
 
   /** The file has one connection, which closes with it. */

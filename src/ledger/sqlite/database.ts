@@ -18,6 +18,14 @@ const settings = `
   pragma cache_size = -65536;
 `;
 
+const readerSettings = "pragma busy_timeout = 5000; pragma temp_store = memory;";
+
+/** How a file is opened. */
+export interface OpenOptions {
+  /** The file must exist and is not changed; another process may write it. Left out = false. */
+  readonly readOnly?: boolean;
+}
+
 /** See {@link Connection}. Calls run in turn: what is called while a transaction is open waits for its end. */
 export class SqliteDatabase implements Connection {
   readonly #engine: RemoteEngine;
@@ -33,8 +41,9 @@ export class SqliteDatabase implements Connection {
    *
    * @throws {SqlError}
    */
-  static async open(path: string): Promise<SqliteDatabase> {
-    return new SqliteDatabase(await RemoteEngine.open(path, settings));
+  static async open(path: string, { readOnly = false }: OpenOptions = {}): Promise<SqliteDatabase> {
+    const wanted = readOnly ? readerSettings : settings;
+    return new SqliteDatabase(await RemoteEngine.open(path, { readOnly, settings: wanted }));
   }
 
   /** Whether {@link close} was called. */

@@ -9,7 +9,7 @@ import { lockFolder } from "./folder_lock.ts";
 import type { Ledger } from "../ledger.ts";
 import { SqlLedger } from "../sql/ledger.ts";
 import { SqliteBackend } from "./backend.ts";
-import { SqliteDatabase } from "./database.ts";
+import { type OpenOptions, SqliteDatabase } from "./database.ts";
 import { loadStatements } from "./statements.ts";
 
 /** Where the ledger is. */
@@ -46,9 +46,20 @@ export async function openSqliteLedger({ folder, namespace, world }: SqliteOptio
   }
 }
 
-async function openFile(folder: string): Promise<SqliteDatabase> {
+/**
+ * Opens the ledger in a folder for reading, while another process may have it.
+ *
+ * @throws {RangeError} when there is none, or it cannot be read
+ */
+export async function readSqliteLedger({ folder, namespace, world }: SqliteOptions): Promise<Ledger> {
+  const sql = await loadStatements();
+  const database = await openFile(folder, { readOnly: true });
+  return new SqlLedger(new SqliteBackend(database, sql, world, namespace, () => {}), sql);
+}
+
+async function openFile(folder: string, options?: OpenOptions): Promise<SqliteDatabase> {
   try {
-    return await SqliteDatabase.open(ledgerFile(folder));
+    return await SqliteDatabase.open(ledgerFile(folder), options);
   } catch (error) {
     if (!(error instanceof SqlError)) throw error;
     const message = `Cannot open '${ledgerFile(folder)}': ${error.message}`;

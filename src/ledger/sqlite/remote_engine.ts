@@ -34,13 +34,16 @@ export class RemoteEngine {
   /**
    * Starts the thread, which opens the file.
    *
-   * @param settings run first
+   * @param options `settings` are statements to run first
    * @throws {SqlError}
    */
-  static async open(path: string, settings: string): Promise<RemoteEngine> {
+  static async open(
+    path: string,
+    options: { readonly readOnly: boolean; readonly settings: string },
+  ): Promise<RemoteEngine> {
     const engine = new RemoteEngine(new Worker(new URL("./thread.ts", import.meta.url), { type: "module" }));
     try {
-      await engine.#call({ kind: "open", path, settings });
+      await engine.#call({ kind: "open", path, ...options });
       return engine;
     } catch (error) {
       engine.#worker.terminate();

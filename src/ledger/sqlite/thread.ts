@@ -10,7 +10,7 @@ import { Engine } from "./engine.ts";
 
 /** What the thread is asked to do. */
 export type Call =
-  | { readonly kind: "open"; readonly path: string; readonly settings: string }
+  | { readonly kind: "open"; readonly path: string; readonly readOnly: boolean; readonly settings: string }
   | { readonly kind: "query"; readonly text: string; readonly params: readonly Param[] }
   | { readonly kind: "script"; readonly text: string }
   | { readonly kind: "rollback" }
@@ -37,7 +37,7 @@ function answer(call: Call): Answer {
 
 function run(call: Call): object[] {
   if (call.kind === "open") {
-    const opening = new Engine(call.path);
+    const opening = new Engine(call.path, call);
     try {
       opening.script(call.settings);
     } catch (error) {

@@ -1,0 +1,77 @@
+/**
+ * Copies a ledger's file while its process sells.
+ *
+ * @module
+ */
+import { dirname } from "node:path";
+import { Engine } from "./engine.ts";
+import { ledgerFile } from "./ledger.ts";
+
+/** What was copied. */
+export interface Backup {
+  /** Of the copy. */
+  readonly bytes: number;
+  /** Movements in the copy: its last commit is one of the moment in which the copy began, or later. */
+  readonly movements: number;
+}
+
+/**
+ * Copies the ledger of a folder into a file: all commits up to one moment, without those after it. The copy is checked
+ * and fsynced before it gets its name.
+ *
+ * @param file must not exist
+ * @throws {Deno.errors.NotFound} when the folder has no ledger
+ * @throws {Deno.errors.AlreadyExists} when the file exists
+ * @throws {SqlError} when the ledger or the copy is damaged, or the disk is full
+ */
+export async function backupLedger(folder: string, file: string): Promise<Backup> {
+  const source = ledgerFile(folder);
+  await Deno.stat(source);
+  // Takes the name, so that of two backups at once one is refused.
+  (await Deno.open(file, { createNew: true, write: true })).close();
+  const unfinished = `${file}.unfinished`;
+  try {
+    await Deno.remove(unfinished).catch(() => {});
+    await copy(source, unfinished);
+    const movements = check(unfinished);
+    await sync(unfinished);
+    await Deno.rename(unfinished, file);
+    await sync(dirname(file));
+    return { bytes: (await Deno.stat(file)).size, movements };
+  } catch (error) {
+    await Promise.allSettled([Deno.remove(unfinished), Deno.remove(file)]);
+    throw error;
+  }
+}
+
+/** All pages in one step, which is one read transaction: the process that sells is not stopped, nor the copy begun anew. */
+const allPages = -1;
+
+async function copy(source: string, target: string): Promise<void> {
+  // Imported here: Deno 2.5 has no such function. "vacuum into" attaches a file, which Deno allows to nobody.
+  const { backup, DatabaseSync } = await import("node:sqlite");
+  const database = new DatabaseSync(source, { readOnly: true });
+  try {
+    await backup(database, target, { rate: allPages });
+  } finally {
+    database.close();
+  }
+}
+
+/** Returns the number of movements. @throws {Error} when the file is damaged */
+function check(path: string): number {
+  const engine = new Engine(path, { readOnly: true });
+  try {
+    const problems = engine.query<{ integrity_check: string }>("pragma integrity_check(1)");
+    const [first] = problems.filter(({ integrity_check }) => integrity_check !== "ok");
+    if (first) throw new Error(`the copy is damaged: ${first.integrity_check}`);
+    return engine.query<{ count: number }>("select count(*) as count from movements")[0]?.count ?? 0;
+  } finally {
+    engine.close();
+  }
+}
+
+async function sync(path: string): Promise<void> {
+  using file = await Deno.open(path);
+  await file.sync();
+}
