@@ -1,5 +1,5 @@
 /**
- * The ids of the adjustments that give back what was sold twice. `close_compensations.sql` knows their form.
+ * The ids of the adjustments that give back what was sold twice. the statement `close_compensations` knows their form.
  *
  * @module
  */

@@ -77,7 +77,7 @@ function textOf({ id, userId, actor, traceparent, reason, reference }: Inventory
 /** First line of movements beside the log: corrections, and what was taken from a store. No event has as many lines. */
 export const asideLine = 1000;
 
-/** One change of one SKU, as `insert_movements.sql` takes it. */
+/** One change of one SKU, as the statement `insert_movements` takes it. */
 export interface Movement extends Omit<Numbered, "lines" | "data">, EventLine {
   /** Its place in its event, from 0. */
   readonly line: number;

@@ -20,7 +20,7 @@ export interface Fault {
   readonly wrong: string;
 }
 
-/** A movement as `verify_movements.sql` reads it. */
+/** A movement as the statement `verify_movements` reads it. */
 export interface ProvenMovement {
   /** Number of its event, which `log_jumps` has when its line is aside; of a correction the number that it stands behind. */
   readonly seq: number;

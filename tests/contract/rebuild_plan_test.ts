@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
-import { readSql } from "../../src/ledger/postgres/statements.ts";
+import { loadStatements, type PostgresStatementName } from "../../src/ledger/postgres/statements.ts";
 import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
 import { withConnection } from "../../tools/servers/database.ts";
@@ -68,14 +68,18 @@ async function oldLedger(): Promise<string> {
   return databaseUrl;
 }
 
-async function planOf(databaseUrl: string, file: string, params: (string | number)[]): Promise<PlanNode> {
-  const text = (await readSql(file)).replace(/\$(\d)/g, (_, n) => {
+async function planOf(
+  databaseUrl: string,
+  statement: PostgresStatementName,
+  params: (string | number)[],
+): Promise<PlanNode> {
+  const text = (await loadStatements())[statement].replace(/\$(\d)/g, (_, n) => {
     const value = params[Number(n) - 1];
     return typeof value === "string" ? `'${value}'` : String(value);
   });
   return await withConnection(databaseUrl, async (sql) => {
     await sql`set search_path = inventory`;
-    if (file.startsWith("page_")) {
+    if (statement.startsWith("page_")) {
       await sql.unsafe("set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off");
     }
     const [row] = await sql.unsafe(`explain (analyze, format json) ${text}`);
@@ -85,12 +89,12 @@ async function planOf(databaseUrl: string, file: string, params: (string | numbe
 
 Deno.test("rebuild: quotas and the start of the window are found without reading the old lines", async () => {
   const databaseUrl = await oldLedger();
-  const all = rowsRead(await planOf(databaseUrl, "page_quotas.sql", [0, "", 0, 0, 1000]));
+  const all = rowsRead(await planOf(databaseUrl, "page_quotas", [0, "", 0, 0, 1000]));
   assert.ok(all < 2 * youngLines + 2 * skus, `${all} rows for all ${youngLines} lines that count`);
-  const page = rowsRead(await planOf(databaseUrl, "page_quotas.sql", [0, "S10", oldLines + 60, 0, 10]));
+  const page = rowsRead(await planOf(databaseUrl, "page_quotas", [0, "S10", oldLines + 60, 0, 10]));
   assert.ok(page < 60, `${page} rows for a page of 10 lines`);
   const sinceMs = Date.now() - 3_600_000;
-  const first = rowsRead(await planOf(databaseUrl, "find_first_line.sql", [0, sinceMs]));
+  const first = rowsRead(await planOf(databaseUrl, "find_first_line", [0, sinceMs]));
   // BRIN finds ranges of 128 pages of order lines, some 12,000 of them.
   assert.ok(first < oldLines / 2 + 2 * youngLines, `${first} rows to find the first of ${2 * youngLines}`);
 });

@@ -8,7 +8,7 @@ import type { Queries } from "../database.ts";
 import { type Database, quotedName } from "./database.ts";
 import { assertEncoding } from "./server_checks.ts";
 import type { Deployment } from "../ledger.ts";
-import { type PostgresStatements, readSql } from "./statements.ts";
+import { type PostgresStatements, readMigration } from "./statements.ts";
 
 /** In order; a migration that was ever released is never changed. */
 const migrations = [
@@ -69,7 +69,7 @@ async function migrate(tx: Queries, sql: PostgresStatements): Promise<void> {
   await tx.script("set local statement_timeout = 0");
   for (const [index, name] of migrations.entries()) {
     if (index < newest) continue;
-    await tx.script(await readSql(name), migrationTimeoutMs);
+    await tx.script(await readMigration(name), migrationTimeoutMs);
     await tx.query(sql.note_migration, [index + 1, name]);
   }
 }

@@ -7,7 +7,7 @@ import { type CheckResult, judgeClock } from "../../domain/check_result.ts";
 import type { World } from "../../runtime/world.ts";
 import type { Queries } from "../database.ts";
 
-/** The row of `read_server.sql`. */
+/** The row of the statement `read_server`. */
 interface ServerRow {
   readonly version: string;
   readonly number: number;

@@ -21,7 +21,7 @@ import {
   toSqlError,
 } from "./options.ts";
 import { applySettings, leaseSettings } from "./session_settings.ts";
-import { readSql } from "./statements.ts";
+import { loadStatements } from "./statements.ts";
 
 /**
  * Left alone, the planner may read and sort all that is left for every page: of a million order lines 200 to 400 ms
@@ -143,7 +143,7 @@ export class PostgresSession implements Session {
   }
 
   async tryLock(key: number): Promise<boolean> {
-    const [row] = await this.query<{ locked: boolean | null }>(await readSql("try_lock.sql"), [key]);
+    const [row] = await this.query<{ locked: boolean | null }>((await loadStatements()).try_lock, [key]);
     if (typeof row?.locked !== "boolean") {
       throw new Error(`Cannot take lock ${key} as the ledger has no schema yet: prepare it first`);
     }
@@ -151,11 +151,11 @@ export class PostgresSession implements Session {
   }
 
   async unlock(key: number): Promise<void> {
-    await this.query(await readSql("unlock.sql"), [key]);
+    await this.query((await loadStatements()).unlock, [key]);
   }
 
   async locks(): Promise<number[]> {
-    const rows = await this.query<{ key: number }>(await readSql("read_locks.sql"));
+    const rows = await this.query<{ key: number }>((await loadStatements()).read_locks);
     return rows.map(({ key }) => key);
   }
 
@@ -164,7 +164,7 @@ export class PostgresSession implements Session {
   }
 
   async ended(pids: readonly number[]): Promise<number[]> {
-    const rows = await this.query<{ pid: number }>(await readSql("read_backends.sql"), [
+    const rows = await this.query<{ pid: number }>((await loadStatements()).read_backends, [
       JSON.stringify(pids),
     ]);
     const running = new Set(rows.map(({ pid }) => pid));

@@ -9,7 +9,7 @@
 import type { Queries } from "../database.ts";
 import { quotedName } from "./database.ts";
 import { postgresBounds } from "./options.ts";
-import { readSql } from "./statements.ts";
+import { loadStatements } from "./statements.ts";
 
 /** Values by name, in base units (ms), as `pg_settings` shows them. */
 export type SessionSettings = Readonly<Record<string, string>>;
@@ -62,7 +62,7 @@ export async function applySettings(session: Queries, settings: SessionSettings)
   await session.script(settingsScript(settings, "session"));
   const names = JSON.stringify(Object.keys(settings));
   const rows = await session.query<{ name: string; setting: string }>(
-    await readSql("read_settings.sql"),
+    (await loadStatements()).read_settings,
     [names],
   );
   const found = new Map(rows.map(({ name, setting }) => [name, setting]));

@@ -1,9 +1,9 @@
 /**
- * The ledger's SQL for PostgreSQL: one statement a file in `sql/`, each with its contract in its header.
+ * The ledger's SQL for PostgreSQL: files of `sql/`, one a topic. Each statement has its contract above it.
  *
  * @module
  */
-import { type StatementName, statementNames } from "../sql/statements.ts";
+import { readStatements, type StatementName, statementNames } from "../sql/statements.ts";
 
 /** Statements that only PostgreSQL runs. Order does not matter. */
 export const ownNames = [
@@ -23,28 +23,43 @@ export const ownNames = [
   "read_deployment",
   "read_migrations",
   "read_server",
+  "read_backends",
+  "read_locks",
+  "read_settings",
+  "try_lock",
+  "unlock",
   "sum_later",
 ] as const;
 
-/** Name of a statement: its file's, without the ending. */
+/** Name of a statement. */
 export type PostgresStatementName = StatementName | typeof ownNames[number];
 
 /** Every statement's text. */
 export type PostgresStatements = Readonly<Record<PostgresStatementName, string>>;
 
-const texts = new Map<string, string>();
+const folder = new URL("sql/", import.meta.url);
+const topics = [
+  "apply",
+  "compare",
+  "cursor",
+  "deployment",
+  "migrations",
+  "reads",
+  "rebuild",
+  "recovery",
+  "retention",
+  "session",
+  "verify",
+] as const;
 
-/** Reads a file of `sql/`, once. Not a text import: Deno 2.5, which Deploy runs, does not know them. */
-export async function readSql(file: string): Promise<string> {
-  const text = texts.get(file) ?? await Deno.readTextFile(new URL(`sql/${file}`, import.meta.url));
-  texts.set(file, text);
-  return text;
+let statements: Promise<PostgresStatements> | undefined;
+
+/** Reads all statements, once a process. */
+export function loadStatements(): Promise<PostgresStatements> {
+  return statements ??= readStatements(folder, topics, [...statementNames, ...ownNames]);
 }
 
-/** Reads all statements. */
-export async function loadStatements(): Promise<PostgresStatements> {
-  const pairs = await Promise.all(
-    [...statementNames, ...ownNames].map(async (name) => [name, await readSql(`${name}.sql`)] as const),
-  );
-  return Object.freeze(Object.fromEntries(pairs)) as PostgresStatements;
+/** Reads a migration. */
+export function readMigration(name: string): Promise<string> {
+  return Deno.readTextFile(new URL(`migrations/${name}`, folder));
 }

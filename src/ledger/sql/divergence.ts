@@ -11,7 +11,7 @@ import type { Queries } from "../database.ts";
 import { readable } from "../movements.ts";
 import type { Statements } from "./statements.ts";
 
-/** A row of `find_events.sql`: one line of an event. */
+/** A row of the statement `find_events`: one line of an event. */
 interface EventRow {
   readonly seq: number;
   readonly kind: string;
@@ -25,7 +25,7 @@ interface EventRow {
   readonly reserved: number;
 }
 
-/** A row of `find_jumps.sql`. */
+/** A row of the statement `find_jumps`. */
 interface JumpRow {
   /** Before the first number lost. */
   readonly fromSeq: number;

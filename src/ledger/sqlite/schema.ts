@@ -5,7 +5,7 @@
  */
 import type { Connection, Queries } from "../database.ts";
 import type { Deployment } from "../ledger.ts";
-import { readSql, type SqliteStatements } from "./statements.ts";
+import { readMigration, type SqliteStatements } from "./statements.ts";
 
 /** In order; a migration that was ever released is never changed. */
 const migrations = ["0001_ledger"] as const;
@@ -61,7 +61,7 @@ async function migrate(tx: Queries, sql: SqliteStatements): Promise<void> {
   }
   for (const [index, name] of migrations.entries()) {
     if (index < newest) continue;
-    await tx.script(await readSql(name));
+    await tx.script(await readMigration(name));
     await tx.query(sql.note_migration, [index + 1, name]);
   }
 }

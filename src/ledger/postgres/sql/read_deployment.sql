@@ -1,2 +1,0 @@
--- Whose books these are.
-select id::text as id, shards from deployment;
