@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { makeEmbeddedParts } from "../../tests/contract/embedded_parts.ts";
+import { adjust, deduct } from "../../tests/contract/store_suite.ts";
+import { ManualWorld } from "../../tests/manual_world.ts";
+import { compensationId } from "../ledger/compensation_id.ts";
+import { Compensator } from "./compensate.ts";
+
+const windowMs = 60_000;
+
+/** An order of two units that was sold again after the window: 6 of 10 units are left, and 2 are to be given back. */
+async function soldTwice() {
+  const world = new ManualWorld();
+  const parts = await makeEmbeddedParts(world, { idempotencyWindowMs: windowMs });
+  await parts.arm();
+  await parts.decide(adjust("a", "S", 10), deduct("o", "S", 2));
+  for (let turn = 0; turn < 2; turn++) {
+    await parts.apply();
+    await parts.store.acknowledge(0, await position(), parts.deployment.id);
+    await world.advance(windowMs);
+    await parts.decide(adjust(`turn-${turn}`, "S", 0));
+  }
+  const [again] = await parts.decide(deduct("o", "S", 2));
+  assert.ok(again?.kind === "accepted" && !again.replayed, "the store has forgotten it");
+  const applied = await parts.shard.apply(await entries());
+  assert.ok(applied.kind === "applied" && applied.compensations === 1, JSON.stringify(applied));
+
+  async function position() {
+    return { epoch: 1, seq: (await parts.store.inspect(0)).position.seq };
+  }
+  async function entries() {
+    return await parts.store.entries(0, { epoch: 1, seq: (await parts.shard.cursor()).seq }, 1000);
+  }
+  const available = async () => {
+    const [stock] = await parts.decide({ kind: "stock", sku: "S" });
+    return stock?.kind === "stock" ? stock.available : assert.fail(stock?.kind);
+  };
+  return { world, parts, position, entries, available };
+}
+
+Deno.test("compensator: units that an order took twice are given back once, by an adjustment that names the number", async () => {
+  const { world, parts, position, entries, available } = await soldTwice();
+  await using _ = parts;
+  const { seq } = await position();
+  assert.equal(await available(), 6);
+  const compensator = new Compensator(parts.shard, parts.store, world);
+  assert.deepEqual(await compensator.step(seq, seq), { given: 1, refused: [] });
+  assert.equal(await available(), 8);
+  const [event] = (await entries()).flatMap(({ events }) => events);
+  assert.deepEqual([event?.kind, event?.id, event?.reference], [
+    "adjust",
+    compensationId(0, seq),
+    String(seq),
+  ]);
+  // Not applied yet: the same adjustment is asked for again, and is a replay.
+  compensator.due();
+  await compensator.step(seq, seq);
+  assert.equal(await available(), 8);
+  await parts.shard.apply(await entries());
+  compensator.due();
+  assert.deepEqual(await compensator.step(seq + 1, seq + 1), { given: 0, refused: [] });
+  assert.equal(await available(), 8);
+});
+
+Deno.test("compensator: nothing is looked up before the ledger has all that the store had issued", async () => {
+  const { world, parts, position, available } = await soldTwice();
+  await using _ = parts;
+  const { seq } = await position();
+  const compensator = new Compensator(parts.shard, parts.store, world);
+  assert.deepEqual(await compensator.step(seq + 3, seq + 2), { given: 0, refused: [] });
+  assert.deepEqual(await compensator.step(seq + 9, seq + 2), { given: 0, refused: [] });
+  assert.equal(await available(), 6);
+  assert.equal((await compensator.step(seq + 9, seq + 3)).given, 1, "what the first look saw is what counts");
+});
+
+Deno.test("compensator: what was refused is tried again after ten seconds, and not before", async () => {
+  const { world, parts, position } = await soldTwice();
+  await using _ = parts;
+  const { seq } = await position();
+  const compensator = new Compensator(parts.shard, parts.store, world);
+  await parts.store.disarm(0, parts.deployment.id);
+  assert.deepEqual(await compensator.step(seq, seq), { given: 0, refused: ["2 units of 'S': unarmed"] });
+  await parts.arm();
+  await world.advance(9_999);
+  assert.deepEqual(await compensator.step(seq, seq), { given: 0, refused: [] });
+  await world.advance(1);
+  assert.deepEqual(await compensator.step(seq, seq), { given: 1, refused: [] });
+});

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { makeEmbeddedParts } from "../../tests/contract/embedded_parts.ts";
+import { adjust, deduct } from "../../tests/contract/store_suite.ts";
+import { ManualWorld } from "../../tests/manual_world.ts";
+import { rebuild } from "./rebuild.ts";
+
+const windowMs = 600_000;
+
+Deno.test("rebuild: lines of the whole idempotency window are remembered, and older ones are not", async () => {
+  const world = new ManualWorld();
+  await using parts = await makeEmbeddedParts(world, { idempotencyWindowMs: windowMs });
+  const { store, shard, deployment } = parts;
+  await parts.arm();
+  await parts.decide(adjust("a", "S", 10), deduct("too-old", "S"));
+  await world.advance(1);
+  await parts.decide(deduct("oldest", "S", 2));
+  await world.advance(windowMs / 2 + 1);
+  await parts.decide(deduct("older-than-half", "S", 3));
+  await world.advance(windowMs / 2 - 1);
+  await parts.apply();
+
+  const view = await store.inspect(0);
+  const rebuilt = await rebuild(view, 0, { control: store, ledger: shard, deployment, world });
+  assert.deepEqual({ seq: rebuilt.seq, lost: rebuilt.lost, skus: rebuilt.skus, lines: rebuilt.lines }, {
+    ...{ seq: 4, lost: 0, skus: 1, lines: 2 },
+  });
+  const { seq, token } = rebuilt;
+  const arming = { ...deployment, deployment: deployment.id, epoch: 9, applied: seq, token };
+  assert.ok(await store.arm(0, { ...arming, seen: await store.inspect(0) }));
+  const outcomes = await parts.decide(deduct("oldest", "S", 2), deduct("older-than-half", "S", 3));
+  assert.deepEqual(
+    outcomes.map((outcome) => outcome.kind === "accepted" && [outcome.seq, outcome.replayed]),
+    [
+      [3, true],
+      [4, true],
+    ],
+  );
+  const [old] = await parts.decide({ kind: "lookup", orderId: "too-old" });
+  assert.ok(old?.kind === "order" && old.lines.length === 0, JSON.stringify(old));
+});
+
+Deno.test("rebuild: numbers go on behind the highest that was seen anywhere, and the rest counts as lost", async () => {
+  const world = new ManualWorld();
+  await using parts = await makeEmbeddedParts(world);
+  const { store, shard, deployment } = parts;
+  await parts.arm();
+  await parts.decide(adjust("a", "S", 10));
+  await parts.apply();
+  const view = await store.inspect(0);
+  const rebuildTo = async (highest: number, seenSeq: number) => {
+    const seen = { ...view, position: { ...view.position, seq: seenSeq } };
+    const { seq, lost } = await rebuild(seen, highest, { control: store, ledger: shard, deployment, world });
+    return [seq, lost, (await store.inspect(0)).position.seq];
+  };
+  assert.deepEqual(await rebuildTo(0, 1), [1, 0, 1]);
+  assert.deepEqual(await rebuildTo(7, 1), [7, 6, 7]);
+  assert.deepEqual(await rebuildTo(3, 9), [9, 8, 9]);
+});
