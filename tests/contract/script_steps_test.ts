@@ -29,6 +29,12 @@ function reserve(orderId: string, userId: string): Sale {
   return { ...deduct(orderId, "S", 3, userId), kind: "reserve", holdMs: minute };
 }
 
+/** Lets a shard sell that was restored up to number 9. */
+async function armRestored({ control }: RedisUnderTest): Promise<void> {
+  const arming = { epoch: 4, deployment, shards: 1, applied: 9, token: "token" };
+  assert.ok(await control.arm(0, { ...arming, seen: await control.inspect(0) }));
+}
+
 /** All that a shard holds but the log, as it is in Redis. */
 async function contents({ call, key }: RedisUnderTest): Promise<unknown[]> {
   const hashes = ["meta", "stock", "orders:0", "orders:1", "limits:0", "limits:1", "quota"] as const;
@@ -117,4 +123,60 @@ test("a restore begins only while the shard is what was seen: server, epoch, hea
   await assert.rejects(control.beginRestore(0, "token", seen, theirs), { name: "RestoreOvertaken" });
   assert.deepEqual(await contents(parts), before);
   await control.beginRestore(0, "token", seen, start);
+});
+
+test("a restored hold lapses when it ends, and its units are back", async (parts) => {
+  const { store, control } = parts;
+  await control.beginRestore(0, "token", await control.inspect(0), {
+    deployment,
+    shards: 1,
+    seq: 9,
+    booked: 9,
+  });
+  await control.restoreStock(0, "token", [{ sku: "S", available: 7, reserved: 3, policy: null }]);
+  const held = {
+    ...unsettled,
+    kind: "reserve",
+    state: "held",
+    sku: "S",
+    newStock: 7,
+    returnId: "",
+    userId: "u",
+  } as const;
+  const [atMs, holdMs] = [Date.now() - minute, minute - 1];
+  await control.restoreLines(0, "token", [
+    { ...held, id: "over", seq: 2, amount: 2, units: 2, atMs, holdMs, expiresAtMs: atMs + holdMs },
+    {
+      ...held,
+      id: "open",
+      seq: 3,
+      amount: 1,
+      units: 1,
+      atMs,
+      holdMs: 10 * minute,
+      expiresAtMs: atMs + 10 * minute,
+    },
+  ]);
+  await armRestored(parts);
+  const [stock] = await decide(store, { kind: "stock", sku: "S" });
+  assert.partialDeepStrictEqual(stock, { kind: "stock", available: 9, reserved: 1, seq: 10 });
+});
+
+test("a restore adds up what a user bought, chunk by chunk", async (parts) => {
+  const { store, control } = parts;
+  await control.beginRestore(0, "token", await control.inspect(0), {
+    deployment,
+    shards: 1,
+    seq: 9,
+    booked: 9,
+  });
+  const policy = { quota: 5, sale: 1, version: 1 };
+  await control.restoreStock(0, "token", [{ sku: "S", available: 7, reserved: 0, policy }]);
+  for (const units of [1, 2]) {
+    await control.restoreQuotas(0, "token", [{ userId: "user-1", sku: "S", units, sale: 1 }]);
+  }
+  await armRestored(parts);
+  assert.deepEqual(await decide(store, deduct("o", "S", 3)), [
+    { kind: "quota_exceeded", sku: "S", quota: 5, left: 2 },
+  ]);
 });

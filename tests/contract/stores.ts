@@ -72,13 +72,14 @@ export async function makeRelayedStore(
   };
 }
 
-/** A store in the Redis at `url`, or in the cluster of several, in a namespace of its own. */
+/** A store in the Redis at `url`, or in the cluster of several, in a namespace of its own when none is given. */
 export async function makeRedisStore(
   url: string | readonly string[],
   limits: Partial<DecisionLimits> = {},
   shards = 1,
+  namespace = `t${crypto.randomUUID().slice(0, 8)}`,
 ): Promise<RedisUnderTest> {
-  const place = { namespace: `t${crypto.randomUUID().slice(0, 8)}`, shards };
+  const place = { namespace, shards };
   const all = { ...defaults, ...limits };
   const servers = new ClusterMap([url].flat(), place, { name: "test", world: realWorld, onError() {} });
   const links = {

@@ -9,7 +9,7 @@ import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { type Env, Service, startStack } from "../system/stack.ts";
 import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "../system/books.ts";
-import { armEmpty, deduct, deployment, inTime } from "../contract/store_suite.ts";
+import { adjust, armEmpty, decide, deduct, deployment, inTime } from "../contract/store_suite.ts";
 import { makeRedisStore } from "../contract/stores.ts";
 import type { Heard } from "../system/load_clients.ts";
 import type { Order } from "../system/plan.ts";
@@ -131,6 +131,32 @@ Deno.test("replicas: without any left selling goes on, and /readyz says which pr
   await replica.start();
   await untilReplicated(master);
   await untilHeard(api, "second", [200, 8]);
+});
+
+Deno.test("replicas: one that acknowledges since the last visit counts, and the first answer of a store waits for it", async () => {
+  await using master = await startRedis();
+  await using replica = await startReplica("redis", master);
+  await using under = await makeRedisStore(master.url);
+  await armEmpty(under.control);
+  await decide(under.store, adjust("a", "sku", 10));
+  await master.cli("SET", "something", "to acknowledge");
+  await waitFor(
+    async () => /state=online,offset=[1-9]\d*,lag=[01]\b/.test(await master.cli("INFO", "replication")),
+    {
+      deadlineMs: STEP_DEADLINE_MS,
+      what: "a replica that acknowledges",
+    },
+  );
+  await using fresh = await makeRedisStore(master.url, {}, 1, under.namespace); // has heard of no replica
+  assert.equal(await under.call("HSET", under.key("meta"), "replicas", 0), 0); // a worker that has seen none
+  replica.freeze();
+  const sell = (orderId: string) => fresh.store.decide(0, [inTime(deduct(orderId, "sku"))]);
+  await assert.rejects(sell("first"), { code: "not_replicated", effect: "unknown" });
+  replica.thaw();
+  await waitFor(async () => (await sell("first").catch(() => undefined))?.kind === "decided", {
+    deadlineMs: STEP_DEADLINE_MS,
+    what: "an answer that the replica has",
+  });
 });
 
 Deno.test("replicas: with min-replicas-to-write a master that lost its replicas refuses, certainly and by name", async () => {
