@@ -6,7 +6,8 @@ import { realWorld } from "../runtime/world.ts";
 import { type EmbeddedParts, makeEmbeddedParts, withMembers } from "../../tests/contract/embedded_parts.ts";
 import { adjust, deduct, inTime } from "../../tests/contract/store_suite.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { type Ending, keepShard, type ShardWorkerParts } from "./shard_worker.ts";
+import type { ShardWorkerParts } from "./shard_parts.ts";
+import { type Ending, keepShard } from "./shard_worker.ts";
 
 const DEADLINE_MS = 10_000;
 
