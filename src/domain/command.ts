@@ -21,6 +21,14 @@ export const limits = {
   /** How long a reservation holds its units, ms: 1 s to 4 h from when it was made. */
   holdMinMs: 1000,
   holdMaxMs: 14_400_000,
+  /** How long a reservation holds when it does not say, ms. */
+  holdDefaultMs: 600_000,
+  /** Deducts of one batch: at their largest, 600 bytes each, they just fit into its 1 MiB. */
+  batchItemsMax: 1000,
+  /** How long a purchase token may last, seconds: long enough for a checkout, too short for a market of tokens. */
+  tokenTtlMaxS: 600,
+  /** Shards of a deployment. Each takes a lease and 9 keys, and an order's lookup asks all of them. */
+  shardsMax: 1024,
 } as const;
 
 /** Some units of one SKU. */
@@ -203,6 +211,9 @@ export interface SetRules extends Origin {
   /** The version of the rules that the caller has seen, 0 = none were set; null = the SKU must not exist, and is created. */
   readonly expected: number | null;
 }
+
+/** All rules of a SKU's sale without the version that they replace. */
+export type SaleRules = Pick<SetRules, "opensAtMs" | "closesAtMs" | "quota" | "tokenRequired">;
 
 /** Read one SKU. Goes the same way as a sale, so it is answered by a verified store or not at all. */
 export interface ReadStock {

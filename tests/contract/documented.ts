@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { openApiDocument } from "../../src/http/openapi/document.ts";
-import type { Schema } from "../../src/http/openapi/json_schema.ts";
+import type { Schema } from "../../src/http/schemas/schema.ts";
 import { resolve, type Schemas, violations } from "./json_schema.ts";
 
 interface Media {

@@ -2,7 +2,7 @@
  * Requests made from the document alone: such as it allows, and such as it forbids, one rule broken at a time.
  */
 import fc from "fast-check";
-import { idPattern, type Schema } from "../../src/http/openapi/json_schema.ts";
+import { idPattern, type Schema } from "../../src/http/schemas/schema.ts";
 import { bodySchemas, type Operation, schemas } from "./documented.ts";
 import { isOf, resolve } from "./json_schema.ts";
 

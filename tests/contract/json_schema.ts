@@ -2,7 +2,7 @@
  * Holds values against schemas: the part of JSON Schema 2020-12 that the document is written in, and a
  * complaint about every keyword beyond it.
  */
-import type { Schema } from "../../src/http/openapi/json_schema.ts";
+import type { Schema } from "../../src/http/schemas/schema.ts";
 
 /** Where references lead. */
 export type Schemas = Readonly<Record<string, Schema>>;

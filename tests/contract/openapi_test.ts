@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { openApiDocument } from "../../src/http/openapi/document.ts";
-import { problems } from "../../src/http/write/problem.ts";
+import { problems } from "../../src/http/schemas/problems.ts";
 import { say } from "../../src/runtime/lifecycle.ts";
 import { boardBounds } from "../../src/live/board.ts";
 import {

@@ -11,7 +11,7 @@ import type { Inventory, Readiness } from "../../src/decide/service.ts";
 import { realWorld } from "../../src/runtime/world.ts";
 import { type App, createApp } from "../../src/http/app.ts";
 import type { Connection } from "../../src/http/ports/route.ts";
-import type { FieldError } from "../../src/http/write/problem.ts";
+import type { FieldError } from "../../src/http/schemas/schema.ts";
 import type { Checked } from "../../src/http/write/response.ts";
 
 /** The moment at which {@link routesUnderTest} always is. */

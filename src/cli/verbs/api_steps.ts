@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { isObject } from "../../http/read/members.ts";
-import type { SaleRules } from "../../http/schemas/bodies.ts";
+import { isObject } from "../../http/schemas/containers.ts";
+import type { SaleRules } from "../../domain/command.ts";
 import { sleep, type World } from "../../runtime/world.ts";
 import { Failure } from "../context/failure.ts";
 import { rulesChanged, type Step, type StepResult, type Submit } from "./stock_steps.ts";

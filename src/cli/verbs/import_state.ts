@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isObject } from "../../http/read/members.ts";
+import { isObject } from "../../http/schemas/containers.ts";
 import { Failure } from "../context/failure.ts";
 
 /** How far an import is. */

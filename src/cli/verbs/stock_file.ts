@@ -4,9 +4,9 @@
  * @module
  */
 import { limits } from "../../domain/command.ts";
-import { brokenIdRule } from "../../http/read/members.ts";
-import { type SaleRules } from "../../http/schemas/bodies.ts";
-import { parseRules } from "../../http/read/parse_stock.ts";
+import { brokenIdRule } from "../../http/schemas/text_rules.ts";
+import type { SaleRules } from "../../domain/command.ts";
+import { parseRules } from "../../http/read/parse.ts";
 import { type CsvRecord, readRecords } from "./csv.ts";
 
 /** A row that can be imported. */

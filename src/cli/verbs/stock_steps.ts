@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { SaleRules } from "../../http/schemas/bodies.ts";
+import type { SaleRules } from "../../domain/command.ts";
 
 /** One step. Repeating it with the same `id` has no further effect within the idempotency window. */
 export type Step =

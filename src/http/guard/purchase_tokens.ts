@@ -15,9 +15,6 @@ import type { Line } from "../../domain/command.ts";
 import type { TokenVerdict } from "../write/refusal.ts";
 import type { World } from "../../runtime/world.ts";
 
-/** How long a token may last, seconds: long enough for a checkout, too short for a market of tokens. */
-export const tokenTtlMaxS = 600;
-
 /** Characters of a token: with it, all headers of a request stay below the 8 KiB that proxies take. */
 export const tokenCharsMax = 4096;
 

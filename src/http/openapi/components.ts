@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Part } from "./json_schema.ts";
-import { idSchemas } from "./request_schemas.ts";
+import type { Part } from "../schemas/schema.ts";
+import { idSchemas } from "../schemas/requests.ts";
 import { tokenCharsMax } from "../guard/purchase_tokens.ts";
 import { problemResponse } from "./operation.ts";
 

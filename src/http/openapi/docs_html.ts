@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Part, Schema } from "./json_schema.ts";
+import type { Part, Schema } from "../schemas/schema.ts";
 
 interface Media {
   readonly schema?: Schema;

@@ -4,9 +4,8 @@
  * @module
  */
 import type { Scope } from "../../runtime/settings/config.ts";
-import { type ProblemCode, problems } from "../write/problem.ts";
-import { type Part, ref, type Schema } from "./json_schema.ts";
-import { problemExample, problemName } from "./problem_schemas.ts";
+import { type ProblemCode, problemExample, problemName, problems } from "../schemas/problems.ts";
+import { type Part, ref, type Schema } from "../schemas/schema.ts";
 
 /** A success. */
 export interface Success {
@@ -54,15 +53,6 @@ export interface Operation {
   readonly problems: readonly ProblemCode[];
 }
 
-/** Nothing was decided, or nobody knows: every operation that asks the store may say so. */
-export const undecidedCodes: readonly ProblemCode[] = [
-  "overloaded",
-  "unarmed",
-  "store_unavailable",
-  "store_full",
-  "outcome_unknown",
-];
-
 /** What any body may be refused for. */
 const bodyCodes: readonly ProblemCode[] = [
   "invalid_request",
@@ -70,18 +60,6 @@ const bodyCodes: readonly ProblemCode[] = [
   "body_too_large",
   "unsupported_media_type",
 ];
-
-const problemHeaders: Readonly<Partial<Record<ProblemCode, readonly string[]>>> = {
-  unauthorized: ["WwwAuthenticate"],
-  forbidden: ["WwwAuthenticate"],
-  method_not_allowed: ["Allow"],
-  rate_limited: ["RetryAfter"],
-  too_many_requests: ["RetryAfter"],
-  backlog_full: ["RetryAfter"],
-  ledger_behind: ["RetryAfter"],
-  too_many_streams: ["RetryAfter"],
-  ...Object.fromEntries(undecidedCodes.map((code) => [code, ["RetryAfter"]])),
-};
 
 /** Header names on the wire of the headers among the components. */
 export const headerNames: Readonly<Record<string, string>> = {
@@ -135,7 +113,7 @@ export function codesOf({ scope, parameters = [], request, problems: own }: Oper
 
 function requestBody({ schemas, optional, example }: RequestBody): Part {
   const [first, ...others] = schemas;
-  const schema: Schema = others.length === 0 ? ref(first) : { oneOf: schemas.map(ref) };
+  const schema: Schema = others.length === 0 ? ref(first) : { oneOf: schemas.map((name) => ref(name)) };
   return { required: optional !== true, content: { "application/json": { schema, example } } };
 }
 
@@ -149,7 +127,7 @@ function responses(written: Operation): Part {
       content: { "application/json": { schema: ref(success.body), example: success.example } },
     },
   ]);
-  const codes = Map.groupBy(codesOf(written), (code) => problems[code][0]);
+  const codes = Map.groupBy(codesOf(written), (code) => problems[code].status);
   for (const [status, group] of [...codes].toSorted(([a], [b]) => a - b)) {
     const limited =
       group.includes("too_many_requests") || isSale && [404, 403, 409, 422, 429, 503].includes(status)
@@ -162,7 +140,7 @@ function responses(written: Operation): Part {
 
 /** The answer for all problems that share a status. */
 export function problemResponse(codes: readonly ProblemCode[], headers: readonly string[] = []): Part {
-  const names = new Set([...codes.flatMap((code) => problemHeaders[code] ?? []), ...headers]);
+  const names = new Set([...codes.flatMap((code) => problems[code].headers), ...headers]);
   const toSchema = (code: ProblemCode) => ref(problemName(code));
   const [only, ...others] = codes;
   const schema = only !== undefined && others.length === 0 ? toSchema(only) : {
@@ -174,7 +152,7 @@ export function problemResponse(codes: readonly ProblemCode[], headers: readonly
   };
   const examples = codes.map((code) => [code, { value: problemExample(code) }]);
   return {
-    description: codes.map((code) => `\`${code}\`: ${problems[code][1]}.`).join(" "),
+    description: codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join(" "),
     ...headersPart([...names]),
     content: { "application/problem+json": { schema, examples: Object.fromEntries(examples) } },
   };

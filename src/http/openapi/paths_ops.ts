@@ -4,13 +4,15 @@
  * @module
  */
 import { boardBounds } from "../../live/board.ts";
-import { integer, list, moment, object, orNull, type Part, type Schema, units } from "./json_schema.ts";
+import { limits } from "../../domain/command.ts";
+import { list, object } from "../schemas/containers.ts";
+import { integer, moment, orNull, type Part, type Schema, text, units } from "../schemas/schema.ts";
 import { problemResponse } from "./operation.ts";
 import { documentOperation } from "./paths_server.ts";
 
 const count = (description: string) => integer(0, Number.MAX_SAFE_INTEGER, description);
 const ms = (description: string): Schema => ({ type: "number", minimum: 0, description });
-const shard = integer(0, 16_383, "Which.");
+const shard = integer(0, limits.shardsMax - 1, "Which.");
 
 /** What one event of the stream carries. */
 export const opsSchemas: Readonly<Record<string, Schema>> = {
@@ -30,7 +32,7 @@ export const opsSchemas: Readonly<Record<string, Schema>> = {
     })),
     top_skus: list(
       object({
-        sku: { type: "string", description: "Which." },
+        sku: text("Which."),
         units: count("Sold or held in the last 10 s."),
         refused: count("Sales turned away in the last 10 s."),
         left: orNull(units("Available units when it was last decided; null: no answer told.")),
@@ -41,11 +43,11 @@ export const opsSchemas: Readonly<Record<string, Schema>> = {
     waiting: count("Commands that wait for a call to the store."),
     sold_out_cache: object({ hits: count("Answered, since the start."), misses: count("Not answered.") }),
     shards: object({
-      total: integer(1, 16_384, "All of them."),
-      unarmed: integer(0, 16_384, "Those that refused to sell when they were last asked."),
+      total: integer(1, limits.shardsMax, "All of them."),
+      unarmed: integer(0, limits.shardsMax, "Those that refused to sell when they were last asked."),
     }),
     log_lag: {
-      ...orNull(list(object({ shard, lag: count("Events that are not booked yet.") }), 0, 16_384)),
+      ...orNull(list(object({ shard, lag: count("Events that are not booked yet.") }), 0, limits.shardsMax)),
       description: "Null: not known, as this process has no ledger, or it does not answer.",
     },
     dead_letters: orNull(count("Events that wait for a person; null: not known.")),

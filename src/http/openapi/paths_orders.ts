@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Part } from "./json_schema.ts";
-import { operation, rateLimitHeaders, undecidedCodes } from "./operation.ts";
-import { saleCodes } from "./paths_sell.ts";
+import type { Part } from "../schemas/schema.ts";
+import { saleCodes, undecidedCodes } from "../schemas/problems.ts";
+import { operation, rateLimitHeaders } from "./operation.ts";
 
 const lines = [{ sku: "{tour}ticket", amount: 2 }, { sku: "{tour}parking", amount: 1 }];
 

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Part } from "./json_schema.ts";
-import type { ProblemCode } from "../write/problem.ts";
-import { operation, rateLimitHeaders, undecidedCodes } from "./operation.ts";
-import { saleCodes } from "./paths_sell.ts";
+import type { Part } from "../schemas/schema.ts";
+import type { ProblemCode } from "../schemas/problems.ts";
+import { saleCodes, undecidedCodes } from "../schemas/problems.ts";
+import { operation, rateLimitHeaders } from "./operation.ts";
 
 /** What a reservation has become. */
 const endCodes: readonly ProblemCode[] = ["already_confirmed", "already_cancelled", "reservation_expired"];

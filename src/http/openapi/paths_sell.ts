@@ -3,29 +3,9 @@
  *
  * @module
  */
-import type { Part } from "./json_schema.ts";
-import type { ProblemCode } from "../write/problem.ts";
-import { operation, rateLimitHeaders, undecidedCodes } from "./operation.ts";
-import { problemExample } from "./problem_schemas.ts";
-
-/** What any sale may be refused for. */
-export const saleCodes: readonly ProblemCode[] = [
-  "blocked",
-  "purchase_token_required",
-  "purchase_token_invalid",
-  "unknown_sku",
-  "insufficient_stock",
-  "sku_paused",
-  "not_open",
-  "sale_closed",
-  "order_conflict",
-  "order_too_large",
-  "rate_limited",
-  "quota_exceeded",
-  "too_many_requests",
-  "backlog_full",
-  ...undecidedCodes,
-];
+import type { Part } from "../schemas/schema.ts";
+import { problemExample, saleCodes } from "../schemas/problems.ts";
+import { operation, rateLimitHeaders } from "./operation.ts";
 
 const deductExample = { sku: "SKU_123", user_id: "user-7", order_id: "order-1001", amount: 1 };
 

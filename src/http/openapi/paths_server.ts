@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Part } from "./json_schema.ts";
+import type { Part } from "../schemas/schema.ts";
 import { operation, problemResponse } from "./operation.ts";
 
 const checkedAt = "2026-11-22T12:00:00.000Z";

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import type { Part } from "./json_schema.ts";
-import type { ProblemCode } from "../write/problem.ts";
-import { operation, undecidedCodes } from "./operation.ts";
+import type { Part } from "../schemas/schema.ts";
+import type { ProblemCode } from "../schemas/problems.ts";
+import { undecidedCodes } from "../schemas/problems.ts";
+import { operation } from "./operation.ts";
 
 const ruleMembers = {
   opens_at: "2026-11-22T12:00:00.000Z",

@@ -1,46 +1,167 @@
 /**
- * From untyped JSON to the contents of a deduct, and from a path to an id. Written by hand, as this runs for every order: a valid
- * deduct takes 0.3 µs, half of what JSON.parse takes; an invalid one is told everything that is wrong with it.
+ * From untyped JSON to the contents of commands, and from a path to an id. A valid deduct takes 0.3 µs, half of what
+ * JSON.parse takes; an invalid body gets the list of everything that is wrong with it.
  *
  * @module
  */
-import { limits } from "../../domain/command.ts";
-import { brokenIdRule, isObject, Members, type Spellings } from "./members.ts";
-import type { DeductBody } from "../schemas/bodies.ts";
+import {
+  type Adjust,
+  type Confirm,
+  type Extend,
+  limits,
+  type Line,
+  type Origin,
+  type Pause,
+  type Return,
+  type Sale,
+  type SaleRules,
+  type SetRules,
+  type SetStock,
+} from "../../domain/command.ts";
+import { isObject } from "../schemas/containers.ts";
+import { parseInstant } from "../schemas/instant.ts";
+import { requests } from "../schemas/requests.ts";
+import { check, type FieldError, type Schema, type Static } from "../schemas/schema.ts";
+import { brokenIdRule } from "../schemas/text_rules.ts";
 import { invalidRequest } from "../write/problem.ts";
 import { decodeSegment } from "./request.ts";
 import { type Checked, refused, valid } from "../write/response.ts";
 
-const deductSpellings: Spellings<"sku" | "user_id" | "order_id" | "amount"> = {
-  sku: ["sku", "SKU"],
-  user_id: ["user_id", "UserID"],
-  order_id: ["order_id", "OrderID"],
-  amount: ["amount", "Amount"],
-};
+/** What is bought, by whom. */
+export type Wanted = Pick<Sale, "kind" | "orderId" | "userId" | "lines" | "holdMs">;
+
+/** Checks a body, and takes from it what a command needs. */
+export type Parse<T> = (body: unknown) => Checked<T>;
 
 /** The refusal of a body that is JSON but no object. */
-export const notAnObject: Checked<never> = refused(
+const notAnObject: Checked<never> = refused(
   invalidRequest([{ pointer: "", detail: "the body must be a JSON object" }]),
 );
 
-/** Checks the body of a deduct. */
-export function parseDeduct(body: unknown): Checked<DeductBody> {
-  if (!isObject(body)) return notAnObject;
-  const members = new Members(body, deductSpellings);
-  return members.check({
-    sku: members.id("sku"),
-    userId: members.id("user_id"),
-    orderId: members.id("order_id"),
-    amount: members.integer("amount", 1, limits.amountMax),
-  });
+function parser<Body, T>(schema: Schema<Body>, toContents: (body: Body) => T): Parse<T> {
+  const checkBody = schema[check] ?? noCheck;
+  return (body) => {
+    if (!isObject(body)) return notAnObject;
+    const errors: FieldError[] = [];
+    checkBody(body, "", errors);
+    return errors.length === 0 ? valid(toContents(body as Body)) : refused(invalidRequest(errors));
+  };
 }
 
-/** Checks a SKU as it stands in the path, percent-encoding and all. */
+function noCheck(): never {
+  throw new TypeError("Cannot read a body whose schema has no check");
+}
+
+/** Reads a deduct, in both spellings of its members. */
+export const parseDeduct: Parse<Wanted> = parser(requests.DeductRequest, (body) => {
+  const { SKU = "", UserID = "", OrderID = "", Amount = 0 } = body as PascalDeduct;
+  const { sku = SKU, user_id: userId = UserID, order_id: orderId = OrderID, amount = Amount } = body;
+  return { kind: "deduct", orderId, userId, lines: [{ sku, amount }], holdMs: 0 };
+});
+
+type PascalDeduct = Partial<Static<typeof requests.DeductRequestPascal>>;
+
+/** Reads the list of a batch; its items are not read. */
+export const parseBatch: Parse<readonly unknown[]> = parser(requests.BatchRequest, ({ items }) => items);
+
+/** Reads a basket. */
+export const parseBasket: Parse<Wanted> = parser(requests.BasketRequest, (body) => ({
+  kind: "order",
+  orderId: body.order_id,
+  userId: body.user_id,
+  lines: merged(body.lines),
+  holdMs: 0,
+}));
+
+/** Reads a reservation. */
+export const parseReserve: Parse<Wanted> = parser(requests.ReservationRequest, (body) => ({
+  kind: "reserve",
+  orderId: body.order_id,
+  userId: body.user_id,
+  lines: merged(body.lines),
+  holdMs: body.ttl_seconds === undefined ? limits.holdDefaultMs : 1000 * body.ttl_seconds,
+}));
+
+/** Reads a confirmation. */
+export const parseConfirm: Parse<Pick<Confirm, "lines">> = parser(
+  requests.ConfirmRequest,
+  ({ lines }) => ({ lines: lines === undefined ? null : merged(lines) }),
+);
+
+/** Reads a cancellation: nothing. */
+export const parseCancel: Parse<null> = parser(requests.CancelRequest, () => null);
+
+/** Reads an extension. */
+export const parseExtend: Parse<Pick<Extend, "holdMs">> = parser(
+  requests.ExtendRequest,
+  (body) => ({ holdMs: 1000 * body.ttl_seconds }),
+);
+
+/** Reads a return. */
+export const parseReturn: Parse<Pick<Return, "returnId" | "lines" | "reason">> = parser(
+  requests.ReturnRequest,
+  ({ return_id, lines, reason = "" }) => ({ returnId: return_id, lines: merged(lines), reason }),
+);
+
+/** Reads an adjustment. Adding 0 to a number makes 0 of -0. */
+export const parseAdjust: Parse<Pick<Adjust, "adjustmentId" | "delta" | "reason" | "reference">> = parser(
+  requests.AdjustmentRequest,
+  ({ adjustment_id, delta, reason = "", reference = "" }) => ({
+    adjustmentId: adjustment_id,
+    delta: delta + 0,
+    reason,
+    reference,
+  }),
+);
+
+/** Reads a compare-and-set. */
+export const parseSet: Parse<Omit<SetStock, "kind" | "sku" | keyof Origin>> = parser(
+  requests.SetRequest,
+  ({ adjustment_id, available, expected, reason = "", reference = "" }) => ({
+    adjustmentId: adjustment_id,
+    available: available + 0,
+    expected: expected === null ? null : expected + 0,
+    reason,
+    reference,
+  }),
+);
+
+/** Reads a pause and its end. */
+export const parsePause: Parse<Pick<Pause, "reason">> = parser(
+  requests.PauseRequest,
+  ({ reason = "" }) => ({ reason }),
+);
+
+/** Reads the rules of a SKU. */
+export const parseRules: Parse<SaleRules & Pick<SetRules, "expected">> = parser(
+  requests.RulesRequest,
+  ({ opens_at, closes_at, quota, purchase_token, expected }) => ({
+    opensAtMs: instantOrNull(opens_at),
+    closesAtMs: instantOrNull(closes_at),
+    quota,
+    tokenRequired: purchase_token,
+    expected: expected === null ? null : expected + 0,
+  }),
+);
+
+/** Reads a request for a purchase token. */
+export const parseToken: Parse<Pick<Sale, "orderId" | "userId" | "lines"> & { readonly ttlS: number }> =
+  parser(
+    requests.PurchaseTokenRequest,
+    ({ order_id, user_id, lines, ttl_seconds = limits.tokenTtlMaxS }) => ({
+      orderId: order_id,
+      userId: user_id,
+      lines: merged(lines),
+      ttlS: ttl_seconds,
+    }),
+  );
+
+/** Reads a SKU as it stands in the path, percent-encoding and all. */
 export function parseSku(segment: string): Checked<string> {
   return parseIdInPath(segment, "/sku");
 }
 
-/** Checks an order id as it stands in the path, percent-encoding and all. */
+/** Reads an order id as it stands in the path, percent-encoding and all. */
 export function parseOrderId(segment: string): Checked<string> {
   return parseIdInPath(segment, "/order_id");
 }
@@ -50,4 +171,15 @@ function parseIdInPath(segment: string, pointer: string): Checked<string> {
   const rule = id === undefined ? "must be percent-encoded UTF-8" : brokenIdRule(id);
   if (id !== undefined && rule === undefined) return valid(id);
   return refused(invalidRequest([{ pointer, detail: `in the path ${rule}` }]));
+}
+
+/** Lines as a command has them: each SKU once, where it was first named, with the sum of its units. */
+function merged(lines: readonly Line[]): readonly Line[] {
+  const units = new Map<string, number>();
+  for (const { sku, amount } of lines) units.set(sku, (units.get(sku) ?? 0) + amount);
+  return units.size === lines.length ? lines : Array.from(units, ([sku, amount]) => ({ sku, amount }));
+}
+
+function instantOrNull(text: string | null): number | null {
+  return text === null ? null : parseInstant(text) ?? null;
 }

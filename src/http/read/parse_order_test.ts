@@ -7,7 +7,7 @@ import {
   parseExtend,
   parseReserve,
   parseReturn,
-} from "./parse_order.ts";
+} from "./parse.ts";
 import { errorsOf, pointersOf, valueOf } from "../../../tests/http/scripted_inventory.ts";
 
 const lines = [{ sku: "A", amount: 1 }, { sku: "B", amount: 2 }];
@@ -15,7 +15,8 @@ const basket = { order_id: "o1", user_id: "u1", lines };
 const many = (count: number) => Array.from({ length: count }, (_, i) => ({ sku: `S${i}`, amount: 1 }));
 
 Deno.test("parseBasket() takes 1 to 100 lines, in their order", () => {
-  deepEqual(valueOf(parseBasket(basket)), { orderId: "o1", userId: "u1", lines });
+  const wanted = { kind: "order", orderId: "o1", userId: "u1", lines, holdMs: 0 };
+  deepEqual(valueOf(parseBasket(basket)), wanted);
   equal(valueOf(parseBasket({ ...basket, lines: many(100) })).lines.length, 100);
   for (const wrong of [[], many(101), {}, "A", null, 1]) {
     deepEqual(errorsOf(parseBasket({ ...basket, lines: wrong })), [
@@ -68,7 +69,8 @@ Deno.test("an answer about a list stays small however much is wrong in it", () =
 });
 
 Deno.test("parseReserve() holds for ten minutes unless it says how long, 1 s to 4 h", () => {
-  deepEqual(valueOf(parseReserve(basket)), { orderId: "o1", userId: "u1", lines, holdMs: 600_000 });
+  const wanted = { kind: "reserve", orderId: "o1", userId: "u1", lines, holdMs: 600_000 };
+  deepEqual(valueOf(parseReserve(basket)), wanted);
   for (const ttl_seconds of [1, 14_400]) {
     equal(valueOf(parseReserve({ ...basket, ttl_seconds })).holdMs, ttl_seconds * 1000);
   }

@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { parseAdjust, parsePause, parseRules, parseSet } from "./parse_stock.ts";
+import { parseAdjust, parsePause, parseRules, parseSet } from "./parse.ts";
 import { errorsOf, pointersOf, valueOf } from "../../../tests/http/scripted_inventory.ts";
 
 const adjustment = { adjustment_id: "a1", delta: 5 };

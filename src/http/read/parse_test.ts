@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, fail, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { limits } from "../../domain/command.ts";
 import { parseDeduct, parseSku } from "./parse.ts";
@@ -7,7 +7,8 @@ import { errorsOf, pointersOf, valueOf } from "../../../tests/http/scripted_inve
 const order = { sku: "SKU_1", user_id: "u1", order_id: "o1", amount: 2 };
 
 Deno.test("parseDeduct() takes the documented spelling and the other one, also mixed", () => {
-  const parsed = { sku: "SKU_1", userId: "u1", orderId: "o1", amount: 2 };
+  const lines = [{ sku: "SKU_1", amount: 2 }];
+  const parsed = { kind: "deduct", userId: "u1", orderId: "o1", lines, holdMs: 0 };
   deepEqual(valueOf(parseDeduct(order)), parsed);
   deepEqual(valueOf(parseDeduct({ SKU: "SKU_1", UserID: "u1", OrderID: "o1", Amount: 2 })), parsed);
   deepEqual(valueOf(parseDeduct({ sku: "SKU_1", UserID: "u1", order_id: "o1", Amount: 2 })), parsed);
@@ -40,10 +41,8 @@ Deno.test("parseDeduct() refuses what is not an object", () => {
 
 Deno.test("parseDeduct() takes integers from 1 to a million, however JSON writes them", () => {
   for (const [written, amount] of [["1", 1], ["1e3", 1000], ["1.0", 1], ["1000000", 1_000_000]] as const) {
-    equal(
-      valueOf(parseDeduct(JSON.parse(`{"sku":"s","user_id":"u","order_id":"o","amount":${written}}`))).amount,
-      amount,
-    );
+    const body = JSON.parse(`{"sku":"s","user_id":"u","order_id":"o","amount":${written}}`);
+    deepEqual(valueOf(parseDeduct(body)).lines, [{ sku: "s", amount }]);
   }
   const refused = [
     "0",
@@ -69,7 +68,7 @@ Deno.test("parseDeduct() takes integers from 1 to a million, however JSON writes
 
 Deno.test("an id has 1 to 128 bytes of UTF-8, however many characters that are", () => {
   const longest = ["x".repeat(128), "é".repeat(64), "🎫".repeat(32), "-", "...", "a b", "'\"\\{}%/~"];
-  for (const sku of longest) equal(valueOf(parseDeduct({ ...order, sku })).sku, sku);
+  for (const sku of longest) equal(valueOf(parseDeduct({ ...order, sku })).lines[0]?.sku, sku);
   const tooLong = ["x".repeat(129), "é".repeat(65), `${"🎫".repeat(32)}x`, "x".repeat(1_000_000)];
   for (const sku of tooLong) {
     deepEqual(errorsOf(parseDeduct({ ...order, sku })), [
@@ -146,7 +145,8 @@ Deno.test("parseDeduct() takes whatever JSON brings without throwing, and lets o
   fc.assert(fc.property(body, (body) => {
     const checked = parseDeduct(body);
     if (checked.kind === "refused") return errorsOf(checked).length > 0;
-    const { sku, userId, orderId, amount } = checked.value;
+    const { userId, orderId, lines } = checked.value;
+    const { sku, amount } = lines[0] ?? fail();
     for (const id of [sku, userId, orderId]) {
       const bytes = new TextEncoder().encode(id);
       ok(bytes.length >= 1 && bytes.length <= limits.idBytesMax && !/[\p{Cc}\p{Cs}]/u.test(id));

@@ -3,15 +3,13 @@
  *
  * @module
  */
-import { sellOne } from "./deduct_route.ts";
 import type { Route } from "../ports/route.ts";
 import type { RouteDependencies } from "./dependencies.ts";
-import { parseDeduct } from "../read/parse.ts";
-import { parseBatch } from "../read/parse_order.ts";
+import { parseBatch, parseDeduct } from "../read/parse.ts";
 import { noId, receive } from "./receive.ts";
 import { batchBody } from "../read/request.ts";
 import { type Answer, jsonHeaders, respond } from "../write/response.ts";
-import { attemptOf } from "./sell.ts";
+import { attemptOf, sell } from "./sell.ts";
 
 const batchRequest = { scope: "deduct", id: noId, read: batchBody, body: parseBatch } as const;
 
@@ -29,7 +27,7 @@ export function deductBatch(dependencies: RouteDependencies): Route {
     const attempt = { ...attemptOf(dependencies, request, connection, origin), purchaseToken: null };
     const answers = await Promise.all(body.map((item) => {
       const asked = parseDeduct(item);
-      return asked.kind === "refused" ? asked.answer : sellOne(dependencies, asked.value, attempt);
+      return asked.kind === "refused" ? asked.answer : sell(dependencies, asked.value, attempt);
     }));
     const items = answers.map(asItem);
     return respond({ status: 200, headers: jsonHeaders, body: { items } });

@@ -3,37 +3,21 @@
  *
  * @module
  */
-import { answerBasket, answerOrder, answerReturn } from "../write/answer.ts";
+import { answerOrder } from "../write/answer.ts";
 import type { Route } from "../ports/route.ts";
-import type { RouteDependencies } from "./dependencies.ts";
-import { refusedFollowUp } from "./follow_up.ts";
-import { ask } from "../ports/observer.ts";
-import { parseOrderId } from "../read/parse.ts";
-import { parseBasket, parseReturn } from "../read/parse_order.ts";
-import { noId, receive } from "./receive.ts";
+import { parseBasket, parseOrderId, parseReturn } from "../read/parse.ts";
 import { idSegment } from "../read/request.ts";
 import { respond } from "../write/response.ts";
-import { attemptOf, sell } from "./sell.ts";
+import { commandRoute, refusedFollowUp, saleRoute } from "./command_route.ts";
+import type { RouteDependencies } from "./dependencies.ts";
+import { noId } from "./receive.ts";
 
 const basketRequest = { scope: "deduct", id: noId, body: parseBasket } as const;
 const returnRequest = { scope: "return", id: parseOrderId, body: parseReturn } as const;
 
 /** `POST /api/v1/orders`: all lines or none. */
 export function placeOrder(dependencies: RouteDependencies): Route {
-  return async (request, connection) => {
-    const received = await receive(dependencies, request, connection, basketRequest);
-    if (received.kind === "refused") return respond(received.answer);
-    const { body, origin } = received.value;
-    const { orderId, lines } = body;
-    const attempt = attemptOf(dependencies, request, connection, origin);
-    const answer = await sell(
-      dependencies,
-      { ...body, kind: "order", holdMs: 0 },
-      attempt,
-      (outcome, context) => answerBasket(outcome, orderId, lines, context),
-    );
-    return respond(answer);
-  };
+  return saleRoute(dependencies, basketRequest);
 }
 
 /** `GET /api/v1/orders/:order_id`: for a client that lost the answer, too. */
@@ -53,23 +37,7 @@ export function readOrder(dependencies: RouteDependencies): Route {
 
 /** `POST /api/v1/orders/:order_id/return`. */
 export function returnUnits(dependencies: RouteDependencies): Route {
-  const { inventory, world } = dependencies;
-  return async (request, connection) => {
-    const received = await receive(dependencies, request, connection, returnRequest);
-    if (received.kind === "refused") return respond(received.answer);
-    const { id: orderId, body, origin, owner } = received.value;
-    const refused = refusedFollowUp(dependencies, request, connection, orderId);
-    if (refused) return respond(refused);
-    const outcome = await ask(inventory, {
-      kind: "return",
-      orderId,
-      returnId: body.returnId,
-      lines: body.lines,
-      reason: body.reason,
-      ledger: null,
-      owner,
-      ...origin,
-    }, connection.requestRecord);
-    return respond(answerReturn(outcome, orderId, body, world.now()));
-  };
+  return commandRoute(dependencies, returnRequest, ({ id, body, owner, origin }) => (
+    { kind: "return", orderId: id, ...body, ledger: null, owner, ...origin }
+  ));
 }

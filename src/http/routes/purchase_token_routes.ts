@@ -3,40 +3,20 @@
  *
  * @module
  */
-import type { Line } from "../../domain/command.ts";
 import type { Route } from "../ports/route.ts";
 import type { RouteDependencies } from "./dependencies.ts";
-import { isObject, Members, type Spellings } from "../read/members.ts";
-import { notAnObject } from "../read/parse.ts";
-import { readLines } from "../read/parse_order.ts";
+import { parseToken } from "../read/parse.ts";
 import { invalidRequest, problem, retryLater } from "../write/problem.ts";
-import { deploymentUnknown, tokenCharsMax, tokenTtlMaxS } from "../guard/purchase_tokens.ts";
+import { deploymentUnknown, tokenCharsMax } from "../guard/purchase_tokens.ts";
 import { noId, receive } from "./receive.ts";
 import { instant } from "../write/refusal.ts";
-import { type Answer, type Checked, freshJsonHeaders, respond } from "../write/response.ts";
+import { type Answer, freshJsonHeaders, respond } from "../write/response.ts";
 
 /** The answer to whoever relies on purchase tokens where there are none. */
 export const tokensOff: Answer = problem(
   "purchase_tokens_off",
   "This server has no key for purchase tokens: the setting PURCHASE_TOKEN_KEY",
 );
-
-/** Contents of a request for a token. */
-interface TokenBody {
-  readonly orderId: string;
-  readonly userId: string;
-  /** What it buys at most: 1..100 lines, each of another SKU. */
-  readonly lines: readonly Line[];
-  /** How long it lasts, seconds. */
-  readonly ttlS: number;
-}
-
-const tokenSpellings: Spellings<"order_id" | "user_id" | "lines" | "ttl_seconds"> = {
-  order_id: ["order_id"],
-  user_id: ["user_id"],
-  lines: ["lines"],
-  ttl_seconds: ["ttl_seconds"],
-};
 
 const tooLong: Answer = invalidRequest([{
   pointer: "/lines",
@@ -73,15 +53,4 @@ export function issuePurchaseToken(dependencies: RouteDependencies): Route {
       },
     });
   };
-}
-
-function parseToken(body: unknown): Checked<TokenBody> {
-  if (!isObject(body)) return notAnObject;
-  const members = new Members(body, tokenSpellings);
-  return members.check({
-    orderId: members.id("order_id"),
-    userId: members.id("user_id"),
-    lines: readLines(members, "lines"),
-    ttlS: members.optionalInteger("ttl_seconds", 1, tokenTtlMaxS, tokenTtlMaxS),
-  });
 }

@@ -6,16 +6,14 @@
 import type { Origin, Sale } from "../../domain/command.ts";
 import type { Outcome } from "../../domain/outcome.ts";
 import { CommandTimings } from "../../decide/command_timings.ts";
-import type { SaleContext } from "../write/answer.ts";
+import { answerTo } from "../write/answer.ts";
+import type { Wanted } from "../read/parse.ts";
 import { type Connection } from "../ports/route.ts";
 import { clientAddress } from "../guard/client_address.ts";
 import type { RouteDependencies } from "./dependencies.ts";
 import { type RequestRecord, resultOf } from "../ports/observer.ts";
 import { type Answer, withHeaders } from "../write/response.ts";
 import { deploymentUnknown } from "../guard/purchase_tokens.ts";
-
-/** What is bought, by whom. */
-export type Wanted = Pick<Sale, "kind" | "orderId" | "userId" | "lines" | "holdMs">;
 
 /** What a request says about all sales in it. */
 export interface Attempt extends Origin {
@@ -59,7 +57,6 @@ export async function sell(
   { inventory, fairPlay, purchaseTokens, world }: RouteDependencies,
   wanted: Wanted,
   attempt: Attempt,
-  answer: (outcome: Outcome, context: SaleContext) => Answer,
 ): Promise<Answer> {
   const { userId } = wanted;
   const { requestRecord } = attempt;
@@ -76,7 +73,7 @@ export async function sell(
   const outcome: Outcome = token === "undecided"
     ? { kind: "unarmed", reason: deploymentUnknown }
     : await inventory.submit(sale, timings);
-  const answered = answer(outcome, { nowMs: world.now(), token });
+  const answered = answerTo(sale, outcome, { nowMs: world.now(), token });
   if (timings) {
     timings.outcome = outcome;
     timings.result = resultOf(outcome, answered);

@@ -3,21 +3,29 @@
  *
  * @module
  */
-import { answerAdjust, answerPause, answerRules, answerSet, answerStock } from "../write/answer_stock.ts";
-import type { Route } from "../ports/route.ts";
-import type { RouteDependencies } from "./dependencies.ts";
+import { answerStock } from "../write/answer.ts";
 import { ask } from "../ports/observer.ts";
-import { parseSku } from "../read/parse.ts";
-import { parseAdjust, parsePause, parseRules, parseSet } from "../read/parse_stock.ts";
-import { tokensOff } from "./purchase_token_routes.ts";
-import { receive } from "./receive.ts";
+import type { Route } from "../ports/route.ts";
+import { parseAdjust, parsePause, parseRules, parseSet, parseSku } from "../read/parse.ts";
 import { idSegment, optionalBody } from "../read/request.ts";
-import { respond } from "../write/response.ts";
+import { refused, respond } from "../write/response.ts";
+import { commandRoute } from "./command_route.ts";
+import type { RouteDependencies } from "./dependencies.ts";
+import { tokensOff } from "./purchase_token_routes.ts";
 
-const adjustRequest = { scope: "admin", id: parseSku, body: parseAdjust } as const;
-const setRequest = { scope: "admin", id: parseSku, body: parseSet } as const;
-const pauseRequest = { scope: "admin", id: parseSku, read: optionalBody, body: parsePause } as const;
-const rulesRequest = { scope: "admin", id: parseSku, body: parseRules } as const;
+const ofSku = { scope: "admin", id: parseSku } as const;
+const adjustRequest = { ...ofSku, body: parseAdjust } as const;
+const setRequest = { ...ofSku, body: parseSet } as const;
+const pauseRequest = { ...ofSku, read: optionalBody, body: parsePause } as const;
+const rulesRequest = { ...ofSku, body: parseRules } as const;
+/** Without purchase tokens nobody could buy a SKU that needs one. */
+const rulesWithoutTokens = {
+  ...ofSku,
+  body: (json: unknown) => {
+    const rules = parseRules(json);
+    return rules.kind === "valid" && rules.value.tokenRequired ? refused(tokensOff) : rules;
+  },
+} as const;
 
 /** `GET /api/v1/inventory/:sku`. */
 export function readStock({ inventory, access, world }: RouteDependencies): Route {
@@ -33,64 +41,29 @@ export function readStock({ inventory, access, world }: RouteDependencies): Rout
 
 /** `POST /api/v1/inventory/:sku/adjustments`. */
 export function adjustStock(dependencies: RouteDependencies): Route {
-  const { inventory, world } = dependencies;
-  return async (request, connection) => {
-    const received = await receive(dependencies, request, connection, adjustRequest);
-    if (received.kind === "refused") return respond(received.answer);
-    const { id: sku, body, origin } = received.value;
-    const outcome = await ask(inventory, {
-      kind: "adjust",
-      sku,
-      ...body,
-      ...origin,
-    }, connection.requestRecord);
-    return respond(answerAdjust(outcome, sku, body, world.now()));
-  };
+  return commandRoute(dependencies, adjustRequest, ({ id, body, origin }) => (
+    { kind: "adjust", sku: id, ...body, ...origin }
+  ));
 }
 
 /** `PUT /api/v1/inventory/:sku`: compare-and-set. */
 export function setStock(dependencies: RouteDependencies): Route {
-  const { inventory, world } = dependencies;
-  return async (request, connection) => {
-    const received = await receive(dependencies, request, connection, setRequest);
-    if (received.kind === "refused") return respond(received.answer);
-    const { id: sku, body, origin } = received.value;
-    const outcome = await ask(inventory, {
-      kind: "set",
-      sku,
-      ...body,
-      ...origin,
-    }, connection.requestRecord);
-    return respond(answerSet(outcome, sku, body, world.now()));
-  };
+  return commandRoute(dependencies, setRequest, ({ id, body, origin }) => (
+    { kind: "set", sku: id, ...body, ...origin }
+  ));
 }
 
 /** `POST /api/v1/inventory/:sku/pause` and `/resume`. */
 export function pauseSale(dependencies: RouteDependencies, kind: "pause" | "resume"): Route {
-  const { inventory, world } = dependencies;
-  return async (request, connection) => {
-    const received = await receive(dependencies, request, connection, pauseRequest);
-    if (received.kind === "refused") return respond(received.answer);
-    const { id: sku, body: { reason }, origin } = received.value;
-    const outcome = await ask(inventory, { kind, sku, reason, ...origin }, connection.requestRecord);
-    return respond(answerPause(outcome, kind, sku, world.now()));
-  };
+  return commandRoute(dependencies, pauseRequest, ({ id, body, origin }) => (
+    { kind, sku: id, ...body, ...origin }
+  ));
 }
 
 /** `PUT /api/v1/inventory/:sku/rules`. */
 export function setRules(dependencies: RouteDependencies): Route {
-  const { inventory, purchaseTokens, world } = dependencies;
-  return async (request, connection) => {
-    const received = await receive(dependencies, request, connection, rulesRequest);
-    if (received.kind === "refused") return respond(received.answer);
-    const { id: sku, body, origin } = received.value;
-    // Nobody could buy the SKU any more.
-    if (body.tokenRequired && purchaseTokens === null) return respond(tokensOff);
-    const outcome = await ask(
-      inventory,
-      { kind: "rules", sku, ...body, ...origin },
-      connection.requestRecord,
-    );
-    return respond(answerRules(outcome, sku, body, world.now()));
-  };
+  const expected = dependencies.purchaseTokens === null ? rulesWithoutTokens : rulesRequest;
+  return commandRoute(dependencies, expected, ({ id, body, origin }) => (
+    { kind: "rules", sku: id, ...body, ...origin }
+  ));
 }

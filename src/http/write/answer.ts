@@ -1,144 +1,148 @@
 /**
- * Answers to what buyers ask: the successes here, every refusal in the table of `refusal.ts`.
+ * The table from successes to HTTP; that from refusals is in `refusal.ts`.
  *
  * @module
  */
-import type { Line } from "../../domain/command.ts";
+import type { Command, Line, Lookup, ReadStock, SaleRules } from "../../domain/command.ts";
 import type { OrderOutcome, Outcome, RememberedLine } from "../../domain/outcome.ts";
-import type { DeductBody } from "../schemas/bodies.ts";
-import type { ReturnBody } from "../schemas/bodies.ts";
+import type { answers } from "../schemas/answers.ts";
+import type { Static } from "../schemas/schema.ts";
 import { problem } from "./problem.ts";
-import type { TokenVerdict } from "./refusal.ts";
-import { instant, refusal } from "./refusal.ts";
+import { type Asked, instant, refusal } from "./refusal.ts";
 import { type Answer, freshJsonHeaders, jsonHeaders, replayedHeaders } from "./response.ts";
 
-/** What an answer to a sale may need to know beside the outcome. */
-export interface SaleContext {
-  /** Wall clock, milliseconds since 1970. */
-  readonly nowMs: number;
-  /** The purchase token that came with the sale. */
-  readonly token: TokenVerdict;
+/** A command that changes something. */
+export type Change = Exclude<Command, Lookup | ReadStock>;
+
+/** The outcome of each command that took effect. */
+const successes = {
+  deduct: "accepted",
+  order: "accepted",
+  reserve: "accepted",
+  confirm: "settled",
+  cancel: "settled",
+  extend: "extended",
+  return: "accepted",
+  adjust: "accepted",
+  set: "accepted",
+  pause: "accepted",
+  resume: "accepted",
+  rules: "accepted",
+} as const satisfies Readonly<Record<Change["kind"], Outcome["kind"]>>;
+
+/** The body of each success, by its name in the document. */
+interface BodyNames {
+  readonly deduct: "Deducted";
+  readonly order: "BasketSold";
+  readonly reserve: "Reserved";
+  readonly confirm: "Settled";
+  readonly cancel: "Settled";
+  readonly extend: "Extended";
+  readonly return: "Returned";
+  readonly adjust: "Adjusted";
+  readonly set: "StockSet";
+  readonly pause: "PauseSet";
+  readonly resume: "PauseSet";
+  readonly rules: "RulesSet";
 }
 
-/** The answer to a deduct. */
-export function answerDeduct(outcome: Outcome, asked: DeductBody, context: SaleContext): Answer {
-  const { orderId, sku, amount } = asked;
-  if (outcome.kind !== "accepted") {
-    return refusal(outcome, { command: "deduct", id: { order_id: orderId }, ...context });
+type Body<Name extends keyof typeof answers> = Static<(typeof answers)[Name]>;
+
+/** The command with this kind; a sale has three. */
+type Of<Kind, C = Change> = C extends Change ? Kind extends C["kind"] ? C : never : never;
+
+type Rows = {
+  readonly [Kind in Change["kind"]]: (
+    command: Of<Kind>,
+    outcome: Extract<Outcome, { kind: (typeof successes)[Kind] }>,
+  ) => Body<BodyNames[Kind]>;
+};
+
+const success = true;
+const message = "success";
+
+const rows: Rows = {
+  deduct: ({ orderId, lines }, { newStock, seq }) => {
+    const { sku, amount } = onlyOne(lines);
+    return { success, new_stock: onlyOne(newStock), message, order_id: orderId, sku, amount, seq };
+  },
+  order: ({ orderId, lines }, { newStock, seq }) => (
+    { success, order_id: orderId, lines: linesAfter(lines, newStock), seq, message }
+  ),
+  reserve: ({ orderId, lines }, { newStock, expiresAtMs, seq }) => ({
+    success,
+    order_id: orderId,
+    lines: linesAfter(lines, newStock),
+    expires_at: instant(expiresAtMs),
+    seq,
+    message,
+  }),
+  confirm: settledBody,
+  cancel: settledBody,
+  extend: ({ orderId }, { expiresAtMs, seq }) => (
+    { success, order_id: orderId, expires_at: instant(expiresAtMs), seq, message }
+  ),
+  return: ({ orderId, returnId, lines }, { newStock, seq }) => ({
+    success,
+    order_id: orderId,
+    return_id: returnId,
+    lines: linesAfter(lines, newStock),
+    seq,
+    message,
+  }),
+  adjust: ({ sku, delta, adjustmentId }, { newStock, seq }) => (
+    { success, sku, available: onlyOne(newStock), delta, seq, message, adjustment_id: adjustmentId }
+  ),
+  set: ({ sku, adjustmentId }, { newStock, seq }) => (
+    { success, sku, available: onlyOne(newStock), seq, message, adjustment_id: adjustmentId }
+  ),
+  pause: ({ sku }, { seq }) => ({ success, sku, paused: true, seq, message }),
+  resume: ({ sku }, { seq }) => ({ success, sku, paused: false, seq, message }),
+  rules: (command, { seq }) => (
+    { success, sku: command.sku, ...ruleMembers(command), rules_version: seq, seq, message }
+  ),
+};
+
+/**
+ * The answer to a command. A replay has the first answer again, 201 included.
+ *
+ * @param context when it is answered, and the purchase token that came with the command
+ */
+export function answerTo(
+  command: Change,
+  outcome: Outcome,
+  context: Pick<Asked, "nowMs" | "token">,
+): Answer {
+  const { kind } = command;
+  if (outcome.kind !== successes[kind]) {
+    return refusal(outcome, { command: kind, id: idsOf(command), ...context });
   }
+  // Each row takes its own kinds, which were compared.
+  const row = rows[kind] as (command: Change, outcome: Outcome) => Answer["body"];
+  const isReplayed = "replayed" in outcome && outcome.replayed;
+  const isCreated = kind === "reserve" || ("created" in outcome && outcome.created);
   return {
-    status: 200,
-    headers: outcome.replayed ? replayedHeaders : jsonHeaders,
-    body: {
-      success: true,
-      new_stock: onlyFigure(outcome.newStock),
-      message: "success",
-      order_id: orderId,
-      sku,
-      amount,
-      seq: outcome.seq,
-    },
+    status: isCreated ? 201 : 200,
+    headers: isReplayed ? replayedHeaders : jsonHeaders,
+    body: row(command, outcome),
   };
 }
 
-/** The answer to a basket. */
-export function answerBasket(
-  outcome: Outcome,
-  orderId: string,
-  lines: readonly Line[],
-  context: SaleContext,
-): Answer {
-  const id = { order_id: orderId };
-  if (outcome.kind !== "accepted") return refusal(outcome, { command: "order", id, ...context });
-  return {
-    status: 200,
-    headers: outcome.replayed ? replayedHeaders : jsonHeaders,
-    body: {
-      success: true,
-      ...id,
-      lines: linesAfter(lines, outcome.newStock),
-      seq: outcome.seq,
-      message: "success",
-    },
-  };
-}
-
-/** The answer to a reservation. A replay is the first answer again, 201 included. */
-export function answerReserve(
-  outcome: Outcome,
-  orderId: string,
-  lines: readonly Line[],
-  context: SaleContext,
-): Answer {
-  const id = { order_id: orderId };
-  if (outcome.kind !== "accepted") return refusal(outcome, { command: "reserve", id, ...context });
-  return {
-    status: 201,
-    headers: outcome.replayed ? replayedHeaders : jsonHeaders,
-    body: {
-      success: true,
-      ...id,
-      lines: linesAfter(lines, outcome.newStock),
-      expires_at: instant(outcome.expiresAtMs),
-      seq: outcome.seq,
-      message: "success",
-    },
-  };
-}
-
-/** The answer to a confirmation or a cancellation. */
-export function answerSettle(
-  outcome: Outcome,
-  command: "confirm" | "cancel",
-  orderId: string,
-  nowMs: number,
-): Answer {
-  const id = { order_id: orderId };
-  if (outcome.kind !== "settled") return refusal(outcome, { command, id, nowMs, token: "none" });
-  const lines = outcome.lines.map(({ sku, amount, available }) => ({
-    sku,
-    confirmed: amount,
-    new_stock: available,
-  }));
-  return {
-    status: 200,
-    headers: outcome.replayed ? replayedHeaders : jsonHeaders,
-    body: { success: true, ...id, state: outcome.state, lines, seq: outcome.seq, message: "success" },
-  };
-}
-
-/** The answer to an extension. */
-export function answerExtend(outcome: Outcome, orderId: string, nowMs: number): Answer {
-  const id = { order_id: orderId };
-  if (outcome.kind !== "extended") return refusal(outcome, { command: "extend", id, nowMs, token: "none" });
-  return {
-    status: 200,
-    headers: jsonHeaders,
-    body: {
-      success: true,
-      ...id,
-      expires_at: instant(outcome.expiresAtMs),
-      seq: outcome.seq,
-      message: "success",
-    },
-  };
-}
-
-/** The answer to a return. */
-export function answerReturn(outcome: Outcome, orderId: string, asked: ReturnBody, nowMs: number): Answer {
-  const id = { order_id: orderId, return_id: asked.returnId };
-  if (outcome.kind !== "accepted") return refusal(outcome, { command: "return", id, nowMs, token: "none" });
-  return {
-    status: 200,
-    headers: outcome.replayed ? replayedHeaders : jsonHeaders,
-    body: {
-      success: true,
-      ...id,
-      lines: linesAfter(asked.lines, outcome.newStock),
-      seq: outcome.seq,
-      message: "success",
-    },
-  };
+/** The ids that a refusal repeats. */
+function idsOf(command: Change): Readonly<Record<string, string>> {
+  switch (command.kind) {
+    case "return":
+      return { order_id: command.orderId, return_id: command.returnId };
+    case "adjust":
+    case "set":
+      return { adjustment_id: command.adjustmentId };
+    case "pause":
+    case "resume":
+    case "rules":
+      return {};
+    default:
+      return { order_id: command.orderId };
+  }
 }
 
 /** The answer to a question about an order. */
@@ -150,14 +154,37 @@ export function answerOrder(outcome: OrderOutcome, orderId: string, nowMs: numbe
   if (outcome.lines.length === 0) {
     return problem("unknown_order", `No line of the order ${orderId} was accepted`, { members: id });
   }
-  return { status: 200, headers: freshJsonHeaders, body: { ...id, lines: outcome.lines.map(orderLine) } };
+  const body: Body<"Order"> = { ...id, lines: outcome.lines.map(orderLine) };
+  return { status: 200, headers: freshJsonHeaders, body };
 }
 
-function orderLine(line: RememberedLine): Record<string, unknown> {
+/** The answer to a look at the stock. */
+export function answerStock(outcome: Outcome, shard: number, nowMs: number): Answer {
+  if (outcome.kind !== "stock") return refusal(outcome, { command: "stock", id: {}, nowMs, token: "none" });
+  const { sku, available, reserved, paused, rulesVersion: rules_version, seq } = outcome;
+  const rules = ruleMembers(outcome);
+  const body: Body<"Stock"> = { sku, available, reserved, paused, ...rules, rules_version, shard, seq };
+  return { status: 200, headers: freshJsonHeaders, body };
+}
+
+function settledBody(
+  { orderId }: { readonly orderId: string },
+  { state, lines, seq }: Extract<Outcome, { kind: "settled" }>,
+): Body<"Settled"> {
+  const settled = lines.map(({ sku, amount, available }) => ({
+    sku,
+    confirmed: amount,
+    new_stock: available,
+  }));
+  return { success, order_id: orderId, state, lines: settled, seq, message };
+}
+
+function orderLine(line: RememberedLine): Body<"OrderLine"> {
   return {
     sku: line.sku,
     user_id: line.userId,
-    kind: line.kind,
+    // Only sales are found by an order.
+    kind: line.kind as Body<"OrderLine">["kind"],
     amount: line.amount,
     state: line.state,
     units: line.units,
@@ -186,23 +213,31 @@ function returnedUnits(line: RememberedLine): number {
   }
 }
 
+/** The rules as they are written: a rule that does not apply is null. */
+function ruleMembers({ opensAtMs, closesAtMs, quota, tokenRequired }: SaleRules) {
+  return {
+    opens_at: opensAtMs === null ? null : instant(opensAtMs),
+    closes_at: closesAtMs === null ? null : instant(closesAtMs),
+    quota,
+    purchase_token: tokenRequired,
+  };
+}
+
 /** Lines with what is left of each; the store answers them in order. */
-function linesAfter(lines: readonly Line[], newStock: readonly number[]): Record<string, unknown>[] {
+function linesAfter(lines: readonly Line[], newStock: readonly number[]): Body<"SoldLine">[] {
   if (newStock.length !== lines.length) {
     throw new TypeError(
       `Cannot answer ${lines.length} lines: current number of figures is ${newStock.length}`,
     );
   }
-  return lines.map(({ sku, amount }, i) => ({ sku, amount, new_stock: newStock[i] }));
+  return lines.map(({ sku, amount }, i) => ({ sku, amount, new_stock: newStock[i] ?? 0 }));
 }
 
-/** The figure of a command that has one line. */
-export function onlyFigure(figures: readonly number[]): number {
-  const [figure] = figures;
-  if (figure === undefined || figures.length > 1) {
-    throw new TypeError(
-      `Cannot answer a command of one line: current number of figures is ${figures.length}`,
-    );
+/** What a command of one line has. */
+function onlyOne<T>(values: readonly T[]): T {
+  const [value] = values;
+  if (value === undefined || values.length > 1) {
+    throw new TypeError(`Cannot answer a command of one line: current number of figures is ${values.length}`);
   }
-  return figure;
+  return value;
 }

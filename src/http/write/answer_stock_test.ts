@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { Outcome } from "../../domain/outcome.ts";
-import { answerAdjust, answerPause, answerRules, answerSet, answerStock } from "./answer_stock.ts";
+import { answerStock, answerTo, type Change } from "./answer.ts";
 
 const nowMs = Date.UTC(2026, 10, 22, 12, 0, 0);
 const accepted = {
@@ -11,8 +11,11 @@ const accepted = {
   created: false,
   expiresAtMs: 0,
 } as const;
-const adjustment = { adjustmentId: "a", delta: 5, reason: "", reference: "" };
-const set = { adjustmentId: "a", available: 998, expected: 5, reason: "", reference: "" };
+const context = { nowMs, token: "none" } as const;
+const common = { sku: "S", reason: "", reference: "", actor: "", traceparent: "" };
+const adjustment: Change = { kind: "adjust", adjustmentId: "a", delta: 5, ...common };
+const set: Change = { kind: "set", adjustmentId: "a", available: 998, expected: 5, ...common };
+const pause = (kind: "pause" | "resume"): Change => ({ kind, ...common });
 const noRules = { opensAtMs: null, closesAtMs: null, quota: null, tokenRequired: false };
 const rules = { opensAtMs: nowMs, closesAtMs: nowMs + 1, quota: 2, tokenRequired: true };
 const ruleMembers = {
@@ -36,9 +39,9 @@ Deno.test("an adjustment is 201 when it made the SKU, 200 when not, and a replay
     adjustment_id: "a",
   };
   for (const [created, status] of [[true, 201], [false, 200]] as const) {
-    const first = answerAdjust({ ...accepted, created }, "S", adjustment, nowMs);
+    const first = answerTo(adjustment, { ...accepted, created }, context);
     deepEqual(first, { status, headers, body });
-    const again = answerAdjust({ ...accepted, created, replayed: true }, "S", adjustment, nowMs);
+    const again = answerTo(adjustment, { ...accepted, created, replayed: true }, context);
     deepEqual(again, { status, headers: replayedHeaders, body });
   }
 });
@@ -46,8 +49,8 @@ Deno.test("an adjustment is 201 when it made the SKU, 200 when not, and a replay
 Deno.test("a compare-and-set is 201 when it made the SKU, 200 when not, and a replay is the same again", () => {
   const body = { success: true, sku: "S", available: 998, seq: 7, message: "success", adjustment_id: "a" };
   for (const [created, status] of [[true, 201], [false, 200]] as const) {
-    deepEqual(answerSet({ ...accepted, created }, "S", set, nowMs), { status, headers, body });
-    const again = answerSet({ ...accepted, created, replayed: true }, "S", set, nowMs);
+    deepEqual(answerTo(set, { ...accepted, created }, context), { status, headers, body });
+    const again = answerTo(set, { ...accepted, created, replayed: true }, context);
     deepEqual(again, { status, headers: replayedHeaders, body });
   }
 });
@@ -55,17 +58,17 @@ Deno.test("a compare-and-set is 201 when it made the SKU, 200 when not, and a re
 Deno.test("a pause and its end say whether the SKU is paused now", () => {
   for (const [command, paused] of [["pause", true], ["resume", false]] as const) {
     const body = { success: true, sku: "S", paused, seq: 7, message: "success" };
-    deepEqual(answerPause(accepted, command, "S", nowMs), { status: 200, headers, body });
+    deepEqual(answerTo(pause(command), accepted, context), { status: 200, headers, body });
   }
 });
 
-const asked = { ...rules, expected: 5 };
+const asked: Change = { kind: "rules", ...rules, expected: 5, ...common };
 
 Deno.test("new rules are said back, in UTC", () => {
   const body = { success: true, sku: "S", ...ruleMembers, rules_version: 7, seq: 7, message: "success" };
-  deepEqual(answerRules(accepted, "S", asked, nowMs), { status: 200, headers, body });
+  deepEqual(answerTo(asked, accepted, context), { status: 200, headers, body });
   const created: Outcome = { ...accepted, created: true };
-  deepEqual(answerRules(created, "S", asked, nowMs), { status: 201, headers, body });
+  deepEqual(answerTo(asked, created, context), { status: 201, headers, body });
 });
 
 Deno.test("a look at the stock is answered fresh, with its rules and its shard", () => {
@@ -83,14 +86,14 @@ Deno.test("a look at the stock is answered fresh, with its rules and its shard",
 Deno.test("every answer takes refusals from the one table, under its own ids", () => {
   const outcome: Outcome = { kind: "unarmed" };
   const answers = [
-    [answerAdjust(outcome, "S", adjustment, nowMs), "a"],
-    [answerSet(outcome, "S", set, nowMs), "a"],
-    [answerPause(outcome, "pause", "S", nowMs), undefined],
-    [answerRules(outcome, "S", asked, nowMs), undefined],
+    [answerTo(adjustment, outcome, context), "a"],
+    [answerTo(set, outcome, context), "a"],
+    [answerTo(pause("pause"), outcome, context), undefined],
+    [answerTo(asked, outcome, context), undefined],
     [answerStock(outcome, 3, nowMs), undefined],
   ] as const;
   for (const [{ status, body }, adjustmentId] of answers) {
     deepEqual([status, body.code, body.adjustment_id], [503, "unarmed", adjustmentId]);
   }
-  equal(answerPause({ kind: "unknown_sku", sku: "S" }, "resume", "S", nowMs).status, 404);
+  equal(answerTo(pause("resume"), { kind: "unknown_sku", sku: "S" }, context).status, 404);
 });

@@ -1,18 +1,9 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import type { Outcome, RememberedLine } from "../../domain/outcome.ts";
-import {
-  answerBasket,
-  answerDeduct,
-  answerExtend,
-  answerOrder,
-  answerReserve,
-  answerReturn,
-  answerSettle,
-} from "./answer.ts";
+import { answerOrder, answerTo, type Change } from "./answer.ts";
 
 const nowMs = Date.UTC(2026, 10, 22, 12, 0, 0);
 const context = { nowMs, token: "none" } as const;
-const deduct = { sku: "S", userId: "u", orderId: "o", amount: 2 };
 const accepted = {
   kind: "accepted",
   seq: 7,
@@ -22,6 +13,21 @@ const accepted = {
   expiresAtMs: 0,
 } as const;
 const lines = [{ sku: "A", amount: 1 }, { sku: "B", amount: 2 }];
+const origin = { actor: "", traceparent: "" };
+const sale = { orderId: "o", userId: "u", firstAttempt: false, hasToken: false, holdMs: 0, ...origin };
+const deduct: Change = { kind: "deduct", ...sale, lines: [{ sku: "S", amount: 2 }] };
+const basket: Change = { kind: "order", ...sale, lines };
+const reserve: Change = { kind: "reserve", ...sale, lines };
+const extend: Change = { kind: "extend", orderId: "o", holdMs: 1000, owner: "", ...origin };
+const back = { orderId: "o", returnId: "r", lines, reason: "", ledger: null, owner: "", ...origin };
+const returned: Change = { kind: "return", ...back };
+
+function settle(kind: "confirm" | "cancel"): Change {
+  return kind === "confirm"
+    ? { kind, orderId: "o", lines: null, owner: "", ...origin }
+    : { kind, orderId: "o", owner: "", ...origin };
+}
+
 const both = { ...accepted, newStock: [9, 8] };
 const headers = { "content-type": "application/json" };
 const nosniff = { "x-content-type-options": "nosniff" };
@@ -37,9 +43,9 @@ Deno.test("a deduct that was accepted says what is left, and a replay of it says
     amount: 2,
     seq: 7,
   };
-  const first = answerDeduct(accepted, deduct, context);
+  const first = answerTo(deduct, accepted, context);
   deepEqual(first, { status: 200, headers, body });
-  const again = answerDeduct({ ...accepted, replayed: true }, deduct, context);
+  const again = answerTo(deduct, { ...accepted, replayed: true }, context);
   deepEqual(again, { ...first, headers: replayedHeaders });
 });
 
@@ -51,8 +57,8 @@ Deno.test("a basket says what is left of each SKU", () => {
     seq: 7,
     message: "success",
   };
-  deepEqual(answerBasket(both, "o", lines, context), { status: 200, headers, body });
-  const again = answerBasket({ ...both, replayed: true }, "o", lines, context);
+  deepEqual(answerTo(basket, both, context), { status: 200, headers, body });
+  const again = answerTo(basket, { ...both, replayed: true }, context);
   deepEqual(again, { status: 200, headers: replayedHeaders, body });
 });
 
@@ -66,8 +72,8 @@ Deno.test("a reservation is 201 and says when it lapses, and a replay is the sam
     seq: 7,
     message: "success",
   };
-  deepEqual(answerReserve(outcome, "o", lines, context), { status: 201, headers, body });
-  const again = answerReserve({ ...outcome, replayed: true }, "o", lines, context);
+  deepEqual(answerTo(reserve, outcome, context), { status: 201, headers, body });
+  const again = answerTo(reserve, { ...outcome, replayed: true }, context);
   deepEqual(again, { status: 201, headers: replayedHeaders, body });
 });
 
@@ -88,14 +94,14 @@ Deno.test("a confirmation and a cancellation say what became of each line", () =
       seq: 8,
       message: "success",
     };
-    deepEqual(answerSettle(outcome, command, "o", nowMs), { status: 200, headers, body });
-    const again = answerSettle({ ...outcome, replayed: true }, command, "o", nowMs);
+    deepEqual(answerTo(settle(command), outcome, context), { status: 200, headers, body });
+    const again = answerTo(settle(command), { ...outcome, replayed: true }, context);
     deepEqual(again, { status: 200, headers: replayedHeaders, body });
   }
 });
 
 Deno.test("an extension says when the reservation lapses now", () => {
-  deepEqual(answerExtend({ kind: "extended", seq: 9, expiresAtMs: nowMs }, "o", nowMs), {
+  deepEqual(answerTo(extend, { kind: "extended", seq: 9, expiresAtMs: nowMs }, context), {
     status: 200,
     headers,
     body: {
@@ -109,7 +115,6 @@ Deno.test("an extension says when the reservation lapses now", () => {
 });
 
 Deno.test("a return says what is available again", () => {
-  const asked = { returnId: "r", lines, reason: "" };
   const body = {
     success: true,
     order_id: "o",
@@ -118,8 +123,8 @@ Deno.test("a return says what is available again", () => {
     seq: 7,
     message: "success",
   };
-  deepEqual(answerReturn(both, "o", asked, nowMs), { status: 200, headers, body });
-  const again = answerReturn({ ...both, replayed: true }, "o", asked, nowMs);
+  deepEqual(answerTo(returned, both, context), { status: 200, headers, body });
+  const again = answerTo(returned, { ...both, replayed: true }, context);
   deepEqual(again, { status: 200, headers: replayedHeaders, body });
 });
 
@@ -186,14 +191,13 @@ Deno.test("an order tells of each line what was sold, held, settled and returned
 Deno.test("every answer takes refusals from the one table, under its own ids", () => {
   const outcome: Outcome = { kind: "unarmed" };
   const order = { order_id: "o" };
-  const asked = { returnId: "r", lines, reason: "" };
   const answers = [
-    [answerDeduct(outcome, deduct, context), order],
-    [answerBasket(outcome, "o", lines, context), order],
-    [answerReserve(outcome, "o", lines, context), order],
-    [answerSettle(outcome, "confirm", "o", nowMs), order],
-    [answerExtend(outcome, "o", nowMs), order],
-    [answerReturn(outcome, "o", asked, nowMs), { ...order, return_id: "r" }],
+    [answerTo(deduct, outcome, context), order],
+    [answerTo(basket, outcome, context), order],
+    [answerTo(reserve, outcome, context), order],
+    [answerTo(settle("confirm"), outcome, context), order],
+    [answerTo(extend, outcome, context), order],
+    [answerTo(returned, outcome, context), { ...order, return_id: "r" }],
     [answerOrder(outcome, "o", nowMs), order],
   ] as const;
   for (const [{ status, body }, id] of answers) {
@@ -204,8 +208,8 @@ Deno.test("every answer takes refusals from the one table, under its own ids", (
 });
 
 Deno.test("figures that do not fit the lines are broken code, not an answer", () => {
-  throws(() => answerDeduct({ ...accepted, newStock: [] }, deduct, context), TypeError);
-  throws(() => answerDeduct(both, deduct, context), TypeError);
-  throws(() => answerBasket(accepted, "o", lines, context), TypeError);
-  throws(() => answerReturn(accepted, "o", { returnId: "r", lines, reason: "" }, nowMs), TypeError);
+  throws(() => answerTo(deduct, { ...accepted, newStock: [] }, context), TypeError);
+  throws(() => answerTo(deduct, both, context), TypeError);
+  throws(() => answerTo(basket, accepted, context), TypeError);
+  throws(() => answerTo(returned, accepted, context), TypeError);
 });

@@ -6,7 +6,8 @@
 import { type Command, limits } from "../../domain/command.ts";
 import type { Outcome } from "../../domain/outcome.ts";
 import { forbidden } from "./problem.ts";
-import { problem, type ProblemCode, retryLater } from "./problem.ts";
+import { problem, retryLater } from "./problem.ts";
+import type { ProblemCode } from "../schemas/problems.ts";
 import type { Answer } from "./response.ts";
 
 /** What came with a sale: a token for it, one that is of no use, none, or one that cannot be judged yet. */

@@ -4,60 +4,81 @@
  * @module
  */
 import { limits } from "../../domain/command.ts";
-import { problems } from "../write/problem.ts";
-import { integer, list, moment, object, orNull, ref, type Schema, seq, units } from "./json_schema.ts";
-import { problemMembers } from "./problem_schemas.ts";
+import { list, object } from "./containers.ts";
+import { problemMembers } from "./problems.ts";
+import {
+  boolean,
+  constant,
+  integer,
+  moment,
+  nullOr,
+  oneOf,
+  orNull,
+  ref,
+  type Schema,
+  seq,
+  text,
+  units,
+} from "./schema.ts";
 
-const text: Schema = { type: "string" };
-const sku: Schema = { ...text, description: "The SKU." };
-const success: Schema = { const: true, type: "boolean" };
-const message: Schema = { const: "success", type: "string" };
-const orderId: Schema = { ...text, description: "The order." };
+const sku = text("The SKU.");
+const success: Schema<true> = { const: true, type: "boolean" };
+const live: Schema<true> = { const: true };
+const message = { ...constant("success"), type: "string" };
+const orderId = text("The order.");
 const newStock = units("Available units right after it: the same in every repetition of the answer.");
 const amount = integer(1, limits.amountMax, "Units.");
 const expiresAt = moment("When the hold lapses.");
-const shard = integer(0, 16_383, "The shard that owns the SKU.");
+const shard = integer(0, limits.shardsMax - 1, "The shard that owns the SKU.");
 
 const rules = {
   opens_at: orNull(moment("Sold from then on; null: from ever.")),
   closes_at: orNull(moment("Sold until then; null: for ever.")),
   quota: orNull(integer(1, limits.amountMax, "Units that a user may buy within the window; null: any.")),
-  purchase_token: { type: "boolean", description: "A sale needs a purchase token." },
+  purchase_token: boolean("A sale needs a purchase token."),
 } as const;
 
 const sold = { success, message, order_id: orderId, seq };
-const soldLines = list(ref("SoldLine"), 1, limits.orderLinesMax);
+const soldLine = object({
+  sku,
+  amount: integer(1, limits.amountMax, "Units, lines of the same SKU summed."),
+  new_stock: newStock,
+});
+const soldLines = list(ref("SoldLine", soldLine), 1, limits.orderLinesMax);
 const stockChange = { success, message, sku, available: units("Available units after it."), seq };
+
+const settledLine = object({
+  sku,
+  confirmed: units("Units that became a sale; the rest of the line returned."),
+  new_stock: newStock,
+});
 
 const orderLine = object({
   sku,
-  user_id: { ...text, description: "Who bought." },
-  kind: { enum: ["deduct", "order", "reserve"], description: "How the units were taken." },
+  user_id: text("Who bought."),
+  kind: oneOf(["deduct", "order", "reserve"], "How the units were taken."),
   amount: integer(1, limits.amountMax, "Units that were taken."),
-  state: {
-    enum: ["accepted", "held", "confirmed", "cancelled", "expired"],
-    description: "What became of them; `accepted` is a sale without a reservation.",
-  },
+  state: oneOf(
+    ["accepted", "held", "confirmed", "cancelled", "expired"],
+    "What became of them; `accepted` is a sale without a reservation.",
+  ),
   units: units("Units that are still sold or held."),
   returned: units("Units that were sold and came back."),
   new_stock: newStock,
   seq,
   accepted_at: moment("When it was decided, by the store's clock."),
   expires_at: orNull(moment("When a hold lapses, or lapsed; null: never held.")),
-  settled: {
-    oneOf: [
-      { type: "null" },
-      object({ seq, confirmed: units("Units that became a sale."), new_stock: newStock }),
-    ],
-    description: "A reservation's confirmation or cancellation.",
-  },
+  settled: nullOr(
+    object({ seq, confirmed: units("Units that became a sale."), new_stock: newStock }),
+    "A reservation's confirmation or cancellation.",
+  ),
 });
 
 const batchItemSold = object({
   success,
-  status: { const: 200 },
-  code: { const: "accepted" },
-  replayed: { type: "boolean", description: "As the header Idempotency-Replayed." },
+  status: constant(200),
+  code: constant("accepted"),
+  replayed: boolean("As the header Idempotency-Replayed."),
   new_stock: newStock,
   message,
   order_id: orderId,
@@ -72,7 +93,7 @@ const rulesVersion = integer(
   "Version of the rules: what `expected` of the next change has to be. 0: none were set.",
 );
 
-const batchItemRefused = object(problemMembers(Object.keys(problems)), {
+const batchItemRefused = object(problemMembers, {
   errors: list(ref("FieldError"), 1, 200),
   sku,
   order_id: orderId,
@@ -88,13 +109,9 @@ const batchItemRefused = object(problemMembers(Object.keys(problems)), {
 });
 
 /** Every body of a success, by its name among the components. */
-export const answerSchemas: Readonly<Record<string, Schema>> = {
+export const answers = {
   Deducted: object({ ...sold, new_stock: newStock, sku, amount }),
-  SoldLine: object({
-    sku,
-    amount: integer(1, limits.amountMax, "Units, lines of the same SKU summed."),
-    new_stock: newStock,
-  }),
+  SoldLine: soldLine,
   BasketSold: object({ ...sold, lines: soldLines }),
   BatchItemSold: batchItemSold,
   BatchItemRefused: batchItemRefused,
@@ -102,25 +119,21 @@ export const answerSchemas: Readonly<Record<string, Schema>> = {
     items: list({ oneOf: [ref("BatchItemSold"), ref("BatchItemRefused")] }, 1, 1000),
   }),
   Reserved: object({ ...sold, lines: soldLines, expires_at: expiresAt }),
-  SettledLine: object({
-    sku,
-    confirmed: units("Units that became a sale; the rest of the line returned."),
-    new_stock: newStock,
-  }),
+  SettledLine: settledLine,
   Settled: object({
     ...sold,
-    state: { enum: ["confirmed", "cancelled"] },
-    lines: list(ref("SettledLine"), 1, limits.orderLinesMax),
+    state: oneOf(["confirmed", "cancelled"]),
+    lines: list(ref("SettledLine", settledLine), 1, limits.orderLinesMax),
   }),
   Extended: object({ ...sold, expires_at: expiresAt }),
-  Returned: object({ ...sold, return_id: { ...text, description: "The return." }, lines: soldLines }),
+  Returned: object({ ...sold, return_id: text("The return."), lines: soldLines }),
   OrderLine: orderLine,
-  Order: object({ order_id: orderId, lines: list(ref("OrderLine"), 1, limits.orderLinesMax) }),
+  Order: object({ order_id: orderId, lines: list(ref("OrderLine", orderLine), 1, limits.orderLinesMax) }),
   Stock: object({
     sku,
     available: units("Units that can be sold now."),
     reserved: units("Units that are held."),
-    paused: { type: "boolean", description: "Not sold until it is resumed." },
+    paused: boolean("Not sold until it is resumed."),
     ...rules,
     rules_version: rulesVersion,
     shard,
@@ -128,11 +141,11 @@ export const answerSchemas: Readonly<Record<string, Schema>> = {
   }),
   Adjusted: object({
     ...stockChange,
-    adjustment_id: text,
+    adjustment_id: text(),
     delta: integer(-limits.quantityMax, limits.quantityMax, "Units that were added."),
   }),
-  StockSet: object({ ...stockChange, adjustment_id: text }),
-  PauseSet: object({ success, message, sku, paused: { type: "boolean" }, seq }),
+  StockSet: object({ ...stockChange, adjustment_id: text() }),
+  PauseSet: object({ success, message, sku, paused: boolean(), seq }),
   RulesSet: object({
     success,
     message,
@@ -144,17 +157,17 @@ export const answerSchemas: Readonly<Record<string, Schema>> = {
   PurchaseToken: object({
     success,
     message,
-    purchase_token: { ...text, description: "To be sent as header Purchase-Token." },
+    purchase_token: text("To be sent as header Purchase-Token."),
     order_id: orderId,
-    user_id: text,
+    user_id: text(),
     lines: { ...list(ref("Line"), 1, limits.orderLinesMax), description: "What it buys at most." },
     expires_at: moment("From then on it is of no use."),
   }),
-  Live: object({ live: { const: true } }),
+  Live: object({ live }),
   Readiness: object({
-    ready: { type: "boolean", description: "Orders can be decided now." },
-    missing: { ...list(text, 0, 16_384), description: "What is not ready, in words." },
-    promises_off: { ...list(text, 0, 100), description: "Promises that this deployment does not keep." },
+    ready: boolean("Orders can be decided now."),
+    missing: { ...list(text(), 0, limits.shardsMax), description: "What is not ready, in words." },
+    promises_off: { ...list(text(), 0, 100), description: "Promises that this deployment does not keep." },
     checked_at: moment("When the store was asked: an answer is given again for a second."),
   }),
-};
+} as const satisfies Readonly<Record<string, Schema>>;

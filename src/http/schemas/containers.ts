@@ -1,0 +1,158 @@
+/**
+ * Schemas of objects and lists, see `schema.ts`: they name everything that is wrong inside them, and keep that short.
+ *
+ * @module
+ */
+import {
+  type Check,
+  check,
+  type FieldError,
+  type Part,
+  type Schema,
+  type Schemas,
+  type StaticMembers,
+} from "./schema.ts";
+
+/** Things wrong with a request after which its lists are not read on: the answer must stay small. */
+const errorsMax = 100;
+/** Unknown members that one answer names: a body can hold 100,000 of them, the answer must not. */
+const unknownNamedMax = 20;
+/** Characters of a name that an answer repeats; a name can be as long as the body. */
+const nameCharsMax = 64;
+
+/** What an object's schema may have beside its members. */
+export interface ObjectOptions {
+  /** Other spellings of members that clients may send, to the documented names. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** What is wrong with the members together. It runs also when one of them is wrong or missing. */
+  readonly refine?: (body: Part) => readonly FieldError[];
+}
+
+interface Member {
+  readonly name: string;
+  /** The names under which it may come, the documented one first. */
+  readonly spellings: readonly string[];
+  readonly isRequired: boolean;
+  readonly check: Check | undefined;
+}
+
+/** Members of an object, all of them required but those of `optional`; there are no others. */
+export function object<R extends Schemas, O extends Schemas = Record<never, never>>(
+  required: R,
+  optional?: O,
+  options: ObjectOptions = {},
+): Schema<StaticMembers<R> & Partial<StaticMembers<O>>> {
+  const properties: Schemas = { ...required, ...optional };
+  const aliases = Object.entries(options.aliases ?? {});
+  const members = Object.entries(properties).map(([name, schema]): Member => ({
+    name,
+    spellings: [name, ...aliases.filter(([, of]) => of === name).map(([alias]) => alias)],
+    isRequired: Object.hasOwn(required, name),
+    check: schema[check],
+  }));
+  return {
+    type: "object",
+    properties,
+    required: Object.keys(required),
+    additionalProperties: false,
+    [check]: objectCheck(members, options.refine),
+  };
+}
+
+function objectCheck(members: readonly Member[], refine: ObjectOptions["refine"]): Check {
+  const known = new Set(members.flatMap(({ spellings }) => spellings));
+  return (value, place, errors) => {
+    if (!isObject(value)) return "must be an object";
+    let found = 0;
+    for (const member of members) {
+      let used: string | undefined;
+      for (const spelling of member.spellings) {
+        if (value[spelling] === undefined) continue;
+        found++;
+        if (used === undefined) used = spelling;
+        else errors.push(wrong(place, spelling, `is ${used} in another spelling: send one of them`));
+      }
+      if (used === undefined) {
+        if (member.isRequired) errors.push(wrong(place, member.name, "is missing"));
+        continue;
+      }
+      const broken = member.check?.(value[used], `${place}/${used}`, errors);
+      if (broken !== undefined) errors.push(wrong(place, used, broken));
+    }
+    if (refine !== undefined) {
+      for (const { pointer, detail } of refine(value)) errors.push({ pointer: place + pointer, detail });
+    }
+    let count = 0;
+    for (const _ in value) count++;
+    if (count !== found) nameUnknown(value, known, place, errors);
+    return undefined;
+  };
+}
+
+/** A list of `min` to `max` elements. `refine` says what is wrong with the elements together. */
+export function list<T>(
+  items: Schema<T>,
+  min: number,
+  max: number,
+  refine: (elements: readonly unknown[]) => readonly string[] = () => [],
+): Schema<readonly T[]> {
+  const inner = items[check];
+  return {
+    type: "array",
+    items,
+    minItems: min,
+    maxItems: max,
+    [check]: (value, pointer, errors) => {
+      if (!Array.isArray(value) || value.length < min || value.length > max) {
+        return `must be a list of ${min} to ${max}`;
+      }
+      if (inner === undefined) return undefined;
+      const read = checkElements(value, inner, pointer, errors);
+      for (const detail of refine(read)) errors.push({ pointer, detail });
+      return undefined;
+    },
+  };
+}
+
+/** Returns the elements that were read. */
+function checkElements(
+  list: readonly unknown[],
+  inner: Check,
+  pointer: string,
+  errors: FieldError[],
+): readonly unknown[] {
+  for (const [i, element] of list.entries()) {
+    if (errors.length >= errorsMax) {
+      errors.push({ pointer, detail: `was not read from the element ${i} on` });
+      return list.slice(0, i);
+    }
+    const place = `${pointer}/${i}`;
+    const broken = inner(element, place, errors);
+    if (broken !== undefined) errors.push({ pointer: place, detail: broken });
+  }
+  return list;
+}
+
+/** Whether a value of JSON is an object. */
+export function isObject(value: unknown): value is Part {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function nameUnknown(body: Part, known: ReadonlySet<string>, place: string, errors: FieldError[]): void {
+  const unknown = Object.keys(body).filter((name) => !known.has(name));
+  for (const name of unknown.slice(0, unknownNamedMax)) {
+    if (name.length <= nameCharsMax) errors.push(wrong(place, name, "is not a member of this request"));
+    else {
+      errors.push({
+        pointer: place,
+        detail: `a member with a name of ${name.length} characters is not known`,
+      });
+    }
+  }
+  const unnamed = unknown.length - unknownNamedMax;
+  if (unnamed > 0) errors.push({ pointer: place, detail: `${unnamed} more members are not known` });
+}
+
+function wrong(place: string, name: string, detail: string): FieldError {
+  return { pointer: `${place}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`, detail };
+}

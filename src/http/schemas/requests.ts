@@ -1,0 +1,151 @@
+/**
+ * What clients send: one schema a body. `read/parse.ts` makes commands of what fits.
+ *
+ * @module
+ */
+import { limits } from "../../domain/command.ts";
+import { isObject, list, object } from "./containers.ts";
+import { parseInstant } from "./instant.ts";
+import {
+  boolean,
+  type FieldError,
+  id,
+  integer,
+  moment,
+  note,
+  orNull,
+  type Part,
+  ref,
+  type Schema,
+  units,
+} from "./schema.ts";
+import { brokenIdRule } from "./text_rules.ts";
+
+const sku = id("The SKU; SKUs with the same `{tag}` in them live in one shard", "SKU_123");
+const userId = id("Who buys: limit and quota count by user and SKU", "user-7");
+const orderId = id(
+  "The order, chosen by the client: the same one may be sent again at any time",
+  "order-1001",
+);
+const adjustmentId = id("Chosen by the client: the same one takes effect once", "delivery-88");
+const amount = integer(1, limits.amountMax, "Units.");
+
+const ttlSeconds = integer(
+  limits.holdMinMs / 1000,
+  limits.holdMaxMs / 1000,
+  "How long the units are held, counted from when the reservation was made.",
+);
+
+const Line = object({ sku, amount });
+
+const lines = {
+  ...list(ref("Line", Line), 1, limits.orderLinesMax, tooManyUnits),
+  description: "Lines of the same SKU are summed; the sum may be as large as one line may.",
+};
+
+const basketMembers = { order_id: orderId, user_id: userId, lines };
+
+const notes = {
+  reason: note("Why, for people and for the ledger."),
+  reference: note("What it belongs to elsewhere: a delivery note, a ticket."),
+};
+
+/** Every body that a client sends, by its name among the components. */
+export const requests = {
+  Line,
+  DeductRequest: {
+    ...object({ sku, user_id: userId, order_id: orderId, amount }, {}, {
+      aliases: { SKU: "sku", UserID: "user_id", OrderID: "order_id", Amount: "amount" },
+    }),
+    description: "A deduct. Members may also be spelled `SKU`, `UserID`, `OrderID`, `Amount`.",
+  },
+  DeductRequestPascal: {
+    ...object({ SKU: sku, UserID: userId, OrderID: orderId, Amount: amount }),
+    description: "The same in the older spelling.",
+  },
+  BatchRequest: object({
+    // Items are checked one by one, so that a wrong one is refused alone.
+    items: {
+      ...list(ref("DeductRequest"), 1, limits.batchItemsMax),
+      description: "A wrong one is refused alone.",
+    },
+  }),
+  BasketRequest: object(basketMembers),
+  ReservationRequest: object(basketMembers, {
+    ttl_seconds: { ...ttlSeconds, default: limits.holdDefaultMs / 1000 },
+  }),
+  ConfirmRequest: object({}, {
+    lines: { ...lines, description: "What becomes a sale; the rest returns. Left out: all that is held." },
+  }),
+  CancelRequest: object({}),
+  ExtendRequest: object({ ttl_seconds: ttlSeconds }),
+  ReturnRequest: object(
+    { return_id: id("Chosen by the client: the same one takes effect once", "return-5"), lines },
+    { reason: notes.reason },
+  ),
+  AdjustmentRequest: object({
+    adjustment_id: adjustmentId,
+    delta: integer(-limits.quantityMax, limits.quantityMax, "Units to add; negative takes away."),
+  }, notes),
+  SetRequest: object({
+    adjustment_id: adjustmentId,
+    available: units("Units from now on."),
+    expected: orNull(units("What they must be now; null: the SKU has no stock yet, and gets its first.")),
+  }, notes),
+  PauseRequest: object({}, { reason: notes.reason }),
+  RulesRequest: {
+    ...object(
+      {
+        opens_at: orNull(moment("Sold from then on; null: from ever.")),
+        closes_at: orNull(moment("Sold until then, after opens_at; null: for ever.")),
+        quota: orNull(
+          integer(1, limits.amountMax, "Units that a user may buy within the window; null: any."),
+        ),
+        purchase_token: boolean("A sale needs a purchase token."),
+        expected: orNull(
+          integer(
+            0,
+            Number.MAX_SAFE_INTEGER,
+            "`rules_version` as the caller last saw it, 0: no rules; null: the SKU must not exist, and is created.",
+          ),
+        ),
+      },
+      {},
+      { refine: closesBeforeItOpens },
+    ),
+    description: "All rules of a sale: they replace all that were there, if those are the expected version.",
+  },
+  PurchaseTokenRequest: object(basketMembers, {
+    ttl_seconds: {
+      ...integer(1, limits.tokenTtlMaxS, "How long the token lasts."),
+      default: limits.tokenTtlMaxS,
+    },
+  }),
+} as const satisfies Readonly<Record<string, Schema>>;
+
+/** The schemas of ids, for parameters in paths. */
+export const idSchemas = { sku, orderId } as const;
+
+/** Which SKUs have more units in all their lines than one line may have; parts of lines that break a rule do not count. */
+function tooManyUnits(lines: readonly unknown[]): string[] {
+  const sums = new Map<string, number>();
+  for (const line of lines) {
+    if (!isObject(line) || typeof line.sku !== "string") continue;
+    sums.set(line.sku, (sums.get(line.sku) ?? 0) + (isAmount(line.amount) ? line.amount : 0));
+  }
+  const max = limits.amountMax;
+  return [...sums].filter(([sku, sum]) => sum > max && brokenIdRule(sku) === undefined)
+    .map(([sku]) => `must not have more than ${max} units of ${sku} in all`);
+}
+
+function isAmount(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= limits.amountMax;
+}
+
+function closesBeforeItOpens({ opens_at, closes_at }: Part): FieldError[] {
+  const [opensAtMs, closesAtMs] = [opens_at, closes_at].map((text) =>
+    typeof text === "string" ? parseInstant(text) : undefined
+  );
+  const isWrong = opensAtMs !== undefined && closesAtMs !== undefined && opensAtMs >= closesAtMs;
+  return isWrong ? [{ pointer: "/closes_at", detail: "must be after opens_at" }] : [];
+}
