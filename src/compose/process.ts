@@ -6,7 +6,8 @@
 import type { Config } from "../runtime/settings/config.ts";
 import { configOrExit, die, exitCodes, exitOnSignal } from "../runtime/lifecycle.ts";
 import { createLogger, describeError, type Logger } from "../runtime/logger.ts";
-import { notSent, startTelemetry, type Telemetry } from "../observe/telemetry.ts";
+import { reportNotSent } from "./reports.ts";
+import { startTelemetry, type Telemetry } from "../observe/telemetry.ts";
 import { realWorld, type World } from "../runtime/world.ts";
 
 /** A process that has read its settings and is not yet ready. */
@@ -30,7 +31,7 @@ export async function openProcess(program: "api" | "worker"): Promise<Process> {
     config.telemetry,
     { namespace: config.namespace, program },
     world,
-    (signal, why) => logger.warn(notSent, { signal, why }),
+    reportNotSent(world, () => logger),
   );
   const logger = createLogger(world, config.logLevel, telemetry?.log);
   const started = exitOnSignal(logger);

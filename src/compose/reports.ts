@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { notSent } from "../observe/telemetry.ts";
 import { adviceOn } from "../runtime/advice.ts";
-import { describeError, type Logger } from "../runtime/logger.ts";
+import { describeError, type LogFields, type Logger } from "../runtime/logger.ts";
 import { Reminder } from "../runtime/reminder.ts";
 import type { World } from "../runtime/world.ts";
 
@@ -30,4 +31,15 @@ export function reportBroken(world: World, logger: Logger): (error: unknown) => 
     overAfterMs,
   );
   return (error) => reminder.say(describeError(error));
+}
+
+/** Logs why telemetry was not sent; `log` is asked when there is something to log. */
+export function reportNotSent(world: World, log: () => Logger): (signal: string, why: string) => void {
+  const reminders = new Map<string, Reminder>();
+  return (signal, why) => {
+    const write = (fields: LogFields) => log().warn(notSent, { signal, ...fields });
+    const reminder = reminders.get(signal) ?? new Reminder(world, write, overAfterMs);
+    reminders.set(signal, reminder);
+    reminder.say(why);
+  };
 }
