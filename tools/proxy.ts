@@ -3,8 +3,7 @@
  *
  * @module
  */
-
-const PIECE_BYTES_MAX = 64 * 1024;
+import { type Carrier, type Link, TcpProxy } from "./tcp_proxy.ts";
 
 /** Which requests {@link Proxy.cutReplies} strikes. */
 export interface CutOptions {
@@ -17,38 +16,23 @@ export function startProxy(targetPort: number): Proxy {
   return new Proxy(targetPort);
 }
 
-/** Forwards both ways until told otherwise. Disposing of it closes everything. */
-export class Proxy implements AsyncDisposable {
-  /** Where clients connect, on 127.0.0.1. */
-  readonly port: number;
-  readonly #targetPort: number;
-  readonly #listener: Deno.TcpListener;
-  readonly #links = new Set<Link>();
-  readonly #accepting: Promise<void>;
-  readonly #cut: CutState = { left: 0, containing: "", strikes: 0 };
-  readonly #gate = new Gate();
+/** Forwards both ways until it is asked to strike. Disposing of it closes everything. */
+export class Proxy extends TcpProxy {
+  readonly #cut: CutState;
+  readonly #gate: Gate;
 
   /** Use {@link startProxy}. */
   constructor(targetPort: number) {
-    this.#targetPort = targetPort;
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.port = this.#listener.addr.port;
-    this.#accepting = this.#accept();
-  }
-
-  /** How many client connections are open now. */
-  get connections(): number {
-    return this.#links.size;
+    const cut: CutState = { left: 0, containing: "", strikes: 0 };
+    const gate = new Gate();
+    super(() => targetPort, (link) => new ReplyCutter(link, cut, gate));
+    this.#cut = cut;
+    this.#gate = gate;
   }
 
   /** How many answers were cut so far. */
   get strikes(): number {
     return this.#cut.strikes;
-  }
-
-  /** Closes every connection at once, in the middle of whatever it carries. New ones are accepted. */
-  cutAll(): void {
-    for (const link of this.#links) link.close();
   }
 
   /** Holds back what the server sends; requests still reach it. */
@@ -72,34 +56,9 @@ export class Proxy implements AsyncDisposable {
   }
 
   /** Closes all connections and the port. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    this.cutAll();
+  override async [Symbol.asyncDispose](): Promise<void> {
     this.#gate.open();
-    await this.#accepting;
-  }
-
-  async #accept(): Promise<void> {
-    const running = new Set<Promise<void>>();
-    for await (const client of this.#listener) {
-      const link = this.#carry(client).finally(() => running.delete(link));
-      running.add(link);
-    }
-    this.cutAll(); // a connection that was accepted while the port was closing
-    await Promise.all(running);
-  }
-
-  async #carry(client: Deno.TcpConn): Promise<void> {
-    let server: Deno.TcpConn;
-    try {
-      server = await Deno.connect({ hostname: "127.0.0.1", port: this.#targetPort });
-    } catch {
-      return client.close(); // the server is down: so it looks from behind the proxy
-    }
-    const link = new Link(client, server, this.#cut, this.#gate);
-    this.#links.add(link);
-    await link.run();
-    this.#links.delete(link);
+    await super[Symbol.asyncDispose]();
   }
 }
 
@@ -110,97 +69,42 @@ interface CutState {
   strikes: number;
 }
 
-/** One client's connection and its counterpart at the server. */
-class Link {
-  readonly #client: Deno.TcpConn;
-  readonly #server: Deno.TcpConn;
+class ReplyCutter implements Carrier {
+  readonly #link: Link;
   readonly #cut: CutState;
   readonly #gate: Gate;
-  readonly #ended = Promise.withResolvers<void>();
-  #closed = false;
   /** The next answer on this connection is to be cut. */
   #condemned = false;
 
-  constructor(client: Deno.TcpConn, server: Deno.TcpConn, cut: CutState, gate: Gate) {
-    this.#client = client;
-    this.#server = server;
+  constructor(link: Link, cut: CutState, gate: Gate) {
+    this.#link = link;
     this.#cut = cut;
     this.#gate = gate;
-    client.setNoDelay();
-    server.setNoDelay();
   }
 
-  /** Carries bytes both ways until one side ends. */
-  async run(): Promise<void> {
-    await Promise.all([
-      this.#pump(this.#client, this.#server, (bytes) => this.#admitRequest(bytes)),
-      this.#pump(this.#server, this.#client, () => this.#admitReply()),
-    ]);
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#ended.resolve();
-    this.#client.close();
-    this.#server.close();
-  }
-
-  #admitRequest(bytes: Uint8Array): true {
+  toServer(bytes: Uint8Array): Promise<void> {
     if (!this.#condemned && this.#cut.left > 0 && contains(bytes, this.#cut.containing)) {
       this.#cut.left--;
       this.#condemned = true;
     }
-    return true;
+    return this.#link.sendToServer(bytes);
   }
 
-  async #admitReply(): Promise<boolean> {
+  async toClient(bytes: Uint8Array): Promise<void> {
     if (this.#condemned) {
       this.#cut.strikes++;
-      return false;
+      return this.#link.close();
     }
-    await Promise.race([this.#gate.passed(), this.#ended.promise]);
-    return true;
+    await Promise.race([this.#gate.passed(), this.#link.ended]);
+    await this.#link.sendToClient(bytes);
   }
-
-  /** Copies until the end, or until `admit` refuses a piece; then both connections are closed. */
-  async #pump(
-    from: Deno.TcpConn,
-    to: Deno.TcpConn,
-    admit: (bytes: Uint8Array) => boolean | Promise<boolean>,
-  ): Promise<void> {
-    const buffer = new Uint8Array(PIECE_BYTES_MAX);
-    try {
-      for (let size = await from.read(buffer); size !== null; size = await from.read(buffer)) {
-        const bytes = buffer.subarray(0, size);
-        if (!await admit(bytes)) break;
-        await writeAll(to, bytes);
-      }
-    } catch (error) {
-      // Closed here or reset by a side that died: the other side learns it from the close below.
-      if (!isEndOfConnection(error)) throw error;
-    } finally {
-      this.close();
-    }
-  }
-}
-
-async function writeAll(to: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
-  for (let sent = 0; sent < bytes.length;) sent += await to.write(bytes.subarray(sent));
 }
 
 function contains(bytes: Uint8Array, text: string): boolean {
   return text === "" || new TextDecoder("latin1").decode(bytes).toLowerCase().includes(text);
 }
 
-function isEndOfConnection(error: unknown): boolean {
-  const { BadResource, BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, NotConnected } =
-    Deno.errors;
-  return [BadResource, BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, NotConnected]
-    .some((kind) => error instanceof kind);
-}
-
-/** Open at first; while it is closed, whoever wants to pass waits. */
+/** Open at first; while it is closed, passing waits. */
 class Gate {
   #opened = Promise.withResolvers<void>();
 

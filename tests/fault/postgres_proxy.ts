@@ -4,8 +4,7 @@
  *
  * @module
  */
-
-const PIECE_BYTES_MAX = 64 * 1024;
+import { type Carrier, type Link, TcpProxy } from "../../tools/tcp_proxy.ts";
 
 /** What a client sent. */
 export interface ClientMessage {
@@ -32,25 +31,20 @@ interface Order {
 }
 
 /** Forwards both ways until a message is struck. Disposing of it closes everything. */
-export class PostgresProxy implements AsyncDisposable {
+export class PostgresProxy extends TcpProxy {
   /** The server's URL, through the proxy. */
   readonly url: string;
   /** How many messages were struck so far. */
   strikes = 0;
-  readonly #targetPort: number;
-  readonly #listener: Deno.TcpListener;
-  readonly #links = new Set<Link>();
-  readonly #accepting: Promise<void>;
   #order: Order | undefined;
 
   /** Listens on a port of its own for clients of the server at `databaseUrl`, which is on this machine. */
   constructor(databaseUrl: string) {
     const url = new URL(databaseUrl);
-    this.#targetPort = Number(url.port);
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    url.port = String(this.#listener.addr.port);
+    const targetPort = Number(url.port);
+    super(() => targetPort, (link) => new Striker(link, (message) => this.#judge(message)));
+    url.port = String(this.port);
     this.url = url.href;
-    this.#accepting = this.#accept();
   }
 
   /** Strikes the next message that matches, on whatever connection. Resolves with it, once that is done. */
@@ -58,116 +52,41 @@ export class PostgresProxy implements AsyncDisposable {
     return new Promise((resolve) => this.#order = { matches, strike, struck: resolve });
   }
 
-  /** Closes every connection; what was held back never arrives. New ones are accepted. */
-  cutAll(): void {
-    for (const link of this.#links) link.close();
-  }
-
-  /** Closes all connections and the port. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    this.cutAll();
-    await this.#accepting;
-  }
-
-  async #accept(): Promise<void> {
-    const running = new Set<Promise<void>>();
-    for await (const client of this.#listener) {
-      const link = this.#carry(client).finally(() => running.delete(link));
-      running.add(link);
-    }
-    this.cutAll(); // a connection that was accepted while the port was closing
-    await Promise.all(running);
-  }
-
-  async #carry(client: Deno.TcpConn): Promise<void> {
-    let server: Deno.TcpConn;
-    try {
-      server = await Deno.connect({ hostname: "127.0.0.1", port: this.#targetPort });
-    } catch {
-      return client.close(); // the server is down: so it looks from behind the proxy
-    }
-    const link = new Link(client, server, (message) => this.#judge(message));
-    this.#links.add(link);
-    await link.run();
-    this.#links.delete(link);
-  }
-
   #judge(message: ClientMessage): Strike | undefined {
     const order = this.#order;
     if (!order?.matches(message)) return undefined;
     this.#order = undefined;
     this.strikes++;
-    // After the link has acted, which it does at once.
+    // After the carrier has acted, which it does at once.
     queueMicrotask(() => order.struck(message));
     return order.strike;
   }
 }
 
-/** One client's connection and its counterpart at the server. */
-class Link {
-  readonly #client: Deno.TcpConn;
-  readonly #server: Deno.TcpConn;
+class Striker implements Carrier {
+  readonly #link: Link;
   readonly #judge: (message: ClientMessage) => Strike | undefined;
   readonly #conversation = new Conversation();
-  readonly #ended = Promise.withResolvers<void>();
-  #closed = false;
   #answerIsCut = false;
 
-  constructor(
-    client: Deno.TcpConn,
-    server: Deno.TcpConn,
-    judge: (message: ClientMessage) => Strike | undefined,
-  ) {
-    this.#client = client;
-    this.#server = server;
+  constructor(link: Link, judge: (message: ClientMessage) => Strike | undefined) {
+    this.#link = link;
     this.#judge = judge;
-    client.setNoDelay();
-    server.setNoDelay();
   }
 
-  async run(): Promise<void> {
-    await Promise.all([
-      this.#pump(this.#client, (bytes) => this.#toServer(bytes)),
-      this.#pump(this.#server, (bytes) => this.#toClient(bytes)),
-    ]);
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#ended.resolve();
-    this.#client.close();
-    this.#server.close();
-  }
-
-  async #toServer(bytes: Uint8Array): Promise<void> {
+  async toServer(bytes: Uint8Array): Promise<void> {
     for (const { message, raw } of this.#conversation.read(bytes)) {
       const strike = message && this.#judge(message);
-      if (strike === "cut") return this.close();
-      if (strike === "hold") return await this.#ended.promise;
+      if (strike === "cut") return this.#link.close();
+      if (strike === "hold") return await this.#link.ended;
       if (strike === "cut_answer") this.#answerIsCut = true;
-      await writeAll(this.#server, raw);
+      await this.#link.sendToServer(raw);
     }
   }
 
-  async #toClient(bytes: Uint8Array): Promise<void> {
-    if (this.#answerIsCut) this.close();
-    else await writeAll(this.#client, bytes);
-  }
-
-  async #pump(from: Deno.TcpConn, deliver: (bytes: Uint8Array) => Promise<void>): Promise<void> {
-    const buffer = new Uint8Array(PIECE_BYTES_MAX);
-    try {
-      for (let size = await from.read(buffer); size !== null; size = await from.read(buffer)) {
-        await deliver(buffer.subarray(0, size));
-      }
-    } catch (error) {
-      // Closed here or reset by a side that died: the other side learns it from the close below.
-      if (!isEndOfConnection(error)) throw error;
-    } finally {
-      this.close();
-    }
+  async toClient(bytes: Uint8Array): Promise<void> {
+    if (this.#answerIsCut) this.#link.close();
+    else await this.#link.sendToClient(bytes);
   }
 }
 
@@ -218,15 +137,4 @@ class Conversation {
     if (ended) this.#index = -1;
     return message;
   }
-}
-
-async function writeAll(to: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
-  for (let sent = 0; sent < bytes.length;) sent += await to.write(bytes.subarray(sent));
-}
-
-function isEndOfConnection(error: unknown): boolean {
-  const { BadResource, BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, NotConnected } =
-    Deno.errors;
-  return [BadResource, BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, NotConnected]
-    .some((kind) => error instanceof kind);
 }

@@ -8,7 +8,8 @@ import { runCommand } from "./command.ts";
 import { programOf } from "./install.ts";
 import { KAFKA_JAR } from "./install_kafka.ts";
 import { freePort } from "./port.ts";
-import { type RunningProcess, startProcess } from "./process.ts";
+import { OwnServer } from "./own_server.ts";
+import { startProcess } from "./process.ts";
 import { dataDir } from "./run_folder.ts";
 
 // 4 s on a machine of two cores, 3 s when it is warm.
@@ -58,27 +59,21 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
 }
 
 /** A broker on a port and folder that stay the same over {@link KafkaServer.kill} and a new start. */
-export class KafkaServer implements AsyncDisposable {
-  /** On 127.0.0.1, without a password. */
-  readonly port: number = freePort();
+export class KafkaServer extends OwnServer {
   /** Its address for clients. */
   readonly broker: string;
-  /** Where its logs lie. */
-  readonly dir: string;
   readonly #controllerPort = freePort();
   readonly #secure: KafkaSecurity | undefined;
-  #process: RunningProcess | undefined;
 
   /** Use {@link startKafka}. */
   constructor(dir: string, { advertise = (port) => port, secure }: KafkaOptions) {
-    this.dir = dir;
+    super(dir, "Kafka");
     this.#secure = secure;
     this.broker = `127.0.0.1:${advertise(this.port)}`;
   }
 
   /** Starts it, the first time or again; returns when it answers. */
   async start(): Promise<void> {
-    if (this.#process) throw new Error(`Cannot start the Kafka on port ${this.port} as it is running`);
     const properties = join(this.dir, "server.properties");
     const java = [...JVM_FLAGS, ...LOG_FLAGS, "-cp", join(dirname(programOf("kafka", KAFKA_JAR)), "*")];
     if (!await exists(properties)) {
@@ -96,45 +91,14 @@ export class KafkaServer implements AsyncDisposable {
         deadlineMs: FORMAT_DEADLINE_MS,
       });
     }
-    this.#process = await startProcess({
-      command: "java",
-      args: [...java, "kafka.Kafka", properties],
-      readyLine: /Kafka Server started/,
-      readyDeadlineMs: READY_DEADLINE_MS,
-    });
-  }
-
-  /** kill -9, and waits until it is gone. The folder stays for the next {@link KafkaServer.start}. */
-  async kill(): Promise<void> {
-    await this.#running().kill();
-    this.#process = undefined;
-  }
-
-  /** Stops its process where it is; connections stay open and nothing answers. */
-  freeze(): void {
-    this.#running().freeze();
-  }
-
-  /** Lets it go on. */
-  thaw(): void {
-    this.#running().thaw();
-  }
-
-  /** What the broker has printed since its last start. */
-  output(): string {
-    return this.#running().output();
-  }
-
-  /** Ends it and removes its folder. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#process?.kill();
-    this.#process = undefined;
-    await Deno.remove(this.dir, { recursive: true });
-  }
-
-  #running(): RunningProcess {
-    if (this.#process) return this.#process;
-    throw new Error(`Cannot use the Kafka on port ${this.port} as it was killed`);
+    await this.startOnce(() =>
+      startProcess({
+        command: "java",
+        args: [...java, "kafka.Kafka", properties],
+        readyLine: /Kafka Server started/,
+        readyDeadlineMs: READY_DEADLINE_MS,
+      })
+    );
   }
 
   #scramUsers(): string[] {

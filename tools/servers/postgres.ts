@@ -8,8 +8,8 @@ import { createDatabase } from "./database.ts";
 import { programOf } from "./install.ts";
 import type { Account, Host } from "./network.ts";
 import { childrenOf, isGone, signalPid } from "./pid.ts";
-import { freePort } from "./port.ts";
-import { type RunningProcess, startProcess } from "./process.ts";
+import { OwnServer } from "./own_server.ts";
+import { startProcess } from "./process.ts";
 import { dataDir, runDir } from "./run_folder.ts";
 import { waitFor } from "./wait.ts";
 
@@ -40,22 +40,17 @@ export async function startPostgres({ args = [], host }: PostgresOptions = {}): 
 }
 
 /** A server on a port and folder that stay the same over {@link PostgresServer.kill} and a new start. */
-export class PostgresServer implements AsyncDisposable {
-  /** Everybody who reaches it is trusted. */
-  readonly port: number = freePort();
+export class PostgresServer extends OwnServer {
   /** Its own database `postgres`, as superuser. */
   readonly url: string;
-  /** Its data folder. */
-  readonly dir: string;
   readonly #account: Account;
   readonly #args: readonly string[];
   readonly #host: Host | undefined;
   readonly #address: string;
-  #process: RunningProcess | undefined;
 
   /** Use {@link startPostgres}. */
   constructor(args: readonly string[], dir: string, account: Account, host?: Host) {
-    this.dir = dir;
+    super(dir, "PostgreSQL");
     this.#host = host;
     this.#address = host?.address ?? "127.0.0.1";
     this.url = `postgres://postgres@${this.#address}:${this.port}/postgres`;
@@ -63,14 +58,8 @@ export class PostgresServer implements AsyncDisposable {
     this.#account = account;
   }
 
-  /** The id of the postmaster. */
-  get pid(): number {
-    return this.#running().pid;
-  }
-
   /** Starts it, the first time or again; returns when recovery is done and it accepts connections. */
   async start(): Promise<void> {
-    if (this.#process) throw new Error(`Cannot start the PostgreSQL on port ${this.port} as it is running`);
     const settings = {
       listen_addresses: this.#address,
       port: this.port,
@@ -84,11 +73,13 @@ export class PostgresServer implements AsyncDisposable {
     const started = this.#host
       ? this.#host.command(program, args, this.#account) // root enters the host, then becomes somebody else
       : { command: program, args, ...this.#account };
-    this.#process = await startProcess({
-      ...started,
-      cwd: this.dir,
-      readyLine: /database system is ready to accept (read-only )?connections/,
-    });
+    await this.startOnce(() =>
+      startProcess({
+        ...started,
+        cwd: this.dir,
+        readyLine: /database system is ready to accept (read-only )?connections/,
+      })
+    );
   }
 
   /**
@@ -96,8 +87,8 @@ export class PostgresServer implements AsyncDisposable {
    * With the postmaster alone gone, a backend would go on with its query, and the next start would be
    * refused as long as it does.
    */
-  async kill(): Promise<void> {
-    const process = this.#running();
+  override async kill(): Promise<void> {
+    const { process } = this;
     process.freeze(); // so that it starts no child between the list and the signals
     const children = await childrenOf(process.pid);
     for (const pid of [process.pid, ...children]) signalPid(pid, "SIGKILL");
@@ -106,47 +97,33 @@ export class PostgresServer implements AsyncDisposable {
       deadlineMs: CHILDREN_DEADLINE_MS,
       what: `the end of the children of PostgreSQL ${process.pid}`,
     });
-    this.#process = undefined;
+    this.ended();
   }
 
   /** Stops the postmaster and every backend where they are; connections stay open and nothing answers. */
-  async freeze(): Promise<void> {
-    const process = this.#running();
+  override async freeze(): Promise<void> {
+    const { process } = this;
     process.freeze(); // first, so that it starts no child that would be missed
     for (const pid of await childrenOf(process.pid)) signalPid(pid, "SIGSTOP");
   }
 
   /** Lets all of them go on. */
-  async thaw(): Promise<void> {
-    const process = this.#running();
+  override async thaw(): Promise<void> {
+    const { process } = this;
     for (const pid of await childrenOf(process.pid)) signalPid(pid, "SIGCONT");
     process.thaw();
   }
 
-  /** What the server has printed since its last start. */
-  output(): string {
-    return this.#running().output();
+  protected override async end(): Promise<void> {
+    await this.thaw();
+    // Not kill -9: that leaves a segment of shared memory behind for ever, and a machine has 4096.
+    await this.process.stop(STOP_GRACE_MS);
+    this.ended();
   }
 
   /** Creates an empty database and returns its URL. */
   freshDatabase(): Promise<string> {
     return createDatabase(this.url);
-  }
-
-  /** Ends it and removes its folder. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#process) {
-      await this.thaw();
-      // Not kill -9: that leaves a segment of shared memory behind for ever, and a machine has 4096.
-      await this.#process.stop(STOP_GRACE_MS);
-      this.#process = undefined;
-    }
-    await Deno.remove(this.dir, { recursive: true });
-  }
-
-  #running(): RunningProcess {
-    if (this.#process) return this.#process;
-    throw new Error(`Cannot use the PostgreSQL on port ${this.port} as it was killed`);
   }
 }
 

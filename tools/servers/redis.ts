@@ -6,8 +6,8 @@
 import { runCommand } from "./command.ts";
 import { programOf } from "./install.ts";
 import type { Host } from "./network.ts";
-import { freePort } from "./port.ts";
-import { type RunningProcess, startProcess } from "./process.ts";
+import { OwnServer } from "./own_server.ts";
+import { startProcess } from "./process.ts";
 import { dataDir } from "./run_folder.ts";
 
 /** The two servers that speak the protocol and must behave alike. */
@@ -42,41 +42,28 @@ export async function startRedis(
 }
 
 /** A server on a port and folder that stay the same over {@link RedisServer.kill} and a new start. */
-export class RedisServer implements AsyncDisposable {
+export class RedisServer extends OwnServer {
   /** Which of the two it is. */
   readonly flavour: RedisFlavour;
   /** Its IPv4 address. */
   readonly address: string;
-  /** Without a password. */
-  readonly port: number = freePort();
   /** Its address for clients. */
   readonly url: string;
-  /** Where its append-only file lies. */
-  readonly dir: string;
   readonly #args: readonly string[];
   readonly #host: Host | undefined;
-  #process: RunningProcess | undefined;
 
   /** Use {@link startRedis}. */
   constructor(flavour: RedisFlavour, args: readonly string[], dir: string, host?: Host) {
+    super(dir, flavour);
     this.flavour = flavour;
     this.#host = host;
     this.address = host?.address ?? "127.0.0.1";
     this.url = `redis://${this.address}:${this.port}`;
-    this.dir = dir;
     this.#args = args;
-  }
-
-  /** The id of the server's process. */
-  get pid(): number {
-    return this.#running().pid;
   }
 
   /** Starts it, the first time or again; returns when it has loaded its data and answers. */
   async start(): Promise<void> {
-    if (this.#process) {
-      throw new Error(`Cannot start the ${this.flavour} on port ${this.port} as it is running`);
-    }
     const program = programOf(this.flavour, `${this.flavour}-server`);
     const args = [
       ...["--bind", this.address, "--port", String(this.port), "--dir", this.dir],
@@ -84,32 +71,13 @@ export class RedisServer implements AsyncDisposable {
       ...SHIPPED_ARGS,
       ...this.#args,
     ];
-    this.#process = await startProcess({
-      ...this.#host?.command(program, args) ?? { command: program, args },
-      // Printed after the append-only file was read: no client is told LOADING from here on.
-      readyLine: /Ready to accept connections/,
-    });
-  }
-
-  /** kill -9, and waits until it is gone. The folder stays for the next {@link RedisServer.start}. */
-  async kill(): Promise<void> {
-    await this.#running().kill();
-    this.#process = undefined;
-  }
-
-  /** Stops its process where it is; connections stay open and nothing answers. */
-  freeze(): void {
-    this.#running().freeze();
-  }
-
-  /** Lets it go on. */
-  thaw(): void {
-    this.#running().thaw();
-  }
-
-  /** What the server has printed since its last start. */
-  output(): string {
-    return this.#running().output();
+    await this.startOnce(() =>
+      startProcess({
+        ...this.#host?.command(program, args) ?? { command: program, args },
+        // Printed after the append-only file was read: no client is told LOADING from here on.
+        readyLine: /Ready to accept connections/,
+      })
+    );
   }
 
   /** Sends one command and returns the reply as redis-cli prints it; an error reply is thrown. */
@@ -120,17 +88,5 @@ export class RedisServer implements AsyncDisposable {
       { deadlineMs: CLI_DEADLINE_MS },
     );
     return reply.replace(/\n$/, "");
-  }
-
-  /** Ends it and removes its folder. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#process?.kill();
-    this.#process = undefined;
-    await Deno.remove(this.dir, { recursive: true });
-  }
-
-  #running(): RunningProcess {
-    if (this.#process) return this.#process;
-    throw new Error(`Cannot use the ${this.flavour} on port ${this.port} as it was killed`);
   }
 }
