@@ -202,8 +202,7 @@ Deno.test("decision records have a status and a date, are in the index, and say 
   assert.deepEqual(brokenRecords(files), []);
 });
 Deno.test("documents say what the glossary says, in plain English", () => {
-  const old = /^(?:CONTRIBUTING|SECURITY|docs\/events)/;
-  holds(goneWords, files.filter(({ path }) => !old.test(path)));
+  holds(goneWords);
   assert.deepEqual(unknownTerms(fileAt("docs/glossary.md").text), []);
 });
 Deno.test("names that were replaced are gone from the source", () => holds(goneNames));

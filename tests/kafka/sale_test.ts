@@ -57,7 +57,7 @@ async function openFixture(orders: number, workers: number = 1): Promise<Fixture
   return { kafka, redis, databaseUrl, stack, scenario, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-Deno.test("a rush by way of Kafka while broker and worker are killed, the broker frozen and the topic truncated", async () => {
+Deno.test("a rush through Kafka while broker and worker are killed, the broker frozen and the topic truncated", async () => {
   const faults: readonly Fault[] = [
     {
       what: "broker killed and away",
@@ -222,7 +222,7 @@ Deno.test("PostgreSQL and Redis of one older copy: what only Kafka has is booked
   assert.deepEqual(jumps, []);
 });
 
-Deno.test("by way of Kafka, too, another worker takes over within 5 s of a freeze, and the thawed one does no harm", async () => {
+Deno.test("through Kafka, too, another worker takes over within 5 s of a freeze, and the thawed one does no harm", async () => {
   await using fixture = await openFixture(30_000, 2);
   const { redis, databaseUrl, scenario, stack: { workers } } = fixture;
   await using clients = scenario.act(30_000);
