@@ -193,3 +193,24 @@ for (const program of PROGRAMS) {
     assert.deepEqual(await buy(stack.api, "sku", "order"), [200, 9]);
   });
 }
+
+Deno.test("deno task serve downloads what main.ts imports, in the versions of deno.lock", async () => {
+  const repository = new URL("../../", import.meta.url);
+  const readLock = async (name: string) => JSON.parse(await Deno.readTextFile(new URL(name, repository)));
+  const [all, serving] = [await readLock("deno.lock"), await readLock("deno.serve.lock")];
+  for (const part of ["specifiers", "npm"]) {
+    for (const [name, value] of Object.entries(serving[part])) assert.deepEqual(all[part][name], value, name);
+  }
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["cache", "--frozen", "--lock=deno.serve.lock", "main.ts"],
+    cwd: repository,
+  }).output();
+  assert.ok(
+    success,
+    `Run 'deno cache --lock=deno.serve.lock main.ts' and commit it: ${new TextDecoder().decode(stderr)}`,
+  );
+  const packages = Object.keys(serving.npm).map((name) => name.replace(/(?<!^)@.*$/, ""));
+  for (const name of ["fast-check", "dclint", "cspell", "yaml", "commander"]) {
+    assert.ok(!packages.includes(name), `${name} is not needed to serve`);
+  }
+});

@@ -8,14 +8,15 @@ import { type Param, SqlError } from "../database.ts";
 import { mendOf, sqlstateOf } from "./sqlstate.ts";
 
 /** What a column becomes on its way to the program. */
-type Conversion = "boolean" | "json" | undefined;
+type Conversion = "boolean" | "json";
 
 /** One statement of a text. */
 interface Prepared {
   readonly statement: StatementSync;
   /** Number of its last parameter. */
   readonly params: number;
-  readonly columns: readonly { readonly name: string; readonly plain: string; readonly as: Conversion }[];
+  /** Those that are converted. */
+  readonly converted: readonly { readonly name: string; readonly plain: string; readonly as: Conversion }[];
 }
 
 /** A text of one or several statements. */
@@ -46,7 +47,7 @@ export class Engine {
 
   /**
    * Runs a text of one or several statements, each with the parameters that it names, and returns the rows of all.
-   * A column named `x:boolean` or `x:json` comes as `x`, converted.
+   * A column named `x:boolean` or `x:json` comes as `x`, converted. Rows have no prototype.
    *
    * @throws {SqlError}
    */
@@ -55,9 +56,8 @@ export class Engine {
       const { parts, decodesJson } = this.#prepare(text);
       const values = params.map((value) => toValue(value, decodesJson));
       const rows: Row[] = [];
-      for (const { statement, params: count, columns } of parts) {
-        const found = statement.all(...values.slice(0, count));
-        for (const row of found) rows.push(toRow(row, columns) as Row);
+      for (const { statement, params: count, converted } of parts) {
+        for (const row of statement.all(...values.slice(0, count))) rows.push(convert(row, converted) as Row);
       }
       return rows;
     });
@@ -115,12 +115,12 @@ export class Engine {
 
   #prepareOne(text: string): Prepared {
     const statement = this.#database.prepare(text);
-    const columns = statement.columns().map(({ name }) => {
-      const [, plain = name, as] = /^(.*):(boolean|json)$/.exec(name) ?? [];
-      return { name, plain, as: as as Conversion };
+    const converted = statement.columns().flatMap(({ name }) => {
+      const [, plain, as] = /^(.*):(boolean|json)$/.exec(name) ?? [];
+      return plain === undefined ? [] : [{ name, plain, as: as as Conversion }];
     });
     const numbers = [...text.matchAll(/\?(\d+)/g)].map(([, number]) => Number(number));
-    return { statement, params: Math.max(0, ...numbers), columns };
+    return { statement, params: Math.max(0, ...numbers), converted };
   }
 }
 
@@ -134,16 +134,13 @@ function toValue(value: Param, decodesJson: boolean): string | number | null {
   return value;
 }
 
-/** An object of its own: those of `node:sqlite` have no prototype. */
-function toRow(values: Readonly<Record<string, unknown>>, columns: Prepared["columns"]): object {
-  const row: Record<string, unknown> = {};
-  for (const { name, plain, as } of columns) row[plain] = converted(values[name], as);
+function convert(row: Record<string, unknown>, converted: Prepared["converted"]): object {
+  for (const { name, plain, as } of converted) {
+    const value = row[name];
+    delete row[name];
+    row[plain] = value === null ? null : as === "boolean" ? value !== 0 : JSON.parse(String(value));
+  }
   return row;
-}
-
-function converted(value: unknown, as: Conversion): unknown {
-  if (as === undefined || value === null) return value;
-  return as === "boolean" ? value !== 0 : JSON.parse(String(value));
 }
 
 function refusing<T>(run: () => T): T {

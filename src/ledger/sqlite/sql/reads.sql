@@ -84,7 +84,7 @@ select min(seq) as seq from (
 with since (at) as (select strftime('%Y-%m-%d %H:%M:%f', ?4 / 1000.0, 'unixepoch')),
 accepted as materialized (
   select * from (
-    select * from order_lines
+    select * from order_lines indexed by order_lines_held
     where shard = ?1 and (seq, line) > (?2, ?3) and seq < ?6 and state = 'held'
     order by seq, line limit ?5
   )

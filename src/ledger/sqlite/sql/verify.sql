@@ -46,7 +46,7 @@ order by s.sku
 -- Lines that are held, a page by number. ?1 shard   ?2, ?3 seq and line before the page   ?4 rows
 select seq, line, order_id as "orderId", sku, units,
   coalesce(cast(round(unixepoch(expires_at, 'subsec') * 1000) as integer), 0) as expires
-from order_lines where shard = ?1 and state = 'held' and (seq, line) > (?2, ?3)
+from order_lines indexed by order_lines_held where shard = ?1 and state = 'held' and (seq, line) > (?2, ?3)
 order by seq, line limit ?4
 
 -- name: verify_compensations
