@@ -150,8 +150,7 @@ export class Batcher {
 
   #dispatch(): void {
     while (this.#queue.length > 0 && this.#calls.size < this.options.callsMax) {
-      const batch = this.#takeBatch();
-      if (batch.length > 0) void this.#call(batch);
+      void this.#call(this.#takeBatch());
     }
   }
 
@@ -173,7 +172,7 @@ export class Batcher {
     }
     const rest = this.#queue.slice(looked);
     this.#queue = passed.length === 0 ? rest : [...passed, ...rest];
-    return batch.filter((waiting) => waiting.settle);
+    return batch;
   }
 
   async #call(batch: readonly Waiting[]): Promise<void> {

@@ -2,8 +2,8 @@
  * A connection to Redis on which a command runs at most once, and a call always settles.
  *
  * ioredis's defaults run a deduct twice: after a lost connection they send unanswered commands again.
- * With that switched off, 6.0.0 leaves those calls pending for ever; so calls in flight are kept here
- * and rejected when the connection closes.
+ * With that switched off and no retries, 6.0.0 rejects those calls when the socket has closed. A frozen server closes
+ * nothing; so calls in flight are kept here and rejected as soon as the connection is given up.
  *
  * @module
  */

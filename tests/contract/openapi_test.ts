@@ -28,6 +28,7 @@ import {
 } from "./documented.ts";
 import { allowed, forbidden, type Generated } from "./generated_requests.ts";
 import { violations } from "./json_schema.ts";
+import { shrunkCaseFirst } from "../random.ts";
 
 const base = "http://127.0.0.1:8080";
 const adminToken = "a".repeat(40);
@@ -146,7 +147,7 @@ testEach(
         const key = `${request.operation.operationId} ${code}`;
         seen.set(key, (seen.get(key) ?? 0) + 1);
       }),
-      { seed, numRuns: backend === plainBackend ? 4000 : 1500 },
+      { seed, numRuns: backend === plainBackend ? 4000 : 1500, reporter: shrunkCaseFirst },
     );
     assert.deepEqual([open.broken, strict.broken], [[], []]);
     const answered = new Set([...seen.keys()].map((key) => key.split(" ")[0]));

@@ -13,6 +13,7 @@ import { sharedRedis } from "../../tools/servers/shared.ts";
 import { anyBatches, runSeed } from "./commands.ts";
 import { makeSteppedMemory, makeSteppedRedis } from "./stepped_clock.ts";
 import { inTime, readAll } from "./store_suite.ts";
+import { shrunkCaseFirst } from "../random.ts";
 
 /** Holds of one, two and four hours, which the other oracle outlives, become holds of 10, 20 and 40 ms. */
 const holdDividedBy = 360_000;
@@ -117,6 +118,6 @@ async function compare(seed: number, met: Set<string>): Promise<void> {
         }
       },
     ),
-    { seed, numRuns: RUNS },
+    { seed, numRuns: RUNS, reporter: shrunkCaseFirst },
   );
 }

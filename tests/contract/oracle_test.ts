@@ -22,6 +22,7 @@ import {
   readAll,
   type StoreUnderTest,
 } from "./store_suite.ts";
+import { shrunkCaseFirst } from "../random.ts";
 
 interface Run {
   readonly outcomes: Outcome[][];
@@ -121,7 +122,7 @@ for (const flavour of ["redis", "valkey"] as const) {
           for (const { kind } of expected.outcomes.flat()) kinds.add(kind);
         },
       ),
-      { seed, numRuns: 300 },
+      { seed, numRuns: 300, reporter: shrunkCaseFirst },
     );
     // The run must have met every outcome that these commands can have, or it proved little.
     for (const kind of mustMeet) {

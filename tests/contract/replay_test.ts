@@ -17,6 +17,7 @@ import { anyBatches, runSeed } from "./commands.ts";
 import { timeless } from "./oracle.ts";
 import { armEmpty, decide, readAll, type StoreUnderTest } from "./store_suite.ts";
 import { makeMemoryStore, makeRedisStore } from "./stores.ts";
+import { shrunkCaseFirst } from "../random.ts";
 
 async function ledgerAt(url: string) {
   const namespace = freshNamespace();
@@ -115,7 +116,7 @@ async function goesOn(makeFilled: () => Promise<StoreUnderTest>): Promise<void> 
       }
       assert.deepEqual(await allStock(second), await allStock(first));
     }),
-    { seed, numRuns: 20 },
+    { seed, numRuns: 20, reporter: shrunkCaseFirst },
   );
   assert.ok(lines > 50, `only ${lines} lines were restored in all runs`);
 }

@@ -10,6 +10,7 @@ import { say } from "../../src/runtime/lifecycle.ts";
 import { type AppUnderTest, backends, startApp } from "./armed_app.ts";
 import { anyBatches, runSeed } from "./commands.ts";
 import { timeless } from "./oracle.ts";
+import { shrunkCaseFirst } from "../random.ts";
 
 /** Sales and returns of one line, as more of them may lie apart, which only several shards refuse. */
 function oneLine(command: Command): Command {
@@ -86,7 +87,7 @@ for (const backend of backends.filter(({ shards }) => shards > 1)) {
         kinds.add(kindOf(expected));
       }
     });
-    await fc.assert(property, { seed, numRuns });
+    await fc.assert(property, { seed, numRuns, reporter: shrunkCaseFirst });
     for (const kind of mustMeet) assert.ok(kinds.has(kind), `no ${kind} in this run`);
   });
 }

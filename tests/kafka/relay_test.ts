@@ -24,6 +24,14 @@ const sharing = { sanitizeOps: false };
 let kafka: KafkaServer;
 Deno.test.beforeAll(async () => {
   kafka = await startKafka();
+  // A broker that has just started loads its offsets when it is first asked for them, and refuses meanwhile.
+  await using fixture = await Fixture.open(kafka);
+  const topic = fixture.topic();
+  await waitFor(async () => {
+    await topic.prepare();
+    await topic.committed(0);
+    return true;
+  }, { deadlineMs: BACK_DEADLINE_MS, what: "a broker that knows its offsets" });
 });
 Deno.test.afterAll(() => kafka[Symbol.asyncDispose]());
 

@@ -7,6 +7,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 // Short beside the fastest server start here (15 ms for Redis), long beside one look at a condition.
 const POLL_MS = 15;
+/** For the last look, which comes after the deadline. */
+const LAST_LOOK_MS = 50;
+/** Most characters of a text in an error. */
+const SEEN_MAX = 2_000;
 
 /** How long to wait, and the words for the error. */
 export interface WaitOptions {
@@ -14,28 +18,37 @@ export interface WaitOptions {
   readonly deadlineMs: number;
   /** What is waited for, as it reads after "Waited 500 ms in vain for". */
   readonly what: string;
+  /** What the condition looked at last, for the error. */
+  readonly seen?: () => unknown;
 }
 
 /**
  * Returns as soon as `condition` holds. A condition that throws counts as "not yet", because a server
  * that restarts refuses connections first; the last error is the cause of the one thrown at the deadline.
+ *
+ * It is asked once more after the deadline: on a busy machine this process may not have run since the last time.
  */
 export async function waitFor(
   condition: () => Promise<boolean> | boolean,
-  { deadlineMs, what }: WaitOptions,
+  { deadlineMs, what, seen }: WaitOptions,
 ): Promise<void> {
   const startedMs = performance.now();
   let lastError: unknown;
-  while (true) {
+  for (let asked = 1;; asked++) {
     const leftMs = deadlineMs - (performance.now() - startedMs);
-    if (leftMs <= 0) throw new Error(`Waited ${deadlineMs} ms in vain for ${what}`, { cause: lastError });
     try {
-      if (await within(leftMs, condition)) return;
+      if (await within(Math.max(leftMs, LAST_LOOK_MS), condition)) return;
       lastError = undefined;
     } catch (error) {
       lastError = error;
     }
-    await sleep(POLL_MS);
+    if (leftMs <= 0) {
+      const saw = seen ? `: saw ${Deno.inspect(seen(), { depth: 6, strAbbreviateSize: SEEN_MAX })}` : "";
+      const why = lastError instanceof Error ? `: ${lastError.message}` : "";
+      const message = `Waited ${deadlineMs} ms in vain for ${what}, asked ${asked} times${saw}${why}`;
+      throw new Error(message, { cause: lastError });
+    }
+    await sleep(Math.min(POLL_MS, Math.max(0, deadlineMs - (performance.now() - startedMs))));
   }
 }
 
