@@ -46,11 +46,11 @@ const app = createApp({
     logger.error("broken request", { error: describeError(error), ...traceIds(traceparent) }),
   books,
   deployment,
-  watch: telemetry?.requests(
+  observers: telemetry === null ? [] : [telemetry.requests(
     config.store.kind === "redis" ? "redis" : "memory",
-    ({ route, status, timings, traceparent }) =>
-      logger.warn("request failed", { route, status, code: timings?.result, ...traceIds(traceparent) }),
-  ) ?? null,
+    ({ route, status, timings: [first], traceparent }) =>
+      logger.warn("request failed", { route, status, code: first?.result, ...traceIds(traceparent) }),
+  )],
 });
 const listener = await orExit(listen());
 // Only the embedded default has files. After listening: a platform may want a socket in a folder.

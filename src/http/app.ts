@@ -19,11 +19,11 @@ import type { Route } from "./ports/route.ts";
 import type { RouteDependencies } from "./routes/dependencies.ts";
 import { createFairPlay } from "./guard/fair_play.ts";
 import { internalError, unrouted } from "./routes/fallback.ts";
-import { ObservedConnection, type RequestObserver } from "./ports/observer.ts";
+import { type RequestObserver, RequestRecord } from "./ports/observer.ts";
 import { livez, readyz } from "./routes/health_routes.ts";
 import { placeOrder, readOrder, returnUnits } from "./routes/order_routes.ts";
 import { opsPage, opsStream } from "./routes/ops_routes.ts";
-import { LiveObserver } from "./routes/ops_watch.ts";
+import { LiveObserver } from "./routes/live_observer.ts";
 import { issuePurchaseToken } from "./routes/purchase_token_routes.ts";
 import { PurchaseTokens } from "./guard/purchase_tokens.ts";
 import { callerSpan } from "./guard/caller_span.ts";
@@ -46,8 +46,8 @@ export interface AppParts {
    * of the request; empty when nobody watches.
    */
   readonly reportError: (error: unknown, traceparent: string) => void;
-  /** Watches requests; null = nobody does. */
-  readonly watch?: RequestObserver | null;
+  /** Observers of requests; none when left out. */
+  readonly observers?: readonly RequestObserver[];
   /** The id of the deployment; null until it is known. Purchase tokens name it. */
   readonly deployment: () => string | null;
   /** Says how far the ledger is; null = this process has none to ask. */
@@ -78,7 +78,7 @@ const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
  * its limit for bodies 6.5 µs more, and a whole deduct takes 7 µs here. Each check is a line of its route.
  */
 export function createApp(parts: AppParts): App {
-  const { inventory, config, world, reportError, watch = null, books = null } = parts;
+  const { inventory, config, world, reportError, observers = [], books = null } = parts;
   const board = new Board({ inventory, books, shards: config.shards, world });
   const app = new Hono<{ Bindings: Connection }>({ getPath: rawPath });
   const bodies = new Bodies(world, bodyTimeoutMs);
@@ -126,9 +126,9 @@ export function createApp(parts: AppParts): App {
     return internalError();
   });
   const fetch: Route = (request, connection) => app.fetch(request, connection);
-  const watched = watch === null ? fetch : watching(watch, dependencies, fetch);
-  const shown = watching(new LiveObserver(board, watch, inventory, world), dependencies, fetch);
-  const chosen: Route = (request, connection) => (board.isWatched ? shown : watched)(request, connection);
+  const plain = observers.length === 0 ? fetch : observed(observers, dependencies, fetch);
+  const live = observed([...observers, new LiveObserver(board, inventory)], dependencies, fetch);
+  const chosen: Route = (request, connection) => (board.isWatched ? live : plain)(request, connection);
   const outer = config.corsOrigins === null ? chosen : withCors(config.corsOrigins, chosen);
   const routes = app.routes.map(({ method, path }) => ({ method, path }));
   return {
@@ -171,11 +171,24 @@ function on(name: string, route: Route): Handler<{ Bindings: Connection }> {
   };
 }
 
-function watching(watch: RequestObserver, dependencies: RouteDependencies, fetch: Route): Route {
+function observed(
+  observers: readonly RequestObserver[],
+  dependencies: RouteDependencies,
+  fetch: Route,
+): Route {
+  const { world } = dependencies;
   return async (request, connection) => {
-    const requestRecord = watch.begin(request, connection, callerSpan(request, dependencies));
-    const response = await fetch(request, new ObservedConnection(connection, requestRecord));
-    watch.end(requestRecord, response.status);
+    const record = new RequestRecord(
+      request,
+      connection,
+      callerSpan(request, dependencies),
+      world.elapsedMs(),
+    );
+    for (const observer of observers) observer.begin?.(record);
+    const response = await fetch(request, record);
+    record.endMs = world.elapsedMs();
+    record.status = response.status;
+    for (const observer of observers) observer.end(record);
     return response;
   };
 }

@@ -19,7 +19,8 @@ import type { Instrument } from "./instruments.ts";
 import type { Labels, Series } from "../runtime/histogram.ts";
 import type { Meter, Reading } from "./meter.ts";
 import type { LocalTrace, SpanData, SpanSink } from "./spans.ts";
-import type { Places, TraceContext } from "./trace_context.ts";
+import type { TraceContext } from "../runtime/trace_context.ts";
+import type { Places } from "./trace_context.ts";
 
 const kinds = {
   server: SpanKind.SERVER,

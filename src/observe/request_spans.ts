@@ -11,10 +11,17 @@
 import type { Command, Line } from "../domain/command.ts";
 import type { CommandTimings, StoreCall } from "../decide/command_timings.ts";
 import { baggageOf } from "./baggage.ts";
-import { firstFreeSpan, operationSpan, requestSpan, type TracedRequest } from "./traced_request.ts";
+import type { RequestRecord } from "../http/ports/observer.ts";
+import type { TraceContext } from "../runtime/trace_context.ts";
 import type { Attributes, LocalTrace, SpanData } from "./spans.ts";
 import { spanIdOf, traceIdOf } from "./trace_context.ts";
 
+/** Numbers of spans: of what is asked of the inventory, which goes into the log. */
+const operationSpan = 0;
+/** Of the request itself. */
+const requestSpan = 1;
+/** Of all others, from here on. */
+const firstFreeSpan = 2;
 /** A batch has up to 1000 items; more than these are no help to a reader. What failed comes first. */
 const itemsMax = 100;
 /** Of a basket's SKUs. */
@@ -24,18 +31,23 @@ const skusMax = 10;
 export type StoreSystem = "redis" | "memory";
 
 /** The spans of a request that was answered. `why` is why it is kept. */
-export function spansOf(requestRecord: TracedRequest, system: StoreSystem, why: string): LocalTrace {
-  const { place, request } = requestRecord;
-  const spans: SpanData[] = [serverSpan(requestRecord, why)];
+export function spansOf(
+  requestRecord: RequestRecord,
+  place: TraceContext,
+  system: StoreSystem,
+  why: string,
+): LocalTrace {
+  const { request, timings } = requestRecord;
+  const spans: SpanData[] = [serverSpan(requestRecord, place, why)];
   const ids = { next: firstFreeSpan, of: (n: number) => spanIdOf(place, n) };
-  const { timings, others } = requestRecord;
-  if (timings !== undefined && others === undefined && !isBatch(requestRecord)) {
-    const operation = commandSpan(timings, requestRecord, ids.of(operationSpan), spans[0]?.spanId ?? "");
-    spans.push(operation, cacheSpan(timings, ids.of(ids.next++), operation));
-    if (timings.call) {
-      spans.push(callSpan(timings.call, timings, system, ids.of(ids.next++), operation.spanId));
+  const [first] = timings;
+  if (first !== undefined && timings.length === 1 && !isBatch(requestRecord)) {
+    const operation = commandSpan(first, requestRecord, ids.of(operationSpan), spans[0]?.spanId ?? "");
+    spans.push(operation, cacheSpan(first, ids.of(ids.next++), operation));
+    if (first.call) {
+      spans.push(callSpan(first.call, first, system, ids.of(ids.next++), operation.spanId));
     }
-  } else if (timings !== undefined) {
+  } else if (first !== undefined) {
     spans.push(...batchSpans(requestRecord, system, ids));
   }
   return {
@@ -51,12 +63,12 @@ interface Ids {
   of(n: number): string;
 }
 
-function isBatch({ route }: TracedRequest): boolean {
+function isBatch({ route }: RequestRecord): boolean {
   return route.endsWith("/batch");
 }
 
-function serverSpan(requestRecord: TracedRequest, why: string): SpanData {
-  const { request, connection, place, route, status } = requestRecord;
+function serverSpan(requestRecord: RequestRecord, place: TraceContext, why: string): SpanData {
+  const { request, connection, route, status } = requestRecord;
   const [method = "", path] = route === "" ? [request.method] : route.split(" ");
   const url = new URL(request.url);
   return {
@@ -86,7 +98,7 @@ function serverSpan(requestRecord: TracedRequest, why: string): SpanData {
 
 function commandSpan(
   timings: CommandTimings,
-  { endMs }: TracedRequest,
+  { endMs }: RequestRecord,
   spanId: string,
   parentSpanId: string,
 ): SpanData {
@@ -206,34 +218,32 @@ function milliseconds(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
-function batchSpans(requestRecord: TracedRequest, system: StoreSystem, ids: Ids): SpanData[] {
-  const { timingsOfAll } = requestRecord;
+function batchSpans(requestRecord: RequestRecord, system: StoreSystem, ids: Ids): SpanData[] {
+  const { timings } = requestRecord;
   const batchId = ids.of(operationSpan);
-  const accepted = timingsOfAll.filter(({ result }) => result === "accepted" || result === "replayed").length;
-  const failed = timingsOfAll.filter((timings) => timings.failed);
-  const startMs = Math.min(...timingsOfAll.map(({ askedAtMs }) => askedAtMs));
+  const accepted = timings.filter(({ result }) => result === "accepted" || result === "replayed").length;
+  const failed = timings.filter(({ failed }) => failed);
+  const startMs = Math.min(...timings.map(({ askedAtMs }) => askedAtMs));
   const batch: SpanData = {
     name: "inventory.batch_deduct",
     kind: "internal",
     spanId: batchId,
     parentSpanId: ids.of(requestSpan),
     startMs,
-    endMs: Math.max(...timingsOfAll.map(({ settledAtMs }) => settledAtMs || requestRecord.endMs)),
+    endMs: Math.max(...timings.map(({ settledAtMs }) => settledAtMs || requestRecord.endMs)),
     attributes: {
-      "inventory.items": timingsOfAll.length,
+      "inventory.items": timings.length,
       "inventory.items.accepted": accepted,
       "inventory.items.failed": failed.length,
       "error.type": failed[0]?.result,
     },
-    error: failed.length > 0 ? `${failed.length} of ${timingsOfAll.length} items failed` : "",
+    error: failed.length > 0 ? `${failed.length} of ${timings.length} items failed` : "",
   };
   const calls = new Map(
-    timingsOfAll.flatMap((timings) => timings.call ? [[timings.call, timings] as const] : []),
+    timings.flatMap((one) => one.call ? [[one.call, one] as const] : []),
   );
-  const callSpans = [...calls].map(([call, timings]) =>
-    callSpan(call, timings, system, ids.of(ids.next++), batchId)
-  );
-  const shown = [...failed, ...timingsOfAll.filter((timings) => !timings.failed)].slice(0, itemsMax);
-  const items = shown.map((timings) => commandSpan(timings, requestRecord, ids.of(ids.next++), batchId));
+  const callSpans = [...calls].map(([call, one]) => callSpan(call, one, system, ids.of(ids.next++), batchId));
+  const shown = [...failed, ...timings.filter((one) => !one.failed)].slice(0, itemsMax);
+  const items = shown.map((one) => commandSpan(one, requestRecord, ids.of(ids.next++), batchId));
   return [batch, ...callSpans, ...items];
 }

@@ -5,14 +5,12 @@
  * @module
  */
 import type { TelemetryConfig } from "../runtime/settings/config.ts";
-import type { Connection } from "../http/ports/route.ts";
-import type { RequestObserver } from "../http/ports/observer.ts";
+import type { RequestObserver, RequestRecord } from "../http/ports/observer.ts";
 import type { CommandTimings } from "../decide/command_timings.ts";
 import type { World } from "../runtime/world.ts";
 import { instruments } from "./instruments.ts";
 import type { Labels, Series } from "../runtime/histogram.ts";
 import { Cells, Counts, figure, type Meter, overflowLabels } from "./meter.ts";
-import { TracedRequest } from "./traced_request.ts";
 import { spansOf, type StoreSystem } from "./request_spans.ts";
 import { keep, type SpanSink } from "./spans.ts";
 import type { Places } from "./trace_context.ts";
@@ -38,7 +36,7 @@ export interface RequestsParts {
   /** What decides. */
   readonly system: StoreSystem;
   /** Told of each request that got 5xx, or an item of which did; not of a probe. */
-  readonly onFailed: (requestRecord: TracedRequest) => void;
+  readonly onFailed: (requestRecord: RequestRecord) => void;
 }
 
 /** See {@link RequestObserver}. */
@@ -69,30 +67,26 @@ export class Requests implements RequestObserver {
     meter.observe(instruments.deducts, () => this.#deducts.readings());
   }
 
-  begin(request: Request, connection: Connection, traceparent: string): TracedRequest {
-    const { world, places } = this.#parts;
+  begin(requestRecord: RequestRecord): void {
     this.#active++;
-    return new TracedRequest(request, connection, places.place(traceparent), world.elapsedMs());
+    requestRecord.trace = this.#parts.places.place(requestRecord.callerTraceparent);
   }
 
-  end(requestRecord: TracedRequest, status: number): void {
-    const { world, spans, system, onFailed } = this.#parts;
+  end(requestRecord: RequestRecord): void {
+    const { spans, system, onFailed } = this.#parts;
     this.#active--;
-    requestRecord.endMs = world.elapsedMs();
-    requestRecord.status = status;
     this.#count(requestRecord);
     if (probes.has(requestRecord.route)) return;
     if (requestRecord.failed) onFailed(requestRecord);
     const why = this.#whyKept(requestRecord);
-    if (why !== "") keep(spans, () => spansOf(requestRecord, system, why));
+    const { trace } = requestRecord;
+    if (why !== "" && trace !== null) keep(spans, () => spansOf(requestRecord, trace, system, why));
   }
 
-  #count(requestRecord: TracedRequest): void {
-    const { request, route, status, timings, others, turnedAway, startMs, endMs } = requestRecord;
+  #count(requestRecord: RequestRecord): void {
+    const { request, route, status, timings, turnedAway, startMs, endMs } = requestRecord;
     this.#durations.get(route || unrouted(request.method), status).record((endMs - startMs) / 1000);
-    if (timings !== undefined) this.#countSale(timings, endMs);
-    if (others !== undefined) { for (const other of others) this.#countSale(other, endMs); }
-    if (turnedAway === undefined) return;
+    for (const one of timings) this.#countSale(one, endMs);
     this.#sales += turnedAway.length;
     for (const code of turnedAway) this.#deducts.add(code, "api");
   }
@@ -109,8 +103,8 @@ export class Requests implements RequestObserver {
   }
 
   /** Why a request is kept: in one word; empty when it is not. */
-  #whyKept(requestRecord: TracedRequest): string {
-    if (requestRecord.place.sampled) return "sampled";
+  #whyKept(requestRecord: RequestRecord): string {
+    if (requestRecord.trace?.sampled) return "sampled";
     if (requestRecord.failed) return "failed";
     return requestRecord.endMs - requestRecord.startMs > this.#parts.config.traceSlowMs ? "slow" : "";
   }

@@ -8,7 +8,8 @@ import type { LogEntry } from "../domain/event.ts";
 import type { Booked } from "../worker/apply.ts";
 import type { ShardsParts } from "./shards.ts";
 import { type Attributes, keep, type SpanData, type SpanRef } from "./spans.ts";
-import { isSampled, spanIdOf, spanRefOf, type TraceContext, traceIdOf } from "./trace_context.ts";
+import type { TraceContext } from "../runtime/trace_context.ts";
+import { isSampled, spanIdOf, spanRefOf, traceIdOf } from "./trace_context.ts";
 
 /** Links to traces that are kept: of 16,384 orders in a batch at 1 %, more are rare. */
 const keptMax = 256;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { TelemetryConfig } from "../runtime/settings/config.ts";
-import type { RequestObserver } from "../http/ports/observer.ts";
+import type { RequestObserver, RequestRecord } from "../http/ports/observer.ts";
 import type { StoreCall } from "../decide/command_timings.ts";
 import type { WorkerObserver } from "../worker/observer.ts";
 import type { World } from "../runtime/world.ts";
@@ -13,7 +13,6 @@ import { instruments } from "./instruments.ts";
 import type { LogLine, LogSink } from "../runtime/logger.ts";
 import { figure } from "./meter.ts";
 import { watchProcess } from "./process_metrics.ts";
-import type { TracedRequest } from "./traced_request.ts";
 import type { StoreSystem } from "./request_spans.ts";
 import { Requests } from "./requests.ts";
 import { Shards } from "./shards.ts";
@@ -44,7 +43,7 @@ export interface InventoryFigures {
 /** What a process tells about itself. */
 export interface Telemetry {
   /** Watches requests to a store of this kind; `onFailed` is told of each that got 5xx, or an item of which did. */
-  requests(system: StoreSystem, onFailed: (requestRecord: TracedRequest) => void): RequestObserver;
+  requests(system: StoreSystem, onFailed: (requestRecord: RequestRecord) => void): RequestObserver;
   /** Told of every call of a batcher. */
   readonly onStoreCall: (call: StoreCall) => void;
   /** Told of every operation of a client of Redis or PostgreSQL. */

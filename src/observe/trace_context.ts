@@ -6,21 +6,10 @@
  */
 import type { TelemetryConfig } from "../runtime/settings/config.ts";
 import type { World } from "../runtime/world.ts";
+import type { TraceContext } from "../runtime/trace_context.ts";
 import type { SpanRef } from "./spans.ts";
 
 const words = 2 ** 32;
-
-/** A place in a trace. Spans that happen here have ids of one row, so that only the first is made. */
-export interface TraceContext {
-  /** W3C `traceparent` of the first span: goes into the log. */
-  readonly traceparent: string;
-  /** The caller's span; empty when the trace begins here. */
-  readonly parentSpanId: string;
-  /** Whether it is kept whatever happens. */
-  readonly sampled: boolean;
-  /** Its id's last 8 digits as a number: those of the others follow. */
-  readonly idLow: number;
-}
 
 /** Finds places in traces. */
 export interface Places {

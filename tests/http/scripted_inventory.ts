@@ -10,6 +10,7 @@ import type { OrderOutcome, Outcome } from "../../src/domain/outcome.ts";
 import type { Inventory, Readiness } from "../../src/decide/service.ts";
 import { realWorld } from "../../src/runtime/world.ts";
 import { type App, createApp } from "../../src/http/app.ts";
+import type { RequestObserver } from "../../src/http/ports/observer.ts";
 import type { Connection } from "../../src/http/ports/route.ts";
 import type { FieldError } from "../../src/http/schemas/schema.ts";
 import type { Checked } from "../../src/http/write/response.ts";
@@ -88,6 +89,7 @@ export function routesUnderTest(
   env: Record<string, string> = {},
   connection: Connection = {},
   deployment: () => string | null = () => "here",
+  observers: readonly RequestObserver[] = [],
 ): RoutesUnderTest {
   const inventory = new ScriptedInventory();
   const reported: unknown[] = [];
@@ -96,6 +98,7 @@ export function routesUnderTest(
     config: loadConfig(env),
     world: { ...realWorld, now: () => testNowMs },
     deployment,
+    observers,
     reportError: (error) => reported.push(error),
   });
   const send = async (path: string, init?: RequestInit) => {

@@ -68,7 +68,7 @@ export async function startObservedApp(env: Record<string, string>): Promise<Wat
     world,
     reportError: (error) => failures.push(String(error)),
     deployment: () => null,
-    watch: telemetry.requests("memory", () => {}),
+    observers: [telemetry.requests("memory", () => {})],
   });
   const post = async (path: string, body: unknown, headers: Record<string, string> = {}) =>
     await app.fetch(

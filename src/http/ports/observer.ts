@@ -1,5 +1,5 @@
 /**
- * The port to whoever watches requests, and what is noted of one on its way.
+ * The port to observers of requests, and the record that they share: one a request, made only while there is one.
  *
  * @module
  */
@@ -7,63 +7,77 @@ import type { Command } from "../../domain/command.ts";
 import type { Outcome } from "../../domain/outcome.ts";
 import { CommandTimings } from "../../decide/command_timings.ts";
 import type { Inventory } from "../../decide/service.ts";
+import type { TraceContext } from "../../runtime/trace_context.ts";
 import type { Connection } from "./route.ts";
 import type { Answer } from "../write/response.ts";
 
-/** One request on its way. */
-export interface RequestRecord {
-  /** W3C `traceparent` of what this process does for the request: goes into the log beside the fact. */
-  readonly traceparent: string;
+/** One request: references and clock readings. The routes get it as their connection. */
+export class RequestRecord implements Connection {
+  /** Its position in a trace; null when no observer traces. */
+  trace: TraceContext | null = null;
   /** `<method> <path as the router has it>`; empty until a route was found. */
-  route: string;
-  /** Notes a command that goes to the inventory. */
-  note(timings: CommandTimings): void;
-  /** Notes a sale that was turned away before the inventory was asked, by the code of the refusal. */
-  turnAway(code: string): void;
-}
+  route = "";
+  /** Every command that it led to; only a batch has several. */
+  readonly timings: CommandTimings[] = [];
+  /** Codes of sales that were refused before the inventory was asked. */
+  readonly turnedAway: string[] = [];
+  /** When its answer was about to be sent, monotonic, ms; 0 = not yet. */
+  endMs = 0;
+  /** HTTP status of the answer; 0 = none yet. */
+  status = 0;
 
-/** Watches requests. It must be quick and must not throw: buyers wait for it. */
-export interface RequestObserver {
   /**
    * A request came.
    *
-   * @param traceparent of the caller's span; empty without one
+   * @param callerTraceparent of the caller's span; empty without one
+   * @param startMs when it came, monotonic, ms
    */
-  begin(request: Request, connection: Connection, traceparent: string): RequestRecord;
-  /** Its answer is about to be sent. */
-  end(requestRecord: RequestRecord, status: number): void;
-}
+  constructor(
+    readonly request: Request,
+    readonly connection: Connection,
+    readonly callerTraceparent: string,
+    readonly startMs: number,
+  ) {}
 
-/** The connection of a request that is watched. */
-export class ObservedConnection implements Connection {
-  /** Adds `request record` to what the server knows. */
-  constructor(readonly connection: Connection, readonly requestRecord: RequestRecord) {}
+  /** W3C `traceparent` of what this process does for the request: goes into the log with the fact. */
+  get traceparent(): string {
+    return this.trace?.traceparent ?? this.callerTraceparent;
+  }
 
-  /** As the server has it: it is looked up only when somebody asks. */
+  /** As the server has it: looked up only when it is read. */
   get remoteAddr(): Connection["remoteAddr"] {
     return this.connection.remoteAddr;
   }
+
+  /** Itself. */
+  get requestRecord(): RequestRecord {
+    return this;
+  }
+
+  /** Whether it, or an item of it, got 500 or above. */
+  get failed(): boolean {
+    return this.status >= 500 || this.timings.some(({ failed }) => failed);
+  }
 }
 
-/** Asks the inventory; how the command goes is noted when somebody watches. */
-export function ask(
+/** Observes requests. Implementations must be quick and must not throw: buyers wait for them. */
+export interface RequestObserver {
+  /** A request came. */
+  begin?(record: RequestRecord): void;
+  /** Its answer is about to be sent; the record is complete. */
+  end(record: RequestRecord): void;
+}
+
+/** Asks the inventory; how the command goes is recorded while there is an observer. */
+export async function ask(
   inventory: Inventory,
   command: Command,
   requestRecord: RequestRecord | undefined,
 ): Promise<Outcome> {
-  return requestRecord === undefined
-    ? inventory.submit(command)
-    : askWatched(inventory, new CommandTimings(command), requestRecord);
-}
-
-async function askWatched(
-  inventory: Inventory,
-  timings: CommandTimings,
-  requestRecord: RequestRecord,
-): Promise<Outcome> {
-  requestRecord.note(timings);
-  timings.outcome = await inventory.submit(timings.command, timings);
-  return timings.outcome;
+  if (requestRecord === undefined) return await inventory.submit(command);
+  const timings = new CommandTimings(command);
+  requestRecord.timings.push(timings);
+  return timings.outcome = await inventory.submit(command, timings);
 }
 
 /** What a client is told, in one word. */

@@ -13,7 +13,7 @@ export interface Connection {
     readonly hostname?: string;
   } | undefined;
   /** What is noted of the request; left out when nobody watches. */
-  readonly requestRecord?: RequestRecord;
+  readonly requestRecord?: RequestRecord | undefined;
 }
 
 /** Answers one request. Only `app.ts` knows the framework that calls it. */

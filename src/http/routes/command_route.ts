@@ -54,6 +54,6 @@ export function refusedFollowUp(
   if (fairPlay === null) return null;
   const turn = fairPlay.judgeFollowUp(orderId, clientAddress(headers, connection, trustedProxies));
   if (turn.kind !== "refused") return null;
-  connection.requestRecord?.turnAway(String(turn.answer.body.code));
+  connection.requestRecord?.turnedAway.push(String(turn.answer.body.code));
   return turn.answer;
 }

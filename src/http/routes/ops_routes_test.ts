@@ -1,16 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { Command } from "../../domain/command.ts";
-import { CommandTimings } from "../../decide/command_timings.ts";
-import { Board } from "../../live/board.ts";
-import { realWorld } from "../../runtime/world.ts";
-import type { RequestObserver } from "../ports/observer.ts";
-import { LiveObserver } from "./ops_watch.ts";
-import {
-  acceptedOutcome,
-  jsonPost,
-  routesUnderTest,
-  ScriptedInventory,
-} from "../../../tests/http/scripted_inventory.ts";
+import type { RequestObserver, RequestRecord } from "../ports/observer.ts";
+import { acceptedOutcome, jsonPost, routesUnderTest } from "../../../tests/http/scripted_inventory.ts";
 
 const order = { sku: "S", user_id: "u", order_id: "o", amount: 1 };
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -47,27 +38,33 @@ Deno.test("while somebody looks, the log still gets the trace of the caller", as
   deepEqual(traces, [traceparent, traceparent]);
 });
 
-Deno.test("whoever watches anyway is told everything, under its own name", () => {
-  const told: unknown[] = [];
-  const next: RequestObserver = {
-    begin: () => ({
-      traceparent: "own",
-      set route(route: string) {
-        told.push(route);
-      },
-      note: ({ command }) => told.push(command.kind),
-      turnAway: (code) => told.push(code),
-    }),
-    end: (_journey, status) => told.push(status),
+Deno.test("all observers get one record, also while the live page is open, and the log gets their trace", async () => {
+  const records: RequestRecord[] = [];
+  const begun: RequestRecord[] = [];
+  const ended: unknown[] = [];
+  const tracer: RequestObserver = {
+    begin: (record) => {
+      begun.push(record);
+      record.trace = { traceparent: "own", parentSpanId: "", sampled: true, idLow: 0 };
+    },
+    end: ({ route, status, timings, turnedAway }) => {
+      ended.push([route, status, timings.map(({ command }) => command.kind), [...turnedAway]]);
+    },
   };
-  const inventory = new ScriptedInventory();
-  const board = new Board({ inventory, books: null, shards: 1, world: realWorld });
-  const watch = new LiveObserver(board, next, inventory, realWorld);
-  const requestRecord = watch.begin(new Request("http://127.0.0.1/"), {}, traceparent);
-  requestRecord.route = "GET /x";
-  requestRecord.note(new CommandTimings({ kind: "stock", sku: "S" }));
-  requestRecord.turnAway("blocked");
-  watch.end(requestRecord, 403);
-  equal(requestRecord.traceparent, "own");
-  deepEqual(told, ["GET /x", "stock", "blocked", 403]);
+  const { send, app, inventory } = routesUnderTest({ BLOCKED: "user:bot" }, {}, () => "here", [
+    tracer,
+    { end: (record) => records.push(record) },
+  ]);
+  inventory.decide = () => acceptedOutcome;
+  const stream = await send("/ops/stream");
+  await send("/api/v1/inventory/deduct", jsonPost(order, { traceparent }));
+  await send("/api/v1/inventory/deduct", jsonPost({ ...order, user_id: "bot" }));
+  app.stop();
+  await stream.text();
+  const route = "POST /api/v1/inventory/deduct";
+  deepEqual(ended.slice(1), [[route, 200, ["deduct"], []], [route, 403, [], ["blocked"]]]);
+  deepEqual(records, begun);
+  const [sold] = inventory.commands;
+  equal(sold?.kind === "deduct" && sold.traceparent, "own");
+  equal(records[1]?.callerTraceparent.slice(0, 35), traceparent.slice(0, 35));
 });

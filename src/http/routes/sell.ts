@@ -62,13 +62,13 @@ export async function sell(
   const { requestRecord } = attempt;
   const turn = fairPlay === null ? null : fairPlay.judge(userId, attempt.address);
   if (turn?.kind === "refused") {
-    requestRecord?.turnAway(String(turn.answer.body.code));
+    requestRecord?.turnedAway.push(String(turn.answer.body.code));
     return turn.answer;
   }
   const token = purchaseTokens === null ? "none" : purchaseTokens.judge(attempt.purchaseToken, wanted);
   const sale = toSale(wanted, attempt, token === "valid");
   const timings = requestRecord && new CommandTimings(sale);
-  if (timings) requestRecord.note(timings);
+  if (timings) requestRecord.timings.push(timings);
   // Until the deployment is known nothing is sold in any case; the store alone might learn it a moment later.
   const outcome: Outcome = token === "undecided"
     ? { kind: "unarmed", reason: deploymentUnknown }
