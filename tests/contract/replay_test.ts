@@ -6,12 +6,14 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Command } from "../../src/domain/command.ts";
 import type { StockStore } from "../../src/decide/store.ts";
-import type { Ledger } from "../../src/ledger/ledger.ts";
+import type { Deployment, Ledger, ShardLedger } from "../../src/ledger/ledger.ts";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
 import { openLedger } from "../../src/ledger/postgres/ledger.ts";
+import { openSqliteLedger } from "../../src/ledger/sqlite/ledger.ts";
 import { say } from "../../src/runtime/lifecycle.ts";
 import { rebuild } from "../../src/worker/rebuild.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
+import { withConnection } from "../../tools/servers/database.ts";
 import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
 import { anyBatches, runSeed } from "./commands.ts";
 import { timeless } from "./oracle.ts";
@@ -19,10 +21,13 @@ import { armEmpty, decide, readAll, type StoreUnderTest } from "./store_suite.ts
 import { makeMemoryStore, makeRedisStore } from "./stores.ts";
 import { shrunkCaseFirst } from "../random.ts";
 
-async function ledgerAt(url: string) {
-  const namespace = freshNamespace();
-  const database = openPostgres({ url, namespace, applicationName: "test", world });
-  const ledger = await openLedger(database, world);
+interface LedgerUnderTest extends AsyncDisposable {
+  readonly ledger: Ledger;
+  readonly shard: ShardLedger;
+  readonly deployment: Deployment;
+}
+
+async function prepared(ledger: Ledger, remove: () => Promise<unknown>): Promise<LedgerUnderTest> {
   const deployment = await ledger.prepare(1);
   const shard = await ledger.lease(0) ?? assert.fail("the lease is taken");
   return {
@@ -30,11 +35,35 @@ async function ledgerAt(url: string) {
     shard,
     deployment,
     async [Symbol.asyncDispose]() {
-      await database.script(`drop schema ${namespace} cascade`);
       await ledger.close();
+      await remove();
     },
   };
 }
+
+/** Ledgers that a store is filled from. */
+const ledgers: Readonly<Record<string, () => Promise<() => Promise<LedgerUnderTest>>>> = {
+  async PostgreSQL() {
+    const url = await sharedPostgres().freshDatabase();
+    return async () => {
+      const namespace = freshNamespace();
+      const database = openPostgres({ url, namespace, applicationName: "test", world });
+      return await prepared(
+        await openLedger(database, world),
+        () => withConnection(url, (sql) => sql.unsafe(`drop schema ${namespace} cascade`)),
+      );
+    };
+  },
+  SQLite() {
+    return Promise.resolve(async () => {
+      const folder = await Deno.makeTempDir({ prefix: "holdfast-ledger-" });
+      return await prepared(
+        await openSqliteLedger({ folder, namespace: "inventory", world }),
+        () => Deno.remove(folder, { recursive: true }),
+      );
+    });
+  },
+};
 
 function bySku<T extends { sku: string }>(rows: readonly T[]): T[] {
   return [...rows].sort((a, b) => (a.sku < b.sku ? -1 : 1));
@@ -70,20 +99,24 @@ const filled: Readonly<Record<string, () => Promise<StoreUnderTest>>> = {
 };
 
 for (const [name, makeFilled] of Object.entries(filled)) {
-  Deno.test(`a ${name} filled from the ledger goes on as the one whose log the ledger has`, () =>
-    goesOn(makeFilled));
+  for (const [ledger, make] of Object.entries(ledgers)) {
+    Deno.test(`a ${name} filled from the ledger in ${ledger} goes on as the one whose log the ledger has`, async () =>
+      goesOn(makeFilled, await make()));
+  }
 }
 
-async function goesOn(makeFilled: () => Promise<StoreUnderTest>): Promise<void> {
+async function goesOn(
+  makeFilled: () => Promise<StoreUnderTest>,
+  openPrepared: () => Promise<LedgerUnderTest>,
+): Promise<void> {
   const seed = runSeed();
   say(`seed ${seed}`);
-  const url = await sharedPostgres().freshDatabase();
   let lines = 0;
   await fc.assert(
     fc.asyncProperty(anyBatches, anyBatches, async (before, after) => {
       await using first = await makeMemoryStore(limits);
       await using second = await makeFilled();
-      await using books = await ledgerAt(url);
+      await using books = await openPrepared();
       await armEmpty(first.control);
       for (const batch of before) await decide(first.store, ...batch);
 

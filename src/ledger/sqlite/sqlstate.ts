@@ -28,6 +28,7 @@ const byPrimary: Readonly<Record<number, string>> = {
   13: "53100", // disk full
   14: "58P01", // cannot open
   18: "54000", // a text is too long
+  20: "22P02", // a value of another type than its column's
   19: "23000", // a constraint
   26: "XX001", // no database
 };
