@@ -171,8 +171,10 @@ export class Relay {
     const isShort = tail.seq < after.seq && tail.epoch <= after.epoch;
     const filled = isShort ? await fillTopic(this.#parts, tail, after, () => this.#pagesRead++) : tail;
     const relayed = comparePositions(filled, after) > 0 ? filled : after;
-    const offset = Math.min(Math.max(bounds.first, committed ?? bounds.first), bounds.end);
-    const unread = { page: [], next: 0, offset, end: bounds.end, gapAt: undefined, asFound: false };
+    // What filling appended is to be read: else it would look lost, and be relayed again.
+    const { end } = isShort ? await topic.bounds(shard) : bounds;
+    const offset = Math.min(Math.max(bounds.first, committed ?? bounds.first), end);
+    const unread = { page: [], next: 0, offset, end, gapAt: undefined, asFound: false };
     return { position: after, relayed, ...unread, tail, starts: undefined };
   }
 

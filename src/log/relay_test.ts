@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import { comparePositions, type LogEntry, type Position } from "../domain/event.ts";
+import type { EventLog } from "./event_log.ts";
+import { decodeMessage, jumpFrom, type TopicMessage } from "./message.ts";
+import { Relay, type RelayParts } from "./relay.ts";
+import { type Topic, TopicAway, type TopicRecord } from "./topic.ts";
+
+const origin = { shard: 0, deployment: "d" };
+const start: Position = { epoch: 0, seq: 0 };
+const { signal } = new AbortController();
+const options = { entriesMax: 64, waitMs: 0, signal };
+
+/** An entry of one event. */
+function entry(epoch: number, seq: number): LogEntry {
+  const none = { actor: "", traceparent: "", reason: "", reference: "", data: {}, atMs: 5, userId: "u" };
+  const lines = [{ sku: "S", delta: -1, reservedDelta: 0, available: 9, reserved: 0 }];
+  return { position: { epoch, seq }, events: [{ seq, kind: "deduct", id: `o-${seq}`, lines, ...none }] };
+}
+
+/** What the store wrote: entries after a position, as a stream has them. */
+class ArrayStream implements EventLog {
+  entries: LogEntry[] = [];
+
+  read(_shard: number, after: Position, { entriesMax }: { entriesMax: number }): Promise<LogEntry[]> {
+    const later = this.entries.filter(({ position }) => comparePositions(position, after) > 0);
+    return Promise.resolve(later.slice(0, entriesMax));
+  }
+
+  tail(): Promise<Position> {
+    return Promise.resolve(this.entries.at(-1)?.position ?? start);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** A partition in memory, which can lose what it acknowledged, or be away. */
+class ArrayTopic implements Topic {
+  readonly records: TopicRecord[] = [];
+  readonly commits: string[] = [];
+  isAway = false;
+  /** Messages with these keys are acknowledged and lost, each once. */
+  readonly toLose = new Set<string>();
+
+  prepare() {
+    const sizes = { partitions: 1, used: 1, replicationFactor: 1, minInsyncReplicas: 1 };
+    return this.#here({
+      ...{ topic: "t", clusterId: "c", ...sizes },
+      ...{ retentionMs: -1, maxMessageBytes: 1_000_000, created: false },
+    });
+  }
+
+  bounds() {
+    return this.#here({ first: this.records[0]?.offset ?? 0, end: this.records.length });
+  }
+
+  append(_shard: number, messages: readonly TopicMessage[]): Promise<void> {
+    const kept = this.isAway ? [] : messages.filter(({ key }) => !this.toLose.delete(key));
+    for (const message of kept) this.records.push({ ...message, offset: this.records.length });
+    return this.#here(undefined);
+  }
+
+  read(_shard: number, offset: number) {
+    const records = this.records.slice(offset, offset + 3); // small pages
+    return this.#here({ records, next: offset + records.length, end: this.records.length });
+  }
+
+  committed(): Promise<number | undefined> {
+    return this.#here(undefined);
+  }
+
+  commit(_shard: number, offset: number, note: string): Promise<void> {
+    this.commits.push(`${offset} ${note}`);
+    return this.#here(undefined);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #here<T>(value: T): Promise<T> {
+    return this.isAway ? Promise.reject(new TopicAway("away")) : Promise.resolve(value);
+  }
+}
+
+function setup(...entries: LogEntry[]) {
+  const [stream, topic] = [new ArrayStream(), new ArrayTopic()];
+  stream.entries = entries;
+  const told: string[] = [];
+  const clock = { ms: 0 };
+  const parts: RelayParts = {
+    ...{ stream, topic, origin, now: () => 7, elapsedMs: () => clock.ms },
+    onJump: (from, to) => told.push(`jump ${from}-${to}`),
+    onCreated: () => told.push("created"),
+    onGap: ({ seq }) => told.push(`gap ${seq}`),
+    onUnreadable: (offset) => told.push(`unreadable ${offset}`),
+  };
+  return { stream, topic, told, clock, parts, relay: new Relay(parts) };
+}
+
+/** Steps until nothing comes any more. Returns the numbers. */
+async function readAll(relay: Relay, after: Position = start): Promise<number[]> {
+  const numbers: number[] = [];
+  for (let last: Position | undefined = after; last;) {
+    const entries: LogEntry[] = await relay.step(last, options);
+    numbers.push(...entries.flatMap(({ events }) => events.map(({ seq }) => seq)));
+    last = entries.at(-1)?.position;
+  }
+  return numbers;
+}
+
+const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
+const logOf = (epoch: number, last: number) => upTo(last).map((seq) => entry(epoch, seq));
+
+Deno.test("relay: what the stream has is in the topic, in order and once, before it is handed on", async () => {
+  const { relay, topic, told } = setup(...logOf(1, 10));
+  assert.deepEqual(await readAll(relay), upTo(10));
+  assert.deepEqual(topic.records.map(({ key }) => key), upTo(10).map((seq) => `1-${seq}`));
+  assert.deepEqual(relay.progress, {
+    position: { epoch: 1, seq: 10 },
+    relayed: { epoch: 1, seq: 10 },
+    unread: 0,
+  });
+  assert.deepEqual([await relay.tail(), told], [{ epoch: 1, seq: 10 }, []]);
+});
+
+Deno.test("relay: a message that the topic acknowledged and lost is relayed again, in the middle and at the end", async () => {
+  const { relay, topic, told } = setup(...logOf(1, 8));
+  topic.toLose.add("1-4").add("1-8");
+  assert.deepEqual(await readAll(relay), upTo(8));
+  assert.equal(topic.toLose.size, 0);
+  assert.equal(told[0], "gap 3");
+});
+
+Deno.test("relay: what another relay appended too is handed on once, and what is not ours is passed over", async () => {
+  const { relay, topic, parts, told } = setup(...logOf(1, 5));
+  await readAll(new Relay(parts));
+  const [first = assert.fail()] = topic.records;
+  const foreign = { ...first, headers: { ...first.headers, deployment: "e" } };
+  await topic.append(0, [...topic.records, foreign]);
+  assert.deepEqual(await readAll(relay), upTo(5));
+  assert.deepEqual(told, ["unreadable 10"]);
+});
+
+Deno.test("relay: a topic that ends before the ledger gets what the stream still has, and a jump for the rest", async () => {
+  const { relay, topic, told } = setup(...logOf(1, 9).slice(4)); // 1 to 4 were trimmed
+  assert.deepEqual(await readAll(relay, { epoch: 1, seq: 7 }), [8, 9]);
+  assert.deepEqual(told, ["jump 0-4"]);
+  const [jump, ...others] = topic.records.map((record) => decodeMessage(record, origin));
+  assert.deepEqual([jump && jumpFrom(jump), jump?.position], [0, { epoch: 1, seq: 4 }]);
+  assert.deepEqual(others.map(({ position }) => position.seq), [5, 6, 7, 8, 9]);
+});
+
+Deno.test("relay: a hole that neither stream nor topic can fill is handed on, so that the ledger sees it", async () => {
+  const { relay } = setup(entry(1, 1), entry(1, 2), entry(1, 5));
+  assert.deepEqual(await readAll(relay), [1, 2, 5]);
+});
+
+Deno.test("relay: what an epoch that is over appends late is not handed on", async () => {
+  const { relay, stream, topic } = setup(...logOf(1, 3));
+  assert.deepEqual(await readAll(relay), [1, 2, 3]);
+  stream.entries.push(entry(2, 4));
+  const late = setup(entry(1, 4)).parts;
+  await new Relay({ ...late, topic }).step({ epoch: 1, seq: 3 }, options); // another worker, with the old server
+  assert.ok(topic.records.some(({ key }) => key === "1-4"));
+  const behind = await new Relay({ ...setup().parts, stream, topic }).step({ epoch: 2, seq: 4 }, options);
+  assert.deepEqual(behind, [], "it comes before what the ledger has, in the order of epochs");
+});
+
+Deno.test("relay: while the topic is away nothing is handed on, and it starts over when it is back", async () => {
+  const { relay, stream, topic } = setup(...logOf(1, 2));
+  assert.deepEqual(await readAll(relay), [1, 2]);
+  topic.isAway = true;
+  stream.entries.push(entry(1, 3));
+  const after = { epoch: 1, seq: 2 };
+  await assert.rejects(relay.step(after, options), TopicAway);
+  assert.equal(relay.progress, undefined);
+  topic.isAway = false;
+  assert.deepEqual(await readAll(relay, after), [3]);
+});
+
+Deno.test("relay: a topic that loses everything it acknowledges is given up", async () => {
+  const { relay, topic } = setup(entry(1, 1));
+  const append = topic.append.bind(topic);
+  topic.append = (shard) => append(shard, []);
+  await assert.rejects(relay.step(start, options), /the topic loses what it acknowledges/);
+});
+
+Deno.test("relay: where the ledger is, is noted once a second, and only of what was handed on", async () => {
+  const { relay, stream, topic, clock } = setup(entry(1, 1));
+  await readAll(relay);
+  relay.booked({ epoch: 1, seq: 9 });
+  relay.booked({ epoch: 1, seq: 1 });
+  stream.entries.push(entry(1, 2));
+  await readAll(relay, { epoch: 1, seq: 1 });
+  clock.ms = 999;
+  relay.booked({ epoch: 1, seq: 2 });
+  clock.ms = 1000;
+  relay.booked({ epoch: 1, seq: 2 });
+  assert.deepEqual(topic.commits, ["1 1-1", "2 1-2"]);
+});
