@@ -1,5 +1,5 @@
 /**
- * What Kafka adds between Redis and the ledger: the same log, read straight from the stream and by way of a topic.
+ * What Kafka adds between Redis and the ledger: the same log, read from the stream, and through a topic.
  * Everything is on one machine, so the broker's own work is in it.
  *
  *     deno task bench bench/relay_cost.ts                 64,000 orders in batches of 64, and of 4

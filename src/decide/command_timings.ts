@@ -1,6 +1,5 @@
 /**
- * How a command went, noted on its way by whoever handles it: for those who want to know when it waited, where, and
- * for how long. Nobody does, nothing is noted.
+ * Timings of one command: when it was queued, sent and answered. Not allocated unless an observer is attached.
  *
  * Only references and clock readings that were taken anyway are kept, so that noting costs an order no more than the
  * object itself. All times are {@link World.elapsedMs}.

@@ -12,9 +12,9 @@ import type { StockStore } from "./store.ts";
 export interface Readiness {
   /** True when nothing is missing; a promise that is off does not make it false. */
   readonly ready: boolean;
-  /** What is not ready, in words, e.g. `shard 0: unarmed`. Empty when ready. */
+  /** Everything that is not ready, e.g. `shard 0: unarmed`. Empty when ready. */
   readonly missing: readonly string[];
-  /** Promises that this deployment does not keep, in words. */
+  /** Guarantees that this deployment does not keep, as text. */
   readonly guaranteesOff: readonly string[];
   /** When the store was asked, milliseconds since 1970. */
   readonly checkedAtMs: number;

@@ -58,7 +58,7 @@ export interface ServiceOptions extends BatcherOptions {
   readonly shards: number;
   /** Commands and look-ups on their way in this process; beyond it `overloaded`, at once. */
   readonly queueMax: number;
-  /** Promises that this deployment does not keep, in words; repeated in every {@link Readiness}. */
+  /** Guarantees that this deployment does not keep, as text; repeated in every {@link Readiness}. */
   readonly guaranteesOff: () => readonly string[];
   /** Null when this process has no ledger to look into. */
   readonly archive: OrderArchive | null;

@@ -163,7 +163,7 @@ export interface ShardControl {
 
 /** What a worker notes beside a shard. */
 export type ShardStatus =
-  /** Promises that its servers do not keep, in words. */
+  /** Guarantees that its servers do not keep, as text. */
   | { readonly kind: "promises_off"; readonly off: readonly string[] }
   /** The worker verifies it from now on. */
   | { readonly kind: "verifying" }

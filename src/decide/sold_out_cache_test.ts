@@ -86,7 +86,7 @@ Deno.test("sold-out cache: a restock through this process shows at once", () => 
   assert.equal(cache.check(sale("S")), undefined);
 });
 
-Deno.test("sold-out cache: a sale that leaves units clears the SKU, whoever restocked it", () => {
+Deno.test("sold-out cache: a sale that leaves units clears the SKU, also when another process restocked it", () => {
   const { world, cache } = setup();
   cache.learn(sale("S"), insufficient("S"), world.elapsedMs());
   cache.learn(sale("S"), { ...taken, newStock: [5], replayed: true }, world.elapsedMs());

@@ -50,8 +50,8 @@ export interface StockStore {
    */
   decide(shard: number, batch: readonly Timed[]): Promise<BatchResult>;
   /**
-   * Promises that the shard's servers do not keep, in words, as the shard's worker noted them last; empty when it has
-   * noted nothing. One more when the caller's limits are not those by which the shard decides.
+   * Guarantees that the shard's servers do not keep, as text, as last published by the shard's worker; empty when it
+   * has published nothing. One more when the caller's limits are not those by which the shard decides.
    *
    * @throws {StoreError}
    */

@@ -42,7 +42,7 @@ export type Durability =
   /** Sell nothing. */
   | "strict";
 
-/** Which promises are off or in doubt, in words; empty when all are kept. */
+/** Guarantees that are off or unknown, as text; empty when all are kept. */
 export function guaranteesOff(checkResults: readonly CheckResult[]): string[] {
   return checkResults.filter(({ verdict }) => verdict === "off" || verdict === "unknown")
     .map(({ check, verdict, found, promise }) =>
@@ -50,7 +50,7 @@ export function guaranteesOff(checkResults: readonly CheckResult[]): string[] {
     );
 }
 
-/** Why nothing may be sold on these servers, in words; empty when it may. */
+/** Reasons for which these servers must not sell, as text; empty when they may. */
 export function refusalsOf(checkResults: readonly CheckResult[], durability: Durability): string[] {
   const bad = checkResults.filter(({ verdict }) => verdict === "bad")
     .map(({ check, found }) => `Cannot use this server as ${check} ${found}`);

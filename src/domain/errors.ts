@@ -51,7 +51,7 @@ export class LeaseLost extends Error {
   /**
    * Makes one.
    *
-   * @param why what ended it, in words
+   * @param why the cause, as text
    */
   constructor(why: string, options?: ErrorOptions) {
     super(`Cannot go on with the books of a shard as the lease is lost: ${why}`, options);

@@ -10,7 +10,7 @@ export interface Peers {
   readonly workers: number;
   /** How many of them come before this one: the elder ones, or all when this one is not counted. */
   readonly index: number;
-  /** Shards that have a lease, whoever has it. */
+  /** Shards that have a lease, of this worker or another. */
   readonly leased: readonly number[];
 }
 

@@ -15,7 +15,7 @@ export const boardBounds = {
   streamsMax: 32,
   /** From one snapshot to the next. */
   everyMs: 1000,
-  /** Snapshots that wait for a reader; whoever is further behind is let go. */
+  /** Snapshots that wait for a reader; a reader further behind is disconnected. */
   waitingMax: 10,
   /**
    * How long a stream lasts; the page then opens another. A socket that nobody reads from takes snapshots into its

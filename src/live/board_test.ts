@@ -109,7 +109,7 @@ Deno.test("a stream lasts a minute, so that a socket that nobody reads from does
   await all();
   for (let second = 0; second < 59; second++) {
     await world.advance(1000);
-    await all(); // what the sockets take, whoever reads from them
+    await all(); // what the sockets take, also without a reader
   }
   equal(board.open(viewer), undefined);
   await world.advance(1000);

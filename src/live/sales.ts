@@ -116,7 +116,7 @@ export class RecentSales {
     // Code that broke has given no answer.
     else if (failed || result === "") this.#slot.failed++;
     else this.#slot.refused++;
-    // Whoever makes names up must not fill the list.
+    // A client that invents names must not fill the list.
     if (result === "unknown_sku" || failed) return;
     command.lines.forEach(({ sku, amount }, line) => {
       const known = this.#sku(sku);

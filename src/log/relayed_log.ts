@@ -1,6 +1,6 @@
 /**
- * The log by way of a topic: reading it relays it. While the ledger take what was read, what comes next is on its way. Who holds a shard's lease is who reads its log, so the same process
- * relays and reads, and neither goes on without the other.
+ * The log read through a topic: reading it relays it. While the ledger applies one read, the next one is in flight.
+ * The holder of a shard's lease reads its log, so one process relays and reads.
  *
  * A reader that waits is not held up by a topic that is away: it gets nothing, keeps its lease, and selling goes on
  * while the stream holds the log. A reader that does not wait wants to know where the log ends: it is refused.

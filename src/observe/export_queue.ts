@@ -32,7 +32,7 @@ export class ExportQueue {
    * Begins empty.
    *
    * @param queueMax how many may wait
-   * @param onFailure told in words why a batch was lost
+   * @param onFailure called with the reason when a batch is lost
    */
   constructor(
     readonly signal: Signal,

@@ -1,5 +1,5 @@
 /**
- * The port to whoever takes metrics, and the tallies behind it.
+ * The port to the receiver of metrics, and the counters behind it.
  *
  * Counters and gauges are read when a report is due, from figures that the program keeps anyway. Histograms are
  * counted here, a cell for each combination of labels: an SDK's own `record` costs 1 µs with five labels, this one

@@ -38,7 +38,7 @@ export interface SdkOptions {
   readonly world: World;
   /** Finds places in traces. */
   readonly places: Places;
-  /** Told in words what was lost. */
+  /** Called with the reason when telemetry is lost. */
   readonly onFailure: (signal: Signal, why: string) => void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Spans as values, and the port to whoever takes them. They are made when the work is done, from times taken on the
- * way, and only of what is worth keeping.
+ * Spans as values, and the port to their receiver. They are made after the work is done, from recorded times, and only
+ * for requests that are exported.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export interface SpanData {
   readonly endMs: number;
   /** Values that are undefined are left out. */
   readonly attributes: Attributes;
-  /** What went wrong, in words; empty when nothing did. */
+  /** The error as text; empty when there is none. */
   readonly error: string;
   /** Spans that led to this one. */
   readonly links?: readonly SpanRef[];

@@ -62,7 +62,7 @@ export interface Telemetry {
  * Starts it.
  *
  * @param config null = nothing is told, and this returns null
- * @param onFailure told in words what could not be sent
+ * @param onFailure called with the reason when telemetry cannot be sent
  */
 export async function startTelemetry(
   config: TelemetryConfig | null,

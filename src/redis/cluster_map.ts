@@ -58,7 +58,7 @@ export class ClusterMap {
     const first = only !== undefined && others.length === 0 ? { url: only, configEpoch: 0 } : undefined;
     this.#claims = this.#slots.map(() => first);
     this.options = options;
-    this.#known.promise.catch(() => {}); // whoever asks hears it
+    this.#known.promise.catch(() => {}); // callers get the error
     this.#watching = this.#watch();
   }
 

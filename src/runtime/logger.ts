@@ -1,6 +1,5 @@
 /**
- * Log lines: one JSON object a line on standard error, so that standard output stays for people, and to whoever else
- * takes them.
+ * Log lines: one JSON object per line on standard error; standard output is for results.
  *
  * A warning or an error that repeats is written once a second, with the number of times that it was not: a server that
  * is away fails thousands of calls, and says nothing new by it.
@@ -27,7 +26,7 @@ export interface LogLine {
   readonly timeMs: number;
   /** How bad it is. */
   readonly level: LogLevel;
-  /** What happened, in words that are the same each time. */
+  /** What happened: a constant text, so that lines can be grouped by it. */
   readonly message: string;
   /** What was special this time. */
   readonly fields: LogFields;

@@ -19,7 +19,7 @@ export class LedgerMismatch extends Error {
 /** Entries that are in the ledger, or that do not go on where the ledger end. */
 export type Booked = Exclude<Applied, { kind: "mismatch" }>;
 
-/** Why entries could not be applied, in words. */
+/** Why entries could not be applied, as text. */
 export function whyNotApplied({ kind, cursor, found }: Exclude<Booked, { kind: "applied" }>): string {
   switch (kind) {
     case "gap":

@@ -59,7 +59,7 @@ export function driftOf(differences: readonly Difference[]): number {
   );
 }
 
-/** The first few differences in words. */
+/** The first few differences as text. */
 export function describe(differences: readonly Difference[], shard: number): string {
   const figures = (side: Difference["ledger"]) => side ? `${side.available}+${side.reserved}` : "unknown";
   const some = differences.slice(0, 3).map(({ sku, ledger, store }) =>

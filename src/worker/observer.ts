@@ -1,5 +1,5 @@
 /**
- * The port to whoever watches a worker. Everything is told after it happened; nothing here may wait or throw.
+ * Observer of worker events, called after the fact. Implementations must not block or throw.
  *
  * @module
  */

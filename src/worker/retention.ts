@@ -9,7 +9,7 @@ import type { World } from "../runtime/world.ts";
 
 /** Rows looked at in one transaction: 10 to 20 ms. */
 const pageRows = 1000;
-/** Whoever has just taken a shard has a log to catch up with first. */
+/** A worker that has just taken a shard applies its log first. */
 const firstWalkMs = 60_000;
 /** Between two pages. 5000 lines a second is 430 million a day, more than a shard sells. */
 const nextPageMs = 200;

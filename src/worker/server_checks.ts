@@ -28,7 +28,7 @@ export async function readChecks({ control, ledger }: ServerCheckParts): Promise
   return found.flat();
 }
 
-/** `INFO` and `CONFIG GET` take Redis 0.1 ms; whoever changes a setting reads of it within this. */
+/** `INFO` and `CONFIG GET` take Redis 0.1 ms; a changed setting is reported within this time. */
 const lookEveryMs = 3000;
 
 /** What a watch needs beside that. */
@@ -59,8 +59,8 @@ export class FitnessWatch {
   }
 
   /**
-   * Looks, when that is due: at once when another number of replicas is silent. Returns why the shard may not go on
-   * selling, in words; empty when it may.
+   * Looks, when that is due: at once when another number of replicas is silent. Returns the reasons for which the shard must
+   * not sell; empty when it may.
    */
   async step({ silentReplicas }: Pick<AckResult, "silentReplicas">): Promise<string[]> {
     const { world, control, ledger: { shard }, deployment, logger, durability, refusals } = this.#parts;

@@ -7,7 +7,7 @@ import { DEPLOY } from "./backends.ts";
 
 /** One expression. */
 export interface Expression {
-  /** Where it stands, in words. */
+  /** Where it stands, as text. */
   readonly where: string;
   /** With Grafana's variables replaced. */
   readonly promql: string;

@@ -232,7 +232,7 @@ export function registerCrew({ test }: Registrar): void {
     assert.deepEqual(await elder.heartbeat("active"), { workers: 1, index: 0, leased });
     assert.deepEqual(await younger.heartbeat("active"), { workers: 2, index: 1, leased });
     assert.deepEqual(await elder.heartbeat("active"), { workers: 2, index: 0, leased });
-    // Whoever is not counted is the last in its own eyes, and nobody in the others'.
+    // A suspended worker is the last in its own list, and in no other's.
     assert.deepEqual(await elder.heartbeat("suspended"), { workers: 2, index: 1, leased });
     assert.deepEqual(await younger.heartbeat("active"), { workers: 1, index: 0, leased });
     assert.deepEqual(await elder.heartbeat("active"), { workers: 2, index: 1, leased });

@@ -16,7 +16,7 @@ import {
 
 const START: Position = { epoch: 0, seq: 0 };
 const NEVER = new AbortController().signal;
-// A log by way of a broker: tens of milliseconds on a quiet machine.
+// A log read through a broker: tens of milliseconds on a quiet machine.
 const ARRIVAL_MS = 10_000;
 
 /** Runs the suite on the log of a store. */

@@ -42,7 +42,7 @@ export function makeMemoryStore(limits: Partial<DecisionLimits> = {}, shards = 1
   return Promise.resolve({ ...parts, [Symbol.asyncDispose]: () => store.close() });
 }
 
-/** A store in the Redis at `url`, in a namespace of its own, whose log is read by way of a topic. */
+/** A store in the Redis at `url`, in a namespace of its own, whose log is read through a topic. */
 export async function makeRelayedStore(
   url: string,
   broker: string,

@@ -57,7 +57,7 @@ test("a visit whose reply was lost is no reason for alarm, an older nonce is", a
   assert.deepEqual(await visit("1", "n1"), { kind: "armed", head: 2, nonce: "n1", silentReplicas: 0 });
   assert.deepEqual(await visit("n1", "n2"), { kind: "armed", head: 2, nonce: "n2", silentReplicas: 0 });
   assert.deepEqual(await visit("n7", "n8"), { kind: "replaced", head: 2, nonce: "n2", silentReplicas: 0 });
-  assert.ok((await control.inspect(0)).armed, "whoever visits with it may be the one who is late");
+  assert.ok((await control.inspect(0)).armed, "the worker that acknowledges with it may be the late one");
 });
 
 test("a head below what is booked disarms the shard at once", async ({ store, control }) => {

@@ -149,7 +149,7 @@ Deno.test("workers: 12 shards are shared out evenly as workers join, leave, die 
     "stood still",
     standstill,
   );
-  assert.equal(clients.count("unknown"), 0, "selling goes on whoever has the shards");
+  assert.equal(clients.count("unknown"), 0, "selling goes on whichever worker has the shards");
   assert.ok(standstill.ms <= STANDSTILL_MAX_MS, JSON.stringify(standstill));
 });
 

@@ -120,7 +120,7 @@ Deno.test("durability: strict refuses a server without replicas, one that shows 
     "shard 0: unarmed: no worker has verified it yet",
   ]);
 
-  // The same servers are sold on by whoever takes what they can keep, and it is said.
+  // With DURABILITY=report the same servers sell, and the guarantees that are off are listed.
   await worker.stop();
   await using modest = await Service.start("worker", { ...env, DURABILITY: "report" });
   await api.ready(LOOK_DEADLINE_MS);

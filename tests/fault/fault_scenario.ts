@@ -144,7 +144,7 @@ export function post(api: Service, { orderId, userId, sku, amount }: Order): Ret
   return api.post("/api/v1/inventory/deduct", { order_id: orderId, user_id: userId, sku, amount });
 }
 
-/** Prints for whoever runs the tests. */
+/** Prints for the person who runs the tests. */
 export function note(...words: unknown[]): void {
   // deno-lint-ignore no-console -- the seed repeats the run; times and counts are what people ask for
   console.log(...words);

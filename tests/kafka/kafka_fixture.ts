@@ -22,7 +22,7 @@ import { freshNamespace, sharedRedis } from "../../tools/servers/shared.ts";
 
 const NEVER = new AbortController().signal;
 
-/** A log by way of a topic, and what it told. */
+/** A log read through a topic, and the calls of its observer. */
 export interface Way {
   readonly log: RelayedLog;
   readonly told: RelayEvent[];

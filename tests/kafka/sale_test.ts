@@ -282,7 +282,7 @@ Deno.test("a topic with fewer partitions than there are shards: the worker refus
   );
 });
 
-/** As a worker's relay: reads everything behind the ledger by way of the topic, and books nothing of it. */
+/** As a worker's relay: reads everything after the cursor through the topic, and applies nothing of it. */
 async function relay(
   { kafka, redis, databaseUrl }: Fixture,
   isLost: (message: TopicMessage) => boolean,

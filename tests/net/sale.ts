@@ -82,7 +82,7 @@ export class Sale implements AsyncDisposable {
     return Math.round(Math.max(...ends.slice(1).map((atMs, i) => atMs - (ends[i] ?? 0))));
   }
 
-  /** The longest of any SKU, seconds: for whoever runs the tests. */
+  /** The longest of any SKU, seconds: for the person who runs the tests. */
   pauses(fromMs: number): string {
     return this.#options.skus.map((sku) => `${(this.pauseMs(sku, fromMs) / 1000).toFixed(1)} s`).join(", ");
   }

@@ -38,7 +38,7 @@ Deno.test("compose: every service is watched, bounded and started again", () => 
   }
 });
 
-Deno.test("compose: whoever is waited for exists, and can be waited for as it is said", () => {
+Deno.test("compose: a container that is waited for exists, and can be waited for as it is said", () => {
   const startedBefore = (name: string, seen: readonly string[] = []): void => {
     assert.ok(!seen.includes(name), `${[...seen, name].join(" waits for ")}`);
     const service = compose.services[name];

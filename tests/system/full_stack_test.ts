@@ -1,5 +1,5 @@
 /**
- * A sale on the whole picture, nginx to PostgreSQL by way of Kafka, in which each part of it is killed with -9 and comes
+ * A sale on the full stack, nginx to PostgreSQL through Kafka, in which each part of it is killed with -9 and comes
  * back: what buyers heard, the store and the ledger agree to the unit.
  */
 import assert from "node:assert/strict";

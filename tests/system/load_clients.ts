@@ -143,7 +143,7 @@ export class LoadClients implements AsyncDisposable {
   /** Ends the rush, however it was going. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop();
-    await this.#rush.catch(() => {}); // whoever called rush() has it
+    await this.#rush.catch(() => {}); // the caller of rush() has it
   }
 
   /**

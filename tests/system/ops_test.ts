@@ -74,7 +74,7 @@ async function buy(service: Service, orderId: string): Promise<number> {
   return (await service.post("/api/v1/inventory/deduct", order)).status;
 }
 
-Deno.test("ops: whoever looks sees what is sold, what is left and how far the books are", async () => {
+Deno.test("ops: a viewer sees what is sold, what is left and how far the ledger is", async () => {
   await using service = await startEmbedded(await dataDir("ops"));
   await stockUp(service, new Map([["hot", 10]]));
   await using watcher = await Watcher.open(service);
@@ -143,7 +143,7 @@ Deno.test("ops: it takes the scope read to look, and none to get the page", asyn
   assert.equal(await look("/ops", null), 200);
 });
 
-Deno.test("ops: whoever looks does not keep the process from stopping", async () => {
+Deno.test("ops: a viewer does not keep the process from stopping", async () => {
   await using service = await startEmbedded(await dataDir("ops"));
   await using watcher = await Watcher.open(service);
   await watcher.seen("a second snapshot", () => watcher.snapshots.length > 1);

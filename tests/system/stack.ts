@@ -33,7 +33,7 @@ const PROGRAMS = {
 } as const satisfies Record<Program, { args: readonly string[]; readyLine: RegExp }>;
 
 const READY_POLL_MS = 50;
-/** No setting of whoever runs the tests reaches a process under test; empty counts as unset. */
+/** No setting of the environment of the tests reaches a process under test; empty counts as unset. */
 const UNSET: Env = {
   // Deno reads DENO_SERVE_ADDRESS itself, and complains about an empty one.
   ...Object.fromEntries(

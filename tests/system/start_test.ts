@@ -1,6 +1,6 @@
 /**
- * Starting on the wrong settings, the wrong port and the wrong servers: refused in words that name the
- * reason, and nobody's stock is touched.
+ * Starting on the wrong settings, the wrong port and the wrong servers: refused with the
+ * reason, and no stock is touched.
  */
 import assert from "node:assert/strict";
 import { freePort } from "../../tools/servers/port.ts";

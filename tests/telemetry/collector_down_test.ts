@@ -12,7 +12,7 @@ import { startObservedApp } from "./watched_app.ts";
 
 const ORDERS = 5000;
 const SPANS_AN_ORDER = 4;
-/** What a process that stops may take for telemetry: asked for by whoever runs it. */
+/** What a process that stops may take for telemetry: required by operators. */
 const STOP_MAX_MS = 2000;
 /** The timers of a busy machine. */
 const SLACK_MS = 1000;

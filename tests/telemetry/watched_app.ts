@@ -21,7 +21,7 @@ export const FAILING = "failing-";
 export interface WatchedApp extends AsyncDisposable {
   readonly app: App;
   readonly telemetry: Telemetry;
-  /** What could not be sent, in words. */
+  /** Why telemetry could not be sent. */
   readonly failures: readonly string[];
   /** Sends a deduct of one unit. */
   deduct(orderId: string, extra?: DeductExtra): Promise<Response>;

@@ -1,6 +1,6 @@
 /**
  * A database that goes back to a copy of itself, as a server restored from a backup does: its connections end, and
- * whoever connects again finds the older state.
+ * new connections find the older state.
  *
  * @module
  */

@@ -58,7 +58,7 @@ export type LineListener = (name: string, pid: number, line: string) => void;
 
 let listener: LineListener | undefined;
 
-/** From now on `hear` hears every process that is started, for whoever wants to look on. */
+/** From now on `hear` hears every process that is started, for observers. */
 export function listenToProcesses(hear: LineListener): void {
   listener = hear;
 }

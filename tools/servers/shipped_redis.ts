@@ -84,7 +84,7 @@ export async function startShippedRedis(
   };
 }
 
-/** What the files leave to whoever runs them. */
+/** The placeholders in the files. */
 function adapted(text: string, dir: string, certificates: string): string {
   return text
     .replaceAll("/etc/redis/tls", certificates)

@@ -16,7 +16,7 @@ const SEEN_MAX = 2_000;
 export interface WaitOptions {
   /** Measured from the call. */
   readonly deadlineMs: number;
-  /** What is waited for, as it reads after "Waited 500 ms in vain for". */
+  /** What is waited for, as it reads after "Waited 500 ms for". */
   readonly what: string;
   /** What the condition looked at last, for the error. */
   readonly seen?: () => unknown;
@@ -45,7 +45,7 @@ export async function waitFor(
     if (leftMs <= 0) {
       const saw = seen ? `: saw ${Deno.inspect(seen(), { depth: 6, strAbbreviateSize: SEEN_MAX })}` : "";
       const why = lastError instanceof Error ? `: ${lastError.message}` : "";
-      const message = `Waited ${deadlineMs} ms in vain for ${what}, asked ${asked} times${saw}${why}`;
+      const message = `Waited ${deadlineMs} ms for ${what}, asked ${asked} times${saw}${why}`;
       throw new Error(message, { cause: lastError });
     }
     await sleep(Math.min(POLL_MS, Math.max(0, deadlineMs - (performance.now() - startedMs))));

@@ -37,7 +37,7 @@ export interface Fact {
   readonly userId?: string;
   /** Who asked. */
   readonly origin: Origin;
-  /** Why, in words. */
+  /** The reason, as text. */
   readonly reason?: string;
   /** A document elsewhere, or the return id. */
   readonly reference?: string;

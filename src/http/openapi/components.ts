@@ -86,6 +86,6 @@ export const securitySchemes: Readonly<Record<string, Part>> = {
       "A token of the setting API_TOKENS, with the scope that the operation names: `deduct`, `return`, `read`, `tokens` or " +
       "`admin`. Scopes do not include one another. Lines belong to the token that sold them: others with the same " +
       "scope get 403 `forbidden`, unless they have `admin` as well. A " +
-      "server without tokens listens on loopback only, and is open to whoever reaches it.",
+      "server without tokens listens on loopback only, without authentication.",
   },
 };

@@ -12,7 +12,7 @@ import { noId, receive } from "./receive.ts";
 import { instant } from "../write/refusal.ts";
 import { type Answer, freshJsonHeaders, respond } from "../write/response.ts";
 
-/** The answer to whoever relies on purchase tokens where there are none. */
+/** The response when no key for purchase tokens is configured. */
 export const tokensOff: Answer = problem(
   "purchase_tokens_off",
   "This server has no key for purchase tokens: the setting PURCHASE_TOKEN_KEY",

@@ -166,7 +166,7 @@ export const answers = {
   Live: object({ live }),
   Readiness: object({
     ready: boolean("Orders can be decided now."),
-    missing: { ...list(text(), 0, limits.shardsMax), description: "What is not ready, in words." },
+    missing: { ...list(text(), 0, limits.shardsMax), description: "Everything that is not ready, as text." },
     promises_off: { ...list(text(), 0, 100), description: "Promises that this deployment does not keep." },
     checked_at: moment("When the store was asked: an answer is given again for a second."),
   }),

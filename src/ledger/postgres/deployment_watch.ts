@@ -17,7 +17,7 @@ export interface DeploymentWatchParts {
   readonly onKnown: (deployment: Deployment) => void;
   /** Called when something else than before is wrong; null = the ledger answers again. */
   readonly onProblem: (problem: string | null) => void;
-  /** An error in words. */
+  /** An error as text. */
   readonly describe: (error: unknown) => string;
 }
 

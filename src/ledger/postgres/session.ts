@@ -184,7 +184,7 @@ export class PostgresSession implements Session {
   async close(): Promise<void> {
     const timeoutMs = this.#lost ? 0 : postgresBounds.closeTimeoutMs;
     this.#end(new LeaseLost("it was released"));
-    // PostgreSQL frees the lock before it closes its side, so whoever asks next finds it free.
+    // PostgreSQL frees the lock before it closes its side, so the next session finds it free.
     await this.#client.end({ timeout: timeoutMs / 1000 });
     this.#socket.destroy();
   }

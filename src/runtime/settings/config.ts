@@ -200,7 +200,7 @@ function toConfig(values: Values): Omit<Config, "ignored"> {
   const endpoint = isDenos ? null : otlpEndpoint ?? otelEndpoint;
   return {
     ...rest,
-    // There HOST says nothing: whoever may come in has come through Deploy's own front already.
+    // HOST has no meaning there: every request has passed Deploy's own proxy.
     host: denoDeploy === null ? host : "0.0.0.0",
     telemetry: endpoint === null && !isDenos ? null : {
       endpoint,
