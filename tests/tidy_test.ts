@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { settings } from "../src/runtime/settings/config.ts";
-import type { Command } from "../src/domain/command.ts";
+import { type Command, limits } from "../src/domain/command.ts";
 import { decodeBatch, decodeReply, encodeBatch } from "../src/redis/wire.ts";
 import { keyNames } from "../src/redis/keys.ts";
 import { runbookSections } from "./system/runbook_sections.ts";
@@ -29,6 +29,7 @@ import { askingTheWorld, folderCycles, forbiddenImports } from "./tidy/imports.t
 import {
   argumentDrift,
   bodyOf,
+  boundDrift,
   brokenParts,
   type Header,
   headerOf,
@@ -85,6 +86,9 @@ Deno.test("Lua: headers and scripts have the same arguments", () => {
 });
 Deno.test("Lua: every script takes the keys in the order of keyNames", () => {
   holds((file) => keyDrift(file, files, keyNames), scripts);
+});
+Deno.test("Lua: bounds are those of limits in src/domain/command.ts", () => {
+  holds((file) => boundDrift(file, limits), lua);
 });
 
 Deno.test("Redis is written to by scripts alone", () => holds(writesOutsideScripts));

@@ -6,28 +6,38 @@
  */
 import type { RememberedLine } from "./outcome.ts";
 
-/** Bounds that hold for every command. The HTTP edge enforces them; the store relies on them. */
+/**
+ * Every bound that more than one file, or Lua too, relies on. The HTTP edge enforces those of commands; OpenAPI prints
+ * them; a house rule compares the constants of Lua (`QUANTITY_MAX` with `quantityMax`).
+ */
 export const limits = {
   /** Bytes (UTF-8) of a SKU, user, order, adjustment or return id. */
   idBytesMax: 128,
-  /** Units in one line of an order. */
+  /** Units in one line of an order. A basket of 100 such lines has 10^8, far below `quantityMax`. */
   amountMax: 1_000_000,
   /** Units of one SKU, and the largest change of them: cjson prints 14 digits, 10^12 has 13. */
   quantityMax: 1_000_000_000_000,
-  /** Lines of one order that a shard remembers, and of one basket. */
+  /** Lines of one order that a shard remembers, and of one basket: with SKUs of 128 bytes, 15.6 KB of a body's 16 KiB. */
   orderLinesMax: 100,
+  /** Deducts of one batch: with ids of 128 bytes, 0.45 MB of a batch's 1 MiB. */
+  batchItemsMax: 1000,
   /** Characters of a reason or a reference. */
   noteCharsMax: 256,
   /** How long a reservation holds its units, ms: 1 s to 4 h from when it was made. */
   holdMinMs: 1000,
-  holdMaxMs: 14_400_000,
+  holdLongestMs: 14_400_000,
   /** How long a reservation holds when it does not say, ms. */
   holdDefaultMs: 600_000,
-  /** Deducts of one batch: at their largest, 600 bytes each, they just fit into its 1 MiB. */
-  batchItemsMax: 1000,
   /** How long a purchase token may last, seconds: long enough for a checkout, too short for a market of tokens. */
   tokenTtlMaxS: 600,
-  /** Shards of a deployment. Each takes a lease and 9 keys, and an order's lookup asks all of them. */
+  /** For so long after the end of a sale its users' counts are kept, ms: clocks go back at times. */
+  closedMs: 86_400_000,
+  /** Orders whose holds have lapsed that one call looks at, and remembered lines of them; more wait for the next call. */
+  dueMax: 256,
+  lapseLinesMax: 256,
+  /** Remembered lines that one call reads for its commands, in Lua: each takes 1 to 10 us of the server. */
+  readLinesMax: 256,
+  /** Shards of a deployment: each has a lease and 9 keys, and the lookup of an order asks all of them. */
   shardsMax: 1024,
 } as const;
 
@@ -102,7 +112,7 @@ export interface Extend extends Origin, OfOwner {
   readonly kind: "extend";
   /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
   readonly orderId: string;
-  /** {@link limits.holdMinMs}..{@link limits.holdMaxMs}, counted from when the reservation was made. */
+  /** {@link limits.holdMinMs}..{@link limits.holdLongestMs}, counted from when the reservation was made. */
   readonly holdMs: number;
 }
 

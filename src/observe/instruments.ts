@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { limits } from "../domain/command.ts";
 
 /** One metric. */
 export interface Instrument {
@@ -49,8 +50,7 @@ const batchBounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 const lateBoundsS = [0.05, 0.1, 0.25, 0.5, 1, 2, 2.5, 5, 10, 30, 60];
 
 const perProcess = { labels: [], seriesMax: 1 } as const;
-/** Shards of a deployment: 1 to 1024. */
-const perShard = { labels: ["shard"], seriesMax: 1024 } as const;
+const perShard = { labels: ["shard"], seriesMax: limits.shardsMax } as const;
 
 /** Most SKUs whose stock one process exports. */
 export const stockSkusMax = 100;

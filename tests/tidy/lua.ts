@@ -162,3 +162,19 @@ export function writesOutsideScripts(file: SourceFile): string[] {
     `${file.path} sends ${command}: a script in lua/ does that, with a header`
   );
 }
+
+/**
+ * Bounds in Lua, `local QUANTITY_MAX = 1000000000000`, are those of `limits` in TypeScript, `quantityMax`. Names that end
+ * otherwise are positions, or of Lua alone.
+ */
+export function boundDrift(file: SourceFile, limits: Readonly<Record<string, number>>): string[] {
+  const problems: string[] = [];
+  for (const [, name = "", value] of file.text.matchAll(/^local ([A-Z_]+_(?:MAX|MS)) *= *(\d+)/gm)) {
+    const key = name.toLowerCase().replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    if (limits[key] === undefined) problems.push(`${file.path} has ${name}, limits have no ${key}`);
+    else if (limits[key] !== Number(value)) {
+      problems.push(`${file.path} has ${name} = ${value}, limits have ${key} = ${limits[key]}`);
+    }
+  }
+  return problems;
+}

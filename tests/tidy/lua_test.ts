@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { file, judges } from "./judge.ts";
 import {
   argumentDrift,
+  boundDrift,
   brokenParts,
   headerOf,
   keyDrift,
@@ -74,5 +75,15 @@ Deno.test("Redis: a command that writes outside a script is found", () => {
       source('await redis.call("DEL", key);', "tests/system/a_test.ts"),
     ],
     broken: [source('await links.call(shard, "HSET", key, "a", 1);'), source('redis.call("MULTI")')],
+  });
+});
+
+Deno.test("Lua: a bound that differs from TypeScript's, or is not there, is found", () => {
+  judges((one) => boundDrift(one, { quantityMax: 1000 }), {
+    fine: [file("lua/a.lua", "local QUANTITY_MAX = 1000 -- a reason\nlocal ACTOR = 17")],
+    broken: [
+      file("lua/a.lua", "local QUANTITY_MAX = 1001"),
+      file("lua/a.lua", "local x = 1\nlocal LATE_MS = 1000"),
+    ],
   });
 });

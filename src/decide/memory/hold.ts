@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { Cancel, Confirm, Extend, Line, Origin } from "../../domain/command.ts";
+import {
+  type Cancel,
+  type Confirm,
+  type Extend,
+  limits,
+  type Line,
+  type Origin,
+} from "../../domain/command.ts";
 import type { EventData } from "../../domain/event.ts";
 import { type Decided, isForeign, type LineState, type RememberedLine } from "../../domain/outcome.ts";
 import { endedAnswer, reservedLine } from "./replay.ts";
@@ -60,10 +67,6 @@ export function extend(state: ShardState, command: Extend): Decided {
   return { kind: "extended", seq, expiresAtMs };
 }
 
-/** Orders that one call looks at, and remembered lines of them: more wait for the next call. */
-const dueMax = 256;
-const lapseLinesMax = 256;
-
 /** Gives back what has lapsed, before anything looks at the stock; at least one order. Notes whether there may be more. */
 export function lapse(state: ShardState): void {
   let [orders, lines] = [0, 0];
@@ -71,7 +74,7 @@ export function lapse(state: ShardState): void {
     const orderId = state.expiry.firstDue(state.nowMs);
     if (orderId === undefined) break;
     lines += state.remembered.get(orderId)?.length ?? 0;
-    if (orders === dueMax || orders > 0 && lines > lapseLinesMax) break;
+    if (orders === limits.dueMax || orders > 0 && lines > limits.lapseLinesMax) break;
     orders++;
     state.expiry.delete(orderId);
     const held = heldLines(state, orderId);

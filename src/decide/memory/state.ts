@@ -49,8 +49,6 @@ export interface Fact {
 
 /** Counts that one step of a sweep looks at. */
 const sweepMax = 1000;
-/** As `CLOSED_MS` of `lua/state.lua` and `lua/sweep.lua`. */
-export const closedMs = 86_400_000;
 
 /** The state of a shard, and the events of the batch that is being decided. */
 export class ShardState {
@@ -94,7 +92,7 @@ export class ShardState {
 
   /** The longest hold, ms: never longer than the order is remembered. */
   get holdMaxMs(): number {
-    return Math.min(limits.holdMaxMs, this.limits.idempotencyWindowMs);
+    return Math.min(limits.holdLongestMs, this.limits.idempotencyWindowMs);
   }
 
   /** A SKU that was checked to be there. */
@@ -127,7 +125,7 @@ export class ShardState {
   /** Takes over a hold, from the ledger: which generation its order belongs to is not known. */
   restoreHold(orderId: string, expiresAtMs: number): void {
     this.expiry.set(orderId, expiresAtMs);
-    this.#holdsEndMs = this.nowMs + limits.holdMaxMs;
+    this.#holdsEndMs = this.nowMs + limits.holdLongestMs;
     this.#olderHoldsEndMs = this.#holdsEndMs;
   }
 
@@ -202,7 +200,7 @@ export class ShardState {
       if (next.done) return false;
       const [key, { units, sale }] = next.value;
       const { policy } = this.stock.get(key.slice(key.indexOf(pairSeparator) + 1)) ?? { policy: null };
-      const isOver = policy?.quota === undefined || (policy.closes ?? Infinity) + closedMs < nowMs;
+      const isOver = policy?.quota === undefined || (policy.closes ?? Infinity) + limits.closedMs < nowMs;
       if (units === 0 || isOver || sale !== (policy.sale ?? 0)) this.#quotas.delete(key);
     }
     return true;

@@ -15,7 +15,7 @@ import {
 import { repeatedAdjustment } from "../../domain/adjustment.ts";
 import { type Decided, unsettled } from "../../domain/outcome.ts";
 import { adjustmentKey } from "../../domain/remembered_line.ts";
-import { accepted, closedMs, moreDue, type ShardState, type Stock } from "./state.ts";
+import { accepted, moreDue, type ShardState, type Stock } from "./state.ts";
 
 /** Adds units to a SKU, or takes them away. */
 export function adjust(state: ShardState, command: Adjust): Decided {
@@ -98,7 +98,7 @@ export function rules(state: ShardState, command: SetRules): Decided {
 function startsAnew(before: StoredPolicy, policy: StoredPolicy, nowMs: number): boolean {
   return before.quota === undefined ||
     policy.opens !== undefined && policy.opens !== before.opens ||
-    before.closes !== undefined && before.closes + closedMs < nowMs;
+    before.closes !== undefined && before.closes + limits.closedMs < nowMs;
 }
 
 /** The first answer if this very change was made before, a conflict if another one was. */

@@ -1,4 +1,5 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { limits } from "../../domain/command.ts";
 import {
   parseBasket,
   parseBatch,
@@ -8,6 +9,7 @@ import {
   parseReserve,
   parseReturn,
 } from "./parse.ts";
+import { batchBytesMax, bodyBytesMax } from "./request.ts";
 import { errorsOf, pointersOf, valueOf } from "../../../tests/http/scripted_inventory.ts";
 
 const lines = [{ sku: "A", amount: 1 }, { sku: "B", amount: 2 }];
@@ -114,4 +116,16 @@ Deno.test("parseBatch() takes 1 to 1000 items and does not look into them", () =
   for (const items of [[], Array(1001).fill(0), {}, undefined]) {
     deepEqual(pointersOf(parseBatch({ items })), ["/items"]);
   }
+});
+
+Deno.test("the largest basket and the largest batch fit into their bodies", () => {
+  const id = (n: number) => String(n).padStart(limits.idBytesMax, "x");
+  const { orderLinesMax, amountMax: amount, batchItemsMax } = limits;
+  const ids = { order_id: id(0), user_id: id(0) };
+  const lines = Array.from({ length: orderLinesMax }, (_, n) => ({ sku: id(n), amount }));
+  const items = Array.from({ length: batchItemsMax }, (_, n) => ({ ...ids, sku: id(n), amount }));
+  const basket = { ...ids, lines, ttl_seconds: limits.holdLongestMs / 1000 };
+  equal(valueOf(parseReserve(basket)).lines.length, orderLinesMax);
+  ok(JSON.stringify(basket).length <= bodyBytesMax);
+  ok(JSON.stringify({ items }).length <= batchBytesMax);
 });

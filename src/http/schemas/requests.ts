@@ -32,7 +32,7 @@ const amount = integer(1, limits.amountMax, "Units.");
 
 const ttlSeconds = integer(
   limits.holdMinMs / 1000,
-  limits.holdMaxMs / 1000,
+  limits.holdLongestMs / 1000,
   "How long the units are held, counted from when the reservation was made.",
 );
 

@@ -20,6 +20,7 @@ import {
   type Setting,
   uuid,
 } from "./format.ts";
+import { limits } from "../../domain/command.ts";
 import { telemetrySettings } from "./telemetry.ts";
 
 export type { Setting };
@@ -102,7 +103,7 @@ export const settings = {
     name: "SHARDS",
     default: "1",
     meaning: "number of shards; fixed for a deployment",
-    format: integer(1, 1024),
+    format: integer(1, limits.shardsMax),
   },
   namespace: {
     name: "NAMESPACE",
