@@ -11,7 +11,7 @@ import type { EventLog } from "../../src/log/event_log.ts";
 import { KafkaTopic } from "../../src/kafka/topic.ts";
 import { RedisStream } from "../../src/redis/stream.ts";
 import { RelayedLog, type RelayEvent } from "../../src/log/relayed_log.ts";
-import type { Topic } from "../../src/log/topic.ts";
+import { type Topic, TopicAway } from "../../src/log/topic.ts";
 import { allShardKeys } from "../../src/redis/keys.ts";
 import { ShardConnections } from "../../src/redis/shard_connections.ts";
 import { ClusterMap } from "../../src/redis/cluster_map.ts";
@@ -20,6 +20,7 @@ import { adjust, armEmpty, decide, deduct, deployment } from "../contract/store_
 import type { KafkaServer } from "../../tools/servers/kafka.ts";
 import { freshNamespace, sharedRedis } from "../../tools/servers/shared.ts";
 
+const COORDINATOR_DEADLINE_MS = 30_000;
 const NEVER = new AbortController().signal;
 
 /** A log read through a topic, and the calls of its observer. */
@@ -101,11 +102,25 @@ export class Fixture implements AsyncDisposable {
   ): Promise<LogEntry[]> {
     const all: LogEntry[] = [];
     for (let last: Position | undefined = after; last;) {
-      const entries: LogEntry[] = await log.read(0, last, { entriesMax: 16, waitMs: 0, signal: NEVER });
+      const entries = await this.#read(log, last);
       all.push(...entries);
       last = entries.at(-1)?.position;
     }
     return all;
+  }
+
+  /** A broker that has just started says for a while that its coordinator is loading or elsewhere; a worker asks again. */
+  async #read(log: EventLog, after: Position): Promise<LogEntry[]> {
+    const deadline = Date.now() + COORDINATOR_DEADLINE_MS;
+    for (;;) {
+      try {
+        return await log.read(0, after, { entriesMax: 16, waitMs: 0, signal: NEVER });
+      } catch (error) {
+        const why = error instanceof TopicAway ? String(error.cause) : "";
+        if (!/coordinator/i.test(why) || Date.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    }
   }
 
   /** Cuts off what the stream has before an entry. */
