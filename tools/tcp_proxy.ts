@@ -21,6 +21,7 @@ export class TcpProxy implements AsyncDisposable {
   readonly #carrierOf: (link: Link) => Carrier;
   readonly #listener: Deno.TcpListener;
   readonly #links = new Set<Link>();
+  #cuts = 0;
   readonly #accepting: Promise<void>;
 
   /** @param targetPort of the server on this machine, read for each new connection */
@@ -39,6 +40,7 @@ export class TcpProxy implements AsyncDisposable {
 
   /** Closes every connection at once, in the middle of whatever it carries. New ones are accepted. */
   cutAll(): void {
+    this.#cuts++;
     for (const link of this.#links) link.close();
   }
 
@@ -60,6 +62,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   async #carry(client: Deno.TcpConn): Promise<void> {
+    const cuts = this.#cuts;
     const port = this.#targetPort();
     let server: Deno.TcpConn;
     try {
@@ -69,7 +72,7 @@ export class TcpProxy implements AsyncDisposable {
     }
     const link = new Link(client, server);
     // The target changed while it was connecting: this client must not be the one that stays behind.
-    if (port !== this.#targetPort()) return link.close();
+    if (cuts !== this.#cuts) return link.close();
     this.#links.add(link);
     await link.run(this.#carrierOf(link));
     this.#links.delete(link);

@@ -35,6 +35,7 @@ export class ClusterMap {
   readonly #known = Promise.withResolvers<void>();
   #urls: readonly string[];
   #isCluster = false;
+  #generation = 0;
   /** Whose turn it is to be asked. */
   #turn = 0;
   /** Why the last connection for a question failed. */
@@ -106,6 +107,17 @@ export class ClusterMap {
   /** Something failed that a change of masters would explain: asks now. */
   doubt(): void {
     this.#wake.abort();
+  }
+
+  /** All connections are replaced, wherever they lead: those in use may lead to a server that the address has left. */
+  reconnect(): void {
+    this.#generation++;
+    this.#tell();
+  }
+
+  /** How often all connections were replaced. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /** Calls `listener` whenever a shard is elsewhere. Returns how to end that. */

@@ -26,6 +26,7 @@ import { readServer } from "./server_facts.ts";
 import { decodeAck, decodeStock, decodeView, noteValue, packStock } from "./wire_control.ts";
 import { allShardKeys, keyNames, type KeySpace } from "./keys.ts";
 import type { ShardConnections } from "./shard_connections.ts";
+import { AddressProbe } from "./address_probe.ts";
 import { digestOf, readScript, type Script } from "./script.ts";
 import { type FoundReplicas, ReplicaMonitor } from "./replicas.ts";
 import { list, text } from "./reply.ts";
@@ -68,10 +69,12 @@ export class RedisControl implements ShardControl {
   readonly #sweep = readScript("sweep");
   readonly #probeWrites = readScript("probe_writes");
   readonly #mark = readScript("mark_for_rebuild");
+  readonly #probe: AddressProbe;
 
   /** Reads its scripts from `lua/` and sends nothing yet. {@link close} closes `connections`. */
   constructor(connections: ShardConnections, options: ControlOptions) {
     this.#connections = connections;
+    this.#probe = new AddressProbe(connections, options.world);
     this.#options = options;
     this.limits = options.limits;
     this.#settings = packLimits(options.limits);
@@ -79,10 +82,11 @@ export class RedisControl implements ShardControl {
     this.#keys = allShardKeys(options);
   }
 
-  /** `INFO`, `CONFIG GET` and `TIME`, judged by `redis/fitness.ts`. A server that refuses the second is no error. */
+  /** `INFO`, `CONFIG GET` and `TIME`, judged; and whether new connections lead to the same server. */
   async checkResults(shard: number): Promise<CheckResult[]> {
     const facts = await readServer(this.#connections, shard, this.#options.world);
-    return judgeServer({ ...facts, replicas: await this.#followersOf(shard) });
+    const replicas = await this.#followersOf(shard);
+    return [...judgeServer({ ...facts, replicas }), ...await this.#probe.check(shard)];
   }
 
   /** One `HSET`, if the shard is this deployment's. Loads its script: what forbids to arm comes before {@link inspect}. */
@@ -146,6 +150,7 @@ export class RedisControl implements ShardControl {
 
   /** One `HDEL`: the script refuses from its next call on. */
   async disarm(shard: number, deployment: string, suspect = false): Promise<void> {
+    await this.#probe.runOnStrays(this.#disarm, this.#shardKeys(shard), [deployment, "", Number(suspect)]);
     await this.#run(this.#disarm, shard, deployment, "", Number(suspect));
   }
 
@@ -157,6 +162,7 @@ export class RedisControl implements ShardControl {
 
   /** One script a call. */
   async disarmUnacknowledged(shard: number, deployment: string, word: string): Promise<"noted" | "disarmed"> {
+    await this.#probe.runOnStrays(this.#disarm, this.#shardKeys(shard), [deployment, word, 1]);
     return await this.#run(this.#disarm, shard, deployment, word, 1) === 2 ? "noted" : "disarmed";
   }
 
@@ -257,8 +263,8 @@ export class RedisControl implements ShardControl {
   }
 
   /** Closes the connections; calls on their way reject. */
-  close(): Promise<void> {
-    return this.#connections.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#probe.close(), this.#connections.close()]);
   }
 
   #followersOf(shard: number): Promise<FoundReplicas> {

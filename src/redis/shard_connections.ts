@@ -50,6 +50,11 @@ export class ShardConnections {
     this.#unlisten = clusterMap.onChange(() => this.#leave());
   }
 
+  /** Where they lead. */
+  get clusterMap(): ClusterMap {
+    return this.#clusterMap;
+  }
+
   /**
    * Sends one command to the server that has the shard. Which commands run there when it is redirected is for
    * the caller: `MOVED` means that it did not run.
@@ -132,6 +137,7 @@ export class ShardConnections {
   }
 
   #keyOf(shard: number, url: string): string {
-    return this.#each === "shard" ? `${shard} ${url}` : url;
+    const { generation } = this.#clusterMap;
+    return this.#each === "shard" ? `${generation} ${shard} ${url}` : `${generation} ${url}`;
   }
 }

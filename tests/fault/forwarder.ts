@@ -6,20 +6,26 @@
  */
 import { TcpProxy } from "../../tools/tcp_proxy.ts";
 
-/** Starts a forwarder to a port of this machine. */
-export function startForwarder(targetPort: number): Forwarder {
-  return new Forwarder({ port: targetPort, requestBytes: 0 });
+/** Starts a forwarder to a port of this machine, or to several, a connection each in turn. */
+export function startForwarder(...ports: readonly number[]): Forwarder {
+  return new Forwarder({ ports, connections: 0, requestBytes: 0 });
+}
+
+interface Target {
+  ports: readonly number[];
+  connections: number;
+  requestBytes: number;
 }
 
 /** Forwards both ways. Disposing of it closes everything. */
 export class Forwarder extends TcpProxy {
   /** Where clients connect, as a Redis address. */
   readonly url: string;
-  readonly #target: { port: number; requestBytes: number };
+  readonly #target: Target;
 
   /** Use {@link startForwarder}. */
-  constructor(target: { port: number; requestBytes: number }) {
-    super(() => target.port, (link) => ({
+  constructor(target: Target) {
+    super(() => target.ports[target.connections++ % target.ports.length] ?? 0, (link) => ({
       toServer: (bytes) => {
         target.requestBytes += bytes.length;
         return link.sendToServer(bytes);
@@ -36,8 +42,13 @@ export class Forwarder extends TcpProxy {
   }
 
   /** Sends clients to another server from now on; the connections they have are closed. */
-  redirect(targetPort: number): void {
-    this.#target.port = targetPort;
+  redirect(...ports: readonly number[]): void {
+    this.lead(...ports);
     this.cutAll();
+  }
+
+  /** Sends new clients to other servers; the connections that there are stay. */
+  lead(...ports: readonly number[]): void {
+    this.#target.ports = ports;
   }
 }
