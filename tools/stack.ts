@@ -1,5 +1,5 @@
 /**
- * `deno task stack`: the whole picture on this machine, without containers, until Ctrl-C.
+ * `deno task stack`: the full stack on this machine, without containers, until Ctrl-C.
  *
  *     deno task stack            nginx on 8080, or on a free port when that is taken
  *

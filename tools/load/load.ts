@@ -1,5 +1,5 @@
 /**
- * `deno task load`: a crowd of buyers, played by oha, against a system that runs or one that is started for it.
+ * `deno task load`: load of many buyers with oha, against a running system or one that is started for it.
  *
  * Accepted, refused and failed are counted apart, and the last line is an audit: units that are gone against
  * units that were said to be sold. oha draws its bodies at random, so that some orders come twice, as retries do:
@@ -13,21 +13,21 @@ import { openRun } from "../servers/run_folder.ts";
 import { LoadError, LoadStock, startSystem, type System, unitsBooked } from "./load_system.ts";
 import { cpuMs, findOha, type OhaReport, runOha, writeBodies } from "./oha.ts";
 
-const help = `A crowd of buyers against a running system, or against one that is started for it. Needs oha.
+const help = `Load of many buyers on a running system, or on one that is started for it. Needs oha.
 
-  deno task load                                   the embedded default, started in a folder of its own
+  deno task load                                   the embedded default, started in a new directory
   REDIS_URL=… DATABASE_URL=… deno task load        an API and a worker with the settings of the environment (SHARDS, …)
-  deno task load --url=http://127.0.0.1:8080       what runs there; API_TOKEN is sent when it is set
+  deno task load --url=http://127.0.0.1:8080       a running API; sends API_TOKEN if it is set
 
-  --orders=100000       orders in all
-  --connections=64      connections at a time
-  --rate=N              orders a second; without it, as fast as the answers come
-  --skus=100            SKUs, made for this run
+  --orders=100000       number of orders
+  --connections=64      concurrent connections
+  --rate=N              orders a second; unset = as fast as responses arrive
+  --skus=100            SKUs, created for this run
   --stock=1000000       units of each SKU
   --help
 
-Exit codes: 0 the books agree; 1 they do not, or the run failed; 2 asked wrongly; 130 stopped.
-What was started is stopped, its folder is removed, and the SKUs of the run have no units at its end.`;
+Exit codes: 0 store and ledger agree; 1 they differ, or the run failed; 2 invalid arguments; 130 stopped.
+The started processes are stopped, their directory is removed, and the SKUs of the run end without units.`;
 
 const bounds = {
   orders: 10_000_000,
@@ -159,7 +159,7 @@ async function audit(stock: LoadStock, run: string, { accepted, failed }: Answer
     console.log(`units booked ${booked}`);
     agreed &&= booked === gone;
   }
-  console.log(agreed ? "the books agree" : "THE BOOKS DO NOT AGREE");
+  console.log(agreed ? "store and ledger agree" : "STORE AND LEDGER DIFFER");
   return agreed;
 }
 

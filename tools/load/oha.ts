@@ -1,5 +1,5 @@
 /**
- * A crowd of buyers, played by oha, and what it costs the processes that it buys from.
+ * Load of many buyers with oha, and its cost in the processes under load.
  *
  * @module
  */
