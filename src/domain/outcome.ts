@@ -105,6 +105,62 @@ export function rulesOf(policy: StoredPolicy): Rules {
   };
 }
 
+/**
+ * The refusals of a store, and their fields in the order in which Lua replies them: `sku` is a text, the others are
+ * integers. None of them has an effect. HTTP has a code for each in `src/http/schemas/problems.ts`.
+ */
+export const refusalFields = {
+  conflict: ["sku"],
+  unknown_sku: ["sku"],
+  unknown_order: [],
+  unknown_reservation: [],
+  /** Another token made the lines. */
+  forbidden: [],
+  already_confirmed: [],
+  already_cancelled: [],
+  reservation_expired: [],
+  /** More than is held, or was sold: `units` is what there is. */
+  exceeds: ["sku", "units"],
+  /** Compare-and-set: the stock is not what was expected. `available` is what it is. */
+  stale: ["sku", "available"],
+  /** Compare-and-set: the rules are of another version than was expected. `version` is theirs; 0 = none were set. */
+  stale_rules: ["sku", "version"],
+  paused: ["sku"],
+  not_open: ["sku", "opensAtMs"],
+  sale_closed: ["sku", "closesAtMs"],
+  token_required: ["sku"],
+  insufficient: ["sku", "available"],
+  rate_limited: ["sku", "retryAfterMs"],
+  /** `left` is what the user may still buy within the window. */
+  quota_exceeded: ["sku", "quota", "left"],
+  stock_limit: ["sku", "available"],
+  order_full: [],
+  backlog_full: [],
+  /** A return that may have been taken before, or an order that may have been: only the ledger knows. */
+  forgotten: [],
+  /** The ledger does not have all yet that the shard may have forgotten, or cannot be asked. */
+  ledger_behind: [],
+  /** The deadline had passed when the command reached the store: it never will have an effect. */
+  late: [],
+  /**
+   * The store had done as much as one call may: asked again, it is decided. `lines` is how many lines of the command's
+   * order were to be read; 0 = units that may decide it have lapsed and are not back yet.
+   */
+  postponed: ["lines"],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+/** The name of a refusal. */
+export type RefusalKind = keyof typeof refusalFields;
+
+/** A refusal of a store, with the fields of its kind. */
+export type Refusal = {
+  readonly [Kind in RefusalKind]: {
+    readonly [Field in "kind" | (typeof refusalFields)[Kind][number]]: Field extends "kind" ? Kind
+      : Field extends "sku" ? string
+      : number;
+  };
+}[RefusalKind];
+
 /** The store decided: the command took effect, was refused, or was a read. */
 export type Decided =
   | {
@@ -129,43 +185,7 @@ export type Decided =
   }
   /** `seq` is the number of the extension, or of the log's head when the reservation was as long already. */
   | { readonly kind: "extended"; readonly seq: number; readonly expiresAtMs: number }
-  | { readonly kind: "conflict"; readonly sku: string }
-  | { readonly kind: "unknown_sku"; readonly sku: string }
-  | { readonly kind: "unknown_order" }
-  | { readonly kind: "unknown_reservation" }
-  /** Another token made the lines: no effect. */
-  | { readonly kind: "forbidden" }
-  | { readonly kind: "already_confirmed" }
-  | { readonly kind: "already_cancelled" }
-  | { readonly kind: "reservation_expired" }
-  /** More than is held, or was sold: `units` is what there is. */
-  | { readonly kind: "exceeds"; readonly sku: string; readonly units: number }
-  /** Compare-and-set: the stock is not what was expected. `available` is what it is. */
-  | { readonly kind: "stale"; readonly sku: string; readonly available: number }
-  /** Compare-and-set: the rules are of another version than was expected. `version` is theirs; 0 = none were set. */
-  | { readonly kind: "stale_rules"; readonly sku: string; readonly version: number }
-  | { readonly kind: "paused"; readonly sku: string }
-  | { readonly kind: "not_open"; readonly sku: string; readonly opensAtMs: number }
-  | { readonly kind: "sale_closed"; readonly sku: string; readonly closesAtMs: number }
-  | { readonly kind: "token_required"; readonly sku: string }
-  | { readonly kind: "insufficient"; readonly sku: string; readonly available: number }
-  | { readonly kind: "rate_limited"; readonly sku: string; readonly retryAfterMs: number }
-  /** `left` is what the user may still buy within the window. */
-  | { readonly kind: "quota_exceeded"; readonly sku: string; readonly quota: number; readonly left: number }
-  | { readonly kind: "stock_limit"; readonly sku: string; readonly available: number }
-  | { readonly kind: "order_full" }
-  | { readonly kind: "backlog_full" }
-  /** A return that may have been taken before, or an order that may have been: only the ledger knows. No effect. */
-  | { readonly kind: "forgotten" }
-  /** The ledger does not have all yet that the shard may have forgotten, or cannot be asked: no effect. */
-  | { readonly kind: "ledger_behind" }
-  /** The deadline had passed when the command reached the store: it took no effect and never will. */
-  | { readonly kind: "late" }
-  /**
-   * It took no effect, because the store had done as much as one call may: asked again, it is decided. `lines` is how
-   * many lines of the command's order were to be read; 0 = units that may decide it have lapsed and are not back yet.
-   */
-  | { readonly kind: "postponed"; readonly lines: number }
+  | Refusal
   | (Rules & {
     readonly kind: "stock";
     readonly sku: string;

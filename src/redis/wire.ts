@@ -7,12 +7,14 @@
 import type { Replicas } from "./replicas.ts";
 import { integer, list, text } from "./reply.ts";
 import type { Adjust, Command } from "../domain/command.ts";
-import type { Decided } from "../domain/outcome.ts";
+import { type Decided, type Refusal, refusalFields, type RefusalKind } from "../domain/outcome.ts";
 import type { Timed } from "../decide/store.ts";
 import { decodeLine, decodePolicy, encodeLine, linesOf } from "./wire_lines.ts";
 
 /** A reply to one command: its kind, then what the kind has. */
 export type Reply = readonly [string, ...unknown[]];
+
+const refusalKinds = Object.keys(refusalFields) as readonly RefusalKind[];
 
 /** One reply of Lua, one outcome: the table of this boundary. */
 export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = {
@@ -23,36 +25,7 @@ export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = 
   settled: (reply) => settled(reply, {}),
   replayed_settled: (reply) => settled(reply, { replayed: true }),
   extended: (reply) => ({ kind: "extended", seq: integer(reply[1]), expiresAtMs: integer(reply[2]) }),
-  conflict: (reply) => ({ kind: "conflict", sku: text(reply[1]) }),
-  unknown_sku: (reply) => ({ kind: "unknown_sku", sku: text(reply[1]) }),
-  unknown_order: () => ({ kind: "unknown_order" }),
-  unknown_reservation: () => ({ kind: "unknown_reservation" }),
-  forbidden: () => ({ kind: "forbidden" }),
-  already_confirmed: () => ({ kind: "already_confirmed" }),
-  already_cancelled: () => ({ kind: "already_cancelled" }),
-  reservation_expired: () => ({ kind: "reservation_expired" }),
-  exceeds: (reply) => ({ kind: "exceeds", sku: text(reply[1]), units: integer(reply[2]) }),
-  stale: (reply) => ({ kind: "stale", sku: text(reply[1]), available: integer(reply[2]) }),
-  stale_rules: (reply) => ({ kind: "stale_rules", sku: text(reply[1]), version: integer(reply[2]) }),
-  paused: (reply) => ({ kind: "paused", sku: text(reply[1]) }),
-  not_open: (reply) => ({ kind: "not_open", sku: text(reply[1]), opensAtMs: integer(reply[2]) }),
-  sale_closed: (reply) => ({ kind: "sale_closed", sku: text(reply[1]), closesAtMs: integer(reply[2]) }),
-  token_required: (reply) => ({ kind: "token_required", sku: text(reply[1]) }),
-  insufficient: (reply) => ({ kind: "insufficient", sku: text(reply[1]), available: integer(reply[2]) }),
-  rate_limited: (reply) => ({ kind: "rate_limited", sku: text(reply[1]), retryAfterMs: integer(reply[2]) }),
-  quota_exceeded: (reply) => ({
-    kind: "quota_exceeded",
-    sku: text(reply[1]),
-    quota: integer(reply[2]),
-    left: integer(reply[3]),
-  }),
-  stock_limit: (reply) => ({ kind: "stock_limit", sku: text(reply[1]), available: integer(reply[2]) }),
-  order_full: () => ({ kind: "order_full" }),
-  backlog_full: () => ({ kind: "backlog_full" }),
-  late: () => ({ kind: "late" }),
-  postponed: (reply) => ({ kind: "postponed", lines: integer(reply[1]) }),
-  forgotten: () => ({ kind: "forgotten" }),
-  ledger_behind: () => ({ kind: "ledger_behind" }),
+  ...Object.fromEntries(refusalKinds.map((kind) => [kind, refusalReader(kind)])),
   stock: (reply) => ({
     kind: "stock",
     sku: text(reply[1]),
@@ -68,6 +41,18 @@ export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = 
     windowMs: integer(reply[3]),
   }),
 };
+
+/** Reads the fields of a refusal, which stand behind its name in the order of {@link refusalFields}. */
+function refusalReader(kind: RefusalKind): (reply: Reply) => Refusal {
+  const fields: readonly string[] = refusalFields[kind];
+  return (reply) => {
+    const refusal: Record<string, unknown> = { kind };
+    for (const [i, field] of fields.entries()) {
+      refusal[field] = field === "sku" ? text(reply[i + 1]) : integer(reply[i + 1]);
+    }
+    return refusal as Refusal;
+  };
+}
 
 /** A reply of the script to a whole batch. */
 export type BatchReply =

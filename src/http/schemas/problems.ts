@@ -134,6 +134,23 @@ export const problems = {
 /** A stable, machine-readable name of a problem. */
 export type ProblemCode = keyof typeof problems;
 
+/**
+ * Sentences of refusals that are named as the outcome of the store is, with members in braces: `refusal.ts` fills them
+ * in, and needs no row for them.
+ */
+export const details = {
+  unknown_sku: "The SKU {sku} is not known",
+  unknown_order: "No line of this order was accepted",
+  unknown_reservation: "Nothing was reserved under this order id",
+  already_confirmed: "The reservation was confirmed before; its units can be returned",
+  already_cancelled: "The reservation was cancelled before; its units are back",
+  reservation_expired: "The reservation has expired; its units are back",
+  not_open: "The sale of {sku} opens at {opens_at}",
+  sale_closed: "The sale of {sku} closed at {closes_at}",
+  rate_limited: "This user can buy {sku} again in {retry_after_ms} ms",
+  quota_exceeded: "A user may buy {quota} units of {sku}; this one may buy {left} more",
+} as const satisfies Readonly<Partial<Record<ProblemCode, string>>>;
+
 /** Codes in the order of the table. */
 export const problemCodes = Object.keys(problems) as readonly ProblemCode[];
 

@@ -1,5 +1,6 @@
 /**
- * The table from refusals to HTTP. Every outcome has its row; the compiler holds the table complete.
+ * The table from refusals to HTTP. Every outcome has its row here, or its sentence in `details` of `problems.ts`; the
+ * compiler checks that none is missing.
  *
  * @module
  */
@@ -7,7 +8,7 @@ import { type Command, limits } from "../../domain/command.ts";
 import type { Outcome } from "../../domain/outcome.ts";
 import { forbidden } from "./problem.ts";
 import { problem, retryLater } from "./problem.ts";
-import type { ProblemCode } from "../schemas/problems.ts";
+import { details, type ProblemCode, problems } from "../schemas/problems.ts";
 import type { Answer } from "./response.ts";
 
 /** What came with a sale: a token for it, one that is of no use, none, or one that cannot be judged yet. */
@@ -27,6 +28,7 @@ export interface Asked {
 
 /** Answers an outcome that is not what was asked for. */
 export function refusal(outcome: Outcome, asked: Asked): Answer {
+  if (isNamed(outcome)) return namedRefusal(outcome, asked);
   // Each row takes its own kind, and `kind` chose the row.
   const row = rows[outcome.kind] as ((outcome: Outcome, asked: Asked) => Answer) | undefined;
   if (row === undefined) {
@@ -37,8 +39,14 @@ export function refusal(outcome: Outcome, asked: Asked): Answer {
   return row(outcome, asked);
 }
 
+/** An outcome whose name is the code of its refusal. */
+type Named = Extract<Outcome, { kind: keyof typeof details }>;
+
 type Rows = {
-  readonly [Kind in Outcome["kind"]]: (outcome: Extract<Outcome, { kind: Kind }>, asked: Asked) => Answer;
+  readonly [Kind in Exclude<Outcome["kind"], Named["kind"]>]: (
+    outcome: Extract<Outcome, { kind: Kind }>,
+    asked: Asked,
+  ) => Answer;
 };
 
 // How long to stay away, ms. A queue empties in milliseconds, but a header counts in seconds; a worker
@@ -56,11 +64,6 @@ const rows: Rows = {
     problem(conflictCode(command), "The same id was used before, with other contents", {
       members: { ...id, sku },
     }),
-  unknown_sku: ({ sku }) => problem("unknown_sku", `The SKU ${sku} is not known`, { members: { sku } }),
-  unknown_order: (_, { id }) =>
-    problem("unknown_order", "No line of this order was accepted", { members: id }),
-  unknown_reservation: (_, { id }) =>
-    problem("unknown_reservation", "Nothing was reserved under this order id", { members: id }),
   forbidden: () => forbidden("admin", "Another token made these lines: changing them takes the scope admin"),
   cross_shard: (_, { id }) =>
     problem(
@@ -75,14 +78,6 @@ const rows: Rows = {
     }),
 
   // What was reserved or sold is in another state.
-  already_confirmed: (_, { id }) =>
-    problem("already_confirmed", "The reservation was confirmed before; its units can be returned", {
-      members: id,
-    }),
-  already_cancelled: (_, { id }) =>
-    problem("already_cancelled", "The reservation was cancelled before; its units are back", { members: id }),
-  reservation_expired: (_, { id }) =>
-    problem("reservation_expired", "The reservation has expired; its units are back", { members: id }),
   exceeds: ({ sku, units }, { command, id }) =>
     command === "return"
       ? problem("return_exceeds_sold", `${units} units of ${sku} can be returned`, {
@@ -110,16 +105,6 @@ const rows: Rows = {
       members: { sku, available },
     }),
   paused: ({ sku }) => problem("sku_paused", `The SKU ${sku} is paused`, { members: { sku } }),
-  not_open: ({ sku, opensAtMs }) => {
-    const opens_at = instant(opensAtMs);
-    return problem("not_open", `The sale of ${sku} opens at ${opens_at}`, { members: { sku, opens_at } });
-  },
-  sale_closed: ({ sku, closesAtMs }) => {
-    const closes_at = instant(closesAtMs);
-    return problem("sale_closed", `The sale of ${sku} closed at ${closes_at}`, {
-      members: { sku, closes_at },
-    });
-  },
 
   // This user cannot buy now.
   token_required: ({ sku }, { token }) =>
@@ -132,15 +117,6 @@ const rows: Rows = {
       : problem("purchase_token_required", `Buying ${sku} takes the header Purchase-Token`, {
         members: { sku },
       }),
-  rate_limited: ({ sku, retryAfterMs }) =>
-    retryLater("rate_limited", `This user can buy ${sku} again in ${retryAfterMs} ms`, retryAfterMs, {
-      sku,
-      retry_after_ms: retryAfterMs,
-    }),
-  quota_exceeded: ({ sku, quota, left }) =>
-    problem("quota_exceeded", `A user may buy ${quota} units of ${sku}; this one may buy ${left} more`, {
-      members: { sku, quota, left },
-    }),
 
   // Nothing was decided, or nobody knows.
   outcome_unknown: ({ deadlineMs }, asked) =>
@@ -187,6 +163,32 @@ const rows: Rows = {
   // The service asks the ledger then.
   forgotten: misplaced,
 };
+
+function isNamed(outcome: Outcome): outcome is Named {
+  return Object.hasOwn(details, outcome.kind);
+}
+
+/** A refusal that {@link details} describes. Its members are those of its schema: ids that were asked, and fields. */
+function namedRefusal(outcome: Named, { id }: Asked): Answer {
+  const { kind: code } = outcome;
+  const { required, optional } = problems[code];
+  const members: Record<string, unknown> = {};
+  for (const name of Object.keys({ ...required, ...optional })) {
+    const value = id[name] ?? memberOf(outcome, name);
+    if (value !== undefined) members[name] = value;
+  }
+  const detail = details[code].replaceAll(/\{(\w+)\}/g, (_, name) => String(members[name]));
+  return outcome.kind === "rate_limited"
+    ? retryLater(code, detail, outcome.retryAfterMs, members)
+    : problem(code, detail, { members });
+}
+
+/** `left` is the field `left`, `retry_after_ms` is `retryAfterMs`; a moment such as `opens_at` is `opensAtMs`. */
+function memberOf(outcome: Readonly<Record<string, unknown>>, name: string): unknown {
+  const field = name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  const ms = outcome[`${field}Ms`];
+  return typeof ms === "number" ? instant(ms) : outcome[field];
+}
 
 /** A moment as JSON has it. */
 export function instant(ms: number): string {
