@@ -74,7 +74,7 @@ const worker = startWorker({
   logWay,
   durability: config.durability,
   retentionMs: config.retentionDays * 86_400_000,
-  ...telemetry && { watch: telemetry.worker },
+  ...telemetry && { observer: telemetry.worker },
 });
 
 process.started();

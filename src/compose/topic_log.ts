@@ -9,7 +9,7 @@ import type { EventLog } from "../log/event_log.ts";
 import { RelayedLog } from "../log/relayed_log.ts";
 import { logWayOf } from "../log/topic.ts";
 import { orExit } from "../runtime/lifecycle.ts";
-import { reportTopic, tellRelay } from "../worker/relay_report.ts";
+import { logRelay, reportTopic } from "../worker/relay_report.ts";
 import type { Process } from "./process.ts";
 
 /** A log, and where it is read: `stream`, or the topic and its cluster; undefined while that is not known. */
@@ -32,16 +32,16 @@ export async function openTopicLog(
     onLog: (message, fields) => logger.debug("kafka", { message, ...fields }),
   });
   await orExit(reportTopic(topic, logger));
-  const watch = telemetry?.worker;
+  const observer = telemetry?.worker;
   const log = new RelayedLog({
     stream,
     topic,
     deployment,
     world,
-    onEvent: tellRelay(logger),
-    ...watch && {
-      onAppended: (...appended) => watch.appended(...appended),
-      onProgress: (shard, { unread }) => watch.topicRead(shard, unread),
+    onEvent: logRelay(logger),
+    ...observer && {
+      onAppended: (...appended) => observer.appended(...appended),
+      onProgress: (shard, { unread }) => observer.topicRead(shard, unread),
     },
   });
   let way: string | undefined;

@@ -44,7 +44,7 @@ export interface Cursor extends Position {
   /** The epoch that was issued last; at least `epoch`. */
   readonly issuedEpoch: number;
   /** Highest number that a worker has seen issued; what lies between it and `seq` is not applied yet. */
-  readonly notedHead: number;
+  readonly recordedHead: number;
   /** Highest number that a store said is applied. More than `seq`: this ledger went back to an older state. */
   readonly seenApplied: number;
 }
@@ -147,7 +147,7 @@ export interface ShardLedger {
     limit: number,
   ): Promise<Forgotten | undefined>;
   /** Notes the highest number seen issued, never backwards. */
-  noteHead(head: number): Promise<void>;
+  recordHead(head: number): Promise<void>;
   /**
    * Notes what a store knows beyond this ledger, never backwards. It is kept when the store is emptied afterwards: the
    * numbers are counted as lost, and neither they nor the epoch are issued again.
@@ -155,7 +155,7 @@ export interface ShardLedger {
    * @param seen last number and epoch that the store issued
    * @param applied last number that the store was told is applied
    */
-  noteSeen(seen: Position, booked: number): Promise<void>;
+  recordSeen(seen: Position, booked: number): Promise<void>;
   /** A loss that a person accepted and the worker has not acted on; undefined without one. */
   recovery(): Promise<Recovery | undefined>;
   /**
@@ -182,7 +182,7 @@ export interface Progress {
   /** Number of the last event in the ledger. */
   readonly seq: number;
   /** Highest number that a worker has seen issued. */
-  readonly notedHead: number;
+  readonly recordedHead: number;
   /** Events that wait for a person. */
   readonly deadLetters: number;
 }

@@ -1,16 +1,16 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { ManualWorld, settled } from "../../tests/manual_world.ts";
 import { Board, boardBounds, type Snapshot } from "./board.ts";
-import type { BookedSoFar, Books } from "./books.ts";
+import type { Books, Progress } from "./books.ts";
 
 const inventory = { waiting: 3, unarmedShards: 1, soldOut: { hits: 5, misses: 7 } };
 
 /** Counts the questions; answers what is set, and never when it is undefined. */
 class ScriptedBooks implements Books {
   asked = 0;
-  answer: readonly BookedSoFar[] | undefined = [];
+  answer: readonly Progress[] | undefined = [];
 
-  progress(): Promise<readonly BookedSoFar[]> {
+  progress(): Promise<readonly Progress[]> {
     this.asked++;
     return this.answer === undefined ? new Promise(() => {}) : Promise.resolve(this.answer);
   }
@@ -54,8 +54,8 @@ Deno.test("nobody looks: no timer, no question, and the same again when the last
 Deno.test("the first snapshot comes at once, the next after a second, and says what is known", async () => {
   const { world, books, board } = boardUnderTest();
   books.answer = [
-    { shard: 0, seq: 10, notedHead: 8, deadLetters: 1 },
-    { shard: 1, seq: 5, notedHead: 9, deadLetters: 2 },
+    { shard: 0, seq: 10, recordedHead: 8, deadLetters: 1 },
+    { shard: 1, seq: 5, recordedHead: 9, deadLetters: 2 },
   ];
   const reader = readerOf(board);
   const first = await next(reader);
@@ -75,7 +75,7 @@ Deno.test("the first snapshot comes at once, the next after a second, and says w
 
 Deno.test("books that do not answer are asked once, and after 5 s nothing is known of them", async () => {
   const { world, books, board } = boardUnderTest();
-  books.answer = [{ shard: 0, seq: 1, notedHead: 1, deadLetters: 0 }];
+  books.answer = [{ shard: 0, seq: 1, recordedHead: 1, deadLetters: 0 }];
   const reader = readerOf(board);
   await world.advance(0);
   books.answer = undefined;

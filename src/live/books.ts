@@ -9,13 +9,13 @@ import type { World } from "../runtime/world.ts";
 const staleAfterMs = 5000;
 
 /** How far the ledger of one shard are. */
-export interface BookedSoFar {
+export interface Progress {
   /** Which. */
   readonly shard: number;
   /** Number of the last event in the ledger. */
   readonly seq: number;
   /** Highest number that a worker has seen issued. */
-  readonly notedHead: number;
+  readonly recordedHead: number;
   /** Events that wait for a person. */
   readonly deadLetters: number;
 }
@@ -23,7 +23,7 @@ export interface BookedSoFar {
 /** The port to the ledger. */
 export interface Books {
   /** All shards, by number; empty before the ledger was prepared. */
-  progress(): Promise<readonly BookedSoFar[]>;
+  progress(): Promise<readonly Progress[]>;
 }
 
 /** A shard's events that are not applied yet. */
@@ -50,7 +50,7 @@ export class BooksReader {
   readonly #world: World;
   readonly #heads = new Map<number, number>();
   #asking = false;
-  #answer: readonly BookedSoFar[] = [];
+  #answer: readonly Progress[] = [];
   #answeredAtMs = -Infinity;
 
   /** Asks nothing yet. `books` is null where there are none. */
@@ -83,8 +83,8 @@ export class BooksReader {
     const isStale = this.#world.elapsedMs() - this.#answeredAtMs > staleAfterMs;
     if (isStale || this.#answer.length === 0) return unknown;
     return {
-      lags: this.#answer.map(({ shard, seq, notedHead }) => {
-        const head = Math.max(notedHead, this.#heads.get(shard) ?? 0);
+      lags: this.#answer.map(({ shard, seq, recordedHead }) => {
+        const head = Math.max(recordedHead, this.#heads.get(shard) ?? 0);
         return { shard, lag: Math.max(0, head - seq) };
       }),
       deadLetters: this.#answer.reduce((sum, { deadLetters }) => sum + deadLetters, 0),

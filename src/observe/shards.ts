@@ -6,8 +6,8 @@
  */
 import type { TelemetryConfig } from "../runtime/settings/config.ts";
 import type { LogEntry } from "../domain/event.ts";
-import type { Booked } from "../worker/apply.ts";
-import type { ApplyObserver, ArmingResult, ShardFigures, WorkerObserver } from "../worker/observer.ts";
+import type { Applied } from "../ledger/ledger.ts";
+import type { ApplyObserver, ArmingResult, ShardLedgerMetrics, WorkerObserver } from "../worker/observer.ts";
 import type { World } from "../runtime/world.ts";
 import { instruments } from "./instruments.ts";
 import type { Series } from "../runtime/histogram.ts";
@@ -105,25 +105,25 @@ export class Shards implements WorkerObserver {
     if (known) known.isArmed = false;
   }
 
-  booking(shard: number, entries: readonly LogEntry[]): ApplyObserver {
+  applying(shard: number, entries: readonly LogEntry[]): ApplyObserver {
     const known = this.#shards.get(shard);
     const oldestAtMs = entries[0]?.events[0]?.atMs ?? 0;
     if (known) known.oldestAtMs = oldestAtMs;
     const sync = new Sync(shard, entries, this.#parts);
     return {
       traceparent: sync.traceparent,
-      ended: (booked) => {
-        this.#commits.record(sync.ended(booked) / 1000);
-        if (booked.kind === "applied") this.#booked(shard, entries, booked);
+      ended: (applied) => {
+        this.#commits.record(sync.ended(applied) / 1000);
+        if (applied.kind === "applied") this.#applied(shard, entries, applied);
       },
       failed: (error) => sync.failed(error),
     };
   }
 
-  visited(shard: number, head: number, booked: number): void {
+  acknowledged(shard: number, head: number, applied: number): void {
     const known = this.#shards.get(shard);
     if (!known) return;
-    known.lag = Math.max(0, head - booked);
+    known.lag = Math.max(0, head - applied);
     if (known.lag === 0) known.oldestAtMs = 0;
   }
 
@@ -141,16 +141,16 @@ export class Shards implements WorkerObserver {
     if (known) known.guaranteesOff = count;
   }
 
-  figures(shard: number, { deadLetters, lowStock }: ShardFigures): void {
+  ledgerMetrics(shard: number, { deadLetters, lowStock }: ShardLedgerMetrics): void {
     const known = this.#shards.get(shard);
     if (known) known.deadLetters = deadLetters;
     for (const { sku, available } of lowStock ?? []) this.#stock.saw(shard, sku, available, 0);
   }
 
-  #booked(
+  #applied(
     shard: number,
     entries: readonly LogEntry[],
-    { events: count }: Extract<Booked, { kind: "applied" }>,
+    { events: count }: Extract<Applied, { kind: "applied" }>,
   ): void {
     this.#events += count;
     for (const { events } of entries) {

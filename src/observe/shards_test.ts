@@ -21,7 +21,7 @@ function observerUnderTest(env: Record<string, string> = {}) {
     }),
   };
   const spans: SpanData[] = [];
-  const watch = new Shards({
+  const observer = new Shards({
     world,
     config,
     places: new Tracing(world, config),
@@ -30,7 +30,7 @@ function observerUnderTest(env: Record<string, string> = {}) {
   });
   const read = (name: string) =>
     [...observed.get(name)?.() ?? []].map(({ value, labels }) => [labels, value]);
-  return { world, watch, spans, recorded, read };
+  return { world, observer, spans, recorded, read };
 }
 
 function traceparent(n: number, flags: string): string {
@@ -65,14 +65,14 @@ const applied = {
 } as const;
 
 Deno.test("a batch has one span, linked to the orders whose traces are kept, in a quiet time to all; to each once", () => {
-  const { watch, spans } = observerUnderTest();
+  const { observer, spans } = observerUnderTest();
   const orders = Array.from(
     { length: 2000 },
     (_, i) => ({ traceparent: traceparent(i, i % 5 === 4 ? "01" : "00") }),
   );
   const batch = { traceparent: traceparent(4, "01") };
-  watch.booking(0, [entryOf(1, orders), entryOf(2001, [batch, {}])]).ended({ ...applied, events: 2002 });
-  watch.booking(0, [entryOf(2003, [{ traceparent: traceparent(9, "00") }])]).ended(applied);
+  observer.applying(0, [entryOf(1, orders), entryOf(2001, [batch, {}])]).ended({ ...applied, events: 2002 });
+  observer.applying(0, [entryOf(2003, [{ traceparent: traceparent(9, "00") }])]).ended(applied);
   const [rush, quiet, ...others] = spans;
   assert.equal(others.length, 0);
   assert.equal(rush?.name, "db.sync");
@@ -85,39 +85,39 @@ Deno.test("a batch has one span, linked to the orders whose traces are kept, in 
 });
 
 Deno.test("with TRACE_RATIO=0 a batch is kept for an order whose trace is, and when it failed or was slow", async () => {
-  const { world, watch, spans } = observerUnderTest({ TRACE_RATIO: "0", TRACE_SLOW_MS: "100" });
-  watch.booking(0, [entryOf(1, [{ traceparent: traceparent(1, "00") }])]).ended(applied);
+  const { world, observer, spans } = observerUnderTest({ TRACE_RATIO: "0", TRACE_SLOW_MS: "100" });
+  observer.applying(0, [entryOf(1, [{ traceparent: traceparent(1, "00") }])]).ended(applied);
   assert.equal(spans.length, 0);
-  watch.booking(0, [entryOf(1, [{ traceparent: traceparent(1, "01") }])]).ended(applied);
-  watch.booking(0, [entryOf(1, [{}])]).failed(new TypeError("broken"));
-  const slow = watch.booking(0, [entryOf(1, [{}])]);
+  observer.applying(0, [entryOf(1, [{ traceparent: traceparent(1, "01") }])]).ended(applied);
+  observer.applying(0, [entryOf(1, [{}])]).failed(new TypeError("broken"));
+  const slow = observer.applying(0, [entryOf(1, [{}])]);
   await world.advance(101);
   slow.ended(applied);
   assert.deepEqual(spans.map(({ error }) => error), ["", "TypeError", ""]);
 });
 
 Deno.test("lag and age are those of the oldest event that is not booked, and a lease that is gone reports nothing", async () => {
-  const { world, watch, read } = observerUnderTest();
-  watch.leased(3);
-  watch.verified(3, "armed", 0);
-  assert.equal(watch.unarmed, 0);
-  const booking = watch.booking(3, [entryOf(1, [{}], world.now())]);
+  const { world, observer, read } = observerUnderTest();
+  observer.leased(3);
+  observer.verified(3, "armed", 0);
+  assert.equal(observer.unarmed, 0);
+  const applying = observer.applying(3, [entryOf(1, [{}], world.now())]);
   await world.advance(2500);
   assert.deepEqual(read("inventory.log.oldest_age"), [[{ shard: 3 }, 2.5]]);
-  booking.ended(applied);
-  watch.visited(3, 8, 1);
+  applying.ended(applied);
+  observer.acknowledged(3, 8, 1);
   assert.deepEqual(read("inventory.log.lag"), [[{ shard: 3 }, 7]]);
-  watch.visited(3, 8, 8);
+  observer.acknowledged(3, 8, 8);
   assert.deepEqual(read("inventory.log.oldest_age"), [[{ shard: 3 }, 0]]);
   assert.deepEqual(read("inventory.kafka.lag"), [], "there is no topic");
-  watch.topicRead(3, 5);
+  observer.topicRead(3, 5);
   assert.deepEqual(read("inventory.kafka.lag"), [[{ shard: 3 }, 5]]);
   assert.deepEqual(read("inventory.stock.current"), [[{ sku: "SKU", shard: 3 }, 99]]);
-  watch.verified(3, "refused", 12);
-  assert.deepEqual([read("inventory.ledger.drift"), watch.unarmed], [[[{ shard: 3 }, 12]], 1]);
-  watch.guaranteesOff(3, 2);
+  observer.verified(3, "refused", 12);
+  assert.deepEqual([read("inventory.ledger.drift"), observer.unarmed], [[[{ shard: 3 }, 12]], 1]);
+  observer.guaranteesOff(3, 2);
   assert.deepEqual(read("inventory.promises.off"), [[{ shard: 3 }, 2]]);
-  watch.released(3);
+  observer.released(3);
   for (
     const name of [
       "inventory.log.lag",
@@ -132,15 +132,15 @@ Deno.test("lag and age are those of the oldest event that is not booked, and a l
 });
 
 Deno.test("what a hold kept beyond its time is counted when it is released", () => {
-  const { watch, recorded } = observerUnderTest();
+  const { observer, recorded } = observerUnderTest();
   const lapsed = { kind: "expire", data: { expires: 1000 } };
-  watch.booking(0, [entryOf(1, [lapsed], 1250)]).ended(applied);
+  observer.applying(0, [entryOf(1, [lapsed], 1250)]).ended(applied);
   assert.deepEqual(recorded.get("inventory.hold.release.lag"), [0.25]);
 });
 
 Deno.test("what is appended to a topic has a span of its own, linked as the ledger's is", () => {
-  const { watch, spans } = observerUnderTest();
-  watch.appended(2, [entryOf(7, [{ traceparent: traceparent(1, "01") }, {}])], 100, 130);
+  const { observer, spans } = observerUnderTest();
+  observer.appended(2, [entryOf(7, [{ traceparent: traceparent(1, "01") }, {}])], 100, 130);
   const [span] = spans;
   assert.deepEqual([span?.name, span?.kind, span?.startMs, span?.endMs], [
     "kafka.relay",

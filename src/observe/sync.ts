@@ -5,7 +5,7 @@
  * @module
  */
 import type { LogEntry } from "../domain/event.ts";
-import type { Booked } from "../worker/apply.ts";
+import type { Applied } from "../ledger/ledger.ts";
 import type { ShardsParts } from "./shards.ts";
 import { type Attributes, keep, type SpanData, type SpanRef } from "./spans.ts";
 import type { TraceContext } from "../runtime/trace_context.ts";
@@ -41,12 +41,12 @@ export class Sync {
   }
 
   /** Returns how long it took, ms. */
-  ended(booked: Booked): number {
+  ended(applied: Applied): number {
     const endMs = this.#parts.world.elapsedMs();
-    const counts = booked.kind === "applied"
-      ? { "inventory.ledger.events": booked.events, "inventory.dead_letters": booked.deadLetters }
+    const counts = applied.kind === "applied"
+      ? { "inventory.ledger.events": applied.events, "inventory.dead_letters": applied.deadLetters }
       : {};
-    this.#end(endMs, booked.kind === "applied" ? "" : booked.kind, counts);
+    this.#end(endMs, applied.kind === "applied" ? "" : applied.kind, counts);
     return endMs - this.#startMs;
   }
 

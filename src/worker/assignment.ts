@@ -1,19 +1,20 @@
 /**
- * How the shards are shared out. Nobody hands them out: every worker sees the same peers and computes what is its own.
+ * The assignment of shards to workers. There is no coordinator: every worker sees the same peers and computes its own
+ * assignment.
  *
  * @module
  */
 import type { Peers } from "../ledger/ledger.ts";
 
-/** How many shards a worker keeps. The shares of all workers add up to `shards` and differ by one at most. */
-export function partitionOf(shards: number, { workers, index }: Peers): number {
+/** Number of shards assigned to a worker. The counts of all workers add up to `shards` and differ by one at most. */
+export function assignedCount(shards: number, { workers, index }: Peers): number {
   return Math.floor(shards / workers) + (index < shards % workers ? 1 : 0);
 }
 
 /**
- * Which shards to try to lease: free ones, `count` of them.
+ * At most `count` free shards to lease.
  *
- * Every worker begins at another place, so that two that look at the same moment rarely want the same one.
+ * Every worker starts at another shard, so that two concurrent workers rarely try to lease the same one.
  */
 export function shardsToTake(shards: number, count: number, { workers, index, leased }: Peers): number[] {
   if (count <= 0) return [];

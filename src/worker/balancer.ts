@@ -1,13 +1,13 @@
 /**
- * The worker: keeps its share of the shards.
+ * The worker: runs the shards of its assignment.
  *
- * Four times a second it looks around: how many workers there are, and which shards have no lease. Above its share it
- * gives shards back, below it it takes free ones. So a shard whose worker died is taken within a look of the end of
- * its lease, and nobody decides for others: there is no leader to lose.
+ * The heartbeat, four times a second, reads the number of workers and the leased shards. A worker with more shards than
+ * assigned releases some, one with fewer leases free ones. So a shard whose worker died is leased within 250 ms of the
+ * end of its lease, and there is no leader that can fail.
  *
- * A worker that fails at a shard although its lease is good (it cannot reach Redis, say) is not counted for a while,
- * and until it reaches that shard's store again: the others' shares then cover all shards, and they take what it has
- * let go. When all of them fail none is counted, and each tries what is free.
+ * A worker that fails at a shard although its lease is valid (it cannot reach Redis, for example) is suspended for 10 s and
+ * until it reaches that shard's store again. The assignments of the others then cover all shards, and they lease what it
+ * released. When all workers fail, all are suspended, and each leases free shards.
  *
  * @module
  */
@@ -16,25 +16,23 @@ import type { Membership, ShardLedger } from "../ledger/ledger.ts";
 import { describeError } from "../runtime/logger.ts";
 import { Reminder } from "../runtime/reminder.ts";
 import { sleep } from "../runtime/world.ts";
-import { partitionOf, shardsToTake } from "./assignment.ts";
+import { assignedCount, shardsToTake } from "./assignment.ts";
 import { StandingMonitor } from "./standing.ts";
 import { PeerLogs } from "./peer_logs.ts";
 import type { ShardWorkerParts } from "./shard_parts.ts";
-import { keepShard } from "./shard_worker.ts";
+import { runShard } from "./shard_worker.ts";
 
-/** What a worker needs. */
 export type WorkerParts = Omit<ShardWorkerParts, "signal" | "interruption">;
 
-/** A running worker. */
 export interface Worker {
-  /** Ends the loops: what is being applied is applied, leases are given back at once. */
+  /** Ends the loops: a running transaction is finished, leases are released at once. */
   stop(): Promise<void>;
 }
 
-/** A place is lost after 3 s of silence; a takeover waits for the next look. */
-const lookEveryMs = 250;
+/** A membership ends after 3 s of silence; a takeover waits for the next heartbeat. */
+const heartbeatEveryMs = 250;
 
-/** Starts a worker, counted until it fails. */
+/** Starts a worker. It is active until it fails. */
 export function startWorker(parts: WorkerParts): Worker {
   const stopping = new AbortController();
   const ended = new Balancer(parts, stopping.signal).run();
@@ -46,8 +44,8 @@ export function startWorker(parts: WorkerParts): Worker {
   };
 }
 
-/** A shard that is kept, or being given back. */
-interface Kept {
+/** A shard that runs or is being released. */
+interface RunningShard {
   readonly stop: AbortController;
   readonly ended: Promise<void>;
 }
@@ -55,12 +53,12 @@ interface Kept {
 class Balancer {
   readonly #parts: WorkerParts;
   readonly #signal: AbortSignal;
-  readonly #kept = new Map<number, Kept>();
+  readonly #running = new Map<number, RunningShard>();
   readonly #standing: StandingMonitor;
   readonly #peerLogs: PeerLogs;
-  readonly #outOfSight: Reminder;
+  readonly #unreachable: Reminder;
   readonly #foreign: Reminder;
-  /** One a shard: it lasts from one lease to the next. */
+  /** By shard: kept from one lease to the next. */
   readonly #interruptions = new Map<number, Reminder>();
 
   constructor(parts: WorkerParts, signal: AbortSignal) {
@@ -69,9 +67,9 @@ class Balancer {
     this.#signal = signal;
     this.#peerLogs = new PeerLogs(parts);
     const { world, logger } = parts;
-    this.#outOfSight = new Reminder(
+    this.#unreachable = new Reminder(
       world,
-      ({ why, ...fields }) => logger.warn("other workers out of sight", { error: why, ...fields }),
+      ({ why, ...fields }) => logger.warn("cannot reach the other workers", { error: why, ...fields }),
     );
     this.#foreign = new Reminder(
       world,
@@ -89,13 +87,13 @@ class Balancer {
       } catch (error) {
         if (this.#signal.aborted) break;
         onFailure?.(error);
-        (error instanceof ForeignLedger ? this.#foreign : this.#outOfSight).say(describeError(error));
+        (error instanceof ForeignLedger ? this.#foreign : this.#unreachable).say(describeError(error));
       } finally {
-        await membership?.leave().catch(() => {}); // the place ends with its connection in any case
+        await membership?.leave().catch(() => {}); // the membership ends with its connection in any case
       }
-      await sleep(world, lookEveryMs, this.#signal);
+      await sleep(world, heartbeatEveryMs, this.#signal);
     }
-    await Promise.all([...this.#kept.values()].map(({ ended }) => ended));
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
   }
 
   async #balance(membership: Membership): Promise<void> {
@@ -105,46 +103,46 @@ class Balancer {
       const standing = this.#standing.current;
       const peers = await membership.heartbeat(standing);
       this.#foreign.clear();
-      if (this.#outOfSight.clear()) logger.info("other workers in sight again");
-      const share = partitionOf(shards, peers);
-      const seen = `${share} of ${shards} shards, ${peers.workers} workers, ${standing}`;
-      if (seen !== last) logger.info("share", { share: seen });
+      if (this.#unreachable.clear()) logger.info("other workers reached again");
+      const assigned = assignedCount(shards, peers);
+      const seen = `${assigned} of ${shards} shards, ${peers.workers} workers, ${standing}`;
+      if (seen !== last) logger.info("assignment", { share: seen });
       last = seen;
 
-      const staying = [...this.#kept.values()].filter(({ stop }) => !stop.signal.aborted);
-      for (const { stop } of staying.slice(share)) stop.abort(); // those taken last
-      const leased = [...peers.leased, ...this.#kept.keys()];
-      // What it has let go is for the others: taken again at once, it would stand still for another failure.
+      const staying = [...this.#running.values()].filter(({ stop }) => !stop.signal.aborted);
+      for (const { stop } of staying.slice(assigned)) stop.abort(); // those leased last
+      const leased = [...peers.leased, ...this.#running.keys()];
+      // The others lease what this worker released: leased again at once, it would wait for the next failure.
       const isLeftToOthers = standing === "suspended" && peers.workers > 1;
-      const wanted = isLeftToOthers ? 0 : share - staying.length;
-      // Not awaited: a slow store must not cost the place.
-      void this.#peerLogs.check(peers.leased.filter((shard) => !this.#kept.has(shard)));
-      await this.#take(shardsToTake(shards, wanted, { ...peers, leased }));
-      await sleep(world, lookEveryMs, this.#signal);
+      const wanted = isLeftToOthers ? 0 : assigned - staying.length;
+      // Not awaited: a slow store must not end the membership.
+      void this.#peerLogs.check(peers.leased.filter((shard) => !this.#running.has(shard)));
+      await this.#lease(shardsToTake(shards, wanted, { ...peers, leased }));
+      await sleep(world, heartbeatEveryMs, this.#signal);
     }
   }
 
-  /** Leases what is still free, all at once: one by one 1024 shards would take longer than a place lasts unseen. */
-  async #take(shards: readonly number[]): Promise<void> {
+  /** Leases free shards concurrently: one by one, 1024 shards would take longer than the 3 s of a membership. */
+  async #lease(shards: readonly number[]): Promise<void> {
     const { ledger } = this.#parts;
     const leases = await Promise.allSettled(shards.map((shard) => ledger.lease(shard)));
     for (const { value: lease } of leases.filter((result) => result.status === "fulfilled")) {
-      if (lease) this.#keep(lease);
+      if (lease) this.#run(lease);
     }
     const failure = leases.find((result) => result.status === "rejected");
     if (failure) throw failure.reason;
   }
 
-  #keep(lease: ShardLedger): void {
+  #run(lease: ShardLedger): void {
     const { shard } = lease;
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#signal, stop.signal]);
-    const ended = keepShard(lease, { ...this.#parts, signal, interruption: this.#interruptionOf(shard) })
+    const ended = runShard(lease, { ...this.#parts, signal, interruption: this.#interruptionOf(shard) })
       .then((how) => {
-        this.#kept.delete(shard);
+        this.#running.delete(shard);
         if (how === "failed") this.#standing.failed(shard);
       });
-    this.#kept.set(shard, { stop, ended });
+    this.#running.set(shard, { stop, ended });
   }
 
   #interruptionOf(shard: number): Reminder {

@@ -1,92 +1,88 @@
 /**
- * Applies what the log has and the ledger has not, before a shard is armed.
+ * Applies the entries of the log that the ledger lacks, before a shard is armed.
  *
  * @module
  */
 import type { ShardView } from "../decide/shard_control.ts";
-import type { Cursor, ShardLedger } from "../ledger/ledger.ts";
+import type { Cursor, Difference, ShardLedger } from "../ledger/ledger.ts";
 import type { LogEntry, Position } from "../domain/event.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { World } from "../runtime/world.ts";
-import { apply, LedgerMismatch, whyNotApplied } from "./apply.ts";
+import { apply, whyNotApplied } from "./apply.ts";
 import { whileBeating } from "./lease_beat.ts";
 
-/** What catching up needs. */
 export interface CatchUpParts {
-  /** The lease on the shard's books. */
   readonly ledger: ShardLedger;
-  /** Has the entries that the ledger may still lack. */
   readonly log: EventLog;
-  /** Keeps the lease while a long topic is read. */
   readonly world: World;
   /** Ends reads of the log. */
   readonly signal: AbortSignal;
 }
 
-/** What the log has beyond the ledger and cannot be applied. */
+/** Entries of the log that cannot be applied. */
 export interface Gap {
+  readonly kind: "gap";
   /** Why, as the end of a sentence. */
   readonly why: string;
-  /** Where the entries end that were read; there may be more. */
+  /** Position of the last entry read; more may follow. */
   readonly last: Position;
 }
 
 /**
- * Applies what the log has and the ledger has not. Returns what cannot be applied, if there is anything.
+ * Applies the entries of the log that the ledger lacks.
  *
- * @param isForked the store went back: a difference ends it, and is no error
+ * @param isForked the store went back: it cannot agree with the ledger, so a mismatch is a gap
+ * @returns the entries that cannot be applied, or the SKUs that differ; undefined when everything is applied
  */
-export async function bookTheRest(
+export async function applyRest(
   view: ShardView,
   isForked: boolean,
   parts: CatchUpParts,
-): Promise<Gap | undefined> {
+): Promise<Gap | { readonly kind: "mismatch"; readonly differences: readonly Difference[] } | undefined> {
   const { ledger } = parts;
-  for (let after = whereTheRestBegins(view, await ledger.cursor());;) {
+  for (let after = restStart(view, await ledger.cursor());;) {
     const entries = await readOn(after, parts);
     const last = entries.at(-1);
     if (!last) {
       const end = view.log?.last;
       if (!end || end.seq <= after.seq) return undefined;
       const why = end.epoch < after.epoch
-        ? `its log ends under epoch ${end.epoch}, and the ledger goes on under ${after.epoch}`
+        ? `its log ends under epoch ${end.epoch}, and the ledger continues under ${after.epoch}`
         : `the log's entries after ${after.seq} are gone`;
-      return { why, last: after };
+      return { kind: "gap", why, last: after };
     }
-    const book = (some: readonly LogEntry[]) =>
-      apply(ledger, some).catch((error) => {
-        // A store that went back cannot agree; what it sold since and the ledger cannot take is lost.
-        if (isForked && error instanceof LedgerMismatch) return undefined;
-        throw error;
-      });
-    let applied = await book(entries);
-    if (applied?.kind === "gap") {
-      // A batch with a gap books nothing. What comes before the gap is applied here: only what it lacks is lost.
+    let applied = await apply(ledger, entries);
+    if (applied.kind === "gap") {
+      // A batch with a gap is not applied. The entries before the gap are applied here: only the missing ones are lost.
       const { seq } = applied.found;
       const before = entries.filter(({ position }) => position.seq < seq);
-      if (before.length > 0) await book(before);
-      applied = await book(entries);
+      if (before.length > 0) await apply(ledger, before);
+      applied = await apply(ledger, entries);
     }
-    if (applied?.kind !== "applied") {
-      return { why: applied ? whyNotApplied(applied) : "the store went back", last: last.position };
+    if (applied.kind === "mismatch" && !isForked) return applied;
+    if (applied.kind !== "applied") {
+      const why = applied.kind === "mismatch" ? "the store went back" : whyNotApplied(applied);
+      return { kind: "gap", why, last: last.position };
     }
     after = last.position;
   }
 }
 
 /**
- * Everything that was written under an epoch is applied before the next one is issued. What a topic has of older epochs
- * beyond the ledger, a relay that was left behind has appended since. But a store that has numbers beyond them may be one
- * that never saw the next epoch: its own counts. Books that went back do not know the store's epoch: what they lack
- * begins under their own.
+ * Where the entries begin that the ledger lacks.
+ *
+ * Everything written under an epoch is applied before the next one is issued. Entries of older epochs beyond the cursor
+ * were appended to the topic later, by a relay that had lost its lease. But a store with numbers beyond the cursor may
+ * never have seen the next epoch: then its own epoch is used. A ledger that went back does not know the store's epoch: the
+ * entries that it lacks begin under its own.
  */
-export function whereTheRestBegins({ position }: Pick<ShardView, "position">, cursor: Cursor): Position {
+export function restStart({ position }: Pick<ShardView, "position">, cursor: Cursor): Position {
   const isBeyond = position.seq > cursor.seq && position.epoch > 0;
   const epoch = isBeyond ? Math.min(position.epoch, cursor.issuedEpoch) : cursor.issuedEpoch;
   return { epoch: Math.max(cursor.epoch, epoch), seq: cursor.seq };
 }
 
-/** The highest number that the log has, which is more than `highest` only behind a gap. */
+/** The highest number in the log, which exceeds `highest` only after a gap. */
 export async function lastNumber(
   highest: number,
   gap: Gap | undefined,
@@ -102,10 +98,10 @@ export async function lastNumber(
 }
 
 /**
- * An answer without entries says that the log ends here.
+ * Returns no entries at the end of the log.
  *
- * @throws the signal's reason when it was aborted: an aborted read returns no entries either, and a store that
- *   is rebuilt on that answer lacks what the log still has
+ * @throws the signal's reason when it is aborted: an aborted read returns no entries either, and a store that were
+ *   rebuilt after it would lack the rest of the log
  */
 async function readOn(after: Position, parts: CatchUpParts): Promise<LogEntry[]> {
   const { log, ledger, world, signal } = parts;

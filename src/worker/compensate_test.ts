@@ -43,7 +43,7 @@ Deno.test("compensator: units that an order took twice are given back once, by a
   const { seq } = await position();
   assert.equal(await available(), 6);
   const compensator = new Compensator(parts.shard, parts.store, world);
-  assert.deepEqual(await compensator.step(seq, seq), { given: 1, refused: [] });
+  assert.deepEqual(await compensator.step(seq, seq), { returned: 1, refused: [] });
   assert.equal(await available(), 8);
   const [event] = (await entries()).flatMap(({ events }) => events);
   assert.deepEqual([event?.kind, event?.id, event?.reference], [
@@ -57,7 +57,7 @@ Deno.test("compensator: units that an order took twice are given back once, by a
   assert.equal(await available(), 8);
   await parts.shard.apply(await entries());
   compensator.due();
-  assert.deepEqual(await compensator.step(seq + 1, seq + 1), { given: 0, refused: [] });
+  assert.deepEqual(await compensator.step(seq + 1, seq + 1), { returned: 0, refused: [] });
   assert.equal(await available(), 8);
 });
 
@@ -66,10 +66,14 @@ Deno.test("compensator: nothing is looked up before the ledger has all that the 
   await using _ = parts;
   const { seq } = await position();
   const compensator = new Compensator(parts.shard, parts.store, world);
-  assert.deepEqual(await compensator.step(seq + 3, seq + 2), { given: 0, refused: [] });
-  assert.deepEqual(await compensator.step(seq + 9, seq + 2), { given: 0, refused: [] });
+  assert.deepEqual(await compensator.step(seq + 3, seq + 2), { returned: 0, refused: [] });
+  assert.deepEqual(await compensator.step(seq + 9, seq + 2), { returned: 0, refused: [] });
   assert.equal(await available(), 6);
-  assert.equal((await compensator.step(seq + 9, seq + 3)).given, 1, "what the first look saw is what counts");
+  assert.equal(
+    (await compensator.step(seq + 9, seq + 3)).returned,
+    1,
+    "what the first look saw is what counts",
+  );
 });
 
 Deno.test("compensator: what was refused is tried again after ten seconds, and not before", async () => {
@@ -78,10 +82,10 @@ Deno.test("compensator: what was refused is tried again after ten seconds, and n
   const { seq } = await position();
   const compensator = new Compensator(parts.shard, parts.store, world);
   await parts.store.disarm(0, parts.deployment.id);
-  assert.deepEqual(await compensator.step(seq, seq), { given: 0, refused: ["2 units of 'S': unarmed"] });
+  assert.deepEqual(await compensator.step(seq, seq), { returned: 0, refused: ["2 units of 'S': unarmed"] });
   await parts.arm();
   await world.advance(9_999);
-  assert.deepEqual(await compensator.step(seq, seq), { given: 0, refused: [] });
+  assert.deepEqual(await compensator.step(seq, seq), { returned: 0, refused: [] });
   await world.advance(1);
-  assert.deepEqual(await compensator.step(seq, seq), { given: 1, refused: [] });
+  assert.deepEqual(await compensator.step(seq, seq), { returned: 1, refused: [] });
 });

@@ -1,27 +1,24 @@
 /**
- * Finds out whether a store and the ledger still have one history.
+ * Detects whether the histories of store and ledger have forked.
  *
- * Keys that are put back to an older state bring their right to sell with them. The store then issues numbers a second
- * time. Its log shows it: events at or below the ledger's cursor have other contents than what was applied.
+ * Keys restored from an older copy are still armed. The store then issues numbers a second time. Its log shows that:
+ * events at or below the ledger's cursor have other contents than the applied ones.
  *
  * @module
  */
 import type { ShardControl, ShardView } from "../decide/shard_control.ts";
 import type { Cursor, ShardLedger } from "../ledger/ledger.ts";
 
-/** The two sides. */
 export interface ForkParts {
-  /** The store's side. */
   readonly control: ShardControl;
-  /** The lease on the shard's books; kept alive between pages. */
   readonly ledger: ShardLedger;
 }
 
 /** Events of the store that the ledger has with other contents. */
 export interface Fork {
-  /** How many. They were accepted, and their numbers are taken. */
+  /** Number of accepted events whose numbers are taken in the ledger. */
   readonly events: number;
-  /** Lowest of their numbers; undefined without any. */
+  /** Lowest of their numbers; undefined when there are none. */
   readonly first: number | undefined;
 }
 
@@ -30,8 +27,8 @@ const none: Fork = { events: 0, first: undefined };
 const pageEntries = 64;
 
 /**
- * Looks at the entry at the cursor, and at the whole log when something is wrong there, when the store ends before the
- * cursor, or when a visit found that it went back. The log keeps at least 10,000 events below the cursor.
+ * Compares the entry at the cursor, and the whole log if that differs, if the store ends before the cursor, or if an
+ * acknowledgement found that the store went back. The log keeps at least 10,000 events below the cursor.
  */
 export async function findFork(view: ShardView, cursor: Cursor, parts: ForkParts): Promise<Fork> {
   if (cursor.seq === 0 || view.log === null) return none;
@@ -50,7 +47,7 @@ export async function findFork(view: ShardView, cursor: Cursor, parts: ForkParts
   }
 }
 
-/** Two histories that differ before the cursor differ there too: time and figures are part of an event. */
+/** Two histories that differ before the cursor also differ at the cursor: an event contains its time and the stock. */
 export async function differsAt(
   { epoch, seq }: Pick<Cursor, "epoch" | "seq">,
   { control, ledger }: ForkParts,

@@ -9,8 +9,8 @@ const nameBytesMax = 63;
 
 /**
  * `<program>:<pid>@<host>`, at most 63 bytes: `status` shows it as the holder of a shard's lease. In containers every
- * worker has the same process id, so the host's name tells them apart. Of a long host name the first label's end is
- * kept: orchestrators number instances there.
+ * worker has the same process id, so the host name distinguishes them. A long host name is cut to the end of its first
+ * label, where orchestrators number instances.
  */
 export function instanceName(program: string, pid: number, hostname: string): string {
   const start = `${program}:${pid}@`;

@@ -1,5 +1,5 @@
 /**
- * Keeps a lease while something takes long that does not ask the ledger.
+ * Keeps a lease during long work that does not call the ledger.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { sleep, type World } from "../runtime/world.ts";
 const beatEveryMs = 1000;
 
 /**
- * Waits for `work` and beats meanwhile.
+ * Waits for `work` and sends a heartbeat every second.
  *
  * @throws {LeaseLost} when the lease ends before `work` does
  */

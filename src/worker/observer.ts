@@ -4,63 +4,63 @@
  * @module
  */
 import type { LogEntry } from "../domain/event.ts";
-import type { Booked } from "./apply.ts";
+import type { Applied } from "../ledger/ledger.ts";
 
-/** Entries that are being applied. */
+/** Observer of one batch of entries that is being applied. */
 export interface ApplyObserver {
-  /** W3C `traceparent` of the applying: for lines of the log about it. */
+  /** W3C `traceparent` of the batch, for log lines about it. */
   readonly traceparent: string;
-  /** They are in the ledger, or do not follow on them. */
-  ended(booked: Booked): void;
-  /** Nobody knows whether they are in the ledger. */
+  /** The ledger returned a result. */
+  ended(applied: Applied): void;
+  /** The call failed; the entries may or may not be in the ledger. */
   failed(error: unknown): void;
 }
 
-/** What came of a verification, in one word. */
+/** Result of a verification. */
 export type ArmingResult = "armed" | "rebuilt" | "refused" | "changed";
 
-/** Figures of a shard that are asked for now and then, because they cost a query. */
-export interface ShardFigures {
-  /** Events that wait for a person. */
+/** Metrics of a shard that are read every 10 s, because each costs a query. */
+export interface ShardLedgerMetrics {
+  /** Events that wait for an operator. */
   readonly deadLetters: number;
-  /** SKUs that are nearly gone; null when they were not asked for. */
+  /** SKUs that are nearly sold out; null when they were not read. */
   readonly lowStock: readonly { readonly sku: string; readonly available: number }[] | null;
 }
 
-/** Watches how shards are kept. */
+/** Observer of a worker's shards. */
 export interface WorkerObserver {
   /** The lease of a shard was taken. */
   leased(shard: number): void;
-  /** The lease is gone, or was given back. */
+  /** The lease is lost or was released. */
   released(shard: number): void;
-  /** A shard was verified. `driftUnits`: by how much store and ledger differ. */
+  /** A shard was verified. `driftUnits`: units by which store and ledger differ. */
   verified(shard: number, result: ArmingResult, driftUnits: number): void;
   /** The store is no longer the one that was verified. */
   disarmed(shard: number): void;
-  /** Entries are about to be applied. */
-  booking(shard: number, entries: readonly LogEntry[]): ApplyObserver;
-  /** A look at the store: the last number issued, and the last one applied. */
-  visited(shard: number, head: number, booked: number): void;
+  /** Entries will be applied. */
+  applying(shard: number, entries: readonly LogEntry[]): ApplyObserver;
+  /** The store was acknowledged: the last number issued, and the last one applied. */
+  acknowledged(shard: number, head: number, applied: number): void;
   /** Entries were appended to the topic, between two readings of the monotonic clock. */
   appended(shard: number, entries: readonly LogEntry[], startMs: number, endMs: number): void;
-  /** A topic was read, in which so many messages are still to be read. */
+  /** A topic was read; `unread` messages follow. */
   topicRead(shard: number, unread: number): void;
-  /** The shard's servers were looked at: how many promises are off or in doubt. */
+  /** The shard's servers were checked: the number of guarantees that are off or in doubt. */
   guaranteesOff(shard: number, count: number): void;
-  /** Figures were asked for. */
-  figures(shard: number, figures: ShardFigures): void;
+  /** Ledger metrics were read. */
+  ledgerMetrics(shard: number, metrics: ShardLedgerMetrics): void;
 }
 
-/** Nobody watches. */
-export const unwatched: WorkerObserver = {
+/** An observer that does nothing. */
+export const noObserver: WorkerObserver = {
   leased() {},
   released() {},
   verified() {},
   disarmed() {},
-  booking: () => ({ traceparent: "", ended() {}, failed() {} }),
-  visited() {},
+  applying: () => ({ traceparent: "", ended() {}, failed() {} }),
+  acknowledged() {},
   appended() {},
   topicRead() {},
   guaranteesOff() {},
-  figures() {},
+  ledgerMetrics() {},
 };

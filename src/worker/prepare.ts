@@ -1,5 +1,5 @@
 /**
- * Prepares the ledger when a worker starts, and waits for one that is away.
+ * Prepares the ledger when a worker starts, and waits while it is unavailable.
  *
  * @module
  */
@@ -13,10 +13,11 @@ import { sleep, type World } from "../runtime/world.ts";
 const retryEveryMs = 500;
 
 /**
- * Tries until it succeeds, and keeps the scripts of this version for the workers of others. The reason of a failure is logged once, then once a minute.
+ * Tries until it succeeds, and stores the scripts of this version for workers of other versions. The reason of a failure
+ * is logged once, then once a minute.
  *
- * @throws {RangeError} when trying again cannot help: other settings made the schema, the role has no right to it, it
- *   has tables of somebody else, the database is not in UTF8
+ * @throws {RangeError} when trying again cannot help: the schema was made with other settings, the role lacks a right,
+ *   the schema has tables of another program, the database is not in UTF8
  */
 export async function prepareLedger(
   ledger: Ledger,
@@ -28,7 +29,7 @@ export async function prepareLedger(
   const away = new Reminder(
     world,
     (fields) =>
-      logger.warn("ledger is away", { ...fields, mend: adviceOn("DATABASE_URL", String(fields.why)) }),
+      logger.warn("ledger unavailable", { ...fields, mend: adviceOn("DATABASE_URL", String(fields.why)) }),
   );
   for (;;) {
     try {
@@ -40,7 +41,7 @@ export async function prepareLedger(
       if (isForeignSchema(error)) {
         throw new RangeError(
           `Cannot prepare the ledger's schema: ${error.message} (SQLSTATE ${error.sqlstate}). The worker's role needs ` +
-            `USAGE and CREATE on the schema NAMESPACE, which must have no tables of others: see deploy/postgres/roles.sql`,
+            `USAGE and CREATE on the schema NAMESPACE, which must have no tables of other programs: see deploy/postgres/roles.sql`,
         );
       }
       away.say(describeError(error));

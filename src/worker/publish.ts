@@ -1,5 +1,5 @@
 /**
- * What a worker notes beside a shard, for those who ask how it stands.
+ * The status that a worker publishes with a shard, for readiness, the live page and operators.
  *
  * @module
  */
@@ -7,53 +7,48 @@ import type { ShardControl, ShardStatus } from "../decide/shard_control.ts";
 import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
 import type { Logger } from "../runtime/logger.ts";
 
-/** Whose shard, and how to reach it. */
-export interface NoteParts {
-  /** The store's side. */
+export interface StatusParts {
   readonly control: ShardControl;
-  /** Whose stock it is. */
   readonly deployment: Deployment;
-  /** The shard's books. */
   readonly ledger: ShardLedger;
 }
 
-/** Notes one thing. A server that takes no note is judged by what follows. */
-export async function publishBeside(
-  { control, deployment, ledger }: NoteParts,
-  note: ShardStatus,
+/** Publishes a status. A failure is ignored: the calls that follow report it. */
+export async function publishStatus(
+  { control, deployment, ledger }: StatusParts,
+  status: ShardStatus,
 ): Promise<void> {
-  await control.publish(ledger.shard, deployment.id, note).catch(() => {});
+  await control.publish(ledger.shard, deployment.id, status).catch(() => {});
 }
 
-/** What {@link publishLogWay} needs beside that. */
-export interface LogWayParts extends NoteParts {
-  /** Told when the log was read in another place before. */
+export interface LogWayParts extends StatusParts {
   readonly logger: Logger;
-  /** Where this worker reads the log; undefined while nobody can tell. */
+  /** Where this worker reads the log; undefined while that is unknown. */
   readonly logWay?: () => Promise<string | undefined>;
 }
 
 /**
- * Workers with other brokers would book from another topic: the one that takes a shard over says so.
+ * Publishes where this worker reads the log. A worker with other brokers applies another topic: the worker that takes a
+ * shard over logs the difference.
  *
- * @param before where the worker before read the log; empty when it is not known
+ * @param before where the previous worker read the log; empty when that is unknown
  */
 export async function publishLogWay(parts: LogWayParts, before: string): Promise<void> {
   const way = await parts.logWay?.();
   if (way === undefined || way === before) return;
   if (before !== "") {
     const mend = "set the same KAFKA_BROKERS for every worker";
-    parts.logger.warn("log is read in another place than before", {
+    parts.logger.warn("log source differs from the previous worker's", {
       shard: parts.ledger.shard,
       before,
       now: way,
       mend,
     });
   }
-  await publishBeside(parts, { kind: "log_way", way });
+  await publishStatus(parts, { kind: "log_way", way });
 }
 
-/** Why a shard was refused, as anybody may read it: no SKU, no figure. */
+/** The published reason of a refusal. It is readable without a token, so it contains no SKU and no stock value. */
 export function reasonOf(
   { reason, driftUnits }: { readonly reason: string; readonly driftUnits: number },
 ): string {

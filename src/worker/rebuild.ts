@@ -9,44 +9,36 @@ import type { Deployment, ShardLedger } from "../ledger/ledger.ts";
 import type { QuotaCursor, QuotaPage } from "../ledger/pages.ts";
 import type { World } from "../runtime/world.ts";
 
-/** SKUs or lines a chunk: a script of 1000 rows holds Redis for a few ms. */
+/** SKUs or lines a chunk: a script of 1000 rows blocks Redis for a few ms. */
 const chunkRows = 1000;
 
-/** Before every SKU. */
 const beforeAll: QuotaCursor = { sku: "", seq: 0, line: 0 };
 
-/** What a rebuild needs. */
 export interface RebuildParts {
-  /** The store's side, which is emptied and filled. Lines older than its window are not remembered. */
+  /** The store, which is emptied and filled. Lines older than its idempotency window are left out. */
   readonly control: ShardControl;
-  /** The lease on the shard's books; kept alive between chunks. */
   readonly ledger: ShardLedger;
-  /** Whose stock it is: goes into the store with it. */
   readonly deployment: Deployment;
-  /** Makes the token; its clock says which lines are too old. */
   readonly world: World;
 }
 
-/** What a rebuild did. */
 export interface Rebuilt {
-  /** Proves to {@link ShardControl.arm} that nothing came between. */
+  /** Proves to {@link ShardControl.arm} that nothing was written since. */
   readonly token: string;
   /** The last number that counts as issued. */
   readonly seq: number;
-  /** Numbers passed over: events that the lost part of the log alone knew. */
+  /** Numbers skipped: events that were only in the lost part of the log. */
   readonly lost: number;
-  /** SKUs written. */
   readonly skus: number;
-  /** Remembered lines written. */
   readonly lines: number;
 }
 
 /**
- * Empties the shard and writes stock and remembered lines into it. It is left unarmed.
+ * Empties the shard and writes stock and remembered lines into it. It stays unarmed.
  *
- * Numbers go on from the highest ever seen, so one that was issued and lost is never issued again.
+ * Numbers continue after the highest ever seen, so a number that was issued and lost is never issued again.
  *
- * @param highest of the ledger, of the heads that were noted in them, and of the log
+ * @param highest number in the ledger, among its recorded heads, and in the log
  */
 export async function rebuild(seen: ShardView, highest: number, parts: RebuildParts): Promise<Rebuilt> {
   const { control, ledger, deployment, world } = parts;
@@ -80,7 +72,7 @@ export async function rebuild(seen: ShardView, highest: number, parts: RebuildPa
   let next: Promise<LinePage> | undefined = ledger.lines(since, { seq: 0, line: 0 }, chunkRows);
   while (next) {
     const { rows, next: after }: LinePage = await next;
-    // PostgreSQL reads the next page while Redis writes this one; asking for it keeps the lease alive.
+    // PostgreSQL reads the next page while Redis writes this one; the query keeps the lease alive.
     next = after && ledger.lines(since, after, chunkRows);
     next?.catch(() => {}); // awaited in the next round, unless the write fails first
     await control.restoreLines(shard, token, rows);

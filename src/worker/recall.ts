@@ -1,9 +1,9 @@
 /**
- * Makes events out of what a whole store remembers of numbers that neither ledger nor log has.
+ * Reconstructs events from the remembered lines of a whole store, for numbers that neither ledger nor log has.
  *
- * A store remembers each line of the idempotency window, the open reservations and the rules. That is applied as sales,
- * returns and adjustments, so that a retry stays a replay after a rebuild too. A correction takes the rest, which is
- * older: it stands before them, so the figures after each event are those that the store answered.
+ * A store remembers each line of the idempotency window, the open reservations and the rules. They are applied as sales,
+ * returns and adjustments, so that a retry stays a replay after a rebuild, too. A correction before them covers the
+ * rest, which is older, so the stock after each event equals the store's response.
  *
  * @module
  */
@@ -18,44 +18,39 @@ import { canonical } from "../ledger/proof_walk.ts";
 import type { EventData, EventLine, InventoryEvent } from "../domain/event.ts";
 import type { World } from "../runtime/world.ts";
 
-/** What recalling needs. */
 export interface RecallParts {
-  /** The store's figures. */
   readonly control: ShardControl;
-  /** What the store remembers; left out = nothing, as of a store that ends with its process. */
+  /** Reads the remembered lines; left out for a store that ends with its process. */
   readonly reader?: ShardReader;
-  /** The lease on the shard's books; kept alive between pages. */
   readonly ledger: ShardLedger;
-  /** When an event is applied whose time the store does not keep. */
+  /** Time of events whose time the store does not keep. */
   readonly world: World;
 }
 
-/** The lost numbers, and who accepted that they are lost. */
+/** The lost numbers, and who accepted the loss. */
 export interface LostNumbers {
   /** Last number applied. */
   readonly fromSeq: number;
   /** Last number lost. */
   readonly toSeq: number;
-  /** Who. */
   readonly actor: string;
-  /** Why, for people. */
   readonly reason: string;
 }
 
-/** What brings the ledger to the store's state. */
+/** Changes that bring the ledger to the store's state. */
 export interface Recalled {
-  /** SKUs that the store lacks: with any of them nothing can be applied. */
+  /** SKUs that the store lacks: with any of them, nothing can be applied. */
   readonly missing: readonly Difference[];
-  /** Stand behind `fromSeq`, before the events. */
+  /** Applied after `fromSeq`, before the events. */
   readonly corrections: readonly Correction[];
   /** By number, within the lost ones. */
   readonly events: readonly InventoryEvent[];
 }
 
-/** An event without its figures after. */
+/** An event without the stock after it. */
 type Draft = Omit<InventoryEvent, "lines"> & { readonly lines: Omit<EventLine, "available" | "reserved">[] };
 
-/** A line under the name that the store remembers it by. */
+/** A remembered line and its name in the store. */
 interface NamedLine {
   readonly name: string;
   readonly line: RememberedLine;
@@ -71,7 +66,7 @@ const pageRows = 1000;
 const dayMs = 86_400_000;
 const endOf = { confirmed: "confirm", cancelled: "cancel", expired: "expire" } as const;
 
-/** Reads the store, which is disarmed, and compares it with the ledger. Books nothing. */
+/** Reads the disarmed store and compares it with the ledger. Writes nothing. */
 export async function recall(view: ShardView, lost: LostNumbers, parts: RecallParts): Promise<Recalled> {
   const { lines, held } = await rememberedSince(lost.fromSeq, parts);
   const drafts = new Drafts(lost, parts.world.now());
@@ -82,15 +77,15 @@ export async function recall(view: ShardView, lost: LostNumbers, parts: RecallPa
   for (const [sku, { store, ledger }] of sides) {
     if (rulesOf(store) !== rulesOf(ledger)) drafts.rule(sku, { policy: store.policy ?? {} });
   }
-  return { missing, ...withFigures(drafts.sorted(), sides) };
+  return { missing, ...withStock(drafts.sorted(), sides) };
 }
 
-/** Lines that a lost event accepted or settled; and those held that were accepted before. */
+/** Lines that a lost event accepted or settled, and open reservations that were accepted before. */
 async function rememberedSince(
   fromSeq: number,
   { reader, ledger }: RecallParts,
 ): Promise<{ lines: NamedLine[]; held: NamedLine[] }> {
-  const found = new Map<string, NamedLine>(); // a scan may show a name twice
+  const found = new Map<string, NamedLine>(); // a scan may return a name twice
   const held: NamedLine[] = [];
   for (let cursor: string | null = reader ? "" : null; reader && cursor !== null;) {
     const page: Awaited<ReturnType<ShardReader["names"]>> = await reader.names(
@@ -115,12 +110,12 @@ async function rememberedSince(
   return { lines: [...found.values()], held };
 }
 
-/** Those that last longer than the ledger knows. */
+/** Reservations whose expiry is later than in the ledger. */
 async function extended(held: readonly NamedLine[], { ledger, world }: RecallParts): Promise<NamedLine[]> {
   if (held.length === 0) return [];
   const known = new Map<string, number>();
   const key = (name: string, sku: string) => JSON.stringify([name, sku]);
-  const sinceMs = world.now() + dayMs; // no line is as new: only what is held is paged
+  const sinceMs = world.now() + dayMs; // no line is as new: only open reservations are paged
   for (let after: { seq: number; line: number } | undefined = { seq: 0, line: 0 }; after;) {
     const page: Awaited<ReturnType<ShardLedger["lines"]>> = await ledger.lines(sinceMs, after, pageRows);
     for (const { id, sku, expiresAtMs } of page.rows) known.set(key(id, sku), expiresAtMs);
@@ -132,7 +127,7 @@ async function extended(held: readonly NamedLine[], { ledger, world }: RecallPar
   return [...new Map(longer.map((named) => [key(named.name, named.line.sku), named])).values()];
 }
 
-/** Collects events, one a number; what has no number of its own stands at the last. */
+/** Collects events, one per number; events without a number of their own get the last. */
 class Drafts {
   readonly #lost: LostNumbers;
   readonly #nowMs: number;
@@ -143,14 +138,14 @@ class Drafts {
     this.#nowMs = nowMs;
   }
 
-  /** Of a line: what accepted it, and what settled it. */
+  /** Adds the events that accepted and settled a line. */
   add({ name, line }: NamedLine): void {
     const { fromSeq } = this.#lost;
     const { sku, kind, amount, seq, atMs, userId, state, settledSeq, settledUnits, expiresAtMs } = line;
     const [id, returnId] = idsOf(name);
     if (seq > fromSeq) {
       const data = kind === "reserve" ? { hold: line.holdMs, expires: expiresAtMs } : {};
-      const actor = line.actor || this.#lost.actor; // a line stays the property of the token that sold it
+      const actor = line.actor || this.#lost.actor; // a line stays bound to the token that sold it
       const draft = { seq, kind, id, userId, actor, reference: returnId, data, atMs };
       this.#line(`${seq}`, draft, {
         sku,
@@ -165,13 +160,13 @@ class Drafts {
     }
   }
 
-  /** Of a reservation that was accepted before and lasts longer now. */
+  /** Adds the extension of a reservation that was accepted before. */
   extend({ name, line: { sku, userId, expiresAtMs: expires } }: NamedLine): void {
     const [id] = idsOf(name);
     this.#line(`extend ${id}`, this.#last("extend", id, userId, { expires }), still(sku));
   }
 
-  /** Of a SKU whose rules changed. */
+  /** Adds changed rules of a SKU. */
   rule(sku: string, data: EventData): void {
     this.#line(`rules ${sku}`, this.#last("rules", "", "", data), still(sku));
   }
@@ -207,33 +202,33 @@ function idsOf(name: string): [string, string] {
   return [id, returnId];
 }
 
-/** Both sides of the SKUs that differ or are `touched`. */
+/** Stock and rules in store and ledger, of the SKUs that differ or are `touched`. */
 async function compareSides(
   view: ShardView,
   touched: ReadonlySet<string>,
   { control, ledger }: RecallParts,
 ): Promise<{ sides: Map<string, Sides>; missing: Difference[] }> {
-  const books = new Map<string, StockRow>();
+  const ledgerStock = new Map<string, StockRow>();
   for (let after: string | undefined = ""; after !== undefined;) {
     const rows: StockRow[] = await ledger.stock(after, pageRows);
-    for (const row of rows) books.set(row.sku, row);
+    for (const row of rows) ledgerStock.set(row.sku, row);
     await ledger.beat();
     after = rows.length === pageRows ? rows.at(-1)?.sku : undefined;
   }
   const sides = new Map<string, Sides>();
-  const seen = new Set<string>(); // a scan may show a SKU twice
+  const seen = new Set<string>(); // a scan may return a SKU twice
   for (let cursor: string | null = view.empty ? null : "0"; cursor !== null;) {
     const page: Awaited<ReturnType<ShardControl["stock"]>> = await control.stock(ledger.shard, cursor);
     for (const store of page.rows) {
       if (seen.has(store.sku)) continue;
       seen.add(store.sku);
-      const both = { store, ledger: books.get(store.sku) };
+      const both = { store, ledger: ledgerStock.get(store.sku) };
       if (touched.has(store.sku) || differ(both)) sides.set(store.sku, both);
     }
     cursor = page.next;
     await ledger.beat();
   }
-  const missing = [...books.values()].filter(({ sku }) => !seen.has(sku)).map((row) => {
+  const missing = [...ledgerStock.values()].filter(({ sku }) => !seen.has(sku)).map((row) => {
     const { sku, available, reserved } = row;
     return { sku, ledger: { available, reserved }, store: undefined };
   });
@@ -249,18 +244,18 @@ function rulesOf(row: StockRow | undefined): string {
   return canonical(row?.policy ? JSON.stringify(row.policy) : null);
 }
 
-/** Corrections that lead from the ledger's figures to where the events begin, and the events with their figures. */
-function withFigures(
+/** Corrections that lead from the ledger's stock to the stock before the events, and the events with the stock after each. */
+function withStock(
   drafts: readonly Draft[],
   sides: ReadonlyMap<string, Sides>,
 ): Pick<Recalled, "corrections" | "events"> {
   const now = new Map<string, { available: number; reserved: number }>();
   for (const [sku, { store: { available, reserved } }] of sides) now.set(sku, { available, reserved });
   for (const { sku, delta, reservedDelta } of drafts.flatMap(({ lines }) => lines)) {
-    const figures = now.get(sku);
-    if (!figures) continue;
-    figures.available -= delta;
-    figures.reserved -= reservedDelta;
+    const stock = now.get(sku);
+    if (!stock) continue;
+    stock.available -= delta;
+    stock.reserved -= reservedDelta;
   }
   const corrections = [...sides].flatMap(([sku, { ledger }]): Correction[] => {
     const { available, reserved } = now.get(sku) ?? { available: 0, reserved: 0 };
@@ -272,11 +267,11 @@ function withFigures(
   const events = drafts.map(({ lines, ...draft }) => ({
     ...draft,
     lines: lines.flatMap((line): EventLine[] => {
-      const figures = now.get(line.sku);
-      if (!figures) return []; // the store forgot the SKU, so nothing of it can be applied
-      figures.available += line.delta;
-      figures.reserved += line.reservedDelta;
-      return [{ ...line, ...figures }];
+      const stock = now.get(line.sku);
+      if (!stock) return []; // the store has no such SKU, so its line cannot be applied
+      stock.available += line.delta;
+      stock.reserved += line.reservedDelta;
+      return [{ ...line, ...stock }];
     }),
   }));
   return { corrections, events: events.filter(({ lines }) => lines.length > 0) };

@@ -1,6 +1,6 @@
 /**
- * A store that refuses writes must not end applying: the stream and PostgreSQL suffice for it. A ledger that refuses
- * writes must not end visits. What the worker writes there is left out and tried again in the next round.
+ * Refused writes. A store that refuses writes must not stop applying, which needs only the stream and PostgreSQL. A ledger
+ * that refuses writes must not stop acknowledgements. The refused write is skipped and tried again in the next round.
  *
  * @module
  */
@@ -30,9 +30,7 @@ export class Refusals {
   readonly #onFailure: ((error: unknown) => void) | undefined;
 
   /**
-   * Logs nothing yet.
-   *
-   * @param onFailure told when the ledger refuses: may end the process
+   * @param onFailure called when the ledger refuses; may end the process
    */
   constructor(shard: number, world: World, logger: Logger, onFailure?: (error: unknown) => void) {
     this.#shard = shard;
@@ -41,15 +39,16 @@ export class Refusals {
     const reminder = (message: string) =>
       new Reminder(world, (fields) => logger.error(message, { shard, ...fields }));
     this.#reminders = {
-      store: reminder("store refuses writes, booking goes on"),
-      ledger: reminder("ledger refuses writes, selling goes on"),
+      store: reminder("store refuses writes, applying continues"),
+      ledger: reminder("ledger refuses writes, selling continues"),
     };
   }
 
   /**
-   * Runs a write. Returns whether it was taken.
+   * Runs a write.
    *
-   * @throws what `write` throws, unless a server is up and refused it
+   * @returns whether it was accepted
+   * @throws the error of `write`, unless a running server refused it
    */
   async attempt(write: () => Promise<unknown>): Promise<boolean> {
     try {
@@ -64,13 +63,13 @@ export class Refusals {
     }
   }
 
-  /** Notes what a visit found. */
-  visited({ refusal }: AckResult): void {
+  /** Logs a refusal that an acknowledgement reported. */
+  acknowledged({ refusal }: AckResult): void {
     if (refusal !== undefined) this.#reminders.store.say(refusal);
   }
 
-  /** A write was taken that is refused in every such state. */
+  /** A write was accepted that such a server always refuses. */
   over(by: "store" | "ledger"): void {
-    if (this.#reminders[by].clear()) this.#logger.info(`${by} takes writes again`, { shard: this.#shard });
+    if (this.#reminders[by].clear()) this.#logger.info(`${by} accepts writes again`, { shard: this.#shard });
   }
 }

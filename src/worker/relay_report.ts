@@ -1,5 +1,5 @@
 /**
- * What is worth telling of the topic between stream and books, as log lines.
+ * Log lines about the topic between stream and ledger.
  *
  * @module
  */
@@ -9,24 +9,24 @@ import { adviceOn } from "../runtime/advice.ts";
 import { type Topic, TopicAway } from "../log/topic.ts";
 import { describeError, type Logger } from "../runtime/logger.ts";
 
-/** Writes a line an event. */
-export function tellRelay(logger: Logger): (event: RelayEvent) => void {
+/** Writes one log line per event. */
+export function logRelay(logger: Logger): (event: RelayEvent) => void {
   return (event) => {
     const { shard } = event;
     switch (event.kind) {
       case "gap":
         return logger.warn("topic has a gap, relayed again", { shard, after: event.after.seq });
       case "away":
-        return logger.warn("topic is away, the stream holds the log", {
+        return logger.warn("topic unavailable, the stream keeps the log", {
           shard,
           error: describeError(event.error),
         });
       case "back":
-        return logger.info("topic is back", { shard, awayMs: event.awayMs });
+        return logger.info("topic available again", { shard, awayMs: event.awayMs });
       case "created":
-        return logger.warn("topic was missing, made anew", { shard });
+        return logger.warn("topic was missing and has been created", { shard });
       case "jump":
-        return logger.warn("numbers do not come into the topic, it has a jump", {
+        return logger.warn("numbers are missing from the topic, which has a jump instead", {
           shard,
           from: event.from,
           to: event.to,
@@ -34,8 +34,8 @@ export function tellRelay(logger: Logger): (event: RelayEvent) => void {
       case "unreadable":
         return logger.warn(
           event.error instanceof ForeignMessage
-            ? "record of another deployment, passed over"
-            : "record is not ours, passed over",
+            ? "record of another deployment skipped"
+            : "record with an unknown schema skipped",
           {
             shard,
             offset: event.offset,
@@ -47,9 +47,9 @@ export function tellRelay(logger: Logger): (event: RelayEvent) => void {
 }
 
 /**
- * Prepares the topic and says what it promises. One that is away is prepared when it is first read.
+ * Prepares the topic and logs its properties. An unavailable topic is prepared at its first read.
  *
- * @throws {RangeError} when it cannot be used as it is
+ * @throws {RangeError} when the topic does not fit the settings
  */
 export async function reportTopic(topic: Topic, logger: Logger): Promise<void> {
   try {
@@ -63,11 +63,11 @@ export async function reportTopic(topic: Topic, logger: Logger): Promise<void> {
       });
     }
     if (facts.minInsyncReplicas < 2) {
-      logger.warn("topic has messages on one broker only when it acknowledges them", { topic: facts.topic });
+      logger.warn("topic acknowledges messages that only one broker has stored", { topic: facts.topic });
     }
   } catch (error) {
     if (!(error instanceof TopicAway)) throw error;
     const why = describeError(error);
-    logger.warn("topic is away", { error: why, mend: adviceOn("KAFKA_BROKERS", why) });
+    logger.warn("topic unavailable", { error: why, mend: adviceOn("KAFKA_BROKERS", why) });
   }
 }

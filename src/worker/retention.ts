@@ -1,23 +1,22 @@
 /**
- * Deletes order lines that are older than anybody may ask for, a page at a time and between two batches, so that
- * applying waits for it a few ms at most.
+ * Deletes order lines that are older than the retention, one page at a time between two batches, so that applying waits
+ * a few ms at most.
  *
  * @module
  */
 import type { ShardLedger } from "../ledger/ledger.ts";
 import type { World } from "../runtime/world.ts";
 
-/** Rows looked at in one transaction: 10 to 20 ms. */
+/** Rows read in one transaction: 10 to 20 ms. */
 const pageRows = 1000;
-/** A worker that has just taken a shard applies its log first. */
+/** A worker that has just taken a shard catches up with the log first. */
 const firstWalkMs = 60_000;
-/** Between two pages. 5000 lines a second is 430 million a day, more than a shard sells. */
+/** 5000 lines a second is 430 million a day, more than a shard sells. */
 const nextPageMs = 200;
-/** Between two walks through the lines. */
 const nextWalkMs = 3_600_000;
 const start = { seq: 0, line: -1 };
 
-/** Walks through a shard's oldest lines, again every hour. */
+/** Walks through a shard's oldest lines once an hour. */
 export class Retention {
   readonly #ledger: Pick<ShardLedger, "forgetLines">;
   readonly #world: World;
@@ -33,7 +32,7 @@ export class Retention {
     this.#dueMs = world.elapsedMs() + firstWalkMs;
   }
 
-  /** Deletes out of one page, when one is due. Returns how many lines. */
+  /** Deletes the expired lines of one page, when one is due. Returns their number. */
   async step(): Promise<number> {
     const nowMs = this.#world.elapsedMs();
     if (nowMs < this.#dueMs) return 0;

@@ -4,80 +4,73 @@
  * @module
  */
 import type { LogEntry, Position } from "../domain/event.ts";
-import type { ShardLedger } from "../ledger/ledger.ts";
+import type { Applied, ShardLedger } from "../ledger/ledger.ts";
 import { traceIds } from "../runtime/logger.ts";
-import { apply, type Booked, LedgerMismatch, whyNotApplied } from "./apply.ts";
+import { apply, whyNotApplied } from "./apply.ts";
 import { Compensator } from "./compensate.ts";
-import { Figures } from "./figures.ts";
-import { Visits } from "./heartbeat.ts";
-import { unwatched, type WorkerObserver } from "./observer.ts";
+import { LedgerMetrics } from "./ledger_metrics.ts";
+import { Acknowledger } from "./acknowledger.ts";
+import { noObserver, type WorkerObserver } from "./observer.ts";
 import { QuotaSweep } from "./quota_sweep.ts";
 import { Refusals } from "./refusals.ts";
 import { Retention } from "./retention.ts";
-import { FitnessWatch } from "./server_checks.ts";
+import { ServerCheckMonitor } from "./server_check_monitor.ts";
 import { pause, refusedRetryMs, type ShardWorkerParts } from "./shard_parts.ts";
 
 /** An idle shard is acknowledged this often, so a store that restarted is found within it. */
 const acknowledgeEveryMs = 200;
-/** How long the worker gives back lapsed reservations before it applies the events of that to the ledger. */
-const lapseForMs = 25;
+/** Time slice for expiring reservations, before the resulting events are applied. */
+const expireForMs = 25;
 /** Entries a transaction: at most 64 batches of the store. */
 const entriesMax = 64;
 
-/** `next`: go on with the next step. `verify`: the shard must be verified before it sells again. */
+/** `verify`: the shard must be verified before it sells again. */
 type StepResult = "next" | "verify";
 
 /** Applies the log and acknowledges it, until the store is no longer the one that was armed. */
 export class RunLoop {
   readonly #ledger: ShardLedger;
   readonly #parts: ShardWorkerParts;
-  readonly #watch: WorkerObserver;
+  readonly #observer: WorkerObserver;
   readonly #compensator: Compensator;
   readonly #refusals: Refusals;
-  readonly #checks: FitnessWatch;
+  readonly #checks: ServerCheckMonitor;
   readonly #retention: Retention;
   readonly #sweep: QuotaSweep;
-  readonly #figures: Figures | undefined;
-  readonly #visits: Visits;
-  /** Of the last event in the ledger. */
+  readonly #ledgerMetrics: LedgerMetrics | undefined;
+  readonly #acknowledger: Acknowledger;
+  /** Position of the last event in the ledger. */
   #position: Position;
-  #noted: { readonly head: number; readonly atMs: number };
+  #recorded: { readonly head: number; readonly atMs: number };
   #isMoreDue = false;
 
   /**
-   * Sends nothing yet.
-   *
    * @param position of the last event in the ledger, under the epoch of the arming
-   * @param nonce that the arming left or found
+   * @param nonce that the arming wrote or found
    */
   constructor(ledger: ShardLedger, position: Position, nonce: string, parts: ShardWorkerParts) {
     const { world, logger } = parts;
     this.#ledger = ledger;
     this.#parts = parts;
-    this.#watch = parts.watch ?? unwatched;
+    this.#observer = parts.observer ?? noObserver;
     this.#compensator = new Compensator(ledger, parts.store, world);
     this.#refusals = new Refusals(ledger.shard, world, logger, parts.onFailure);
-    this.#checks = new FitnessWatch({ ...parts, ledger, refusals: this.#refusals });
+    this.#checks = new ServerCheckMonitor({ ...parts, ledger, refusals: this.#refusals });
     this.#retention = new Retention(ledger, world, parts.retentionMs);
     this.#sweep = new QuotaSweep(parts.control, world);
-    this.#figures = parts.watch && new Figures(ledger, world, parts.watch);
-    this.#visits = new Visits(nonce, { ...parts, ledger, refusals: this.#refusals });
+    this.#ledgerMetrics = parts.observer && new LedgerMetrics(ledger, world, parts.observer);
+    this.#acknowledger = new Acknowledger(nonce, { ...parts, ledger, refusals: this.#refusals });
     this.#position = position;
-    this.#noted = { head: position.seq, atMs: world.elapsedMs() };
+    this.#recorded = { head: position.seq, atMs: world.elapsedMs() };
   }
 
   /** Returns when `parts.signal` aborts, or when the shard must be verified again. */
   async run(): Promise<void> {
     const { signal, onApplied } = this.#parts;
     onApplied?.(this.#ledger.shard, this.#position.seq);
-    // A shard that was armed before this worker came may decide by other settings, or have none yet.
-    if (!await this.#visits.step(this.#position)) return;
-    try {
-      while (!signal.aborted && await this.#round() === "next");
-    } catch (error) {
-      if (error instanceof LedgerMismatch) await this.#disarm();
-      throw error;
-    }
+    // A shard that was armed by a previous worker may have other settings, or none yet.
+    if (!await this.#acknowledger.step(this.#position)) return;
+    while (!signal.aborted && await this.#round() === "next");
   }
 
   async #round(): Promise<StepResult> {
@@ -86,17 +79,17 @@ export class RunLoop {
     const entries = await log.read(this.#ledger.shard, this.#position, { entriesMax, waitMs, signal });
     if (entries.length === 0) await this.#ledger.beat();
     else if (await this.#applyEntries(entries) === "verify") return "verify";
-    if (this.#isMoreDue || entries.length === 0) await this.#giveBackLapsed();
-    const visit = await this.#visits.step(this.#position);
-    if (!visit) return "verify";
-    this.#watch.visited(this.#ledger.shard, visit.head, this.#position.seq);
-    await this.#refusals.attempt(() => this.#compensate(visit.head));
-    await this.#noteHead(visit.head);
-    await this.#figures?.step();
-    const unfit = await this.#checks.step(visit);
+    if (this.#isMoreDue || entries.length === 0) await this.#expireReservations();
+    const acknowledged = await this.#acknowledger.step(this.#position);
+    if (!acknowledged) return "verify";
+    this.#observer.acknowledged(this.#ledger.shard, acknowledged.head, this.#position.seq);
+    await this.#refusals.attempt(() => this.#compensate(acknowledged.head));
+    await this.#recordHead(acknowledged.head);
+    await this.#ledgerMetrics?.step();
+    const unfit = await this.#checks.step(acknowledged);
     if (unfit.length > 0) {
       const { shard } = this.#ledger;
-      this.#parts.logger.error("servers must not be sold on any more", { shard, why: unfit });
+      this.#parts.logger.error("shard disarmed: server requirements not met", { shard, why: unfit });
       await this.#disarm();
       return "verify";
     }
@@ -107,14 +100,15 @@ export class RunLoop {
 
   async #applyEntries(entries: readonly LogEntry[]): Promise<StepResult> {
     const { signal, world, onApplied } = this.#parts;
-    let applied: Counted | undefined;
+    let applied: Applied | undefined;
     const isTaken = await this.#refusals.attempt(async () => applied = await this.#apply(entries));
-    if (!isTaken) {
+    if (!isTaken || !applied) {
       await pause(world, refusedRetryMs, this.#ledger, signal);
       return "next";
     }
-    if (!applied) {
-      await this.#disarm("suspect"); // the log may be that of keys that were put back
+    if (applied.kind !== "applied") {
+      // After a mismatch the log is the right one. Else it may be that of keys restored from an older copy.
+      await this.#disarm(applied.kind === "mismatch" ? undefined : "suspect");
       return "verify";
     }
     this.#refusals.over("ledger");
@@ -124,11 +118,10 @@ export class RunLoop {
     return "next";
   }
 
-  /** Undefined when the entries do not follow on the ledger: the log line says why. */
-  async #apply(entries: readonly LogEntry[]): Promise<Counted | undefined> {
+  async #apply(entries: readonly LogEntry[]): Promise<Applied> {
     const { logger } = this.#parts;
     const { shard } = this.#ledger;
-    const observed = this.#watch.booking(shard, entries);
+    const observed = this.#observer.applying(shard, entries);
     const applied = await apply(this.#ledger, entries).catch((error) => {
       observed.failed(error);
       throw error;
@@ -136,24 +129,22 @@ export class RunLoop {
     observed.ended(applied);
     const trace = traceIds(observed.traceparent);
     if (applied.kind !== "applied") {
-      logger.error("log cannot be booked", { shard, why: whyNotApplied(applied), ...trace });
-      return undefined;
-    }
-    if (applied.deadLetters > 0) {
+      logger.error("log entries cannot be applied", { shard, why: whyNotApplied(applied), ...trace });
+    } else if (applied.deadLetters > 0) {
       logger.error("dead letters", { shard, deadLetters: applied.deadLetters, ...trace });
     }
     return applied;
   }
 
   /**
-   * Empty batches, 256 lines each, while more is due; what they leave in the log is applied in between. Without requests
-   * nothing else gives back reservations that have lapsed.
+   * Sends empty batches while expired reservations are due, 256 lines each; their events are applied in between. Without
+   * requests nothing else expires reservations.
    */
-  async #giveBackLapsed(): Promise<void> {
+  async #expireReservations(): Promise<void> {
     const { store, world } = this.#parts;
     this.#isMoreDue = false;
     const isTaken = await this.#refusals.attempt(async () => {
-      const untilMs = world.elapsedMs() + lapseForMs;
+      const untilMs = world.elapsedMs() + expireForMs;
       do {
         const result = await store.decide(this.#ledger.shard, []);
         this.#isMoreDue = result.kind === "decided" && result.isMoreDue;
@@ -165,20 +156,22 @@ export class RunLoop {
   async #compensate(head: number): Promise<void> {
     const { logger } = this.#parts;
     const { shard } = this.#ledger;
-    const { given, refused } = await this.#compensator.step(head, this.#position.seq);
-    if (given > 0) logger.warn("sold twice after the window, given back", { shard, lines: given });
+    const { returned, refused } = await this.#compensator.step(head, this.#position.seq);
+    if (returned > 0) {
+      logger.warn("sold twice after the idempotency window, units returned", { shard, lines: returned });
+    }
     for (const reason of refused) {
-      logger.error("sold twice after the window, not given back", { shard, reason });
+      logger.error("sold twice after the idempotency window, units not returned", { shard, reason });
     }
   }
 
-  /** A commit of its own, so once a tick. What is applied the cursor knows. */
-  async #noteHead(head: number): Promise<void> {
+  /** A commit of its own, so at most every 200 ms, and only for numbers beyond the cursor. */
+  async #recordHead(head: number): Promise<void> {
     const nowMs = this.#parts.world.elapsedMs();
-    if (head <= Math.max(this.#noted.head, this.#position.seq)) return;
-    if (nowMs - this.#noted.atMs < acknowledgeEveryMs) return;
-    this.#noted = { head, atMs: nowMs };
-    await this.#refusals.attempt(() => this.#ledger.noteHead(head));
+    if (head <= Math.max(this.#recorded.head, this.#position.seq)) return;
+    if (nowMs - this.#recorded.atMs < acknowledgeEveryMs) return;
+    this.#recorded = { head, atMs: nowMs };
+    await this.#refusals.attempt(() => this.#ledger.recordHead(head));
   }
 
   async #deleteOldLines(): Promise<void> {
@@ -193,5 +186,3 @@ export class RunLoop {
     );
   }
 }
-
-type Counted = Extract<Booked, { kind: "applied" }>;

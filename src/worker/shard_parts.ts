@@ -1,5 +1,5 @@
 /**
- * What the states of a shard's worker share.
+ * Types and helpers that the states of a shard's worker share.
  *
  * @module
  */
@@ -11,35 +11,32 @@ import { sleep, type World } from "../runtime/world.ts";
 import type { ArmingParts } from "./arming.ts";
 import type { WorkerObserver } from "./observer.ts";
 
-/** What a shard's worker needs. */
 export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
-  /** Leases shards' books. */
+  /** Issues the leases of shards. */
   readonly ledger: Ledger;
-  /** Where the worker's own adjustments are decided. */
+  /** Decides the worker's own adjustments. */
   readonly store: StockStore;
   /**
-   * Where this worker reads the log, noted beside each shard that it arms: `stream`, or the topic and its cluster.
-   * Undefined while nobody can tell; left out = nothing is noted.
+   * Where this worker reads the log, published with each shard that it arms: `stream`, or the topic and its cluster.
+   * Undefined while that is unknown; left out = not published.
    */
   readonly logWay?: () => Promise<string | undefined>;
   /** Order lines older than this are deleted, ms; at least the idempotency window. */
   readonly retentionMs: number;
-  /** Told of every change: lease, arming, refusal, loss. */
   readonly logger: Logger;
-  /** Logs why the shard is kept no longer although its lease was good; over when it is armed. */
+  /** Logs why the shard was released although its lease was valid; cleared when it is armed. */
   readonly interruption: Reminder;
-  /** Watches what becomes of the shard; left out = nobody does. */
-  readonly watch?: WorkerObserver;
-  /** Told after each commit: everything up to `seq` is in the ledger. */
+  readonly observer?: WorkerObserver;
+  /** Called after each commit: everything up to `seq` is in the ledger. */
   readonly onApplied?: (shard: number, seq: number) => void;
-  /** Told of a failure before the next attempt; may end the process instead. */
+  /** Called with a failure before the next attempt; may end the process instead. */
   readonly onFailure?: (error: unknown) => void;
 }
 
-/** A refusal is for a person to lift: no need to ask the servers four times a second. */
+/** Only an operator can lift a refusal: no need to ask the servers four times a second. */
 export const refusedRetryMs = 1000;
 
-/** Waits, and keeps the lease meanwhile: an idle session is ended by the ledger. */
+/** Waits at most 1 s, and keeps the lease: the ledger ends a session that is silent for 3 s. */
 export async function pause(
   world: World,
   ms: number,

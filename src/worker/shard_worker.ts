@@ -1,46 +1,43 @@
 /**
- * The worker's life with one shard, from the lease to its end:
+ * The states of a worker for one shard, while it has the lease:
  *
  *     arm ──▶ run ─────┐
- *      ▲               │ the store lost its right to sell: arm again
+ *      ▲               │ the store is no longer armed: arm again
  *      └───────────────┤
- *                      └──▶ the shard is given back; or the lease, the store or the ledger is gone
+ *                      └──▶ the shard is released; or the lease, the store or the ledger is lost
  *
  * @module
  */
 import { LeaseLost } from "../domain/errors.ts";
 import { type ShardLedger } from "../ledger/ledger.ts";
 import { describeError } from "../runtime/logger.ts";
-import { LedgerMismatch } from "./apply.ts";
-import { unwatched } from "./observer.ts";
+import { noObserver } from "./observer.ts";
 import { arm, type Verdict, whatDecides } from "./arming.ts";
-import { publishBeside, publishLogWay, reasonOf } from "./publish.ts";
+import { publishLogWay, publishStatus, reasonOf } from "./publish.ts";
 import { RunLoop } from "./run_loop.ts";
 import { pause, refusedRetryMs, type ShardWorkerParts } from "./shard_parts.ts";
-import { describe, driftOf } from "./compare_stock.ts";
 import { refusalOf } from "./refusals.ts";
 
-/** Between two attempts at an arming. */
 const retryEveryMs = 250;
-/** Numbers are missing: a topic of months takes minutes to read, so it is read again when something changed, or now. */
+/** When numbers are missing: a topic of months takes minutes to read, so it is read again after a change, or after this. */
 const rereadEveryMs = 60_000;
 
-/** How a shard came to be kept no longer. */
+/** Why a shard is no longer run. */
 export type Ending =
-  /** As asked: it was stopped, and the lease given back. */
+  /** On request; the lease was released. */
   | "stopped"
-  /** Another worker may have it by now. */
+  /** The lease was lost: another worker may have it. */
   | "lost"
-  /** The lease was good, and something else was not. */
+  /** The lease was valid; the store or the ledger failed. */
   | "failed";
 
-/** Keeps a shard whose lease was just taken, until `parts.signal` aborts or it cannot go on. Gives the lease back. */
-export async function keepShard(ledger: ShardLedger, parts: ShardWorkerParts): Promise<Ending> {
+/** Runs a leased shard until `parts.signal` aborts or it fails, then releases the lease. */
+export async function runShard(ledger: ShardLedger, parts: ShardWorkerParts): Promise<Ending> {
   const { signal, logger } = parts;
   const { shard } = ledger;
   try {
     logger.debug("lease taken", { shard });
-    parts.watch?.leased(shard);
+    parts.observer?.leased(shard);
     await verifyAndRun(ledger, parts);
     return "stopped";
   } catch (error) {
@@ -49,15 +46,15 @@ export async function keepShard(ledger: ShardLedger, parts: ShardWorkerParts): P
     parts.interruption.say(describeError(error));
     return error instanceof LeaseLost ? "lost" : "failed";
   } finally {
-    parts.watch?.released(shard);
+    parts.observer?.released(shard);
     await ledger.release().catch(() => {}); // the lease ends with its connection in any case
-    logger.debug("lease given back", { shard });
+    logger.debug("lease released", { shard });
   }
 }
 
-/** Verifies and arms the shard, then runs it until it must be verified again; for as long as the lease lasts. */
+/** Verifies and arms the shard, then runs it until it must be verified again, as long as the lease lasts. */
 async function verifyAndRun(ledger: ShardLedger, parts: ShardWorkerParts): Promise<void> {
-  const { watch = unwatched } = parts;
+  const { observer = noObserver } = parts;
   let lastRefusal = "";
   let settled: { readonly by: string; readonly atMs: number } | undefined;
   while (!parts.signal.aborted) {
@@ -74,7 +71,7 @@ async function verifyAndRun(ledger: ShardLedger, parts: ShardWorkerParts): Promi
       case "armed": {
         lastRefusal = "";
         parts.interruption.clear();
-        watch.verified(ledger.shard, verdict.rebuilt === "" ? "armed" : "rebuilt", 0);
+        observer.verified(ledger.shard, verdict.rebuilt === "" ? "armed" : "rebuilt", 0);
         const { nonce: _, logWay, ...armed } = verdict;
         parts.logger.info("shard armed", { shard: ledger.shard, ...armed });
         if (verdict.changedSettings.length > 0) {
@@ -83,16 +80,16 @@ async function verifyAndRun(ledger: ShardLedger, parts: ShardWorkerParts): Promi
         await publishLogWay({ ...parts, ledger }, logWay);
         const { seq } = await ledger.cursor();
         await new RunLoop(ledger, { epoch: verdict.epoch, seq }, verdict.nonce, parts).run();
-        watch.disarmed(ledger.shard);
+        observer.disarmed(ledger.shard);
         break;
       }
       case "refused":
-        watch.verified(ledger.shard, "refused", verdict.driftUnits);
+        observer.verified(ledger.shard, "refused", verdict.driftUnits);
         if (verdict.reason !== lastRefusal) {
           parts.logger.error("shard refused", { shard: ledger.shard, reason: verdict.reason });
           parts.onFailure?.(new Error(verdict.reason));
         }
-        await publishBeside({ ...parts, ledger }, { kind: "refusal", reason: reasonOf(verdict) });
+        await publishStatus({ ...parts, ledger }, { kind: "refusal", reason: reasonOf(verdict) });
         lastRefusal = verdict.reason;
         if (verdict.missesNumbers) {
           settled = { by: await whatDecides({ ...parts, ledger }), atMs: parts.world.elapsedMs() };
@@ -100,20 +97,16 @@ async function verifyAndRun(ledger: ShardLedger, parts: ShardWorkerParts): Promi
         await pause(parts.world, refusedRetryMs, ledger, parts.signal);
         break;
       case "changed":
-        watch.verified(ledger.shard, "changed", 0);
+        observer.verified(ledger.shard, "changed", 0);
         await pause(parts.world, retryEveryMs, ledger, parts.signal);
     }
   }
 }
 
-/** What an arming threw and only a person can change, as a verdict. */
+/** A server's refusal of a command, as a verdict: only an operator can change it. */
 function asRefusal(error: unknown, { shard }: ShardLedger): Verdict {
   const refusal = refusalOf(error);
-  if (refusal) {
-    const reason = `Cannot arm shard ${shard} as its ${refusal.by} refused a command: ${refusal.why}`;
-    return { kind: "refused", reason, driftUnits: 0 };
-  }
-  if (!(error instanceof LedgerMismatch)) throw error;
-  const { differences } = error;
-  return { kind: "refused", reason: describe(differences, shard), driftUnits: driftOf(differences) };
+  if (!refusal) throw error;
+  const reason = `Cannot arm shard ${shard} as its ${refusal.by} refused a command: ${refusal.why}`;
+  return { kind: "refused", reason, driftUnits: 0 };
 }

@@ -7,7 +7,7 @@ import { type EmbeddedParts, makeEmbeddedParts, withMembers } from "../../tests/
 import { adjust, deduct, inTime } from "../../tests/contract/store_suite.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import type { ShardWorkerParts } from "./shard_parts.ts";
-import { type Ending, keepShard } from "./shard_worker.ts";
+import { type Ending, runShard } from "./shard_worker.ts";
 
 const DEADLINE_MS = 10_000;
 
@@ -27,7 +27,7 @@ function keep(
   const stopping = new AbortController();
   const applied: number[] = [];
   const failures: unknown[] = [];
-  const ended = keepShard(ledger, {
+  const ended = runShard(ledger, {
     ...parts.arming(),
     ledger: parts.ledger,
     store: parts.store,
@@ -124,7 +124,10 @@ Deno.test("shard worker: figures that the ledger does not have disarm the shard,
   await until("an armed shard", () => kept.applied.length > 0);
   await parts.decide(adjust("a", "S", 5));
   await until("a failure", () => kept.failures.length > 0);
-  assert.match(String(kept.failures[0]), /Cannot book entries of shard 0 as 1 SKUs differ from the ledger/);
+  assert.match(
+    String(kept.failures[0]),
+    /Cannot arm shard 0 as 1 SKUs differ: 'S' is 5\+0 in the ledger and 6\+0 in the store/,
+  );
   assert.ok(!(await parts.store.inspect(0)).armed);
   assert.deepEqual(kept.applied, [0]);
 });

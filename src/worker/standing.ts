@@ -1,41 +1,40 @@
 /**
- * Whether the others count on a worker: not for a while after it failed at a shard, and not before it reaches that
- * shard's store again.
+ * Decides whether a worker is active or suspended: it is suspended for 10 s after it failed at a shard, and until it
+ * reaches that shard's store again.
  *
  * @module
  */
 import type { Standing } from "../ledger/ledger.ts";
 import type { World } from "../runtime/world.ts";
 
-/** A worker that fails again and again moves its shards no oftener than this. */
+/** The minimum time between two moves of the shards of a worker that fails repeatedly. */
 const suspendedMs = 10_000;
-/** Between two attempts to reach the store; one that hears nothing takes 2 s by itself. */
+/** An attempt without an answer takes another 2 s. */
 const tryEveryMs = 1000;
 
-/** The standing of one worker. */
 export class StandingMonitor {
   readonly #world: World;
-  readonly #reach: (shard: number) => Promise<unknown>;
+  readonly #probe: (shard: number) => Promise<unknown>;
   #failure: { readonly shard: number; readonly atMs: number } | undefined;
   #isTrying = false;
   #tryAtMs = 0;
 
   /**
-   * Counted until it fails.
+   * Starts as active.
    *
-   * @param reach asks the store of a shard for anything; rejects when it cannot be reached
+   * @param probe calls the store of a shard; rejects when it cannot be reached
    */
-  constructor(world: World, reach: (shard: number) => Promise<unknown>) {
+  constructor(world: World, probe: (shard: number) => Promise<unknown>) {
     this.#world = world;
-    this.#reach = reach;
+    this.#probe = probe;
   }
 
-  /** The worker failed at a shard whose lease was good. */
+  /** The worker failed at a shard whose lease was valid. */
   failed(shard: number): void {
     this.#failure = { shard, atMs: this.#world.elapsedMs() };
   }
 
-  /** As of now. May begin an attempt to reach the store, and does not wait for it. */
+  /** May start an attempt to reach the store, and does not wait for it. */
   get current(): Standing {
     const failure = this.#failure;
     if (!failure) return "active";
@@ -48,7 +47,7 @@ export class StandingMonitor {
   async #try(failure: { readonly shard: number }): Promise<void> {
     this.#isTrying = true;
     try {
-      await this.#reach(failure.shard);
+      await this.#probe(failure.shard);
       if (this.#failure === failure) this.#failure = undefined;
     } catch {
       this.#tryAtMs = this.#world.elapsedMs() + tryEveryMs; // not yet

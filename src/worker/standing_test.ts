@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ManualWorld, settled } from "../../tests/manual_world.ts";
 import { StandingMonitor } from "./standing.ts";
 
-Deno.test("StandingWatch: a worker that failed is counted again after 10 s, and when it reaches that shard's store", async () => {
+Deno.test("StandingMonitor: a worker that failed is active again after 10 s, once it reaches that shard's store", async () => {
   const world = new ManualWorld();
   const asked: number[] = [];
   let isReachable = false;
@@ -30,7 +30,7 @@ Deno.test("StandingWatch: a worker that failed is counted again after 10 s, and 
   assert.deepEqual(new Set(asked), new Set([7]));
 });
 
-Deno.test("StandingWatch: a failure while the store is asked for an earlier one counts", async () => {
+Deno.test("StandingMonitor: a failure while the store is asked for an earlier one counts", async () => {
   const world = new ManualWorld();
   const answer = Promise.withResolvers<void>();
   const standing = new StandingMonitor(world, () => answer.promise);

@@ -1,23 +1,22 @@
 /**
- * What a look at a shard's store means: whose it is, and whether store or ledger went back to an older state.
+ * Interprets the state of a shard's store: which deployment owns it, and whether store or ledger went back to an older
+ * state.
  *
  * @module
  */
 import type { ShardView } from "../decide/shard_control.ts";
 import type { Cursor, Deployment } from "../ledger/ledger.ts";
 
-/** Whose shard it must be. */
+/** The expected owner of a store. */
 export interface Owner {
-  /** Whose stock the ledger has. */
   readonly deployment: Deployment;
-  /** Which shard. */
   readonly shard: number;
 }
 
 /** PostgreSQL was restored from an older copy, or failed over to a standby that lost commits. */
 export function whyLedgerWentBack({ position, applied }: ShardView, cursor: Cursor): string | undefined {
   if (applied > cursor.seq) {
-    return `it ends at ${cursor.seq}, and the store was told that ${applied} is booked`;
+    return `it ends at ${cursor.seq}, and the store has an acknowledgement of ${applied}`;
   }
   if (position.epoch > cursor.issuedEpoch) {
     return `it issued epoch ${cursor.issuedEpoch} last, and the store was armed under ${position.epoch}`;
@@ -25,22 +24,22 @@ export function whyLedgerWentBack({ position, applied }: ShardView, cursor: Curs
   return undefined;
 }
 
-/** An armed store that goes on as it is was verified by the worker before, with this ledger, and is where it left it. */
+/** Why an armed store cannot continue: it was not verified with this ledger, or not in its present state. */
 export function whyNotTakenOver({ position }: ShardView, cursor: Cursor): string | undefined {
   if (position.epoch !== cursor.issuedEpoch) {
     return `it is armed under epoch ${position.epoch}, and the ledger issued ${cursor.issuedEpoch} last`;
   }
-  if (position.seq < cursor.seq) return `it ends at ${position.seq}, and ${cursor.seq} is booked`;
+  if (position.seq < cursor.seq) return `it ends at ${position.seq}, and ${cursor.seq} is applied`;
   return undefined;
 }
 
-/** A store that was told that an event is applied was told so by the ledger that applied it. */
+/** Only the ledger that applied an event acknowledges it to the store. */
 export function whyOtherLedger({ applied }: ShardView, first: number | undefined): string | undefined {
   if (first === undefined || first > applied) return undefined;
-  return `the store was told that ${applied} is booked, and its event ${first} is not the one that this ledger has`;
+  return `the store has an acknowledgement of ${applied}, and its event ${first} is not the one in this ledger`;
 }
 
-/** A wrong address in a setting must not overwrite somebody's stock. */
+/** A wrong address in a setting must not overwrite the stock of another deployment. */
 export function whyForeign(view: ShardView, { deployment, shard }: Owner): string | undefined {
   const cannot = `Cannot arm shard ${shard} as its store`;
   if (view.deployment !== null && view.deployment !== deployment.id) {
@@ -56,16 +55,16 @@ export function whyForeign(view: ShardView, { deployment, shard }: Owner): strin
 }
 
 /**
- * Why a store must be filled from the ledger; undefined when it need not.
+ * Why a store must be rebuilt from the ledger; undefined when it is intact.
  *
  * @param highest the highest number known to have been issued
- * @param forked events that it sold under numbers that are applied
+ * @param forked number of its events whose numbers are applied with other contents
  */
 export function whyRebuild(view: ShardView, highest: number, forked: number): string | undefined {
   if (view.deployment === null) return highest > 0 ? "the store is empty" : undefined;
   if (view.position.epoch === 0) return "an earlier restore did not end";
   if (forked > 0) {
-    return `the store went back: ${forked} of its events have numbers that are booked with other contents`;
+    return `the store went back: ${forked} of its events have numbers that are applied with other contents`;
   }
   if (view.position.seq < highest) {
     return `the store went back: it ends at ${view.position.seq} of ${highest}`;

@@ -7,7 +7,7 @@ import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import type { EventLog } from "../../src/log/event_log.ts";
 import { arm } from "../../src/worker/arming.ts";
 import { Reminder } from "../../src/runtime/reminder.ts";
-import { keepShard } from "../../src/worker/shard_worker.ts";
+import { runShard } from "../../src/worker/shard_worker.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
 import { sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
@@ -88,7 +88,7 @@ Deno.test("arming: a shard that is given back while its log is read is not refus
 Deno.test("arming: a shard that is given back before a rebuild loses no entry that its log still has", async () => {
   await using shard = await unapplied();
   const { store, lease, armWith } = shard;
-  await lease.noteHead(100); // the store went back
+  await lease.recordHead(100); // the store went back
   const stop = new AbortController();
   const log = interrupted(store.log, () => stop.abort(new Error("given back")));
   await assert.rejects(armWith(log, stop.signal), /given back/);
@@ -131,7 +131,7 @@ Deno.test("a shard that is refused for missing numbers does not read its log aga
   const note = (message: string, fields: unknown) => void said.push([message, fields]);
   const stop = new AbortController();
   const parts = { ...store, log, deployment, world, durability: "report", retentionMs: 1e12 } as const;
-  const kept = keepShard(lease, {
+  const kept = runShard(lease, {
     ...parts,
     ledger: shard.ledger,
     logger: { debug() {}, info: note, warn: note, error: note },
@@ -174,7 +174,7 @@ Deno.test("arming: a ledger of an older copy that finds a restore unfinished doe
   assert.match(
     JSON.stringify(refusal),
     new RegExp(
-      `went back: it ends at ${seq}, and a store said that ${seq + 12} is booked. 20 numbers`,
+      `went back: it ends at ${seq}, and a store has an acknowledgement of ${seq + 12}. 20 numbers`,
     ),
   );
   await ledger.acceptLoss(0, {

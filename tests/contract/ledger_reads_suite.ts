@@ -20,25 +20,25 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
       epoch: 1,
       seq: 1,
       issuedEpoch: 8,
-      notedHead: 0,
+      recordedHead: 0,
       seenApplied: 0,
     });
   });
 
   test("the noted head never falls", async ({ shard }) => {
-    await shard.noteHead(40);
-    await shard.noteHead(30);
-    assert.equal((await shard.cursor()).notedHead, 40);
+    await shard.recordHead(40);
+    await shard.recordHead(30);
+    assert.equal((await shard.cursor()).recordedHead, 40);
   });
 
   test("everybody may ask how far the books are, without a lease", async ({ ledger, shard, rows }) => {
-    assert.deepEqual(await ledger.progress(), [{ shard: 0, seq: 1, notedHead: 0, deadLetters: 0 }]);
+    assert.deepEqual(await ledger.progress(), [{ shard: 0, seq: 1, recordedHead: 0, deadLetters: 0 }]);
     applied(await shard.apply([entry(1, sale(2, "SKU-1", 9))]));
-    await shard.noteHead(40);
+    await shard.recordHead(40);
     await rows(
       "insert into dead_letters (shard, seq, event, sqlstate, reason) values (0, 2, '{}', '22000', 'r')",
     );
-    assert.deepEqual(await ledger.progress(), [{ shard: 0, seq: 2, notedHead: 40, deadLetters: 1 }]);
+    assert.deepEqual(await ledger.progress(), [{ shard: 0, seq: 2, recordedHead: 40, deadLetters: 1 }]);
   });
 
   test("a jump moves the cursor over lost numbers and counts them", async ({ shard, rows }) => {
@@ -47,7 +47,7 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
       epoch: 4,
       seq: 11,
       issuedEpoch: 4,
-      notedHead: 0,
+      recordedHead: 0,
       seenApplied: 0,
     });
     assert.deepEqual(await rows("select shard, from_seq, to_seq, epoch, count from log_jumps"), [
@@ -126,7 +126,7 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
       epoch: 90_000_000_000_001,
       seq: 99_999_999_999_999,
       issuedEpoch: 90_000_000_000_001,
-      notedHead: 0,
+      recordedHead: 0,
       seenApplied: 0,
     });
     assert.deepEqual(await shard.stock("SKU-1", 10), [

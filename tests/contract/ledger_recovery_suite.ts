@@ -15,9 +15,9 @@ const accepted = {
 /** Registers these tests. */
 export function registerRecovery({ test }: Registrar): void {
   test("what a store knows beyond the books is noted, never backwards, and its epoch is not issued", async ({ shard }) => {
-    await shard.noteSeen({ epoch: 7, seq: 40 }, 30);
-    await shard.noteSeen({ epoch: 3, seq: 20 }, 10);
-    const seen = { notedHead: 40, seenApplied: 30 };
+    await shard.recordSeen({ epoch: 7, seq: 40 }, 30);
+    await shard.recordSeen({ epoch: 3, seq: 20 }, 10);
+    const seen = { recordedHead: 40, seenApplied: 30 };
     assert.deepEqual(await shard.cursor(), { epoch: 1, seq: 1, issuedEpoch: 1, ...seen });
     assert.equal(await shard.issueEpoch(1, 0), 8);
   });

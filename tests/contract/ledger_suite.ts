@@ -37,7 +37,7 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
       epoch: 2,
       seq: 4,
       issuedEpoch: 2,
-      notedHead: 0,
+      recordedHead: 0,
       seenApplied: 0,
     });
     assert.deepEqual(await shard.stock("", 10), [
@@ -179,7 +179,7 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
       epoch: 1,
       seq: 1,
       issuedEpoch: 1,
-      notedHead: 0,
+      recordedHead: 0,
       seenApplied: 0,
     });
     applied(await shard.apply([entry(1, sale(2, "SKU-1", 9))])); // and the lease is still good

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { ShardLedger } from "../../src/ledger/ledger.ts";
 import { PeerLogs } from "../../src/worker/peer_logs.ts";
-import { publishBeside, publishLogWay } from "../../src/worker/publish.ts";
+import { publishLogWay, publishStatus } from "../../src/worker/publish.ts";
 import { ManualWorld } from "../manual_world.ts";
 import { sharedRedis } from "../../tools/servers/shared.ts";
 import { armEmpty, deployment as id } from "./store_suite.ts";
@@ -31,7 +31,7 @@ Deno.test("workers that disagree about KAFKA_BROKERS: the one that takes a shard
   await takeOver(undefined);
   assert.deepEqual(said, []);
   await takeOver("topic a of Kafka cluster x");
-  assert.deepEqual(said, [["log is read in another place than before", {
+  assert.deepEqual(said, [["log source differs from the previous worker's", {
     shard: 0,
     before: "stream",
     now: "topic a of Kafka cluster x",
@@ -46,7 +46,7 @@ Deno.test("workers that disagree about KAFKA_BROKERS say so without exchanging a
   const note = async (shard: number, way: string) => {
     const ledger = { shard } as ShardLedger;
     const parts = { control: under.control, deployment: { id, shards: 2 }, ledger };
-    await publishBeside(parts, { kind: "log_way", way });
+    await publishStatus(parts, { kind: "log_way", way });
   };
   const world = new ManualWorld();
   const said: unknown[] = [];
@@ -83,7 +83,7 @@ Deno.test("workers that disagree about KAFKA_BROKERS say so without exchanging a
     why: "stream here, topic a of Kafka cluster x at another worker",
     mend: "set the same KAFKA_BROKERS for every worker",
   };
-  assert.deepEqual(said, [["workers read the log in different places", warning]]);
+  assert.deepEqual(said, [["workers read different logs", warning]]);
   await look(60, [0, 1]);
   assert.equal(said.length, 2);
 });

@@ -130,7 +130,7 @@ Deno.test("durability: strict refuses a server without replicas, one that shows 
     ...noReplicas,
     /survives a power cut of its server: synchronous_commit is off/,
   ]);
-  await saying(modest, "which promises are off", () => modest.logged("promises off").length > 0);
+  await saying(modest, "which promises are off", () => modest.logged("guarantees off").length > 0);
 });
 
 Deno.test("durability: the embedded default says that it does not survive a power cut, and strict does not start it", async () => {

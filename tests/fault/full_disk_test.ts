@@ -11,7 +11,7 @@ import { json } from "../system/command_line.ts";
 import { startStack } from "../system/stack.ts";
 import { drained, figure, saying } from "./fault_probe.ts";
 
-const REFUSING = "ledger refuses writes, selling goes on";
+const REFUSING = "ledger refuses writes, selling continues";
 const BACKLOG_MAX = 500;
 const DEADLINE_MS = 30_000;
 

@@ -207,7 +207,7 @@ Deno.test("ledger: a PostgreSQL that turns the worker away is asked again until 
   await using fire = await startFire(seed);
   const { worker, clients, databaseUrl } = fire;
   const turnedAway = () =>
-    worker.logged("other workers out of sight").filter(({ error }) =>
+    worker.logged("cannot reach the other workers").filter(({ error }) =>
       /not currently accepting/.test(String(error))
     )
       .length;
@@ -324,18 +324,18 @@ Deno.test("ledger: a gap in the log is booked up to, says so and stops the shard
   assert.equal(await redis.cli("XDEL", log, third ?? ""), "1");
   await worker.restart();
 
-  assert.match(await refusalOf(worker), new RegExp(`the log goes on at ${booked + 4} after ${booked + 2}`));
-  const [said] = worker.logged("log cannot be booked");
+  assert.match(await refusalOf(worker), new RegExp(`the log continues at ${booked + 4} after ${booked + 2}`));
+  const [said] = worker.logged("log entries cannot be applied");
   assert.equal(said?.level, "error");
   // How many entries a read has follows from their size, so what comes before the gap may be applied already.
   assert.match(
     String(said?.why),
-    new RegExp(`goes on at ${booked + 4} after (${booked}|${booked + 1}|${booked + 2})$`),
+    new RegExp(`continues at ${booked + 4} after (${booked}|${booked + 1}|${booked + 2})$`),
   );
   await assertStopped(api);
   await worker.kill();
   await worker.restart();
-  assert.match(await refusalOf(worker), /the log goes on at/);
+  assert.match(await refusalOf(worker), /the log continues at/);
   await assertStopped(api);
   assert.equal(await figure(databaseUrl, "select seq from inventory.log_cursor"), booked + 2);
   assert.equal(await figure(databaseUrl, "select count(*) from inventory.movements"), booked + 2);

@@ -215,7 +215,7 @@ Deno.test("recover: a store that is emptied after the ledger went back is not fi
   await restore(databaseUrl);
   await refused(worker, /ledger went back/);
   await redis.cli("FLUSHALL");
-  await refused(worker, new RegExp(`a store said that ${head} is booked. 20 numbers`));
+  await refused(worker, new RegExp(`a store has an acknowledgement of ${head}. 20 numbers`));
   assert.deepEqual(await buy(api, "too-late"), [503, "unarmed"]);
   const rebuilding = await inventory(env, "rebuild", "--yes");
   assert.deepEqual([rebuilding.code, rebuilding.err.includes("pass --lost 20")], [2, true], rebuilding.err);

@@ -13,7 +13,7 @@ import { runToEnd, Service, startStack } from "../system/stack.ts";
 import { drained, figure, saying } from "./fault_probe.ts";
 
 const rollbacks = "select xact_rollback from pg_stat_database where datname = current_database()";
-const REFUSING = "ledger refuses writes, selling goes on";
+const REFUSING = "ledger refuses writes, selling continues";
 
 /** Sets whether new sessions of the database are read-only, and ends those that there are. */
 function setReadOnly(databaseUrl: string, value: "on" | "off"): Promise<void> {
@@ -70,7 +70,7 @@ Deno.test("a PostgreSQL without a free connection is waited for with the reason,
     );
     await Promise.all(hogs.map((hog) => hog.end({ timeout: 1 })));
     await using worker = await starting;
-    const away = worker.logged("ledger is away");
+    const away = worker.logged("ledger unavailable");
     assert.equal(away.length, 1, worker.output());
     assert.match(String(away[0]?.why), /too many clients|remaining connection slots/);
     await saying(worker, "an arming", () => worker.logged("shard armed").length > 0);
@@ -92,9 +92,9 @@ Deno.test("a read-only PostgreSQL: at the start waited for with the reason, whil
   await setReadOnly(databaseUrl, "off");
   {
     await using worker = await starting;
-    assert.match(String(worker.logged("ledger is away")[0]?.why), /read-only/);
+    assert.match(String(worker.logged("ledger unavailable")[0]?.why), /read-only/);
     // Once, and once for the session that the test ended.
-    assert.ok(worker.logged("ledger is away").length <= 3, worker.output());
+    assert.ok(worker.logged("ledger unavailable").length <= 3, worker.output());
   }
 
   await using stack = await startStack({ redisUrl: redis.url, databaseUrl });

@@ -117,7 +117,7 @@ for (const method of METHODS) {
         await using redis = await startRedis({ args: ["--enable-debug-command", "local"] });
         await using fixture = await startFixture(redis);
         await sellOut(fixture, method);
-        const goOn = fixture.holdVisits();
+        const goOn = fixture.holdAcknowledgements();
         // The next visit waits with what it has read: this one is in the ledger before the keys go back.
         await method.putBack(fixture);
         const scarce = await sell(fixture, "fork", "scarce", UNITS - SOLD_BEFORE, 9);

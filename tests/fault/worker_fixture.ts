@@ -33,7 +33,7 @@ export interface Fixture extends AsyncDisposable {
   readonly databaseUrl: string;
   readonly lines: readonly LogLine[];
   /** Visits wait from now on, until the result is called. */
-  holdVisits(): () => void;
+  holdAcknowledgements(): () => void;
   /** Ends the worker; the shard stays armed. */
   stopWorker(): Promise<void>;
 }
@@ -73,7 +73,7 @@ export async function startFixture(redis: { readonly url: string }): Promise<Fix
     ...{ client, under, databaseUrl, lines },
     keys: keyNames.map((name) => `{${under.namespace}:0}:${name}`),
     stopWorker,
-    holdVisits() {
+    holdAcknowledgements() {
       const { promise, resolve } = Promise.withResolvers<void>();
       gate = promise;
       return resolve;

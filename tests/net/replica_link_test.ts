@@ -48,7 +48,7 @@ Deno.test("packets dropped between a master and its replica: selling goes on wit
   assert.ok(offMs >= REPLICA_TIMEOUT_MS - 1000, "the limit was waited for");
   assert.ok(offMs < REPLICA_TIMEOUT_MS + ROOM_MS, `said ${offMs} ms after the cut`);
   assert.ok(sale.pauseMs(sku, cutMs) < REPLICA_TIMEOUT_MS + ROOM_MS, "and sold on");
-  const logged = worker.service.logged("promises off").map(({ off }) => String(off));
+  const logged = worker.service.logged("guarantees off").map(({ off }) => String(off));
   assert.ok(logged.some((off) => off.includes("0 of 1 acknowledge")), "the worker's log says it");
 
   await network.heal();
@@ -78,7 +78,7 @@ Deno.test("packets dropped between a master and its replica, DURABILITY=strict: 
   const stoppedMs = await untilSaid(fixture, /shard 0: unarmed/) - cutMs;
   note(`stopped ${Math.round(stoppedMs)} ms after the cut`, sale.unknown);
   assert.ok(stoppedMs < REPLICA_TIMEOUT_MS + ROOM_MS, `stopped after ${stoppedMs} ms`);
-  const [why] = worker.service.logged("servers must not be sold on any more");
+  const [why] = worker.service.logged("shard disarmed: server requirements not met");
   assert.match(JSON.stringify(why), /DURABILITY is strict: .*0 of 1 acknowledge/);
 
   await network.heal();

@@ -80,9 +80,9 @@ Deno.test("worker: waits for a ledger that is away or speaks another protocol, s
       undefined,
       undefined,
       undefined,
-      /ledger is away/,
+      /ledger unavailable/,
     );
-    await assertMends(worker, "ledger is away", mend);
+    await assertMends(worker, "ledger unavailable", mend);
     const { code, output } = await worker.stop();
     assert.equal(code, 0, output);
     assertNoStack(output);
@@ -142,7 +142,7 @@ Deno.test("worker: a broker that is away or speaks another protocol is one line 
       NAMESPACE: freshNamespace(),
       KAFKA_BROKERS: broker,
     });
-    await assertMends(worker, "topic is away", mend);
+    await assertMends(worker, "topic unavailable", mend);
     assertNoStack(worker.output());
   }
 });

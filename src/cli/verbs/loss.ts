@@ -5,7 +5,7 @@
  */
 import type { Cursor } from "../../ledger/ledger.ts";
 import type { EventLog } from "../../log/event_log.ts";
-import { whereTheRestBegins } from "../../worker/catch_up.ts";
+import { restStart } from "../../worker/catch_up.ts";
 import { Failure } from "../context/failure.ts";
 import type { CliContext } from "../context/context.ts";
 import type { Terminal } from "../context/terminal.ts";
@@ -25,7 +25,7 @@ export interface Loss {
 }
 
 const neverAborted = new AbortController().signal; // these reads do not wait
-const cursorSql = `select epoch, seq, issued_epoch as "issuedEpoch", noted_head as "notedHead",
+const cursorSql = `select epoch, seq, issued_epoch as "issuedEpoch", noted_head as "recordedHead",
   seen_booked as "seenBooked" from log_cursor where shard = $1`;
 
 /** Reads every number that the log has beyond the ledger. Books nothing. */
@@ -34,9 +34,9 @@ export async function findLoss(context: CliContext, shard: number): Promise<Loss
   if (!cursor) throw new Failure(`Cannot look into shard ${shard} as the ledger has no such shard`);
   const view = await (await context.control()).inspect(shard);
   const log = await context.log();
-  const { fromSeq, last } = await readNumbers(log, shard, whereTheRestBegins(view, cursor));
+  const { fromSeq, last } = await readNumbers(log, shard, restStart(view, cursor));
   const { seq } = await log.tail(shard);
-  const known = Math.max(cursor.notedHead, last, seq);
+  const known = Math.max(cursor.recordedHead, last, seq);
   const isStoreWhole = view.position.epoch > 0 && view.position.seq >= known;
   const toSeq = Math.max(fromSeq, view.position.seq, known);
   return { shard, fromSeq, toSeq, lost: toSeq - fromSeq, isStoreWhole };

@@ -207,11 +207,11 @@ export class SqlShardLedger implements ShardLedger {
     return page && { lines: page.lines, last: { seq: page.seq, line: page.line } };
   }
 
-  async noteHead(head: number): Promise<void> {
+  async recordHead(head: number): Promise<void> {
     await this.#connection.query(this.#sql.note_head, [this.shard, head]);
   }
 
-  async noteSeen({ epoch, seq }: Position, booked: number): Promise<void> {
+  async recordSeen({ epoch, seq }: Position, booked: number): Promise<void> {
     await this.#connection.query(this.#sql.note_seen, [this.shard, seq, booked, epoch]);
   }
 

@@ -3,7 +3,7 @@
 -- name: read_cursor
 -- Where the books of a shard are, the epoch issued last, the highest number seen issued, the highest seen booked.
 -- $1 shard
-select epoch, seq, issued_epoch as "issuedEpoch", noted_head as "notedHead", seen_booked as "seenApplied"
+select epoch, seq, issued_epoch as "issuedEpoch", noted_head as "recordedHead", seen_booked as "seenApplied"
 from log_cursor where shard = $1;
 
 -- name: lock_cursor
@@ -41,7 +41,7 @@ where shard = $1;
 -- name: read_progress
 -- How far the books of every shard are, the highest number seen issued, and how many events wait for a person.
 select
-  c.shard, c.seq, c.noted_head as "notedHead",
+  c.shard, c.seq, c.noted_head as "recordedHead",
   (select count(*) from dead_letters d where d.shard = c.shard and d.closed_at is null) as "deadLetters"
 from log_cursor c
 order by c.shard;

@@ -31,7 +31,7 @@ select shard from shards where true on conflict do nothing
 
 -- name: read_cursor
 -- ?1 shard
-select epoch, seq, issued_epoch as "issuedEpoch", noted_head as "notedHead", seen_booked as "seenApplied"
+select epoch, seq, issued_epoch as "issuedEpoch", noted_head as "recordedHead", seen_booked as "seenApplied"
 from log_cursor where shard = ?1
 
 -- name: lock_cursor
@@ -64,7 +64,7 @@ where shard = ?1
 
 -- name: read_progress
 select
-  c.shard, c.seq, c.noted_head as "notedHead",
+  c.shard, c.seq, c.noted_head as "recordedHead",
   (select count(*) from dead_letters d where d.shard = c.shard and d.closed_at is null) as "deadLetters"
 from log_cursor c
 order by c.shard
