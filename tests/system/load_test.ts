@@ -9,7 +9,9 @@ import { withConnection } from "../../tools/servers/database.ts";
 import { dataDir } from "../../tools/servers/run_folder.ts";
 import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
+import { readLedger } from "./books.ts";
 import { ROOT } from "./compose.ts";
+import { HistoryRecorder } from "./recorder.ts";
 import { type Env, startEmbedded } from "./stack.ts";
 
 const UNSET: Env = {
@@ -24,13 +26,21 @@ const args = Deno.args;
 if (args[0] === "--version") Deno.exit(0);
 const after = (name) => args[args.indexOf(name) + 1];
 const codes = {};
+const sent = [];
 const bodies = Deno.readTextFileSync(after("-Z")).trim().split("\\n").slice(0, Number(after("-n")));
 for (const body of bodies) {
   const headers = { "content-type": "application/json" };
+  const calledMs = performance.now();
   const answer = await fetch(args.at(-1), { method: "POST", headers, body });
-  await answer.body.cancel();
+  const heard = {
+    status: answer.status,
+    replayed: answer.headers.get("idempotency-replayed") === "true",
+    body: await answer.json(),
+  };
+  sent.push({ order: JSON.parse(body), times: { calledMs, returnedMs: performance.now() }, heard });
   codes[answer.status] = (codes[answer.status] ?? 0) + 1;
 }
+Deno.writeTextFileSync(Deno.env.get("OHA_NOTES") + ".json", JSON.stringify(sent));
 const { sku } = JSON.parse(bodies[0]);
 Deno.writeTextFileSync(Deno.env.get("OHA_NOTES"), [...args, "sku", sku].join(" "));
 if (Deno.env.get("OHA_HANG")) await new Promise(() => setInterval(() => {}, 1000));
@@ -46,6 +56,8 @@ interface Loaded {
   readonly left: readonly string[];
   /** oha's arguments; empty when it was not started. */
   readonly oha: string;
+  /** What its orders heard. */
+  readonly history: HistoryRecorder;
 }
 
 /** Runs it; `meanwhile` gets its process and a question whether oha has sent its orders. */
@@ -74,7 +86,27 @@ async function load(
     out: [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join(""),
     left: [...Deno.readDirSync(`${folder}/tmp`)].map(({ name }) => name),
     oha: await Deno.readTextFile(notes).catch(() => ""),
+    history: historyOf(JSON.parse(await Deno.readTextFile(`${notes}.json`).catch(() => "[]"))),
   };
+}
+
+interface Sent {
+  readonly order: {
+    readonly order_id: string;
+    readonly user_id: string;
+    readonly sku: string;
+    readonly amount: number;
+  };
+  readonly times: { readonly calledMs: number; readonly returnedMs: number };
+  readonly heard: Parameters<HistoryRecorder["noteDeduct"]>[2];
+}
+
+function historyOf(sent: readonly Sent[]): HistoryRecorder {
+  const history = new HistoryRecorder();
+  for (const { order: { order_id, user_id, sku, amount }, times, heard } of sent) {
+    history.noteDeduct({ orderId: order_id, userId: user_id, sku, amount }, times, heard);
+  }
+  return history;
 }
 
 Deno.test("load: without oha nothing is touched, and --help and wrong arguments need no server", async () => {
@@ -101,6 +133,7 @@ Deno.test("load: the settings of the environment count, and no process, folder o
   assert.match(ran.out, /units gone 150[^]*units booked 150\nstore and ledger agree/);
   assert.match(ran.oha, / -q 500 --latency-correction /);
   assert.deepEqual(ran.left, []);
+  ran.history.assertHolds(await readLedger({ databaseUrl, namespace }, new Map()));
   await withConnection(databaseUrl, async (sql) => {
     const [found] = await sql`
       select (select shards from ${sql(namespace)}.deployment) as shards,

@@ -43,14 +43,22 @@ export class HistoryRecorder {
   }
 
   /** Sends a deduct and records it. An error of `send` is an unknown outcome, and is thrown on. */
-  deduct<T extends Heard>({ orderId, userId, sku, amount }: Order, send: () => Promise<T>): Promise<T> {
-    const asked = { call: "deduct", id: orderId, user_id: userId, lines: [{ sku, units: amount }] };
-    return this.#record(asked, send);
+  deduct<T extends Heard>(order: Order, send: () => Promise<T>): Promise<T> {
+    return this.#record(deductOf(order), send);
   }
 
   /** The same for an adjustment of the stock. */
   adjust<T extends Heard>(id: string, sku: string, delta: number, send: () => Promise<T>): Promise<T> {
     return this.#record({ call: "adjust", id, lines: [{ sku, units: delta }] }, send);
+  }
+
+  /** Records a deduct that another process has sent and timed, on one clock. */
+  noteDeduct(
+    order: Order,
+    times: { readonly calledMs: number; readonly returnedMs: number },
+    heard: Heard,
+  ): void {
+    this.#note(deductOf(order), times, answerOf(heard));
   }
 
   /** The history as a file has it: the operations, and the ledger as the witness. */
@@ -87,22 +95,29 @@ export class HistoryRecorder {
   }
 
   async #record<T extends Heard>(asked: Members, send: () => Promise<T>): Promise<T> {
-    const called_ms = performance.now();
+    const calledMs = performance.now();
     let answer: Members = { kind: "unknown" };
     try {
       const heard = await send();
       answer = answerOf(heard);
       return heard;
     } finally {
-      this.#operations.push({
-        type: "operation",
-        ...asked,
-        called_ms,
-        returned_ms: performance.now(),
-        answer,
-      });
+      this.#note(asked, { calledMs, returnedMs: performance.now() }, answer);
     }
   }
+
+  #note(
+    asked: Members,
+    { calledMs, returnedMs }: { readonly calledMs: number; readonly returnedMs: number },
+    answer: Members,
+  ): void {
+    const times = { called_ms: calledMs, returned_ms: returnedMs };
+    this.#operations.push({ type: "operation", ...asked, ...times, answer });
+  }
+}
+
+function deductOf({ orderId, userId, sku, amount }: Order): Members {
+  return { call: "deduct", id: orderId, user_id: userId, lines: [{ sku, units: amount }] };
 }
 
 function answerOf({ status, replayed, body }: Heard): Members {

@@ -97,6 +97,7 @@ function drawn(mutants: readonly Mutant[], { max, seed }: Asked): Mutant[] {
 /** A copy of the tree, which is removed at the end. */
 async function openCopy(): Promise<{ folder: string } & AsyncDisposable> {
   const folder = await Deno.makeTempDir({ prefix: "holdfast_mutate_" });
+  await Deno.chmod(folder, 0o755); // PostgreSQL runs as another user, and starts here
   await git(ROOT, "worktree", "add", "--detach", "--force", folder, "HEAD");
   const changes = `${folder}.patch`;
   await Deno.writeTextFile(changes, await git(ROOT, "diff", "--binary", "HEAD"));

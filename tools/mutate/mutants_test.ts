@@ -34,6 +34,7 @@ Deno.test("mutants: of Lua and SQL, and the rest of the file stays as it is", ()
   assert.deepEqual(slipsIn("a.sql", "select a from b\n  where c = $1\n  and d > 1\nfor update;"), [
     "2 equality: where c <> $1",
     "3 bound: and d >= 1",
+    "3 logic: or d > 1",
     "3 condition removed: ",
   ]);
   const [first = assert.fail()] = mutantsOf("a.sql", "-- a = b\nselect a = b;\n");
