@@ -355,6 +355,12 @@ Deno.test("an order that was accepted at a lost number may be decided anew, and 
   assert.deepEqual([violations, outcomes.declaredLost], [[], 1]);
 });
 
+Deno.test("an adjustment id may be used once for each SKU", () => {
+  const other = movement(1, "create", "stock", 5, 5, { sku: "b", shard: 1 });
+  const rest = [cursor, { type: "cursor", shard: 1, seq: 1 }];
+  assert.deepEqual(checkHistory(linesOf({ movements: { other }, rest })).violations, []);
+});
+
 Deno.test("a correction stands behind the last number, under the same one", () => {
   const correction = movement(6, "correction", "fix", 2, 2, { user_id: "" });
   assert.deepEqual(checkHistory(linesOf({ movements: { correction } })).violations, []);

@@ -62,7 +62,7 @@ const withoutUnits: ReadonlySet<string> = new Set(["extend", "pause", "resume", 
 export function effectKey(kind: string, id: string, reference: string, sku: string): string | undefined {
   if (saleKinds.has(kind)) return saleKey(id, sku);
   if (settleKinds.has(kind)) return JSON.stringify(["settle", id, sku]);
-  if (stockKinds.has(kind)) return JSON.stringify(["stock", id]);
+  if (stockKinds.has(kind)) return JSON.stringify(["stock", id, sku]);
   if (kind === "return") return JSON.stringify(["return", id, reference, sku]);
   return undefined;
 }
