@@ -27,9 +27,9 @@
   ARGV[5] deployment          whose ledger the caller knows; "" = none
 
   Commands (every deadline is ms since 1970 on this server's clock)
-    ["deduct", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token, history]
-    ["order", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token, history]
-    ["reserve", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token, history]
+    ["deduct", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
+    ["order", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
+    ["reserve", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
     ["confirm", deadline, order id, actor, traceparent, lines or null, owner]
     ["cancel", deadline, order id, actor, traceparent, owner]
     ["extend", deadline, order id, hold, actor, traceparent, owner]
@@ -43,7 +43,6 @@
     ["lookup", deadline, order id]
     hold     ms that a reservation lasts from when it was made, else 0
     token    whether a purchase token came with it; in rules, whether a sale needs one
-    history  whether it was made elsewhere before: the user's limit neither counts for it nor counts it
     lines    [[SKU, amount], ...];   ledger   [last number in it, [the order's lines], [the return's lines]], when it was
              asked; lines as they are remembered, see state.lua
     second sale   [order id, its number, units of the first that were sold then, units returned since]: the worker gives

@@ -50,8 +50,8 @@ local function bought_at(user, sku)
 end
 
 -- Why this user may not buy these lines now, or nil.
-local function unfair_answer(user, lines, is_history)
-  for i = 1, USER_LIMIT_MS > 0 and not is_history and #lines or 0 do
+local function unfair_answer(user, lines)
+  for i = 1, USER_LIMIT_MS > 0 and #lines or 0 do
     local at = bought_at(user, lines[i][1])
     if at and now - at < USER_LIMIT_MS then
       return { "rate_limited", lines[i][1], at + USER_LIMIT_MS - now }
@@ -69,7 +69,7 @@ local function unfair_answer(user, lines, is_history)
   return nil
 end
 
-local function why_not(order, user, lines, has_token, is_history)
+local function why_not(order, user, lines, has_token)
   for i = 1, #lines do
     if not stock[lines[i][1]] then return { "unknown_sku", lines[i][1] } end
   end
@@ -83,7 +83,7 @@ local function why_not(order, user, lines, has_token, is_history)
       return may_be_freed(lines[i][1]) and MORE_DUE or { "insufficient", lines[i][1], available }
     end
   end
-  local unfair = unfair_answer(user, lines, is_history)
+  local unfair = unfair_answer(user, lines)
   if unfair then return unfair end
   local known = count_lines(order)
   if known > 0 and known + #lines > ORDER_LINES_MAX then return ORDER_FULL end
@@ -95,14 +95,14 @@ local function sell(c)
   local kind, order, user, lines = c[1], c[3], c[4], c[7]
   local hold = math.min(c[8], HOLD_MAX_MS)
   local refusal = count_lines(order) > 0 and past_answer(kind, order, user, lines, hold)
-    or why_not(order, user, lines, c[9], c[10])
+    or why_not(order, user, lines, c[9])
   if refusal then return refusal end
 
   seq = seq + 1
   local held = kind == "reserve"
   local expires = held and now + hold or 0
   local left, facts = {}, {}
-  local actor = not c[10] and c[5] ~= "" and c[5] or nil
+  local actor = c[5] ~= "" and c[5] or nil
   for i = 1, #lines do
     local sku, amount = lines[i][1], lines[i][2]
     facts[i] = move(sku, -amount, held and amount or 0)
@@ -112,7 +112,7 @@ local function sell(c)
       held and "held" or "accepted", amount, hold, expires, 0, "", 0, 0, actor,
     })
     count_quota(user, sku, amount, seq)
-    if USER_LIMIT_MS > 0 and not c[10] then
+    if USER_LIMIT_MS > 0 then
       bought[user .. PAIR .. sku] = now
       dirty_bought[user .. PAIR .. sku] = true
     end

@@ -161,7 +161,6 @@ const samples: Readonly<Record<Command["kind"], Command>> = {
 function asShape(value: unknown): Shape {
   if (Array.isArray(value)) return value.map(asShape);
   if (value === true) return "token";
-  if (value === false) return "history";
   const number = Object.entries(numbers).find(([, number]) => number === value);
   return number ? number[0] : String(value);
 }

@@ -84,8 +84,6 @@ export interface Sale extends Origin {
   readonly hasToken: boolean;
   /** `reserve`: how long the units are held, ms; else 0. */
   readonly holdMs: number;
-  /** Made elsewhere before and carried over: the user's limit neither refuses it nor counts it, and no token owns it. */
-  readonly isHistory?: boolean;
 }
 
 /** Make a reservation a sale: all of it, or the units of `lines`; the rest returns. */

@@ -81,7 +81,7 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
     case "order":
     case "reserve": {
       const who = [c.orderId, c.userId, c.actor, c.traceparent];
-      return [c.kind, deadlineMs, ...who, linesOf(c.lines), c.holdMs, c.hasToken, c.isHistory ?? false];
+      return [c.kind, deadlineMs, ...who, linesOf(c.lines), c.holdMs, c.hasToken];
     }
     case "confirm": {
       const lines = c.lines === null ? null : linesOf(c.lines);

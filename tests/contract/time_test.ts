@@ -201,16 +201,3 @@ test("a hold lasts until the time that was told, whatever the clock did meanwhil
   await parts.at(2 * minute);
   assert.deepEqual(figures((await decide(parts.store, read("S")))[0]), [10, 0]);
 }, off);
-
-test("what was sold elsewhere before is neither limited nor counted for the limit", async (parts) => {
-  const history = (orderId: string): Sale => ({ ...deduct(orderId, "S"), isHistory: true });
-  const outcomes = await decide(
-    parts.store,
-    history("h-1"),
-    history("h-2"),
-    deduct("o-1", "S"),
-    history("h-3"),
-  );
-  assert.deepEqual(kinds(outcomes), ["accepted", "accepted", "accepted", "accepted"]);
-  assert.deepEqual(kinds(await decide(parts.store, deduct("o-2", "S"))), ["rate_limited"]);
-});

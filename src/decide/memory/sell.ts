@@ -38,10 +38,10 @@ export function sell(state: ShardState, sale: Sale): Decided {
       settledSeq: 0,
       settledUnits: 0,
       settledStock: 0,
-      actor: sale.isHistory ? "" : sale.actor,
+      actor: sale.actor,
     });
     state.countQuota(userId, sku, amount, seq);
-    if (state.limits.userLimitMs > 0 && !sale.isHistory) state.bought.set(pairKey(userId, sku), nowMs);
+    if (state.limits.userLimitMs > 0) state.bought.set(pairKey(userId, sku), nowMs);
     return fact;
   });
   if (held) state.expiry.set(orderId, expiresAtMs);
@@ -99,9 +99,9 @@ function whyClosed(state: ShardState, sku: string, hasToken: boolean): Decided |
   return policy.token && !hasToken ? { kind: "token_required", sku } : undefined;
 }
 
-function whyUnfair(state: ShardState, { userId, lines, isHistory }: Sale): Decided | undefined {
+function whyUnfair(state: ShardState, { userId, lines }: Sale): Decided | undefined {
   const { userLimitMs } = state.limits;
-  for (const { sku } of userLimitMs > 0 && !isHistory ? lines : []) {
+  for (const { sku } of userLimitMs > 0 ? lines : []) {
     const atMs = state.boughtAtMs(userId, sku);
     if (atMs === undefined || state.nowMs - atMs >= userLimitMs) continue;
     return { kind: "rate_limited", sku, retryAfterMs: atMs + userLimitMs - state.nowMs };
