@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { loadStatements } from "../../ledger/postgres/statements.ts";
 import type { UnitsOf } from "../../ledger/corrections.ts";
 import { exits, Failure } from "../context/failure.ts";
 import type { CliContext } from "../context/context.ts";
@@ -20,8 +21,6 @@ interface DeadLetter {
   readonly decision: string | null;
 }
 
-const columns =
-  `id, shard, seq, sqlstate, reason, created_at::text as "createdAt", closed_by as "closedBy", decision`;
 const rowsMax = 10_000;
 
 /** Lists the newest first: those that wait for a person, or all of them. */
@@ -35,7 +34,7 @@ export async function deadLetters(
   await context.deployment();
   const books = await context.database();
   const rows = await books.query<DeadLetter>(
-    `select ${columns} from dead_letters where closed_at is null or $2 order by id desc limit $1`,
+    (await loadStatements()).list_dead_letters,
     [limit, which === "all"],
   );
   const cells = rows.map((row) => ({ ...row }));
@@ -48,7 +47,7 @@ export async function showDeadLetter(context: CliContext, terminal: Terminal, id
   await context.deployment();
   const books = await context.database();
   const [row] = await books.query<DeadLetter & { event: string }>(
-    `select ${columns}, event::text as event from dead_letters where id = $1`,
+    (await loadStatements()).show_dead_letter,
     [id],
   );
   if (!row) throw new Failure(`Cannot find dead letter ${id}`);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { loadStatements } from "../../ledger/postgres/statements.ts";
 import type { Config } from "../../runtime/settings/config.ts";
 import { type CheckResult, type GuaranteeName, guarantees } from "../../domain/check_result.ts";
 import { countDescriptors, descriptorsWanted } from "../../http/listener.ts";
@@ -225,13 +226,10 @@ export function judgeTopic(look: TopicLook | null): Look[] {
   ];
 }
 
-/** A lease is an advisory lock: first key the schema's oid, second the shard; places of workers are below zero. */
 async function countLeases(context: CliContext): Promise<number> {
-  const [row] = await (await context.database()).query<{ leases: number }>(`
-    select count(distinct objid) as leases from pg_locks
-    where locktype = 'advisory' and granted and objid < 2147483648
-      and database = (select oid from pg_database where datname = current_database())
-      and classid = (select oid from pg_namespace where nspname = current_schema())`);
+  const [row] = await (await context.database()).query<{ leases: number }>(
+    (await loadStatements()).count_leases,
+  );
   return row?.leases ?? 0;
 }
 

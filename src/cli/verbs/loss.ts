@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { loadStatements } from "../../ledger/postgres/statements.ts";
 import type { Cursor } from "../../ledger/ledger.ts";
 import type { EventLog } from "../../log/event_log.ts";
 import { restStart } from "../../worker/catch_up.ts";
@@ -25,12 +26,12 @@ export interface Loss {
 }
 
 const neverAborted = new AbortController().signal; // these reads do not wait
-const cursorSql = `select epoch, seq, issued_epoch as "issuedEpoch", noted_head as "recordedHead",
-  seen_booked as "seenBooked" from log_cursor where shard = $1`;
 
 /** Reads every number that the log has beyond the ledger. Books nothing. */
 export async function findLoss(context: CliContext, shard: number): Promise<Loss> {
-  const [cursor] = await (await context.database()).query<Cursor>(cursorSql, [shard]);
+  const [cursor] = await (await context.database()).query<Cursor>((await loadStatements()).read_cursor, [
+    shard,
+  ]);
   if (!cursor) throw new Failure(`Cannot look into shard ${shard} as the ledger has no such shard`);
   const view = await (await context.control()).inspect(shard);
   const log = await context.log();
@@ -90,7 +91,7 @@ export async function acceptLoss(
 /** How many numbers the ledger has written down as lost since an epoch. */
 export async function countLost(context: CliContext, shard: number, sinceEpoch: number): Promise<number> {
   const [row] = await (await context.database()).query<{ lost: number }>(
-    "select coalesce(sum(count), 0)::bigint as lost from log_jumps where shard = $1 and epoch > $2",
+    (await loadStatements()).count_lost,
     [shard, sinceEpoch],
   );
   return row?.lost ?? 0;

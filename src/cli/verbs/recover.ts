@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { loadStatements } from "../../ledger/postgres/statements.ts";
 import { exits } from "../context/failure.ts";
 import { acceptLoss, confirmLoss, type Loss, stopAndFindLoss } from "./loss.ts";
 import type { CliContext } from "../context/context.ts";
@@ -53,10 +54,7 @@ async function recoverShard(context: CliContext, terminal: Terminal, loss: Loss,
   const source = isStoreWhole ? "store" : "ledger";
   const armed = await armAgain(context, terminal, shard, () => acceptLoss(context, loss, source, reason));
   const [row] = await (await context.database()).query<{ corrected: number; events: number }>(
-    `select count(*) filter (where kind = 'correction' and seq = $2) as corrected,
-      count(distinct seq) filter (where seq > $2 and line >= 1000) as events
-      from movements where shard = $1 and seq between $2 and $3
-        and (kind <> 'correction' or reference = 'numbers ' || $2::bigint + 1 || ' to ' || $3::bigint || ' are lost')`,
+    (await loadStatements()).count_recovered,
     [shard, loss.fromSeq, loss.toSeq],
   );
   const { corrected = 0, events = 0 } = row ?? {};

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { loadStatements } from "../../ledger/postgres/statements.ts";
 import { exits, Failure } from "../context/failure.ts";
 import type { CliContext } from "../context/context.ts";
 import { table, type Terminal } from "../context/terminal.ts";
@@ -18,14 +19,6 @@ interface SkuRow {
 
 const rowsMax = 10_000;
 
-/** The primary key begins with the shard: one short index scan a shard, then their first rows. */
-const pageSql = `
-  select s.sku, s.shard, s.available, s.reserved, s.policy::text as rules
-  from log_cursor c cross join lateral (
-    select * from stock where stock.shard = c.shard and stock.sku > $1 order by stock.sku limit $2
-  ) s
-  order by s.sku limit $2`;
-
 /** Prints one page in the order of the SKUs' bytes, and how to ask for the next one. */
 export async function listSkus(
   context: CliContext,
@@ -34,7 +27,10 @@ export async function listSkus(
 ): Promise<number> {
   if (limit < 1 || limit > rowsMax) throw new Failure(`--limit must be from 1 to ${rowsMax}`, "usage");
   await context.deployment();
-  const found = await (await context.database()).query<SkuRow>(pageSql, [after, limit + 1]);
+  const found = await (await context.database()).query<SkuRow>((await loadStatements()).page_skus, [
+    after,
+    limit + 1,
+  ]);
   const rows = found.slice(0, limit);
   const next = found.length > limit ? rows.at(-1)?.sku ?? null : null;
   terminal.result(

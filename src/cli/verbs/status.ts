@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { loadStatements } from "../../ledger/postgres/statements.ts";
 import { exits } from "../context/failure.ts";
 import { allShards, type CliContext } from "../context/context.ts";
 import { table, type Terminal } from "../context/terminal.ts";
@@ -71,7 +72,7 @@ export async function status(context: CliContext, terminal: Terminal): Promise<n
 /** Whether a worker has ever started on this database. */
 async function hasTables(context: CliContext): Promise<boolean> {
   const [found] = await (await context.database()).query<{ exists: boolean }>(
-    "select to_regclass('log_cursor') is not null as exists",
+    (await loadStatements()).find_tables,
   );
   return found?.exists ?? false;
 }

@@ -28,6 +28,15 @@ export const ownNames = [
   "read_settings",
   "try_lock",
   "unlock",
+  "list_dead_letters",
+  "show_dead_letter",
+  "count_lost",
+  "count_recovered",
+  "find_tables",
+  "page_skus",
+  "count_locks",
+  "count_leases",
+  "rename_deployment",
   "sum_later",
 ] as const;
 
@@ -44,6 +53,7 @@ const topics = [
   "cursor",
   "deployment",
   "migrations",
+  "operator",
   "reads",
   "rebuild",
   "recovery",
