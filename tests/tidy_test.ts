@@ -9,10 +9,12 @@ import { keyNames } from "../src/redis/keys.ts";
 import { runbookSections } from "./system/runbook_sections.ts";
 import {
   brokenRecords,
+  deadAnchors,
   deadReferences,
   missingTests,
   namedTests,
   settingsDrift,
+  tooLongFrontPage,
   unknownTasks,
   untestedFailures,
 } from "./tidy/documents.ts";
@@ -199,6 +201,7 @@ Deno.test("documents lead to files and tasks that exist", () => {
   const paths = new Set(files.map(({ path }) => path));
   const { tasks } = JSON.parse(fileAt("deno.json").text);
   holds((file) => deadReferences(file, paths));
+  holds((file) => deadAnchors(file, files));
   holds((file) => unknownTasks(file, Object.keys(tasks)), files.filter(({ path }) => path.endsWith(".md")));
 });
 Deno.test("decision records have a status and a date, are in the index, and say what would change them", () => {
@@ -207,5 +210,8 @@ Deno.test("decision records have a status and a date, are in the index, and say 
 Deno.test("documents say what the glossary says, in plain English", () => {
   holds(goneWords);
   assert.deepEqual(unknownTerms(fileAt("docs/glossary.md").text), []);
+});
+Deno.test("README is a front page", () => {
+  assert.deepEqual(tooLongFrontPage(fileAt("README.md").text), []);
 });
 Deno.test("names that were replaced are gone from the source", () => holds(goneNames));

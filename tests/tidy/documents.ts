@@ -85,6 +85,36 @@ export function deadReferences({ path, text }: SourceFile, paths: ReadonlySet<st
     .map((target) => `${path} leads to ${target}, which does not exist`);
 }
 
+/** Headings that a document leads to, in itself or in another document, and that are not there. */
+export function deadAnchors({ path, text }: SourceFile, files: readonly SourceFile[]): string[] {
+  if (!path.endsWith(".md")) return [];
+  const links = [...text.matchAll(/\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)/g)];
+  return links.flatMap(([, target = "", anchor = ""]) => {
+    const document = new URL(target || path.replace(/^.*\//, ""), `file:///${path}`).pathname.slice(1);
+    const found = files.find((file) => file.path === document);
+    if (!found || anchorsOf(found.text).includes(anchor)) return [];
+    return [`${path} leads to #${anchor}, which ${document} has not`];
+  });
+}
+
+/** The anchors of a document's headings, as GitHub makes them. */
+function anchorsOf(markdown: string): string[] {
+  return [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+    heading.toLowerCase().replaceAll(/[^\w\- ]/g, "").replaceAll(" ", "-")
+  );
+}
+
+/** Most lines of README: the front page. */
+const frontPageMax = 130;
+
+/** A front page that is none any more. */
+export function tooLongFrontPage(readme: string): string[] {
+  const lines = readme.trimEnd().split("\n").length;
+  return lines > frontPageMax
+    ? [`README has ${lines} lines: at most ${frontPageMax}, the rest belongs in docs/`]
+    : [];
+}
+
 /**
  * Decision records have a title, a status with its date and all parts; the index has each number once, those of merged
  * records included.

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import {
   brokenRecords,
+  deadAnchors,
   deadReferences,
   missingTests,
   namedTests,
   settingsDrift,
+  tooLongFrontPage,
   unknownTasks,
   untestedFailures,
 } from "./documents.ts";
@@ -63,6 +65,19 @@ Deno.test("a document that leads nowhere is found", () => {
     fine: [file("README.md", "deno task serve")],
     broken: [file("README.md", "npx -y deno task fly")],
   });
+});
+
+Deno.test("a heading that is not there and a front page that is too long are found", () => {
+  const target = file("docs/b.md", "# Title\n\n## Numbers are missing\n");
+  judges((one) => deadAnchors(one, [one, target]), {
+    fine: [
+      file("docs/a.md", "# A b\n\n[x](b.md#numbers-are-missing) [y](#a-b) [z](https://x.org/#gone)"),
+      file("docs/a.ts", "[x](b.md#gone)"),
+    ],
+    broken: [file("docs/a.md", "[x](b.md#gone)"), file("docs/a.md", "[x](#gone)")],
+  });
+  assert.deepEqual(tooLongFrontPage("x\n".repeat(130)), []);
+  assert.equal(tooLongFrontPage("x\n".repeat(131)).length, 1);
 });
 
 Deno.test("a decision record without its parts, its status or its row of the index is found", () => {
