@@ -18,7 +18,7 @@ import {
   unknownTasks,
   untestedFailures,
 } from "./tidy/documents.ts";
-import { readRepository, type SourceFile } from "./tidy/files.ts";
+import { isTestCode, readRepository, type SourceFile } from "./tidy/files.ts";
 import {
   commentedOutCode,
   machinePaths,
@@ -91,6 +91,16 @@ Deno.test("Lua: every script takes the keys in the order of keyNames", () => {
 });
 Deno.test("Lua: bounds are those of limits in src/domain/command.ts", () => {
   holds((file) => boundDrift(file, limits), lua);
+});
+
+Deno.test("a refusal of a sale is named in at most six files of the product", () => {
+  const product = files.filter(({ path }) => /^(src|lua|client\/src)\//.test(path) && !isTestCode(path));
+  for (const code of ["not_open", "sale_closed", "quota_exceeded"]) {
+    const naming = product.filter(({ text }) => new RegExp(`\\b${code}\\b`).test(text)).map(({ path }) =>
+      path
+    );
+    assert.ok(naming.length <= 6, `${code} is named in ${naming.join(", ")}`);
+  }
 });
 
 Deno.test("Redis is written to by scripts alone", () => holds(writesOutsideScripts));

@@ -149,45 +149,55 @@ export interface RefusedCommon {
   readonly afterUnknown: boolean;
 }
 
-/** Codes whose meaning is all there is to say. */
-export const plainCodes = [
-  "invalid_host",
-  "cross_site_request",
-  "unauthorized",
-  "forbidden",
-  "blocked",
-  "not_found",
-  "unknown_order",
-  "unknown_reservation",
-  "method_not_allowed",
-  "already_confirmed",
-  "already_cancelled",
-  "reservation_expired",
-  "body_too_large",
-  "unsupported_media_type",
-  "cross_shard_basket",
-  "order_too_large",
-  "too_many_requests",
-  "purchase_tokens_off",
-] as const;
+/** The codes of refusals, and the members that each has: `opensAt` is `opens_at` on the wire. */
+export const codeMembers = {
+  invalid_host: [],
+  cross_site_request: [],
+  unauthorized: [],
+  forbidden: [],
+  blocked: [],
+  not_found: [],
+  unknown_order: [],
+  unknown_reservation: [],
+  method_not_allowed: [],
+  already_confirmed: [],
+  already_cancelled: [],
+  reservation_expired: [],
+  body_too_large: [],
+  unsupported_media_type: [],
+  cross_shard_basket: [],
+  order_too_large: [],
+  too_many_requests: [],
+  purchase_tokens_off: [],
+  unknown_sku: ["sku"],
+  sku_paused: ["sku"],
+  purchase_token_required: ["sku"],
+  purchase_token_invalid: ["sku"],
+  order_conflict: ["sku"],
+  adjustment_conflict: ["sku"],
+  return_conflict: ["sku"],
+  rate_limited: ["sku"],
+  // Units of the SKU that there are for the request.
+  confirm_exceeds_held: ["sku", "units"],
+  return_exceeds_sold: ["sku", "units"],
+  insufficient_stock: ["sku", "available"],
+  stock_limit: ["sku", "available"],
+  not_open: ["sku", "opensAt"],
+  sale_closed: ["sku", "closesAt"],
+  quota_exceeded: ["sku", "quota", "left"],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
 
-/** Codes that are about one SKU. */
-export const skuCodes = [
-  "unknown_sku",
-  "sku_paused",
-  "purchase_token_required",
-  "purchase_token_invalid",
-  "order_conflict",
-  "adjustment_conflict",
-  "return_conflict",
-  "rate_limited",
-] as const;
+/** Members that are texts; the others are integers. */
+export const textMembers = ["sku", "opensAt", "closesAt"] as const;
 
-/** Codes that say how many units of a SKU there are for the request. */
-export const unitCodes = ["confirm_exceeds_held", "return_exceeds_sold"] as const;
-
-/** Codes that say how many units of a SKU are for sale. */
-export const stockCodes = ["insufficient_stock", "stock_limit"] as const;
+/** A code and its members. */
+export type CodeReason = {
+  readonly [Code in keyof typeof codeMembers]: {
+    readonly [Member in "code" | (typeof codeMembers)[Code][number]]: Member extends "code" ? Code
+      : Member extends (typeof textMembers)[number] ? string
+      : number;
+  };
+}[keyof typeof codeMembers];
 
 /** One thing that is wrong with a request. */
 export interface FieldError {
@@ -211,14 +221,8 @@ export interface Stale {
 
 /** What a refusal says beside its code. */
 export type Reason =
-  | { readonly code: (typeof plainCodes)[number] }
-  | { readonly code: (typeof skuCodes)[number]; readonly sku: string }
-  | { readonly code: (typeof unitCodes)[number]; readonly sku: string; readonly units: number }
-  | { readonly code: (typeof stockCodes)[number]; readonly sku: string; readonly available: number }
+  | CodeReason
   | Stale
-  | { readonly code: "not_open"; readonly sku: string; readonly opensAt: string }
-  | { readonly code: "sale_closed"; readonly sku: string; readonly closesAt: string }
-  | { readonly code: "quota_exceeded"; readonly sku: string; readonly quota: number; readonly left: number }
   | { readonly code: "invalid_request"; readonly errors: readonly FieldError[] }
   /** A code that this client is too old to know (`name`), or an answer of something in between (`""`). */
   | { readonly code: "unrecognized"; readonly name: string };

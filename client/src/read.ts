@@ -4,6 +4,8 @@
  * @module
  */
 import {
+  codeMembers,
+  type CodeReason,
   type DeductAccepted,
   type Extended,
   type FieldError,
@@ -11,16 +13,13 @@ import {
   type LineAfter,
   type OrderAccepted,
   type OrderFound,
-  plainCodes,
   type PurchaseTokenIssued,
   type Reason,
   type Refused,
   type ReserveAccepted,
   type ReturnAccepted,
   type Settled,
-  skuCodes,
-  stockCodes,
-  unitCodes,
+  textMembers,
 } from "./outcome.ts";
 import { type Answer, retryAfterMs } from "./retry.ts";
 import type { PauseChanged, RulesChanged, SaleRules, Stock, StockChanged } from "./stock.ts";
@@ -170,36 +169,38 @@ export function readRefused({ status, headers, body }: Answer, afterUnknown = fa
 }
 
 function reason(name: string, body: Json): Reason {
-  if (isOneOf(plainCodes, name)) return { code: name };
-  if (name === "invalid_request") return { code: name, errors: list(body, "errors").map(fieldError) };
-  if (isOneOf(skuCodes, name)) return { code: name, sku: text(body, "sku") };
-  if (isOneOf(unitCodes, name)) {
-    return { code: name, sku: text(body, "sku"), units: integer(body, "units") };
-  }
-  if (isOneOf(stockCodes, name)) {
-    return { code: name, sku: text(body, "sku"), available: integer(body, "available") };
+  if (isKnown(name)) {
+    return { code: name, ...membersOf(body, codeMembers[name]) } as CodeReason;
   }
   switch (name) {
+    case "invalid_request":
+      return { code: name, errors: list(body, "errors").map(fieldError) };
     case "stale": {
       const orNull = (member: string) => body[member] === undefined ? null : integer(body, member);
-      const [available, rulesVersion] = [orNull("available"), orNull("rules_version")];
+      const [available, rulesVersion] = [
+        orNull("available"),
+        orNull("rules_version"),
+      ];
       return { code: name, sku: text(body, "sku"), available, rulesVersion };
-    }
-    case "not_open":
-      return { code: name, sku: text(body, "sku"), opensAt: text(body, "opens_at") };
-    case "sale_closed":
-      return { code: name, sku: text(body, "sku"), closesAt: text(body, "closes_at") };
-    case "quota_exceeded": {
-      const [quota, left] = [integer(body, "quota"), integer(body, "left")];
-      return { code: name, sku: text(body, "sku"), quota, left };
     }
     default:
       return { code: "unrecognized", name };
   }
 }
 
-function isOneOf<Name extends string>(names: readonly Name[], name: string): name is Name {
-  return (names as readonly string[]).includes(name);
+function isKnown(name: string): name is keyof typeof codeMembers {
+  return Object.hasOwn(codeMembers, name);
+}
+
+function membersOf(body: Json, members: readonly string[]): Json {
+  const isText = (member: string) => (textMembers as readonly string[]).includes(member);
+  return Object.fromEntries(members.map((member) => {
+    const name = member.replaceAll(
+      /[A-Z]/g,
+      (letter) => `_${letter.toLowerCase()}`,
+    );
+    return [member, isText(member) ? text(body, name) : integer(body, name)];
+  }));
 }
 
 function fieldError(error: Json): FieldError {
