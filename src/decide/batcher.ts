@@ -47,6 +47,7 @@ export class Batcher {
   #queue: Waiting[] = [];
   readonly #calls = new Set<readonly Waiting[]>();
   #cancelSweep: Cancel | undefined;
+  #sweepAtMs = Infinity;
   #scheduled = false;
   /** The call that asks for the time, while it is on its way: never more than one. */
   #probe: Promise<BatchResult> | undefined;
@@ -84,9 +85,12 @@ export class Batcher {
     const deadlineMs = Math.floor(expiresAtMs + (this.#clockOffsetMs ?? 0));
     if (timings) timings.queuedAtMs = nowMs;
     return new Promise((settle) => {
+      const last = this.#queue.at(-1);
       this.#queue.push({ command, deadlineMs, expiresAtMs, weight: weight(command), timings, settle });
+      // One that was asked before it came here has less time left than those that came meanwhile.
+      if (last && last.expiresAtMs > expiresAtMs) this.#queue.sort((a, b) => a.expiresAtMs - b.expiresAtMs);
       this.#schedule();
-      this.#armSweep();
+      if (expiresAtMs < this.#sweepAtMs) this.#armSweep();
     });
   }
 
@@ -113,7 +117,7 @@ export class Batcher {
   /** Stops the timer. Call it when nothing is waiting any more. */
   close(): void {
     this.#cancelSweep?.();
-    this.#cancelSweep = undefined;
+    this.#sweepAtMs = Infinity;
   }
 
   /** An empty batch tells the store's time, without which no deadline can be set. */
@@ -218,9 +222,8 @@ export class Batcher {
   }
 
   #noteCall(batch: readonly Waiting[]): StoreCall {
-    const { shard } = this;
     const sentAtMs = this.world.elapsedMs();
-    const call = { id: ++calls, shard, size: batch.length, sentAtMs, answeredAtMs: 0, error: "" };
+    const call = { id: ++calls, shard: this.shard, size: batch.length, sentAtMs, answeredAtMs: 0, error: "" };
     for (const { timings } of batch) {
       if (timings) timings.call = call;
     }
@@ -241,12 +244,12 @@ export class Batcher {
 
   /** One timer a batcher, for whatever expires next: in the queue and in a call deadlines rise. */
   #armSweep(): void {
-    if (this.#cancelSweep) return;
+    this.close();
     const next = this.#oldest();
     if (!next) return;
+    this.#sweepAtMs = next.expiresAtMs;
     const ms = Math.max(1, next.expiresAtMs - this.world.elapsedMs());
     this.#cancelSweep = this.world.after(ms, () => {
-      this.#cancelSweep = undefined;
       this.#sweep();
       this.#armSweep();
     });
@@ -272,7 +275,6 @@ export class Batcher {
     // What never left took no effect, and now never will.
     const expired = this.#queue.findIndex((waiting) => waiting.expiresAtMs > nowMs);
     const gone = expired < 0 ? this.#queue : this.#queue.slice(0, expired);
-    if (gone.length === 0) return;
     for (const waiting of gone) settle(waiting, { kind: "overloaded" }, nowMs);
     this.#queue = this.#queue.slice(gone.length);
   }

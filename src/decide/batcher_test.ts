@@ -271,3 +271,49 @@ Deno.test("lane: what is postponed until there is no time for another call was c
   assert.deepEqual(await outcome, { kind: "postponed", lines: 0 });
   assert.equal(store.calls.length, 8);
 });
+
+Deno.test("lane: a store without memory is said to be full, and another refusal by its code", async () => {
+  const { store, submit } = await warm();
+  const [full] = submit("a");
+  await settled();
+  store.call(0).fail(new StoreError("OOM", "none", "OOM command not allowed"));
+  assert.deepEqual(await full, { kind: "store_full" });
+  const [away] = submit("b");
+  await settled();
+  store.call(1).fail(new StoreError("LOADING", "none", "LOADING"));
+  assert.deepEqual(await away, { kind: "store_unavailable", reason: "LOADING" });
+});
+
+Deno.test("lane: of two commands on their way only the one whose time is over is settled", async () => {
+  const { world, store, batcher } = await warm();
+  const early = batcher.submit({ kind: "lookup", orderId: "a" }, undefined, world.elapsedMs() - 400);
+  const late = batcher.submit({ kind: "lookup", orderId: "b" });
+  await settled();
+  assert.deepEqual(names(store.call(0)), ["a", "b"]);
+  await world.advance(600);
+  assert.equal((await early).kind, "outcome_unknown");
+  store.call(0).answer();
+  assert.equal((await late).kind, "order");
+});
+
+Deno.test("lane: an answer without a time leaves the clock as it was", async () => {
+  const { world, store, batcher } = await warm();
+  const decide = store.decide.bind(store);
+  store.decide = () => Promise.resolve({ kind: "unarmed", timeMs: 0 });
+  assert.equal((await batcher.submit({ kind: "lookup", orderId: "a" })).kind, "unarmed");
+  store.decide = decide;
+  void batcher.submit({ kind: "lookup", orderId: "b" });
+  await settled();
+  assert.equal(store.call(0).batch[0]?.deadlineMs, world.now() + 5000 + 1000);
+});
+
+Deno.test("lane: a clock that was learned leaves no timer behind", async () => {
+  const world = new ManualWorld();
+  const batcher = new Batcher(0, new HeldStore(world), world, {
+    ...{ batchMax: 3, callsMax: 1, requestTimeoutMs: 1000 },
+    onBroken() {},
+  });
+  void batcher.submit({ kind: "lookup", orderId: "a" });
+  await settled();
+  assert.equal(world.timers, 1, "the deadline of the command alone");
+});

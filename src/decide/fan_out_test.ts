@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { merge, partitionOf } from "./fan_out.ts";
-import type { Confirm } from "../domain/command.ts";
-import type { Outcome } from "../domain/outcome.ts";
+import { type Broadcast, merge, partitionOf, whyNotReserve, whyNotSettle } from "./fan_out.ts";
+import type { Cancel, Confirm, Extend, Sale } from "../domain/command.ts";
+import { type Outcome, type RememberedLine, unsettled } from "../domain/outcome.ts";
 
 const settled = (seq: number, sku: string): Outcome => {
   const lines = [{ sku, amount: 1, available: 9 }];
@@ -70,4 +70,101 @@ Deno.test("broadcast: an answer of several shards is a replay only when each of 
   const isReplay = (outcome: Outcome) => outcome.kind === "settled" && outcome.replayed;
   assert.ok(!isReplay(mergeNow([replayed(S), T])));
   assert.ok(isReplay(mergeNow([replayed(S), replayed(T)])));
+});
+
+/** A line of a reservation of two units; `settledUnits` of it were confirmed. */
+function held(sku: string, state: RememberedLine["state"], settledUnits = 0, settledSeq = 0): RememberedLine {
+  const line = { sku, kind: "reserve", amount: 2, newStock: 8, seq: 1, atMs: 0, userId: "u", ...unsettled };
+  return { ...line, state, units: state === "held" ? 2 : settledUnits, settledUnits, settledSeq };
+}
+
+function confirmOf(...lines: readonly (readonly [string, number])[]): Confirm {
+  const wanted = lines.length === 0 ? null : lines.map(([sku, amount]) => ({ sku, amount }));
+  return { kind: "confirm", owner: "", orderId: "o", lines: wanted, actor: "", traceparent: "" };
+}
+
+const cancel: Cancel = { kind: "cancel", owner: "", orderId: "o", actor: "", traceparent: "" };
+const extend: Extend = { ...cancel, kind: "extend", holdMs: 1 };
+
+type Case = readonly [
+  why: string,
+  command: Broadcast,
+  found: readonly RememberedLine[][],
+  kind: string | undefined,
+];
+const cases: readonly Case[] = [
+  ["nothing was reserved", confirmOf(), [[], []], "unknown_reservation"],
+  ["only a sale", confirmOf(), [[{ ...held("S", "accepted"), kind: "deduct" }]], "unknown_reservation"],
+  ["all is held", confirmOf(), [[held("S", "held")], [held("T", "held")]], undefined],
+  ["a part has lapsed", confirmOf(), [[held("S", "held")], [held("T", "expired")]], "reservation_expired"],
+  ["a part was cancelled", confirmOf(), [[held("S", "held")], [held("T", "cancelled")]], "already_cancelled"],
+  [
+    "a part was confirmed whole",
+    confirmOf(),
+    [[held("S", "held")], [held("T", "confirmed", 2, 3)]],
+    undefined,
+  ],
+  [
+    "a part was confirmed for less",
+    confirmOf(),
+    [[held("S", "held")], [held("T", "confirmed", 1, 3)]],
+    "already_confirmed",
+  ],
+  [
+    "what was held before does not count",
+    confirmOf(),
+    [[held("S", "cancelled", 0, 2), held("S", "held")]],
+    undefined,
+  ],
+  ["as many as are held", confirmOf(["S", 2]), [[held("S", "held")]], undefined],
+  ["more than is held", confirmOf(["S", 3]), [[held("S", "held")]], "exceeds"],
+  ["a SKU that is not held", confirmOf(["T", 1]), [[held("S", "held")]], "exceeds"],
+  ["a SKU that was not in what was confirmed", confirmOf(["S", 2], ["T", 1]), [[
+    held("S", "confirmed", 2, 3),
+  ]], "already_confirmed"],
+  ["the same confirmation again", confirmOf(["S", 1]), [[held("S", "confirmed", 1, 3)]], undefined],
+  ["cancelling what is held", cancel, [[held("S", "held")], [held("T", "expired")]], undefined],
+  ["cancelling again", cancel, [[held("S", "cancelled")], [held("T", "cancelled")]], undefined],
+  ["cancelling what lapsed", cancel, [[held("S", "expired")]], "reservation_expired"],
+  [
+    "cancelling what was confirmed in part",
+    cancel,
+    [[held("S", "held")], [held("T", "confirmed", 2, 3)]],
+    "already_confirmed",
+  ],
+  ["extending what is held", extend, [[held("S", "held")]], undefined],
+  [
+    "extending when a part is over",
+    extend,
+    [[held("S", "held")], [held("T", "cancelled")]],
+    "already_cancelled",
+  ],
+];
+
+for (const [why, command, found, kind] of cases) {
+  Deno.test(`broadcast: ${command.kind}, ${why}: ${kind ?? "goes on"}`, () => {
+    assert.equal(whyNotSettle(command, found)?.kind, kind);
+  });
+}
+
+Deno.test("broadcast: only the token that reserved may settle, and what exceeds says how much is held", () => {
+  const lines = [[{ ...held("S", "held"), actor: "till" }], [held("T", "held")]];
+  assert.equal(whyNotSettle({ ...cancel, owner: "other" }, lines)?.kind, "forbidden");
+  assert.equal(whyNotSettle({ ...cancel, owner: "till" }, lines), undefined);
+  assert.deepEqual(whyNotSettle(confirmOf(["S", 3]), lines), { kind: "exceeds", sku: "S", units: 2 });
+  assert.deepEqual(whyNotSettle(confirmOf(["U", 1]), lines), { kind: "exceeds", sku: "U", units: 0 });
+});
+
+Deno.test("broadcast: an order id has one reservation in all shards", () => {
+  const lines = [{ sku: "U", amount: 1 }];
+  const sale = { orderId: "o", userId: "u", lines, firstAttempt: false, hasToken: false, holdMs: 1 };
+  const reserve: Sale = { kind: "reserve", ...sale, actor: "", traceparent: "" };
+  const whyNot = (...states: RememberedLine["state"][]) =>
+    whyNotReserve(reserve, states.map((state) => [held("S", state)]))?.kind;
+  assert.deepEqual([whyNot(), whyNot("held"), whyNot("expired"), whyNot("confirmed")], [
+    undefined,
+    "conflict",
+    "reservation_expired",
+    "already_confirmed",
+  ]);
 });
