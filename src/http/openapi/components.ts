@@ -30,22 +30,22 @@ export const parameters: Readonly<Record<string, Part>> = {
     required: false,
     schema: { type: "string", enum: ["1"] },
     description:
-      "`1` says that this order was never sent before; then a SKU that was sold out a moment ago may be refused " +
-      "without asking the store. Never send it with a retry.",
+      "`1` declares that this order was never sent before. Then the API may refuse it from its sold-out cache. Never " +
+      "send it with a retry.",
   },
   PurchaseToken: {
     name: "Purchase-Token",
     in: "header",
     required: false,
     schema: { type: "string", maxLength: tokenCharsMax },
-    description: "A token for this order, user, SKUs and units, for SKUs that are sold with one only.",
+    description: "A purchase token for this order, user, SKUs and units, if the SKU requires one.",
   },
   Traceparent: {
     name: "traceparent",
     in: "header",
     required: false,
     schema: { type: "string" },
-    description: "W3C Trace Context. One that is not valid is ignored.",
+    description: "W3C Trace Context. An invalid value is ignored.",
   },
 };
 
@@ -53,23 +53,24 @@ export const parameters: Readonly<Record<string, Part>> = {
 export const headers: Readonly<Record<string, Part>> = {
   IdempotencyReplayed: {
     schema: { type: "string", enum: ["true"] },
-    description: "This took effect before: the body is the first answer again. Left out otherwise.",
+    description: "The request took effect earlier, and the body is the first response. Otherwise absent.",
   },
   RetryAfter: {
     schema: { type: "integer", minimum: 1 },
-    description: "When to try again, seconds. Left out where time alone does not help.",
+    description: "Seconds to wait before the next attempt. Absent if waiting does not help.",
   },
   RateLimit: {
     schema: { type: "string" },
-    description: 'What this buyer has left, e.g. `"buyer";r=4;t=2`. Only where the server limits buyers.',
+    description:
+      'Remaining requests of this buyer, e.g. `"buyer";r=4;t=2`. Only if the server limits buyers.',
   },
   RateLimitPolicy: {
     schema: { type: "string" },
-    description: 'How often a buyer may ask, e.g. `"buyer";q=5;w=10`. Only where the server limits buyers.',
+    description: 'Request limit per buyer, e.g. `"buyer";q=5;w=10`. Only if the server limits buyers.',
   },
   WwwAuthenticate: { schema: { type: "string" }, description: "How to authenticate (RFC 6750)." },
   Allow: { schema: { type: "string" }, description: "The methods of this path." },
-  CacheControl: { schema: { const: "no-store" }, description: "The answer is stale as soon as it is sent." },
+  CacheControl: { schema: { const: "no-store" }, description: "Responses must not be cached." },
 };
 
 /** Answers that belong to no operation. */
@@ -83,7 +84,7 @@ export const securitySchemes: Readonly<Record<string, Part>> = {
     type: "http",
     scheme: "bearer",
     description:
-      "A token of the setting API_TOKENS, with the scope that the operation names: `deduct`, `return`, `read`, `tokens` or " +
+      "A token of the setting API_TOKENS, with the scope of the operation: `deduct`, `return`, `read`, `tokens` or " +
       "`admin`. Scopes do not include one another. Lines belong to the token that sold them: others with the same " +
       "scope get 403 `forbidden`, unless they have `admin` as well. A " +
       "server without tokens listens on loopback only, without authentication.",

@@ -19,20 +19,20 @@ import { stockPaths } from "./paths_stock.ts";
 import { version } from "./version.ts";
 
 const description = [
-  "Sells every unit of a scarce stock at most once.",
-  "Every refusal and error is `application/problem+json` (RFC 9457). Branch on its `code`: a code never changes its " +
-  "meaning, and there may be new ones.",
-  `Unknown members of a body are refused, and bodies over ${bodyBytesMax} bytes; everything that is wrong is named at ` +
-  "once. A path that is not here is 404 `not_found`, wherever a path allows GET it allows HEAD.",
-  "After a 503, a broken connection or a timeout it is not known whether a request took effect: send it again, " +
-  "unchanged, under the same id, without Order-Attempt.",
+  "Sells every unit of scarce stock at most once.",
+  "Every refusal and error is `application/problem+json` (RFC 9457). Branch on `code`: a code never changes its " +
+  "meaning, and new ones may be added.",
+  `Unknown members of a body are refused, and bodies over ${bodyBytesMax} bytes; all errors are ` +
+  "reported together. An unknown path is 404 `not_found`. A path that allows GET allows HEAD.",
+  "After a 503, a lost connection or a timeout a request may have taken effect: send it again, unchanged, with the " +
+  "same id, without Order-Attempt.",
 ].join("\n\n");
 
 const tags = [
   { name: "Sell", description: "Units of one SKU." },
   { name: "Orders", description: "Baskets, lookups, returns." },
-  { name: "Reservations", description: "Holds with an end, then a sale or not." },
-  { name: "Stock", description: "Stock keeping while selling." },
+  { name: "Reservations", description: "Units reserved for a limited time, then sold or returned." },
+  { name: "Stock", description: "Stock keeping during the sale." },
   { name: "Server", description: "The process and its documents." },
 ];
 
@@ -45,7 +45,7 @@ const document: Part = deepFreeze(JSON.parse(JSON.stringify({
     summary: "Inventory deduction for flash sales.",
     description,
   },
-  servers: [{ url: "/", description: "The server that this document came from." }],
+  servers: [{ url: "/", description: "The server of this document." }],
   tags,
   security: [{ bearer: [] }],
   paths: { ...sellPaths, ...orderPaths, ...reservationPaths, ...stockPaths, ...serverPaths, ...opsPaths },

@@ -17,40 +17,40 @@ const shard = integer(0, limits.shardsMax - 1, "Which.");
 /** What one event of the stream carries. */
 export const opsSchemas: Readonly<Record<string, Schema>> = {
   Snapshot: object({
-    at: moment("When it was made."),
+    at: moment("Time of the snapshot."),
     sales_per_second: object({
       asked: count("All."),
-      accepted: count("Units were sold or held, now or, for a repetition, before."),
-      refused: count("Turned away for a reason."),
+      accepted: count("Units were sold or reserved, now or, for a replay, earlier."),
+      refused: count("Refused."),
       failed: count("Answered with 5xx."),
     }),
     latency_ms: orNull(object({
-      p50: ms("Half of the requests that sell were faster, in the last 10 s."),
-      p95: ms("95 % were."),
-      p99: ms("99 % were."),
-      max: ms("The slowest."),
+      p50: ms("Median latency of sales in the last 10 s."),
+      p95: ms("95th percentile."),
+      p99: ms("99th percentile."),
+      max: ms("Maximum."),
     })),
     top_skus: list(
       object({
         sku: text("Which."),
-        units: count("Sold or held in the last 10 s."),
-        refused: count("Sales turned away in the last 10 s."),
-        left: orNull(units("Available units when it was last decided; null: no answer told.")),
+        units: count("Sold or reserved in the last 10 s."),
+        refused: count("Sales refused in the last 10 s."),
+        left: orNull(units("Available units at the last decision; null: unknown.")),
       }),
       0,
       10,
     ),
     waiting: count("Commands that wait for a call to the store."),
-    sold_out_cache: object({ hits: count("Answered, since the start."), misses: count("Not answered.") }),
+    sold_out_cache: object({ hits: count("Hits since startup."), misses: count("Misses since startup.") }),
     shards: object({
-      total: integer(1, limits.shardsMax, "All of them."),
-      unarmed: integer(0, limits.shardsMax, "Those that refused to sell when they were last asked."),
+      total: integer(1, limits.shardsMax, "Number of shards."),
+      unarmed: integer(0, limits.shardsMax, "Shards that were unarmed at the last call."),
     }),
     log_lag: {
-      ...orNull(list(object({ shard, lag: count("Events that are not booked yet.") }), 0, limits.shardsMax)),
-      description: "Null: not known, as this process has no ledger, or it does not answer.",
+      ...orNull(list(object({ shard, lag: count("Events that are not applied yet.") }), 0, limits.shardsMax)),
+      description: "Null: unknown, because this process has no ledger or the ledger does not respond.",
     },
-    dead_letters: orNull(count("Events that wait for a person; null: not known.")),
+    dead_letters: orNull(count("Events that wait for an operator; null: unknown.")),
   }),
 };
 
@@ -72,7 +72,7 @@ export const opsPaths: Readonly<Record<string, Part>> = {
     get: documentOperation(
       "opsPage",
       "Live page",
-      "Shows `/ops/stream`. The page itself tells nothing and is open; it asks for a token when the stream wants one.",
+      "Shows `/ops/stream`. The page has no data and needs no token; it asks for one if the stream requires it.",
       { "text/html": { schema: { type: "string" } } },
     ),
   },
@@ -80,16 +80,16 @@ export const opsPaths: Readonly<Record<string, Part>> = {
     get: {
       operationId: "opsStream",
       tags: ["Server"],
-      summary: "Figures of this process, live",
+      summary: "Live metrics of this process",
       description:
-        "Server-sent events without names, one at once and one a second; the data of each is JSON, a " +
-        `\`Snapshot\`. Sales are counted while somebody looks. At most ${boardBounds.streamsMax} streams; the ` +
-        "server ends one whose client does not keep up, the oldest one of the address or token that has the most when " +
-        "another viewer comes, each after a minute, and all of them when it stops: open it again.",
+        "Server-sent events without names, the first at once, then one a second; the data of each is a JSON " +
+        `\`Snapshot\`. Sales are counted while there are viewers. At most ${boardBounds.streamsMax} streams; the ` +
+        "server ends a stream whose client is too slow, the oldest one of the address or token that has the most when " +
+        "a new viewer arrives, each after a minute, and all of them when it stops. Reconnect then.",
       security: [{ bearer: ["read"] }],
       responses: {
         200: {
-          description: "One snapshot after the other.",
+          description: "A sequence of snapshots.",
           content: {
             "text/event-stream": {
               schema: { type: "string" },

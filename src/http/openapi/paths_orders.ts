@@ -35,9 +35,9 @@ export const orderPaths: Readonly<Record<string, Part>> = {
     post: operation({
       operationId: "placeOrder",
       tag: "Orders",
-      summary: "A basket: all lines or none",
+      summary: "Sell a basket: all lines or none",
       description:
-        "Its SKUs must live in one shard: SKUs with the same `{tag}` in their names do. A refusal names the SKU.",
+        "Its SKUs must be in one shard; a common `{tag}` in their names ensures it. A refusal names the SKU.",
       scope: "deduct",
       parameters: ["OrderAttempt", "PurchaseToken", "Traceparent"],
       request: { schemas: ["BasketRequest"], example: { order_id: "order-1002", user_id: "user-7", lines } },
@@ -55,10 +55,10 @@ export const orderPaths: Readonly<Record<string, Part>> = {
     get: operation({
       operationId: "findOrder",
       tag: "Orders",
-      summary: "What became of an order",
+      summary: "Look up an order",
       description:
-        "For a client that lost the answer. All shards are asked, and the ledger past the idempotency window. " +
-        "`unknown_order` is final once the deadline has passed that the 503 named.",
+        "For a client that lost the response. Asks all shards, and the ledger past the idempotency window. " +
+        "`unknown_order` is final after the deadline in the 503.",
       scope: "read",
       parameters: ["order_id"],
       successes: [{
@@ -75,10 +75,10 @@ export const orderPaths: Readonly<Record<string, Part>> = {
     post: operation({
       operationId: "returnUnits",
       tag: "Orders",
-      summary: "Give sold units back",
+      summary: "Return sold units",
       description:
-        "All or part of what was accepted or confirmed, never more; the user's quota comes back as well. Idempotent by " +
-        "return id. The lines must have been sold by the same token, or the token has the scope `admin` as well.",
+        "Returns all or a part of the accepted or confirmed units, never more, and restores the user's quota. Idempotent by " +
+        "return id. The lines must have been sold by the same token, unless the token also has the scope `admin`.",
       scope: "return",
       parameters: ["order_id", "Traceparent"],
       request: {
@@ -87,7 +87,7 @@ export const orderPaths: Readonly<Record<string, Part>> = {
       },
       successes: [{
         status: 200,
-        description: "The units are back.",
+        description: "The units are returned.",
         body: "Returned",
         example: {
           success: true,

@@ -30,11 +30,11 @@ export const reservationPaths: Readonly<Record<string, Part>> = {
     post: operation({
       operationId: "reserve",
       tag: "Reservations",
-      summary: "Hold units for a while",
+      summary: "Reserve units",
       description:
-        "All lines or none. The units cannot be sold to others until the hold lapses, 10 minutes later unless it says " +
-        "otherwise. Counts as a purchase for the user's limit and quota. An order id has one reservation: another one under " +
-        "it is `order_conflict`, and after its end refused with what became of it. `ttl_seconds` is part of the contents.",
+        "Reserves all lines or none, until the reservation expires: 10 minutes by default. Counts as a purchase for the " +
+        "user limit and the quota. An order id has one reservation: another one is `order_conflict`, and after its end " +
+        "refused with its final state. `ttl_seconds` is part of the contents.",
       scope: "deduct",
       parameters: ["OrderAttempt", "PurchaseToken", "Traceparent"],
       request: {
@@ -48,7 +48,7 @@ export const reservationPaths: Readonly<Record<string, Part>> = {
       },
       successes: [{
         status: 201,
-        description: "The units are held.",
+        description: "The units are reserved.",
         body: "Reserved",
         example: {
           success: true,
@@ -67,11 +67,11 @@ export const reservationPaths: Readonly<Record<string, Part>> = {
     post: operation({
       operationId: "confirm",
       tag: "Reservations",
-      summary: "Make a sale of what is held",
+      summary: "Confirm a reservation",
       description:
-        "All of it, or the units of `lines`: the rest returns at once. Confirming the same units again gives the first " +
-        "answer again. As cancelling and extending, it takes the token that made the reservation, or the scope `admin` as " +
-        "well.",
+        "Sells all reserved units, or those of `lines`; the rest returns. A repetition with the same units gets the first " +
+        "response. Like cancelling and extending, it needs the token that made the reservation, or one that also has the " +
+        "scope `admin`.",
       scope: "deduct",
       parameters: ["order_id", "Traceparent"],
       request: {
@@ -81,7 +81,7 @@ export const reservationPaths: Readonly<Record<string, Part>> = {
       },
       successes: [{
         status: 200,
-        description: "It is a sale.",
+        description: "The units are sold.",
         body: "Settled",
         example: settledExample("confirmed", 1),
         headers: ["IdempotencyReplayed"],
@@ -93,14 +93,14 @@ export const reservationPaths: Readonly<Record<string, Part>> = {
     post: operation({
       operationId: "cancel",
       tag: "Reservations",
-      summary: "Let go what is held",
-      description: "The units can be sold again at once. Repeating it gives the first answer again.",
+      summary: "Cancel a reservation",
+      description: "Returns the units to the stock. A repetition gets the first response.",
       scope: "deduct",
       parameters: ["order_id", "Traceparent"],
       request: { schemas: ["CancelRequest"], optional: true, example: {} },
       successes: [{
         status: 200,
-        description: "The units are back.",
+        description: "The units are returned.",
         body: "Settled",
         example: settledExample("cancelled", 0),
         headers: ["IdempotencyReplayed"],
@@ -112,16 +112,16 @@ export const reservationPaths: Readonly<Record<string, Part>> = {
     post: operation({
       operationId: "extend",
       tag: "Reservations",
-      summary: "Hold them longer",
+      summary: "Extend a reservation",
       description:
-        "Until `ttl_seconds` after the reservation was made, four hours at most; never shorter than before, so repeating " +
-        "it changes nothing.",
+        "Extends it to `ttl_seconds` after its creation, at most four hours. Never shortens it, so a repetition changes " +
+        "nothing.",
       scope: "deduct",
       parameters: ["order_id", "Traceparent"],
       request: { schemas: ["ExtendRequest"], example: { ttl_seconds: 1200 } },
       successes: [{
         status: 200,
-        description: "The units are held until then.",
+        description: "The reservation is extended.",
         body: "Extended",
         example: {
           success: true,

@@ -32,9 +32,9 @@ export const sellPaths: Readonly<Record<string, Part>> = {
       tag: "Sell",
       summary: "Sell units of one SKU",
       description:
-        "Takes effect at most once for an order id and SKU: sending it again is safe, and gives the first answer again " +
-        "with the header Idempotency-Replayed. After the idempotency window (a day by default) an order id must not " +
-        "be used again. After a 503, send the same body again.",
+        "Takes effect at most once per order id and SKU. A repetition is safe and gets the first response, with the header " +
+        "Idempotency-Replayed. Do not reuse an order id after the idempotency window (default: one day). After a 503, send " +
+        "the same body again.",
       scope: "deduct",
       parameters: ["OrderAttempt", "PurchaseToken", "Traceparent"],
       request: { schemas: ["DeductRequest", "DeductRequestPascal"], example: deductExample },
@@ -52,10 +52,10 @@ export const sellPaths: Readonly<Record<string, Part>> = {
     post: operation({
       operationId: "deductBatch",
       tag: "Sell",
-      summary: "Up to 1000 deducts, each decided on its own",
+      summary: "Up to 1000 independent deducts",
       description:
-        "One result an item, in order; not atomic. An item that is refused is what the single deduct would have been " +
-        "told, with its Retry-After among the members. Items cannot carry purchase tokens.",
+        "One result per item, in order; not atomic. A refused item has the body of the single deduct's problem, with " +
+        "Retry-After as a member. Items cannot have purchase tokens.",
       scope: "deduct",
       parameters: ["OrderAttempt", "Traceparent"],
       request: { schemas: ["BatchRequest"], example: { items: [deductExample] } },
@@ -72,11 +72,11 @@ export const sellPaths: Readonly<Record<string, Part>> = {
     post: operation({
       operationId: "issuePurchaseToken",
       tag: "Sell",
-      summary: "A token for one order of one user",
+      summary: "Issue a purchase token",
       description:
-        "For a waiting room or a captcha, which hands it out. A SKU whose rules say so is sold with a token only. A token " +
-        "covers a sale when each of its lines has a line of the token with at least as many units: for a basket, name all " +
-        "of its SKUs. It names the deployment: in another one it is refused, also with the same key.",
+        "For a waiting room or a captcha. SKUs whose rules require it are sold only with a token. A token covers a sale if " +
+        "it has a line with at least as many units for each line of the sale: for a basket, list all of its SKUs. It names " +
+        "the deployment: another one refuses it, also with the same key.",
       scope: "tokens",
       request: {
         schemas: ["PurchaseTokenRequest"],

@@ -35,12 +35,12 @@ export const serverPaths: Readonly<Record<string, Part>> = {
     get: operation({
       operationId: "livez",
       tag: "Server",
-      summary: "The process answers",
-      description: "Asks nobody: a lost server must not get healthy processes killed.",
+      summary: "The process responds",
+      description: "Asks no server, so that an outage of a server does not restart healthy processes.",
       scope: null,
       successes: [{
         status: 200,
-        description: "It lives.",
+        description: "The process is alive.",
         body: "Live",
         example: { live: true },
         headers: ["CacheControl"],
@@ -52,8 +52,8 @@ export const serverPaths: Readonly<Record<string, Part>> = {
     get: operation({
       operationId: "readyz",
       tag: "Server",
-      summary: "Orders can be decided now",
-      description: "Runs the real decision on a canary in every shard, and writes nothing.",
+      summary: "The process can decide orders",
+      description: "Runs the real decision on a canary in every shard, without writes.",
       scope: null,
       successes: [
         {

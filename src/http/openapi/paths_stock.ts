@@ -38,13 +38,13 @@ function pausing(operationId: "pause" | "resume", summary: string): Part {
     operationId,
     tag: "Stock",
     summary,
-    description: "With the next decision. Repeating it changes nothing.",
+    description: "Takes effect with the next decision. A repetition changes nothing.",
     scope: "admin",
     parameters: ["sku", "Traceparent"],
     request: { schemas: ["PauseRequest"], optional: true, example: { reason: "price is wrong" } },
     successes: [{
       status: 200,
-      description: "From now on.",
+      description: "In effect.",
       body: "PauseSet",
       example: {
         success: true,
@@ -64,8 +64,8 @@ export const stockPaths: Readonly<Record<string, Part>> = {
     get: operation({
       operationId: "readStock",
       tag: "Stock",
-      summary: "How much there is of a SKU, and how it is sold",
-      description: "Answered by a verified store or not at all.",
+      summary: "Stock and rules of a SKU",
+      description: "Read from a verified store, or refused.",
       scope: "read",
       parameters: ["sku"],
       successes: [{
@@ -89,9 +89,9 @@ export const stockPaths: Readonly<Record<string, Part>> = {
     put: operation({
       operationId: "setStock",
       tag: "Stock",
-      summary: "Set the stock if it is what you think (compare-and-set)",
+      summary: "Set the stock (compare-and-set)",
       description:
-        "`expected` is what must be available now; null means that the SKU has no stock yet: it does not exist, or was " +
+        "`expected` must equal the available units; null means that the SKU has no stock yet: it does not exist, or was " +
         "created by its rules. Idempotent by adjustment id.",
       scope: "admin",
       parameters: ["sku", "Traceparent"],
@@ -122,10 +122,10 @@ export const stockPaths: Readonly<Record<string, Part>> = {
     post: operation({
       operationId: "adjustStock",
       tag: "Stock",
-      summary: "Add units, or take them away",
+      summary: "Add or remove units",
       description:
         "Creates the SKU when `delta` is not negative. Idempotent by adjustment id, also after the idempotency " +
-        "window: the ledger knows ids that are older. While it cannot be asked, 503; `PUT` needs no ledger.",
+        "window, because the ledger has older ids. 503 while the ledger does not respond; `PUT` needs no ledger.",
       scope: "admin",
       parameters: ["sku", "Traceparent"],
       request: {
@@ -158,24 +158,24 @@ export const stockPaths: Readonly<Record<string, Part>> = {
       ],
     }),
   },
-  "/api/v1/inventory/{sku}/pause": { post: pausing("pause", "Stop selling a SKU") },
-  "/api/v1/inventory/{sku}/resume": { post: pausing("resume", "Sell a SKU again") },
+  "/api/v1/inventory/{sku}/pause": { post: pausing("pause", "Pause the sale of a SKU") },
+  "/api/v1/inventory/{sku}/resume": { post: pausing("resume", "Resume the sale of a SKU") },
   "/api/v1/inventory/{sku}/rules": {
     put: operation({
       operationId: "setRules",
       tag: "Stock",
-      summary: "The rules of a SKU's sale",
+      summary: "Set the rules of a SKU",
       description:
-        "Replaces all rules but the pause, if they are of the version that `expected` names (`rules_version` of " +
-        "`GET /api/v1/inventory/{sku}`); else 409 `stale`. `expected` null creates the SKU, without stock. Units that " +
-        "users bought go on counting for the quota when `closes_at` or the quota changes. They count anew after another " +
-        "`opens_at`, after a quota where there was none, and when the sale had been closed for a day or longer. Moments " +
-        "are decided on the store's clock. Idempotent: rules that are so already are accepted.",
+        "Replaces all rules except the pause, if `expected` equals their version (`rules_version` of " +
+        "`GET /api/v1/inventory/{sku}`); otherwise 409 `stale`. `expected` null creates the SKU, without stock. A change of " +
+        "`closes_at` or of the quota keeps the count of what users bought. The count restarts with another `opens_at`, with a " +
+        "quota where there was none, and after the sale has been closed for a day. Times are compared with the store's " +
+        "clock. Idempotent: unchanged rules are accepted.",
       scope: "admin",
       parameters: ["sku", "Traceparent"],
       request: { schemas: ["RulesRequest"], example: { ...ruleMembers, expected: 0 } },
       successes: [
-        { status: 200, description: "They hold from now on.", body: "RulesSet", example: rulesSet },
+        { status: 200, description: "The rules are in effect.", body: "RulesSet", example: rulesSet },
         {
           status: 201,
           description: "The SKU was created, without stock.",

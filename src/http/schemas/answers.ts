@@ -137,7 +137,7 @@ export const answers = {
     ...rules,
     rules_version: rulesVersion,
     shard,
-    seq: { ...seq, description: "Head of the shard's log when it was read." },
+    seq: { ...seq, description: "Head of the shard's log at the time of the read." },
   }),
   Adjusted: object({
     ...stockChange,
@@ -152,7 +152,7 @@ export const answers = {
     sku,
     ...rules,
     rules_version: rulesVersion,
-    seq: { ...seq, minimum: 0, description: "The same number: that of the event that set them." },
+    seq: { ...seq, minimum: 0, description: "Number of the event that set the rules, as `rules_version`." },
   }),
   PurchaseToken: object({
     success,
@@ -160,14 +160,14 @@ export const answers = {
     purchase_token: text("To be sent as header Purchase-Token."),
     order_id: orderId,
     user_id: text(),
-    lines: { ...list(ref("Line"), 1, limits.orderLinesMax), description: "What it buys at most." },
+    lines: { ...list(ref("Line"), 1, limits.orderLinesMax), description: "The lines that it can buy." },
     expires_at: moment("From then on it is of no use."),
   }),
   Live: object({ live }),
   Readiness: object({
     ready: boolean("Orders can be decided now."),
     missing: { ...list(text(), 0, limits.shardsMax), description: "Everything that is not ready, as text." },
-    promises_off: { ...list(text(), 0, 100), description: "Promises that this deployment does not keep." },
+    promises_off: { ...list(text(), 0, 100), description: "Guarantees that this deployment does not keep." },
     checked_at: moment("When the store was asked: an answer is given again for a second."),
   }),
 } as const satisfies Readonly<Record<string, Schema>>;

@@ -40,7 +40,7 @@ const Line = object({ sku, amount });
 
 const lines = {
   ...list(ref("Line", Line), 1, limits.orderLinesMax, tooManyUnits),
-  description: "Lines of the same SKU are summed; the sum may be as large as one line may.",
+  description: "Lines of the same SKU are summed; the sum has the limit of one line.",
 };
 
 const basketMembers = { order_id: orderId, user_id: userId, lines };
@@ -61,13 +61,13 @@ export const requests = {
   },
   DeductRequestPascal: {
     ...object({ SKU: sku, UserID: userId, OrderID: orderId, Amount: amount }),
-    description: "The same in the older spelling.",
+    description: "The same in the older spelling of the members.",
   },
   BatchRequest: object({
     // Items are checked one by one, so that a wrong one is refused alone.
     items: {
       ...list(ref("DeductRequest"), 1, limits.batchItemsMax),
-      description: "A wrong one is refused alone.",
+      description: "An invalid item is refused alone.",
     },
   }),
   BasketRequest: object(basketMembers),
@@ -75,7 +75,7 @@ export const requests = {
     ttl_seconds: { ...ttlSeconds, default: limits.holdDefaultMs / 1000 },
   }),
   ConfirmRequest: object({}, {
-    lines: { ...lines, description: "What becomes a sale; the rest returns. Left out: all that is held." },
+    lines: { ...lines, description: "The units to sell; the rest returns. Absent: all reserved units." },
   }),
   CancelRequest: object({}),
   ExtendRequest: object({ ttl_seconds: ttlSeconds }),
@@ -113,7 +113,7 @@ export const requests = {
       {},
       { refine: closesBeforeItOpens },
     ),
-    description: "All rules of a sale: they replace all that were there, if those are the expected version.",
+    description: "All rules of a SKU. They replace the current ones, if those have the expected version.",
   },
   PurchaseTokenRequest: object(basketMembers, {
     ttl_seconds: {
