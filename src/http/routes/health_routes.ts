@@ -5,6 +5,8 @@
  * @module
  */
 import type { Route } from "../ports/route.ts";
+import type { answers } from "../schemas/answers.ts";
+import type { Static } from "../schemas/schema.ts";
 import type { RouteDependencies } from "./dependencies.ts";
 import { instant } from "../write/refusal.ts";
 import { freshJsonHeaders, respond } from "../write/response.ts";
@@ -21,10 +23,12 @@ export function readyz({ inventory }: RouteDependencies, draining: { readonly be
     const { guaranteesOff, checkedAtMs } = readiness;
     const ready = readiness.ready && !draining.begun;
     const missing = draining.begun ? [...readiness.missing, "this process is stopping"] : readiness.missing;
-    return respond({
-      status: ready ? 200 : 503,
-      headers: freshJsonHeaders,
-      body: { ready, missing, promises_off: guaranteesOff, checked_at: instant(checkedAtMs) },
-    });
+    const body: Static<typeof answers.Readiness> = {
+      ready,
+      missing,
+      promises_off: guaranteesOff,
+      checked_at: instant(checkedAtMs),
+    };
+    return respond({ status: ready ? 200 : 503, headers: freshJsonHeaders, body });
   };
 }

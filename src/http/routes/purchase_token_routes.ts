@@ -6,6 +6,8 @@
 import type { Route } from "../ports/route.ts";
 import type { RouteDependencies } from "./dependencies.ts";
 import { parseToken } from "../read/parse.ts";
+import type { answers } from "../schemas/answers.ts";
+import type { Static } from "../schemas/schema.ts";
 import { invalidRequest, problem, retryLater } from "../write/problem.ts";
 import { deploymentUnknown, tokenCharsMax } from "../guard/purchase_tokens.ts";
 import { noId, receive } from "./receive.ts";
@@ -39,18 +41,15 @@ export function issuePurchaseToken(dependencies: RouteDependencies): Route {
       const deadline = instant(world.now());
       return respond(retryLater("unarmed", `No token yet: ${deploymentUnknown}`, 1000, { deadline }));
     }
-    return respond({
-      status: 200,
-      headers: freshJsonHeaders,
-      body: {
-        success: true,
-        purchase_token: issued.token,
-        order_id: purchase.orderId,
-        user_id: purchase.userId,
-        lines: purchase.lines,
-        expires_at: instant(issued.expiresAtMs),
-        message: "success",
-      },
-    });
+    const body: Static<typeof answers.PurchaseToken> = {
+      success: true,
+      purchase_token: issued.token,
+      order_id: purchase.orderId,
+      user_id: purchase.userId,
+      lines: purchase.lines,
+      expires_at: instant(issued.expiresAtMs),
+      message: "success",
+    };
+    return respond({ status: 200, headers: freshJsonHeaders, body });
   };
 }

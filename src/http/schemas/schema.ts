@@ -207,6 +207,6 @@ export const seq: Schema<number> = integer(
 );
 
 /** A check as a member of a schema. */
-export function checkOf(found: Check | undefined): { readonly [check]?: Check } {
+function checkOf(found: Check | undefined): { readonly [check]?: Check } {
   return found === undefined ? {} : { [check]: found };
 }
