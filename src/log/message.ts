@@ -1,8 +1,8 @@
 /**
- * An entry of the log as other systems read it in the topic: JSON with names, described in `docs/events.md`.
+ * The public schema of the topic: an entry of the log as JSON, described in `docs/events.md`.
  *
- * Members may be added; none changes its meaning or goes away within a schema. A member that is not there is empty,
- * so an event is short: 52 bytes of a compressed batch, and 2 to 4 µs each to write and to read.
+ * Within a schema version, members may be added; none is removed or changes its meaning. Empty members are left out, so an
+ * event is short: 52 bytes of a compressed batch, and 2 to 4 µs each to write and to read.
  *
  * @module
  */
@@ -18,22 +18,22 @@ import type {
 /** The version of the topic's messages. */
 export const messageSchema = "1";
 
-/** Kind of the one event that no store wrote. */
+/** Kind of the only event that the relay writes, not the store. */
 const jumpKind = "jump";
 
-/** A message without its place in the topic. */
+/** A message without its offset in the topic. */
 export interface TopicMessage {
   /** `<epoch>-<seq>` of its last event. */
   readonly key: string;
   /** JSON. */
   readonly value: string;
-  /** `schema`, `deployment`, and `traceparent` when all of its events are of one request. */
+  /** `schema`, `deployment`, and `traceparent` when all of its events belong to one request. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Whose log it is. */
+/** The log to which messages belong. */
 export interface MessageOrigin {
-  /** Which shard's, and so which partition's. */
+  /** Shard, which is also the partition. */
   readonly shard: number;
   /** Id of the deployment: two of them must not share a topic. */
   readonly deployment: string;
@@ -77,8 +77,8 @@ export class ForeignMessage extends RangeError {
 }
 
 /**
- * Writes that the numbers after `from`, up to `to.seq`, do not come any more. Readers of the topic need it; the ledger
- * has the same in `log_jumps` when the numbers are lost.
+ * Encodes a jump: the numbers after `from`, up to `to.seq`, are missing from the topic for good. Readers of the topic need
+ * it; the ledger has the same in `log_jumps` when the numbers are lost.
  */
 export function encodeJump(from: number, to: Position, origin: MessageOrigin, atMs: number): TopicMessage {
   const event = { seq: to.seq, kind: jumpKind, from_seq: from, lines: [] };
@@ -89,14 +89,14 @@ export function encodeJump(from: number, to: Position, origin: MessageOrigin, at
   };
 }
 
-/** The last number before a jump; undefined for an entry that is none. */
+/** The last number before a jump; undefined for any other entry. */
 export function jumpFrom({ events: [first] }: LogEntry): number | undefined {
   return first?.kind === jumpKind ? first.data.from ?? first.seq - 1 : undefined;
 }
 
 /**
- * Writes an entry as one message, or as several of at most `charsMax` characters of JSON, none of which splits an
- * event: a topic bounds its messages. A single event longer than that is a message all the same.
+ * Encodes an entry as one message, or as several of at most `charsMax` characters of JSON, because a topic limits the size
+ * of messages. An event is never split: a longer one is a message of its own.
  */
 export function encodeMessages(entry: LogEntry, origin: MessageOrigin, charsMax: number): TopicMessage[] {
   const value = JSON.stringify(bodyOf(entry, origin.shard));
@@ -118,7 +118,7 @@ export function encodeMessages(entry: LogEntry, origin: MessageOrigin, charsMax:
 }
 
 /**
- * Reads a message.
+ * Decodes a message.
  *
  * @throws {SyntaxError | TypeError} when it is not of this schema
  * @throws {ForeignMessage} when another deployment wrote it, or it is in the wrong partition

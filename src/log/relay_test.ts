@@ -190,13 +190,13 @@ Deno.test("relay: a topic that loses everything it acknowledges is given up", as
 Deno.test("relay: where the ledger is, is noted once a second, and only of what was handed on", async () => {
   const { relay, stream, topic, clock } = setup(entry(1, 1));
   await readAll(relay);
-  relay.booked({ epoch: 1, seq: 9 });
-  relay.booked({ epoch: 1, seq: 1 });
+  relay.applied({ epoch: 1, seq: 9 });
+  relay.applied({ epoch: 1, seq: 1 });
   stream.entries.push(entry(1, 2));
   await readAll(relay, { epoch: 1, seq: 1 });
   clock.ms = 999;
-  relay.booked({ epoch: 1, seq: 2 });
+  relay.applied({ epoch: 1, seq: 2 });
   clock.ms = 1000;
-  relay.booked({ epoch: 1, seq: 2 });
+  relay.applied({ epoch: 1, seq: 2 });
   assert.deepEqual(topic.commits, ["1 1-1", "2 1-2"]);
 });

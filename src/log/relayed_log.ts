@@ -1,9 +1,9 @@
 /**
  * The log read through a topic: reading it relays it. While the ledger applies one read, the next one is in flight.
- * The holder of a shard's lease reads its log, so one process relays and reads.
+ * The worker with a shard's lease reads its log, so one process relays and reads.
  *
- * A reader that waits is not held up by a topic that is away: it gets nothing, keeps its lease, and selling goes on
- * while the stream holds the log. A reader that does not wait wants to know where the log ends: it is refused.
+ * An unavailable topic does not block a reader that waits: it gets no entries and keeps its lease, and selling continues
+ * while the stream keeps the log. A reader that does not wait must know where the log ends: its read is rejected.
  *
  * @module
  */
@@ -13,112 +13,105 @@ import type { EventLog, ReadOptions } from "./event_log.ts";
 import { Relay, type RelayProgress } from "./relay.ts";
 import { type Topic, TopicAway } from "./topic.ts";
 
-/** What is worth telling. */
+/** An event of the relay, for log lines. */
 export type RelayEvent =
-  /** The topic lacked what follows `after`; it was relayed again. */
+  /** The topic lacked the entries after `after`; they are relayed again. */
   | { readonly kind: "gap"; readonly shard: number; readonly after: Position }
-  /** Said once, until it is back. */
+  /** The topic is unavailable. Reported once, until it is back. */
   | { readonly kind: "away"; readonly shard: number; readonly error: unknown }
   /** The topic works again after `awayMs`. */
   | { readonly kind: "back"; readonly shard: number; readonly awayMs: number }
-  /** The topic was missing, and was made: for a shard that had none, or because somebody deleted it. */
+  /** The topic was missing and has been created: at the first start, or after it was deleted. */
   | { readonly kind: "created"; readonly shard: number }
-  /** The numbers after `from`, up to `to`, do not come into the topic; a message in it says so. */
+  /** The numbers after `from`, up to `to`, are missing from the topic, which has a jump instead. */
   | { readonly kind: "jump"; readonly shard: number; readonly from: number; readonly to: number }
-  /** A record that is of another deployment, or not of our schema, was passed over. */
+  /** A record of another deployment or schema was skipped. */
   | { readonly kind: "unreadable"; readonly shard: number; readonly offset: number; readonly error: unknown };
 
-/** What a relayed log works with. */
 export interface RelayedLogParts {
-  /** What the store writes; closed with this log. */
+  /** The store's log; closed with this log. */
   readonly stream: EventLog;
   /** Closed with this log. */
   readonly topic: Topic;
-  /** Id of the deployment whose log this is. */
+  /** Id of the deployment. */
   readonly deployment: string;
-  /** Its clock and timers. */
   readonly world: World;
-  /** Told what went wrong, and that it is right again. */
   readonly onEvent: (event: RelayEvent) => void;
-  /** Told what was appended to the topic, and when that began and ended (monotonic ms), for traces. */
+  /** Called after entries were appended to the topic, between two readings of the monotonic clock; for traces. */
   readonly onAppended?: (shard: number, entries: readonly LogEntry[], startMs: number, endMs: number) => void;
-  /** Told after every read that went well, for metrics. */
+  /** Called after every successful read, for metrics. */
   readonly onProgress?: (shard: number, progress: RelayProgress) => void;
 }
 
-/** Beyond a read's own wait, how long a reader waits for the topic before it gets nothing. A lease may be silent for 3 s. */
+/** Added to the wait of a read: then it returns no entries. A lease ends after 3 s of silence. */
 const graceMs = 500;
-/** For a reader that wants to know where the log ends. */
+/** For a reader that must know where the log ends. */
 const endWithinMs = 2000;
 
-/** Sockets close at once; the rest of DRAIN_TIMEOUT_MS is for others. */
+/** Sockets close at once; the rest of DRAIN_TIMEOUT_MS is for other parts. */
 const closeWithinMs = 1000;
 
-/** A step that is under way; a reader that could not wait for it finds it at its next read. */
-interface Flight {
+/** A running step of the relay. A read that timed out leaves it to the next read. */
+interface PendingRead {
   readonly after: Position;
-  readonly landing: Promise<Landing>;
+  readonly result: Promise<ReadResult>;
 }
 
-type Landing =
+type ReadResult =
   | { readonly kind: "read"; readonly entries: LogEntry[] }
   | { readonly kind: "failed"; readonly error: unknown };
 
 interface ShardRelay {
   readonly relay: Relay;
-  flight: Flight | undefined;
-  /** When the topic was found away; undefined while it is not. */
+  pending: PendingRead | undefined;
+  /** When the topic became unavailable; undefined while it is available. */
   awaySinceMs: number | undefined;
 }
 
-/** See the head of this file. */
 export class RelayedLog implements EventLog {
   readonly #parts: RelayedLogParts;
   readonly #shardRelays = new Map<number, ShardRelay>();
 
-  /** Connects to nothing yet. */
   constructor(parts: RelayedLogParts) {
     this.#parts = parts;
   }
 
   /**
-   * Relays and reads.
-   *
    * @throws {TopicAway} when a read that does not wait cannot be answered
-   * @throws {RangeError} when the topic cannot be used as it is
+   * @throws {RangeError} when the topic does not fit the settings
    */
   async read(shard: number, after: Position, options: ReadOptions): Promise<LogEntry[]> {
     const { world } = this.#parts;
     const shardRelay = this.#shardRelay(shard);
-    // Who looks for the end of the log may book nothing of it.
-    if (options.waitMs > 0) shardRelay.relay.booked(after);
+    // A reader that does not wait, such as the verification, may not have applied everything up to `after`.
+    if (options.waitMs > 0) shardRelay.relay.applied(after);
     let untilMs = world.elapsedMs() + (options.waitMs > 0 ? options.waitMs + graceMs : endWithinMs);
     let pagesRead = shardRelay.relay.pagesRead;
     while (!options.signal.aborted) {
-      const flight = shardRelay.flight ??= this.#start(shardRelay, after, options);
-      const landing = await this.#within(untilMs - world.elapsedMs(), flight, options.signal);
-      if (!landing) {
+      const pending = shardRelay.pending ??= this.#start(shardRelay, after, options);
+      const result = await this.#resultWithin(untilMs - world.elapsedMs(), pending, options.signal);
+      if (!result) {
         if (options.waitMs > 0 || options.signal.aborted) return [];
-        if (shardRelay.relay.pagesRead > pagesRead) { // a long topic that is read from its start
+        if (shardRelay.relay.pagesRead > pagesRead) { // a long topic is read from its start
           pagesRead = shardRelay.relay.pagesRead;
           untilMs = world.elapsedMs() + endWithinMs;
           continue;
         }
         throw new TopicAway(
-          `Cannot tell where the log of shard ${shard} ends as Kafka took over ${endWithinMs} ms`,
+          `Cannot find the end of the log of shard ${shard} as Kafka took over ${endWithinMs} ms`,
         );
       }
-      shardRelay.flight = undefined;
-      if (comparePositions(flight.after, after) !== 0) continue; // the answer to an older question
-      if (landing.kind === "read") {
-        this.#found(shard, shardRelay);
-        const last = landing.entries.at(-1);
-        // Of 70 to 95 µs an order, 50 to 60 are this process's; gzip, broker and PostgreSQL have other cores.
-        if (last && options.waitMs > 0) shardRelay.flight = this.#start(shardRelay, last.position, options);
-        return landing.entries;
+      shardRelay.pending = undefined;
+      if (comparePositions(pending.after, after) !== 0) continue; // the result of an earlier read
+      if (result.kind === "read") {
+        this.#available(shard, shardRelay);
+        const last = result.entries.at(-1);
+        // Reads ahead: of 70 to 95 µs an order, 50 to 60 are this process's; gzip, broker and PostgreSQL use other cores.
+        if (last && options.waitMs > 0) shardRelay.pending = this.#start(shardRelay, last.position, options);
+        return result.entries;
       }
-      if (!(landing.error instanceof TopicAway) || options.waitMs === 0) throw landing.error;
-      this.#lost(shard, shardRelay, landing.error);
+      if (!(result.error instanceof TopicAway) || options.waitMs === 0) throw result.error;
+      this.#unavailable(shard, shardRelay, result.error);
       await sleep(world, options.waitMs, options.signal);
       return [];
     }
@@ -126,10 +119,10 @@ export class RelayedLog implements EventLog {
   }
 
   /**
-   * Of stream and topic, whichever is higher.
+   * The higher position of stream and topic.
    *
    * @throws {TopicAway} when the topic cannot be read
-   * @throws {RangeError} when the topic cannot be used as it is
+   * @throws {RangeError} when the topic does not fit the settings
    */
   async tail(shard: number): Promise<Position> {
     const [stream, topic] = await Promise.all([
@@ -139,12 +132,12 @@ export class RelayedLog implements EventLog {
     return comparePositions(stream, topic) > 0 ? stream : topic;
   }
 
-  /** Closes stream and topic; what does not answer is not waited for, as it would hold up the end of a process. */
+  /** Closes stream and topic, within 1 s: a server that does not answer must not delay the end of the process. */
   async close(): Promise<void> {
     const { stream, topic, world } = this.#parts;
-    const flights = [...this.#shardRelays.values()].map((shardRelay) => shardRelay.flight?.landing);
+    const pending = [...this.#shardRelays.values()].map((shardRelay) => shardRelay.pending?.result);
     const closed = new AbortController();
-    const closing = Promise.all([stream.close(), topic.close(), ...flights]).finally(() => closed.abort());
+    const closing = Promise.all([stream.close(), topic.close(), ...pending]).finally(() => closed.abort());
     await Promise.race([closing, sleep(world, closeWithinMs, closed.signal)]);
   }
 
@@ -166,25 +159,29 @@ export class RelayedLog implements EventLog {
         onGap: (after) => onEvent({ kind: "gap", shard, after }),
         onUnreadable: (offset, error) => onEvent({ kind: "unreadable", shard, offset, error }),
       });
-      this.#shardRelays.set(shard, shardRelay = { relay, flight: undefined, awaySinceMs: undefined });
+      this.#shardRelays.set(shard, shardRelay = { relay, pending: undefined, awaySinceMs: undefined });
     }
     return shardRelay;
   }
 
-  #start({ relay }: ShardRelay, after: Position, options: ReadOptions): Flight {
-    const landing = relay.step(after, options).then(
-      (entries): Landing => ({ kind: "read", entries }),
-      (error): Landing => ({ kind: "failed", error }),
+  #start({ relay }: ShardRelay, after: Position, options: ReadOptions): PendingRead {
+    const result = relay.step(after, options).then(
+      (entries): ReadResult => ({ kind: "read", entries }),
+      (error): ReadResult => ({ kind: "failed", error }),
     );
-    return { after, landing };
+    return { after, result };
   }
 
-  /** The landing, or undefined when it takes longer than `ms` or `signal` aborts. */
-  async #within(ms: number, { landing }: Flight, signal: AbortSignal): Promise<Landing | undefined> {
+  /** The result, or undefined when it takes longer than `ms` or `signal` aborts. */
+  async #resultWithin(
+    ms: number,
+    { result }: PendingRead,
+    signal: AbortSignal,
+  ): Promise<ReadResult | undefined> {
     const enough = new AbortController();
     try {
       return await Promise.race([
-        landing,
+        result,
         sleep(this.#parts.world, Math.max(0, ms), AbortSignal.any([signal, enough.signal])).then(() =>
           undefined
         ),
@@ -194,13 +191,13 @@ export class RelayedLog implements EventLog {
     }
   }
 
-  #lost(shard: number, shardRelay: ShardRelay, error: unknown): void {
+  #unavailable(shard: number, shardRelay: ShardRelay, error: unknown): void {
     if (shardRelay.awaySinceMs !== undefined) return;
     shardRelay.awaySinceMs = this.#parts.world.elapsedMs();
     this.#parts.onEvent({ kind: "away", shard, error });
   }
 
-  #found(shard: number, shardRelay: ShardRelay): void {
+  #available(shard: number, shardRelay: ShardRelay): void {
     const { world, onEvent, onProgress } = this.#parts;
     if (shardRelay.awaySinceMs !== undefined) {
       onEvent({ kind: "back", shard, awayMs: Math.round(world.elapsedMs() - shardRelay.awaySinceMs) });

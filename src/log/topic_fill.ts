@@ -1,6 +1,6 @@
 /**
- * Brings a topic that ends before the ledger up to them: after a while without Kafka, after numbers were lost with a
- * store, and for a topic that was made anew.
+ * Fills a topic that ends before the ledger's cursor: after a time without Kafka, after a store lost numbers, and after the
+ * topic was created again.
  *
  * @module
  */
@@ -9,27 +9,21 @@ import type { EventLog } from "./event_log.ts";
 import { encodeJump, encodeMessages, type MessageOrigin } from "./message.ts";
 import type { Topic } from "./topic.ts";
 
-/** What filling works between. */
 export interface FillParts {
-  /** What the store wrote. */
   readonly stream: EventLog;
-  /** What is filled. */
   readonly topic: Topic;
-  /** Whose log it is. */
   readonly origin: MessageOrigin;
-  /** The time, ms since 1970: a jump has no store's. */
+  /** The time of jumps, ms since 1970. */
   readonly now: () => number;
-  /** The numbers after `from`, up to `to`, do not come into the topic: it was told so. */
+  /** A jump was appended: the numbers after `from`, up to `to`, are missing from the topic. */
   readonly onJump: (from: number, to: number) => void;
 }
 
-/** Characters of JSON a message: four of them fit into a batch as Kafka bounds it by default. */
+/** Maximum length of a message: four fit into a batch of Kafka's default size. */
 const messageCharsMax = 200_000;
-/** Entries of the stream in one read. */
 const entriesMax = 64;
 const neverAborted = new AbortController().signal; // these reads do not wait
 
-/** Appends entries of the stream. */
 export async function appendEntries(
   { topic, origin }: Pick<FillParts, "topic" | "origin">,
   entries: readonly LogEntry[],
@@ -41,20 +35,20 @@ export async function appendEntries(
 }
 
 /**
- * Appends what the stream has between the topic's end and the ledger, and a jump for what it has not.
+ * Appends the stream's entries between the topic's end and the ledger's cursor, and a jump for the missing ones.
  *
  * @param onStep called after each append: 10,000 events take a second
- * @returns where the topic ends now
+ * @returns the topic's new end
  */
 export async function fillTopic(
   parts: FillParts,
   tail: Position,
-  books: Position,
+  cursor: Position,
   onStep: () => void,
 ): Promise<Position> {
   const { stream, topic, origin, now, onJump } = parts;
   let filled = tail;
-  while (filled.seq < books.seq) {
+  while (filled.seq < cursor.seq) {
     const options = { entriesMax, waitMs: 0, signal: neverAborted };
     const entries = await stream.read(origin.shard, filled, options);
     const [first, last] = [entries[0], entries.at(-1)];
@@ -62,8 +56,8 @@ export async function fillTopic(
       await appendEntries(parts, entries);
       filled = last.position;
     } else {
-      const seq = first ? Math.min(firstSeq(first) - 1, books.seq) : books.seq;
-      const epoch = first && seq < books.seq ? first.position.epoch : books.epoch;
+      const seq = first ? Math.min(firstSeq(first) - 1, cursor.seq) : cursor.seq;
+      const epoch = first && seq < cursor.seq ? first.position.epoch : cursor.epoch;
       await topic.append(origin.shard, [encodeJump(filled.seq, { epoch, seq }, origin, now())]);
       onJump(filled.seq, seq);
       filled = { epoch, seq };

@@ -1,5 +1,5 @@
 /**
- * What a shard's partition says of the past: how far it goes, and where each epoch begins in it. Nothing is handed on.
+ * Reads the history of a shard's partition: its last position, and where each epoch begins.
  *
  * @module
  */
@@ -9,21 +9,21 @@ import type { Topic, TopicBounds, TopicRecord } from "./topic.ts";
 
 /** The end of a partition. */
 export interface TopicTail {
-  /** The last position in the order of epochs; undefined when no record of this deployment was found. */
+  /** The last position in the order of epochs; undefined when there is no record of this deployment. */
   readonly last: Position | undefined;
-  /** Why a record of another deployment cannot be read, when there is one. */
+  /** The error of a record of another deployment, if there is one. */
   readonly foreign: ForeignMessage | undefined;
 }
 
-/** Where epochs begin in a partition that was read whole: by epoch, the number of its first event. */
+/** The number of the first event in the partition, by epoch. */
 export type EpochStarts = ReadonlyMap<number, number>;
 
 /** Relays that overlap repeat a few records, so the last record is not always the one with the highest position. */
 const tailRecords = 32;
-/** When none of them is this deployment's, so many times as many are read. */
+/** Factor by which more records are read while none belongs to this deployment. */
 const tailGrowth = 10;
 
-/** Reads the last records of a shard's partition, as many as it takes to find one of this deployment. */
+/** Reads the last records of a shard's partition until one of this deployment is found. */
 export async function readTail(topic: Topic, origin: MessageOrigin, bounds: TopicBounds): Promise<TopicTail> {
   const { first, end } = bounds;
   for (let count = tailRecords;; count *= tailGrowth) {
@@ -41,7 +41,7 @@ export async function readTail(topic: Topic, origin: MessageOrigin, bounds: Topi
 }
 
 /**
- * Reads a shard's whole partition and notes where each epoch begins.
+ * Reads a shard's whole partition and records where each epoch begins.
  *
  * @param onPage called after each page: reading a long partition takes seconds
  */
@@ -58,7 +58,7 @@ export async function findEpochs(
     if (entry instanceof Error) return;
     const { epoch, seq } = entry.position;
     const jumped = jumpFrom(entry);
-    // A jump says which number it saw last; the topic may have had more.
+    // A jump has the last number that its relay saw; the topic may have more.
     const begins = jumped === undefined
       ? entry.events[0]?.seq ?? seq
       : Math.min(seq, Math.max(jumped, highest)) + 1;
@@ -68,7 +68,7 @@ export async function findEpochs(
   return starts;
 }
 
-/** Whether a later epoch begins at or before an entry: it was appended by a relay that was left behind. */
+/** Whether a later epoch begins at or before an entry, which was then appended by a relay of an earlier epoch. */
 export function isOver({ position: { epoch, seq } }: LogEntry, starts: EpochStarts): boolean {
   for (const [later, begins] of starts) if (later > epoch && begins <= seq) return true;
   return false;
@@ -78,12 +78,12 @@ async function eachRecord(
   topic: Topic,
   shard: number,
   { first, end }: TopicBounds,
-  visit: (record: TopicRecord) => void,
+  onRecord: (record: TopicRecord) => void,
   onPage: () => void = () => {},
 ): Promise<void> {
   for (let offset = first; offset < end;) {
     const page = await topic.read(shard, offset);
-    for (const record of page.records) if (record.offset < end) visit(record);
+    for (const record of page.records) if (record.offset < end) onRecord(record);
     onPage();
     if (page.next <= offset) return;
     offset = page.next;
