@@ -1,15 +1,15 @@
 /**
- * What the API prints when it is ready: where it is, who it is, and a line to try.
+ * The API's output when it is ready: its address, and commands to try.
  *
  * @module
  */
 import type { Config } from "../runtime/settings/config.ts";
 import type { World } from "../runtime/world.ts";
 
-/** The demo's SKU, and how many units an empty folder starts with. */
+/** The demo's SKU, and its units in an empty folder. */
 export const demo = { sku: "SKU_123", units: 1000 } as const;
 
-/** Lines for the person who started the process. The `curl` lines work as they stand, once each. */
+/** Lines on standard output. Each `curl` line works once, unchanged. */
 export function banner(config: Config, addr: Deno.Addr, pid: number, world: World): string {
   const start = (where: string) => `Holdfast listens on ${where} (pid ${pid}, ${config.store.kind})`;
   if (!("hostname" in addr)) return start(`a ${addr.transport} socket`);

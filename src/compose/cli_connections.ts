@@ -1,5 +1,5 @@
 /**
- * Connections of the command line: opened when first asked for, closed at the end.
+ * Connections of the command line: opened at first use, closed at the end.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { realWorld as world } from "../runtime/world.ts";
 
 const connectTimeoutMs = 5000;
 
-/** Opens a part when it is first asked for, and remembers how to close it. */
+/** Opens a part at first use, and closes it at the end. */
 export class CliConnections {
   readonly #opened = new Map<string, Promise<unknown>>();
   readonly #closers: (() => Promise<unknown>)[] = [];
@@ -30,7 +30,7 @@ export class CliConnections {
     const opened = this.#opened.get(part) as Promise<T> | undefined ?? open();
     if (!this.#opened.has(part)) {
       this.#opened.set(part, opened);
-      this.#closers.push(() => opened.then(close, () => {})); // what never opened needs no closing
+      this.#closers.push(() => opened.then(close, () => {})); // a part that failed to open needs no closing
     }
     return opened;
   }
@@ -89,7 +89,7 @@ export class CliConnections {
     return this.once("servers", open, (clusterMap) => clusterMap.close());
   }
 
-  /** For what waits nowhere; the log has connections of its own. */
+  /** For calls that do not block; the log has its own connections. */
   connections(): Promise<ShardConnections> {
     const open = async () => new ShardConnections(await this.clusterMap(), "server");
     return this.once("links", open, (connections) => connections.close());

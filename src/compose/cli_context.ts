@@ -29,7 +29,7 @@ import { realWorld as world } from "../runtime/world.ts";
 
 const replicaTimeoutMs = 1000;
 
-/** Opens nothing yet: each part is opened when a verb first asks for it. */
+/** Opens each part at its first use. */
 export function openContext(config: Config): CliContext {
   const parts = new CliConnections(config);
   const { shards, namespace } = config;
@@ -56,7 +56,7 @@ export function openContext(config: Config): CliContext {
     });
   }
 
-  /** The worker's way: what goes past the topic into the ledger, readers of the topic never see. */
+  /** Reads the log as the worker does: events that bypass the topic would never reach its readers. */
   async function openLog(): Promise<EventLog> {
     const stream = new RedisStream(new ShardConnections(await parts.clusterMap(), "shard"), keySpace);
     const kafka = config.store.kind === "redis" ? config.store.kafka : null;
@@ -94,7 +94,7 @@ export function openContext(config: Config): CliContext {
 
 type CliApi = Awaited<ReturnType<CliContext["api"]>>;
 
-/** The real API, with a token that lives as long as this process and whose name is the operator's. */
+/** The real API, with a token for this process that has the operator's name. */
 function openApi(config: Config, store: StockStore, ledger: Ledger | null, actor: string): CliApi {
   const inventory = new InventoryService(store, world, {
     shards: config.shards,

@@ -1,5 +1,5 @@
 /**
- * Connections to Redis, as API and worker open them.
+ * Connections to Redis, for API and worker.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { ClusterMap } from "../redis/cluster_map.ts";
 import { reportRedis } from "./reports.ts";
 import type { Process } from "./process.ts";
 
-/** Finds the Redis servers of the settings. What a server refuses is logged with what to do about it. */
+/** Finds the Redis servers of the settings. Errors are logged with advice. */
 export function openClusterMap(
   { config, world, logger, onCall }: Process,
   urls: readonly string[],
@@ -22,7 +22,7 @@ export function openClusterMap(
   });
 }
 
-/** Goes on without Redis when it is away; a Redis that does not fit the settings is an error. */
+/** Continues without an unavailable Redis; a Redis that does not fit the settings is an error. */
 export async function unlessAway(
   ready: Promise<unknown>,
   { logger }: Process,
@@ -30,6 +30,6 @@ export async function unlessAway(
 ): Promise<void> {
   await ready.catch((error) => {
     if (error instanceof RangeError) throw error;
-    logger.warn(`redis is away: ${meanwhile}`);
+    logger.warn(`redis unavailable: ${meanwhile}`);
   });
 }

@@ -1,5 +1,5 @@
 /**
- * The demo: an empty system gets something to sell.
+ * The demo stock of an empty system.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Where an API decides, and what belongs to it.
+ * The store of an API, with its ledger.
  *
  * @module
  */

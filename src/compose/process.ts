@@ -1,5 +1,5 @@
 /**
- * What API and worker have in common: settings, telemetry, logger, and a way to end.
+ * Shared by API and worker: settings, telemetry, logger and shutdown.
  *
  * @module
  */
@@ -10,16 +10,16 @@ import { reportNotSent } from "./reports.ts";
 import { startTelemetry, type Telemetry } from "../observe/telemetry.ts";
 import { realWorld, type World } from "../runtime/world.ts";
 
-/** A process that has read its settings and is not yet ready. */
+/** A process that has read its settings and is not ready yet. */
 export interface Process {
   readonly config: Config;
   readonly world: World;
   readonly logger: Logger;
-  /** Null when nothing receives telemetry. */
+  /** Null without a receiver. */
   readonly telemetry: Telemetry | null;
-  /** An option of Redis and PostgreSQL clients; empty when nothing receives telemetry. */
+  /** Option of Redis and PostgreSQL clients; empty without a receiver. */
   readonly onCall: { readonly onCall?: Telemetry["onClientCall"] };
-  /** Ends the rule that a signal ends the process at once: the caller handles signals from now on. */
+  /** From now on the caller handles signals; before, a signal ends the process at once. */
   readonly started: () => void;
 }
 
@@ -46,7 +46,7 @@ export async function openProcess(program: "api" | "worker"): Promise<Process> {
   };
 }
 
-/** Ends the process: something is broken that a restart may mend. */
+/** Ends the process after a failure that a restart may repair. */
 export function fatal(error: unknown): never {
   die(`Stopped: ${describeError(error)}`, exitCodes.failed);
 }

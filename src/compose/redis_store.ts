@@ -1,5 +1,5 @@
 /**
- * The API's store on Redis: finds the servers, learns whose stock it is, refuses somebody else's.
+ * The API's store on Redis: finds the servers, and refuses those of another deployment.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export async function openRedisStore(process: Process, wanted: RedisConfig): Pro
   const keySpace = { namespace, shards };
   const clusterMap = openClusterMap(process, redisUrls, {
     name: `${namespace}-api`,
-    // By then every request that waits there has had its answer; below 2 s a busy machine would look like a cut link.
+    // By then every waiting request has been answered; below 2 s, a busy machine would look like a cut connection.
     silenceMaxMs: Math.max(2000, config.requestTimeoutMs),
   });
   const connections = new ShardConnections(clusterMap, "shard");
@@ -42,7 +42,7 @@ export async function openRedisStore(process: Process, wanted: RedisConfig): Pro
     world,
     deploymentId ?? undefined,
   );
-  // Without a ledger nobody says whose stock it is; with one that is away, selling somebody else's would be a guess.
+  // Without a ledger the deployment is unknown. While a ledger is unavailable, the stock may be another deployment's.
   const store = new RedisStore(
     connections,
     { ...keySpace, deployment: deploymentId ?? (ledger ? null : "") },
@@ -74,7 +74,7 @@ export async function openRedisStore(process: Process, wanted: RedisConfig): Pro
   };
 }
 
-/** A Redis that is away is waited for; one that is armed for other settings, or gives too few rights, is not. */
+/** Waits for an unavailable Redis; fails on one with other settings or too few rights. */
 async function refuseForeign(store: StockStore): Promise<void> {
   await store.decide(0, []).catch((error) => {
     const isFinal = error instanceof StoreError && (error.code === "foreign" || error.code === "no_rights");
@@ -90,7 +90,7 @@ function monitorDeployment(
 ): DeploymentMonitor {
   const { shards } = config;
   let selling = isKnown;
-  // A server that is frozen fails in more than one way, in turn.
+  // A frozen server fails with several errors in turn.
   const away = new Reminder(world, ({ why, ...fields }) => {
     const reason = String(why);
     logger.warn("ledger does not answer", { reason, selling, ...fields, ...mendLedger(reason) });
@@ -114,13 +114,13 @@ function monitorDeployment(
   });
 }
 
-/** A ledger that was not made yet only needs its worker. */
+/** A ledger that was not created yet only needs a worker. */
 function mendLedger(problem: string): { mend: string } {
   const isMissing = problem === ledgerNotMade;
   return { mend: isMissing ? "start a worker: deno task worker" : adviceOn("DATABASE_URL", problem) };
 }
 
-/** What an API cannot do without its ledger. */
+/** Functions of the API that need the ledger. */
 function guaranteesOffWithout(monitor: DeploymentMonitor | null, isKnown: boolean): string[] {
   const archive = "orders past the idempotency window";
   if (!monitor) return [`${archive}: DATABASE_URL is not set`];

@@ -1,5 +1,5 @@
 /**
- * Conditions that API and worker log likewise: once, then once a minute.
+ * Conditions that API and worker log: once, then once a minute.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { describeError, type LogFields, type Logger } from "../runtime/logger.ts
 import { Reminder } from "../runtime/reminder.ts";
 import type { World } from "../runtime/world.ts";
 
-/** Nobody says that a connection works again: what has failed no more for this long is over. */
+/** A recovered connection is not reported: after this time without a failure, the condition is over. */
 const overAfterMs = 5000;
 
-/** Logs errors of connections to Redis, with what mends them. */
+/** Logs errors of connections to Redis, with advice. */
 export function reportRedis(world: World, logger: Logger): (error: unknown) => void {
   const reminder = new Reminder(
     world,
@@ -23,7 +23,7 @@ export function reportRedis(world: World, logger: Logger): (error: unknown) => v
   return (error) => reminder.say(describeError(error));
 }
 
-/** Logs errors of the store or the ledger that no outcome names. */
+/** Logs errors of the store or the ledger that have no outcome. */
 export function reportBroken(world: World, logger: Logger): (error: unknown) => void {
   const reminder = new Reminder(
     world,
@@ -33,7 +33,7 @@ export function reportBroken(world: World, logger: Logger): (error: unknown) => 
   return (error) => reminder.say(describeError(error));
 }
 
-/** Logs why telemetry was not sent; `log` is asked when there is something to log. */
+/** Logs why telemetry was not sent; `log` is called at the first failure. */
 export function reportNotSent(world: World, log: () => Logger): (signal: string, why: string) => void {
   const reminders = new Map<string, Reminder>();
   return (signal, why) => {

@@ -12,13 +12,13 @@ import { orExit } from "../runtime/lifecycle.ts";
 import { logRelay, reportTopic } from "../worker/relay_report.ts";
 import type { Process } from "./process.ts";
 
-/** A log, and where it is read: `stream`, or the topic and its cluster; undefined while that is not known. */
+/** A log and its source: `stream`, or the topic and its cluster; undefined while that is unknown. */
 export interface NamedLog {
   readonly log: EventLog;
   readonly logWay: () => Promise<string | undefined>;
 }
 
-/** Relays `stream` through the topic. Does not wait for a Kafka that is away; refuses a topic of other settings. */
+/** Relays `stream` through the topic. Does not wait for an unavailable Kafka; refuses a topic with other settings. */
 export async function openTopicLog(
   { config, world, logger, telemetry }: Process,
   kafka: KafkaConfig,
@@ -46,7 +46,7 @@ export async function openTopicLog(
   });
   let way: string | undefined;
   const logWay = async () => {
-    // Arming has just asked the broker, so it answers; when it does not any more, the next arming notes it.
+    // Arming has just called the broker, so it answers; if it fails now, the next arming publishes it.
     way ??= await topic.prepare().then(logWayOf, () => undefined);
     return way;
   };

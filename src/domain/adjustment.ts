@@ -1,15 +1,15 @@
 /**
- * The answer to an adjustment that was made before: by the store that remembers it, or by the ledger.
+ * The replay of an adjustment, from a remembered line or from the ledger.
  *
  * @module
  */
 import type { Adjust, SetStock } from "./command.ts";
 import type { Decided, RememberedLine } from "./outcome.ts";
 
-/** What is known of an adjustment that was made. */
+/** An adjustment that was accepted before. */
 export type MadeAdjustment = Pick<RememberedLine, "kind" | "amount" | "newStock" | "seq">;
 
-/** What the ledger of a shard knows of an adjustment. */
+/** An adjustment in the ledger of a shard. */
 export interface FoundAdjustment {
   /** Undefined when no such change is applied. */
   readonly made: MadeAdjustment | undefined;
@@ -17,7 +17,7 @@ export interface FoundAdjustment {
   readonly appliedSeq: number;
 }
 
-/** The first answer if this very change was made before, a conflict if another one was. */
+/** The first response if the same change was accepted before, a conflict if another one was. */
 export function repeatedAdjustment(made: MadeAdjustment, command: Adjust | SetStock): Decided {
   if (!isSame(made, command)) return { kind: "conflict", sku: command.sku };
   const { kind, seq, newStock } = made;
@@ -29,8 +29,8 @@ export function repeatedAdjustment(made: MadeAdjustment, command: Adjust | SetSt
 }
 
 /**
- * What was asked follows from what is remembered: a `set` found the figure after it less the change, a `create` no
- * stock.
+ * The original request follows from the remembered line: a `set` expected the stock after it less the change, a `create`
+ * expected no stock.
  */
 function isSame({ kind, amount, newStock }: MadeAdjustment, command: Adjust | SetStock): boolean {
   if (command.kind === "adjust") {

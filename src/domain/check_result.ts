@@ -1,13 +1,13 @@
 /**
- * What was found out about servers, and which promises rest on it.
+ * Results of server checks, and the guarantees that depend on them.
  *
- * A promise needs servers that are set up for it. What they can keep is looked at when a shard is armed, again while it
- * sells, and whenever an operator asks (`inventory doctor`); the same checkResults serve all three.
+ * A guarantee needs correctly configured servers. They are checked when a shard is armed, again while it sells, and by
+ * `inventory doctor`, with the same check results.
  *
  * @module
  */
 
-/** What Holdfast promises on servers that are set up for it. */
+/** The guarantees of Holdfast on correctly configured servers. */
 export const guarantees = {
   once: "no unit is sold twice, and no order counts twice within the window",
   powerCut: "an answered sale survives a power cut of Redis",
@@ -17,27 +17,26 @@ export const guarantees = {
   time: "limits, windows and opening times go by one time",
 } as const;
 
-/** The name of a promise. */
+/** The name of a guarantee. */
 export type GuaranteeName = keyof typeof guarantees;
 
-/** One thing that was looked at. */
+/** The result of one server check. */
 export interface CheckResult {
-  /** What was looked at, in one word. */
+  /** Name of the check, one word. */
   readonly check: string;
   /**
-   * `ok`: as the promise needs it; `off`: the promise is not kept; `bad`: the server must not be used at all;
-   * `unknown`: it could not be looked at.
+   * `ok`: the guarantee is kept; `off`: it is not; `bad`: the server must not be used at all; `unknown`: the check failed.
    */
   readonly verdict: "ok" | "off" | "bad" | "unknown";
-  /** What was found, and what it means. */
+  /** The finding and its meaning, as the end of a sentence. */
   readonly found: string;
-  /** Which promise rests on it. */
+  /** The guarantee that depends on it. */
   readonly promise: GuaranteeName;
 }
 
-/** What to do on servers that cannot keep every promise, or cannot be shown to. */
+/** Policy for servers that do not keep every guarantee, or cannot be checked. */
 export type Durability =
-  /** Say so, and sell. */
+  /** Report it and sell. */
   | "report"
   /** Sell nothing. */
   | "strict";
@@ -59,16 +58,16 @@ export function refusalsOf(checkResults: readonly CheckResult[], durability: Dur
   return [...bad, ...off];
 }
 
-/** Clocks that are kept by NTP differ by a few ms; a second is a clock that nobody keeps. */
+/** Clocks synchronized by NTP differ by a few ms; a difference of a second means that one is not synchronized. */
 const aheadMaxMs = 1000;
 
 /**
- * Judges the clock of a server by how far it is ahead of this machine's, ms. Each is held against this one, so two
+ * Checks by how much the clock of a server is ahead of this machine's, ms. Each server is compared with this one, so two
  * servers differ by two seconds at most.
  */
 export function judgeClock(whose: string, aheadMs: number): CheckResult {
   const isFar = !(Math.abs(aheadMs) <= aheadMaxMs);
-  // In whole seconds when it is off, or the finding would be another one at every look.
+  // In whole seconds when it is off; otherwise every check would have a new result.
   const found = isFar
     ? `of ${whose} is about ${Math.round(aheadMs / 1000)} s ahead of this machine's`
     : `of ${whose} is ${Math.round(aheadMs)} ms ahead of this machine's`;

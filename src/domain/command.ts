@@ -1,6 +1,5 @@
 /**
- * What can be asked of a shard, in the words of the business. The store decides a batch of these at
- * once; how they travel is the adapter's affair (`redis/wire.ts`).
+ * The commands of a shard. The store decides a batch of them at once; the adapter encodes them (`redis/wire.ts`).
  *
  * @module
  */
@@ -49,64 +48,63 @@ export interface Line {
   readonly amount: number;
 }
 
-/** Who asked, and from where in a trace: goes into the log beside the fact. */
+/** Caller and trace of a command: written into the log with the event. */
 export interface Origin {
-  /** Name of the token that asked; empty when access is open. */
+  /** Name of the caller's token; empty when access is open. */
   readonly actor: string;
   /** W3C `traceparent`, or empty. */
   readonly traceparent: string;
 }
 
-/** What changes lines that were sold before. */
+/** A command that changes lines that were sold before. */
 export interface OfOwner {
-  /** Lines that another token made are `forbidden`; empty = all may be changed. */
+  /** Lines that another token sold are `forbidden`; empty = all may be changed. */
   readonly owner: string;
 }
 
 /**
- * Take units: for good (`deduct` has one line, `order` is a basket), or for a while (`reserve`). All lines or
- * none. A line is identified by (order id, SKU) and accepted at most once; SKUs of one sale differ. The same order id
+ * Takes units: `deduct` has one line, `order` is a basket, `reserve` sets units aside for a time. All lines or none. A line is identified by (order id, SKU) and accepted at most once; SKUs of one sale differ. The same order id
  * and SKU with another kind, user or amount, or in another basket, is a conflict. An order id has one reservation:
- * another one under it is a conflict, and after its end refused with what became of it.
+ * another one under it is a conflict, and after its end it is refused with its final state.
  */
 export interface Sale extends Origin {
-  /** Tells the commands apart; also the kind of its event. */
+  /** Discriminates commands; also the kind of the event. */
   readonly kind: "deduct" | "order" | "reserve";
   /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
   readonly orderId: string;
-  /** Who buys: limit and quota count by user and SKU. */
+  /** The buyer: user limit and quota count by user and SKU. */
   readonly userId: string;
   /** All or none: 1..{@link limits.orderLinesMax}, each of another SKU. */
   readonly lines: readonly Line[];
-  /** The client says that it never sent this before, so it cannot be the retry of an accepted sale. */
+  /** The client declares that it never sent this before: it is not the retry of an accepted sale. */
   readonly firstAttempt: boolean;
-  /** A valid purchase token for this order and user came with it. */
+  /** The request has a valid purchase token for this order and user. */
   readonly hasToken: boolean;
   /** `reserve`: how long the units are held, ms; else 0. */
   readonly holdMs: number;
 }
 
-/** Make a reservation a sale: all of it, or the units of `lines`; the rest returns. */
+/** Turns a reservation into a sale: all of it, or the units of `lines`; the rest is returned. */
 export interface Confirm extends Origin, OfOwner {
-  /** Tells the commands apart; also the kind of its event. */
+  /** Discriminates commands; also the kind of the event. */
   readonly kind: "confirm";
   /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
   readonly orderId: string;
-  /** SKUs differ; null = everything that is held. */
+  /** Each of another SKU; null = all reserved units. */
   readonly lines: readonly Line[] | null;
 }
 
-/** Give a reservation's units back. */
+/** Cancels a reservation: its units return to the stock. */
 export interface Cancel extends Origin, OfOwner {
-  /** Tells the commands apart; also the kind of its event. */
+  /** Discriminates commands; also the kind of the event. */
   readonly kind: "cancel";
   /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
   readonly orderId: string;
 }
 
-/** Let a reservation hold until `holdMs` after it was made; never makes it shorter, so repeating it is safe. */
+/** Extends a reservation to `holdMs` after it was made. It is never shortened, so a repetition is safe. */
 export interface Extend extends Origin, OfOwner {
-  /** Tells the commands apart; also the kind of its event. */
+  /** Discriminates commands; also the kind of the event. */
   readonly kind: "extend";
   /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
   readonly orderId: string;
@@ -114,23 +112,23 @@ export interface Extend extends Origin, OfOwner {
   readonly holdMs: number;
 }
 
-/** Give sold units back; a return is identified by (order id, return id, SKU). */
+/** Returns sold units to the stock; a return is identified by (order id, return id, SKU). */
 export interface Return extends Origin, OfOwner {
-  /** Tells the commands apart; also the kind of its event. */
+  /** Discriminates commands; also the kind of the event. */
   readonly kind: "return";
   /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
   readonly orderId: string;
-  /** With the order and the SKU, what identifies the return. */
+  /** Identifies the return, together with order and SKU. */
   readonly returnId: string;
-  /** SKUs differ. */
+  /** Each of another SKU. */
   readonly lines: readonly Line[];
-  /** Why, in somebody's words: 0..{@link limits.noteCharsMax} characters. */
+  /** Reason as text: 0..{@link limits.noteCharsMax} characters. */
   readonly reason: string;
-  /** What the ledger has of it, for a shard that may have forgotten it; null = not looked up. */
+  /** Its lines in the ledger, for a shard that may have forgotten them; null = not read. */
   readonly ledger: Recalled | null;
 }
 
-/** What the ledger has of an order and of one return of it, in one shard. */
+/** The ledger's lines of an order and of one of its returns, in one shard. */
 export interface Recalled {
   /** Last number in the ledger when it was read. */
   readonly appliedSeq: number;
@@ -140,21 +138,21 @@ export interface Recalled {
   readonly returned: readonly RememberedLine[];
 }
 
-/** Add units to a SKU, or take them away; creates the SKU when `delta` >= 0. */
+/** Adds units to a SKU, or removes them; creates the SKU when `delta` >= 0. */
 export interface Adjust extends Origin {
-  /** Tells the commands apart; also the kind of its event. */
+  /** Discriminates commands; also the kind of the event. */
   readonly kind: "adjust";
-  /** With the SKU, what identifies it. Its name space is not that of the order ids. */
+  /** Identifies the adjustment, together with the SKU. A name space of its own, apart from order ids. */
   readonly adjustmentId: string;
   /** Whose units; it need not exist when `delta` >= 0. */
   readonly sku: string;
   /** Units, -{@link limits.quantityMax}..{@link limits.quantityMax}. */
   readonly delta: number;
-  /** Why, in somebody's words: 0..{@link limits.noteCharsMax} characters. */
+  /** Reason as text: 0..{@link limits.noteCharsMax} characters. */
   readonly reason: string;
-  /** What it belongs to elsewhere, e.g. a delivery note: 0..{@link limits.noteCharsMax} characters. */
+  /** A document of another system, e.g. a delivery note: 0..{@link limits.noteCharsMax} characters. */
   readonly reference: string;
-  /** The worker's own: gives back `delta` units of a second sale, less what came back of it, and corrects its line. */
+  /** Set by the worker: returns `delta` units of a second sale, less its returned units, and corrects its line. */
   readonly secondSale?: SecondSale;
 }
 
@@ -164,47 +162,47 @@ export interface SecondSale {
   readonly orderId: string;
   /** Number of the second sale's event. */
   readonly seq: number;
-  /** Units of the first sale that were still sold then: what remains sold, less what came back since. */
+  /** Units of the first sale that were still sold then; they remain sold, less the units returned since. */
   readonly soldUnits: number;
-  /** Units that came back since then, for a shard that does not remember the second sale. */
+  /** Units returned since then, for a shard that does not remember the second sale. */
   readonly returnedUnits: number;
 }
 
-/** Set a SKU's available units, if they are what the caller thinks. Shares its ids with {@link Adjust}. */
+/** Sets a SKU's available units if they are as expected. Shares its ids with {@link Adjust}. */
 export interface SetStock extends Origin {
-  /** Tells the commands apart; also the kind of its event. */
+  /** Discriminates commands; also the kind of the event. */
   readonly kind: "set";
-  /** With the SKU, what identifies it. Its name space is not that of the order ids. */
+  /** Identifies the adjustment, together with the SKU. A name space of its own, apart from order ids. */
   readonly adjustmentId: string;
   /** Whose units: an id of 1..{@link limits.idBytesMax} bytes. */
   readonly sku: string;
   /** Units, 0..{@link limits.quantityMax}. */
   readonly available: number;
-  /** What they must be now; null = the SKU has no stock yet: it does not exist, or was made by its rules. */
+  /** Expected units; null = the SKU has no stock yet: it does not exist, or was created by its rules. */
   readonly expected: number | null;
-  /** Why, in somebody's words: 0..{@link limits.noteCharsMax} characters. */
+  /** Reason as text: 0..{@link limits.noteCharsMax} characters. */
   readonly reason: string;
-  /** What it belongs to elsewhere, e.g. a delivery note: 0..{@link limits.noteCharsMax} characters. */
+  /** A document of another system, e.g. a delivery note: 0..{@link limits.noteCharsMax} characters. */
   readonly reference: string;
 }
 
-/** Stop selling a SKU, or go on, with the next decision. */
+/** Pauses or resumes the sale of a SKU, from the next decision on. */
 export interface Pause extends Origin {
-  /** Tells the commands apart; also the kind of its event. */
+  /** Discriminates commands; also the kind of the event. */
   readonly kind: "pause" | "resume";
   /** Whose units: an id of 1..{@link limits.idBytesMax} bytes. */
   readonly sku: string;
-  /** Why, in somebody's words: 0..{@link limits.noteCharsMax} characters. */
+  /** Reason as text: 0..{@link limits.noteCharsMax} characters. */
   readonly reason: string;
 }
 
 /**
- * The rules of a SKU's sale. Replaces all of them but the pause. What users bought goes on counting for the quota,
- * except after a quota where there was none, another `opensAtMs`, or a sale that has been closed for a day or longer.
+ * Sets the rules of a SKU. Replaces all of them but the pause. Earlier purchases continue to count for the quota, except
+ * after a quota where there was none, another `opensAtMs`, or a sale that has been closed for a day or longer.
  * Accepted without effect when the rules are as asked already. `seq` of the outcome is the version of the rules.
  */
 export interface SetRules extends Origin {
-  /** Tells the commands apart; also the kind of its event. */
+  /** Discriminates commands; also the kind of the event. */
   readonly kind: "rules";
   /** Whose units: an id of 1..{@link limits.idBytesMax} bytes. */
   readonly sku: string;
@@ -214,7 +212,7 @@ export interface SetRules extends Origin {
   readonly closesAtMs: number | null;
   /** Units a user may buy within the window; null = any number. */
   readonly quota: number | null;
-  /** A sale needs a purchase token. */
+  /** A sale requires a purchase token. */
   readonly tokenRequired: boolean;
   /** The version of the rules that the caller has seen, 0 = none were set; null = the SKU must not exist, and is created. */
   readonly expected: number | null;
@@ -223,23 +221,23 @@ export interface SetRules extends Origin {
 /** All rules of a SKU's sale without the version that they replace. */
 export type SaleRules = Pick<SetRules, "opensAtMs" | "closesAtMs" | "quota" | "tokenRequired">;
 
-/** Read one SKU. Goes the same way as a sale, so it is answered by a verified store or not at all. */
+/** Reads one SKU. It is decided like a sale, so only a verified store answers. */
 export interface ReadStock {
-  /** Tells the commands apart; a read leaves no event. */
+  /** Discriminates commands; a read has no event. */
   readonly kind: "stock";
   /** Whose units: an id of 1..{@link limits.idBytesMax} bytes. */
   readonly sku: string;
 }
 
-/** Read what a shard remembers of an order. */
+/** Reads the remembered lines of an order. */
 export interface Lookup {
-  /** Tells the commands apart; a read leaves no event. */
+  /** Discriminates commands; a read has no event. */
   readonly kind: "lookup";
-  /** Finds sales only: adjustments have ids of their own. */
+  /** Finds sales only: adjustments have their own ids. */
   readonly orderId: string;
 }
 
-/** Everything a shard can be asked. */
+/** Any command of a shard. */
 export type Command =
   | Sale
   | Confirm
@@ -253,7 +251,7 @@ export type Command =
   | ReadStock
   | Lookup;
 
-/** The SKUs that say which shard a command goes to; none for one that every shard is asked. */
+/** The SKUs that determine a command's shard; empty for a command to every shard. */
 export function routingSkus(command: Command): readonly string[] {
   switch (command.kind) {
     case "deduct":
@@ -271,7 +269,7 @@ export function routingSkus(command: Command): readonly string[] {
   }
 }
 
-/** How much of a batch's room a command takes: its lines, because a line costs reads, writes and bytes. */
+/** The part of a batch that a command uses: its lines, because a line costs reads, writes and bytes. */
 export function weight(command: Command): number {
   switch (command.kind) {
     case "deduct":
@@ -282,7 +280,7 @@ export function weight(command: Command): number {
     case "confirm":
     case "cancel":
     case "extend":
-      return 4; // how many lines there are only the store knows: it postpones what is too much for a call
+      return 4; // only the store knows the number of lines: it postpones a command that does not fit
     default:
       return 1;
   }

@@ -1,6 +1,6 @@
 /**
- * FNV-1a over UTF-8: fast on short ids and the same in every language. It only chooses a shard. It must not compare
- * contents: a second preimage takes seconds.
+ * FNV-1a over UTF-8: fast on short ids and identical in every language. It only chooses a shard. It must not be used to
+ * compare contents: a second preimage takes seconds.
  *
  * Constants: Fowler, Noll, Vo, http://www.isthe.com/chongo/tech/comp/fnv/index.html
  *

@@ -1,6 +1,6 @@
 /**
- * The settings by which a shard decides. They are facts of the deployment: the worker writes them into the store, the
- * store decides by what is written there, and a caller whose own settings differ is told so.
+ * The settings of a shard's decisions. They belong to the deployment: the worker writes them into the store, the store
+ * decides by them, and a caller whose own settings differ gets the difference.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 export interface DecisionLimits {
   /** Between two accepted purchases of a SKU by a user, ms; 0 = off. */
   readonly userLimitMs: number;
-  /** How long a line is remembered at least, ms. */
+  /** Minimum time for which a line is remembered, ms. */
   readonly idempotencyWindowMs: number;
   /** Events that may wait for the ledger before new sales are refused. */
   readonly backlogMax: number;
@@ -39,7 +39,7 @@ export function unpackLimits(packed: string): DecisionLimits | null {
   };
 }
 
-/** What a caller is told whose settings differ from the deployment's. Empty when they are equal. */
+/** The warning for a caller whose settings differ from the deployment's. Empty when they are equal. */
 export function describeDifferences(here: DecisionLimits, there: DecisionLimits): string {
   const differences = differencesOf(here, there)
     .map(({ name, here, there }) => `${name} is ${here} here and ${there} there`);
@@ -48,7 +48,7 @@ export function describeDifferences(here: DecisionLimits, there: DecisionLimits)
     : `settings of this process are not the deployment's, which count: ${differences.join("; ")}`;
 }
 
-/** What becomes other with new limits, e.g. `USER_LIMIT_MS=1000, was 600000`. Empty when nothing does. */
+/** Changes by new limits, e.g. `USER_LIMIT_MS=1000, was 600000`. Empty without changes. */
 export function changesTo(limits: DecisionLimits, before: DecisionLimits): string[] {
   return differencesOf(limits, before).map(({ name, here, there }) => `${name}=${here}, was ${there}`);
 }

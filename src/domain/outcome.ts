@@ -1,15 +1,15 @@
 /**
- * What can become of a command. Refusals are values, and so is not knowing; a throw means broken code.
+ * The outcomes of commands. Refusals and unknown outcomes are values; a throw means broken code.
  * The table from here to HTTP is `src/http/write/answer.ts`, the one from Lua is `redis/wire.ts`.
  *
  * @module
  */
 import type { StoredPolicy } from "./event.ts";
 
-/** What became of a line since it was accepted. */
+/** The state of a line since it was accepted. */
 export type LineState = "accepted" | "held" | "confirmed" | "cancelled" | "expired";
 
-/** A line that a shard remembers: what was accepted, the first answer to it, and what became of it. */
+/** A remembered line: its contents, the first response to it, and its state. */
 export interface RememberedLine {
   /** Whose units. */
   readonly sku: string;
@@ -17,29 +17,29 @@ export interface RememberedLine {
   readonly kind: string;
   /** Units sold, held or returned; the delta of an adjustment. */
   readonly amount: number;
-  /** Available units right after it: the first answer. */
+  /** Available units right after it, for the first response. */
   readonly newStock: number;
   /** Number of its event. */
   readonly seq: number;
   /** When it was decided, milliseconds since 1970 by the store's clock. */
   readonly atMs: number;
-  /** Who bought; empty for what is not a sale. */
+  /** The buyer; empty unless it is a sale. */
   readonly userId: string;
-  /** `accepted` for what is not a reservation. */
+  /** `accepted` unless it is a reservation. */
   readonly state: LineState;
-  /** Units that are still sold or held: without what was cancelled, not confirmed, lapsed or returned. */
+  /** Units that are still sold or held: without units that were cancelled, not confirmed, expired or returned. */
   readonly units: number;
-  /** A reservation: how long it was made for, ms; else 0. */
+  /** A reservation: its duration, ms; else 0. */
   readonly holdMs: number;
-  /** A reservation: when it lapses or lapsed, ms since 1970; else 0. */
+  /** A reservation: its expiry, ms since 1970; else 0. */
   readonly expiresAtMs: number;
-  /** A reservation that was confirmed or cancelled, or lapsed: number of that event; else 0. */
+  /** A reservation that was confirmed, cancelled or expired: number of that event; else 0. */
   readonly settledSeq: number;
   /** Units that were confirmed then; else 0. */
   readonly settledUnits: number;
-  /** Available units right after it: the first answer; else 0. */
+  /** Available units right after it, for the first response; else 0. */
   readonly settledStock: number;
-  /** A sale: name of the token that made it. Empty = it belongs to every token: see `lua/state.lua`. */
+  /** A sale: name of the token that sold it. Empty = it belongs to every token: see `lua/state.lua`. */
   readonly actor: string;
 }
 
@@ -50,7 +50,7 @@ export function isSale(line: Pick<RememberedLine, "kind">): boolean {
   return saleKinds.has(line.kind);
 }
 
-/** What a remembered line has that is not, or not yet, a settled sale. */
+/** The members of a remembered line that is not a settled sale. */
 export const unsettled = {
   state: "accepted",
   units: 0,
@@ -62,7 +62,7 @@ export const unsettled = {
   actor: "",
 } as const satisfies Partial<RememberedLine>;
 
-/** Whether another token than `owner` made a line. An empty owner may change every line. */
+/** Whether a line belongs to another token than `owner`. An empty owner may change every line. */
 export function isForeign(line: Pick<RememberedLine, "actor">, owner: string): boolean {
   return owner !== "" && line.actor !== "" && line.actor !== owner;
 }
@@ -89,11 +89,11 @@ export interface Rules {
   readonly quota: number | null;
   /** A sale needs a purchase token. */
   readonly tokenRequired: boolean;
-  /** Number of the event that set the rules; 0 = none were set. What a change of them has to expect. */
+  /** Number of the event that set the rules; 0 = none were set. A change of the rules must expect it. */
   readonly rulesVersion: number;
 }
 
-/** The rules that a stored policy stands for. */
+/** The rules of a stored policy. */
 export function rulesOf(policy: StoredPolicy): Rules {
   return {
     paused: policy.paused ?? false,
@@ -106,7 +106,7 @@ export function rulesOf(policy: StoredPolicy): Rules {
 }
 
 /**
- * The refusals of a store, and their fields in the order in which Lua replies them: `sku` is a text, the others are
+ * The refusals of a store, and their fields in the order of Lua's reply: `sku` is a string, the others are
  * integers. None of them has an effect. HTTP has a code for each in `src/http/schemas/problems.ts`.
  */
 export const refusalFields = {
@@ -114,16 +114,16 @@ export const refusalFields = {
   unknown_sku: ["sku"],
   unknown_order: [],
   unknown_reservation: [],
-  /** Another token made the lines. */
+  /** The lines belong to another token. */
   forbidden: [],
   already_confirmed: [],
   already_cancelled: [],
   reservation_expired: [],
-  /** More than is held, or was sold: `units` is what there is. */
+  /** More than is held, or was sold: `units` is the present number. */
   exceeds: ["sku", "units"],
-  /** Compare-and-set: the stock is not what was expected. `available` is what it is. */
+  /** Compare-and-set: the stock is not as expected. `available` is the present number. */
   stale: ["sku", "available"],
-  /** Compare-and-set: the rules are of another version than was expected. `version` is theirs; 0 = none were set. */
+  /** Compare-and-set: the rules are of another version than was expected. `version` is the present one; 0 = none were set. */
   stale_rules: ["sku", "version"],
   paused: ["sku"],
   not_open: ["sku", "opensAtMs"],
@@ -131,20 +131,20 @@ export const refusalFields = {
   token_required: ["sku"],
   insufficient: ["sku", "available"],
   rate_limited: ["sku", "retryAfterMs"],
-  /** `left` is what the user may still buy within the window. */
+  /** `left`: units that the user may still buy within the window. */
   quota_exceeded: ["sku", "quota", "left"],
   stock_limit: ["sku", "available"],
   order_full: [],
   backlog_full: [],
-  /** A return that may have been taken before, or an order that may have been: only the ledger knows. */
+  /** A return or an order that may have been accepted before: only the ledger knows. */
   forgotten: [],
-  /** The ledger does not have all yet that the shard may have forgotten, or cannot be asked. */
+  /** The ledger does not have everything yet that the shard may have forgotten, or is unavailable. */
   ledger_behind: [],
-  /** The deadline had passed when the command reached the store: it never will have an effect. */
+  /** The deadline had passed when the command reached the store: it never takes effect. */
   late: [],
   /**
-   * The store had done as much as one call may: asked again, it is decided. `lines` is how many lines of the command's
-   * order were to be read; 0 = units that may decide it have lapsed and are not back yet.
+   * The call had reached its limit: sent again, the command is decided. `lines` is the number of lines of the command's
+   * order; 0 = units that may decide it have expired and are not returned yet.
    */
   postponed: ["lines"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
@@ -168,14 +168,14 @@ export type Decided =
     readonly seq: number;
     /** Available units of each line after it, in the order of the lines. */
     readonly newStock: readonly number[];
-    /** The same line again: this is the first answer, and nothing happened now. */
+    /** A replay: the first response, without another effect. */
     readonly replayed: boolean;
-    /** An adjustment, or rules, that made the SKU. */
+    /** An adjustment, or rules, that created the SKU. */
     readonly created: boolean;
-    /** A reservation: when it lapses, ms since 1970; else 0. */
+    /** A reservation: its expiry, ms since 1970; else 0. */
     readonly expiresAtMs: number;
   }
-  /** A reservation became a sale, or its units are back. */
+  /** A reservation became a sale, or its units were returned. */
   | {
     readonly kind: "settled";
     readonly state: "confirmed" | "cancelled";
@@ -197,15 +197,15 @@ export type Decided =
   | {
     readonly kind: "order";
     readonly lines: readonly RememberedLine[];
-    /** Last number that the shard may have forgotten, 0 = none: what it does not know, the ledger may know. */
+    /** Last number that the shard may have forgotten, 0 = none: lines up to it may be in the ledger only. */
     readonly forgottenSeq: number;
-    /** How long the shard remembers a line at least, ms. */
+    /** Minimum time for which the shard remembers a line, ms. */
     readonly windowMs: number;
   };
 
 /** The store did not decide. All but `outcome_unknown` are certain: the command took no effect. */
 export type Undecided =
-  /** `reason`: why, as the end of a sentence; left out when nobody could say. */
+  /** `reason`: why, as the end of a sentence; left out when unknown. */
   | { readonly kind: "unarmed"; readonly reason?: string }
   | { readonly kind: "overloaded" }
   /** The lines of a basket belong to several shards. */
@@ -216,11 +216,11 @@ export type Undecided =
   /** It may have taken effect, or still will until the deadline (store's clock, ms). */
   | { readonly kind: "outcome_unknown"; readonly deadlineMs: number };
 
-/** What is known of an order. No lines: it was never accepted, or still may be until its deadline. */
+/** The known lines of an order. Without lines, it was never accepted, or may still be until its deadline. */
 export type OrderOutcome =
   | { readonly kind: "order_found"; readonly lines: readonly RememberedLine[] }
   | { readonly kind: "ledger_behind" }
   | Undecided;
 
-/** What became of a command. */
+/** The outcome of a command. */
 export type Outcome = Decided | Undecided;

@@ -1,6 +1,6 @@
 /**
- * Under what name a store remembers a line. The three kinds of ids share one map and must not meet, so what is
- * not an order id starts with a control character, which no id may hold; `lua/state.lua` does the same.
+ * Names of remembered lines in the store. Three kinds of ids share one map and must not collide, so all but order ids start
+ * with a control character, which ids cannot contain; `lua/state.lua` does the same.
  *
  * @module
  */
@@ -21,12 +21,12 @@ export function returnKey(orderId: string, returnId: string): string {
   return returnPrefix + orderId + pairSeparator + returnId;
 }
 
-/** The name of what a user has of a SKU. */
+/** The name of a user's purchases of a SKU. */
 export function pairKey(userId: string, sku: string): string {
   return userId + pairSeparator + sku;
 }
 
-/** The name of a line as the ledger has it. */
+/** The name of a line of the ledger. */
 export function rememberedKey(row: { kind: string; id: string; returnId: string }): string {
   if (isSale(row)) return row.id;
   return row.kind === "return" ? returnKey(row.id, row.returnId) : adjustmentKey(row.id);

@@ -1,24 +1,24 @@
 /**
- * What is read out of the ledger, row by row.
+ * Rows read from the ledger.
  *
  * @module
  */
 import type { RememberedLine } from "./outcome.ts";
 import type { StoredPolicy } from "./event.ts";
 
-/** A SKU as the ledger has it. */
+/** A SKU in the ledger. */
 export interface StockRow {
-  /** Whose figures. */
+  /** SKU of the stock. */
   readonly sku: string;
   /** Units that can be sold. */
   readonly available: number;
-  /** Units that are held for somebody. */
+  /** Units that are reserved. */
   readonly reserved: number;
   /** Its rules; null when it has none. */
   readonly policy: StoredPolicy | null;
 }
 
-/** What a user has bought of a SKU with a quota, within its window. */
+/** A user's purchases of a SKU with a quota, within its window. */
 export interface QuotaRow {
   /** Who bought. */
   readonly userId: string;
@@ -26,13 +26,13 @@ export interface QuotaRow {
   readonly sku: string;
   /** Units still sold or held. */
   readonly units: number;
-  /** Which window they count for: {@link StoredPolicy.sale}. */
+  /** The window for which they count: {@link StoredPolicy.sale}. */
   readonly sale: number;
 }
 
 /** Units that a line took a second time. */
 export interface Compensation {
-  /** Number of the event that took them: with the shard it names the adjustment that gives them back. */
+  /** Number of the event that took them: with the shard, it names the adjustment that returns them. */
   readonly seq: number;
   /** Whose units. */
   readonly sku: string;
@@ -40,13 +40,13 @@ export interface Compensation {
   readonly amount: number;
   /** The order that was sold twice. */
   readonly orderId: string;
-  /** Units of the sale that counts which were still sold when the second one was applied. */
+  /** Units of the first sale that were still sold when the second one was applied. */
   readonly soldUnits: number;
-  /** Units of the order that came back since then. */
+  /** Units of the order that were returned since then. */
   readonly returnedUnits: number;
 }
 
-/** A remembered line with the id it is remembered under. */
+/** A remembered line with its id. */
 export interface LineRow extends RememberedLine {
   /** Order id or adjustment id. */
   readonly id: string;
@@ -54,13 +54,13 @@ export interface LineRow extends RememberedLine {
   readonly returnId: string;
 }
 
-/** An order's line as the ledger has it. */
+/** An order line in the ledger. */
 export interface OrderLineRow extends LineRow {
-  /** Where the SKU lives. */
+  /** Shard of the SKU. */
   readonly shard: number;
 }
 
-/** What the ledger has of an order. */
+/** An order in the ledger. */
 export interface FoundOrder {
   /** Its lines; none = it was never applied, or its lines are older than RETENTION_DAYS. */
   readonly lines: readonly OrderLineRow[];
@@ -76,9 +76,9 @@ export interface LinePage {
   readonly next: { readonly seq: number; readonly line: number } | undefined;
 }
 
-/** What was deleted out of a page of order lines. */
+/** Deletions in a page of order lines. */
 export interface Forgotten {
-  /** How many. */
+  /** Number of deleted lines. */
   readonly lines: number;
   /** The page's last line, deleted or not. */
   readonly last: { readonly seq: number; readonly line: number };

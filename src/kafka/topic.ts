@@ -1,9 +1,9 @@
 /**
  * The topic on Kafka.
  *
- * A partition is read by place, without a consumer group: whose it is, the lease on the shard's books says, and how far
- * it is read, their cursor. So no group can be rebalanced away from us, and a worker that takes over need not wait until
- * Kafka believes in the death of the one before it. The offsets that are committed are for displays of lag.
+ * A partition is read by offset, without a consumer group: the shard's lease assigns it, and the ledger's cursor has its
+ * position. So no rebalancing can take it away, and a worker that takes over does not wait for a session timeout of Kafka.
+ * Committed offsets are for displays of lag.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import {
 } from "./client.ts";
 import { prepareTopic, readTopic, type TopicState, type TopicWish } from "./topic_facts.ts";
 
-/** Which topic: `<namespace>.events`, with a partition a shard. Places are committed under `<namespace>-ledger`. */
+/** The topic is `<namespace>.events`, with a partition per shard. Offsets are committed under `<namespace>-ledger`. */
 export interface KafkaTopicOptions extends TopicSpace {
   /** Several deployments can share brokers under different namespaces. */
   readonly namespace: string;
@@ -31,16 +31,16 @@ export interface KafkaTopicOptions extends TopicSpace {
   readonly shards: number;
 }
 
-/** Bytes of one read, compressed; the broker answers with one batch at least, however long. */
+/** Bytes of one read, compressed; the broker returns at least one batch of any length. */
 const fetchBytesMax = 1_048_576;
-/** What a message needs beside its value: key, headers, lengths. */
+/** Overhead of a message in addition to its value: key, headers, lengths. */
 const frameBytes = 300;
-/** Of a batch's limit, what messages may fill before they are compressed. */
+/** The part of a batch's limit that uncompressed messages may fill. */
 const batchShare = 0.9;
-/** Until the topic was asked: Kafka's default. */
+/** Kafka's default, until the topic's own limit is known. */
 const maxMessageBytesDefault = 1_048_588;
 
-/** See {@link Topic}. Connects when it is first asked for something. */
+/** See {@link Topic}. Connects at the first call. */
 export class KafkaTopic implements Topic {
   readonly #options: KafkaTopicOptions;
   readonly #topic: string;
@@ -51,14 +51,13 @@ export class KafkaTopic implements Topic {
   #preparing: Promise<TopicFacts> | undefined;
   #maxMessageBytes = maxMessageBytesDefault;
 
-  /** Connects to nothing yet. */
   constructor(options: KafkaTopicOptions) {
     this.#options = options;
     this.#topic = `${options.namespace}.events`;
     this.#groupId = `${options.namespace}-ledger`;
   }
 
-  /** Shards that ask at once share the answer. */
+  /** Concurrent calls share one result. */
   prepare(): Promise<TopicFacts> {
     this.#preparing ??= this.#prepare().finally(() => this.#preparing = undefined);
     return this.#preparing;
@@ -83,15 +82,15 @@ export class KafkaTopic implements Topic {
     }
   }
 
-  /** The topic as it is; undefined when it is missing. Makes and changes nothing. */
+  /** The existing topic; undefined when it is missing. Changes nothing. */
   inspect(): Promise<TopicState | undefined> {
-    return this.#orAway("look at the topic", () => this.#withAdmin(readTopic));
+    return this.#orAway("inspect the topic", () => this.#withAdmin(readTopic));
   }
 
   bounds(shard: number): Promise<TopicBounds> {
     return this.#orAway("ask for a partition's bounds", async () => {
       const cluster = await this.#connected();
-      await cluster.refreshMetadata(); // a topic that was made anew has other leaders under the same name
+      await cluster.refreshMetadata(); // a topic that was created again has other leaders under the same name
       const [first, end] = await Promise.all([
         this.#edge(cluster, shard, "first"),
         this.#edge(cluster, shard, "end"),
@@ -106,8 +105,8 @@ export class KafkaTopic implements Topic {
         const producer = await this.#producer(shard);
         for (const batch of this.#batches(shard, messages)) await this.#send(producer, batch);
       } catch (error) {
-        // kafkajs uses the sequence number of a send that failed again for the next one. If the broker had written
-        // the first, it takes the next for its duplicate and acknowledges what it throws away.
+        // After a failed send, kafkajs reuses its sequence number for the next one. If the broker had written the
+        // first, it treats the next as a duplicate: it acknowledges and discards it.
         await this.#dropProducer(shard);
         throw error;
       }
@@ -124,13 +123,13 @@ export class KafkaTopic implements Topic {
         const { responses } = await broker.fetch({
           replicaId: -1,
           isolationLevel: 0,
-          maxWaitTime: 0, // the relay knows when there is something; a wait would hold up the connection's other calls
+          maxWaitTime: 0, // the relay knows when there are records; a wait would block the connection's other calls
           minBytes: 1,
           maxBytes: fetchBytesMax,
           topics: [{ topic, partitions }],
         });
         const reply = responses[0]?.partitions[0];
-        // A compressed batch comes whole, also when the place that was asked for is in the middle of it.
+        // A compressed batch is returned whole, even if the requested offset is in the middle of it.
         const wanted = (reply?.messages ?? []).filter((message) => Number(message.offset) >= offset);
         return {
           records: wanted.filter(({ isControlRecord }) => !isControlRecord).map(toRecord),
@@ -161,7 +160,7 @@ export class KafkaTopic implements Topic {
       const [topic, groupId] = [this.#topic, this.#groupId];
       const coordinator = await (await this.#connected()).findGroupCoordinator({ groupId });
       const partitions = [{ partition: shard, offset: String(offset), metadata: note }];
-      // Generation -1 and no member: a reader that is in no group.
+      // Generation -1 and no member: a reader without a group.
       const member = { groupGenerationId: -1, memberId: "", retentionTime: -1 };
       await coordinator.offsetCommit({ groupId, ...member, topics: [{ topic, partitions }] });
     });
@@ -195,7 +194,7 @@ export class KafkaTopic implements Topic {
     return await cluster.findBroker({ nodeId });
   }
 
-  /** In batches that fit even if they cannot be compressed. */
+  /** Splits messages into batches that fit even if they cannot be compressed. */
   *#batches(shard: number, messages: readonly TopicMessage[]): Generator<OutgoingMessage[]> {
     const bytesMax = this.#maxMessageBytes * batchShare;
     let batch: OutgoingMessage[] = [];
@@ -222,7 +221,7 @@ export class KafkaTopic implements Topic {
     });
   }
 
-  /** One a shard: what fails for one shard must not cost another its sequence numbers. */
+  /** One producer per shard: a failure of one shard must not affect the sequence numbers of another. */
   async #producer(shard: number): Promise<KafkaProducer> {
     const known = this.#producers.get(shard);
     if (known) return await known;
@@ -268,7 +267,7 @@ export class KafkaTopic implements Topic {
       return await ask();
     } catch (cause) {
       if (cause instanceof RangeError || cause instanceof TopicAway) throw cause;
-      throw new TopicAway(`Cannot ${what} of '${this.#topic}' as Kafka does not let us`, { cause });
+      throw new TopicAway(`Cannot ${what} of '${this.#topic}' as Kafka denies it`, { cause });
     }
   }
 }

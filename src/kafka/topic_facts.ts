@@ -1,31 +1,30 @@
 /**
- * Makes the topic, or says why the one that is there cannot be used.
+ * Creates the topic, or checks an existing one.
  *
  * @module
  */
 import type { TopicFacts } from "../log/topic.ts";
 import type { KafkaAdmin } from "./client.ts";
 
-/** What the topic must be. */
+/** Requirements of the topic. */
 export interface TopicWish {
-  /** Its name. */
   readonly topic: string;
-  /** One a shard. */
+  /** One per shard. */
   readonly partitions: number;
-  /** How kafkajs calls a topic among what has settings. */
+  /** kafkajs' number for the resource type topic. */
   readonly resourceType: number;
 }
 
 /** An event of 100 lines of the longest SKUs is 25 KB: four of them must fit. */
 const maxMessageBytesLeast = 100_000;
-/** Three copies survive one loss and a restart at once; brokers that are fewer hold what they can. */
+/** Three copies survive a loss and a restart at the same time; with fewer brokers, one copy on each. */
 const replicationFactorMost = 3;
 const names = ["retention.ms", "min.insync.replicas", "max.message.bytes", "cleanup.policy"];
 
 /**
- * Makes the topic when it is missing, checks it otherwise. Settings of a topic that is there are never changed.
+ * Creates the topic when it is missing, checks it otherwise. The settings of an existing topic are never changed.
  *
- * @throws {RangeError} when it cannot be used as it is
+ * @throws {RangeError} when it does not meet the requirements
  */
 export async function prepareTopic(admin: KafkaAdmin, wish: TopicWish): Promise<TopicFacts> {
   const { topic } = wish;
@@ -36,15 +35,13 @@ export async function prepareTopic(admin: KafkaAdmin, wish: TopicWish): Promise<
   return facts;
 }
 
-/** A topic, judged. */
 export interface TopicState {
-  /** As it is. */
   readonly facts: TopicFacts;
-  /** What keeps the worker from using it; undefined when nothing does. */
+  /** Why the worker cannot use it; undefined when it can. */
   readonly whyUnusable: string | undefined;
 }
 
-/** The topic as it is; undefined when it is missing. Makes and judges nothing. */
+/** The existing topic; undefined when it is missing. */
 export async function readTopic(
   admin: KafkaAdmin,
   wish: TopicWish,
@@ -84,9 +81,9 @@ async function describe(
 }
 
 function whyUnusable({ partitions, used, policy, maxMessageBytes }: Described): string | undefined {
-  // More do no harm: a partition is chosen by its number, not by a key. Somebody raised them for other readers.
+  // More are harmless: a partition is chosen by its number, not by a key.
   if (partitions < used) {
-    return `it must have a partition a shard: it has ${partitions}, SHARDS is ${used}`;
+    return `it must have a partition per shard: it has ${partitions}, SHARDS is ${used}`;
   }
   if (policy !== "delete") {
     return `its cleanup.policy must be 'delete': current value is '${policy}'`;
@@ -97,7 +94,7 @@ function whyUnusable({ partitions, used, policy, maxMessageBytes }: Described): 
   return undefined;
 }
 
-/** @returns false when another worker was faster */
+/** @returns false when another worker created it first */
 async function create(admin: KafkaAdmin, { topic, partitions }: TopicWish): Promise<boolean> {
   const { brokers } = await admin.describeCluster();
   const replicationFactor = Math.min(brokers.length, replicationFactorMost);
@@ -111,7 +108,7 @@ async function create(admin: KafkaAdmin, { topic, partitions }: TopicWish): Prom
       replicationFactor,
       configEntries: [
         { name: "cleanup.policy", value: "delete" },
-        // One copy may be away without stopping the relay; none may be the only one that has a message.
+        // The relay continues with one copy missing, and no message is on one broker only.
         { name: "min.insync.replicas", value: String(Math.max(1, replicationFactor - 1)) },
       ],
     }],

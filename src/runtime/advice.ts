@@ -1,10 +1,10 @@
 /**
- * What to do about a server that cannot be reached, by the error that its driver gave.
+ * Advice for a server that cannot be reached, derived from the driver's error.
  *
  * @module
  */
 
-/** Settings that lead to servers. */
+/** Settings with addresses of servers. */
 export type ServerSetting = "DATABASE_URL" | "REDIS_URL" | "KAFKA_BROKERS";
 
 const protocols = { DATABASE_URL: "PostgreSQL", REDIS_URL: "Redis", KAFKA_BROKERS: "Kafka" } as const;
@@ -17,7 +17,7 @@ const checks = {
 
 type Advice = readonly [error: RegExp, advice: (setting: ServerSetting) => string];
 
-/** The first that fits. */
+/** The first match applies. */
 const table: readonly Advice[] = [
   [
     /WRONGPASS|invalid username-password|password authentication failed|SASL.*(fail|invalid|error)|no password/i,
@@ -25,7 +25,7 @@ const table: readonly Advice[] = [
   ],
   [
     /NOAUTH|Authentication required/,
-    (setting) => `the server wants a password: add it to ${loginOf(setting)}`,
+    (setting) => `the server requires a password: add it to ${loginOf(setting)}`,
   ],
   [/no pg_hba\.conf entry/, () => "pg_hba.conf does not let this user in from here: add a line for it"],
   [/database ".*" does not exist/, () => "create it with createdb, or correct the name in DATABASE_URL"],
@@ -47,7 +47,7 @@ const table: readonly Advice[] = [
       }'s protocol: correct ${setting}, ` +
       "or whether it uses TLS",
   ],
-  [/certificate|self.signed|UnknownIssuer/i, (setting) => `TLS fails: see the CA settings beside ${setting}`],
+  [/certificate|self.signed|UnknownIssuer/i, (setting) => `TLS fails: see the CA settings of ${setting}`],
   [
     /timeout|timed out|no answer within \d+ ms|\bin \d+ ms|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/i,
     (setting) =>
@@ -60,7 +60,7 @@ function loginOf(setting: ServerSetting): string {
   return setting === "KAFKA_BROKERS" ? "KAFKA_USERNAME and KAFKA_PASSWORD" : setting;
 }
 
-/** One line: what is wrong, what to correct, and a command that shows whether it helped. */
+/** One line: the problem, the correction, and a command to check it. */
 export function adviceOn(setting: ServerSetting, error: string): string {
   const found = table.find(([pattern]) => pattern.test(error))?.[1](setting) ?? `correct ${setting}`;
   return `${found}. Check with: ${checks[setting]}`;

@@ -1,5 +1,5 @@
 /**
- * Histograms of our own: one array of counts a series.
+ * Histograms: one array of counts per series.
  *
  * @module
  */
@@ -14,9 +14,9 @@ export interface Series {
 
 /** The values of one series. */
 export class HistogramSeries implements Series {
-  /** One more than there are bounds: the last counts what is above all of them. */
+  /** One more than the bounds: the last counts the values above all of them. */
   readonly counts: number[];
-  /** Of all values. */
+  /** Sum of all values. */
   sum = 0;
   /** How many values. */
   count = 0;
@@ -33,7 +33,7 @@ export class HistogramSeries implements Series {
   record(value: number): void {
     const { bounds, counts } = this;
     let bucket = 0;
-    // Most values are small, and so are their buckets' numbers: a binary search would take as long.
+    // Most values are in the first buckets: a binary search would take as long.
     while (bucket < bounds.length && value > (bounds[bucket] ?? Infinity)) bucket++;
     counts[bucket] = (counts[bucket] ?? 0) + 1;
     this.sum += value;

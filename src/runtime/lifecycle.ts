@@ -1,5 +1,5 @@
 /**
- * How a process starts and ends: clear words when it cannot start, an ordered stop when it is told to.
+ * Start and end of a process: a clear error when it cannot start, an ordered stop on a signal.
  *
  * @module
  */
@@ -7,36 +7,36 @@ import { type Config, ConfigError, loadConfig, readEnvironment } from "./setting
 import { describeError, type Logger } from "./logger.ts";
 import type { World } from "./world.ts";
 
-/** Exit codes beside 0. */
+/** Exit codes other than 0. */
 export const exitCodes = { failed: 1, badSettings: 2 } as const;
 
-/** A second signal is meant only after this: Ctrl-C reaches a process twice in the same millisecond. */
+/** A signal within this time is not a second one: Ctrl-C may reach a process twice in the same millisecond. */
 const impatientAfterMs = 1000;
 
 const encoder = new TextEncoder();
 
-/** Says something to the person who started the process. */
+/** Writes to standard error. */
 export function say(text: string): void {
   Deno.stdout.writeSync(encoder.encode(text + "\n"));
 }
 
-/** Ends the process with a reason in plain words: no stack trace. */
+/** Ends the process with a reason, without a stack trace. */
 export function die(reason: string, code: number): never {
   Deno.stderr.writeSync(encoder.encode(reason + "\n"));
   Deno.exit(code);
 }
 
-/** The oldest Deno that runs it: permission sets in `deno.json` came with it. */
+/** The oldest supported Deno: it introduced permission sets in `deno.json`. */
 const denoMin = [2, 5] as const;
 
-/** What is wrong with this version of Deno; undefined when nothing is. */
+/** Why this version of Deno cannot run it; undefined when it can. */
 export function whyDenoTooOld(version: string): string | undefined {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major > denoMin[0] || major === denoMin[0] && minor >= denoMin[1]) return undefined;
   return `Cannot run on Deno ${version} as it must be at least ${denoMin.join(".")}: run 'deno upgrade'`;
 }
 
-/** The settings, or the end: every bad variable is reported at once. */
+/** The settings. Invalid ones end the process; all are reported at once. */
 export function configOrExit(): Config {
   const tooOld = whyDenoTooOld(Deno.version.deno);
   if (tooOld !== undefined) die(tooOld, exitCodes.badSettings);
@@ -53,14 +53,16 @@ export async function orExit<T>(start: Promise<T>): Promise<T> {
   try {
     return await start;
   } catch (error) {
-    // What does not fit the settings is a RangeError throughout.
+    // A RangeError means that something does not fit the settings.
     die(describeError(error), error instanceof RangeError ? exitCodes.badSettings : exitCodes.failed);
   }
 }
 
 /**
  * Until {@link stopOnSignal} takes over, SIGTERM and SIGINT end the process with exit code 0: it has nothing to finish
- * while it waits for its servers. Returns how to end that.
+ * while it waits for its servers.
+ *
+ * @returns ends this rule
  */
 export function exitOnSignal(logger: Logger): () => void {
   const exit = () => {
@@ -72,7 +74,6 @@ export function exitOnSignal(logger: Logger): () => void {
   return () => signals.forEach((signal) => Deno.removeSignalListener(signal, exit));
 }
 
-/** One step of stopping. */
 export type StopStep = () => Promise<unknown>;
 
 /**

@@ -1,20 +1,20 @@
 /**
  * Log lines: one JSON object per line on standard error; standard output is for results.
  *
- * A warning or an error that repeats is written once a second, with the number of times that it was not: a server that
- * is away fails thousands of calls, and says nothing new by it.
+ * A repeated warning or error is written once a second, with the number of suppressed repetitions: an unavailable server
+ * fails thousands of calls with the same message.
  *
  * @module
  */
 import type { World } from "./world.ts";
 
-/** From chatty to silent. */
+/** From the most to the least verbose. */
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 
 /** One of {@link logLevels}. */
 export type LogLevel = (typeof logLevels)[number];
 
-/** What a line says beside its message. Never a token, never a whole order. */
+/** Fields of a line in addition to its message. Never a token, never a whole order. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /** Writes lines at or above its level. */
@@ -24,22 +24,19 @@ export type Logger = Readonly<Record<LogLevel, (message: string, fields?: LogFie
 export interface LogLine {
   /** Milliseconds since 1970. */
   readonly timeMs: number;
-  /** How bad it is. */
   readonly level: LogLevel;
-  /** What happened: a constant text, so that lines can be grouped by it. */
+  /** The event, as a constant text, so that lines can be grouped by it. */
   readonly message: string;
-  /** What was special this time. */
   readonly fields: LogFields;
 }
 
-/** Where lines go. */
 export type LogSink = (line: LogLine) => void;
 
 const encoder = new TextEncoder();
-/** An error's words may hold a whole statement. */
+/** An error message may contain a whole statement. */
 const textCharsMax = 2000;
 const repeatEveryMs = 1000;
-/** Lines that are watched for repetition; beyond them all are written. */
+/** Lines that are compared for repetition; beyond this number, all are written. */
 const repeatsMax = 1000;
 
 /** A logger that writes to standard error, and to `sink` as well. */
@@ -89,20 +86,20 @@ export function traceIds(traceparent: string): LogFields {
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause === undefined ? "" : describeError(error.cause);
-  // A driver's error in the words of a port has the same message twice.
+  // A port's error may repeat the message of the driver's error.
   return cause === "" || cause === error.message ? error.message : `${error.message}: ${cause}`;
 }
 
 interface Repeated {
   /** When the last one was written. */
   writtenAtMs: number;
-  /** How many were not, since then. */
+  /** Number of suppressed lines since then. */
   held: number;
   /** The last of them. */
   last: LogLine;
 }
 
-/** Holds back what repeats. */
+/** Suppresses repetitions. */
 class Repeats {
   readonly #world: World;
   readonly #sink: LogSink;
@@ -114,7 +111,7 @@ class Repeats {
   }
 
   write(line: LogLine): void {
-    // The same words about another shard are news.
+    // The same message about another shard is not a repetition.
     const key = `${line.level} ${line.message} ${line.fields.shard ?? ""}`;
     const nowMs = this.#world.elapsedMs();
     const known = this.#known.get(key);
@@ -130,7 +127,7 @@ class Repeats {
     this.#known.set(key, { writtenAtMs: nowMs, held: 0, last: line });
   }
 
-  /** Writes the last of those that were held back, for all of them. */
+  /** Writes the last suppressed line, for all of them. */
   #release(key: string): void {
     const known = this.#known.get(key);
     if (!known || known.held === 0) return;

@@ -8,7 +8,7 @@ import type { LogFields } from "./logger.ts";
 import type { World } from "./world.ts";
 
 const repeatEveryMs = 60_000;
-/** Reasons that are told apart: the nodes of a cluster fail with one each, in turn. */
+/** Number of distinct reasons: each node of a cluster may fail with another. */
 const reasonsMax = 32;
 
 /** One condition, e.g. that a server refuses writes. */
@@ -16,16 +16,14 @@ export class Reminder {
   readonly #world: World;
   readonly #write: (fields: LogFields) => void;
   readonly #overAfterMs: number;
-  /** Reasons, and when each was written last. */
+  /** By reason: when it was last written. */
   readonly #written = new Map<string, number>();
   #metAtMs = 0;
   #attempts = 0;
 
   /**
-   * Writes nothing yet.
-   *
    * @param write writes one line of the log; `fields` are `why` and, in a repetition, `attempts` since the last line
-   * @param overAfterMs the condition is over when it was not met for so long; left out: only {@link clear} ends it
+   * @param overAfterMs the condition is over after this time without a repetition; left out: only {@link clear} ends it
    */
   constructor(world: World, write: (fields: LogFields) => void, overAfterMs = Infinity) {
     this.#world = world;
@@ -33,7 +31,6 @@ export class Reminder {
     this.#overAfterMs = overAfterMs;
   }
 
-  /** Whether the condition lasts. */
   get isOn(): boolean {
     return this.#written.size > 0;
   }

@@ -4,14 +4,14 @@
  * @module
  */
 
-/** A position in a trace. Spans that happen here have consecutive ids, so that only the first is made. */
+/** A position in a trace. Its spans have consecutive ids, so that only the first is generated. */
 export interface TraceContext {
   /** W3C `traceparent` of the first span: goes into the log. */
   readonly traceparent: string;
   /** The caller's span; empty when the trace begins here. */
   readonly parentSpanId: string;
-  /** Whether it is exported whatever happens. */
+  /** Whether it is exported in any case. */
   readonly sampled: boolean;
-  /** Its id's last 8 digits as a number: those of the others follow. */
+  /** The last 8 digits of its id as a number; the other ids follow. */
   readonly idLow: number;
 }

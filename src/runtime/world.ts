@@ -1,15 +1,15 @@
 /**
- * Time and chance, passed in everywhere so that a simulation can own them: no other file asks the
- * system for the time, a timer, a random number or an id (held by `tests/tidy_test.ts`), but for the client's
- * own `client/src/defaults.ts` and what runs in a browser.
+ * Time and random numbers, passed in everywhere so that a simulation can control them. No other file reads the system's
+ * clock, timers, random numbers or ids (checked by `tests/tidy_test.ts`), except `client/src/defaults.ts` and code for the
+ * browser.
  *
  * @module
  */
 
-/** Undoes a timer. Calling it twice, or after the timer fired, does nothing. */
+/** Cancels a timer. Calling it twice, or after the timer fired, does nothing. */
 export type Cancel = () => void;
 
-/** The clock, timers and chance of one process. */
+/** Clock, timers and random numbers of one process. */
 export interface World {
   /** Wall clock, milliseconds since 1970. May step; for durations use {@link World.elapsedMs}. */
   now(): number;
@@ -23,7 +23,7 @@ export interface World {
   uuid(): string;
 }
 
-/** The real clock and the real dice. */
+/** The system's clock and random numbers. */
 export const realWorld: World = {
   now: () => Date.now(),
   elapsedMs: () => performance.now(),

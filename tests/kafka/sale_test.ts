@@ -278,7 +278,7 @@ Deno.test("a topic with fewer partitions than there are shards: the worker refus
   assert.equal(code, 2);
   assert.match(
     said,
-    /^Cannot use topic 'inventory.events' as it must have a partition a shard: it has 1, SHARDS is 3$/m,
+    /^Cannot use topic 'inventory.events' as it must have a partition per shard: it has 1, SHARDS is 3$/m,
   );
 });
 

@@ -95,7 +95,7 @@ Deno.test("redis: a wrong password, a closed port and another protocol are told 
   const { host } = new URL(redis.url);
   const cases: readonly [string, RegExp][] = [
     [`redis://:wrong@${host}`, /user or password is wrong: correct it in REDIS_URL/],
-    [`redis://${host}`, /wants a password: add it to REDIS_URL/],
+    [`redis://${host}`, /requires a password: add it to REDIS_URL/],
     [`redis://${NOWHERE}`, /nothing listens there/],
     [`redis://${wrong.address}`, /Redis's protocol/],
   ];

@@ -1,5 +1,5 @@
 /**
- * How the variables are written that say who may call: tokens, origins, limits, block lists, signing keys.
+ * Formats of the variables for access: tokens, origins, rate limits, block lists, signing keys.
  *
  * @module
  */
@@ -7,41 +7,40 @@ import { hash } from "node:crypto";
 import { type Network, parseNetwork } from "./address.ts";
 import { type Format, parseUrl, tokenCharsMin } from "./format.ts";
 
-/** What a token can allow. Scopes do not include one another. */
+/** Scopes of tokens. Scopes do not include one another. */
 export const scopes = ["deduct", "return", "read", "tokens", "admin"] as const;
 
-/** What a token allows. */
 export type Scope = typeof scopes[number];
 
-/** What tells one buyer from another. */
+/** The identity of a buyer. */
 export type BuyerKey = "address" | "user_id";
 
-/** How fast something may happen. */
+/** A rate limit. */
 export interface Rate {
-  /** How often at once, and within the window. */
+  /** Number of commands at once, and within the window. */
   readonly quota: number;
   /** Length of the window, seconds. */
   readonly windowS: number;
 }
 
-/** Who may not buy. */
+/** Blocked buyers. */
 export interface BlockedBuyers {
   /** User ids. */
   readonly users: readonly string[];
-  /** Where they buy from. */
+  /** Networks of buyers. */
   readonly networks: readonly Network[];
 }
 
-/** A token, as far as it must be known to recognize it. */
+/** The data by which a token is recognized. */
 export interface TokenConfig {
   /**
-   * Goes into the log as `actor` and owns the lines that the token sells. Several tokens may share it, as old and new
+   * Written into the log as `actor`; it owns the lines that the token sells. Several tokens may share it, as old and new
    * do during a rotation.
    */
   readonly name: string;
   /** At least one. */
   readonly scopes: readonly Scope[];
-  /** SHA-256 of the token in hex; the token itself is kept nowhere. */
+  /** SHA-256 of the token in hex; the token itself is not stored. */
   readonly sha256: string;
   /** Shorter than {@link tokenCharsMin}, or without a name: accepted on loopback only. */
   readonly isWeak: boolean;
@@ -49,13 +48,13 @@ export interface TokenConfig {
 
 /** Every request with a token is compared with all of them. */
 const tokensMax = 100;
-/** Two are enough to change a key while tokens of the old one, 10 min old at most, are on their way. */
+/** Two are enough to change a key while tokens of the old one, 10 min old at most, are still in use. */
 const signingKeysMax = 4;
 const originsMax = 100;
-/** A variable holds 128 KiB on Linux: that many entries of the longest kind still fit. */
+/** A variable holds 128 KiB on Linux, which is enough for this many entries of the longest kind. */
 const blockedMax = 900;
 
-/** Tokens and what they allow. */
+/** Tokens and their scopes. */
 export function apiTokens(): Format<readonly TokenConfig[]> {
   return {
     rule:
@@ -73,7 +72,7 @@ export function apiTokens(): Format<readonly TokenConfig[]> {
   };
 }
 
-/** How often in how many seconds. */
+/** A number of commands in a number of seconds. */
 export function rate(): Format<Rate> {
   return {
     rule: "<sales>/<seconds>, from 1 to 1000000 sales in 1 to 86400 seconds",
@@ -86,7 +85,7 @@ export function rate(): Format<Rate> {
   };
 }
 
-/** Buyers by id and by where they buy from. */
+/** Buyers by id, address or network. */
 export function blockList(): Format<BlockedBuyers> {
   return {
     rule:
@@ -101,7 +100,7 @@ export function blockList(): Format<BlockedBuyers> {
   };
 }
 
-/** Secrets that sign. */
+/** Signing keys. */
 export function signingKeys(): Format<readonly string[]> {
   return {
     // 32 characters of base64 are 192 bits: no shorter key is worth the 256 bits of the signature.
@@ -142,7 +141,7 @@ const digestPrefix = "sha256:";
 function parseToken(token: string, value: unknown, unnamed: string): TokenConfig | undefined {
   const sha256 = digestOf(token);
   const { name = unnamed, scopes, ...unknown } = namedScopes(value);
-  // Actors of that form are people at the command line.
+  // Actors of that form are operators at the command line.
   if (typeof name !== "string" || !/^(?!cli:)[^\p{C}]{1,64}$/u.test(name)) return undefined;
   if (sha256 === undefined || !isScopes(scopes) || Object.keys(unknown).length > 0) return undefined;
   // A digest shows no length. A name by position moves to another token when the setting is edited.

@@ -7,13 +7,13 @@ import { isIP } from "node:net";
 
 /** Addresses that begin with the same bits. */
 export interface Network {
-  /** The common bits, moved to the right end. */
+  /** The common bits, right-aligned. */
   readonly prefix: bigint;
-  /** How many they are, of 128. */
+  /** Number of common bits, of 128. */
   readonly bits: number;
 }
 
-/** Where IPv4 lies within IPv6: ::ffff:0:0/96. */
+/** IPv4-mapped IPv6: ::ffff:0:0/96. */
 const ipv4Mapped = 0xffffn << 32n;
 const ipv4Bits = 32;
 const ipv6Bits = 128;
@@ -22,7 +22,7 @@ const ipv6Bits = 128;
  * An address as 128 bits. IPv4 reads as IPv6 maps it, `::ffff:a.b.c.d`, because a socket that serves both
  * reports it so; a zone (`%eth0`) is left out.
  *
- * @returns undefined for what is not an address
+ * @returns undefined unless the text is an address
  */
 export function parseAddress(text: string): bigint | undefined {
   switch (isIP(text)) {
@@ -38,7 +38,7 @@ export function parseAddress(text: string): bigint | undefined {
 /**
  * A network as CIDR writes it, such as `203.0.113.0/24`; an address alone is a network of one.
  *
- * @returns undefined for what is neither
+ * @returns undefined unless the text is either
  */
 export function parseNetwork(text: string): Network | undefined {
   const [host = "", length, ...more] = text.split("/");
@@ -54,7 +54,7 @@ export function parseNetwork(text: string): Network | undefined {
   return { prefix: firstBits(address, bits), bits };
 }
 
-/** The first bits of an address, moved to the right end. */
+/** The first bits of an address, right-aligned. */
 export function firstBits(address: bigint, bits: number): bigint {
   return address >> BigInt(ipv6Bits - bits);
 }

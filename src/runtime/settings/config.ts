@@ -1,6 +1,5 @@
 /**
- * The environment as one frozen {@link Config}. It is read once, and everything
- * that is wrong is reported at once: a report of one mistake a start takes as many starts as there are mistakes.
+ * The environment as one frozen {@link Config}. It is read once, and all invalid settings are reported at once.
  *
  * A new setting is a row of `config_settings.ts`, a member of {@link Config} and a row in docs/settings.md.
  *
@@ -23,12 +22,12 @@ import { ConfigError, readEnvironment, type SettingProblem } from "./environment
 export { ConfigError, readEnvironment, scopes, settings };
 export type { BlockedBuyers, BuyerKey, Format, LogLevel, Rate, Scope, Setting, SettingProblem, TokenConfig };
 
-/** Who may ask: everybody (on loopback only), or who has a token. */
+/** Access: open (on loopback only), or with tokens. */
 export type AccessConfig =
   | { readonly kind: "open" }
   | { readonly kind: "tokens"; readonly tokens: readonly TokenConfig[] };
 
-/** Where stock and ledger live. */
+/** Stores of stock and ledger. */
 export type StoreConfig =
   | { readonly kind: "embedded"; readonly dataDir: string; readonly demoStock: boolean }
   /** URLs may hold passwords: never log them. Several Redis URLs: one Redis Cluster. `deploymentId`: null = any. */
@@ -37,25 +36,25 @@ export type StoreConfig =
     readonly redisUrls: readonly string[];
     readonly databaseUrl: string | null;
     readonly deploymentId: string | null;
-    /** Null = the log goes from Redis to the ledger straight. */
+    /** Null = the ledger reads the log from Redis, without Kafka. */
     readonly kafka: KafkaConfig | null;
   };
 
-/** How to reach Kafka. */
+/** Connection to Kafka. */
 export interface KafkaConfig {
-  /** `host:port` or `[ipv6]:port` of some brokers; they name the others. */
+  /** `host:port` or `[ipv6]:port` of some brokers, from which the others are discovered. */
   readonly brokers: readonly string[];
   /** Whether connections are encrypted, with the broker's certificate checked. */
   readonly tls: boolean;
-  /** A file with the certificates that are trusted, PEM; null = the system's. */
+  /** File with trusted CA certificates, PEM; null = the system's. */
   readonly caFile: string | null;
-  /** Who the worker is to the brokers; null = nobody in particular. Never log it. */
+  /** Credentials; null = no authentication. Never log them. */
   readonly sasl: KafkaSasl | null;
 }
 
 /** A user of Kafka. */
 export interface KafkaSasl {
-  /** As Kafka calls it, in lower case. */
+  /** Kafka's name for it, in lower case. */
   readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
   /** The user. */
   readonly username: string;
@@ -63,35 +62,35 @@ export interface KafkaSasl {
   readonly password: string;
 }
 
-/** What keeps a sale fair beyond the limits that the store decides. All of it is off by default. */
+/** Rules of fair sales in addition to the limits that the store decides. All are off by default. */
 export interface FairPlayConfig {
-  /** How fast one buyer may ask; null = off. */
+  /** Rate limit per buyer; null = off. */
   readonly rateLimit: (Rate & { readonly by: BuyerKey }) | null;
-  /** Proxies in front whose `X-Forwarded-For` is believed. */
+  /** Number of trusted proxies that set `X-Forwarded-For`. */
   readonly trustedProxies: number;
-  /** Who may not buy; null = off. */
+  /** Blocked buyers; null = off. */
   readonly blocked: BlockedBuyers | null;
-  /** Keys of purchase tokens: the first signs, all are known; null = off. Never log them. */
+  /** Keys of purchase tokens: the first signs, all verify; null = off. Never log them. */
   readonly purchaseTokenKeys: readonly string[] | null;
 }
 
-/** What is told of the process, and where; which traces are kept. */
+/** Telemetry of the process: receiver and sampling. */
 export interface TelemetryConfig {
-  /** Base URL of an OTLP/HTTP receiver; null = Deno's own OpenTelemetry takes it. May hold a password. */
+  /** Base URL of an OTLP/HTTP receiver; null = Deno's own OpenTelemetry exports. May contain a password. */
   readonly endpoint: string | null;
   /** Headers of every export. Never log them. */
   readonly headers: Readonly<Record<string, string>>;
-  /** `service.name`; null = made from the namespace and the program. */
+  /** `service.name`; null = derived from namespace and program. */
   readonly serviceName: string | null;
   /** More attributes of the resource. */
   readonly resource: Readonly<Record<string, string>>;
-  /** Share of the traces that begin here and are kept, 0..1. */
+  /** Fraction of the traces that begin here and are exported, 0..1. */
   readonly traceRatio: number;
-  /** A request that takes longer is kept in any case. */
+  /** A longer request is exported in any case, ms. */
   readonly traceSlowMs: number;
-  /** Who samples: this process, or a Collector that gets all. */
+  /** Sampling in this process, or in a Collector that gets all traces. */
   readonly traceSampling: "head" | "collector";
-  /** Every trace is kept for `forS` seconds of each `everyS`; null = never. */
+  /** Every trace is exported for `forS` seconds of each `everyS`; null = never. */
   readonly traceFull: { readonly everyS: number; readonly forS: number } | null;
 }
 
@@ -101,17 +100,15 @@ export interface Config {
   readonly host: string;
   /** Listen port; 0 = any free one. */
   readonly port: number;
-  /** Where stock and ledger live. */
   readonly store: StoreConfig;
   /** Fixed for a deployment. */
   readonly shards: number;
   /** Names keys, schema and topic. */
   readonly namespace: string;
-  /** Who may ask. */
   readonly access: AccessConfig;
   /** One accepted deduct per user and SKU in this time; 0 = off. */
   readonly userLimitMs: number;
-  /** How long an order id is remembered at least, seconds. */
+  /** Minimum time for which an order id is remembered, seconds. */
   readonly idempotencyWindowS: number;
   /** Order lines older than this may be deleted, days. */
   readonly retentionDays: number;
@@ -123,25 +120,24 @@ export interface Config {
   readonly connectionsMax: number;
   /** Sales of a shard that wait for the ledger. */
   readonly backlogMax: number;
-  /** Until when a request may take effect. */
+  /** Time within which a request may take effect, ms. */
   readonly requestTimeoutMs: number;
-  /** How long a stopping process waits for its requests. */
+  /** Time for which a stopping process waits for its requests, ms. */
   readonly drainTimeoutMs: number;
-  /** How long a stopping process goes on serving while it is not ready. */
+  /** Time for which a stopping process still serves while it is not ready, ms. */
   readonly drainDelayMs: number;
-  /** What to do when the servers cannot keep every promise. */
+  /** Policy when the servers do not keep every guarantee. */
   readonly durability: "report" | "strict";
-  /** How long a replica may acknowledge nothing before answers no longer wait for it, ms. */
+  /** Time without an acknowledgement after which responses no longer wait for a replica, ms. */
   readonly replicaTimeoutMs: number;
   /** The least severe line that is logged. */
   readonly logLevel: LogLevel;
-  /** What is told of the process; null = nothing. */
+  /** Telemetry; null = none. */
   readonly telemetry: TelemetryConfig | null;
-  /** What keeps a sale fair. */
   readonly fairPlay: FairPlayConfig;
   /** Web origins whose pages may call the API; null = off. */
   readonly corsOrigins: readonly string[] | null;
-  /** Parameters of URLs that have no effect here, as `<setting>: <parameter>`; to be logged once. */
+  /** Parameters of URLs without effect here, as `<setting>: <parameter>`; logged once. */
   readonly ignored: readonly string[];
 }
 
@@ -195,7 +191,7 @@ function toConfig(values: Values): Omit<Config, "ignored"> {
   const { otlpEndpoint, otelEndpoint, otelHeaders, otelServiceName, otelResource, ...unsent } = more;
   const { denoOtel, denoDeploy, ...traces } = unsent;
   const { traceRatio, traceSlowMs, traceSampling, traceFullEvery, traceFullFor, host, ...rest } = traces;
-  // Deno would refuse a second SDK beside its own.
+  // Deno refuses a second SDK in addition to its own.
   const isDenos = denoOtel === "true" || denoDeploy !== null;
   const endpoint = isDenos ? null : otlpEndpoint ?? otelEndpoint;
   return {

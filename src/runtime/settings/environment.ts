@@ -1,28 +1,26 @@
 /**
- * The environment as text, and what can be wrong with it. This file alone reads it.
+ * The environment as text, and errors in it. No other file reads it.
  *
  * @module
  */
 import { type Setting, settings } from "./rows.ts";
 
-/** One thing that is wrong with the environment. */
+/** One invalid variable. */
 export interface SettingProblem {
   /** The variable. */
   readonly name: string;
-  /** Reads on after "must be". */
+  /** Continues the sentence after "must be". */
   readonly rule: string;
   /** The value as it may be printed; null when it is unset, undefined when it must not be printed. */
   readonly value: string | null | undefined;
 }
 
-/** The environment is not usable; says all that is wrong with it. */
+/** The environment is not usable; the message names all invalid variables. */
 export class ConfigError extends Error {
   /** The class, for logs. */
   override name = "ConfigError";
 
   /**
-   * Puts all problems into one message.
-   *
    * @param problems at least one
    */
   constructor(readonly problems: readonly SettingProblem[]) {
@@ -68,7 +66,7 @@ function readSecret(name: string, file: string, problems: SettingProblem[]): str
   try {
     if (Deno.statSync(file).size <= secretBytesMax) return Deno.readTextFileSync(file).replace(/\r?\n$/, "");
   } catch {
-    // Reported below: why it cannot be read matters less than which one.
+    // Reported below, by name.
   }
   const rule = `a file of at most ${secretBytesMax} bytes that can be read, with the value of ${name}`;
   problems.push({ name: fileVariable(name), rule, value: file });

@@ -1,5 +1,5 @@
 /**
- * How the variables of `config.ts` are written.
+ * Formats of the variables of `config.ts`.
  *
  * @module
  */
@@ -7,13 +7,13 @@ import { parsePostgresUrl } from "./postgres_url.ts";
 import { parseRedisUrls } from "./redis_url.ts";
 import { type Parsed, parseHostPort } from "./url_text.ts";
 
-/** How a variable is written: `parse` returns undefined for what breaks `rule`. */
+/** The format of a variable: `parse` returns undefined for a text that breaks `rule`. */
 export interface Format<T> {
-  /** Reads on after "must be". */
+  /** Continues the sentence after "must be". */
   readonly rule: string;
   /** The value, or undefined when the text breaks the rule. */
   readonly parse: (text: string) => T | undefined;
-  /** The part of the rule that a text breaks, and how to write it; left out = {@link Format.rule} says all. */
+  /** The part of the rule that a text breaks; left out = {@link Format.rule}. */
   readonly explain?: (text: string) => string;
   /** Parameters of an accepted text that have no effect. */
   readonly ignored?: (text: string) => readonly string[];
@@ -23,7 +23,7 @@ export interface Format<T> {
 export interface Setting<T> {
   /** The variable. */
   readonly name: string;
-  /** As it would be written; null when unset means something of its own. */
+  /** As text; null when unset has a meaning of its own. */
   readonly default: string | null;
   /** For docs/settings.md. */
   readonly meaning: string;
@@ -33,7 +33,7 @@ export interface Setting<T> {
   readonly secret?: true;
 }
 
-/** A format whose parser says itself which rule is broken. */
+/** A format whose parser names the broken rule. */
 function parsedFormat<P, T>(
   rule: string,
   parse: (text: string) => Parsed<P>,
@@ -100,7 +100,7 @@ export function path(): Format<string> {
   };
 }
 
-/** Where to listen. */
+/** A listen address. */
 export function hostName(): Format<string> {
   return {
     rule: "a host name or an IP address, without a port",
@@ -112,7 +112,7 @@ export function hostName(): Format<string> {
   };
 }
 
-/** A name that PostgreSQL, Redis and Kafka take alike. */
+/** A name that PostgreSQL, Redis and Kafka accept. */
 export function identifier(): Format<string> {
   return {
     rule: "1 to 32 of a-z, 0-9 and _, starting with a letter, not with pg_ (PostgreSQL's own)",
@@ -137,19 +137,19 @@ export function redisUrls(): Format<readonly string[]> {
   );
 }
 
-/** Where telemetry goes: paths such as `/v1/traces` are appended. */
+/** An OTLP receiver: paths such as `/v1/traces` are appended. */
 export function httpUrl(): Format<string> {
   return {
     rule: "http://host:port or https://…, without query and white space",
     parse(text) {
-      // What is judged is what is used: `new URL` would trim white space that the exporter does not.
+      // The text itself is checked: `new URL` trims white space, the exporter does not.
       const url = /\s/.test(text) ? undefined : parseUrl(text, ["http:", "https:"]);
       return url?.search === "" && url.hash === "" ? url.href.replace(/\/+$/, "") : undefined;
     },
   };
 }
 
-/** Anything: for variables of others of which only a value counts, or that they are there. */
+/** Any text: for variables of other programs of which only a value counts, or whether they are set. */
 export function anyText(): Format<string> {
   return { rule: "any text", parse: (text) => text };
 }
@@ -162,7 +162,7 @@ export function plainText(): Format<string> {
   };
 }
 
-/** `name=value` pairs as OpenTelemetry's variables have them: comma-separated, values percent-encoded. */
+/** `name=value` pairs in the format of OpenTelemetry's variables: comma-separated, values percent-encoded. */
 export function keyValues(): Format<Readonly<Record<string, string>>> {
   return {
     rule: `1 to ${pairsMax} of name=value, comma-separated, values percent-encoded`,
@@ -213,7 +213,7 @@ export function pemFile(): Format<string> {
   };
 }
 
-/** Characters of a token beyond loopback: 22 of base64 are 132 bits, which nobody guesses. */
+/** Characters of a token beyond loopback: 22 of base64 are 132 bits, which cannot be guessed. */
 export const tokenCharsMin = 22;
 
 /** Whether only this machine can reach an address. */

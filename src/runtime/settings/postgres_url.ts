@@ -1,17 +1,17 @@
 /**
- * `DATABASE_URL`, as the driver gets it. The parameters are those of libpq; what Holdfast's safety rests on
+ * Parses `DATABASE_URL` for the driver. The parameters are those of libpq; settings on which Holdfast's safety depends
  * (`search_path`, time limits, `idle_session_timeout`) cannot be set here.
  *
  * @module
  */
 import { BrokenRule, type HostPort, type Parsed, parsed, parseHostPort, splitUrl } from "./url_text.ts";
 
-/** How a connection is encrypted, and what of the server's certificate is checked; libpq's names. */
+/** Encryption of the connection and verification of the server's certificate; libpq's names. */
 export type SslMode = "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
 
 /** A PostgreSQL database. */
 export interface PostgresTarget {
-  /** ClusterMap, tried in this order; a host that begins with `/` is the folder of a unix socket. */
+  /** Servers, tried in this order; a host that begins with `/` is the folder of a unix socket. */
   readonly hosts: readonly HostPort[];
   /** Empty = the driver must not guess: a user is required. */
   readonly username: string;
@@ -21,11 +21,11 @@ export interface PostgresTarget {
   readonly database: string;
   /** `disable` when left out. */
   readonly sslMode: SslMode;
-  /** A file with the certificates that are trusted; null = the system's. */
+  /** File with trusted CA certificates; null = the system's. */
   readonly caFile: string | null;
   /** Files of a client certificate and its key; null = none. */
   readonly clientCertificate: { readonly certFile: string; readonly keyFile: string } | null;
-  /** Which of several servers is used: the first that answers, or the first that takes writes. */
+  /** Choice among several servers: the first that answers, or the first that accepts writes. */
   readonly targetSession: "any" | "read-write";
 }
 
@@ -37,7 +37,7 @@ const sslModes: readonly string[] = [
   "verify-ca",
   "verify-full",
 ] satisfies SslMode[];
-/** What providers and other clients write, and what must not change anything here. */
+/** Parameters of providers and other clients, which have no effect here. */
 const ignorable = new Set([
   "application_name",
   "channel_binding",

@@ -1,5 +1,5 @@
 /**
- * `REDIS_URL`, as the drivers get it.
+ * Parses `REDIS_URL` for the driver.
  *
  * @module
  */
@@ -15,12 +15,12 @@ export interface RedisTarget extends HostPort {
   readonly db: number;
   /** Whether the connection is encrypted, with the server's certificate checked. */
   readonly tls: boolean;
-  /** Which addresses of a name count; 0 = both. */
+  /** Address family of a host name; 0 = both. */
   readonly family: 0 | 4 | 6;
 }
 
 const example = "redis://user:password@host:6379/0";
-/** What providers and other clients write, and what must not change anything here. */
+/** Parameters of providers and other clients, which have no effect here. */
 const ignorable = new Set(["protocol", "ssl_cert_reqs", "tls", "ssl", "client_name", "name"]);
 
 /** Parses the URL of one server. */

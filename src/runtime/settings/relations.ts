@@ -1,5 +1,5 @@
 /**
- * What must hold between settings, and why.
+ * Rules between settings, with their reasons.
  *
  * @module
  */
@@ -8,20 +8,20 @@ import type { settings } from "./rows.ts";
 
 /** The table of settings. */
 export type Settings = typeof settings;
-/** How the code calls a setting. */
+/** The code's name of a setting. */
 export type Key = keyof Settings;
-/** What a setting's format gives; null where unset means something of its own. */
+/** The parsed value; null when unset has a meaning of its own. */
 export type Parsed<S> = S extends { format: Format<infer T>; default: infer D }
   ? (D extends null ? T | null : T)
   : never;
 /** The parsed value of every setting. */
 export type Values = { readonly [K in Key]: Parsed<Settings[K]> };
 
-/** A rule about two settings; blamed on the first of them. */
+/** A rule about two settings; reported for the first of them. */
 export interface Relation {
   /** The settings. */
   readonly of: readonly [Key, Key];
-  /** Reads on after "must be". */
+  /** Continues the sentence after "must be". */
   readonly rule: string;
   /** Whether it holds. */
   readonly holds: (values: Values) => boolean;
@@ -111,7 +111,7 @@ export const relations: readonly Relation[] = [
   },
   {
     of: ["drainTimeoutMs", "requestTimeoutMs"],
-    rule: "at least REQUEST_TIMEOUT_MS, because draining waits for requests on their way",
+    rule: "at least REQUEST_TIMEOUT_MS, because draining waits for running requests",
     holds: ({ drainTimeoutMs, requestTimeoutMs }) => drainTimeoutMs >= requestTimeoutMs,
   },
   {

@@ -1,5 +1,5 @@
 /**
- * Every variable of the environment: its name, its default, and how it is written.
+ * Every variable of the environment: name, default and format.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What the parsers of connection URLs share. One parser judges a setting and gives the driver its options, so what
- * was accepted is what is used.
+ * Shared by the parsers of connection URLs. The same parser validates a setting and returns the driver's options, so the
+ * accepted value is the one in use.
  *
  * @module
  */
@@ -10,7 +10,7 @@ export type Parsed<T> =
   | { readonly kind: "valid"; readonly value: T; readonly ignored: readonly string[] }
   | { readonly kind: "invalid"; readonly rule: string };
 
-/** A rule that a setting breaks; thrown inside a parser, never outside. */
+/** A rule that a setting breaks; thrown and caught within a parser. */
 export class BrokenRule extends Error {}
 
 /** Runs a parser: a {@link BrokenRule} becomes a value. */
@@ -31,22 +31,22 @@ const charsMax = 4096;
 export interface UrlParts {
   /** In lower case. */
   readonly scheme: string;
-  /** Before the first colon of what stands before the last `@`; decoded; empty when left out. */
+  /** Text before the first colon, before the last `@`; decoded; empty when left out. */
   readonly username: string;
-  /** Behind that colon; decoded; empty when left out. */
+  /** Text after that colon; decoded; empty when left out. */
   readonly password: string;
   /** `host`, `host:port` or `[ipv6]:port`, comma-separated; as written. */
   readonly authority: string;
-  /** Behind the slash, decoded. */
+  /** Text after the slash, decoded. */
   readonly path: string;
-  /** Decoded, in the order of the URL; a name stands once. */
+  /** Decoded, in the order of the URL; names are unique. */
   readonly query: ReadonlyMap<string, string>;
 }
 
 /**
  * Splits a URL.
  *
- * @throws {BrokenRule} with the part that is wrong and how to write it
+ * @throws {BrokenRule} that names the invalid part
  */
 export function splitUrl(text: string, schemes: readonly string[], example: string): UrlParts {
   const match = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i.exec(text);
