@@ -9,6 +9,8 @@ export class StoreError extends Error {
   /** For logs; callers test with `instanceof`. */
   override name = "StoreError";
   /**
+   * Creates the error.
+   *
    * @param code the failure, one word: `connection_lost`, `LOADING`, `OOM`, `script`, `half_done`, …
    * @param effect `none`: the call had no effect; `unknown`: it may have had one; `poison`: no effect, because one command
    *   of the batch cannot be decided
@@ -47,6 +49,8 @@ export class LeaseLost extends Error {
   /** For logs; callers test with `instanceof`. */
   override name = "LeaseLost";
   /**
+   * Creates the error.
+   *
    * @param why the cause, as text
    */
   constructor(why: string, options?: ErrorOptions) {
@@ -59,6 +63,8 @@ export class ForeignLedger extends RangeError {
   /** For logs; callers test with `instanceof`. */
   override name = "ForeignLedger";
   /**
+   * Creates the error.
+   *
    * @param found id of the deployment in the database; undefined = no ledger there
    */
   constructor(found: string | undefined, expected: string) {
