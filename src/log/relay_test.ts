@@ -152,6 +152,12 @@ Deno.test("relay: a topic that ends before the ledger gets what the stream still
   assert.deepEqual(others.map(({ position }) => position.seq), [5, 6, 7, 8, 9]);
 });
 
+Deno.test("relay: a jump in the topic is no entry for the ledger", async () => {
+  const { relay, parts } = setup(...logOf(1, 9).slice(4));
+  await readAll(relay, { epoch: 1, seq: 7 }); // the topic begins with a jump to 4
+  assert.deepEqual(await readAll(new Relay(parts)), [5, 6, 7, 8, 9]);
+});
+
 Deno.test("relay: a hole that neither stream nor topic can fill is handed on, so that the ledger sees it", async () => {
   const { relay } = setup(entry(1, 1), entry(1, 2), entry(1, 5));
   assert.deepEqual(await readAll(relay), [1, 2, 5]);
