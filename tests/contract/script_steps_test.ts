@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 import type { Command, Sale } from "../../src/domain/command.ts";
 import { unsettled } from "../../src/domain/outcome.ts";
 import type { ShardView } from "../../src/decide/shard_control.ts";
+import { keyNames } from "../../src/redis/keys.ts";
+import { readScript } from "../../src/redis/script.ts";
 import { sharedRedis } from "../../tools/servers/shared.ts";
 import { adjust, armAgain, armEmpty, decide, deduct, deployment, inTime } from "./store_suite.ts";
 import { makeRedisStore, type RedisUnderTest } from "./stores.ts";
@@ -179,4 +181,15 @@ test("a restore adds up what a user bought, chunk by chunk", async (parts) => {
   assert.deepEqual(await decide(store, deduct("o", "S", 3)), [
     { kind: "quota_exceeded", sku: "S", quota: 5, left: 2 },
   ]);
+});
+
+test("the settings in force are in the reply when the caller's differ, and only then", async ({ call, key }) => {
+  const [settings = ""] = [await call("HGET", key("meta"), "settings")].map(String);
+  const settingsFor = async (callers: string) => {
+    const { sha } = readScript("decide");
+    const reply = await call("EVALSHA", sha, keyNames.length, ...keyNames.map(key), "[]", 1, callers, 1, "");
+    return JSON.parse(String(reply)).at(-1);
+  };
+  assert.equal(await settingsFor(settings), "");
+  assert.equal(await settingsFor("1 2 3"), settings);
 });
