@@ -40,6 +40,8 @@ class ArrayTopic implements Topic {
   readonly records: TopicRecord[] = [];
   readonly commits: string[] = [];
   isAway = false;
+  /** Where a reader said that it was. */
+  place: number | undefined;
   /** Messages with these keys are acknowledged and lost, each once. */
   readonly toLose = new Set<string>();
 
@@ -67,7 +69,7 @@ class ArrayTopic implements Topic {
   }
 
   committed(): Promise<number | undefined> {
-    return this.#here(undefined);
+    return this.#here(this.place);
   }
 
   commit(_shard: number, offset: number, note: string): Promise<void> {
@@ -150,6 +152,14 @@ Deno.test("relay: a topic that ends before the ledger gets what the stream still
   const [jump, ...others] = topic.records.map((record) => decodeMessage(record, origin));
   assert.deepEqual([jump && jumpFrom(jump), jump?.position], [0, { epoch: 1, seq: 4 }]);
   assert.deepEqual(others.map(({ position }) => position.seq), [5, 6, 7, 8, 9]);
+});
+
+Deno.test("relay: a ledger that went back finds in the topic what the stream has no more, wherever its reader was", async () => {
+  const { relay, stream, topic, parts } = setup(...logOf(1, 9));
+  await readAll(relay);
+  stream.entries = [];
+  topic.place = 9;
+  assert.deepEqual(await readAll(new Relay(parts), { epoch: 1, seq: 3 }), [4, 5, 6, 7, 8, 9]);
 });
 
 Deno.test("relay: a jump in the topic is no entry for the ledger", async () => {
