@@ -7,6 +7,7 @@
 // deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { cpuMs } from "../tools/load/oha.ts";
 import { freePort } from "../tools/servers/port.ts";
 
 const { values } = parseArgs({
@@ -84,7 +85,8 @@ function quantile(sorted: readonly number[], share: number): string {
 let orders = 0;
 
 /** Sells for a while and returns a row of the table. */
-async function sell(port: number, connections: number): Promise<string> {
+async function sell(port: number, connections: number, pid: number): Promise<string> {
+  const cpuBeforeMs = await cpuMs(pid) ?? NaN;
   const endMs = performance.now() + Number(values.seconds) * 1000;
   const times: number[] = [];
   const healthTimes: number[] = [];
@@ -118,13 +120,14 @@ async function sell(port: number, connections: number): Promise<string> {
   const rate = Math.round(times.length / Number(values.seconds));
   const answers = [0.5, 0.99].map((share) => quantile(times, share)).join(" | ");
   const health = [0.5, 0.99].map((share) => quantile(healthTimes, share)).join(" | ");
-  return `${rate} | ${answers} | ${health} | ${failed} |`;
+  const cpuUs = Math.round(((await cpuMs(pid) ?? NaN) - cpuBeforeMs) * 1000 / times.length);
+  return `${rate} | ${answers} | ${health} | ${cpuUs} | ${failed} |`;
 }
 
 console.log(
-  "| version | connections | orders/s | p50, ms | p99, ms | /healthz p50 | /healthz p99 | failed |",
+  "| version | connections | orders/s | p50, ms | p99, ms | /healthz p50 | /healthz p99 | CPU, µs an order | failed |",
 );
-console.log("| --- | --- | --- | --- | --- | --- | --- | --- |");
+console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 for (const connections of values.connections.split(",").map(Number)) {
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const { name, folder } of versions) {
@@ -138,7 +141,7 @@ for (const connections of values.connections.split(",").map(Number)) {
           await client.send("POST", `/api/v1/inventory/${sku}/adjustments`, body);
         }
         client.close();
-        console.log(`| ${name} | ${connections} | ${await sell(port, connections)}`);
+        console.log(`| ${name} | ${connections} | ${await sell(port, connections, api.pid)}`);
       } finally {
         api.kill("SIGTERM");
         await api.status;

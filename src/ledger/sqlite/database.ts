@@ -79,12 +79,19 @@ export class SqliteDatabase implements Connection {
       const [, result] = await Promise.all([
         engine.query("begin immediate"),
         run({
-          query: (text, params) => engine.query(text, params),
-          script: (statements) => engine.script(statements),
+          // Sent after the end, a statement would be a transaction of its own.
+          query: (text, params) => isOpen ? engine.query(text, params) : Promise.reject(ended()),
+          script: (statements) => isOpen ? engine.script(statements) : Promise.reject(ended()),
           rollback,
         }),
       ]);
-      if (isOpen) await engine.query("commit");
+      if (isOpen) {
+        isOpen = false;
+        await engine.query("commit").catch(async (error) => {
+          await rollback();
+          throw error;
+        });
+      }
       return result;
     } catch (error) {
       if (isOpen) await rollback();
@@ -106,4 +113,8 @@ export class SqliteDatabase implements Connection {
     this.#turn = result.catch(() => {});
     return result;
   }
+}
+
+function ended(): Error {
+  return new Error("Cannot run a statement as its transaction has ended");
 }

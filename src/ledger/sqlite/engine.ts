@@ -33,6 +33,8 @@ const damagedByJson = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
 export class Engine {
   readonly #database: DatabaseSync;
   readonly #prepared = new Map<string, PreparedText>();
+  /** What the program began and did not end. SQLite itself may have ended it. */
+  #isInTransaction = false;
   /** A statement of the open transaction was refused: until it is undone nothing more is run, as in PostgreSQL. */
   #isBroken = false;
 
@@ -73,8 +75,12 @@ export class Engine {
   /** Undoes the open transaction. */
   rollback(): void {
     this.#running("rollback", () => {
-      // SQLite ends a transaction by itself when the disk is full or fails.
-      if (this.#database.isTransaction) this.#database.exec("rollback");
+      try {
+        this.#database.exec("rollback");
+      } catch (error) {
+        // SQLite ends a transaction by itself when the disk is full or fails.
+        if (!String(error).includes("no transaction is active")) throw error;
+      }
     });
   }
 
@@ -91,13 +97,14 @@ export class Engine {
   #running<T>(text: string, run: () => T): T {
     const isUndoing = text.startsWith("rollback");
     if (this.#isBroken && !isUndoing) throw new SqlError("25P02", "a statement before it was refused");
-    const wasInTransaction = this.#database.isTransaction;
+    if (text.startsWith("begin")) this.#isInTransaction = true;
     try {
       const result = refusing(run);
       if (isUndoing) this.#isBroken = false;
+      if (text === "rollback" || text === "commit") this.#isInTransaction = false;
       return result;
     } catch (error) {
-      if (wasInTransaction || text.startsWith("begin")) this.#isBroken = true;
+      this.#isBroken = this.#isInTransaction;
       throw error;
     }
   }

@@ -33,6 +33,13 @@ async function openLockFile(folder: string): Promise<Deno.FsFile> {
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const file = await openLockFile(folder);
+  // Deno 2.5 has no such method, and waiting for a lock would hide that another process has it.
+  if (typeof file.tryLock !== "function") {
+    file.close();
+    throw new RangeError(
+      `Cannot use the embedded default on Deno ${Deno.version.deno} as it cannot lock DATA_DIR: run 'deno upgrade'`,
+    );
+  }
   const exclusive = true;
   if (!await file.tryLock(exclusive)) {
     file.close();
