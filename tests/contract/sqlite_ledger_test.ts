@@ -97,6 +97,7 @@ Deno.test("SQLite: has a text for every statement, and none that nobody runs", a
     "add_cursors",
     "claim_deployment",
     "create_migrations",
+    "find_schema",
     "note_migration",
     "read_deployment",
     "read_migrations",
@@ -155,6 +156,27 @@ Deno.test("SQLite: a file that is closed rejects, and a folder is free for the n
     assert.equal((await second.progress())[0]?.seq, 0);
   } finally {
     await second.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("SQLite: a file of another program is refused, and nothing is added to it", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "holdfast-ledger-" });
+  const theirs = new Engine(ledgerFile(folder));
+  theirs.script("create table songs (name text)");
+  const ledger = await openSqliteLedger({ folder, namespace: "inventory", world });
+  try {
+    await assert.rejects(ledger.prepare(1), {
+      name: "RangeError",
+      message: /as another program made it: set DATA_DIR/,
+    });
+    assert.deepEqual(
+      theirs.query<{ name: string }>("select name from sqlite_schema").map(({ name }) => name),
+      ["songs"],
+    );
+  } finally {
+    theirs.close();
+    await ledger.close();
     await Deno.remove(folder, { recursive: true });
   }
 });

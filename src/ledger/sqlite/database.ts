@@ -16,6 +16,7 @@ const settings = `
   pragma busy_timeout = 5000;
   pragma temp_store = memory;
   pragma cache_size = -65536;
+  pragma wal_autocheckpoint = 4000;
 `;
 
 const readerSettings = "pragma busy_timeout = 5000; pragma temp_store = memory;";

@@ -50,6 +50,12 @@ export function prepareSchema(
 }
 
 async function migrate(tx: Queries, sql: SqliteStatements): Promise<void> {
+  const [found] = await tx.query<{ isForeign: boolean }>(sql.find_schema);
+  if (found?.isForeign) {
+    throw new RangeError(
+      "Cannot use ledger.db as another program made it: set DATA_DIR to an empty folder",
+    );
+  }
   await tx.script(sql.create_migrations);
   const applied = await tx.query<{ id: number }>(sql.read_migrations);
   const newest = applied.at(-1)?.id ?? 0;

@@ -1,6 +1,10 @@
 -- Deployment, cursors, migrations, scripts, accepted losses. ?1, ?2, … are the parameters.
 -- A column named "x:boolean" or "x:json" reaches the program as x, converted.
 
+-- name: find_schema
+-- Whether there are tables, and none of them is ours.
+select count(*) > 0 and sum(name = 'migrations') = 0 as "isForeign:boolean" from sqlite_schema
+
 -- name: create_migrations
 create table if not exists migrations (
   id integer primary key,
