@@ -11,7 +11,7 @@ const files = ["state", "booking", "reads", "verify"] as const;
 const ownNames = [
   "add_cursors",
   "claim_deployment",
-  "create_migrations",
+  "create_migrations" | "find_schema",
   "note_migration",
   "read_deployment",
   "read_migrations",
