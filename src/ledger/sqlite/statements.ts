@@ -11,7 +11,8 @@ const files = ["state", "booking", "reads", "verify"] as const;
 const ownNames = [
   "add_cursors",
   "claim_deployment",
-  "create_migrations" | "find_schema",
+  "create_migrations",
+  "find_schema",
   "note_migration",
   "read_deployment",
   "read_migrations",
