@@ -111,14 +111,26 @@ export class LoadClients implements AsyncDisposable {
   /** Resolves when so many orders have been answered or lost: the middle of a rush, wherever its machine is. */
   answeredAtLeast(count: number): Promise<void> {
     const what = `${count} answers`;
-    return waitFor(() => this.#answered >= count, { deadlineMs: RUN_DEADLINE_MS, what });
+    const seen = () => this.#tally();
+    return waitFor(() => this.#answered >= count, { deadlineMs: RUN_DEADLINE_MS, what, seen });
   }
 
   /** Resolves when so many more orders have been accepted. */
   sells(count: number, deadlineMs: number): Promise<void> {
     const before = this.count("accepted");
     const what = `${count} more sales`;
-    return waitFor(() => this.count("accepted") >= before + count, { deadlineMs, what });
+    const seen = () => this.#tally();
+    return waitFor(() => this.count("accepted") >= before + count, { deadlineMs, what, seen });
+  }
+
+  /** How often each kind of answer, and each code, was heard. */
+  #tally(): Record<string, number> {
+    const tally: Record<string, number> = {};
+    for (const heard of this.heard) {
+      const what = heard.kind === "accepted" ? heard.kind : heard.code;
+      tally[what] = (tally[what] ?? 0) + 1;
+    }
+    return tally;
   }
 
   /** How many orders heard this: a kind, or the code of a refusal or of an unknown outcome. */

@@ -30,12 +30,12 @@ export const targets: readonly Target[] = [
   {
     name: "batcher",
     files: /^src\/decide\/(batcher|durable_store|sold_out_cache|fan_out)\.ts$/,
-    stages: [["src/decide"]],
+    stages: [["src/decide"], ["tests/contract/reservation_http_test.ts", "tests/contract/shards_test.ts"]],
   },
   {
     name: "relay",
     files: /^src\/log\/(relay|topic_fill|topic_history|message)\.ts$/,
-    stages: [["src/log"]],
+    stages: [["src/log"], ["tests/contract/log_test.ts"], ["tests/kafka/relay_test.ts"]],
   },
   {
     name: "arming",
