@@ -157,3 +157,16 @@ Deno.test("a file of a newer version, and one of another NAMESPACE, are refused 
   assert.equal(code, 2);
   assert.match(said, /^Cannot use this ledger as a newer Holdfast made it: .* version 9999, .*$/);
 });
+
+Deno.test("every promise is kept; a file that is removed while it is open ends the embedded default in one line", async () => {
+  const folder = await dataDir("removed");
+  await using service = await startEmbedded(folder, { DEMO_STOCK: "1" });
+  assert.deepEqual((await service.get("/readyz")).body.promises_off, []);
+  await Deno.remove(`${folder}/ledger.db`);
+  const { code, said } = await service.ended();
+  assert.equal(code, 1);
+  assert.match(
+    said,
+    /^Stopped: .*ledger\.db was removed or replaced while it was open: .* start on a backup$/m,
+  );
+});

@@ -13,33 +13,50 @@ import type { SqliteDatabase } from "./database.ts";
 import { prepareSchema } from "./schema.ts";
 import type { SqliteStatements } from "./statements.ts";
 
+const removed: CheckResult = {
+  check: "ledger.db",
+  verdict: "bad",
+  found: "was removed or replaced while it was open: stop whatever did it, and start on a backup",
+  promise: "ledger",
+};
+
+/** A file that is open. */
+export interface OpenFile {
+  /** Where it is. */
+  readonly path: string;
+  /** Tells it from another file of the same name; null where the system has none. */
+  readonly inode: number | null;
+  /** Called when it is closed. */
+  readonly onClosed: () => void;
+}
+
 /** See {@link LedgerBackend}. */
 export class SqliteBackend implements LedgerBackend {
   readonly queries: SqliteDatabase;
   readonly #sql: SqliteStatements;
   readonly #world: World;
   readonly #namespace: string;
-  readonly #onClosed: () => void;
+  readonly #file: OpenFile;
   readonly #leased = new Set<number>();
   #deployment: Deployment | undefined;
 
   /**
    * Asks nothing yet.
    *
-   * @param onClosed called when the file is closed
+   * @param file that `database` has open
    */
   constructor(
     database: SqliteDatabase,
     sql: SqliteStatements,
     world: World,
     namespace: string,
-    onClosed: () => void,
+    file: OpenFile,
   ) {
     this.queries = database;
     this.#sql = sql;
     this.#world = world;
     this.#namespace = namespace;
-    this.#onClosed = onClosed;
+    this.#file = file;
   }
 
   async prepare(shards: number): Promise<Deployment> {
@@ -89,7 +106,16 @@ export class SqliteBackend implements LedgerBackend {
 
   async checkResults(): Promise<CheckResult[]> {
     const [row] = await this.queries.query<{ version: string }>("select sqlite_version() as version");
-    return [{ check: "SQLite", verdict: "ok", found: row?.version ?? "", promise: "ledger" }];
+    return [
+      { check: "SQLite", verdict: "ok", found: row?.version ?? "", promise: "ledger" },
+      ...await this.#isInPlace() ? [] : [removed],
+    ];
+  }
+
+  /** A file that was removed is written on: what is committed then is gone with the process. */
+  async #isInPlace(): Promise<boolean> {
+    const now = await Deno.stat(this.#file.path).catch(() => undefined);
+    return now?.ino === this.#file.inode;
   }
 
   async close(): Promise<void> {
@@ -97,7 +123,7 @@ export class SqliteBackend implements LedgerBackend {
     try {
       await this.queries.close();
     } finally {
-      this.#onClosed();
+      this.#file.onClosed();
     }
   }
 }

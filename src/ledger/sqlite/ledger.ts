@@ -8,7 +8,7 @@ import { SqlError } from "../database.ts";
 import { lockFolder } from "./folder_lock.ts";
 import type { Ledger } from "../ledger.ts";
 import { SqlLedger } from "../sql/ledger.ts";
-import { SqliteBackend } from "./backend.ts";
+import { type OpenFile, SqliteBackend } from "./backend.ts";
 import { type OpenOptions, SqliteDatabase } from "./database.ts";
 import { loadStatements } from "./statements.ts";
 
@@ -39,7 +39,8 @@ export async function openSqliteLedger({ folder, namespace, world }: SqliteOptio
     await refusePglite(folder);
     const sql = await loadStatements();
     const database = await openFile(folder);
-    return new SqlLedger(new SqliteBackend(database, sql, world, namespace, () => lock.release()), sql);
+    const file = await fileOf(folder, () => lock.release());
+    return new SqlLedger(new SqliteBackend(database, sql, world, namespace, file), sql);
   } catch (error) {
     lock.release();
     throw error;
@@ -54,7 +55,13 @@ export async function openSqliteLedger({ folder, namespace, world }: SqliteOptio
 export async function readSqliteLedger({ folder, namespace, world }: SqliteOptions): Promise<Ledger> {
   const sql = await loadStatements();
   const database = await openFile(folder, { readOnly: true });
-  return new SqlLedger(new SqliteBackend(database, sql, world, namespace, () => {}), sql);
+  const file = await fileOf(folder, () => {});
+  return new SqlLedger(new SqliteBackend(database, sql, world, namespace, file), sql);
+}
+
+async function fileOf(folder: string, onClosed: () => void): Promise<OpenFile> {
+  const path = ledgerFile(folder);
+  return { path, inode: (await Deno.stat(path)).ino, onClosed };
 }
 
 async function openFile(folder: string, options?: OpenOptions): Promise<SqliteDatabase> {
