@@ -15,7 +15,7 @@ import { doctor } from "./verbs/doctor.ts";
 import { Failure } from "./context/failure.ts";
 import { type ImportFlags, importHelp, runImport } from "./verbs/import_verb.ts";
 import { importModes } from "./verbs/import_rows.ts";
-import { cannotAnswer, lookAtOrder } from "./verbs/order_look.ts";
+import { cannotAnswer, lookAtOrder } from "./verbs/order_sides.ts";
 import { allShards, type CliContext } from "./context/context.ts";
 import { rebuildShards } from "./verbs/rebuild.ts";
 import { chosenShards, reconcile } from "./verbs/reconcile.ts";
@@ -29,10 +29,9 @@ import { requireWrites } from "./context/refused_writes.ts";
 import { askerOf, type Common, type VerbContext } from "./context/verb.ts";
 import { verify } from "./verbs/verify.ts";
 
-/** Opens what a verb works with. */
 export type OpenVerb = (options: { json: boolean; yes: boolean }) => VerbContext;
 
-/** The program with all verbs. @param end takes the exit code of the verb that ran */
+/** @param end receives the exit code of the verb */
 export function createProgram(open: OpenVerb, end: (code: number) => void): Command {
   const program = new Command("inventory").description("Holdfast's operator's command line").exitOverride()
     .version(`holdfast ${version} (deno ${Deno.version.deno})`, "-V, --version", "print the version");
@@ -55,13 +54,13 @@ export function createProgram(open: OpenVerb, end: (code: number) => void): Comm
 }
 
 type Verb = (usage: string, description: string) => Command;
-/** @param shardsOf which servers must take writes before the verb begins; left out = it only reads Redis */
+/** @param shardsOf shards whose servers must accept writes before the verb begins; left out = it only reads Redis */
 type Run = (
   work: (context: VerbContext, command: Command) => Promise<number>,
   shardsOf?: (context: CliContext, command: Command) => readonly number[],
 ) => (...all: unknown[]) => Promise<void>;
 
-/** The shard of the SKU that a verb names first. The store decides reads of a SKU as it decides sales. */
+/** The shard of the verb's first argument, a SKU. The store decides reads of a SKU like sales. */
 const ofSku = (
   { config }: CliContext,
   { args: [sku = ""] }: Command,
@@ -69,23 +68,23 @@ const ofSku = (
 const shardOf = (command: Command) => command.opts<{ shard?: number }>().shard;
 const ofOption = (context: CliContext, command: Command) => chosenShards(context, shardOf(command));
 
-/** Adds a verb that can be sent to an API. */
+/** Adds a verb that is a request to the API. */
 type Asking = (usage: string, description: string) => Command;
 
 /** Verbs that are requests to the API. */
 function addStockVerbs(verb: Verb, run: Run): void {
   const asking: Asking = (usage, description) =>
     verb(usage, description).option("--api <url>", "ask this API")
-      .option("--token-file <file>", "holds the token for --api");
+      .option("--token-file <file>", "file with the token for --api");
   const asked = (make: (args: string[], options: Record<string, unknown>, world: World) => Asked) =>
     run(async ({ terminal, context, world }, command) => {
       const ask = await askerOf(command.opts(), context, world);
       return await printAnswer(await ask(make(command.args, command.opts(), world)), terminal);
     }, ofSku);
-  const noted = (command: Command) =>
+  const withNote = (command: Command) =>
     command.option("--reason <text>", "for people", "").option(
       "--reference <text>",
-      "a document elsewhere",
+      "document of another system",
       "",
     )
       .option("--id <id>", "adjustment id: the same one takes effect once (default: a fresh one)");
@@ -93,16 +92,16 @@ function addStockVerbs(verb: Verb, run: Run): void {
   const notesOf = ({ reason, reference }: Record<string, unknown>) => ({ reason, reference });
 
   asking("stock <sku>", "show a SKU").action(asked(([sku = ""]) => ({ method: "GET", path: skuPath(sku) })));
-  noted(asking("adjust", "add units, or take them away"))
+  withNote(asking("adjust", "add units, or remove them"))
     .argument("<sku>").argument("<delta>", "units", integer)
     .action(asked(([sku = "", delta], options, world) => ({
       method: "POST",
       path: skuPath(sku, "/adjustments"),
       body: { adjustment_id: idOf(options, world), delta: integer(delta ?? ""), ...notesOf(options) },
     })));
-  noted(asking("set", "set a SKU's units if they are what you think"))
+  withNote(asking("set", "set a SKU's units if they are as expected"))
     .argument("<sku>").argument("<available>", "units", integer)
-    .requiredOption("--expected <units|none>", "what they are now; none = make the SKU", integerOrNone)
+    .requiredOption("--expected <units|none>", "present units; none = create the SKU", integerOrNone)
     .action(asked(([sku = "", available], options, world) => ({
       method: "PUT",
       path: skuPath(sku),
@@ -126,12 +125,12 @@ function addStockVerbs(verb: Verb, run: Run): void {
 }
 
 function addRulesAndOrder(asking: Asking, run: Run): void {
-  asking("rules <sku>", "change the rules of a SKU's sale that are named")
+  asking("rules <sku>", "change the named rules of a SKU's sale")
     .option("--opens-at <time|none>", "sold from then on (RFC 3339 with offset)")
     .option("--closes-at <time|none>", "sold until then (RFC 3339 with offset)")
-    .option("--quota <units|none>", "what a user may buy within the window", integerOrNone)
-    .option("--purchase-token", "a sale needs a purchase token")
-    .option("--no-purchase-token", "a sale needs none")
+    .option("--quota <units|none>", "units that a user may buy within the window", integerOrNone)
+    .option("--purchase-token", "a sale requires a purchase token")
+    .option("--no-purchase-token", "a sale requires none")
     .option(
       "--expected <version>",
       "the rules_version that you have seen (default: the current one)",
@@ -143,7 +142,7 @@ function addRulesAndOrder(asking: Asking, run: Run): void {
       const ask = await askerOf(command.opts(), context, world);
       return await printAnswer(await changeRules(ask, command.args[0] ?? "", command.opts()), terminal);
     }, ofSku));
-  asking("order <order_id>", "what became of an order")
+  asking("order <order_id>", "the state of an order")
     .action(run(async ({ terminal, context, world }, command) => {
       const [orderId = ""] = command.args;
       const answer = await (await askerOf(command.opts(), context, world))({
@@ -161,9 +160,9 @@ function addImport(verb: Verb, run: Run): void {
   verb("import <file>", "stock from a CSV file 'sku,available'")
     .addHelpText("after", importHelp)
     .option("--api <url>", "import through this API")
-    .option("--token-file <file>", "holds the token for --api")
-    .option("--dry-run", "check the file, say what would become of each row, change nothing")
-    .addOption(new Option("--mode <mode>", "what a row does").choices([...importModes]).default("create"))
+    .option("--token-file <file>", "file with the token for --api")
+    .option("--dry-run", "check the file and print the result of each row, without a change")
+    .addOption(new Option("--mode <mode>", "effect of a row").choices([...importModes]).default("create"))
     .option("--reason <text>", "for people", "import")
     .option("--resume", "go on where an interrupted import stopped")
     .action(run(
@@ -172,23 +171,23 @@ function addImport(verb: Verb, run: Run): void {
     ));
 }
 
-/** Verbs that look after the servers. */
+/** Verbs for servers and ledger. */
 function addCare(verb: Verb, run: Run): void {
   verb("status", "every shard: armed, epoch, head, lag, SKUs, what waits for a person")
     .action(run(({ terminal, context }) => status(context(), terminal)));
-  verb("skus", "list SKUs and their stock as the ledger has them, in pages")
-    .option("--after <sku>", "go on behind this SKU", "")
+  verb("skus", "list SKUs and their stock in the ledger, in pages")
+    .option("--after <sku>", "continue after this SKU", "")
     .option("--limit <rows>", "most rows", integer, 1000)
     .action(
       run(({ terminal, context }, command) =>
         listSkus(context(), terminal, command.opts<{ after: string; limit: number }>())
       ),
     );
-  verb("doctor", "check settings and servers, and say which promises they keep")
+  verb("doctor", "check settings and servers, and list the guarantees that they keep")
     .action(run(({ terminal, context }) => doctor(context(), terminal)));
-  verb("dead-letters", "list what the ledger could not take as it came, show one, or close one")
-    .argument("[id|close]", "which one to show, or 'close'")
-    .argument("[id]", "which one to close", integer)
+  verb("dead-letters", "list events that the ledger refused, show one, or close one")
+    .argument("[id|close]", "the one to show, or 'close'")
+    .argument("[id]", "the one to close", integer)
     .option("--limit <rows>", "most rows", integer, 50)
     .option("--all", "list closed ones too")
     .option("--reason <text>", "close: what was decided")
@@ -201,7 +200,10 @@ function addCare(verb: Verb, run: Run): void {
       }
       if (first !== "close") return showDeadLetter(context(), terminal, integer(first));
       if (second === undefined || options.reason === undefined) {
-        throw new Failure("Name what to close and why: dead-letters close <id> --reason <text>", "usage");
+        throw new Failure(
+          "Name the dead letter and the reason: dead-letters close <id> --reason <text>",
+          "usage",
+        );
       }
       const units = options.giveBack ? "give back" : "keep";
       return closeDeadLetter(context(), terminal, integer(second), options.reason, units);
@@ -209,12 +211,12 @@ function addCare(verb: Verb, run: Run): void {
   addRepairs(verb, run);
 }
 
-/** Verbs that compare and mend. */
+/** Verbs that compare and repair. */
 function addRepairs(verb: Verb, run: Run): void {
-  const onShard = (command: Command) => command.option("--shard <number>", "this shard alone", integer);
-  verb("backup <file>", "copy the ledger of the embedded default, which goes on selling")
+  const onShard = (command: Command) => command.option("--shard <number>", "only this shard", integer);
+  verb("backup <file>", "copy the ledger of the embedded default while it sells")
     .action(run(({ terminal, context }, command) => backup(context(), terminal, command.args[0] ?? "")));
-  onShard(verb("verify", "prove that the ledger is whole; exit code 1 when it is not"))
+  onShard(verb("verify", "prove that the ledger is complete and consistent; exit code 1 when it is not"))
     .action(run(({ terminal, context }, command) => verify(context(), terminal, shardOf(command))));
   verb(
     "detach",
@@ -222,19 +224,19 @@ function addRepairs(verb: Verb, run: Run): void {
   )
     .option("--yes", "do not ask")
     .action(run(({ terminal, context }) => detach(context(), terminal)));
-  onShard(verb("reconcile", "compare store and ledger while both go on; exit code 1 when they differ"))
+  onShard(verb("reconcile", "compare store and ledger while both run; exit code 1 when they differ"))
     .action(run(({ terminal, context }, command) => reconcile(context(), terminal, shardOf(command))));
-  onShard(verb("correct", "take the store's figures into the ledger, by movements of kind correction"))
-    .requiredOption("--reason <text>", "why, kept in every movement")
-    .option("--reference <text>", "a document elsewhere", "")
+  onShard(verb("correct", "copy the store's values into the ledger, by movements of kind correction"))
+    .requiredOption("--reason <text>", "reason, stored in every movement")
+    .option("--reference <text>", "document of another system", "")
     .option("--yes", "do not ask")
     .action(run(({ terminal, context }, command) => {
       const { reason, reference } = command.opts<{ reason: string; reference: string }>();
       return correct(context(), terminal, shardOf(command), { reason, reference });
     }));
-  onShard(verb("rebuild", "empty the store's shards and fill them from the ledger"))
+  onShard(verb("rebuild", "empty the store's shards and rebuild them from the ledger"))
     .option("--yes", "do not ask, unless numbers are lost")
-    .option("--lost <numbers>", "accept that so many numbers are lost", integer)
+    .option("--lost <numbers>", "accept the loss of so many numbers", integer)
     .action(
       run(
         ({ terminal, context }, command) =>
@@ -242,16 +244,16 @@ function addRepairs(verb: Verb, run: Run): void {
         ofOption,
       ),
     );
-  onShard(verb("recover", "go on without numbers that are neither in the ledger nor in the log"))
-    .requiredOption("--reason <text>", "why, kept with the lost numbers and in every correction")
-    .option("--lost <numbers>", "accept that so many numbers are lost; else ask", integer)
+  onShard(verb("recover", "continue without numbers that are neither in the ledger nor in the log"))
+    .requiredOption("--reason <text>", "reason, stored with the lost numbers and in every correction")
+    .option("--lost <numbers>", "accept the loss of so many numbers; else ask", integer)
     .action(run(({ terminal, context }, command) => {
       const { reason, lost } = command.opts<{ reason: string; lost?: number }>();
       return recover(context(), terminal, { shard: shardOf(command), reason, lost });
     }, ofOption));
-  onShard(verb("repair", "rebuild the shards whose store and ledger differ, and keep a report"))
+  onShard(verb("repair", "rebuild the shards whose store and ledger differ, and write a report"))
     .option("--yes", "do not ask")
-    .option("--report <file>", "where the differences are kept", "repair.json")
+    .option("--report <file>", "file for the differences", "repair.json")
     .action(run(({ terminal, context }, command) => {
       const { report } = command.opts<{ report: string }>();
       return repair(context(), terminal, shardOf(command), report);
@@ -264,7 +266,7 @@ function integer(text: string): number {
   throw new InvalidArgumentError("must be an integer");
 }
 
-/** Not null for none: commander takes that for an option without a value. */
+/** Not null for none: commander treats null as an option without a value. */
 function integerOrNone(text: string): number | "none" {
   return text === "none" ? text : integer(text);
 }

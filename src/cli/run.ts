@@ -42,7 +42,7 @@ export async function runCli(
   }
 }
 
-/** Says why a verb ended. Commander has spoken already. */
+/** Prints why a verb ended. Commander has printed its own errors. */
 function explain(error: unknown): number {
   if (error instanceof CommanderError) {
     return error.exitCode === 0 ? exits.ok : exits.usage;

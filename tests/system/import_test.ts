@@ -103,7 +103,7 @@ Deno.test("status: on a database without tables it says that no worker has start
   const { code, out, err } = await inventory(env, "status");
   assert.equal(code, 1, "no shard can sell");
   assert.match(out, /armed/);
-  assert.match(err, /a worker makes them when it starts for the first time/);
+  assert.match(err, /a worker creates them at its first start/);
   assert.doesNotMatch(err, /does not exist/);
   const version = await inventory({}, "--version");
   assert.equal(version.code, 0);

@@ -282,7 +282,7 @@ Deno.test("runbooks: a drift with events that wait: the ledger takes the store's
   assert.deepEqual([rebuild.code, performance.now() - startedMs < DEADLINE_MS], [1, true], "no 15 minutes");
   assert.match(
     rebuild.err,
-    /cannot book its log, .*'sku' is 999\+0 there, 1009\+0 here.*'inventory correct/s,
+    /cannot apply its log, .*'sku' is 999\+0 there, 1009\+0 here.*'inventory correct/s,
   );
 
   const cure = {

@@ -1,6 +1,6 @@
 /**
- * The verbs that keep stock: each is a request to a route of the API, which runs in this process on the servers
- * of the settings (or, with `--api`, in somebody else's). So they check, decide and word things as the API does.
+ * The stock verbs: each is a request to a route of the API, which runs in this process on the servers of the settings, or
+ * with `--api` elsewhere. So their checks, decisions and messages are the API's.
  *
  * @module
  */
@@ -13,34 +13,31 @@ export type Ask = (request: Request) => Promise<Response>;
 
 /** A verb as a request. */
 export interface Asked {
-  /** HTTP's. */
   readonly method: "GET" | "POST" | "PUT";
-  /** Of the API, with its ids encoded. */
+  /** Path with encoded ids. */
   readonly path: string;
   /** JSON; undefined = none. */
   readonly body?: Readonly<Record<string, unknown>>;
 }
 
-/** In process any origin would do; no request leaves it. */
+/** Any origin: no request leaves the process. */
 const here = "http://localhost";
 const askTimeoutMs = 35_000;
 
-/** The path of a SKU. */
 export function skuPath(sku: string, action = ""): string {
   return `/api/v1/inventory/${encodeURIComponent(sku)}${action}`;
 }
 
-/** The path of an order. */
 export function orderPath(orderId: string): string {
   return `/api/v1/orders/${encodeURIComponent(orderId)}`;
 }
 
-/** Asks the API in this process, with a token that only the two of them know. */
+/** Calls the API in this process, with a token of this process. */
 export function localApi(fetch: Ask, token: string): (asked: Asked) => Promise<Response> {
   return (asked) => fetch(requestOf(here, asked, token));
 }
 
-/** Asks a running API. */
+/** Calls a running API. */
 export function remoteApi(
   world: World,
   url: string,
@@ -60,7 +57,7 @@ export function remoteApi(
   };
 }
 
-/** Prints the API's answer. Returns the exit code: 2 for what was asked wrongly, 1 for every other refusal. */
+/** Prints the API's response. Returns the exit code: 2 for a wrong request, 1 for every other refusal. */
 export async function printAnswer(response: Response, terminal: Terminal): Promise<number> {
   const body = await bodyOf(response);
   terminal.result(body, describeAnswer(response.status, body));
@@ -68,7 +65,7 @@ export async function printAnswer(response: Response, terminal: Terminal): Promi
   return response.status === 400 ? exits.usage : exits.failed;
 }
 
-/** Where the API's paths begin: `https://host/prefix` keeps its prefix. */
+/** The base of the API's paths: `https://host/prefix` keeps its prefix. */
 function baseOf(url: string): string {
   const parsed = URL.parse(url);
   const isWeb = parsed?.protocol === "http:" || parsed?.protocol === "https:";
@@ -96,7 +93,7 @@ async function bodyOf(response: Response): Promise<Record<string, unknown>> {
   try {
     return await response.json();
   } catch (cause) {
-    throw new Failure(`Cannot read the API's answer ${response.status} as it is not JSON`, "failed", {
+    throw new Failure(`Cannot read the API's response ${response.status} as it is not JSON`, "failed", {
       cause,
     });
   }

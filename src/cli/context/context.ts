@@ -1,6 +1,6 @@
 /**
- * The port to everything that a verb may touch. `inventory.ts` fills it with adapters; each is opened when a
- * verb first asks for it, so `stock` needs no PostgreSQL and `dead-letters` no Redis.
+ * The port of the verbs to servers and settings. `src/compose/cli_context.ts` supplies the adapters; each is opened at its
+ * first use, so `stock` needs no PostgreSQL and `dead-letters` no Redis.
  *
  * @module
  */
@@ -19,43 +19,37 @@ import type { Asked } from "./api_request.ts";
 /** Sends one command to a Redis server, once. */
 export type RedisCall = (command: string, ...args: (string | number)[]) => Promise<unknown>;
 
-/** What a verb may touch. Every opener rejects with a {@link Failure} when its server is not set or away. */
+/** Every opener rejects with a {@link Failure} when its server is not configured or unavailable. */
 export interface CliContext {
-  /** The settings. */
   readonly config: Config;
-  /** The clock, timers and dice. */
   readonly world: World;
-  /** Who asks, as the log says it: `cli:<user>`. */
+  /** The actor in the log: `cli:<user>`. */
   readonly actor: string;
   /** The API's own routes, in this process, on the servers of the settings. */
   api(): Promise<(asked: Asked) => Promise<Response>>;
   /** Decides batches. */
   store(): Promise<StockStore>;
-  /** The Redis server that has a shard. */
+  /** The Redis server of a shard. */
   redis(shard: number): Promise<RedisCall>;
-  /** Looks at shards; restores and arms them, by `limits`: the settings when left out. */
+  /** Inspects, restores and arms shards, with `limits`; by default those of the settings. */
   control(limits?: DecisionLimits): Promise<ShardControl>;
   /** Reads shards for a comparison, armed or not. */
   reader(): Promise<ShardReader>;
-  /** The log. */
   log(): Promise<EventLog>;
-  /** The topic as it is, or why nobody can look at it; null = there is no KAFKA_BROKERS. */
+  /** The topic, or why it cannot be inspected; null = KAFKA_BROKERS is unset. */
   topic(): Promise<TopicLook | null>;
-  /** The ledger. */
   ledger(): Promise<Ledger>;
-  /** Whose ledger they are. */
   deployment(): Promise<Deployment>;
   /** The ledger's database, for reports. */
   database(): Promise<Queries>;
-  /** Closes what was opened. */
   close(): Promise<void>;
 }
 
-/** What a look at the topic found. */
+/** Result of an inspection of the topic. */
 export type TopicLook =
   | { readonly kind: "away"; readonly why: string }
   | { readonly kind: "missing" }
-  /** `whyUnusable`: what keeps the worker from using it; undefined when nothing does. */
+  /** `whyUnusable`: why the worker cannot use it; undefined when it can. */
   | { readonly kind: "found"; readonly facts: TopicFacts; readonly whyUnusable: string | undefined };
 
 /** Every shard of the settings. */

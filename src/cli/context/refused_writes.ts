@@ -1,8 +1,8 @@
 /**
- * Verbs on a Redis server that is up and refuses writes.
+ * Verbs on a running Redis server that refuses writes.
  *
- * A verb that needs writes asks the servers of its shards before it does anything, so nothing is half done. Verbs that
- * only read work in such a state.
+ * A verb that writes checks the servers of its shards first, so nothing is half done. Verbs that only read work in such a
+ * state.
  *
  * @module
  */
@@ -15,16 +15,16 @@ interface RefusedState {
   readonly cure: string;
 }
 
-/** By the code that begins the server's error. */
+/** By the code at the start of the server's error. */
 const states: Readonly<Record<string, RefusedState>> = {
   NOREPLICAS: {
     meaning: "fewer replicas than min-replicas-to-write are connected",
     cure:
-      "Start the replica; or set min-replicas-to-write to 0 on the master: answers then rest on one server",
+      "Start the replica; or set min-replicas-to-write to 0 on the master: acknowledged orders are then on one server only",
   },
   OOM: {
     meaning: "its memory is above maxmemory",
-    cure: "Raise maxmemory; docs/operate/RedisMemoryHigh.md says what fills it",
+    cure: "Raise maxmemory; see docs/operate/RedisMemoryHigh.md",
   },
   MISCONF: {
     meaning: "its last save to disk failed",
@@ -37,9 +37,9 @@ const states: Readonly<Record<string, RefusedState>> = {
 };
 
 /**
- * Looks whether shards take writes.
+ * Checks whether the servers of shards accept writes.
  *
- * @throws {Failure} naming the state, what it means and what ends it
+ * @throws {Failure} with the state, its meaning and its cure
  */
 export async function requireWrites(
   context: CliContext,
@@ -48,7 +48,7 @@ export async function requireWrites(
 ): Promise<void> {
   if (shards.length === 0) return;
   const control = await context.control();
-  // A server that cannot be asked at all is no such state: the verb itself says what is wrong with it.
+  // A server that does not answer is not in such a state: the verb itself reports it.
   const refusalOf = (shard: number) => control.inspect(shard).then(({ refusal }) => refusal, () => "");
   const found = await Promise.all(shards.map(async (shard) => ({ shard, refusal: await refusalOf(shard) })));
   const refusing = found.filter(({ refusal }) => refusal !== "");
@@ -71,5 +71,5 @@ function describeRefusal(refusal: string, where: string): string {
   const code = refusal.split(" ", 1)[0] ?? "";
   const { meaning, cure } = states[code] ?? { meaning: refusal, cure: "See the server's log" };
   return `the Redis server of ${where} refuses writes: ${code}: ${meaning}. ${cure}. ` +
-    "'status', 'doctor', 'reconcile', 'order', 'skus' and 'verify' work meanwhile.";
+    "'status', 'doctor', 'reconcile', 'order', 'skus' and 'verify' work in this state.";
 }

@@ -1,5 +1,5 @@
 /**
- * Decides thousands of commands that may all be repeated, as fast as the servers take them.
+ * Submits thousands of repeatable commands, as fast as the servers accept them.
  *
  * @module
  */
@@ -11,30 +11,29 @@ import { type StockStore } from "../../decide/store.ts";
 import { sleep, type World } from "../../runtime/world.ts";
 import { Failure } from "./failure.ts";
 
-/** Commands in one call to the store: the default of BATCH_MAX, which was measured. */
+/** Commands in one call to the store: the measured default of BATCH_MAX. */
 const batchMax = 256;
-/** A failover takes seconds; after this long a person must look. */
+/** A failover takes seconds; after this time an operator must act. */
 const patienceMs = 60_000;
 const retryMs = 200;
-/** Repeating is harmless, so there is no hurry; past it the store refuses with `late`. */
+/** A repetition is harmless, so the deadline is long; past it the store refuses with `late`. */
 const deadlineMs = 60_000;
 
-/** Commands of this many calls are on their way together: one `fsync` then counts for all of them. */
+/** Eight calls are in flight together, so that they share one `fsync`. */
 export const roundMax = 8 * batchMax;
 
-/** Sends commands that have ids of their own: whatever happens to a call, it is made again. */
+/** Sends commands with their own ids: a failed call is repeated. */
 export class Submitter {
   readonly #router: Router;
   /** Store's clock minus ours, by shard. */
   readonly #offsets = new Map<number, number>();
 
-  /** Sends nothing yet. */
   constructor(readonly store: StockStore, readonly world: World, shards: number) {
     this.#router = new Router(shards);
   }
 
   /**
-   * Decides commands of one SKU each, those of a SKU in their order. Returns their outcomes in order.
+   * Decides commands of one SKU each, in order per SKU. Returns their outcomes in order.
    *
    * @throws {Failure} when a shard does not decide for a minute
    */
@@ -69,12 +68,12 @@ export class Submitter {
     for (;;) {
       const why = await this.#attempt(shard, commands);
       if (typeof why !== "string") return await this.#postponed(shard, commands, why);
-      if (this.world.elapsedMs() > giveUpMs) throw new Failure(`Cannot go on with shard ${shard}: ${why}`);
+      if (this.world.elapsedMs() > giveUpMs) throw new Failure(`Cannot continue with shard ${shard}: ${why}`);
       await sleep(this.world, retryMs);
     }
   }
 
-  /** Asks again those that one call was too small for; the first of them is decided for certain. */
+  /** Sends postponed commands again; the first of them is decided for certain. */
   async #postponed(
     shard: number,
     commands: readonly Command[],
@@ -96,12 +95,12 @@ export class Submitter {
       );
       this.#offsets.set(shard, result.timeMs - this.world.elapsedMs());
       if (result.kind === "unarmed") {
-        return "it is not armed; 'inventory status' and the worker's log say more";
+        return "it is not armed: see 'inventory status' and the worker's log";
       }
       const busy = result.outcomes.some(({ kind }) => kind === "backlog_full" || kind === "late");
       return busy ? "the ledger is too far behind" : result.outcomes;
     } catch (error) {
-      // An unknown effect is as good as none: the ids of the commands make a second attempt a replay.
+      // After an unknown effect, too: the ids of the commands make a second attempt a replay.
       if (!(error instanceof StoreError) || error.effect === "poison") throw error;
       if (error.code === "foreign") throw new Failure(error.message);
       return error.message;

@@ -1,53 +1,47 @@
 /**
- * Where a verb prints: its result on standard output, everything else on standard error, so that a pipe gets
- * the result alone.
+ * Output of a verb: the result on standard output, everything else on standard error, so that a pipe gets only the
+ * result.
  *
  * @module
  */
 import type { World } from "../../runtime/world.ts";
 import { Failure } from "./failure.ts";
 
-/** The operator's side. */
 export interface Terminal {
   /** The result: `value` as one line of JSON when `--json` was given, else `text`. */
   result(value: unknown, text: string): void;
-  /** Something worth knowing beside the result. */
+  /** A remark in addition to the result. */
   note(text: string): void;
   /**
-   * Asks before what cannot be undone.
+   * Asks for confirmation of an irreversible action.
    *
-   * @throws {Failure} when the answer is no, or nobody is there to ask
+   * @throws {Failure} when the answer is no, or there is no terminal
    */
   confirm(what: string): void;
-  /** Whether nobody is asked: `--yes` was given, or this is no terminal. */
+  /** Whether there is no question: `--yes` was given, or there is no terminal. */
   readonly isUnattended: boolean;
-  /** A progress bar for `total` rows; without a total, a count of them. */
+  /** A progress bar for `total` rows; without a total, a counter. */
   progress(label: string, total?: number): Progress;
 }
 
-/** A progress bar. */
 export interface Progress {
-  /** `done` of the total are behind us. */
+  /** `done`: rows so far. */
   show(done: number): void;
   /** Ends the line. */
   end(): void;
 }
 
-/** What `--json` and `--yes` say. */
 export interface TerminalOptions {
-  /** Results are JSON. */
   readonly json: boolean;
-  /** Nobody is asked. */
   readonly yes: boolean;
 }
 
 const encoder = new TextEncoder();
-/** A terminal shows ten pictures a second; a file gets a line every ten seconds. */
+/** A terminal is updated ten times a second; a file gets a line every ten seconds. */
 const redrawMs = 100;
 const logEveryMs = 10_000;
 const barChars = 30;
 
-/** The terminal of this process. */
 export function openTerminal(world: World, options: TerminalOptions): Terminal {
   const note = (text: string) => write(Deno.stderr, text + "\n");
   return {
@@ -63,7 +57,7 @@ export function openTerminal(world: World, options: TerminalOptions): Terminal {
         );
       }
       write(Deno.stderr, `${what}\n`);
-      if (prompt("Type 'yes' to go on:") !== "yes") throw new Failure("Nothing was done, as asked");
+      if (prompt("Type 'yes' to continue:") !== "yes") throw new Failure("Nothing was changed, as requested");
     },
     progress: (label, total) => progressOn(world, label, total),
   };
@@ -106,7 +100,7 @@ export function progressLine(
   return `${label} [${bar}] ${Math.floor(share * 100)}% ${done}/${total} ${rate}`;
 }
 
-/** Columns as wide as their widest cell; numbers stand at the right. */
+/** Columns as wide as their widest cell; numbers are right-aligned. */
 export function table(rows: readonly Readonly<Record<string, string | number | null>>[]): string {
   const columns = Object.keys(rows[0] ?? {});
   const cell = (row: typeof rows[number], column: string) => String(row[column] ?? "-");

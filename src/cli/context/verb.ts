@@ -1,5 +1,5 @@
 /**
- * What all verbs share: their options, what they work with, and which API they ask.
+ * Shared by all verbs: options, context and API.
  *
  * @module
  */
@@ -9,25 +9,20 @@ import type { CliContext } from "./context.ts";
 import { type Asked, remoteApi } from "./api_request.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** What every verb takes. */
+/** Options of every verb. */
 export interface Common {
-  /** The result as JSON. */
   readonly json?: boolean;
-  /** Do not ask. */
   readonly yes?: boolean;
   /** The address of a running API. */
   readonly api?: string;
-  /** A file that holds the token for it. */
+  /** File with the token for it. */
   readonly tokenFile?: string;
 }
 
-/** What a verb works with. */
 export interface VerbContext {
-  /** Where it prints. */
   readonly terminal: Terminal;
-  /** The servers of the settings, which are read when this is first called. */
+  /** The servers of the settings. The first call reads the settings. */
   readonly context: () => CliContext;
-  /** The clock and timers. */
   readonly world: World;
 }
 
@@ -41,7 +36,7 @@ export async function askerOf(
   return remoteApi(world, api, tokenFile === undefined ? undefined : await readToken(tokenFile));
 }
 
-/** From a file, as every user of a machine sees the arguments of a process. */
+/** From a file, because every user of a machine sees the arguments of a process. */
 async function readToken(path: string): Promise<string> {
   try {
     return (await Deno.readTextFile(path)).trim();

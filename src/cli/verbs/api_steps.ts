@@ -11,14 +11,14 @@ import { Failure } from "../context/failure.ts";
 import { rulesChanged, type Step, type StepResult, type Submit } from "./stock_steps.ts";
 import { type Asked, skuPath } from "../context/api_request.ts";
 
-/** Requests under way at a time: the API decides them in one batch. */
+/** Concurrent requests: the API decides them in one batch. */
 const requestsMax = 64;
-/** A failover takes seconds; after this long a person must look. */
+/** A failover takes seconds; after this time an operator must act. */
 const patienceMs = 60_000;
 const retryMs = 200;
 const retryMaxMs = 10_000;
 
-/** Sends each step until it is answered: all of them can be repeated. */
+/** Sends each step until it is answered: all of them are repeatable. */
 export function submitThere(
   world: World,
   ask: (asked: Asked) => Promise<Response>,
@@ -53,7 +53,9 @@ async function answered(
       }
       if (status < 500 && status !== 429) return resultOf(asked, answer);
       if (world.elapsedMs() > giveUpMs) {
-        throw new Failure(`Cannot go on as the API answers ${status}: ${body.detail ?? body.code ?? ""}`);
+        throw new Failure(
+          `Cannot continue as the API responds with ${status}: ${body.detail ?? body.code ?? ""}`,
+        );
       }
     }
     const waitMs = answer instanceof Failure ? retryMs : answer.retryMs;
@@ -65,7 +67,7 @@ interface ReadAnswer {
   readonly status: number;
   readonly body: Readonly<Record<string, unknown>>;
   readonly replayed: boolean;
-  /** How long to wait before the next attempt. */
+  /** Time until the next attempt. */
   readonly retryMs: number;
 }
 
@@ -73,7 +75,7 @@ async function readAnswer(response: Response): Promise<ReadAnswer> {
   const body: unknown = await response.json().catch(() => undefined);
   if (!isObject(body) && response.status < 500) {
     throw new Failure(
-      `Cannot read the answer ${response.status} as it is not JSON: is --api Holdfast?`,
+      `Cannot read the response ${response.status} as it is not JSON: is --api Holdfast?`,
       "usage",
     );
   }

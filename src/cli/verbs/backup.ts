@@ -1,5 +1,5 @@
 /**
- * `backup`: copies the ledger of the embedded default, which goes on selling.
+ * `backup`: copies the ledger of the embedded default while it sells.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { CliContext } from "../context/context.ts";
 import { exits, Failure } from "../context/failure.ts";
 import type { Terminal } from "../context/terminal.ts";
 
-/** Copies it into `file`, which must not exist, and prints what the copy has. */
+/** Copies it into `file`, which must not exist, and prints the size of the copy. */
 export async function backup({ config }: CliContext, terminal: Terminal, file: string): Promise<number> {
   if (config.store.kind !== "embedded") {
     throw new Failure(

@@ -1,12 +1,12 @@
 /**
- * Compares what a shard's store says with the ledger, while both go on.
+ * Compares a shard's store with the ledger while both run.
  *
- * Names are read from the store, each batch in one step that also returns the head of the log. When the ledger has
- * applied up to that number, it must say the same. The ledger may be further by then: a name that differs and was changed
- * by a later event is read again, at most five times; any other name that differs is a difference. Names of lines that
- * were accepted after the start are left out, so the work ends however fast the shard sells. Nothing stops, nothing is
- * locked. A shard that is refused, with a log that cannot be applied, does not change: its pending events are taken off
- * the store's figures.
+ * Names are read from the store, each batch in one step that also returns the head of the log. When the ledger has applied
+ * that number, it must have the same values. The ledger may have applied more: a name that differs and was changed by a
+ * later event is read again, at most five times; any other name that differs is a difference. Names of lines that were
+ * accepted after the start are left out, so the comparison ends at any rate of sales. Nothing is stopped or locked. A
+ * refused shard, with a log that cannot be applied, does not change: its pending events are subtracted from the store's
+ * values.
  *
  * @module
  */
@@ -27,45 +27,41 @@ import { type Pending, readPending } from "./pending.ts";
 import type { CliContext } from "../context/context.ts";
 import type { Terminal } from "../context/terminal.ts";
 
-/** Something that store and ledger do not agree on. */
+/** A difference between store and ledger. */
 export interface Difference {
-  /** Where. */
   readonly shard: number;
   /** `stock`, `rules`, `orders`, `quotas`, `holds`, or `log`. */
   readonly what: string;
   /** SKU, order id, or user and SKU. */
   readonly name: string;
-  /** What the ledger says. */
   readonly ledger: string;
-  /** What the store says. */
   readonly store: string;
 }
 
-/** What a comparison found in a shard. */
+/** Result of the comparison of a shard. */
 export interface ShardComparison {
-  /** Which. */
   readonly shard: number;
-  /** How many SKUs, orders, buyers and holds were compared. */
+  /** Number of compared SKUs, orders, buyers and holds. */
   readonly compared: Readonly<Record<Facet, number>>;
-  /** The log has events that the ledger cannot book, or that nobody books. */
+  /** The log has events that the ledger cannot apply, or that no worker applies. */
   readonly isPending: boolean;
-  /** What differs, at most {@link differencesMax}. */
+  /** At most {@link differencesMax}. */
   readonly differences: readonly Difference[];
 }
 
-/** More than this are not told one by one. */
+/** Further differences are only counted. */
 export const differencesMax = 1000;
 
-/** Names of one read: the script looks at each in one call. */
+/** Names of one read: the script reads them in one call. */
 const namesMax = 256;
 /** Names of one wait for the ledger. Waiting for each read made a shard with 30,000 orders take minutes under load. */
 const groupNames = 2048;
 const attemptsMax = 5;
 const armedPatienceMs = 60_000;
-/** A refused shard is looked at by its worker once a second: a log that can be applied is applied by then. */
+/** A worker verifies its refused shards once a second: a log that can be applied is applied by then. */
 const refusedPatienceMs = 3000;
 const pollMs = 50;
-/** Between the clocks of ledger, store and this process. */
+/** Maximum difference between the clocks of ledger, store and this process. */
 const clockMarginMs = 5000;
 
 /** Compares one shard: all four facets, or one of them. */
@@ -114,14 +110,14 @@ class ShardCompare {
     }
     if (this.#unsettled > 0) {
       terminal.note(
-        `shard ${shard}: ${this.#unsettled} names changed each time they were read: not compared`,
+        `shard ${shard}: ${this.#unsettled} names changed at every read: not compared`,
       );
     }
     const isPending = this.#side.pending !== undefined;
     return { shard, isPending, compared: this.#compared, differences: this.#differences };
   }
 
-  /** Every name of the store, then those that only the ledger may know. */
+  /** Every name of the store, then those that only the ledger may have. */
   async #facet(comparer: Comparer, show: (done: number) => void): Promise<void> {
     const { facet } = comparer;
     let done = 0;
@@ -131,7 +127,7 @@ class ShardCompare {
       }
       show(done += names.length);
     };
-    const seen = new Set<string>(); // of SKUs: a shard's memory holds them too
+    const seen = new Set<string>(); // of SKUs: they fit into a shard's memory, too
     for (let cursor: string | null = ""; cursor !== null;) {
       const page: Awaited<ReturnType<ShardReader["names"]>> = await this.#reader.names(
         this.shard,

@@ -1,9 +1,9 @@
 /**
- * `correct`: takes the store's figures into the ledger, by movements of kind `correction`.
+ * `correct`: copies the store's values into the ledger, by movements of kind `correction`.
  *
- * What was sold from a figure that somebody changed was promised to buyers, so the figures before the first event that
- * cannot be applied are the ones to go on from. A correction adds what the movements lack of them; then the worker books
- * on. If fewer units are on the shelf than the store thought, `adjust` says so afterwards.
+ * Units sold from a changed stock were accepted for buyers, so the stock before the first event that cannot be applied is
+ * the valid one. A correction adds the difference to the movements; then the worker continues to apply. If the shelf has
+ * fewer units than the store, an `adjust` afterwards records that.
  *
  * @module
  */
@@ -21,17 +21,14 @@ import { chosenShards } from "./reconcile.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 import { proveOne } from "./verify.ts";
 
-/** Why, for people. */
 export interface CorrectionReason {
-  /** Kept in every movement. */
   readonly reason: string;
-  /** A document elsewhere. */
   readonly reference: string;
 }
 
-/** SKUs corrected in one transaction: the cursor is locked for as long as it takes to read them. */
+/** SKUs corrected in one transaction: the cursor is locked while they are read. */
 const skusMax = 1000;
-/** Figures may have been changed more than once: the worker books up to the next time. */
+/** Stock may have been changed more than once: the worker applies up to the next change. */
 const roundsMax = 20;
 const settleMs = 3000;
 const pollMs = 100;
@@ -59,8 +56,8 @@ export async function correct(
         terminal.confirm(
           `This sets ${skus.slice(0, 10).join(", ")}${
             skus.length > 10 ? ", …" : ""
-          } in the ledger to what the store ` +
-            `says, by movements of kind correction. Movements are never deleted.`,
+          } in the ledger to the store's ` +
+            `values, by movements of kind correction. Movements are never deleted.`,
         );
         isConfirmed = true;
       }
@@ -74,20 +71,24 @@ export async function correct(
     ...{ shard, sku, delta, reserved_delta: reservedDelta, available, reserved },
   }));
   const text = rows.length === 0
-    ? "Nothing to correct: stock and movements say what the store says"
+    ? "Nothing to correct: stock and movements agree with the store"
     : table(rows);
   terminal.result({ corrections: rows, left }, text);
   return left === 0 ? exits.ok : exits.failed;
 }
 
-/** SKUs whose stock row is not the sum of their movements, or not what the store says. */
+/** SKUs whose stock row differs from the sum of their movements, or from the store. */
 async function wrongSkus(
   context: CliContext,
   terminal: Terminal,
   shard: number,
 ): Promise<{ walk: ProofWalk; skus: string[] }> {
   const { walk, faults } = await proveOne(context, terminal, shard);
-  if (!walk) throw new Failure(`Cannot correct shard ${shard} as too much is wrong: see 'inventory verify'`);
+  if (!walk) {
+    throw new Failure(
+      `Cannot correct shard ${shard} as the ledger has too many faults: see 'inventory verify'`,
+    );
+  }
   const { differences } = await compareShard(context, terminal, shard, "stock");
   const lost = differences.find(({ what }) => what === "log");
   if (lost) throw new Failure(`Cannot correct shard ${shard} as ${lost.ledger}`);
@@ -107,57 +108,57 @@ async function correctShard(
 ): Promise<readonly Correction[]> {
   let made: readonly Correction[] = [];
   await (await context.ledger()).correct(shard, async (at, queries) => {
-    const [figures, sums, rows] = [
-      await storeFigures(context, shard, at, skus),
+    const [stock, sums, rows] = [
+      await storeStock(context, shard, at, skus),
       await sumsAt(queries, shard, walk),
       await stockRows(queries, shard, at, skus),
     ];
     made = skus.flatMap((sku): Correction[] => {
-      const figure = figures.get(sku);
-      if (!figure) return []; // only the ledger knows it: a rebuild gives it to the store
+      const inStore = stock.get(sku);
+      if (!inStore) return []; // only the ledger has it: a rebuild copies it into the store
       const sum = sums(sku);
       const row = rows.get(sku);
-      const delta = figure.available - sum.available;
-      const reservedDelta = figure.reserved - sum.reserved;
-      const isRight = delta === 0 && reservedDelta === 0 && row?.available === figure.available &&
-        row.reserved === figure.reserved;
-      return isRight ? [] : [{ sku, delta, reservedDelta, ...figure }];
+      const delta = inStore.available - sum.available;
+      const reservedDelta = inStore.reserved - sum.reserved;
+      const isRight = delta === 0 && reservedDelta === 0 && row?.available === inStore.available &&
+        row.reserved === inStore.reserved;
+      return isRight ? [] : [{ sku, delta, reservedDelta, ...inStore }];
     });
     return made;
   }, { actor: context.actor, ...reason });
   return made;
 }
 
-interface Figures {
+interface StockSums {
   readonly available: number;
   readonly reserved: number;
 }
 
-/** The store's figures right behind the ledger's cursor. */
-async function storeFigures(
+/** The store's stock at the ledger's cursor. */
+async function storeStock(
   context: CliContext,
   shard: number,
   at: Position,
   skus: readonly string[],
-): Promise<Map<string, Figures>> {
+): Promise<Map<string, StockSums>> {
   const { head, values } = await (await context.reader()).read(shard, "stock", skus);
   const pending = await readPending(await context.log(), shard, at, head);
   if (pending.lost !== "") throw new Failure(`Cannot correct shard ${shard} as ${pending.lost}`);
-  const figures = new Map<string, Figures>();
+  const sums = new Map<string, StockSums>();
   skus.forEach((sku, i) => {
     const [, available, reserved] = /^(\d+) (\d+)/.exec(values[i] ?? "") ?? [];
     const before = pending.skus.get(sku)?.before;
-    if (before) figures.set(sku, before);
+    if (before) sums.set(sku, before);
     else if (available !== undefined) {
-      figures.set(sku, { available: Number(available), reserved: Number(reserved) });
+      sums.set(sku, { available: Number(available), reserved: Number(reserved) });
     }
   });
-  return figures;
+  return sums;
 }
 
-async function sumsAt(queries: Queries, shard: number, walk: ProofWalk): Promise<(sku: string) => Figures> {
+async function sumsAt(queries: Queries, shard: number, walk: ProofWalk): Promise<(sku: string) => StockSums> {
   const { sum_later } = await loadStatements();
-  const rows = await queries.query<Figures & { sku: string }>(sum_later, [
+  const rows = await queries.query<StockSums & { sku: string }>(sum_later, [
     shard,
     walk.last.seq,
     walk.last.line,
@@ -177,9 +178,9 @@ async function stockRows(
   shard: number,
   at: Position,
   skus: readonly string[],
-): Promise<Map<string, Figures>> {
+): Promise<Map<string, StockSums>> {
   const { compare_stock } = await loadStatements();
-  const rows = await queries.query<Figures & { sku: string }>(compare_stock, [
+  const rows = await queries.query<StockSums & { sku: string }>(compare_stock, [
     shard,
     JSON.stringify(skus),
     at.seq,
@@ -187,7 +188,7 @@ async function stockRows(
   return new Map(rows.map((row) => [row.sku, row]));
 }
 
-/** Waits until the shard sells again, or its ledger stands still. */
+/** Waits until the shard sells again, or its ledger stops advancing. */
 async function settled(context: CliContext, shard: number): Promise<void> {
   const control = await context.control();
   const ledger = await context.ledger();

@@ -1,26 +1,22 @@
 /**
- * CSV as RFC 4180 writes it, in UTF-8.
+ * CSV according to RFC 4180, in UTF-8.
  *
  * @module
  */
 
 /** A record of a file: its fields, and the line on which it began, from 1. */
 export interface CsvRecord {
-  /** From 1. */
   readonly line: number;
-  /** Without their quotes. */
   readonly fields: string[];
 }
 
-/** A record that cannot be read, and why. */
 export interface BrokenRecord {
-  /** From 1. */
   readonly line: number;
-  /** Reads on after `line <n>`. */
+  /** Continues the sentence after `line <n>`. */
   readonly wrong: string;
 }
 
-/** A quote that is never closed would otherwise read the whole file as one record. */
+/** Without a limit, an unclosed quote would read the whole file as one record. */
 const recordCharsMax = 10_000;
 
 const newline = 0x0a;
@@ -110,7 +106,7 @@ export class CsvReader {
   }
 }
 
-/** Reads a file's records; its size does not matter. Ends at the first byte that is not UTF-8, with a broken record. */
+/** Reads the records of a file of any size. Ends at the first byte that is not UTF-8, with a broken record. */
 export async function* readRecords(path: string): AsyncGenerator<CsvRecord | BrokenRecord> {
   using file = await Deno.open(path, { read: true });
   const reader = new CsvReader();
@@ -128,7 +124,7 @@ export async function* readRecords(path: string): AsyncGenerator<CsvRecord | Bro
     wrong: 'is not UTF-8: save the file with the encoding UTF-8 (in a spreadsheet: "CSV UTF-8")',
   });
   for await (const bytes of file.readable) {
-    // A line a call, so that the line of a wrong byte is known.
+    // One line per call, so that the line of an invalid byte is known.
     for (let start = 0; start < bytes.length;) {
       const at = bytes.indexOf(newline, start);
       const end = at < 0 ? bytes.length : at + 1;

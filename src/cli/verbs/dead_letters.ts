@@ -1,5 +1,5 @@
 /**
- * `dead-letters`: what the ledger could not take as it came. Its movement is applied all the same.
+ * `dead-letters`: events that the ledger refused in part. Their movements are applied.
  *
  * @module
  */
@@ -23,7 +23,7 @@ interface DeadLetter {
 
 const rowsMax = 10_000;
 
-/** Lists the newest first: those that wait for a person, or all of them. */
+/** Lists the newest first: those that wait for an operator, or all of them. */
 export async function deadLetters(
   context: CliContext,
   terminal: Terminal,
@@ -57,7 +57,7 @@ export async function showDeadLetter(context: CliContext, terminal: Terminal, id
   return exits.ok;
 }
 
-/** Closes one: a person has decided what becomes of it. */
+/** Closes one, by decision of an operator. */
 export async function closeDeadLetter(
   context: CliContext,
   terminal: Terminal,

@@ -1,8 +1,8 @@
 /**
- * `detach`: gives a copied ledger a deployment id of its own.
+ * `detach`: gives a copied ledger its own deployment id.
  *
- * A copy of a ledger has the id of its original, so its worker would take the original's Redis for its own. With
- * another id it refuses it by name.
+ * A copy of a ledger has the id of its original, so its worker would accept the original's Redis. With another id it
+ * refuses it.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export async function detach(context: CliContext, terminal: Terminal): Promise<n
   const id = context.world.uuid();
   terminal.confirm(
     `This gives the ledger at DATABASE_URL the deployment id ${id} instead of ${before}. Do it to a copy: Redis and ` +
-      `topic of ${before} are refused from then on, and nothing but a restored ledger makes them fit again.`,
+      `topic of ${before} are refused from then on, and only a restored ledger accepts them again.`,
   );
   const changed = await books.query(sql.rename_deployment, [id, before]);
   if (changed.length !== 1) throw new Failure("Cannot change the deployment id as it changed meanwhile");

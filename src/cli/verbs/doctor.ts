@@ -1,5 +1,5 @@
 /**
- * `doctor`: looks at settings and servers, and says which promises this deployment keeps.
+ * `doctor`: checks settings and servers, and lists the guarantees that this deployment keeps.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { logWayOf } from "../../log/topic.ts";
 import { allShards, type CliContext, type TopicLook } from "../context/context.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
-/** A finding about the deployment itself rests on its processes, and no promise of the servers on it. */
+/** A check result about the deployment itself, on which no guarantee of the servers depends. */
 export type Look = Omit<CheckResult, "promise"> & { readonly promise: GuaranteeName | null };
 
 /** Prints all checkResults. Returns 1 when any is `bad`. */
@@ -41,7 +41,7 @@ export async function doctor(context: CliContext, terminal: Terminal): Promise<n
 /**
  * Whether a process with the limits of this one can hold as many requests and connections as its settings allow.
  *
- * @param descriptors how many this process can open, counted up to what is needed
+ * @param descriptors number that this process can open, at most the number needed
  */
 export function descriptorCheck(
   { queueMax, connectionsMax }: Pick<Config, "queueMax" | "connectionsMax">,
@@ -60,7 +60,7 @@ export function descriptorCheck(
   };
 }
 
-/** What the shards' servers say of themselves. What differs among shards is said with the shards. */
+/** Check results of the shards' servers. Results that differ among shards name the shards. */
 async function storeFindings(context: CliContext): Promise<Look[]> {
   const control = await context.control();
   const shards = allShards(context);
@@ -68,7 +68,7 @@ async function storeFindings(context: CliContext): Promise<Look[]> {
   const groups = new Map<string, { checkResult: CheckResult; shards: number[] }>();
   found.forEach((checkResults, shard) => {
     for (const checkResult of checkResults) {
-      // What is as it should be may say so in other figures in each shard.
+      // The values of a passed check may differ between shards.
       const key = [
         checkResult.check,
         checkResult.verdict,
@@ -165,14 +165,18 @@ async function ledgerFindings(context: CliContext): Promise<Look[]> {
 }
 
 async function topicFindings(context: CliContext): Promise<Look[]> {
-  const look = await context.topic();
+  const inspection = await context.topic();
   const control = await context.control();
   const views = await Promise.all(allShards(context).map((shard) => control.inspect(shard)));
-  const own = look === null ? "stream" : look.kind === "found" ? logWayOf(look.facts) : undefined;
-  return [...judgeTopic(look), ...judgeLogWays(views.map(({ logWay }) => logWay), own)];
+  const own = inspection === null
+    ? "stream"
+    : inspection.kind === "found"
+    ? logWayOf(inspection.facts)
+    : undefined;
+  return [...judgeTopic(inspection), ...judgeLogWays(views.map(({ logWay }) => logWay), own)];
 }
 
-/** Where the workers read the log, one a shard, against the place that this process' settings lead to. */
+/** Compares the log sources of the workers, one per shard, with that of this process' settings. */
 export function judgeLogWays(noted: readonly string[], own: string | undefined): Look[] {
   const ways = new Set(noted.filter((way) => way !== ""));
   const all = [...ways].join("; ");
@@ -182,31 +186,31 @@ export function judgeLogWays(noted: readonly string[], own: string | undefined):
   return [{ ...about, verdict: "off", found: `is another one here (${own}) than for the workers: ${all}` }];
 }
 
-/** A worker that is down for a weekend finds what it has not applied; the stream keeps it as well. */
+/** A worker that was down for a weekend finds the entries that it has not applied; the stream has them, too. */
 const retentionMinMs = 3 * 86_400_000;
 
-/** What the topic promises; empty without one. */
-export function judgeTopic(look: TopicLook | null): Look[] {
-  if (look === null) return [];
+/** Check results of the topic; empty without one. */
+export function judgeTopic(inspection: TopicLook | null): Look[] {
+  if (inspection === null) return [];
   const promise = "booked";
-  if (look.kind === "away") return [{ check: "kafka", verdict: "bad", found: look.why, promise }];
-  if (look.kind === "missing") {
+  if (inspection.kind === "away") return [{ check: "kafka", verdict: "bad", found: inspection.why, promise }];
+  if (inspection.kind === "missing") {
     return [{
       check: "kafka",
       verdict: "off",
-      found: "has no topic yet: the worker makes it",
+      found: "has no topic yet: the worker creates it",
       promise: null,
     }];
   }
-  const { topic, partitions, used, replicationFactor, minInsyncReplicas, retentionMs } = look.facts;
+  const { topic, partitions, used, replicationFactor, minInsyncReplicas, retentionMs } = inspection.facts;
   const isShort = retentionMs >= 0 && retentionMs < retentionMinMs;
   const days = Math.round(retentionMs / 8_640_000) / 10;
   const copies = `${replicationFactor} of each partition`;
   return [
     {
       check: "kafka",
-      verdict: look.whyUnusable === undefined ? "ok" : "bad",
-      found: look.whyUnusable ?? `topic ${topic}, ${partitions} partitions for ${used} shards`,
+      verdict: inspection.whyUnusable === undefined ? "ok" : "bad",
+      found: inspection.whyUnusable ?? `topic ${topic}, ${partitions} partitions for ${used} shards`,
       promise,
     },
     {
@@ -233,7 +237,7 @@ async function countLeases(context: CliContext): Promise<number> {
   return row?.leases ?? 0;
 }
 
-/** Kept, off, or nobody can tell. */
+/** Kept, off, or unknown. */
 function sentenceOf(name: GuaranteeName, looks: readonly Look[]): string {
   const verdicts = looks.filter(({ promise }) => promise === name).map(({ verdict }) => verdict);
   const word = verdicts.some((verdict) => verdict === "off" || verdict === "bad")

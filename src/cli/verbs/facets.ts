@@ -1,5 +1,5 @@
 /**
- * The four things that a comparison holds against each other, each with what the store says and what the ledger says.
+ * The four facets of a comparison, each with the values of store and ledger.
  *
  * @module
  */
@@ -11,60 +11,52 @@ import { canonical } from "../../ledger/proof_walk.ts";
 import type { PostgresStatementName, PostgresStatements } from "../../ledger/postgres/statements.ts";
 import type { Pending } from "./pending.ts";
 
-/** What both sides say of a name; undefined when the difference is none, or cannot be judged now. */
+/** A difference of a name. */
 export interface Unequal {
-  /** What differs: `stock`, `rules`, `orders`, `quotas` or `holds`. */
+  /** Facet: `stock`, `rules`, `orders`, `quotas` or `holds`. */
   readonly what: string;
-  /** What the ledger says. */
   readonly ledger: string;
-  /** What the store says. */
   readonly store: string;
 }
 
-/** The ledger's side. */
 export interface LedgerSide {
-  /** Its database. */
   readonly queries: Queries;
-  /** Its statements. */
   readonly sql: PostgresStatements;
-  /** Which. */
   readonly shard: number;
-  /** Lines accepted since then must be remembered, ms since 1970. Moves on with the clock. */
+  /** Lines accepted since then must be remembered, ms since 1970. Advances with the clock. */
   readonly sinceMs: () => number;
   /** Lines with a higher number were accepted after the comparison began, and are left out. */
   readonly untilSeq: number;
-  /** What cannot be applied; undefined when everything is. */
+  /** Events that cannot be applied; undefined when everything is applied. */
   readonly pending: Pending | undefined;
 }
 
-/** One of the four. */
 export interface Comparer<F extends Facet = Facet> {
-  /** What it compares. */
   readonly facet: F;
-  /** Names that the ledger knows, in pages; for orders with the SKU that must be there. */
+  /** Names in the ledger, in pages; for orders with the SKU that must be present. */
   ledgerNames(side: LedgerSide): AsyncGenerator<Named[]>;
-  /** What differs of names, by name, when the ledger has applied up to `head` at least. */
+  /** Differences by name, when the ledger has applied `head`. */
   compare(
     side: LedgerSide,
     names: readonly Named[],
     values: readonly FacetValue[F][],
     head: number,
   ): Promise<Map<string, Unequal>>;
-  /** Whether what the name stands for may be later in the ledger than in the store's answer. */
+  /** Whether the ledger may have a later value of the name than the store's response. */
   isChanged(name: string, changes: Changes): boolean;
 }
 
-/** What the ledger's events after a number changed. */
+/** Changes by the ledger's events after a number. */
 export interface Changes {
   /** Ids of orders and adjustments. */
   readonly ids: ReadonlySet<string>;
-  /** Users with their SKUs, as the store names them. */
+  /** Users with their SKUs, by their names in the store. */
   readonly pairs: ReadonlySet<string>;
   /** SKUs whose rules changed. */
   readonly ruled: ReadonlySet<string>;
 }
 
-/** Reads what changed after number `seq`. */
+/** Reads the changes after number `seq`. */
 export async function readChanges(side: LedgerSide, seq: number): Promise<Changes> {
   type Row = { id: string; userId: string; sku: string; isRuled: boolean };
   const rows = await query<Row>(side, "find_changes", seq);
@@ -75,11 +67,9 @@ export async function readChanges(side: LedgerSide, seq: number): Promise<Change
   };
 }
 
-/** A name, and for orders a SKU that the ledger has under it. */
 export interface Named {
-  /** As the store has it. */
   readonly name: string;
-  /** A line of it that must be there; left out = whichever there are. */
+  /** A line that must be present; left out = any. */
   readonly sku?: string;
 }
 
@@ -116,19 +106,20 @@ const stock: Comparer<"stock"> = {
     const books = new Map(rows.map((row) => [row.sku, row]));
     const unequal = new Map<string, Unequal>();
     names.forEach(({ name: sku }, i) => {
-      const book = books.get(sku);
+      const inLedger = books.get(sku);
       const [, available, reserved, policy = "{}"] = /^(\d+) (\d+)(?: (.*))?$/s.exec(values[i] ?? "") ?? [];
       const later = pending?.skus.get(sku);
-      const ledger = book ? `${book.available}+${book.reserved}` : nothing;
+      const ledger = inLedger ? `${inLedger.available}+${inLedger.reserved}` : nothing;
       const store = available === undefined
         ? nothing
         : `${Number(available) - (later?.available ?? 0)}+${Number(reserved) - (later?.reserved ?? 0)}`;
-      const isNew = !book && later && store === "0+0"; // an event that cannot be applied yet makes it
+      const isNew = !inLedger && later && store === "0+0"; // an event that cannot be applied yet creates it
       if (ledger !== store && !isNew) unequal.set(sku, { what: "stock", ledger, store });
       else if (
-        book && book.policy !== null && !later?.isRuled && canonical(book.policy) !== canonical(policy)
+        inLedger && inLedger.policy !== null && !later?.isRuled &&
+        canonical(inLedger.policy) !== canonical(policy)
       ) {
-        const [ours, theirs] = [canonical(book.policy), canonical(policy)];
+        const [ours, theirs] = [canonical(inLedger.policy), canonical(policy)];
         unequal.set(sku, { what: "rules", ledger: ours || "none", store: theirs || "none" });
       }
     });
@@ -149,7 +140,7 @@ interface LedgerLine {
   readonly isAside: boolean;
 }
 
-/** Remembered lines: a retry is answered from them. */
+/** Remembered lines, from which retries are answered. */
 const orders: Comparer<"orders"> = {
   facet: "orders",
   async *ledgerNames(side) {
@@ -205,7 +196,7 @@ function saidOf(
   return `${kind} ${amount} of ${userId || "nobody"}, number ${seq}, ${state} ${units}${until}`;
 }
 
-/** What users have bought of SKUs with a quota. */
+/** Purchases of SKUs with a quota, by user. */
 const quotas: Comparer<"quotas"> = {
   facet: "quotas",
   async *ledgerNames(side) {
@@ -228,12 +219,12 @@ const quotas: Comparer<"quotas"> = {
     const books = new Map(rows.map((row) => [pairKey(row.userId, row.sku), row]));
     const unequal = new Map<string, Unequal>();
     names.forEach(({ name }, i) => {
-      const book = books.get(name);
-      if (!book || side.pending?.names.has(name)) return; // without a quota nothing counts
+      const inLedger = books.get(name);
+      if (!inLedger || side.pending?.names.has(name)) return; // without a quota nothing counts
       const [units = 0, sale = 0] = (values[i] ?? "0 0").split(" ").map(Number);
-      const counted = sale === book.sale ? units : 0;
-      if (counted !== book.units) {
-        unequal.set(name, { what: "quotas", ledger: `${book.units} bought`, store: `${counted} bought` });
+      const counted = sale === inLedger.sale ? units : 0;
+      if (counted !== inLedger.units) {
+        unequal.set(name, { what: "quotas", ledger: `${inLedger.units} bought`, store: `${counted} bought` });
       }
     });
     return unequal;
@@ -241,7 +232,7 @@ const quotas: Comparer<"quotas"> = {
   isChanged: (name, { pairs, ruled }) => pairs.has(name) || ruled.has(name.split("\u001f")[1] ?? ""),
 };
 
-/** When open reservations lapse. */
+/** Expiry of open reservations. */
 const holds: Comparer<"holds"> = {
   facet: "holds",
   async *ledgerNames(side) {

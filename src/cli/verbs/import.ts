@@ -3,7 +3,7 @@
  *
  * The file is read twice: first every row is checked, and nothing is written when one is wrong; then every row
  * becomes steps whose ids are made from the file's contents and the row's number. So the same file may be imported
- * again, whole or from where it stopped, and each row takes effect once (within the idempotency window).
+ * again, whole or resumed, and each row takes effect once (within the idempotency window).
  *
  * @module
  */
@@ -17,29 +17,26 @@ import { readStockFile } from "./stock_file.ts";
 import type { Submit } from "./stock_steps.ts";
 import type { Terminal } from "../context/terminal.ts";
 
-/** What is asked. */
 export interface ImportOptions {
-  /** What a row does. */
   readonly mode: ImportMode;
   /** Go on where an interrupted import stopped. */
   readonly resume: boolean;
-  /** Check the file and say what would become of each row; change nothing. */
+  /** Check the file and print the result of each row, without a change. */
   readonly dryRun: boolean;
 }
 
-/** A row that the store refused, and why. */
 interface Refused {
   readonly line: number;
   readonly sku: string;
   readonly why: string;
 }
 
-/** A million rows that are all refused must not fill memory or screen. */
+/** A million refused rows must not fill memory or screen. */
 const namedMax = 20;
-/** A second of rows is imported again after a crash: harmless. */
+/** After a crash, the rows of a second are imported again, which is harmless. */
 const stateEveryMs = 1000;
 
-/** Imports a file. Returns the exit code: 1 when any row was refused. `open` is called when the file was found good. */
+/** Imports a file. Returns the exit code: 1 when any row was refused. `open` is called after the file was checked. */
 export async function importCsv(
   world: World,
   terminal: Terminal,
@@ -94,12 +91,12 @@ function summary(
   counts: Readonly<Record<string, number>>,
   ms: number,
 ): string {
-  const figures = Object.entries(counts).map(([name, value]) => `${value} ${name}`).join(", ");
+  const numbers = Object.entries(counts).map(([name, value]) => `${value} ${name}`).join(", ");
   const resumed = skipped > 0 ? `, ${skipped} done before` : "";
-  return `${total} rows in ${(ms / 1000).toFixed(1)} s: ${figures}${resumed}`;
+  return `${total} rows in ${(ms / 1000).toFixed(1)} s: ${numbers}${resumed}`;
 }
 
-/** Reads the file once: its digest, its rows, and everything that is wrong with it. */
+/** Reads the file once: its digest, its number of rows, and all errors. */
 async function check(path: string): Promise<{ rows: number; sha256: string }> {
   const hash = createHash("sha256");
   let rows = 0;
@@ -126,7 +123,7 @@ async function* rounds(path: string, skip: number): AsyncGenerator<NumberedRow[]
   let round: NumberedRow[] = [];
   for await (const row of readStockFile(path)) {
     if (row.kind !== "row") {
-      throw new Failure(`Cannot go on as ${path} has changed: line ${row.line} ${row.why}`);
+      throw new Failure(`Cannot continue as ${path} has changed: line ${row.line} ${row.why}`);
     }
     if (number++ < skip) continue;
     round.push({ row, number });

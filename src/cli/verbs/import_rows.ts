@@ -1,14 +1,14 @@
 /**
  * The rows of a stock file as steps.
  *
- * A SKU with rules is made without units, gets its rules, then its units: it is never sold before it opens.
+ * A SKU with rules is created without units, gets its rules, then its units: it is never sold before it opens.
  *
  * @module
  */
 import type { StockRow } from "./stock_file.ts";
 import type { Step, StepResult, Submit } from "./stock_steps.ts";
 
-/** What a row does: make a SKU that must not exist yet, or add a delivery to one that may. */
+/** The effect of a row: create a SKU that must not exist, or add a delivery to one that may exist. */
 export const importModes = ["create", "add"] as const;
 
 /** One of {@link importModes}. */
@@ -16,13 +16,11 @@ export type ImportMode = typeof importModes[number];
 
 /** A row, and its number in the file from 1. */
 export interface NumberedRow {
-  /** What the file says. */
   readonly row: StockRow;
-  /** From 1. */
   readonly number: number;
 }
 
-/** What became of a row, or would become of it. */
+/** The result of a row. */
 export type RowResult =
   | { readonly kind: "created" | "changed" | "repeated" }
   | { readonly kind: "refused"; readonly why: string };
@@ -64,15 +62,15 @@ export async function importRows(
   open.forEach(({ i }, at) => {
     const result = rowResult(units[at]);
     const before = results[i];
-    // Made in its first step, filled in its last: it counts as made.
+    // Created in the first step, filled in the last: counts as created.
     if (result.kind === "refused" || before?.kind !== "created") results[i] = result;
   });
   return results;
 }
 
 /**
- * Sets rules of the version that is read now, but not again where a repeated row has set them before: somebody may have
- * changed them since.
+ * Sets rules of the version that is read now, but not again when a repeated row has set them before: they may have been
+ * changed since.
  */
 async function setRules(
   submit: Submit,
@@ -99,7 +97,7 @@ async function setRules(
   );
 }
 
-/** What would become of rows. Reads only; a row that was imported before shows as one of an existing SKU. */
+/** The results of rows without a change. A row that was imported before is reported as one of an existing SKU. */
 export async function previewRows(
   submit: Submit,
   mode: ImportMode,

@@ -10,7 +10,6 @@ import { Failure } from "../context/failure.ts";
 export interface ImportState {
   /** SHA-256 of the CSV: the rows counted are rows of this file. */
   readonly sha256: string;
-  /** What the rows do. */
   readonly mode: string;
   /** Rows from the start that are all settled. */
   readonly rows: number;
@@ -21,14 +20,13 @@ export function statePath(csv: string): string {
   return `${csv}.import.json`;
 }
 
-/** Writes it whole or not at all. */
+/** Writes it atomically. */
 export async function writeState(csv: string, state: ImportState): Promise<void> {
   const path = statePath(csv);
   await Deno.writeTextFile(`${path}.new`, JSON.stringify(state) + "\n");
   await Deno.rename(`${path}.new`, path);
 }
 
-/** Removes it, when there is one. */
 export async function removeState(csv: string): Promise<void> {
   await Deno.remove(statePath(csv)).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

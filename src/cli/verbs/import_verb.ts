@@ -9,19 +9,14 @@ import type { ImportMode } from "./import_rows.ts";
 import { submitHere } from "./local_steps.ts";
 import { askerOf, type Common, type VerbContext } from "../context/verb.ts";
 
-/** Its options as they are read. */
 export interface ImportFlags extends Pick<Common, "api" | "tokenFile"> {
-  /** What a row does. */
   readonly mode: ImportMode;
-  /** For people. */
   readonly reason: string;
   /** Go on where an interrupted import stopped. */
   readonly resume?: boolean;
-  /** Change nothing. */
   readonly dryRun?: boolean;
 }
 
-/** Follows the list of options. */
 export const importHelp: string = `
 The first line of the file names its columns: sku, available, and if wanted opens_at, closes_at (RFC 3339 with offset),
 quota (units a user may buy), purchase_token (true or false). The file is UTF-8, with one row for each SKU.`;

@@ -53,7 +53,7 @@ function resultOf(outcome: Decided | undefined): StepResult {
     case "stale_rules":
       return { kind: "refused", why: rulesChanged };
     case "stock_limit":
-      return { kind: "refused", why: "would pass the most units a SKU can have" };
+      return { kind: "refused", why: "would exceed the maximum units of a SKU" };
     default:
       return { kind: "refused", why: `was refused: ${outcome?.kind ?? "no answer"}` };
   }

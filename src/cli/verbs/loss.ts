@@ -1,5 +1,5 @@
 /**
- * Numbers that are neither in the ledger nor in the log, and asking whether to go on without them.
+ * Numbers that are neither in the ledger nor in the log, and the question whether to continue without them.
  *
  * @module
  */
@@ -11,28 +11,26 @@ import { Failure } from "../context/failure.ts";
 import type { CliContext } from "../context/context.ts";
 import type { Terminal } from "../context/terminal.ts";
 
-/** What a shard has lost. */
+/** The lost numbers of a shard. */
 export interface Loss {
-  /** Which. */
   readonly shard: number;
   /** Last number that is in the ledger, or will be when its worker has read the log. */
   readonly fromSeq: number;
   /** Last number known to have been issued. */
   readonly toSeq: number;
-  /** How many are lost. */
   readonly lost: number;
-  /** Whether the store still has their figures. */
+  /** Whether the store still has their effects. */
   readonly isStoreWhole: boolean;
 }
 
 const neverAborted = new AbortController().signal; // these reads do not wait
 
-/** Reads every number that the log has beyond the ledger. Books nothing. */
+/** Reads every number in the log beyond the ledger. Writes nothing. */
 export async function findLoss(context: CliContext, shard: number): Promise<Loss> {
   const [cursor] = await (await context.database()).query<Cursor>((await loadStatements()).read_cursor, [
     shard,
   ]);
-  if (!cursor) throw new Failure(`Cannot look into shard ${shard} as the ledger has no such shard`);
+  if (!cursor) throw new Failure(`Cannot inspect shard ${shard} as the ledger has no such shard`);
   const view = await (await context.control()).inspect(shard);
   const log = await context.log();
   const { fromSeq, last } = await readNumbers(log, shard, restStart(view, cursor));
@@ -43,7 +41,7 @@ export async function findLoss(context: CliContext, shard: number): Promise<Loss
   return { shard, fromSeq, toSeq, lost: toSeq - fromSeq, isStoreWhole };
 }
 
-/** Takes the right to sell away from a shard that has lost numbers, so that what is counted is what is lost. */
+/** Disarms a shard that has lost numbers, so that the number cannot change after it was counted. */
 export async function stopAndFindLoss(context: CliContext, shard: number): Promise<Loss> {
   const found = await findLoss(context, shard);
   if (found.lost === 0) return found;
@@ -52,9 +50,9 @@ export async function stopAndFindLoss(context: CliContext, shard: number): Promi
 }
 
 /**
- * Asks whether to go on without lost numbers. `--yes` is not enough for that: somebody must have seen the count.
+ * Asks whether to continue without lost numbers. `--yes` is not enough: the operator must have seen the number.
  *
- * @param accepted what `--lost` says; undefined when it was left out
+ * @param accepted value of `--lost`; undefined when left out
  * @throws {Failure} when the answer is no, or another number was accepted
  */
 export function confirmLoss(
@@ -71,14 +69,19 @@ export function confirmLoss(
     parts.join("; ")
   }). ${consequence}`;
   if (accepted === lost) return terminal.note(what);
-  if (accepted !== undefined) throw new Failure(`Cannot go on as --lost ${accepted} was accepted. ${what}`);
+  if (accepted !== undefined) {
+    throw new Failure(`Cannot continue as --lost ${accepted} was accepted. ${what}`);
+  }
   if (terminal.isUnattended) {
-    throw new Failure(`Cannot go on unasked: pass --lost ${lost} to accept it. ${what}`, "usage");
+    throw new Failure(
+      `Cannot continue without confirmation: pass --lost ${lost} to accept it. ${what}`,
+      "usage",
+    );
   }
   terminal.confirm(what);
 }
 
-/** Accepts the loss for the shard's worker. */
+/** Writes the accepted loss for the shard's worker. */
 export async function acceptLoss(
   context: CliContext,
   { shard, fromSeq, toSeq }: Loss,
@@ -88,7 +91,7 @@ export async function acceptLoss(
   await (await context.ledger()).acceptLoss(shard, { fromSeq, toSeq, source, reason, actor: context.actor });
 }
 
-/** How many numbers the ledger has written down as lost since an epoch. */
+/** The number of numbers recorded as lost since an epoch. */
 export async function countLost(context: CliContext, shard: number, sinceEpoch: number): Promise<number> {
   const [row] = await (await context.database()).query<{ lost: number }>(
     (await loadStatements()).count_lost,

@@ -1,5 +1,5 @@
 /**
- * What the log of a refused shard has beyond the ledger: it is there, and cannot be applied.
+ * The events of a refused shard's log that cannot be applied.
  *
  * @module
  */
@@ -9,17 +9,17 @@ import type { EventLog } from "../../log/event_log.ts";
 
 /** Events between the ledger's cursor and the store's head. */
 export interface Pending {
-  /** Where the ledger is. */
+  /** The ledger's cursor. */
   readonly cursor: Position;
-  /** By SKU: what the events change, and the store's figures before the first of them. */
+  /** By SKU: the changes by the events, and the store's stock before the first of them. */
   readonly skus: ReadonlyMap<string, PendingSku>;
-  /** Names of what they change beside the stock: orders, adjustments, returns, users with their SKUs. */
+  /** Names of other changes: orders, adjustments, returns, users with their SKUs. */
   readonly names: ReadonlySet<string>;
   /** Why some of them cannot be read; empty when all can. */
   readonly lost: string;
 }
 
-/** What pending events change of a SKU. */
+/** Changes of a SKU by pending events. */
 export interface PendingSku {
   /** Sum of the changes of available units. */
   available: number;
@@ -27,9 +27,9 @@ export interface PendingSku {
   reserved: number;
   /** Whether its rules change. */
   isRuled: boolean;
-  /** The store's figures right before the first of the events. */
+  /** The store's stock before the first of the events. */
   readonly before: { readonly available: number; readonly reserved: number };
-  /** Whether this SKU's figures add up from event to event. */
+  /** Whether this SKU's stock adds up from event to event. */
   isSteady: boolean;
 }
 

@@ -1,8 +1,8 @@
 /**
- * `rebuild`: empties a shard's store and fills it from the ledger.
+ * `rebuild`: empties a shard's store and rebuilds it from the ledger.
  *
- * The shard is marked as one whose last restore did not end. A worker that holds its lease sees that within 200 ms,
- * books what the log still has and rebuilds it; when no worker does, this process takes the lease and does the same.
+ * The shard is marked as one with an unfinished restore. The worker with its lease finds that within 200 ms, applies the
+ * rest of the log and rebuilds it; without a worker, this process takes the lease and does the same.
  *
  * @module
  */
@@ -17,17 +17,12 @@ import type { CliContext } from "../context/context.ts";
 import { chosenShards } from "./reconcile.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
-/** A shard that sells again. */
 export interface RebuiltShard {
-  /** Which. */
   readonly shard: number;
-  /** Under which it sells now. */
   readonly epoch: number;
-  /** How many it has. */
   readonly skus: number;
-  /** Numbers that were lost: what they sold is for sale again, unless the store's figures were taken. */
+  /** Lost numbers: the units that they sold are for sale again, unless the store's values were copied. */
   readonly lost: number;
-  /** Who verified it. */
   readonly by: "worker" | "this process";
 }
 
@@ -39,7 +34,7 @@ const noteEveryMs = 5000;
 const pollMs = 200;
 const neverAborted = new AbortController().signal; // these reads do not wait
 
-/** Asks first, with the count of what would be lost. Sales get 503 until a shard is armed again. */
+/** Asks first, with the number of lost events. Sales get 503 until a shard is armed again. */
 export async function rebuildShards(
   context: CliContext,
   terminal: Terminal,
@@ -54,13 +49,18 @@ export async function rebuildShards(
     if (loss.lost === 0) await refuseUnbookable(context, terminal, shard);
     losses.push(loss);
   }
-  const empties = `This empties shard ${shards.join(", ")} in Redis and fills it from the ledger; ` +
-    `nothing is sold from it meanwhile.`;
+  const empties = `This empties shard ${shards.join(", ")} in Redis and rebuilds it from the ledger; ` +
+    `it does not sell until that has ended.`;
   if (losses.some(({ lost }) => lost > 0)) {
     const whole = losses.some((one) => one.lost > 0 && one.isStoreWhole)
       ? " 'inventory recover' keeps the store's figures instead."
       : "";
-    confirmLoss(terminal, losses, `${empties} What these numbers sold is for sale again.${whole}`, accepted);
+    confirmLoss(
+      terminal,
+      losses,
+      `${empties} The units that these numbers sold are for sale again.${whole}`,
+      accepted,
+    );
   } else {
     terminal.confirm(empties);
   }
@@ -75,8 +75,8 @@ export async function rebuildShards(
 }
 
 /**
- * A rebuild knows what the ledger and the rest of the log know. When the log has lost entries that the ledger lacks,
- * filling the store from the ledger would sell those units again.
+ * A rebuild uses the ledger and the rest of the log. When the log has lost entries that the ledger lacks, a rebuild would
+ * sell those units again.
  *
  * @throws {Failure}
  */
@@ -91,28 +91,28 @@ export async function refuseIncompleteBooks(
     `Cannot rebuild shard ${shard} as ${lost} numbers, ${
       fromSeq + 1
     } to ${toSeq}, are neither in the ledger nor in ` +
-      `the log: what they sold would be for sale again; 'inventory recover' goes on without them`,
+      `the log: the units that they sold would be for sale again; 'inventory recover' continues without them`,
   );
 }
 
-/** A worker books the rest of the log before it fills the store, and refuses when it cannot: better said at once. */
+/** A worker applies the rest of the log before a rebuild, and refuses when it cannot; checked here first. */
 async function refuseUnbookable(context: CliContext, terminal: Terminal, shard: number): Promise<void> {
   const { armed, position } = await (await context.control()).inspect(shard);
-  if (armed || position.epoch === 0) return; // a shard that is empty or half restored has nothing to say
+  if (armed || position.epoch === 0) return; // an empty or half restored shard has no valid log
   const { isPending, differences } = await compareShard(context, terminal, shard, "stock");
   if (!isPending || differences.length === 0) return;
   const some = differences.slice(0, 3).map(({ name, ledger, store }) =>
     `'${name}' is ${ledger} there, ${store} here`
   );
   throw new Failure(
-    `Cannot rebuild shard ${shard} as the ledger cannot book its log, and what it says was sold: ${
+    `Cannot rebuild shard ${shard} as the ledger cannot apply its log, whose units were sold: ${
       some.join(", ")
     }. ` +
-      `'inventory correct --reason …' takes the store's figures into the ledger`,
+      `'inventory correct --reason …' copies the store's values into the ledger`,
   );
 }
 
-/** Rebuilds one shard, and returns when it sells again. */
+/** Rebuilds one shard; resolves when it sells again. */
 export function rebuildShard(context: CliContext, terminal: Terminal, shard: number): Promise<RebuiltShard> {
   return armAgain(context, terminal, shard, async () => {
     const { id } = await context.deployment();
@@ -122,9 +122,9 @@ export function rebuildShard(context: CliContext, terminal: Terminal, shard: num
 }
 
 /**
- * Has a shard verified and armed, by the worker that has it or else by this process.
+ * Gets a shard verified and armed, by its worker or else by this process.
  *
- * @param prepare makes the change that is verified
+ * @param prepare makes the change before the verification
  */
 export async function armAgain(
   context: CliContext,
@@ -134,7 +134,7 @@ export async function armAgain(
 ): Promise<RebuiltShard> {
   const before = await (await context.control()).inspect(shard);
   const { position: { epoch }, epochSeen } = before;
-  // The deployment's limits stay, whatever this shell is set to.
+  // The deployment's limits, not those of this shell.
   const limits = before.limits ?? limitsOf(context.config);
   const control = await context.control(limits);
   const lease = await (await context.ledger()).lease(shard);
@@ -187,12 +187,12 @@ async function armedAgain(
     if (seen !== last.seen) last = { seen, atMs: nowMs };
     if (nowMs - last.atMs > standstillMs) break;
     if (nowMs - notedMs >= noteEveryMs) {
-      terminal.note(`shard ${shard}: its worker has it, it is not armed yet (${seen})`);
+      terminal.note(`shard ${shard}: a worker has it, and it is not armed yet (${seen})`);
       notedMs = nowMs;
     }
     await sleep(context.world, pollMs);
   }
   throw new Failure(
-    `Shard ${shard} is not armed and does not change (${last.seen}): the line 'shard refused' in its worker's log says why`,
+    `Shard ${shard} is not armed and does not change (${last.seen}): see the line 'shard refused' in its worker's log`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * `reconcile`: compares store and ledger while both go on: stock, rules, remembered orders, quotas and holds.
+ * `reconcile`: compares store and ledger while both run: stock, rules, remembered orders, quotas and holds.
  *
  * @module
  */
@@ -25,7 +25,6 @@ export async function reconcile(
   return differences.length === 0 ? exits.ok : exits.failed;
 }
 
-/** Compares one shard, or all of them one after the other. */
 export async function compareShards(
   context: CliContext,
   terminal: Terminal,
@@ -39,7 +38,7 @@ export async function compareShards(
   return compared;
 }
 
-/** The shard that was asked for, or all. */
+/** The requested shard, or all. */
 export function chosenShards(context: CliContext, only: number | undefined): number[] {
   if (only === undefined) return allShards(context);
   if (only >= 0 && only < context.config.shards) return [only];

@@ -1,10 +1,9 @@
 /**
- * `recover`: goes on when numbers are neither in the ledger nor in the log, as after a restore of PostgreSQL.
+ * `recover`: continues when numbers are neither in the ledger nor in the log, as after a restore of PostgreSQL.
  *
- * A store that is whole remembers them: its orders, rules and figures are taken into the ledger, and nothing is for sale
- * again.
- * When the store is lost as well, it is filled from the ledger, and what the lost numbers sold is for sale again. Either
- * way `log_jumps` keeps how many they were, who accepted it and why.
+ * A whole store remembers them: its orders, rules and stock are copied into the ledger, and nothing is for sale again. When
+ * the store is lost as well, it is rebuilt from the ledger, and the units that the lost numbers sold are for sale again.
+ * In both cases `log_jumps` records their number, actor and reason.
  *
  * @module
  */
@@ -16,17 +15,16 @@ import { armAgain } from "./rebuild.ts";
 import { chosenShards } from "./reconcile.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
-/** What the operator said. */
 export interface RecoverOptions {
-  /** This shard alone; undefined = all. */
+  /** Undefined = all shards. */
   readonly shard: number | undefined;
-  /** Why: kept in `log_jumps` and in every correction. */
+  /** Stored in `log_jumps` and in every correction. */
   readonly reason: string;
-  /** How many numbers may be lost; undefined = ask. */
+  /** Accepted number of lost numbers; undefined = ask. */
   readonly lost: number | undefined;
 }
 
-/** Asks with the count. Does nothing to a shard that has lost nothing. */
+/** Asks with the number. Leaves shards without a loss unchanged. */
 export async function recover(
   context: CliContext,
   terminal: Terminal,
@@ -66,9 +64,9 @@ function consequenceOf(losses: readonly Loss[]): string {
   const whole = named(losses.filter(({ isStoreWhole }) => isStoreWhole));
   const broken = named(losses.filter(({ isStoreWhole }) => !isStoreWhole));
   return [
-    whole && `The orders and figures that the store of shard ${whole} has are taken into the ledger.`,
+    whole && `The orders and the stock of the store of shard ${whole} are copied into the ledger.`,
     broken &&
-    `The store of shard ${broken} does not have their figures either: it is filled from the ledger, and ` +
-      `what these numbers sold is for sale again.`,
+    `The store of shard ${broken} does not have them either: it is rebuilt from the ledger, and ` +
+      `the units that these numbers sold are for sale again.`,
   ].filter(Boolean).join(" ");
 }

@@ -1,10 +1,9 @@
 /**
- * `repair`: what to do when store and ledger differ.
+ * `repair`: rebuilds shards whose store and ledger differ.
  *
- * The store must move, not the ledger: the ledger's figures are the sum of its movements, each of which the store
- * itself announced, and the audit compares every further one with them. So the figures that only the store has are
- * kept in a report, and the shard is rebuilt from the ledger. If the store was right after all (somebody counted the
- * shelf), an `adjust` with a reason says so for good; this verb does not, because it cannot count.
+ * The store changes, not the ledger: the ledger's stock is the sum of its movements, each of which came from the store, and
+ * the audit compares every further one with it. So the values that only the store has are written to a report, and the
+ * shard is rebuilt from the ledger. If the store was right (the shelf was counted), an `adjust` with a reason records that.
  *
  * @module
  */
@@ -14,7 +13,7 @@ import { rebuildShard, refuseIncompleteBooks } from "./rebuild.ts";
 import { compareShards } from "./reconcile.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
-/** Compares, keeps a report, asks, rebuilds, compares again. Returns 1 when a difference stays. */
+/** Compares, writes a report, asks, rebuilds, compares again. Returns 1 when a difference remains. */
 export async function repair(
   context: CliContext,
   terminal: Terminal,
@@ -31,20 +30,20 @@ export async function repair(
   for (const { shard } of different) await refuseIncompleteBooks(context, terminal, shard);
   terminal.note(table(rows));
   terminal.confirm(
-    `This sets ${rows.length} differences to what the ledger says, by rebuilding shard ` +
-      `${different.map(({ shard }) => shard).join(", ")}; nothing is sold from it meanwhile.`,
+    `This sets ${rows.length} differences to the ledger's values, by rebuilding shard ` +
+      `${different.map(({ shard }) => shard).join(", ")}; it does not sell until that has ended.`,
   );
   await keepReport(report, context, rows);
   for (const { shard } of different) await rebuildShard(context, terminal, shard);
   const left = (await compareShards(context, terminal, only)).flatMap(({ differences }) => differences);
   terminal.result(
     { repaired: rows, left, report },
-    `${rows.length - left.length} differences are gone; what the store had is kept in ${report}`,
+    `${rows.length - left.length} differences are repaired; the store's values are in ${report}`,
   );
   return left.length === 0 ? exits.ok : exits.failed;
 }
 
-/** Never over an older report: it may be all that is left of some figures. */
+/** Never overwrites a report: it may have the only copy of some values. */
 async function keepReport(path: string, context: CliContext, rows: readonly unknown[]): Promise<void> {
   const text = JSON.stringify(
     { at: new Date(context.world.now()).toISOString(), by: context.actor, rows },
@@ -54,6 +53,6 @@ async function keepReport(path: string, context: CliContext, rows: readonly unkn
   try {
     await Deno.writeTextFile(path, text + "\n", { createNew: true });
   } catch (cause) {
-    throw new Failure(`Cannot keep a report in ${path}; nothing was repaired`, "failed", { cause });
+    throw new Failure(`Cannot write a report to ${path}; nothing was repaired`, "failed", { cause });
   }
 }

@@ -1,12 +1,12 @@
 /**
- * `rules`: changes the rules of a sale that the command line names, and leaves the others as they are.
+ * `rules`: changes the rules that the command line names, and leaves the others unchanged.
  *
  * @module
  */
 import { Failure } from "../context/failure.ts";
 import { type Asked, skuPath } from "../context/api_request.ts";
 
-/** The options of the verb; undefined = not named. `none` takes a rule away. */
+/** The options of the verb; undefined = unchanged. `none` removes a rule. */
 export interface RulesOptions {
   /** RFC 3339 with offset, or `none`. */
   readonly opensAt?: string;
@@ -14,15 +14,13 @@ export interface RulesOptions {
   readonly closesAt?: string;
   /** Units, or `none`. */
   readonly quota?: number | "none";
-  /** Whether a sale needs a purchase token. */
   readonly purchaseToken?: boolean;
-  /** The SKU does not exist, and is created without stock. */
+  /** The SKU must not exist, and is created without stock. */
   readonly create?: boolean;
   /** The version of the rules that the user has seen; undefined = the version that is read now. */
   readonly expected?: number;
 }
 
-/** Shown by `rules --help`. */
 export const rulesHelp = `
 Only the rules that are named change. The change is refused (409 stale) when somebody else changed the rules at the
 same time, or after the version that --expected names; 'stock <sku>' shows it as rules_version.
@@ -30,15 +28,14 @@ same time, or after the version that --expected names; 'stock <sku>' shows it as
 What users bought goes on counting for the quota when --closes-at or --quota changes. It counts anew after another
 --opens-at, after --quota where there was none, and when the sale had been closed for a day or longer.`;
 
-/** The rules of a SKU as the API has them. */
 type Members = Readonly<Record<"opens_at" | "closes_at" | "quota" | "purchase_token", unknown>>;
 
 const noRules: Members = { opens_at: null, closes_at: null, quota: null, purchase_token: false };
 
 /**
- * Reads the rules, changes what is named, and writes them if they are still what was read.
+ * Reads the rules, changes the named ones, and writes them if they are unchanged since.
  *
- * @returns the answer to the change, or to the read when that was refused
+ * @returns the response to the change, or to the read when that was refused
  */
 export async function changeRules(
   ask: (asked: Asked) => Promise<Response>,

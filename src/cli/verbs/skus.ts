@@ -8,7 +8,6 @@ import { exits, Failure } from "../context/failure.ts";
 import type { CliContext } from "../context/context.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
-/** A row of the ledger. */
 interface SkuRow {
   readonly sku: string;
   readonly shard: number;
@@ -19,7 +18,7 @@ interface SkuRow {
 
 const rowsMax = 10_000;
 
-/** Prints one page in the order of the SKUs' bytes, and how to ask for the next one. */
+/** Prints one page in the byte order of the SKUs, and the option for the next one. */
 export async function listSkus(
   context: CliContext,
   terminal: Terminal,

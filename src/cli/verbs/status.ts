@@ -1,5 +1,5 @@
 /**
- * `status`: where every shard is.
+ * `status`: the state of every shard.
  *
  * @module
  */
@@ -8,8 +8,7 @@ import { exits } from "../context/failure.ts";
 import { allShards, type CliContext } from "../context/context.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
-/** What the ledger says of a shard. */
-interface Booked {
+interface ShardProgress {
   readonly shard: number;
   readonly seq: number;
   readonly deadLetters: number;
@@ -17,8 +16,8 @@ interface Booked {
   readonly holder: string | null;
 }
 
-/** One look at all cursors. A lease is an advisory lock: first key the schema's oid, second the shard. */
-const bookedSql = `
+/** A lease is an advisory lock: first key the schema's oid, second the shard. */
+const progressSql = `
   select
     c.shard, c.seq,
     (select count(*) from dead_letters d where d.shard = c.shard and d.closed_at is null) as "deadLetters",
@@ -32,18 +31,20 @@ const bookedSql = `
   from log_cursor c order by c.shard`;
 
 /**
- * Prints a row a shard. `writes` is "yes", or the code with which the server refuses them: OOM, NOREPLICAS, MISCONF,
+ * Prints one row per shard. `writes` is "yes", or the code with which the server refuses them: OOM, NOREPLICAS, MISCONF,
  * READONLY. Returns 1 when a shard cannot sell.
  */
 export async function status(context: CliContext, terminal: Terminal): Promise<number> {
   const control = await context.control();
   const hasLedger = context.config.store.kind === "redis" && context.config.store.databaseUrl !== null;
   const isNew = hasLedger && !await hasTables(context);
-  const booked = hasLedger && !isNew ? await (await context.database()).query<Booked>(bookedSql) : [];
+  const progress = hasLedger && !isNew
+    ? await (await context.database()).query<ShardProgress>(progressSql)
+    : [];
   const rows = await Promise.all(
     allShards(context).map(async (shard) => {
       const view = await control.inspect(shard);
-      const books = booked.find((row) => row.shard === shard);
+      const inLedger = progress.find((row) => row.shard === shard);
       return {
         shard,
         armed: view.armed ? "yes" : "no",
@@ -51,20 +52,20 @@ export async function status(context: CliContext, terminal: Terminal): Promise<n
         epoch: view.position.epoch,
         head: view.position.seq,
         applied: view.applied,
-        cursor: books?.seq ?? null,
-        // The cursor was read before the head, so a lag may be shown that is none any more; never the reverse.
-        lag: books ? Math.max(0, view.position.seq - books.seq) : null,
+        cursor: inLedger?.seq ?? null,
+        // The cursor was read before the head, so a lag may be outdated; never the reverse.
+        lag: inLedger ? Math.max(0, view.position.seq - inLedger.seq) : null,
         skus: view.skus,
-        dead_letters: books?.deadLetters ?? null,
-        compensations: books?.compensations ?? null,
-        lease: books?.holder ?? null,
+        dead_letters: inLedger?.deadLetters ?? null,
+        compensations: inLedger?.compensations ?? null,
+        lease: inLedger?.holder ?? null,
       };
     }),
   );
   terminal.result({ shards: rows.map((row) => ({ ...row, armed: row.armed === "yes" })) }, table(rows));
-  if (!hasLedger) terminal.note("DATABASE_URL is not set: what the ledger knows is not shown");
+  if (!hasLedger) terminal.note("DATABASE_URL is not set: the ledger's columns are empty");
   if (isNew) {
-    terminal.note("The ledger has no tables yet: a worker makes them when it starts for the first time");
+    terminal.note("The ledger has no tables yet: a worker creates them at its first start");
   }
   return rows.every(({ armed, writes }) => armed === "yes" && writes === "yes") ? exits.ok : exits.failed;
 }

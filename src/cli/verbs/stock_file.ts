@@ -11,9 +11,9 @@ import { type CsvRecord, readRecords } from "./csv.ts";
 
 /** A row that can be imported. */
 export interface StockRow {
-  /** Where it begins in the file, from 1. */
+  /** First line of the row, from 1. */
   readonly line: number;
-  /** Whose units. No two rows of a file have the same. */
+  /** Unique within a file. */
   readonly sku: string;
   /** Units, 0..{@link limits.quantityMax}. */
   readonly available: number;
@@ -21,7 +21,6 @@ export interface StockRow {
   readonly rules: SaleRules | null;
 }
 
-/** A row as the file has it: usable, or why not. */
 export type FileRow =
   | (StockRow & { readonly kind: "row" })
   | { readonly kind: "wrong"; readonly line: number; readonly why: string };
@@ -37,7 +36,7 @@ const headerRule = `must be a header with the columns ${required.join(" and ")},
   optional.join(", ")
 }`;
 
-/** Reads a file row by row. A row whose SKU an earlier row has is wrong. */
+/** Reads a file row by row. A row with the SKU of an earlier row is wrong. */
 export async function* readStockFile(path: string): AsyncGenerator<FileRow> {
   let header: readonly Column[] | undefined;
   const lineOf = new Map<string, number>();
@@ -88,7 +87,7 @@ function rowOf({ line, fields }: CsvRecord, header: readonly Column[]): FileRow 
   if (optional.every((column) => field(column) === "")) {
     return { kind: "row", line, sku, available, rules: null };
   }
-  // The HTTP API's own check, so that both have one rule and one text for it.
+  // The HTTP API's own check, for the same rule and text.
   const parsed = parseRules({
     opens_at: field("opens_at") || null,
     closes_at: field("closes_at") || null,
@@ -105,7 +104,7 @@ function rowOf({ line, fields }: CsvRecord, header: readonly Column[]): FileRow 
   return wrong(`${String(first?.pointer ?? "/rules").slice(1)} ${first?.detail ?? "is wrong"}`);
 }
 
-/** The text itself when it is no integer: the check names the rule. */
+/** Returns the text when it is not an integer: the check then names the rule. */
 function integerOf(text: string): number | string {
   return /^\d{1,15}$/.test(text) ? Number(text) : text;
 }

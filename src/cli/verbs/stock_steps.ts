@@ -1,6 +1,5 @@
 /**
- * The steps of an import, and what becomes of them: one interface, whether a running API or the servers themselves are
- * asked.
+ * The steps of an import and their results: one interface for a running API and for direct access to the servers.
  *
  * @module
  */
@@ -8,20 +7,19 @@ import type { SaleRules } from "../../domain/command.ts";
 
 /** One step. Repeating it with the same `id` has no further effect within the idempotency window. */
 export type Step =
-  /** Makes a SKU that must not exist. */
+  /** Creates a SKU that must not exist. */
   | { readonly kind: "create"; readonly sku: string; readonly id: string; readonly available: number }
-  /** Adds units; makes the SKU when it does not exist. */
+  /** Adds units; creates the SKU when it does not exist. */
   | { readonly kind: "adjust"; readonly sku: string; readonly id: string; readonly delta: number }
   /** Replaces the rules of a SKU's sale if they are of the version `expected`; 0 = none were set. */
   | { readonly kind: "rules"; readonly sku: string; readonly rules: SaleRules; readonly expected: number }
   | { readonly kind: "read"; readonly sku: string };
 
-/** Why rules were refused that somebody else changed between the read and the write. */
-export const rulesChanged = "has rules that somebody else has just changed";
+/** Rules changed between the read and the write. */
+export const rulesChanged = "has rules that were changed at the same time";
 
-/** What became of a step. */
 export type StepResult =
-  /** `replayed`: it had taken effect before, and has none now. */
+  /** `replayed`: it took effect before. */
   | { readonly kind: "done"; readonly created: boolean; readonly replayed: boolean }
   | {
     readonly kind: "stock";
@@ -33,8 +31,8 @@ export type StepResult =
   | { readonly kind: "refused"; readonly why: string };
 
 /**
- * Takes steps of different SKUs, in any order among them; returns their results in order.
+ * Takes steps of different SKUs and runs them in any order; returns their results in order.
  *
- * @throws {Failure} when there is no answer for a minute, or the token is refused
+ * @throws {Failure} when there is no response for a minute, or the token is refused
  */
 export type Submit = (steps: readonly Step[]) => Promise<StepResult[]>;

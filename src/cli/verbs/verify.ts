@@ -1,5 +1,5 @@
 /**
- * `verify`: proves that the ledger is whole.
+ * `verify`: proves that the ledger is complete and consistent.
  *
  * @module
  */
@@ -13,13 +13,11 @@ import { table, type Terminal } from "../context/terminal.ts";
 const faultsMax = 1000;
 const dayMs = 86_400_000;
 
-/** What the proof of a shard found. */
 export interface ProvenShard {
-  /** Which. */
   readonly shard: number;
   /** At most {@link faultsMax}. */
   readonly faults: readonly Fault[];
-  /** Its sums; undefined when there were too many faults to read on. */
+  /** Its sums; undefined when there were too many faults to continue. */
   readonly walk: ProofWalk | undefined;
 }
 
@@ -37,14 +35,15 @@ export async function verify(
     const proven = await proveOne(context, terminal, shard);
     movements += proven.walk?.movements ?? 0;
     rows.push(...proven.faults.map((fault) => ({ shard, ...fault })));
-    if (!proven.walk) terminal.note(`shard ${shard}: more than ${faultsMax} faults, the rest was not read`);
+    if (!proven.walk) {
+      terminal.note(`shard ${shard}: more than ${faultsMax} faults, the rest was not checked`);
+    }
   }
   const whole = `The ledger is whole: ${movements} movements in ${shards.length} shards`;
   terminal.result({ movements, faults: rows }, rows.length === 0 ? whole : table(rows));
   return rows.length === 0 ? exits.ok : exits.failed;
 }
 
-/** Proves one shard. */
 export async function proveOne(context: CliContext, terminal: Terminal, shard: number): Promise<ProvenShard> {
   const ledger = await context.ledger();
   const { seq = 0 } = (await ledger.progress()).find((one) => one.shard === shard) ?? {};

@@ -1,5 +1,5 @@
 /**
- * `order` while a shard does not sell: what store and ledger have of it, each by itself.
+ * `order` while a shard does not sell: the lines in store and ledger, separately.
  *
  * @module
  */
@@ -8,12 +8,12 @@ import { exits } from "../context/failure.ts";
 import { allShards, type CliContext } from "../context/context.ts";
 import type { Terminal } from "../context/terminal.ts";
 
-/** Whether an answer of the API says that a shard, or its server, cannot be asked now. */
+/** Whether a response of the API means that a shard or its server is unavailable. */
 export function cannotAnswer({ status }: Response): boolean {
   return status === 503;
 }
 
-/** Prints both sides. Returns 1 when neither knows the order: it may still be unknown to both for a moment. */
+/** Prints both sides. Returns 1 when neither has the order. */
 export async function lookAtOrder(context: CliContext, terminal: Terminal, orderId: string): Promise<number> {
   const reader = await context.reader();
   const store: object[] = [];
@@ -24,7 +24,7 @@ export async function lookAtOrder(context: CliContext, terminal: Terminal, order
   const { lines: booked } = await (await context.ledger()).findOrder(orderId);
   const ledger = booked.map((line) => rowOf(line.shard, line));
   const text = [
-    "A shard does not sell now, so this is what store and ledger have, each by itself:",
+    "A shard does not sell now. The lines in store and ledger, separately:",
     ...sideOf("store", store),
     ...sideOf("ledger", ledger),
   ].join("\n");
