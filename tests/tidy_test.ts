@@ -2,6 +2,7 @@
  * The house rules, as tests: each is run on the repository, and each is shown a text that breaks it.
  */
 import assert from "node:assert/strict";
+import { batchBytesMax } from "../src/http/read/request.ts";
 import { settings } from "../src/runtime/settings/config.ts";
 import { type Command, limits } from "../src/domain/command.ts";
 import { decodeBatch, decodeReply, encodeBatch } from "../src/redis/wire.ts";
@@ -91,6 +92,11 @@ Deno.test("Lua: every script takes the keys in the order of keyNames", () => {
 });
 Deno.test("Lua: bounds are those of limits in src/domain/command.ts", () => {
   holds((file) => boundDrift(file, limits), lua);
+});
+
+Deno.test("nginx takes bodies as large as a batch, and no larger", () => {
+  const [, mebibytes] = /client_max_body_size (\d+)m;/.exec(fileAt("deploy/nginx/nginx.conf").text) ?? [];
+  assert.equal(Number(mebibytes) * 1024 * 1024, batchBytesMax);
 });
 
 Deno.test("a refusal of a sale is named in at most six files of the product", () => {
