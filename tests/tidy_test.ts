@@ -95,8 +95,8 @@ Deno.test("Lua: bounds are those of limits in src/domain/command.ts", () => {
 });
 
 Deno.test("nginx takes bodies as large as a batch, and no larger", () => {
-  const [, mebibytes] = /client_max_body_size (\d+)m;/.exec(fileAt("deploy/nginx/nginx.conf").text) ?? [];
-  assert.equal(Number(mebibytes) * 1024 * 1024, batchBytesMax);
+  const [, sizeMb] = /client_max_body_size (\d+)m;/.exec(fileAt("deploy/nginx/nginx.conf").text) ?? [];
+  assert.equal(Number(sizeMb) * 1024 * 1024, batchBytesMax);
 });
 
 Deno.test("a refusal of a sale is named in at most six files of the product", () => {
