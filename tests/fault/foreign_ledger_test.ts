@@ -88,7 +88,10 @@ Deno.test(
     const before = await contents(fixture);
     await swap(fixture.databaseUrl, theirs);
     const refusals = () => fixture.lines.filter(({ message }) => message === "ledger of another deployment");
-    await waitFor(() => refusals().length > 1, { deadlineMs: STEP_DEADLINE_MS, what: "two refusals" });
+    await waitFor(() => refusals().length > 0, {
+      deadlineMs: STEP_DEADLINE_MS,
+      what: "a refusal in the log",
+    });
     assert.deepEqual(await contents(fixture), before);
     assert.equal(refusals()[0]?.level, "error");
     assert.equal(
