@@ -33,10 +33,13 @@ export type OpenVerb = (options: { json: boolean; yes: boolean }) => VerbContext
 
 /** @param end receives the exit code of the verb */
 export function createProgram(open: OpenVerb, end: (code: number) => void): Command {
-  const program = new Command("inventory").description("Holdfast's operator's command line").exitOverride()
+  const program = new Command("inventory").description("Command line of the Holdfast operator").exitOverride()
     .version(`holdfast ${version} (deno ${Deno.version.deno})`, "-V, --version", "print the version");
   const verb = (usage: string, description: string) =>
-    program.command(usage).description(description).exitOverride().option("--json", "the result as JSON");
+    program.command(usage).description(description).exitOverride().option(
+      "--json",
+      "print the result as JSON",
+    );
   const run: Run = (work, shardsOf) => async (...all: unknown[]) => {
     const command = all.at(-1) as Command; // commander passes it last
     const { json = false, yes = false, api } = command.opts<Common>();
@@ -74,7 +77,7 @@ type Asking = (usage: string, description: string) => Command;
 /** Verbs that are requests to the API. */
 function addStockVerbs(verb: Verb, run: Run): void {
   const asking: Asking = (usage, description) =>
-    verb(usage, description).option("--api <url>", "ask this API")
+    verb(usage, description).option("--api <url>", "call this API")
       .option("--token-file <file>", "file with the token for --api");
   const asked = (make: (args: string[], options: Record<string, unknown>, world: World) => Asked) =>
     run(async ({ terminal, context, world }, command) => {
@@ -82,16 +85,18 @@ function addStockVerbs(verb: Verb, run: Run): void {
       return await printAnswer(await ask(make(command.args, command.opts(), world)), terminal);
     }, ofSku);
   const withNote = (command: Command) =>
-    command.option("--reason <text>", "for people", "").option(
+    command.option("--reason <text>", "reason, stored with the change", "").option(
       "--reference <text>",
       "document of another system",
       "",
     )
-      .option("--id <id>", "adjustment id: the same one takes effect once (default: a fresh one)");
+      .option("--id <id>", "adjustment id; takes effect once (default: a new id)");
   const idOf = (options: Record<string, unknown>, world: World) => options.id ?? `cli-${world.uuid()}`;
   const notesOf = ({ reason, reference }: Record<string, unknown>) => ({ reason, reference });
 
-  asking("stock <sku>", "show a SKU").action(asked(([sku = ""]) => ({ method: "GET", path: skuPath(sku) })));
+  asking("stock <sku>", "show the stock and rules of a SKU").action(
+    asked(([sku = ""]) => ({ method: "GET", path: skuPath(sku) })),
+  );
   withNote(asking("adjust", "add units, or remove them"))
     .argument("<sku>").argument("<delta>", "units", integer)
     .action(asked(([sku = "", delta], options, world) => ({
@@ -113,8 +118,8 @@ function addStockVerbs(verb: Verb, run: Run): void {
       },
     })));
   for (const action of ["pause", "resume"] as const) {
-    asking(`${action} <sku>`, action === "pause" ? "stop selling a SKU" : "sell it again")
-      .option("--reason <text>", "for people", "")
+    asking(`${action} <sku>`, action === "pause" ? "pause the sale of a SKU" : "resume the sale of a SKU")
+      .option("--reason <text>", "reason, stored with the change", "")
       .action(asked(([sku = ""], { reason }) => ({
         method: "POST",
         path: skuPath(sku, `/${action}`),
@@ -126,17 +131,17 @@ function addStockVerbs(verb: Verb, run: Run): void {
 
 function addRulesAndOrder(asking: Asking, run: Run): void {
   asking("rules <sku>", "change the named rules of a SKU's sale")
-    .option("--opens-at <time|none>", "sold from then on (RFC 3339 with offset)")
-    .option("--closes-at <time|none>", "sold until then (RFC 3339 with offset)")
+    .option("--opens-at <time|none>", "start of the sale (RFC 3339 with offset)")
+    .option("--closes-at <time|none>", "end of the sale (RFC 3339 with offset)")
     .option("--quota <units|none>", "units that a user may buy within the window", integerOrNone)
     .option("--purchase-token", "a sale requires a purchase token")
     .option("--no-purchase-token", "a sale requires none")
     .option(
       "--expected <version>",
-      "the rules_version that you have seen (default: the current one)",
+      "expected rules_version (default: the current one)",
       integer,
     )
-    .option("--create", "the SKU does not exist yet: create it, without stock")
+    .option("--create", "create the SKU, without stock")
     .addHelpText("after", rulesHelp)
     .action(run(async ({ terminal, context, world }, command) => {
       const ask = await askerOf(command.opts(), context, world);
@@ -157,14 +162,14 @@ function addRulesAndOrder(asking: Asking, run: Run): void {
 }
 
 function addImport(verb: Verb, run: Run): void {
-  verb("import <file>", "stock from a CSV file 'sku,available'")
+  verb("import <file>", "import stock from a CSV file 'sku,available'")
     .addHelpText("after", importHelp)
     .option("--api <url>", "import through this API")
     .option("--token-file <file>", "file with the token for --api")
     .option("--dry-run", "check the file and print the result of each row, without a change")
     .addOption(new Option("--mode <mode>", "effect of a row").choices([...importModes]).default("create"))
-    .option("--reason <text>", "for people", "import")
-    .option("--resume", "go on where an interrupted import stopped")
+    .option("--reason <text>", "reason, stored with the change", "import")
+    .option("--resume", "continue an interrupted import")
     .action(run(
       (context, command) => runImport(context, command.args[0] ?? "", command.opts<ImportFlags>()),
       (context) => allShards(context),
@@ -173,7 +178,7 @@ function addImport(verb: Verb, run: Run): void {
 
 /** Verbs for servers and ledger. */
 function addCare(verb: Verb, run: Run): void {
-  verb("status", "every shard: armed, epoch, head, lag, SKUs, what waits for a person")
+  verb("status", "show every shard: armed, epoch, head, lag, SKUs, open tasks")
     .action(run(({ terminal, context }) => status(context(), terminal)));
   verb("skus", "list SKUs and their stock in the ledger, in pages")
     .option("--after <sku>", "continue after this SKU", "")
@@ -189,9 +194,9 @@ function addCare(verb: Verb, run: Run): void {
     .argument("[id|close]", "the one to show, or 'close'")
     .argument("[id]", "the one to close", integer)
     .option("--limit <rows>", "most rows", integer, 50)
-    .option("--all", "list closed ones too")
-    .option("--reason <text>", "close: what was decided")
-    .option("--give-back", "close: the worker gives back what the event took")
+    .option("--all", "include closed ones")
+    .option("--reason <text>", "close: the decision")
+    .option("--give-back", "close: return the units of the event")
     .action(run(({ terminal, context }, command) => {
       const [first, second] = command.args;
       const options = command.opts<{ limit: number; all?: true; reason?: string; giveBack?: true }>();
@@ -220,7 +225,7 @@ function addRepairs(verb: Verb, run: Run): void {
     .action(run(({ terminal, context }, command) => verify(context(), terminal, shardOf(command))));
   verb(
     "detach",
-    "give a copied ledger a deployment id of its own, so that it cannot use the original's Redis",
+    "give a copied ledger its own deployment id, so that it cannot use the original's Redis",
   )
     .option("--yes", "do not ask")
     .action(run(({ terminal, context }) => detach(context(), terminal)));
@@ -235,7 +240,7 @@ function addRepairs(verb: Verb, run: Run): void {
       return correct(context(), terminal, shardOf(command), { reason, reference });
     }));
   onShard(verb("rebuild", "empty the store's shards and rebuild them from the ledger"))
-    .option("--yes", "do not ask, unless numbers are lost")
+    .option("--yes", "do not ask, unless events are lost")
     .option("--lost <numbers>", "accept the loss of so many numbers", integer)
     .action(
       run(

@@ -18,7 +18,7 @@ export interface ImportFlags extends Pick<Common, "api" | "tokenFile"> {
 }
 
 export const importHelp: string = `
-The first line of the file names its columns: sku, available, and if wanted opens_at, closes_at (RFC 3339 with offset),
+The first line names the columns: sku, available, and optionally opens_at, closes_at (RFC 3339 with offset),
 quota (units a user may buy), purchase_token (true or false). The file is UTF-8, with one row for each SKU.`;
 
 /** Imports a file. Returns the exit code. */
