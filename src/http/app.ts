@@ -1,5 +1,5 @@
 /**
- * The HTTP edge: every route of the API on one screen.
+ * The HTTP API: every route on one screen.
  *
  * @module
  */
@@ -33,49 +33,48 @@ import { docsPage } from "./openapi/docs_page.ts";
 import { openApiJson } from "./openapi/openapi_route.ts";
 import { adjustStock, pauseSale, readStock, setRules, setStock } from "./routes/stock_routes.ts";
 
-/** What the edge is made of. */
+/** Dependencies of the API. */
 export interface AppParts {
-  /** Decides what the routes ask. */
   readonly inventory: Inventory;
-  /** Says who may ask. */
   readonly config: Config;
-  /** Tells the time. */
   readonly world: World;
   /**
-   * Told of every error that no route expected; the client is told only that there was one. `traceparent` is that
-   * of the request; empty when nobody watches.
+   * Called with every error that no route handles; the client receives only a 500. `traceparent` is that of the
+   * request; empty without an observer.
    */
   readonly reportError: (error: unknown, traceparent: string) => void;
-  /** Observers of requests; none when left out. */
+  /** Observers of requests; none by default. */
   readonly observers?: readonly RequestObserver[];
-  /** The id of the deployment; null until it is known. Purchase tokens name it. */
+  /** The deployment id, part of purchase tokens; null until it is known. */
   readonly deployment: () => string | null;
-  /** Says how far the ledger is; null = this process has none to ask. */
+  /** The progress of the ledger; null = this process has no ledger. */
   readonly books?: Books | null;
 }
 
-/** The API. */
 export interface App {
-  /** Answers one request; never rejects. `connection` is what `Deno.serve` tells beside it. */
+  /** Handles one request; never rejects. `connection` is the second argument of a `Deno.serve` handler. */
   readonly fetch: (request: Request, connection?: Connection) => Response | Promise<Response>;
-  /** Every route, its path as the router has it: held against the document by a test. */
+  /** All routes, with the path as the router has it. A test compares them with the OpenAPI document. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
-  /** Ends bodies that are late; to be called a few times a second. */
+  /** Ends bodies that exceeded their time limit. Call it a few times a second. */
   readonly sweep: () => void;
-  /** Settles what has no end of its own, streams and bodies that do not arrive: a server waits for its answers. */
+  /** Ends open streams and incomplete bodies, because a server shuts down only after its last response. */
   readonly stop: () => void;
-  /** From now on `/readyz` says 503, so that a load balancer sends new requests elsewhere; all else is served. */
+  /**
+   * From now on `/readyz` returns 503, so that a load balancer sends new requests elsewhere. All other routes
+   * work.
+   */
   readonly drain: () => void;
 }
 
-/** An order has 150 bytes: 5 s are 240 bit/s. */
+/** An order has 150 bytes: 5 s correspond to 240 bit/s. */
 const bodyTimeoutMs = 5000;
 const deductPath = "/api/v1/inventory/deduct";
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 
 /**
- * Puts the routes together. None has middleware in front of it: Hono's for 405 costs every order 1.3 µs,
- * its limit for bodies 6.5 µs more, and a whole deduct takes 7 µs here. Each check is a line of its route.
+ * Registers the routes. There is no middleware: Hono's for 405 costs 1.3 µs per order and its body limit
+ * another 6.5 µs, while a whole deduct takes 7 µs here. Each check is a line of its route.
  */
 export function createApp(parts: AppParts): App {
   const { inventory, config, world, reportError, observers = [], books = null } = parts;
@@ -83,7 +82,7 @@ export function createApp(parts: AppParts): App {
   const app = new Hono<{ Bindings: Connection }>({ getPath: rawPath });
   const bodies = new Bodies(world, bodyTimeoutMs);
   const draining = { begun: false };
-  const dependencies = createEdge(parts, bodies);
+  const dependencies = createDependencies(parts, bodies);
   const get = (path: string, route: Route) => app.get(path, on(`GET ${path}`, route));
   const post = (path: string, route: Route) => app.post(path, on(`POST ${path}`, route));
   const put = (path: string, route: Route) => app.put(path, on(`PUT ${path}`, route));
@@ -143,7 +142,10 @@ export function createApp(parts: AppParts): App {
   };
 }
 
-function createEdge({ inventory, config, world, deployment }: AppParts, bodies: Bodies): RouteDependencies {
+function createDependencies(
+  { inventory, config, world, deployment }: AppParts,
+  bodies: Bodies,
+): RouteDependencies {
   const { fairPlay, access } = config;
   const { purchaseTokenKeys } = fairPlay;
   return {
@@ -157,7 +159,10 @@ function createEdge({ inventory, config, world, deployment }: AppParts, bodies: 
   };
 }
 
-/** A route of a SKU, which `deduct` is none of by that path: a SKU of that name is `%64educt` there. */
+/**
+ * A route of a SKU. The raw path of a deduct matches too and is excluded; a SKU named `deduct` is `%64educt`
+ * there.
+ */
 function exceptDeduct(route: Route): Route {
   return (request, connection) =>
     rawPath(request) === deductPath ? unrouted(["POST"]) : route(request, connection);

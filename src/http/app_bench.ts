@@ -48,12 +48,12 @@ const fair = dependencies({ RATE_LIMIT: "1000000/1", BLOCKED: "user:bot,192.0.2.
 const withTokens = dependencies({ API_TOKENS: '{"a-token-of-the-shop":["deduct"]}' });
 
 Deno.bench("a bare Hono route: JSON in, JSON out", { group: "deduct", baseline: true }, () => deduct(bare));
-Deno.bench("the edge, open", { group: "deduct" }, () => deduct(open));
-Deno.bench("the edge, with a token", { group: "deduct" }, () => {
+Deno.bench("the API, open", { group: "deduct" }, () => deduct(open));
+Deno.bench("the API, with a token", { group: "deduct" }, () => {
   return deduct(withTokens, { authorization: "Bearer a-token-of-the-shop" });
 });
 
-Deno.bench("the edge, open, with a rate limit by address and a block list", { group: "deduct" }, () => {
+Deno.bench("the API, open, with a rate limit by address and a block list", { group: "deduct" }, () => {
   return deduct(fair, { "x-forwarded-for": "203.0.113.7" });
 });
 

@@ -1,12 +1,13 @@
 /**
- * The socket: takes requests, bounds connections and requests under way, and survives a process that has no descriptor
- * left.
+ * The socket: accepts requests, limits connections and concurrent requests, and survives a process without free
+ * descriptors.
  *
- * `Deno.serve` cannot bound its connections, and a failed `accept` ends it with all of them. So this class checks about
- * four times a second how many descriptors are in use. At the bound it replaces the server: new requests get 503
- * `overloaded` for the 270 ms that requests under way may take at most, then every connection is closed and a new server
- * listens on the same port. A server that failed is replaced likewise. `shutdown()` instead would leave the connections
- * of clients that never read their answers open for ever, and Deno 2.9 cannot abort a server after it.
+ * `Deno.serve` cannot limit its connections, and a failed `accept` ends the server with all of them. This class
+ * therefore counts the descriptors in use about four times a second. At the limit it replaces the server: new
+ * requests get 503 `overloaded` for at most 270 ms, until running requests are complete; then all connections
+ * are closed, and a new server listens on the same port. A failed server is replaced likewise. `shutdown()` is
+ * no substitute: it keeps the connections of clients that never read their responses open for ever, and Deno
+ * 2.9 cannot abort a server after it.
  *
  * @module
  */
@@ -18,42 +19,43 @@ import { retryLater } from "./write/problem.ts";
 import { instant } from "./write/refusal.ts";
 import { respond } from "./write/response.ts";
 
-/** What a listener is made of. */
 export interface ListenerOptions {
   /** An address of this machine. */
   readonly hostname: string;
-  /** 0 = a free one. */
+  /** 0 = any free port. */
   readonly port: number;
-  /** Judges a request before `fetch` gets it. */
+  /** Checks a request before `fetch` gets it. */
   readonly guard: Guard;
-  /** Answers a request. */
+  /** Handles a request. */
   readonly fetch: (request: Request, connection: Connection) => Response | Promise<Response>;
-  /** Requests under way; more get 503 `overloaded`. */
+  /** Maximum of concurrent requests; more get 503 `overloaded`. */
   readonly requestsMax: number;
-  /** Open connections; at this number all are closed, within half a second. */
+  /** Maximum of open connections; at this number all are closed within half a second. */
   readonly connectionsMax: number;
-  /** Time and timers. */
   readonly world: World;
   /** Called about every {@link checkMs}. */
   readonly onCheck: () => void;
-  /** Called with what was done about a failure or a shortage; `error` is null for a shortage. */
+  /** Called after a replacement with its reason; `error` is null for a shortage. */
   readonly onReplaced: (why: string, error: unknown) => void;
-  /** Told that the port could not be had again; the process has no purpose any more. */
+  /** Called when the port cannot be opened again. The process should exit. */
   readonly onFailed: (error: unknown) => void;
 }
 
-/** On average. The time is random, so that no client can close connections just before each check. */
+/** The average. The interval is random, so that no client can close its connections just before each check. */
 const checkMs = 250;
-/** Descriptors that must be free. Opening them takes 0.3 ms; a faster flood makes `accept` fail, which is mended too. */
+/**
+ * Descriptors that must be free. Opening them takes 0.3 ms. A faster flood makes `accept` fail, after which the
+ * server is replaced as well.
+ */
 const spare = 64;
-/** How long requests under way may take when all connections are about to be closed; an order takes 5 ms. */
+/** How long running requests may take before all connections are closed; an order takes 5 ms. */
 const settleMaxMs = 250;
 const settleEveryMs = 10;
-/** From the last answer to the end of its connection: the answer must reach the socket. */
+/** From the last response to the end of its connection, so that the response reaches the socket. */
 const flushMs = 20;
-/** ClusterMap, files and connections that are no request: 12 shards on six nodes took 40. */
-export const descriptorsBesideRequests = 256;
-/** After a server was replaced, the port may still be taken for a moment: 1 to 20 ms were seen. */
+/** Descriptors of server connections and files: 12 shards on six nodes took 40. */
+export const ownDescriptorsMax = 256;
+/** After the replacement of a server the port may be in use for 1 to 20 ms. */
 const rebindMaxMs = 5000;
 const rebindEveryMs = 10;
 
@@ -61,7 +63,7 @@ const rebindEveryMs = 10;
 export class Listener {
   readonly #options: ListenerOptions;
   #requestsMax: number;
-  /** Descriptors in use without any connection: at the start, and after connections were closed. */
+  /** Descriptors in use without client connections: at the start, and after connections were closed. */
   readonly #ownAtStart: number;
   #own: number;
   #server: Deno.HttpServer<Deno.Addr>;
@@ -75,7 +77,7 @@ export class Listener {
   /**
    * Listens.
    *
-   * @throws when the port cannot be had
+   * @throws when the port cannot be opened
    */
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -88,25 +90,27 @@ export class Listener {
     this.#checkLater();
   }
 
-  /** Where it listens. */
   get addr(): Deno.Addr {
     return this.#server.addr;
   }
 
   /**
-   * Counts the descriptors that this process may open, which takes 3 µs each, and bounds the requests by them.
+   * Counts the descriptors that this process may open, 3 µs each, and limits the requests accordingly.
    *
-   * @returns how many there are of those that are wanted; at most as many
+   * @returns the number of descriptors, at most `wanted`
    */
   boundByDescriptors(): { readonly descriptors: number; readonly wanted: number } {
     const { requestsMax, connectionsMax } = this.#options;
     const wanted = descriptorsWanted(requestsMax, connectionsMax);
     const descriptors = countDescriptors(wanted);
-    this.#requestsMax = Math.max(1, descriptors - descriptorsBesideRequests);
+    this.#requestsMax = Math.max(1, descriptors - ownDescriptorsMax);
     return { descriptors, wanted };
   }
 
-  /** Takes no more connections and answers what is under way, for `timeoutMs` at most: some clients never read. */
+  /**
+   * Accepts no more connections and completes running requests, for at most `timeoutMs`, because some clients
+   * never read.
+   */
   async shutdown(timeoutMs: number): Promise<void> {
     this.#stopping = true;
     this.#cancelCheck?.();
@@ -126,7 +130,7 @@ export class Listener {
     );
     server.finished.catch((error) => {
       if (server === this.#server) {
-        void this.#replace("the server failed and listens again; connections are closed", error);
+        void this.#replace("the server failed and was restarted; its connections were closed", error);
       }
     });
     return server;
@@ -138,7 +142,7 @@ export class Listener {
     if (refusal !== null) return refusal;
     if (this.#replacing || this.#underWay >= this.#requestsMax) {
       const deadline = instant(world.now());
-      return respond(retryLater("overloaded", "Too many requests are under way here", 1000, { deadline }));
+      return respond(retryLater("overloaded", "Too many concurrent requests", 1000, { deadline }));
     }
     const response = fetch(request, info);
     if (response instanceof Response) return response;
@@ -160,9 +164,9 @@ export class Listener {
       if (this.#stopping) return;
       onCheck();
       const { count, last } = openDescriptors(spare);
-      if (count < spare) void this.#replace("descriptors are short: connections are closed", null);
+      if (count < spare) void this.#replace("file descriptors are short: all connections were closed", null);
       else if (last - spare >= this.#own + connectionsMax) {
-        void this.#replace(`CONNECTIONS_MAX=${connectionsMax} are open: connections are closed`, null);
+        void this.#replace(`CONNECTIONS_MAX=${connectionsMax} reached: all connections were closed`, null);
       }
       this.#checkLater();
     });
@@ -175,13 +179,13 @@ export class Listener {
     // Not after `shutdown()`: Deno throws then, outside of any promise.
     if (!this.#stopping) this.#abort.abort();
     await sleep(this.#options.world, flushMs);
-    // Connections to servers may have come since; without this a small CONNECTIONS_MAX would be reached for ever.
-    this.#own = Math.min(descriptorsInUse(), this.#ownAtStart + descriptorsBesideRequests);
+    // Connections to servers may be new; without this, a small CONNECTIONS_MAX would always be reached.
+    this.#own = Math.min(descriptorsInUse(), this.#ownAtStart + ownDescriptorsMax);
     await this.#listenAgain(why, error);
     this.#replacing = false;
   }
 
-  /** Waits for the answers to requests under way, for a limited time. */
+  /** Waits for running requests, at most {@link settleMaxMs}. */
   async #settle(): Promise<void> {
     const { world } = this.#options;
     const untilMs = world.elapsedMs() + settleMaxMs;
@@ -205,27 +209,30 @@ export class Listener {
   }
 }
 
-/** Answers what is under way, closes idle connections, and takes no new ones; also after a failure or an abort. */
+/**
+ * Completes running requests, closes idle connections and accepts no new ones; also after a failure or an
+ * abort.
+ */
 function close(server: Deno.HttpServer<Deno.Addr>): Promise<void> {
   return server.shutdown().catch(() => {});
 }
 
-/** Descriptors that a process with these bounds can need. */
+/** The descriptors that a process with these limits can need. */
 export function descriptorsWanted(requestsMax: number, connectionsMax: number): number {
-  return Math.max(requestsMax, connectionsMax) + descriptorsBesideRequests;
+  return Math.max(requestsMax, connectionsMax) + ownDescriptorsMax;
 }
 
-/** How many descriptors this process can open now, at most `max`. */
+/** The number of descriptors that this process can open now, at most `max`. */
 export function countDescriptors(max: number): number {
   return openDescriptors(max).count;
 }
 
 /**
- * Descriptors in use; Infinity where files have numbers of Deno's own, which only rise: before Deno 2.9, and on
+ * Descriptors in use. Infinity where file numbers are Deno's own and only increase: before Deno 2.9, and on
  * platforms without a file system.
  */
 function descriptorsInUse(): number {
-  // Another thread may open something in between.
+  // Another thread may open a descriptor in between.
   for (let tries = 0; tries < 5; tries++) {
     const { last } = openDescriptors(1);
     if (last > 0 && last === openDescriptors(1).last) return openDescriptors(spare).last - spare;
@@ -234,15 +241,15 @@ function descriptorsInUse(): number {
 }
 
 /**
- * Opens descriptors until there are `max` or no more, and closes them. Deno has no permission that shows the limit or
- * what is open but the one to all, so it opens this file so often. `node:fs` does that in 3 µs each; a `Deno.FsFile`
- * takes 10.
+ * Opens descriptors until there are `max` or no more, and closes them. Only the permission to everything lets
+ * Deno read the limit or the open descriptors, so this opens its own file repeatedly. `node:fs` takes 3 µs
+ * each, a `Deno.FsFile` 10.
  *
- * @returns how many were opened, and the number of the last: each is the lowest that was free, so all below are in use
+ * @returns how many were opened, and the last number: each is the lowest free one, so all below are in use
  */
 function openDescriptors(max: number): { readonly count: number; readonly last: number } {
   const { pathname, protocol } = new URL(import.meta.url);
-  // Where the code is no file (a bundle, a platform), nothing can be counted: assume that all is well.
+  // Where the code is not a file (a bundle, a platform), descriptors cannot be counted: assume enough.
   if (protocol !== "file:") return { count: max, last: 0 };
   const open: number[] = [];
   try {

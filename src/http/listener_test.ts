@@ -6,9 +6,9 @@ import { Listener } from "./listener.ts";
 /** Runs `use` with a listener whose requests wait for `release`, and with what it said of replacements. */
 async function listening(
   connectionsMax: number,
-  use: (url: string, release: () => void, replaced: readonly string[]) => Promise<void>,
+  use: (url: string, release: () => void, replacements: readonly string[]) => Promise<void>,
 ): Promise<void> {
-  const replaced: string[] = [];
+  const replacements: string[] = [];
   const { promise, resolve } = Promise.withResolvers<void>();
   const listener = new Listener({
     hostname: "127.0.0.1",
@@ -22,12 +22,12 @@ async function listening(
     connectionsMax,
     world,
     onCheck() {},
-    onReplaced: (why) => replaced.push(why),
+    onReplaced: (why) => replacements.push(why),
     onFailed() {},
   });
   const { port } = listener.addr as Deno.NetAddr;
   try {
-    await use(`http://127.0.0.1:${port}`, resolve, replaced);
+    await use(`http://127.0.0.1:${port}`, resolve, replacements);
   } finally {
     await listener.shutdown(2000);
   }
@@ -55,11 +55,11 @@ Deno.test("QUEUE_MAX bounds requests under way on every route, whatever they ask
 });
 
 Deno.test("descriptors of the process itself that come later are no connections: the listener is replaced once", async () => {
-  await listening(16, async (url, release, replaced) => {
+  await listening(16, async (url, release, replacements) => {
     release();
     using files = new DisposableStack();
     for (let i = 0; i < 50; i++) files.use(Deno.openSync(new URL(import.meta.url)));
-    const isReplaced = () => Promise.resolve(replaced.length > 0);
+    const isReplaced = () => Promise.resolve(replacements.length > 0);
     await waitFor(isReplaced, { deadlineMs: 10_000, what: "a replacement" });
     const response = await fetch(url);
     equal(await response.text(), "answered");
@@ -68,6 +68,6 @@ Deno.test("descriptors of the process itself that come later are no connections:
       deadlineMs: 10_000,
       what: "four more checks",
     });
-    deepEqual(replaced, ["CONNECTIONS_MAX=16 are open: connections are closed"]);
+    deepEqual(replacements, ["CONNECTIONS_MAX=16 reached: all connections were closed"]);
   });
 });

@@ -41,7 +41,7 @@ Deno.test("a POST whose body is left out may have a length of 0, no length, or a
   equal(dependencies.inventory.commands.length, endings.length);
 });
 
-Deno.test("the server tells the app the client's address", async () => {
+Deno.test("the app gets the client's address from the server", async () => {
   const dependencies = routesUnderTest({ BLOCKED: "127.0.0.1" });
   const order = { sku: "S", user_id: "u", order_id: "o", amount: 1 };
   await listening(dependencies, async (url) => {

@@ -106,7 +106,7 @@ Deno.test("edge: more connections than descriptors do not end the API, and buyer
   assert.match(api.output(), /descriptors are few: raise the limit/);
   assert.match(
     api.output(),
-    /descriptors are short: connections are closed|the server failed and listens again/,
+    /file descriptors are short: all connections were closed|the server failed and listens again/,
   );
 });
 

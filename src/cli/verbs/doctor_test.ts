@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { descriptorsBesideRequests } from "../../http/listener.ts";
+import { ownDescriptorsMax } from "../../http/listener.ts";
 import { descriptorCheck, judgeLogWays, judgeTopic } from "./doctor.ts";
 
 const facts = {
@@ -52,7 +52,7 @@ Deno.test("judgeLogWays() finds workers that disagree about KAFKA_BROKERS, and a
 
 Deno.test("doctor: descriptors are enough for QUEUE_MAX and CONNECTIONS_MAX, or it says how many are needed", () => {
   for (const bounds of [{ queueMax: 1000, connectionsMax: 90 }, { queueMax: 90, connectionsMax: 1000 }]) {
-    const wanted = 1000 + descriptorsBesideRequests;
+    const wanted = 1000 + ownDescriptorsMax;
     assert.equal(descriptorCheck(bounds, wanted).verdict, "ok");
     const { verdict, found } = descriptorCheck(bounds, wanted - 1);
     assert.equal(verdict, "off");

@@ -1,5 +1,5 @@
 /**
- * Who may do what: bearer tokens (RFC 6750) from the configuration.
+ * Authorization: bearer tokens (RFC 6750) from the configuration.
  *
  * @module
  */
@@ -9,19 +9,21 @@ import type { AccessConfig, Scope } from "../../runtime/settings/config.ts";
 import { forbidden, problem } from "../write/problem.ts";
 import { type Answer, type Checked, refused, valid } from "../write/response.ts";
 
-/** Who asks. */
+/** The caller of a request. */
 export interface Caller {
   /** Name of the token; empty when access is open. */
   readonly name: string;
-  /** Whose lines the caller may change; empty = everybody's: with the scope `admin`, or when access is open. */
+  /**
+   * The token that must have sold the lines that the caller changes; empty = any line: with the scope `admin`,
+   * or when access is open.
+   */
   readonly owner: string;
 }
 
-/** Says who asks, or refuses. */
 export interface Access {
-  /** Admits a request that carries a token with `scope`. Scopes do not include one another. */
+  /** Admits a request whose token has `scope`. Scopes do not include one another. */
   admit(request: Request, scope: Scope): Checked<Caller>;
-  /** Whether the request carries a known token, whatever its scopes; always when access is open. */
+  /** Whether the request carries a known token, whatever its scopes; always true when access is open. */
   knows(request: Request): boolean;
 }
 
@@ -38,7 +40,7 @@ const bearer = /^bearer +([\x21-\x7e]+) *$/i;
 const noToken = refused(problem("unauthorized", "Send a token as authorization: Bearer <token>", {
   headers: { "www-authenticate": 'Bearer realm="holdfast"' },
 }));
-const badToken = refused(problem("unauthorized", "The token is not known", {
+const badToken = refused(problem("unauthorized", "The token is unknown", {
   headers: { "www-authenticate": 'Bearer realm="holdfast", error="invalid_token"' },
 }));
 
@@ -77,7 +79,7 @@ class TokenAccess implements Access {
     return token === undefined ? undefined : this.#find(token);
   }
 
-  /** Takes the same time for every token of a length: all digests are compared, and each in full. */
+  /** Takes the same time for every token of a length: compares all digests, each in full. */
   #find(token: string): KnownToken | undefined {
     const digest = hash("sha256", token, "buffer");
     let found: KnownToken | undefined;

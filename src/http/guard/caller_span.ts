@@ -1,5 +1,5 @@
 /**
- * The span of the caller, as far as its sampled flag counts.
+ * The caller's span, with its sampled flag only for callers with a known token.
  *
  * @module
  */
@@ -7,8 +7,9 @@ import type { Access } from "./access.ts";
 import { traceparentOf } from "../read/request.ts";
 
 /**
- * The caller's `traceparent` for the watch. Its sampled flag makes a request be exported, so it counts for callers
- * with a known token only. Only requests with the flag pay for that: a digest, 1 to 2 µs.
+ * The caller's `traceparent` for the observer. Its sampled flag causes the export of a request, so it is
+ * accepted only from callers with a known token. Only requests with the flag pay for that check: one digest, 1
+ * to 2 µs.
  */
 export function callerSpan(request: Request, { access }: { readonly access: Access }): string {
   const traceparent = traceparentOf(request);

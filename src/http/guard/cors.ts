@@ -1,13 +1,13 @@
 /**
- * CORS (the Fetch standard): which web origins may call the API from a page. Off unless configured: most
- * shops call it from their own backend.
+ * CORS (the Fetch standard): the web origins that may call the API from a page. Off by default, because most
+ * shops call the API from their own backend.
  *
  * @module
  */
 import type { Route } from "../ports/route.ts";
 import { securityHeaders } from "../write/response.ts";
 
-/** How long a browser may remember the answer to a preflight, seconds: what Chrome takes at most is 7200. */
+/** How long a browser may cache a preflight response, in seconds. Chrome's maximum is 7200. */
 const preflightMaxAgeS = 7200;
 
 const preflightHeaders = {
@@ -18,10 +18,10 @@ const preflightHeaders = {
   "access-control-max-age": String(preflightMaxAgeS),
 };
 
-/** Headers that a page may read beside those that it always may. */
+/** Headers that a page may read in addition to those that it always may. */
 const exposed = "idempotency-replayed, order-attempt, ratelimit, ratelimit-policy, retry-after";
 
-/** Lets pages of `origins` read what `fetch` answers, and answers their preflights. */
+/** Lets pages of `origins` read the responses of `fetch`, and answers their preflights. */
 export function withCors(origins: readonly string[], fetch: Route): Route {
   const allowed = new Set(origins);
   return async (request, connection) => {
@@ -30,7 +30,7 @@ export function withCors(origins: readonly string[], fetch: Route): Route {
     const response = isAllowed && isPreflight(request)
       ? new Response(null, { status: 204, headers: preflightHeaders })
       : await fetch(request, connection);
-    // Also for other origins and none: a cache in between must not give one's answer to another.
+    // Also for other origins and none: a shared cache must not serve a response to another origin.
     response.headers.append("vary", "origin");
     if (isAllowed) {
       response.headers.set("access-control-allow-origin", origin);

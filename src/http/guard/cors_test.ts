@@ -28,7 +28,7 @@ Deno.test("by default no page of any origin may call, and an OPTIONS is like any
   equal((await send(path, preflight("https://shop.example"))).status, 405);
 });
 
-Deno.test("a page of an allowed origin is told before that it may, and reads the answer", async () => {
+Deno.test("a page of an allowed origin passes the preflight, and may read the response", async () => {
   const { send, inventory } = routesUnderTest(env);
   inventory.decide = () => acceptedOutcome;
   const asked = await send(path, preflight("http://localhost:3000"));
@@ -59,7 +59,7 @@ Deno.test("a refusal can be read like an answer, also by who is refused", async 
   equal(response.headers.get("access-control-allow-origin"), "https://shop.example");
 });
 
-Deno.test("an origin that is not exactly an allowed one is told nothing", async () => {
+Deno.test("an origin that is not exactly an allowed one gets no CORS headers", async () => {
   const { send } = routesUnderTest(env);
   const others = [
     "https://shop.example.evil.example",

@@ -1,8 +1,8 @@
 /**
- * Who may ask to buy, and how often: judged at the edge, before the store is asked.
+ * The block list and the rate limit, checked before the store is called.
  *
- * The block list judges sales. The rate limit counts every command of a buyer: sales, one by one in a batch, and what
- * follows on an order (confirm, cancel, extend, return, look-up). Reading a SKU is free.
+ * The block list applies to sales. The rate limit counts every command of a buyer: sales (each item of a batch)
+ * and commands on an order (confirm, cancel, extend, return, lookup). Reading a SKU is free.
  *
  * @module
  */
@@ -13,28 +13,27 @@ import { problem, retryLater } from "../write/problem.ts";
 import { type Checked, refused, valid } from "../write/response.ts";
 import { type Taken, TokenBuckets } from "./token_buckets.ts";
 
-/** Headers to add to the answer of a sale that may go on. */
-export type Turn = Readonly<Record<string, string>>;
+/** Headers to add to the response of an admitted sale. */
+export type RateLimitHeaders = Readonly<Record<string, string>>;
 
-/** Judges buyers. */
 export interface FairPlay {
-  /** Lets a sale go on, or refuses it. `address` is empty where there is none. */
-  judge(userId: string, address: string): Checked<Turn>;
-  /** Lets a command that follows on an order go on, or refuses it. It names no user. */
-  judgeFollowUp(orderId: string, address: string): Checked<Turn>;
+  /** Admits or refuses a sale. `address` is empty where there is none. */
+  judge(userId: string, address: string): Checked<RateLimitHeaders>;
+  /** Admits or refuses a command on an order. Such a command names no user. */
+  judgeFollowUp(orderId: string, address: string): Checked<RateLimitHeaders>;
 }
 
-/** Fair play as configured; null when nothing of it is on, so that it costs nothing. */
+/** The configured checks; null when both are off, so that they cost nothing. */
 export function createFairPlay({ rateLimit, blocked }: FairPlayConfig, world: World): FairPlay | null {
   const rules: FairPlay[] = [];
   if (blocked !== null) rules.push(new BlockList(blocked));
   if (rateLimit !== null) rules.push(new RateLimit(rateLimit, world));
   const [first, second] = rules;
-  return first && second ? inTurn(first, second) : first ?? null;
+  return first && second ? inSequence(first, second) : first ?? null;
 }
 
-/** The block list first: who is on it takes no tokens of those who share his address. */
-function inTurn(first: FairPlay, second: FairPlay): FairPlay {
+/** Checks the block list first: a blocked user takes no tokens from others with the same address. */
+function inSequence(first: FairPlay, second: FairPlay): FairPlay {
   return {
     judge(userId, address) {
       const verdict = first.judge(userId, address);
@@ -44,13 +43,13 @@ function inTurn(first: FairPlay, second: FairPlay): FairPlay {
   };
 }
 
-const noHeaders = valid<Turn>({});
-/** Does not say whether it is the user or the address: that would be a manual for going around it. */
-const blockedAnswer = refused(problem("blocked", "The shop does not sell to this buyer"));
+const noHeaders = valid<RateLimitHeaders>({});
+/** Does not say whether the user or the address is blocked, because that would help to evade the block. */
+const blockedAnswer = refused(problem("blocked", "This buyer is blocked"));
 
 class BlockList implements FairPlay {
   readonly #users: ReadonlySet<string>;
-  /** By the number of bits that networks have in common. */
+  /** By prefix length in bits. */
   readonly #prefixes = new Map<number, Set<bigint>>();
 
   constructor({ users, networks }: BlockedBuyers) {
@@ -61,12 +60,12 @@ class BlockList implements FairPlay {
     }
   }
 
-  judge(userId: string, address: string): Checked<Turn> {
+  judge(userId: string, address: string): Checked<RateLimitHeaders> {
     return this.#users.has(userId) || this.#hasAddress(address) ? blockedAnswer : noHeaders;
   }
 
-  /** Who is blocked may still give back what was bought. */
-  judgeFollowUp(): Checked<Turn> {
+  /** A blocked buyer may still return units. */
+  judgeFollowUp(): Checked<RateLimitHeaders> {
     return noHeaders;
   }
 
@@ -91,16 +90,19 @@ class RateLimit implements FairPlay {
     this.#policy = `"buyer";q=${rate.quota};w=${rate.windowS}`;
   }
 
-  judge(userId: string, address: string): Checked<Turn> {
+  judge(userId: string, address: string): Checked<RateLimitHeaders> {
     return this.#take(this.#by === "user_id" ? userId : buyerAt(address));
   }
 
-  /** Where users are counted the order is, under a name that no user id can have. */
-  judgeFollowUp(orderId: string, address: string): Checked<Turn> {
+  /**
+   * When users are counted, the bucket of a command on an order has the order id in its key, with a prefix that
+   * no user id has.
+   */
+  judgeFollowUp(orderId: string, address: string): Checked<RateLimitHeaders> {
     return this.#take(this.#by === "user_id" ? `\u0001${orderId}` : buyerAt(address));
   }
 
-  #take(key: string): Checked<Turn> {
+  #take(key: string): Checked<RateLimitHeaders> {
     const taken = this.#buckets.take(key);
     const headers = this.#headers(taken);
     if (taken.ok) return valid(headers);
@@ -110,19 +112,19 @@ class RateLimit implements FairPlay {
     return refused(retryLater("too_many_requests", detail, retryAfterMs, members, headers));
   }
 
-  /** As draft-ietf-httpapi-ratelimit-headers-11 has them; `t` is when there is one more, like Retry-After. */
-  #headers({ left, nextMs }: Taken): Turn {
+  /** As in draft-ietf-httpapi-ratelimit-headers-11; `t` is the time until the next token, as Retry-After. */
+  #headers({ left, nextMs }: Taken): RateLimitHeaders {
     const resetS = Math.max(1, Math.ceil(nextMs / 1000));
     return { "ratelimit-policy": this.#policy, ratelimit: `"buyer";r=${left};t=${resetS}` };
   }
 }
 
-/** Bits of an IPv6 address that one customer of a provider has for all his devices. */
+/** Bits of an IPv6 address that a provider assigns to one customer. */
 const customerBits = 64;
 
 /**
- * The key under which an address is counted. IPv6 counts by its /64: a customer has all of its 2^64 addresses. What is
- * no address counts as one buyer, so that nobody makes up buyers, or keys as long as a header.
+ * The key under which an address is counted. IPv6 addresses count by their /64, because one customer has all
+ * 2^64 addresses of it. Invalid addresses share one key, so that a client cannot create buyers or long keys.
  */
 export function buyerAt(address: string): string {
   const parsed = parseAddress(address);

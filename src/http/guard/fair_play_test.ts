@@ -67,7 +67,7 @@ Deno.test("the rate limit counts by user where all come from one address", () =>
   equal(code("u1", "203.0.113.8"), "too_many_requests");
 });
 
-Deno.test("who is blocked, by user, address or network, may not buy; everybody else may", () => {
+Deno.test("a buyer who is blocked by user, address or network may not buy; others may", () => {
   const { code } = fairPlay({ BLOCKED: "user:bot,203.0.113.7,198.51.100.0/24,2001:db8::/32" });
   const blocked = [["bot", ""], ["bot", "1.2.3.4"], ["u", "203.0.113.7"], ["u", "198.51.100.200"]] as const;
   for (const [userId, address] of blocked) equal(code(userId, address), "blocked", `${userId} ${address}`);

@@ -1,18 +1,21 @@
 /**
- * What a request must be before any route sees it: it names a host that is one, and without tokens it comes from this
- * machine and from no page of another site.
+ * Checks that precede every route: the Host header is valid, and without tokens the request comes from this
+ * machine and not from a page of another site.
  *
  * @module
  */
 import { problem } from "../write/problem.ts";
 import { respond } from "../write/response.ts";
 
-/** Judges a request; null = it may go on. */
+/** Checks a request; null = it may continue. */
 export type Guard = (request: Request) => Response | null;
 
-/** `host[:port]` (RFC 9110, 7.2). Deno puts the header into the URL as it is: a `/` in it would choose the route. */
+/**
+ * `host[:port]` (RFC 9110, 7.2). Deno copies the header into the URL unchanged: a `/` in it would select the
+ * route.
+ */
 const hostSyntax = /^(?:[\w.-]{1,253}|\[[\da-f:.]{2,45}\])(?::\d{1,5})?$/i;
-/** Names of this machine only: a page that rebinds its own name to 127.0.0.1 sends its own name. */
+/** Names of this machine only. A page that rebinds its own name to 127.0.0.1 sends its own name. */
 const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
 
 const invalidHost = problem(
@@ -25,11 +28,11 @@ const notLoopback = problem(
 );
 const crossSite = problem(
   "cross_site_request",
-  "Without API_TOKENS no page of another site may call this: set API_TOKENS and CORS_ORIGINS",
+  "Without API_TOKENS no page of another site may call the API: set API_TOKENS and CORS_ORIGINS",
 );
 
 /**
- * The host that a request names. HTTP/2 has it in `:authority`, which Deno puts into the URL alone; for HTTP/1.1
+ * The host of a request. HTTP/2 sends it in `:authority`, which Deno puts only into the URL; for HTTP/1.1
  * without a Host header Deno writes `localhost` there.
  */
 function hostOf(request: Request): string | null {
@@ -39,18 +42,18 @@ function hostOf(request: Request): string | null {
   return url.hostname === "localhost" ? null : url.host;
 }
 
-/** The guard of an API where tokens say who may call. */
+/** The guard of an API with tokens. */
 export function guardHost(request: Request): Response | null {
   const host = hostOf(request);
   return host !== null && hostSyntax.test(host) ? null : respond(invalidHost);
 }
 
-/** The guard of an API that is open to this machine: browsers on it are not, but for its own pages. */
+/** The guard of an API that is open to this machine: browsers are refused, except on the API's own pages. */
 export function guardOpen(request: Request): Response | null {
   const host = hostOf(request);
   if (host === null || !hostSyntax.test(host)) return respond(invalidHost);
   if (!loopbackHost.test(host)) return respond(notLoopback);
-  // Browsers send it with every request; nobody else does.
+  // Browsers send this header with every request; other clients do not.
   const site = request.headers.get("sec-fetch-site");
   return site === null || site === "same-origin" || site === "none" ? null : respond(crossSite);
 }

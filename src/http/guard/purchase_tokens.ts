@@ -1,11 +1,11 @@
 /**
- * Purchase tokens: what a waiting room or a captcha hands out, so that a SKU can be sold to those only who
- * came through it.
+ * Purchase tokens: a waiting room or a captcha issues them, and a SKU may require one for each sale.
  *
  * A token is `<payload>.<mac>`, both base64url. The payload is the JSON
- * `{"deployment","order_id","user_id","lines":[[SKU, units], ...],"exp"}` with `exp` in seconds since 1970, the mac its
- * HMAC-SHA-256 as it stands in the token. It buys for one user, in one order, of each SKU at most the units of its
- * line, and only in the deployment with that id. It may be sent again: a SKU is sold once within an order.
+ * `{"deployment","order_id","user_id","lines":[[SKU, units], ...],"exp"}` with `exp` in seconds since 1970; the
+ * mac is the HMAC-SHA-256 of the payload as it is in the token. A token is valid for one user, one order and
+ * one deployment, and per SKU for at most the units of its line. It may be sent again, because a SKU is sold
+ * once within an order.
  *
  * @module
  */
@@ -15,42 +15,40 @@ import type { Line } from "../../domain/command.ts";
 import type { TokenVerdict } from "../write/refusal.ts";
 import type { World } from "../../runtime/world.ts";
 
-/** Characters of a token: with it, all headers of a request stay below the 8 KiB that proxies take. */
+/** Characters of a token: with it, all headers of a request stay below 8 KiB, the limit of common proxies. */
 export const tokenCharsMax = 4096;
 
-/** Why tokens are not judged or issued for a moment after the start: the API has not reached its ledger yet. */
+/**
+ * Why tokens can be neither checked nor issued just after the start: the API has not reached its ledger yet.
+ */
 export const deploymentUnknown = "this process has not heard from the ledger which deployment it serves";
 
-/** A token and its end. */
 export interface IssuedToken {
-  /** To be sent as header `Purchase-Token`. */
+  /** Value of the header `Purchase-Token`. */
   readonly token: string;
   /** Milliseconds since 1970. */
   readonly expiresAtMs: number;
 }
 
-/** What a token is for, or what a sale asks for. */
+/** What a token permits, or what a sale requests. */
 export interface Purchase {
-  /** The order. */
   readonly orderId: string;
-  /** Who buys. */
+  /** The buyer. */
   readonly userId: string;
-  /** SKUs differ. A token: the most units of each. */
+  /** Each SKU once. In a token: the maximum of units. */
   readonly lines: readonly Line[];
 }
 
-/** Issues and judges tokens. */
+/** Issues and checks tokens. */
 export class PurchaseTokens {
   readonly #keys: readonly string[];
   readonly #deployment: () => string | null;
   readonly #world: World;
 
   /**
-   * Nothing is issued yet.
-   *
-   * @param keys the first one signs, all are known
-   * @param deployment the id of this deployment, null until it is known: a token of another one with the same key is
-   * invalid here
+   * @param keys the first one signs; each one verifies
+   * @param deployment the id of this deployment, null until it is known; a token of another deployment with the
+   * same key is invalid
    */
   constructor(keys: readonly string[], deployment: () => string | null, world: World) {
     this.#keys = keys;
@@ -58,7 +56,10 @@ export class PurchaseTokens {
     this.#world = world;
   }
 
-  /** A token for one purchase, or why there is none: longer than {@link tokenCharsMax}, or the deployment is not known. */
+  /**
+   * Issues a token for one purchase, or the reason why not: longer than {@link tokenCharsMax}, or deployment
+   * unknown.
+   */
   issue({ orderId, userId, lines }: Purchase, ttlS: number): IssuedToken | "too_long" | "undecided" {
     const [key = ""] = this.#keys;
     const deployment = this.#deployment();
@@ -76,7 +77,10 @@ export class PurchaseTokens {
     return token.length > tokenCharsMax ? "too_long" : { token, expiresAtMs: exp * 1000 };
   }
 
-  /** Judges the token of a sale; null is none. Valid for a sale of all its lines, of some, or of fewer units. */
+  /**
+   * Checks the token of a sale; null = none. A token is valid for a sale of all or some of its lines, and for
+   * fewer units.
+   */
   judge(token: string | null, wanted: Purchase): TokenVerdict {
     if (token === null) return "none";
     const deployment = this.#deployment();
@@ -86,7 +90,7 @@ export class PurchaseTokens {
     return this.#isFor(payload, deployment, wanted) ? "valid" : "invalid";
   }
 
-  /** A correctly signed payload may still be malformed, or of an earlier version: both are invalid. */
+  /** A correctly signed payload may still be malformed or of an earlier version; treat it as invalid. */
   #isFor(payload: string, here: string, wanted: Purchase): boolean {
     try {
       const contents = JSON.parse(Buffer.from(payload, "base64url").toString());

@@ -1,21 +1,24 @@
 /**
- * Token buckets, one a key, in bounded memory.
+ * Token buckets, one per key, in bounded memory.
  *
  * @module
  */
 import type { Rate } from "../../runtime/settings/config.ts";
 import type { World } from "../../runtime/world.ts";
 
-/** Keys of one generation: 100,000 in two of them take 13 MB as addresses, 25 MB as the longest user ids. */
+/**
+ * Keys of one generation: 100,000 keys in two generations take 13 MB as addresses, 25 MB as the longest user
+ * ids.
+ */
 export const keysPerGenerationMax = 50_000;
 
-/** What became of an attempt to take a token. */
+/** The result of an attempt to take a token. */
 export interface Taken {
-  /** Whether there was one. */
+  /** Whether a token was available. */
   readonly ok: boolean;
-  /** Whole tokens that are left. */
+  /** Whole tokens left. */
   readonly left: number;
-  /** How long until there is one more, milliseconds. */
+  /** Time until the next token, in milliseconds. */
   readonly nextMs: number;
 }
 
@@ -25,11 +28,11 @@ interface Bucket {
 }
 
 /**
- * Each key has a bucket of `quota` tokens that fills up within the window.
+ * Each key has a bucket of `quota` tokens that refills within the window.
  *
- * Buckets live in two generations. A bucket that was not touched for a window is full again and not worth
- * keeping, so a generation is forgotten a window after it was closed, and before that when it has too
- * many keys: who can come from 50,000 addresses gets his buckets filled early, and no more memory.
+ * Buckets are stored in two generations. A bucket that was not touched for a window is full again and need not
+ * be stored, so a generation is dropped one window after it was closed, and earlier when it has too many keys.
+ * A client with 50,000 addresses therefore gets its buckets refilled early, but uses no more memory.
  */
 export class TokenBuckets {
   readonly #world: World;
@@ -37,22 +40,21 @@ export class TokenBuckets {
   readonly #windowMs: number;
   #young = new Map<string, Bucket>();
   #old = new Map<string, Bucket>();
-  #turnMs: number;
+  #rotateMs: number;
 
-  /** All buckets are full. */
   constructor(world: World, rate: Rate) {
     this.#world = world;
     this.#quota = rate.quota;
     this.#windowMs = rate.windowS * 1000;
-    this.#turnMs = world.elapsedMs() + this.#windowMs;
+    this.#rotateMs = world.elapsedMs() + this.#windowMs;
   }
 
-  /** Keys that are remembered now. */
+  /** Number of stored keys. */
   get size(): number {
     return this.#young.size + this.#old.size;
   }
 
-  /** Takes a token of the key's bucket, if there is one. */
+  /** Takes a token from the key's bucket, if one is left. */
   take(key: string): Taken {
     const nowMs = this.#world.elapsedMs();
     const bucket = this.#bucket(key, nowMs);
@@ -66,7 +68,7 @@ export class TokenBuckets {
   }
 
   #bucket(key: string, nowMs: number): Bucket {
-    if (nowMs >= this.#turnMs || this.#young.size >= keysPerGenerationMax) this.#turn(nowMs);
+    if (nowMs >= this.#rotateMs || this.#young.size >= keysPerGenerationMax) this.#rotate(nowMs);
     const young = this.#young.get(key);
     if (young !== undefined) return young;
     const bucket = this.#old.get(key) ?? { tokens: this.#quota, atMs: nowMs };
@@ -75,9 +77,9 @@ export class TokenBuckets {
     return bucket;
   }
 
-  #turn(nowMs: number): void {
+  #rotate(nowMs: number): void {
     this.#old = this.#young;
     this.#young = new Map();
-    this.#turnMs = nowMs + this.#windowMs;
+    this.#rotateMs = nowMs + this.#windowMs;
   }
 }

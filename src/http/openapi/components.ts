@@ -1,5 +1,5 @@
 /**
- * What operations refer to beside schemas: parameters, headers, the security scheme.
+ * Components other than schemas: parameters, headers, the security scheme.
  *
  * @module
  */
@@ -8,7 +8,6 @@ import { idSchemas } from "../schemas/requests.ts";
 import { tokenCharsMax } from "../guard/purchase_tokens.ts";
 import { problemResponse } from "./operation.ts";
 
-/** Parameters, by their name among the components. */
 export const parameters: Readonly<Record<string, Part>> = {
   sku: {
     name: "sku",
@@ -49,7 +48,6 @@ export const parameters: Readonly<Record<string, Part>> = {
   },
 };
 
-/** Headers of answers, by their name among the components. */
 export const headers: Readonly<Record<string, Part>> = {
   IdempotencyReplayed: {
     schema: { type: "string", enum: ["true"] },
@@ -73,12 +71,11 @@ export const headers: Readonly<Record<string, Part>> = {
   CacheControl: { schema: { const: "no-store" }, description: "Responses must not be cached." },
 };
 
-/** Answers that belong to no operation. */
+/** Responses that belong to no operation. */
 export const responses: Readonly<Record<string, Part>> = {
   NotFound: problemResponse(["not_found"]),
 };
 
-/** How callers say who they are. */
 export const securitySchemes: Readonly<Record<string, Part>> = {
   bearer: {
     type: "http",
@@ -86,7 +83,7 @@ export const securitySchemes: Readonly<Record<string, Part>> = {
     description:
       "A token of the setting API_TOKENS, with the scope of the operation: `deduct`, `return`, `read`, `tokens` or " +
       "`admin`. Scopes do not include one another. Lines belong to the token that sold them: others with the same " +
-      "scope get 403 `forbidden`, unless they have `admin` as well. A " +
+      "scope get 403 `forbidden`, unless they also have `admin`. A " +
       "server without tokens listens on loopback only, without authentication.",
   },
 };

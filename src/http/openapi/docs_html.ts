@@ -1,5 +1,5 @@
 /**
- * The document as HTML. Every text of it is escaped: the page has no markup but its own.
+ * The OpenAPI document as HTML. All of its texts are escaped.
  *
  * @module
  */
@@ -46,20 +46,20 @@ interface Document {
   };
 }
 
-type Place = readonly [method: string, path: string, endpoint: Endpoint];
+type Entry = readonly [method: string, path: string, endpoint: Endpoint];
 
-/** The whole page. */
+/** Renders the page. */
 export function renderPage(document: Part, style: string): string {
   return new Page(document as unknown as Document).render(style);
 }
 
 class Page {
   readonly #document: Document;
-  readonly #places: readonly Place[];
+  readonly #entries: readonly Entry[];
 
   constructor(document: Document) {
     this.#document = document;
-    this.#places = Object.entries(document.paths).flatMap(([path, item]) =>
+    this.#entries = Object.entries(document.paths).flatMap(([path, item]) =>
       Object.entries(item).map(([method, endpoint]) => [method.toUpperCase(), path, endpoint] as const)
     );
   }
@@ -74,7 +74,7 @@ class Page {
       ...info.description.split("\n\n").map((text) => `<p>${prose(text)}</p>`),
       `<p>For machines: <a href="/openapi.json">openapi.json</a></p></header>`,
       `<nav aria-label="Operations">${
-        table(["", "Path", "What it does"], this.#places.map(contentsRow))
+        table(["", "Path", "What it does"], this.#entries.map(contentsRow))
       }</nav>`,
       `<main>`,
       ...tags.map((tag) => this.#section(tag)),
@@ -84,12 +84,12 @@ class Page {
   }
 
   #section({ name, description }: { readonly name: string; readonly description: string }): string {
-    const places = this.#places.filter(([, , { tags }]) => tags.includes(name));
-    const endpoints = places.map((place) => this.#endpoint(place));
+    const entries = this.#entries.filter(([, , { tags }]) => tags.includes(name));
+    const endpoints = entries.map((entry) => this.#endpoint(entry));
     return `<section><h2>${escape(name)}</h2><p>${prose(description)}</p>${endpoints.join("\n")}</section>`;
   }
 
-  #endpoint([method, path, endpoint]: Place): string {
+  #endpoint([method, path, endpoint]: Entry): string {
     const { operationId, summary, description, requestBody, responses, security } = endpoint;
     const scope = security[0]?.bearer?.[0];
     return [
@@ -109,8 +109,8 @@ class Page {
     const rows = parameters.flatMap(({ $ref }) => {
       const parameter = this.#document.components.parameters[$ref.split("/").at(-1) ?? ""];
       if (parameter === undefined) return [];
-      const place = `${parameter.in}${parameter.required ? "" : ", optional"}`;
-      return [[code(parameter.name), escape(place), prose(parameter.description)]];
+      const where = `${parameter.in}${parameter.required ? "" : ", optional"}`;
+      return [[code(parameter.name), escape(where), prose(parameter.description)]];
     });
     return rows.length === 0 ? "" : table(["Parameter", "Where", "Meaning"], rows);
   }
@@ -125,7 +125,7 @@ class Page {
   }
 }
 
-function contentsRow([method, path, { operationId, summary }]: Place): readonly string[] {
+function contentsRow([method, path, { operationId, summary }]: Entry): readonly string[] {
   const link = `<a href="#${escape(operationId)}"><code>${escape(path)}</code></a>`;
   return [`<span class="method">${method}</span>`, link, prose(summary)];
 }
@@ -162,7 +162,7 @@ function members({ properties, required = [] }: Schema): string {
   return table(["Member", "Type", "Meaning"], rows);
 }
 
-/** A schema in a few words. */
+/** A schema as a short text. */
 function schemaText(schema: Schema | undefined): string {
   if (schema === undefined) return "anything";
   if (schema.$ref !== undefined) {
@@ -196,7 +196,7 @@ function code(text: string): string {
   return `<code>${escape(text)}</code>`;
 }
 
-/** A text in which what stands between backticks is code. */
+/** Converts text between backticks to code. */
 function prose(text: string): string {
   return escape(text).replaceAll(/`([^`]+)`/g, "<code>$1</code>");
 }

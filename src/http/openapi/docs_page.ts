@@ -1,6 +1,6 @@
 /**
- * `GET /docs`: the document for people. One page without scripts, fonts or images, so it works offline and under the
- * strictest policy; the style is in the page, and the policy names its digest.
+ * `GET /docs`: the OpenAPI document as a page. It has no scripts, fonts or images, so it works offline and under the
+ * strictest policy; the policy names the digest of its style.
  *
  * @module
  */

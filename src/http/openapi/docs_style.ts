@@ -1,10 +1,10 @@
 /**
- * How the page of the document looks, by day and by night.
+ * The style of the `/docs` page, light and dark.
  *
  * @module
  */
 
-/** What stands in the page's `<style>`; the policy is made from these very characters. */
+/** The contents of the page's `<style>`; the content security policy has its digest. */
 export const docsStyle = `
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
 * { box-sizing: border-box; }

@@ -36,7 +36,7 @@ const tags = [
   { name: "Server", description: "The process and its documents." },
 ];
 
-// JSON alone: the checks of the schemas stay behind.
+// JSON only, without the checks of the schemas.
 const document: Part = deepFreeze(JSON.parse(JSON.stringify({
   openapi: "3.1.1",
   info: {
@@ -58,7 +58,7 @@ const document: Part = deepFreeze(JSON.parse(JSON.stringify({
   },
 })));
 
-/** The document: always the same one, frozen. */
+/** The document, one frozen instance. */
 export function openApiDocument(): Part {
   return document;
 }

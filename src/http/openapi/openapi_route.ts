@@ -1,5 +1,5 @@
 /**
- * `GET /openapi.json`: the document for machines; open to all, as it says nothing about anybody's stock.
+ * `GET /openapi.json`: the OpenAPI document. It is public, because it discloses nothing about stock.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { Route } from "../ports/route.ts";
 import { jsonHeaders, securityHeaders } from "../write/response.ts";
 import { openApiDocument } from "./document.ts";
 
-/** Serves the document. It is written out once, because it is large and never changes. */
+/** Serves the document. It is serialized once, because it is large and constant. */
 export function openApiJson(): Route {
   const text = JSON.stringify(openApiDocument());
   const headers = { ...jsonHeaders, ...securityHeaders, "cache-control": "no-cache" };

@@ -1,5 +1,5 @@
 /**
- * One operation of the API as it is written down, and as OpenAPI has it.
+ * One operation of the API, in its short form and in OpenAPI's.
  *
  * @module
  */
@@ -7,53 +7,48 @@ import type { Scope } from "../../runtime/settings/config.ts";
 import { type ProblemCode, problemExample, problemName, problems } from "../schemas/problems.ts";
 import { type Part, ref, type Schema } from "../schemas/schema.ts";
 
-/** A success. */
+/** A successful response. */
 export interface Success {
   /** HTTP status. */
   readonly status: number;
-  /** What it means. */
   readonly description: string;
-  /** The body's schema among the components. */
+  /** The component name of the body's schema. */
   readonly body: string;
-  /** A body as it may look. */
+  /** An example of the body. */
   readonly example: unknown;
-  /** Headers among the components. */
+  /** Component names of headers. */
   readonly headers?: readonly string[];
 }
 
-/** A body that is sent. */
+/** A request body. */
 export interface RequestBody {
-  /** Its schemas among the components; any of them. */
+  /** Component names of its schemas; any of them is accepted. */
   readonly schemas: readonly [string, ...string[]];
-  /** Whether it may be left out. */
+  /** Whether the body may be missing. */
   readonly optional?: boolean;
-  /** A body as it may look. */
+  /** An example of the body. */
   readonly example: unknown;
 }
 
-/** One operation, without what follows from the rest. */
+/** One operation, without the parts that {@link operation} derives. */
 export interface Operation {
-  /** Its name: of a function that calls it. */
+  /** The name for generated clients. */
   readonly operationId: string;
-  /** Group of operations. */
   readonly tag: string;
-  /** A few words. */
   readonly summary: string;
-  /** What to know. */
   readonly description: string;
-  /** What the caller's token must allow; null = open to all. */
+  /** The required scope; null = public. */
   readonly scope: Scope | null;
-  /** Parameters among the components. */
+  /** Component names of parameters. */
   readonly parameters?: readonly string[];
-  /** What is sent. */
   readonly request?: RequestBody;
-  /** What comes back when all is well. */
+  /** Successful responses. */
   readonly successes: readonly Success[];
-  /** What else may come back, beside what follows from the rest. */
+  /** Codes in addition to those that {@link codesOf} derives. */
   readonly problems: readonly ProblemCode[];
 }
 
-/** What any body may be refused for. */
+/** Codes that any operation with a body may return. */
 const bodyCodes: readonly ProblemCode[] = [
   "invalid_request",
   "body_timeout",
@@ -61,7 +56,7 @@ const bodyCodes: readonly ProblemCode[] = [
   "unsupported_media_type",
 ];
 
-/** Header names on the wire of the headers among the components. */
+/** Header names by their component name. */
 export const headerNames: Readonly<Record<string, string>> = {
   IdempotencyReplayed: "Idempotency-Replayed",
   RetryAfter: "Retry-After",
@@ -72,10 +67,10 @@ export const headerNames: Readonly<Record<string, string>> = {
   CacheControl: "Cache-Control",
 };
 
-/** Headers of every answer to a sale, where the server limits how fast buyers may ask. */
+/** Headers of every response to a sale when the rate limit is on. */
 export const rateLimitHeaders: readonly string[] = ["RateLimit", "RateLimitPolicy"];
 
-/** An operation as OpenAPI has it. */
+/** The operation as OpenAPI has it. */
 export function operation(written: Operation): Part {
   const { operationId, tag, summary, description, scope, parameters = [], request } = written;
   const optional = {
@@ -95,7 +90,7 @@ export function operation(written: Operation): Part {
   };
 }
 
-/** Every code that an operation may answer with, each once. */
+/** All codes that an operation may return, each once. */
 export function codesOf({ scope, parameters = [], request, problems: own }: Operation): ProblemCode[] {
   const hasId = parameters.includes("sku") || parameters.includes("order_id");
   const codes: ProblemCode[] = [
@@ -138,7 +133,7 @@ function responses(written: Operation): Part {
   return Object.fromEntries(byStatus);
 }
 
-/** The answer for all problems that share a status. */
+/** The response for all problems of one status. */
 export function problemResponse(codes: readonly ProblemCode[], headers: readonly string[] = []): Part {
   const names = new Set([...codes.flatMap((code) => problems[code].headers), ...headers]);
   const toSchema = (code: ProblemCode) => ref(problemName(code));

@@ -1,5 +1,5 @@
 /**
- * The live page, and the figures that it shows.
+ * The live page and its data.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { documentOperation } from "./paths_server.ts";
 
 const count = (description: string) => integer(0, Number.MAX_SAFE_INTEGER, description);
 const ms = (description: string): Schema => ({ type: "number", minimum: 0, description });
-const shard = integer(0, limits.shardsMax - 1, "Which.");
+const shard = integer(0, limits.shardsMax - 1, "The shard.");
 
-/** What one event of the stream carries. */
+/** The data of one event of the stream. */
 export const opsSchemas: Readonly<Record<string, Schema>> = {
   Snapshot: object({
     at: moment("Time of the snapshot."),
@@ -66,7 +66,6 @@ const example = {
   dead_letters: 0,
 };
 
-/** The paths. */
 export const opsPaths: Readonly<Record<string, Part>> = {
   "/ops": {
     get: documentOperation(

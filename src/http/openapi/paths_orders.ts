@@ -29,7 +29,6 @@ const orderLine = {
   settled: null,
 };
 
-/** The paths. */
 export const orderPaths: Readonly<Record<string, Part>> = {
   "/api/v1/orders": {
     post: operation({
@@ -43,7 +42,7 @@ export const orderPaths: Readonly<Record<string, Part>> = {
       request: { schemas: ["BasketRequest"], example: { order_id: "order-1002", user_id: "user-7", lines } },
       successes: [{
         status: 200,
-        description: "All lines are sold.",
+        description: "All lines were sold.",
         body: "BasketSold",
         example: { success: true, order_id: "order-1002", lines: soldLines, seq: 43, message: "success" },
         headers: ["IdempotencyReplayed", ...rateLimitHeaders],

@@ -1,5 +1,5 @@
 /**
- * Reservations: hold units for a while, then make a sale of them or let them go.
+ * Reservations: hold units, then confirm or cancel them.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { ProblemCode } from "../schemas/problems.ts";
 import { saleCodes, undecidedCodes } from "../schemas/problems.ts";
 import { operation, rateLimitHeaders } from "./operation.ts";
 
-/** What a reservation has become. */
+/** Codes for the states of a reservation. */
 const endCodes: readonly ProblemCode[] = ["already_confirmed", "already_cancelled", "reservation_expired"];
 const settleCodes: readonly ProblemCode[] = [
   "unknown_reservation",
@@ -24,7 +24,6 @@ function settledExample(state: "confirmed" | "cancelled", confirmed: number): Pa
   return { success: true, order_id: "order-1003", state, lines, seq: 46, message: "success" };
 }
 
-/** The paths. */
 export const reservationPaths: Readonly<Record<string, Part>> = {
   "/api/v1/reservations": {
     post: operation({

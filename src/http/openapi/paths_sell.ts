@@ -1,5 +1,5 @@
 /**
- * Deducts, one and many, and the tokens that some of them take.
+ * Deducts, batches and purchase tokens.
  *
  * @module
  */
@@ -24,7 +24,6 @@ const itemsExample = [
   problemExample("insufficient_stock"),
 ];
 
-/** The paths. */
 export const sellPaths: Readonly<Record<string, Part>> = {
   "/api/v1/inventory/deduct": {
     post: operation({
@@ -61,7 +60,7 @@ export const sellPaths: Readonly<Record<string, Part>> = {
       request: { schemas: ["BatchRequest"], example: { items: [deductExample] } },
       successes: [{
         status: 200,
-        description: "Every item has its result.",
+        description: "The results, one per item.",
         body: "BatchDecided",
         example: { items: itemsExample },
       }],

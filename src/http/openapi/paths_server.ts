@@ -1,5 +1,5 @@
 /**
- * The process: its health and its documents.
+ * The process: health and documents.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { operation, problemResponse } from "./operation.ts";
 
 const checkedAt = "2026-11-22T12:00:00.000Z";
 
-/** An operation whose answer is a document, not an answer of the API. */
+/** An operation that returns a document. */
 export function documentOperation(
   operationId: string,
   summary: string,
@@ -29,7 +29,6 @@ export function documentOperation(
   };
 }
 
-/** The paths. */
 export const serverPaths: Readonly<Record<string, Part>> = {
   "/livez": {
     get: operation({
@@ -85,7 +84,7 @@ export const serverPaths: Readonly<Record<string, Part>> = {
     }),
   },
   "/docs": {
-    get: documentOperation("docs", "This document, for people", "One page without scripts; works offline.", {
+    get: documentOperation("docs", "This document as a page", "One page without scripts; works offline.", {
       "text/html": { schema: { type: "string" } },
     }),
   },

@@ -1,5 +1,5 @@
 /**
- * Stock keeping while selling.
+ * Stock and rules.
  *
  * @module
  */
@@ -58,7 +58,6 @@ function pausing(operationId: "pause" | "resume", summary: string): Part {
   });
 }
 
-/** The paths. */
 export const stockPaths: Readonly<Record<string, Part>> = {
   "/api/v1/inventory/{sku}": {
     get: operation({
@@ -102,7 +101,7 @@ export const stockPaths: Readonly<Record<string, Part>> = {
       successes: [
         {
           status: 200,
-          description: "The stock is set.",
+          description: "The stock was set.",
           body: "StockSet",
           example: stockSet,
           headers: ["IdempotencyReplayed"],
@@ -135,7 +134,7 @@ export const stockPaths: Readonly<Record<string, Part>> = {
       successes: [
         {
           status: 200,
-          description: "The stock has changed.",
+          description: "The stock was changed.",
           body: "Adjusted",
           example: adjusted,
           headers: ["IdempotencyReplayed"],

@@ -1,2 +1,2 @@
-/** Version of this program and of its HTTP API, as semver.org writes it: CHANGELOG.md says what each one has. */
+/** Version of this program and of its HTTP API (semver.org); CHANGELOG.md lists the changes. */
 export const version = "2.0.0";

@@ -1,5 +1,5 @@
 /**
- * The port to observers of requests, and the record that they share: one a request, made only while there is one.
+ * The observer of requests (a port), and the record of a request, which exists only while there is an observer.
  *
  * @module
  */
@@ -11,26 +11,26 @@ import type { TraceContext } from "../../runtime/trace_context.ts";
 import type { Connection } from "./route.ts";
 import type { Answer } from "../write/response.ts";
 
-/** One request: references and clock readings. The routes get it as their connection. */
+/** The record of one request: references and clock readings. Routes receive it as their connection. */
 export class RequestRecord implements Connection {
-  /** Its position in a trace; null when no observer traces. */
+  /** Its span; null when no observer traces. */
   trace: TraceContext | null = null;
-  /** `<method> <path as the router has it>`; empty until a route was found. */
+  /** `<method> <path as the router has it>`; empty until a route is found. */
   route = "";
-  /** Every command that it led to; only a batch has several. */
+  /** Timings of all commands of the request; only a batch has several. */
   readonly timings: CommandTimings[] = [];
-  /** Codes of sales that were refused before the inventory was asked. */
+  /** Codes of sales that were refused before the inventory was called. */
   readonly turnedAway: string[] = [];
-  /** When its answer was about to be sent, monotonic, ms; 0 = not yet. */
+  /** When the response was ready, monotonic, ms; 0 = not yet. */
   endMs = 0;
-  /** HTTP status of the answer; 0 = none yet. */
+  /** HTTP status of the response; 0 = none yet. */
   status = 0;
 
   /**
-   * A request came.
+   * Begins the record when the request arrives.
    *
    * @param callerTraceparent of the caller's span; empty without one
-   * @param startMs when it came, monotonic, ms
+   * @param startMs when the request arrived, monotonic, ms
    */
   constructor(
     readonly request: Request,
@@ -39,36 +39,36 @@ export class RequestRecord implements Connection {
     readonly startMs: number,
   ) {}
 
-  /** W3C `traceparent` of what this process does for the request: goes into the log with the fact. */
+  /** W3C `traceparent` of this process's span for the request; it is part of the log entry. */
   get traceparent(): string {
     return this.trace?.traceparent ?? this.callerTraceparent;
   }
 
-  /** As the server has it: looked up only when it is read. */
+  /** A getter, because Deno reads the address only on access. */
   get remoteAddr(): Connection["remoteAddr"] {
     return this.connection.remoteAddr;
   }
 
-  /** Itself. */
+  /** The record itself. */
   get requestRecord(): RequestRecord {
     return this;
   }
 
-  /** Whether it, or an item of it, got 500 or above. */
+  /** Whether the status of the request, or of an item of it, is 500 or above. */
   get failed(): boolean {
     return this.status >= 500 || this.timings.some(({ failed }) => failed);
   }
 }
 
-/** Observes requests. Implementations must be quick and must not throw: buyers wait for them. */
+/** Observer of requests. Implementations must not block or throw, because buyers wait for them. */
 export interface RequestObserver {
-  /** A request came. */
+  /** Called when a request arrives. */
   begin?(record: RequestRecord): void;
-  /** Its answer is about to be sent; the record is complete. */
+  /** Called just before the response is sent; the record is complete. */
   end(record: RequestRecord): void;
 }
 
-/** Asks the inventory; how the command goes is recorded while there is an observer. */
+/** Submits a command; its timings are recorded while there is an observer. */
 export async function ask(
   inventory: Inventory,
   command: Command,
@@ -80,7 +80,7 @@ export async function ask(
   return timings.outcome = await inventory.submit(command, timings);
 }
 
-/** What a client is told, in one word. */
+/** The outcome as the client sees it, as a single word. */
 export function resultOf(outcome: Outcome, answer: Answer): string {
   if (answer.status < 400) return outcome.kind === "accepted" && outcome.replayed ? "replayed" : outcome.kind;
   return String(answer.body.code);

@@ -5,16 +5,16 @@
  */
 import type { RequestRecord } from "./observer.ts";
 
-/** What the server knows of a request beyond the request, as `Deno.serve` tells it. */
+/** What `Deno.serve` passes to its handler in addition to the request. */
 export interface Connection {
-  /** The other end; left out where there is no socket, as in tests. */
+  /** The peer; undefined without a socket, as in tests. */
   readonly remoteAddr?: {
-    /** Its address; left out for sockets without one. */
+    /** Its address; undefined for sockets without one. */
     readonly hostname?: string;
   } | undefined;
-  /** What is noted of the request; left out when nobody watches. */
+  /** The record of the request; undefined when it is not observed. */
   readonly requestRecord?: RequestRecord | undefined;
 }
 
-/** Answers one request. Only `app.ts` knows the framework that calls it. */
+/** Handles one request. Only `app.ts` uses the framework that calls it. */
 export type Route = (request: Request, connection: Connection) => Response | Promise<Response>;

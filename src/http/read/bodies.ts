@@ -1,23 +1,23 @@
 /**
- * Reading bodies: at most so many bytes, in at most so much time, and no longer once the process stops.
+ * Reads request bodies with limits on bytes and time, and none after the process stops.
  *
  * @module
  */
 import type { World } from "../../runtime/world.ts";
 
-/** How reading a body ended. */
+/** The result of reading a body. */
 export type BodyText =
   | { readonly kind: "text"; readonly text: string }
-  /** More bytes than the route takes. */
+  /** More bytes than the route accepts. */
   | { readonly kind: "too_large" }
-  /** The connection ended before the body did. */
+  /** The connection ended before the body was complete. */
   | { readonly kind: "cut" }
-  /** It did not arrive in time. */
+  /** The body exceeded its time limit. */
   | { readonly kind: "late" }
-  /** The process stops; the request was certainly not taken. */
+  /** The process stops; the request had no effect. */
   | { readonly kind: "stopping" };
 
-/** A body that has not arrived yet. */
+/** A body that is incomplete. */
 interface Pending {
   readonly sinceMs: number;
   readonly settle: (result: BodyText) => void;
@@ -28,18 +28,14 @@ const stopping: BodyText = { kind: "stopping" };
 const tooLarge: BodyText = { kind: "too_large" };
 const cut: BodyText = { kind: "cut" };
 
-/** The bodies that a process is reading. */
+/** The bodies that a process reads now. */
 export class Bodies {
   readonly #world: World;
   readonly #timeoutMs: number;
   readonly #pending = new Set<Pending>();
   #stopping = false;
 
-  /**
-   * Reads nothing yet.
-   *
-   * @param timeoutMs how long a body may take to arrive
-   */
+  /** @param timeoutMs time limit of a body */
   constructor(world: World, timeoutMs: number) {
     this.#world = world;
     this.#timeoutMs = timeoutMs;
@@ -49,7 +45,7 @@ export class Bodies {
   read(request: Request, bytesMax: number): Promise<BodyText> {
     const { headers } = request;
     const length = headers.get("content-length");
-    // Deno holds a body to a Content-Length that is one number. Anything else (`5, 5`, chunks) is counted here.
+    // Deno enforces a Content-Length that is one number. Other bodies (`5, 5`, chunks) are counted here.
     const isBounded = length !== null && /^\d{1,9}$/.test(length) && !headers.has("transfer-encoding");
     if (isBounded && Number(length) > bytesMax) return Promise.resolve(tooLarge);
     return new Promise((resolve) => {
@@ -69,16 +65,19 @@ export class Bodies {
     });
   }
 
-  /** Settles bodies that are late. To be called every 250 ms or so: a timer for each body would cost an order 1 µs. */
+  /**
+   * Ends bodies that exceeded their time limit. Call it about every 250 ms: a timer per body would cost 1 µs per
+   * order.
+   */
   sweep(): void {
     const oldestMs = this.#world.elapsedMs() - this.#timeoutMs;
     for (const pending of this.#pending) {
-      if (pending.sinceMs > oldestMs) break; // in the order in which they began
+      if (pending.sinceMs > oldestMs) break; // in the order of arrival
       pending.settle(late);
     }
   }
 
-  /** Settles every body that has not arrived: nothing waits for a slow client any more. */
+  /** Ends all incomplete bodies, so that a shutdown does not wait for slow clients. */
   stop(): void {
     this.#stopping = true;
     for (const pending of this.#pending) pending.settle(stopping);
@@ -94,7 +93,7 @@ async function readCounted(
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
-  // Leaving the loop early cancels the stream: nothing more is received.
+  // Leaving the loop early cancels the stream: no more bytes are received.
   for await (const chunk of body) {
     bytes += chunk.byteLength;
     if (bytes > bytesMax) return undefined;

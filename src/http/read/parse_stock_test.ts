@@ -53,7 +53,7 @@ Deno.test("parseSet() takes what is expected, and null for a SKU that must not e
   ok(Object.is(valueOf(parseSet({ ...set, expected: -0 })).expected, 0), "-0 becomes 0");
 });
 
-Deno.test("parseSet() wants to be told what is expected, and takes no stock below zero", () => {
+Deno.test("parseSet() requires the expected stock, and accepts no negative stock", () => {
   deepEqual(errorsOf(parseSet({ adjustment_id: "a1", available: -1 })), [
     { pointer: "/available", detail: "must be an integer from 0 to 1000000000000" },
     { pointer: "/expected", detail: "is missing" },

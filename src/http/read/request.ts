@@ -1,5 +1,5 @@
 /**
- * What is read from a request before its contents are judged: media type, size, text, JSON, trace, path.
+ * Reads a request before its contents are checked: media type, size, text, JSON, trace, path.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import type { World } from "../../runtime/world.ts";
 import { stoppingProblem } from "../write/refusal.ts";
 import { type Checked, refused, valid } from "../write/response.ts";
 
-/** Bytes of a body. An order of one SKU has 150, a basket of 100 lines of the longest SKUs 15 KB. */
+/** Limit of a body, in bytes. An order of one SKU has 150, a basket of 100 lines with the longest SKUs 15 KB. */
 export const bodyBytesMax = 16 * 1024;
-/** Bytes of a batch: a thousand deducts at their largest are 0.6 MB. */
+/** Limit of a batch, in bytes: a thousand of the largest deducts have 0.6 MB. */
 export const batchBytesMax = 1024 * 1024;
 
 /** `application/json`, with parameters or without: JSON is UTF-8 whatever `charset` says (RFC 8259). */
@@ -24,7 +24,7 @@ const wrongMediaType = refused(
 const bodyLate = refused(
   problem(
     "body_timeout",
-    "The body did not arrive in time. The request was certainly not taken: send it again",
+    "The body did not arrive in time. The request had no effect: send it again",
   ),
 );
 const wrongEncoding = refused(
@@ -35,28 +35,27 @@ const wrongEncoding = refused(
 const bodyCut = refused(invalidRequest([{ pointer: "", detail: "the body ended before it was complete" }]));
 const emptyObject = valid<unknown>({});
 
-/** Version 00 of W3C Trace Context; ids of zeros only are invalid. */
+/** Version 00 of W3C Trace Context; ids of only zeros are invalid. */
 const traceparentSyntax = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** How a route takes its body. */
+/** How a route reads its body. */
 export interface BodyRule {
-  /** Bytes; {@link bodyBytesMax} when left out. */
+  /** Limit in bytes; default {@link bodyBytesMax}. */
   readonly bytesMax?: number;
-  /** What no body at all stands for, where a body may be left out; it needs no media type. */
+  /** The value of an empty body, for routes where the body is optional; an empty body needs no media type. */
   readonly whenEmpty?: Checked<unknown>;
 }
 
-/** A body that may be left out: then it reads as an empty object. */
+/** An optional body; an empty one reads as an empty object. */
 export const optionalBody: BodyRule = { whenEmpty: emptyObject };
-/** A batch. */
 export const batchBody: BodyRule = { bytesMax: batchBytesMax };
 const usualBody: BodyRule = {};
 
 /**
  * Reads a JSON body.
  *
- * Bytes that are not UTF-8 become U+FFFD, which no string of ours may contain (`members.ts`), so they are
- * refused without a second pass over the text. Of members with the same name the last one counts.
+ * Invalid UTF-8 becomes U+FFFD, which no string of the API may contain (`text_rules.ts`), so it is refused without a
+ * second pass over the text. Of members with the same name the last one counts.
  */
 export async function readJson(
   request: Request,
@@ -94,27 +93,27 @@ function refusalOf(
     case "stopping":
       return refused(stoppingProblem(nowMs));
     case "cut":
-      // The connection failed: nobody reads this answer.
+      // The connection failed; no client reads this response.
       return bodyCut;
   }
 }
 
-/** The caller's `traceparent` (W3C Trace Context), or an empty string when there is none to go on with. */
+/** The caller's `traceparent` (W3C Trace Context), or an empty string when it is missing or invalid. */
 export function traceparentOf(request: Request): string {
   const header = request.headers.get("traceparent");
   return header !== null && traceparentSyntax.test(header) ? header : "";
 }
 
-/** The `traceparent` that goes into the log: of our own span when somebody watches, else the caller's. */
+/** The `traceparent` for the log: of this process's span when there is an observer, else the caller's. */
 export function spanOf(request: Request, { requestRecord }: Connection): string {
   return requestRecord === undefined ? traceparentOf(request) : requestRecord.traceparent;
 }
 
 /**
- * The path as it was sent, percent-encoding and all.
+ * The path as sent, percent-encoded.
  *
- * Hono's own decodes it leniently and in two steps, after which `%ff` and `%25ff` are the same; a SKU
- * must be one thing or refused. Routes are matched on the raw path, and {@link decodeSegment} decodes.
+ * Hono decodes paths leniently and in two steps, after which `%ff` and `%25ff` are equal; but a SKU has one spelling
+ * or is refused. Routes match the raw path, and {@link decodeSegment} decodes it.
  */
 export function rawPath(request: Request): string {
   const { url } = request;
@@ -128,12 +127,12 @@ export function rawPath(request: Request): string {
   return url.slice(start);
 }
 
-/** The id in `/api/v1/<things>/<id>…`: the segment as it was sent, because a strict decoding must see it so. */
+/** The id in `/api/v1/<things>/<id>…`, percent-encoded, because the strict decoding needs it so. */
 export function idSegment(request: Request): string {
   return rawPath(request).split("/")[4] ?? "";
 }
 
-/** A segment of the path in clear, or undefined when its percent-encoding is not UTF-8. */
+/** Decodes a path segment; undefined when its percent-encoding is not UTF-8. */
 export function decodeSegment(segment: string): string | undefined {
   if (!segment.includes("%")) return segment;
   try {

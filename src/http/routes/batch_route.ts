@@ -1,5 +1,5 @@
 /**
- * `POST /api/v1/inventory/deduct/batch`: many deducts in one request, each decided on its own.
+ * `POST /api/v1/inventory/deduct/batch`: many deducts in one request, each decided independently.
  *
  * @module
  */
@@ -14,10 +14,10 @@ import { attemptOf, sell } from "./sell.ts";
 const batchRequest = { scope: "deduct", id: noId, read: batchBody, body: parseBatch } as const;
 
 /**
- * Handles a batch. All items are on their way before the first is decided, so they travel together.
+ * Handles a batch. All items are submitted before the first is decided, so they share calls to the store.
  *
- * Items cannot have a purchase token, because it is a header and for one order: where a SKU needs one, each
- * buyer comes alone.
+ * Items cannot have a purchase token, because it is a header and valid for one order. A SKU that requires one
+ * is sold by single requests.
  */
 export function deductBatch(dependencies: RouteDependencies): Route {
   return async (request, connection) => {
@@ -34,7 +34,7 @@ export function deductBatch(dependencies: RouteDependencies): Route {
   };
 }
 
-/** An answer as an item: what would be in its status line and headers is among its members. */
+/** A response as an item: status and the relevant headers become members. */
 function asItem({ status, headers, body }: Answer): Record<string, unknown> {
   const { success, code = "accepted", ...rest } = body;
   const retryAfter = headers["retry-after"];

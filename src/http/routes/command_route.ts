@@ -1,5 +1,5 @@
 /**
- * The two forms of routes that change something: a sale, and every other command.
+ * The two kinds of routes that change something: sales, and all other commands.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export function saleRoute(dependencies: RouteDependencies, expected: Expected<Wa
   };
 }
 
-/** A route that makes one command of a request. Commands that follow on an order pass the rate limit first. */
+/** A route that makes one command of a request. Commands on an order pass the rate limit first. */
 export function commandRoute<Body>(
   dependencies: RouteDependencies,
   expected: Expected<Body>,
@@ -44,7 +44,7 @@ export function commandRoute<Body>(
   };
 }
 
-/** Counts a command against the rate limit. Returns the refusal, or null when the command may go on. */
+/** Counts a command against the rate limit. Returns the refusal, or null when the command may continue. */
 export function refusedFollowUp(
   { fairPlay, trustedProxies }: RouteDependencies,
   { headers }: Request,
@@ -52,8 +52,8 @@ export function refusedFollowUp(
   orderId: string,
 ): Answer | null {
   if (fairPlay === null) return null;
-  const turn = fairPlay.judgeFollowUp(orderId, clientAddress(headers, connection, trustedProxies));
-  if (turn.kind !== "refused") return null;
-  connection.requestRecord?.turnedAway.push(String(turn.answer.body.code));
-  return turn.answer;
+  const verdict = fairPlay.judgeFollowUp(orderId, clientAddress(headers, connection, trustedProxies));
+  if (verdict.kind !== "refused") return null;
+  connection.requestRecord?.turnedAway.push(String(verdict.answer.body.code));
+  return verdict.answer;
 }

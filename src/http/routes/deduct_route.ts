@@ -1,5 +1,5 @@
 /**
- * `POST /api/v1/inventory/deduct`: sell units of one SKU. The path that all the speed is for.
+ * `POST /api/v1/inventory/deduct`: sell units of one SKU. The hot path.
  *
  * @module
  */
@@ -10,7 +10,6 @@ import { readJson, spanOf } from "../read/request.ts";
 import { respond } from "../write/response.ts";
 import { attemptOf, sell } from "./sell.ts";
 
-/** Handles a deduct. */
 export function deduct(dependencies: RouteDependencies): Route {
   return async (request, connection) => {
     const caller = dependencies.access.admit(request, "deduct");

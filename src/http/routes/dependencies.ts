@@ -1,5 +1,5 @@
 /**
- * What the routes share.
+ * Dependencies shared by the routes.
  *
  * @module
  */
@@ -10,20 +10,15 @@ import type { Bodies } from "../read/bodies.ts";
 import type { FairPlay } from "../guard/fair_play.ts";
 import type { PurchaseTokens } from "../guard/purchase_tokens.ts";
 
-/** The world as a route sees it. */
 export interface RouteDependencies {
-  /** Decides. */
   readonly inventory: Inventory;
-  /** Admits. */
   readonly access: Access;
-  /** Reads bodies. */
   readonly bodies: Bodies;
-  /** Judges who may ask to buy; null when nothing of it is on. */
+  /** Block list and rate limit; null when both are off. */
   readonly fairPlay: FairPlay | null;
-  /** Proxies in front whose word about the client's address is believed. */
+  /** Number of proxies whose X-Forwarded-For entries are trusted. */
   readonly trustedProxies: number;
-  /** Issues and judges purchase tokens; null when they are off. */
+  /** Null when purchase tokens are off. */
   readonly purchaseTokens: PurchaseTokens | null;
-  /** Tells the time. */
   readonly world: World;
 }

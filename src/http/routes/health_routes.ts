@@ -1,6 +1,6 @@
 /**
- * `/livez` and `/readyz`: for load balancers and for people; open to all, because they tell nothing
- * about anybody's stock.
+ * `/livez` and `/readyz`, for load balancers and operators. They are public, because they disclose nothing
+ * about stock.
  *
  * @module
  */
@@ -11,12 +11,15 @@ import type { RouteDependencies } from "./dependencies.ts";
 import { instant } from "../write/refusal.ts";
 import { freshJsonHeaders, respond } from "../write/response.ts";
 
-/** `GET /livez`: the process answers. Asks nobody, or a lost server would get healthy processes killed. */
+/**
+ * `GET /livez`: the process responds. It calls no server, so that a lost server does not get healthy processes
+ * killed.
+ */
 export function livez(): Route {
   return () => respond({ status: 200, headers: freshJsonHeaders, body: { live: true } });
 }
 
-/** `GET /readyz`: orders can be decided now; says what is missing, and which promises are off. */
+/** `GET /readyz`: whether orders can be decided now, what is missing, and which guarantees are off. */
 export function readyz({ inventory }: RouteDependencies, draining: { readonly begun: boolean }): Route {
   return async () => {
     const readiness = await inventory.readiness();

@@ -3,7 +3,7 @@ import { routesUnderTest } from "../../../tests/http/scripted_inventory.ts";
 
 Deno.test("/livez answers without asking the inventory, and is not cached", async () => {
   const { send, inventory } = routesUnderTest();
-  inventory.readiness = () => Promise.reject(new Error("nobody should ask"));
+  inventory.readiness = () => Promise.reject(new Error("must not be called"));
   const response = await send("/livez");
   equal(response.status, 200);
   equal(response.headers.get("cache-control"), "no-store");

@@ -9,12 +9,12 @@ import type { Inventory } from "../../decide/service.ts";
 import type { Board } from "../../live/board.ts";
 import type { RequestObserver, RequestRecord } from "../ports/observer.ts";
 
-/** Tells a board what was sold. */
+/** Reports sales to a board. */
 export class LiveObserver implements RequestObserver {
   readonly #board: Board;
   readonly #inventory: Inventory;
 
-  /** Finds the shard of what was sold by `inventory`. */
+  /** `inventory` maps SKUs to shards. */
   constructor(board: Board, inventory: Inventory) {
     this.#board = board;
     this.#inventory = inventory;

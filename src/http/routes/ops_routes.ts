@@ -1,8 +1,8 @@
 /**
- * `/ops` and `/ops/stream`: a page for people who run a sale, and the figures that it shows.
+ * `/ops` and `/ops/stream`: a page for the operators of a sale, and its data.
  *
- * The page itself tells nothing and is open, as `/docs` is: a browser that goes to an address sends no token. It asks
- * for one when the stream wants it.
+ * The page itself contains no data and is public, as `/docs` is, because a browser that opens an address sends
+ * no token. It asks for one when the stream requires it.
  *
  * @module
  */
@@ -37,7 +37,7 @@ const pageHeaders = {
 const streamHeaders = {
   ...securityHeaders,
   "content-type": "text/event-stream",
-  // Compressed, an event would wait for the next ones to fill a block; nginx would wait for a whole buffer.
+  // A compressed event would wait for later ones to fill a block, and nginx would wait for a whole buffer.
   "cache-control": "no-store, no-transform",
   "x-accel-buffering": "no",
 };
@@ -51,12 +51,14 @@ export function opsPage(): Route {
   return () => new Response(livePage, { headers: pageHeaders });
 }
 
-/** `GET /ops/stream`: a snapshot at once and one a second, until the client goes or the process stops. */
+/**
+ * `GET /ops/stream`: a snapshot at once and one a second, until the client disconnects or the process stops.
+ */
 export function opsStream({ access, trustedProxies }: RouteDependencies, board: Board): Route {
   return (request, connection) => {
     const caller = access.admit(request, "read");
     if (caller.kind === "refused") return respond(caller.answer);
-    // Nobody would ever read, or cancel, the stream of a HEAD.
+    // No client would read or cancel the stream of a HEAD.
     if (request.method === "HEAD") return new Response(null, { headers: streamHeaders });
     const address = buyerAt(clientAddress(request.headers, connection, trustedProxies));
     const stream = board.open({ address, token: caller.value.name });

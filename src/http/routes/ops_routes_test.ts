@@ -23,7 +23,7 @@ Deno.test("a stream is not cached, compressed or buffered, and HEAD opens none",
   await stream.text();
 });
 
-Deno.test("while somebody looks, the log still gets the trace of the caller", async () => {
+Deno.test("while the live page is open, the log still gets the trace of the caller", async () => {
   const { send, app, inventory } = routesUnderTest();
   inventory.decide = () => acceptedOutcome;
   const sellOne = () => send("/api/v1/inventory/deduct", jsonPost(order, { traceparent }));

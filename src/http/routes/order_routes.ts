@@ -1,5 +1,5 @@
 /**
- * `/api/v1/orders`: buy several SKUs at once, look what became of an order, give units back.
+ * `/api/v1/orders`: sell several SKUs at once, read an order, return units.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export function placeOrder(dependencies: RouteDependencies): Route {
   return saleRoute(dependencies, basketRequest);
 }
 
-/** `GET /api/v1/orders/:order_id`: for a client that lost the answer, too. */
+/** `GET /api/v1/orders/:order_id`: also for a client that lost the response. */
 export function readOrder(dependencies: RouteDependencies): Route {
   const { inventory, access, world } = dependencies;
   return async (request, connection) => {

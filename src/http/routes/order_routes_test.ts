@@ -151,7 +151,7 @@ Deno.test("a return reaches the inventory as a command, and its answer the clien
   deepEqual(inventory.lookups, []);
 });
 
-Deno.test("a return of an order that nobody knows is 404, and 503 when the ledger must be asked and cannot", async () => {
+Deno.test("a return of an unknown order is 404, and 503 when the ledger is needed and unavailable", async () => {
   const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ kind: "unknown_order" });
   const unknown = await (await send("/api/v1/orders/o1/return", jsonPost(giveBack))).json();

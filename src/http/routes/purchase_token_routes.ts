@@ -1,5 +1,5 @@
 /**
- * `POST /api/v1/purchase-tokens`: where a waiting room gets what it hands out.
+ * `POST /api/v1/purchase-tokens`: issues tokens for a waiting room.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { noId, receive } from "./receive.ts";
 import { instant } from "../write/refusal.ts";
 import { type Answer, freshJsonHeaders, respond } from "../write/response.ts";
 
-/** The response when no key for purchase tokens is configured. */
+/** The response to requests that need purchase tokens when no key is set. */
 export const tokensOff: Answer = problem(
   "purchase_tokens_off",
   "This server has no key for purchase tokens: the setting PURCHASE_TOKEN_KEY",
@@ -27,7 +27,7 @@ const tooLong: Answer = invalidRequest([{
 
 const tokenRequest = { scope: "tokens", id: noId, body: parseToken } as const;
 
-/** Issues a token for one order of one user, and for the lines that it names. */
+/** Issues a token for one order of one user, and for the lines of the request. */
 export function issuePurchaseToken(dependencies: RouteDependencies): Route {
   const { purchaseTokens, world } = dependencies;
   return async (request, connection) => {
@@ -39,7 +39,9 @@ export function issuePurchaseToken(dependencies: RouteDependencies): Route {
     if (issued === "too_long") return respond(tooLong);
     if (issued === "undecided") {
       const deadline = instant(world.now());
-      return respond(retryLater("unarmed", `No token yet: ${deploymentUnknown}`, 1000, { deadline }));
+      return respond(
+        retryLater("unarmed", `No token can be issued: ${deploymentUnknown}`, 1000, { deadline }),
+      );
     }
     const body: Static<typeof answers.PurchaseToken> = {
       success: true,

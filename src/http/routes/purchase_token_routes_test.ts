@@ -10,7 +10,7 @@ const basket = { ...buyer, lines: [{ sku: "S", amount: 1 }] };
 /** What a token is asked for. */
 const purchase = basket;
 
-/** Every way to buy that can carry a token. */
+/** Every kind of sale that can have a token. */
 const sales = [
   ["/api/v1/inventory/deduct", deduct],
   ["/api/v1/orders", basket],
@@ -46,7 +46,7 @@ Deno.test("a token is issued for one order of one user, for as long as wanted, t
   }
 });
 
-Deno.test("with its token an order is sold, in every way to buy", async () => {
+Deno.test("with its token an order is sold, in every kind of sale", async () => {
   const { send, buy } = strictShop();
   const { purchase_token } = await (await send(path, jsonPost(purchase))).json();
   deepEqual(await Promise.all(sales.map(([path, body]) => buy(path, body, purchase_token))), [200, 200, 201]);
@@ -62,7 +62,7 @@ Deno.test("without a token it is refused as required, with a useless one as inva
   }
 });
 
-Deno.test("a token for one SKU buys no other, and not more units, in every way to buy", async () => {
+Deno.test("a token for one SKU buys no other, and not more units, in every kind of sale", async () => {
   const { send, buy } = strictShop();
   const { purchase_token } = await (await send(path, jsonPost(purchase))).json();
   for (const [path, body] of sales) {

@@ -1,6 +1,6 @@
 /**
- * The checks that a request passes before anything is asked of the inventory, in their order: who asks, about
- * which id, with which contents. Who has no token learns nothing about the rest.
+ * The checks before a command, in their order: token, id in the path, body. A caller without a token learns nothing
+ * about the others.
  *
  * @module
  */
@@ -11,31 +11,28 @@ import type { RouteDependencies } from "./dependencies.ts";
 import { type BodyRule, idSegment, readJson, spanOf } from "../read/request.ts";
 import { type Checked, valid } from "../write/response.ts";
 
-/** What a route takes. */
 export interface Expected<Body> {
-  /** What the caller's token must allow. */
+  /** The scope that the caller's token must have. */
   readonly scope: Scope;
   /** Checks the id in the path. */
   readonly id: (segment: string) => Checked<string>;
-  /** How the body is taken; left out = required, of the usual size. */
+  /** How the body is read; undefined = required, default size. */
   readonly read?: BodyRule;
   /** Checks the body. */
   readonly body: (json: unknown) => Checked<Body>;
 }
 
-/** A request that passed. */
+/** A request that passed all checks. */
 export interface Received<Body> {
-  /** The id in the path. */
   readonly id: string;
-  /** The contents. */
   readonly body: Body;
-  /** Who asked, and from where in a trace. */
+  /** The caller, and its span. */
   readonly origin: Origin;
-  /** Whose lines the caller may change; empty = everybody's. */
+  /** The token that must have sold the lines that the caller changes; empty = any line. */
   readonly owner: string;
 }
 
-/** Checks a request; the first check that fails is the answer. */
+/** Checks a request; the first check that fails is the response. */
 export async function receive<Body>(
   dependencies: Pick<RouteDependencies, "access" | "bodies" | "world">,
   request: Request,

@@ -1,5 +1,5 @@
 /**
- * `/api/v1/reservations`: hold units for a while, then make a sale of them or let them go.
+ * `/api/v1/reservations`: hold units, then confirm or cancel them.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export function cancel(dependencies: RouteDependencies): Route {
   );
 }
 
-/** `POST /api/v1/reservations/:order_id/extend`: counted from when the reservation was made. */
+/** `POST /api/v1/reservations/:order_id/extend`: counted from the time of the reservation. */
 export function extend(dependencies: RouteDependencies): Route {
   return commandRoute(
     dependencies,

@@ -81,7 +81,7 @@ Deno.test("a cancellation gives all back and takes no contents", async () => {
   equal(inventory.commands.length, 2);
 });
 
-Deno.test("an extension must say how long, and is told until when", async () => {
+Deno.test("an extension must say how long, and its response says until when", async () => {
   const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ kind: "extended", seq: 9, expiresAtMs: testNowMs + 900_000 });
   const path = "/api/v1/reservations/o1/extend";

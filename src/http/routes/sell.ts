@@ -1,5 +1,5 @@
 /**
- * What every sale passes, a deduct and a basket alike: fair play, the purchase token, the decision.
+ * The steps of every sale, deduct or basket: fair play, purchase token, decision.
  *
  * @module
  */
@@ -15,19 +15,19 @@ import { type RequestRecord, resultOf } from "../ports/observer.ts";
 import { type Answer, withHeaders } from "../write/response.ts";
 import { deploymentUnknown } from "../guard/purchase_tokens.ts";
 
-/** What a request says about all sales in it. */
+/** Properties of a request that apply to each sale in it. */
 export interface Attempt extends Origin {
-  /** The buyer's address; empty when nobody asks for it. */
+  /** The buyer's address; empty when no check uses it. */
   readonly address: string;
-  /** The client never sent this before. */
+  /** The client declares that it never sent this order before. */
   readonly firstAttempt: boolean;
-  /** What is noted of the request; undefined when nobody watches. */
+  /** The record of the request; undefined when it is not observed. */
   readonly requestRecord: RequestRecord | undefined;
-  /** The header `Purchase-Token`; null = none, or nobody asks for it. */
+  /** The header `Purchase-Token`; null = none, or not used. */
   readonly purchaseToken: string | null;
 }
 
-/** Reads what a request says about all sales in it. */
+/** Reads the properties of a request that apply to each sale in it. */
 export function attemptOf(
   dependencies: RouteDependencies,
   request: Request,
@@ -48,10 +48,10 @@ export function attemptOf(
 }
 
 /**
- * Sells, or says why not.
+ * Sells, or returns the refusal.
  *
- * A token that is of no use does not refuse by itself: the store first looks whether this order was accepted
- * before, because the retry of a lost answer may come when the token has expired.
+ * An invalid token alone does not refuse a sale: the store first checks whether the order was accepted before,
+ * because the retry after a lost response may come after the token expired.
  */
 export async function sell(
   { inventory, fairPlay, purchaseTokens, world }: RouteDependencies,
@@ -60,16 +60,16 @@ export async function sell(
 ): Promise<Answer> {
   const { userId } = wanted;
   const { requestRecord } = attempt;
-  const turn = fairPlay === null ? null : fairPlay.judge(userId, attempt.address);
-  if (turn?.kind === "refused") {
-    requestRecord?.turnedAway.push(String(turn.answer.body.code));
-    return turn.answer;
+  const verdict = fairPlay === null ? null : fairPlay.judge(userId, attempt.address);
+  if (verdict?.kind === "refused") {
+    requestRecord?.turnedAway.push(String(verdict.answer.body.code));
+    return verdict.answer;
   }
   const token = purchaseTokens === null ? "none" : purchaseTokens.judge(attempt.purchaseToken, wanted);
   const sale = toSale(wanted, attempt, token === "valid");
   const timings = requestRecord && new CommandTimings(sale);
   if (timings) requestRecord.timings.push(timings);
-  // Until the deployment is known nothing is sold in any case; the store alone might learn it a moment later.
+  // Until the deployment is known, no sale can be accepted here; the store might know it a moment later.
   const outcome: Outcome = token === "undecided"
     ? { kind: "unarmed", reason: deploymentUnknown }
     : await inventory.submit(sale, timings);
@@ -79,7 +79,7 @@ export async function sell(
     timings.result = resultOf(outcome, answered);
     timings.failed = answered.status >= 500;
   }
-  return turn === null ? answered : withHeaders(answered, turn.value);
+  return verdict === null ? answered : withHeaders(answered, verdict.value);
 }
 
 function toSale(wanted: Wanted, attempt: Attempt, hasToken: boolean): Sale {

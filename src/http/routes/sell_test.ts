@@ -15,19 +15,19 @@ function shop(env: Record<string, string>, hostname = "203.0.113.7") {
   return dependencies;
 }
 
-Deno.test("every way to buy takes from the same bucket, and is told where the buyer stands", async () => {
+Deno.test("every kind of sale takes from the same bucket, and its response has the state of the bucket", async () => {
   const { send, inventory } = shop({ RATE_LIMIT: "2/60" });
-  const told = [];
+  const seen = [];
   for (const [path, body] of sales) {
     const { status, headers } = await send(path, jsonPost(body));
-    told.push([
+    seen.push([
       status,
       headers.get("ratelimit"),
       headers.get("ratelimit-policy"),
       headers.get("retry-after"),
     ]);
   }
-  deepEqual(told, [
+  deepEqual(seen, [
     [200, '"buyer";r=1;t=30', '"buyer";q=2;w=60', null],
     [200, '"buyer";r=0;t=30', '"buyer";q=2;w=60', null],
     [429, '"buyer";r=0;t=30', '"buyer";q=2;w=60', "30"],
@@ -54,7 +54,7 @@ Deno.test("every item of a batch takes from the bucket, and is refused alone", a
   equal(inventory.commands.length, 2);
 });
 
-Deno.test("what follows on an order takes from the bucket, too; reading a SKU is free", async () => {
+Deno.test("commands on an order take from the bucket, too; reading a SKU is free", async () => {
   const followUps = [
     ["/api/v1/reservations/o1/cancel", { method: "POST" }],
     ["/api/v1/reservations/o1/confirm", { method: "POST" }],
@@ -75,14 +75,14 @@ Deno.test("what follows on an order takes from the bucket, too; reading a SKU is
   }
 });
 
-Deno.test("who is blocked may give back what was bought", async () => {
+Deno.test("a blocked buyer may return units", async () => {
   const { send } = shop({ BLOCKED: "203.0.113.7" });
   const response = await send("/api/v1/reservations/o1/cancel", { method: "POST" });
   await response.body?.cancel();
   ok(![403, 429].includes(response.status));
 });
 
-Deno.test("who is blocked is refused in every way to buy, and nothing is asked of the inventory", async () => {
+Deno.test("a blocked buyer is refused every kind of sale, and the inventory is not called", async () => {
   for (const env of [{ BLOCKED: "203.0.113.0/24" }, { BLOCKED: "user:u1" }]) {
     const { send, inventory } = shop(env);
     for (const [path, body] of sales) {
@@ -93,7 +93,7 @@ Deno.test("who is blocked is refused in every way to buy, and nothing is asked o
   }
 });
 
-Deno.test("the client's address is the proxy's word only where the proxy is trusted", async () => {
+Deno.test("X-Forwarded-For counts only where the proxy is trusted", async () => {
   const forwarded = jsonPost(deduct, { "x-forwarded-for": "198.51.100.1" });
   const blocked = { BLOCKED: "198.51.100.1" };
   equal((await shop(blocked, "10.0.0.1").send(sales[0][0], forwarded)).status, 200);

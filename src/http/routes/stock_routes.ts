@@ -1,5 +1,5 @@
 /**
- * `/api/v1/inventory/:sku`: look at one SKU, change how many units it has, and how it is sold.
+ * `/api/v1/inventory/:sku`: read a SKU, change its stock and its rules.
  *
  * @module
  */
@@ -18,7 +18,7 @@ const adjustRequest = { ...ofSku, body: parseAdjust } as const;
 const setRequest = { ...ofSku, body: parseSet } as const;
 const pauseRequest = { ...ofSku, read: optionalBody, body: parsePause } as const;
 const rulesRequest = { ...ofSku, body: parseRules } as const;
-/** Without purchase tokens nobody could buy a SKU that needs one. */
+/** Without purchase tokens no buyer could buy a SKU that requires one. */
 const rulesWithoutTokens = {
   ...ofSku,
   body: (json: unknown) => {

@@ -8,7 +8,7 @@ import {
 
 const seven = { reserved: 1, paused: false, seq: 9 };
 const noRules = { opensAtMs: null, closesAtMs: null, quota: null, tokenRequired: false, rulesVersion: 5 };
-const noRulesTold = { opens_at: null, closes_at: null, quota: null, purchase_token: false };
+const noRulesInResponse = { opens_at: null, closes_at: null, quota: null, purchase_token: false };
 
 Deno.test("a SKU is read by its decoded name, exactly once decoded", async () => {
   const { send, inventory } = routesUnderTest();
@@ -40,7 +40,7 @@ Deno.test("a SKU is read by its decoded name, exactly once decoded", async () =>
       available: 7,
       shard: 3,
       ...seven,
-      ...noRulesTold,
+      ...noRulesInResponse,
       rules_version: 5,
     });
     deepEqual(inventory.commands.at(-1), { kind: "stock", sku });
@@ -57,7 +57,7 @@ Deno.test("a path whose SKU cannot be one is 400 on every route and reaches noth
       send(path, jsonPut({ adjustment_id: "a", available: 1, expected: 1 })),
       send(`${path}/pause`, { method: "POST" }),
       send(`${path}/resume`, { method: "POST" }),
-      send(`${path}/rules`, jsonPut({ ...noRulesTold, expected: 5 })),
+      send(`${path}/rules`, jsonPut({ ...noRulesInResponse, expected: 5 })),
     ]);
     for (const response of [read, ...others]) {
       const body = await response.json();
@@ -172,7 +172,7 @@ Deno.test("rules reach the inventory as a command, and are said back", async () 
   const opens_at = "2026-11-22T20:00:00+08:00";
   const response = await send(
     "/api/v1/inventory/S/rules",
-    jsonPut({ ...noRulesTold, opens_at, quota: 2, expected: 5 }),
+    jsonPut({ ...noRulesInResponse, opens_at, quota: 2, expected: 5 }),
   );
   equal(response.status, 200);
   deepEqual(await response.json(), {
@@ -200,7 +200,7 @@ Deno.test("rules reach the inventory as a command, and are said back", async () 
 });
 
 Deno.test("a SKU cannot be sold with tokens only where there are no tokens", async () => {
-  const rules = jsonPut({ ...noRulesTold, purchase_token: true, expected: 5 });
+  const rules = jsonPut({ ...noRulesInResponse, purchase_token: true, expected: 5 });
   const off = routesUnderTest();
   const refused = await off.send("/api/v1/inventory/S/rules", rules);
   deepEqual([refused.status, (await refused.json()).code], [409, "purchase_tokens_off"]);

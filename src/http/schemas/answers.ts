@@ -1,5 +1,5 @@
 /**
- * What clients get when all is well.
+ * The bodies of successful responses.
  *
  * @module
  */
@@ -26,51 +26,53 @@ const success: Schema<true> = { const: true, type: "boolean" };
 const live: Schema<true> = { const: true };
 const message = { ...constant("success"), type: "string" };
 const orderId = text("The order.");
-const newStock = units("Available units right after it: the same in every repetition of the answer.");
+const newStock = units("Available units just after the decision; a replay has the same value.");
 const amount = integer(1, limits.amountMax, "Units.");
-const expiresAt = moment("When the hold lapses.");
+const expiresAt = moment("When the hold expires.");
 const shard = integer(0, limits.shardsMax - 1, "The shard that owns the SKU.");
 
 const rules = {
-  opens_at: orNull(moment("Sold from then on; null: from ever.")),
-  closes_at: orNull(moment("Sold until then; null: for ever.")),
-  quota: orNull(integer(1, limits.amountMax, "Units that a user may buy within the window; null: any.")),
-  purchase_token: boolean("A sale needs a purchase token."),
+  opens_at: orNull(moment("Start of the sale; null: always open.")),
+  closes_at: orNull(moment("End of the sale; null: no end.")),
+  quota: orNull(
+    integer(1, limits.amountMax, "Units that a user may buy within the window; null: unlimited."),
+  ),
+  purchase_token: boolean("Whether a sale requires a purchase token."),
 } as const;
 
 const sold = { success, message, order_id: orderId, seq };
 const soldLine = object({
   sku,
-  amount: integer(1, limits.amountMax, "Units, lines of the same SKU summed."),
+  amount: integer(1, limits.amountMax, "Units; lines of the same SKU are summed."),
   new_stock: newStock,
 });
 const soldLines = list(ref("SoldLine", soldLine), 1, limits.orderLinesMax);
-const stockChange = { success, message, sku, available: units("Available units after it."), seq };
+const stockChange = { success, message, sku, available: units("Available units after the decision."), seq };
 
 const settledLine = object({
   sku,
-  confirmed: units("Units that became a sale; the rest of the line returned."),
+  confirmed: units("Units that were sold; the rest of the line is available again."),
   new_stock: newStock,
 });
 
 const orderLine = object({
   sku,
-  user_id: text("Who bought."),
-  kind: oneOf(["deduct", "order", "reserve"], "How the units were taken."),
-  amount: integer(1, limits.amountMax, "Units that were taken."),
+  user_id: text("The buyer."),
+  kind: oneOf(["deduct", "order", "reserve"], "Whether the units were sold or reserved."),
+  amount: integer(1, limits.amountMax, "Units that were sold or reserved."),
   state: oneOf(
     ["accepted", "held", "confirmed", "cancelled", "expired"],
-    "What became of them; `accepted` is a sale without a reservation.",
+    "The state of the line; `accepted` is a sale without a reservation.",
   ),
-  units: units("Units that are still sold or held."),
-  returned: units("Units that were sold and came back."),
+  units: units("Units that are sold or held now."),
+  returned: units("Units that were returned after the sale."),
   new_stock: newStock,
   seq,
-  accepted_at: moment("When it was decided, by the store's clock."),
-  expires_at: orNull(moment("When a hold lapses, or lapsed; null: never held.")),
+  accepted_at: moment("Time of the decision, on the store's clock."),
+  expires_at: orNull(moment("When the hold expires or expired; null: never held.")),
   settled: nullOr(
-    object({ seq, confirmed: units("Units that became a sale."), new_stock: newStock }),
-    "A reservation's confirmation or cancellation.",
+    object({ seq, confirmed: units("Units that were sold."), new_stock: newStock }),
+    "The confirmation or cancellation of the reservation.",
   ),
 });
 
@@ -78,7 +80,7 @@ const batchItemSold = object({
   success,
   status: constant(200),
   code: constant("accepted"),
-  replayed: boolean("As the header Idempotency-Replayed."),
+  replayed: boolean("The same as the header Idempotency-Replayed."),
   new_stock: newStock,
   message,
   order_id: orderId,
@@ -90,7 +92,7 @@ const batchItemSold = object({
 const rulesVersion = integer(
   0,
   Number.MAX_SAFE_INTEGER,
-  "Version of the rules: what `expected` of the next change has to be. 0: none were set.",
+  "Version of the rules, to be sent as `expected` of the next change. 0: no rules.",
 );
 
 const batchItemRefused = object(problemMembers, {
@@ -100,15 +102,15 @@ const batchItemRefused = object(problemMembers, {
   available: units("Available units."),
   opens_at: moment("When the sale opens."),
   closes_at: moment("When the sale closed."),
-  retry_after_ms: integer(0, Number.MAX_SAFE_INTEGER, "When to try again, milliseconds."),
-  retry_after: integer(1, Number.MAX_SAFE_INTEGER, "As the header Retry-After, seconds."),
+  retry_after_ms: integer(0, Number.MAX_SAFE_INTEGER, "When to retry, in milliseconds."),
+  retry_after: integer(1, Number.MAX_SAFE_INTEGER, "The same as the header Retry-After, in seconds."),
   quota: integer(1, limits.amountMax, "Units that a user may buy."),
   left: units("Units that this user may still buy."),
-  limit: integer(1, limits.quantityMax, "The bound."),
-  deadline: moment("Until when the item may still take effect."),
+  limit: integer(1, limits.quantityMax, "The limit."),
+  deadline: moment("The time after which the item can no longer take effect."),
 });
 
-/** Every body of a success, by its name among the components. */
+/** Schemas of all successful bodies, by their component name. */
 export const answers = {
   Deducted: object({ ...sold, new_stock: newStock, sku, amount }),
   SoldLine: soldLine,
@@ -131,9 +133,9 @@ export const answers = {
   Order: object({ order_id: orderId, lines: list(ref("OrderLine", orderLine), 1, limits.orderLinesMax) }),
   Stock: object({
     sku,
-    available: units("Units that can be sold now."),
-    reserved: units("Units that are held."),
-    paused: boolean("Not sold until it is resumed."),
+    available: units("Available units."),
+    reserved: units("Held units."),
+    paused: boolean("Whether the sale is paused."),
     ...rules,
     rules_version: rulesVersion,
     shard,
@@ -142,7 +144,7 @@ export const answers = {
   Adjusted: object({
     ...stockChange,
     adjustment_id: text(),
-    delta: integer(-limits.quantityMax, limits.quantityMax, "Units that were added."),
+    delta: integer(-limits.quantityMax, limits.quantityMax, "Units added."),
   }),
   StockSet: object({ ...stockChange, adjustment_id: text() }),
   PauseSet: object({ success, message, sku, paused: boolean(), seq }),
@@ -157,7 +159,7 @@ export const answers = {
   PurchaseToken: object({
     success,
     message,
-    purchase_token: text("To be sent as header Purchase-Token."),
+    purchase_token: text("The value of the header Purchase-Token."),
     order_id: orderId,
     user_id: text(),
     lines: { ...list(ref("Line"), 1, limits.orderLinesMax), description: "The lines that it can buy." },
@@ -165,7 +167,7 @@ export const answers = {
   }),
   Live: object({ live }),
   Readiness: object({
-    ready: boolean("Orders can be decided now."),
+    ready: boolean("Whether orders can be decided now."),
     missing: { ...list(text(), 0, limits.shardsMax), description: "Everything that is not ready, as text." },
     promises_off: { ...list(text(), 0, 100), description: "Guarantees that this deployment does not keep." },
     checked_at: moment("When the store was asked: an answer is given again for a second."),

@@ -1,5 +1,5 @@
 /**
- * Schemas of objects and lists, see `schema.ts`: they name everything that is wrong inside them, and keep that short.
+ * Schemas of objects and lists, see `schema.ts`. They report all errors inside them, within limits.
  *
  * @module
  */
@@ -13,18 +13,18 @@ import {
   type StaticMembers,
 } from "./schema.ts";
 
-/** Things wrong with a request after which its lists are not read on: the answer must stay small. */
+/** Errors of a request after which its lists are not checked further, so that the response stays small. */
 const errorsMax = 100;
-/** Unknown members that one answer names: a body can hold 100,000 of them, the answer must not. */
+/** Unknown members that one response names, because a body can have 100,000 of them. */
 const unknownNamedMax = 20;
-/** Characters of a name that an answer repeats; a name can be as long as the body. */
+/** Characters of a name that a response repeats, because a name can be as long as the body. */
 const nameCharsMax = 64;
 
-/** What an object's schema may have beside its members. */
+/** Options of an object's schema. */
 export interface ObjectOptions {
-  /** Other spellings of members that clients may send, to the documented names. */
+  /** Other spellings of members, mapped to the documented names. */
   readonly aliases?: Readonly<Record<string, string>>;
-  /** What is wrong with the members together. It runs also when one of them is wrong or missing. */
+  /** Errors of the members in combination. It also runs when a member is wrong or missing. */
   readonly refine?: (body: Part) => readonly FieldError[];
 }
 
@@ -38,7 +38,7 @@ interface Member {
   readonly check: Check | undefined;
 }
 
-/** Members of an object, all of them required but those of `optional`; there are no others. */
+/** An object: all members are required, except those of `optional`; other members are refused. */
 export function object<R extends Schemas, O extends Schemas = Record<never, never>>(
   required: R,
   optional?: O,
@@ -77,7 +77,7 @@ function objectCheck(members: readonly Member[], refine: ObjectOptions["refine"]
         else errors.push(wrong(place, alias, `is ${used} in another spelling: send one of them`));
       }
       if (used === undefined) {
-        if (member.isRequired) errors.push(wrong(place, member.name, "is missing"));
+        if (member.isRequired) errors.push(wrong(pointer, member.name, "is missing"));
         continue;
       }
       // Pointers that were made anew for every member took a sixth of the check of a deduct.
@@ -86,16 +86,18 @@ function objectCheck(members: readonly Member[], refine: ObjectOptions["refine"]
       if (broken !== undefined) errors.push(wrong(place, used, broken));
     }
     if (refine !== undefined) {
-      for (const { pointer, detail } of refine(value)) errors.push({ pointer: place + pointer, detail });
+      for (const broken of refine(value)) {
+        errors.push({ pointer: pointer + broken.pointer, detail: broken.detail });
+      }
     }
     let count = 0;
     for (const _ in value) count++;
-    if (count !== found) nameUnknown(value, known, place, errors);
+    if (count !== found) nameUnknown(value, known, pointer, errors);
     return undefined;
   };
 }
 
-/** A list of `min` to `max` elements. `refine` says what is wrong with the elements together. */
+/** A list of `min` to `max` elements. `refine` returns the errors of the elements in combination. */
 export function list<T>(
   items: Schema<T>,
   min: number,
@@ -120,7 +122,7 @@ export function list<T>(
   };
 }
 
-/** Returns the elements that were read. */
+/** Returns the number of checked elements. */
 function checkElements(
   list: readonly unknown[],
   inner: Check,
@@ -132,33 +134,33 @@ function checkElements(
       errors.push({ pointer, detail: `was not read from the element ${i} on` });
       return list.slice(0, i);
     }
-    const place = `${pointer}/${i}`;
-    const broken = inner(element, place, errors);
-    if (broken !== undefined) errors.push({ pointer: place, detail: broken });
+    const inside = `${pointer}/${i}`;
+    const broken = inner(element, inside, errors);
+    if (broken !== undefined) errors.push({ pointer: inside, detail: broken });
   }
   return list;
 }
 
-/** Whether a value of JSON is an object. */
+/** Whether a JSON value is an object. */
 export function isObject(value: unknown): value is Part {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function nameUnknown(body: Part, known: ReadonlySet<string>, place: string, errors: FieldError[]): void {
+function nameUnknown(body: Part, known: ReadonlySet<string>, pointer: string, errors: FieldError[]): void {
   const unknown = Object.keys(body).filter((name) => !known.has(name));
   for (const name of unknown.slice(0, unknownNamedMax)) {
-    if (name.length <= nameCharsMax) errors.push(wrong(place, name, "is not a member of this request"));
+    if (name.length <= nameCharsMax) errors.push(wrong(pointer, name, "is not a member of this request"));
     else {
       errors.push({
-        pointer: place,
+        pointer,
         detail: `a member with a name of ${name.length} characters is not known`,
       });
     }
   }
   const unnamed = unknown.length - unknownNamedMax;
-  if (unnamed > 0) errors.push({ pointer: place, detail: `${unnamed} more members are not known` });
+  if (unnamed > 0) errors.push({ pointer, detail: `${unnamed} more members are not known` });
 }
 
-function wrong(place: string, name: string, detail: string): FieldError {
-  return { pointer: `${place}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`, detail };
+function wrong(pointer: string, name: string, detail: string): FieldError {
+  return { pointer: `${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`, detail };
 }

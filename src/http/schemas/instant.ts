@@ -1,26 +1,26 @@
 /**
- * Dates and times as RFC 3339 writes them, kept as milliseconds since 1970.
+ * Dates and times in RFC 3339, stored as milliseconds since 1970.
  *
  * @module
  */
 
 const syntax = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))$/i;
 
-/** 14 digits in milliseconds, as many as the store's numbers keep. */
+/** 14 digits in milliseconds, the precision of the store's numbers. */
 const yearMax = 2999;
 const yearMin = 2000;
 
-/** Reads on after the name of a member. */
+/** The rule of a member, without its name. */
 export const instantRule: string =
   `must be a date and time with its offset as RFC 3339 writes it, such as 2026-11-22T12:00:00+08:00, ` +
   `from ${yearMin} to ${yearMax}, no leap second`;
 
 /**
- * The moment that a text names, to the millisecond.
+ * Parses a time, in milliseconds.
  *
- * Written by hand because `Date.parse` takes far more than RFC 3339, and 24:00 and 30 February among it.
+ * `Date.parse` accepts far more than RFC 3339, for example 24:00 and 30 February.
  *
- * @returns undefined for what breaks {@link instantRule}
+ * @returns undefined for a text that violates {@link instantRule}
  */
 export function parseInstant(text: string): number | undefined {
   const match = syntax.exec(text);
@@ -35,7 +35,7 @@ export function parseInstant(text: string): number | undefined {
   return Date.UTC(year, month - 1, day, hour, minute, second, ms) - (sign === "-" ? -offsetMs : offsetMs);
 }
 
-/** A date rolls over into the next month where the month has no such day. */
+/** `Date` moves a day that the month does not have into the next month. */
 function isDay(year: number, month: number, day: number): boolean {
   const date = new Date(Date.UTC(year, month - 1, day));
   return month >= 1 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day;

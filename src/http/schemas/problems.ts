@@ -1,5 +1,5 @@
 /**
- * Every refusal and error that a client can get, one row a code. The answers and the document are made of this table.
+ * All refusals and errors of the API, one row per code. Responses and the OpenAPI document are made from this table.
  *
  * @module
  */
@@ -8,31 +8,31 @@ import { scopes } from "../../runtime/settings/access.ts";
 import { list, object } from "./containers.ts";
 import { constant, integer, moment, oneOf, ref, type Schema, type Schemas, text, units } from "./schema.ts";
 
-/** What a code means, and what its problem has beyond the members that every problem has. */
+/** One code, and the members of its problem in addition to the common ones. */
 interface Problem {
   /** HTTP status. */
   readonly status: number;
-  /** What it means, always the same. */
+  /** The meaning; constant. */
   readonly title: string;
-  /** Members that are always there. */
+  /** Members that are always present. */
   readonly required: Schemas;
-  /** Members that may be there. */
+  /** Optional members. */
   readonly optional: Schemas;
-  /** Headers among the document's components. */
+  /** Headers, by their component name. */
   readonly headers: readonly string[];
-  /** `sale`: any sale may be refused so. `undecided`: so may whatever asks the store. */
+  /** `sale`: a response to any sale. `undecided`: a response to any operation that calls the store. */
   readonly group: "sale" | "undecided" | null;
 }
 
-const sku = text("The SKU that it is about.");
-const orderId = text("The order that it is about.");
-const returnId = text("The return that it is about.");
-const adjustmentId = text("The adjustment that it is about.");
-const available = units("Available units when it was decided.");
-const rulesVersion = integer(0, Number.MAX_SAFE_INTEGER, "The version of the rules; 0: none were set.");
-const retryAfterMs = integer(0, Number.MAX_SAFE_INTEGER, "As Retry-After, to the millisecond.");
-const limit = integer(1, limits.quantityMax, "The bound.");
-const deadline = moment("Until when the request may still take effect; past when it certainly took none.");
+const sku = text("The SKU.");
+const orderId = text("The order.");
+const returnId = text("The return.");
+const adjustmentId = text("The adjustment.");
+const available = units("Available units at the decision.");
+const rulesVersion = integer(0, Number.MAX_SAFE_INTEGER, "The version of the rules; 0: no rules.");
+const retryAfterMs = integer(0, Number.MAX_SAFE_INTEGER, "Retry-After in milliseconds.");
+const limit = integer(1, limits.quantityMax, "The limit.");
+const deadline = moment("The time after which the request can no longer take effect.");
 
 const ofOrder = { order_id: orderId };
 const ofReturn = { return_id: returnId };
@@ -54,35 +54,35 @@ function withHeader(header: string, problem: Problem): Problem {
   return { ...problem, headers: [header] };
 }
 
-/** Every code a client can meet. A code never changes its meaning. */
+/** All codes. A code never changes its meaning. */
 export const problems = {
   invalid_request: row(400, "The request is not valid", { errors: list(ref("FieldError"), 1, 200) }),
   invalid_host: row(400, "The Host header is not valid"),
   unauthorized: withHeader("WwwAuthenticate", row(401, "A valid token is needed")),
   forbidden: withHeader(
     "WwwAuthenticate",
-    row(403, "The token does not allow this", { scope: oneOf(scopes, "What it takes.") }),
+    row(403, "The token lacks the required scope", { scope: oneOf(scopes, "The required scope.") }),
   ),
-  blocked: sale(403, "This buyer may not buy"),
+  blocked: sale(403, "The buyer is blocked"),
   purchase_token_required: sale(403, "The SKU is sold with a purchase token only", { sku }),
   purchase_token_invalid: sale(403, "The purchase token is not valid", { sku }),
-  not_found: row(404, "There is nothing at this path"),
-  unknown_order: row(404, "The order is not known", ofOrder, ofReturn),
-  unknown_reservation: row(404, "The reservation is not known", ofOrder),
-  unknown_sku: sale(404, "The SKU is not known", { sku }),
-  cross_site_request: row(403, "A page of another site may not call this"),
+  not_found: row(404, "No resource exists at this path"),
+  unknown_order: row(404, "The order is unknown", ofOrder, ofReturn),
+  unknown_reservation: row(404, "The reservation is unknown", ofOrder),
+  unknown_sku: sale(404, "The SKU is unknown", { sku }),
+  cross_site_request: row(403, "A page of another site may not call the API"),
   method_not_allowed: withHeader("Allow", row(405, "The method is not allowed at this path")),
   body_timeout: row(408, "The body did not arrive in time"),
   insufficient_stock: sale(409, "There is not enough stock", { sku, available }),
   sku_paused: sale(409, "The SKU is paused", { sku }),
   not_open: sale(409, "The sale is not open yet", { sku, opens_at: moment("When the sale opens.") }),
   sale_closed: sale(409, "The sale is over", { sku, closes_at: moment("When the sale closed.") }),
-  quota_exceeded: sale(409, "The user has bought as many as one may", {
+  quota_exceeded: sale(409, "The user has reached the quota", {
     sku,
     quota: integer(1, limits.amountMax, "Units that a user may buy."),
     left: units("Units that this user may still buy."),
   }),
-  stock_limit: row(409, "The stock would exceed what a SKU can hold", { sku, available, limit }),
+  stock_limit: row(409, "The stock would exceed its maximum", { sku, available, limit }),
   stale: row(409, "The stock or its rules are not what was expected", { sku }, {
     available,
     rules_version: rulesVersion,
@@ -93,7 +93,7 @@ export const problems = {
   confirm_exceeds_held: row(409, "More than the reservation holds", {
     ...ofOrder,
     sku,
-    units: units("Units that are held."),
+    units: units("Held units."),
   }),
   return_exceeds_sold: row(409, "More than was sold", {
     ...ofOrder,
@@ -110,36 +110,36 @@ export const problems = {
     sku,
   }),
   return_conflict: row(422, "The return id was used with other contents", { ...ofOrder, ...ofReturn, sku }),
-  cross_shard_basket: row(422, "The SKUs do not live in one shard", ofOrder, ofReturn),
+  cross_shard_basket: row(422, "The SKUs do not belong to one shard", ofOrder, ofReturn),
   order_too_large: sale(422, "The order has too many lines", { limit }, anyId),
   rate_limited: withHeader(
     "RetryAfter",
-    sale(429, "The user bought this SKU a moment ago", { sku, retry_after_ms: retryAfterMs }),
+    sale(429, "The user bought this SKU too recently", { sku, retry_after_ms: retryAfterMs }),
   ),
   too_many_requests: withHeader(
     "RetryAfter",
-    sale(429, "This buyer asks too often", { retry_after_ms: retryAfterMs }),
+    sale(429, "The buyer sends too many requests", { retry_after_ms: retryAfterMs }),
   ),
-  internal_error: row(500, "Something is broken in the server"),
+  internal_error: row(500, "The server has an internal error"),
   overloaded: undecided("The server is overloaded"),
-  too_many_streams: withHeader("RetryAfter", row(503, "No other stream can be opened now")),
-  backlog_full: undecided("Too many sales wait to be booked", "sale"),
+  too_many_streams: withHeader("RetryAfter", row(503, "The stream limit is reached")),
+  backlog_full: undecided("Too many sales wait for the ledger", "sale"),
   ledger_behind: undecided("The ledger is behind", null),
   unarmed: undecided("The stock is being verified"),
   store_unavailable: undecided("The store cannot be reached"),
   store_full: undecided("The store has no memory left"),
-  outcome_unknown: undecided("It is not known whether the request took effect"),
+  outcome_unknown: undecided("Whether the request took effect is unknown"),
 } as const satisfies Readonly<Record<string, Problem>>;
 
 /** A stable, machine-readable name of a problem. */
 export type ProblemCode = keyof typeof problems;
 
 /**
- * Sentences of refusals that are named as the outcome of the store is, with members in braces: `refusal.ts` fills them
- * in, and needs no row for them.
+ * Details of refusals whose code is the name of the store's outcome, with members in braces. `refusal.ts` fills them
+ * in and needs no row for them.
  */
 export const details = {
-  unknown_sku: "The SKU {sku} is not known",
+  unknown_sku: "The SKU {sku} is unknown",
   unknown_order: "No line of this order was accepted",
   unknown_reservation: "Nothing was reserved under this order id",
   already_confirmed: "The reservation was confirmed before; its units can be returned",
@@ -154,17 +154,17 @@ export const details = {
 /** Codes in the order of the table. */
 export const problemCodes = Object.keys(problems) as readonly ProblemCode[];
 
-/** Nothing was decided, or nobody knows: every operation that asks the store may answer so. */
+/** Codes of undecided or unknown outcomes: every operation that calls the store may return them. */
 export const undecidedCodes: readonly ProblemCode[] = codesIn("undecided");
 
-/** What any sale may be refused for. */
+/** Codes that any sale may return. */
 export const saleCodes: readonly ProblemCode[] = [...codesIn("sale"), ...undecidedCodes];
 
 function codesIn(group: Problem["group"]): ProblemCode[] {
   return problemCodes.filter((code) => problems[code].group === group);
 }
 
-/** Name of a code's schema among the components: `SkuPausedProblem`. */
+/** Component name of a code's schema, such as `SkuPausedProblem`. */
 export function problemName(code: ProblemCode): string {
   const words = code.split("_").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
   return `${words.join("")}Problem`;
@@ -172,15 +172,15 @@ export function problemName(code: ProblemCode): string {
 
 const isRefused: Schema<false> = { const: false, type: "boolean" };
 
-/** The members that every problem has. */
+/** The members of every problem. */
 export const problemMembers = {
-  type: { ...text("`/problems/` and the code."), format: "uri-reference" },
-  title: text("What the code means, always the same."),
-  status: integer(400, 599, "The HTTP status again."),
-  detail: text("A sentence for people about this occurrence."),
+  type: { ...text("`/problems/` followed by the code."), format: "uri-reference" },
+  title: text("The meaning of the code; constant."),
+  status: integer(400, 599, "The HTTP status."),
+  detail: text("A sentence about this occurrence."),
   code: oneOf(problemCodes),
   success: isRefused,
-  message: text("The detail again."),
+  message: text("The same as `detail`."),
 } as const satisfies Schemas;
 
 function problemSchema(code: ProblemCode): Schema {
@@ -195,11 +195,11 @@ function problemSchema(code: ProblemCode): Schema {
   return { ...object({ ...common, ...required }, optional), description: title };
 }
 
-/** Every problem, by its name among the components. */
+/** All problems, by their component name. */
 export const problemSchemas: Schemas = {
   FieldError: object({
     pointer: text("JSON pointer (RFC 6901) to the member as the client spelled it."),
-    detail: text("The rule that it breaks."),
+    detail: text("The violated rule."),
   }),
   ...Object.fromEntries(problemCodes.map((code) => [problemName(code), problemSchema(code)])),
 };
@@ -222,7 +222,7 @@ const sampleValues: Readonly<Record<string, unknown>> = {
   deadline: "2026-11-22T12:00:02.000Z",
 };
 
-/** A problem as it may look. */
+/** An example of a problem. */
 export function problemExample(code: ProblemCode): Readonly<Record<string, unknown>> {
   const { status, title, required } = problems[code];
   const own = Object.keys(required).map((name) => [name, sampleValues[name]]);

@@ -1,5 +1,5 @@
 /**
- * What clients send: one schema a body. `read/parse.ts` makes commands of what fits.
+ * The bodies of requests, one schema each. `read/parse.ts` converts valid bodies to commands.
  *
  * @module
  */
@@ -21,19 +21,19 @@ import {
 } from "./schema.ts";
 import { brokenIdRule } from "./text_rules.ts";
 
-const sku = id("The SKU; SKUs with the same `{tag}` in them live in one shard", "SKU_123");
-const userId = id("Who buys: limit and quota count by user and SKU", "user-7");
+const sku = id("The SKU; SKUs with the same `{tag}` belong to one shard", "SKU_123");
+const userId = id("The buyer: user limit and quota count per user and SKU", "user-7");
 const orderId = id(
-  "The order, chosen by the client: the same one may be sent again at any time",
+  "The order id, chosen by the client; a request with the same id may be repeated at any time",
   "order-1001",
 );
-const adjustmentId = id("Chosen by the client: the same one takes effect once", "delivery-88");
+const adjustmentId = id("Chosen by the client; a request with the same id takes effect once", "delivery-88");
 const amount = integer(1, limits.amountMax, "Units.");
 
 const ttlSeconds = integer(
   limits.holdMinMs / 1000,
   limits.holdLongestMs / 1000,
-  "How long the units are held, counted from when the reservation was made.",
+  "How long the units are held, counted from the time of the reservation.",
 );
 
 const Line = object({ sku, amount });
@@ -46,11 +46,11 @@ const lines = {
 const basketMembers = { order_id: orderId, user_id: userId, lines };
 
 const notes = {
-  reason: note("Why, for people and for the ledger."),
-  reference: note("What it belongs to elsewhere: a delivery note, a ticket."),
+  reason: note("The reason, stored in the ledger."),
+  reference: note("A reference to another system: a delivery note, a ticket."),
 };
 
-/** Every body that a client sends, by its name among the components. */
+/** All request bodies, by their component name. */
 export const requests = {
   Line,
   DeductRequest: {
@@ -64,7 +64,7 @@ export const requests = {
     description: "The same in the older spelling of the members.",
   },
   BatchRequest: object({
-    // Items are checked one by one, so that a wrong one is refused alone.
+    // Items are checked one by one, so that an invalid one is refused separately.
     items: {
       ...list(ref("DeductRequest"), 1, limits.batchItemsMax),
       description: "An invalid item is refused alone.",
@@ -80,33 +80,36 @@ export const requests = {
   CancelRequest: object({}),
   ExtendRequest: object({ ttl_seconds: ttlSeconds }),
   ReturnRequest: object(
-    { return_id: id("Chosen by the client: the same one takes effect once", "return-5"), lines },
+    {
+      return_id: id("Chosen by the client; a request with the same id takes effect once", "return-5"),
+      lines,
+    },
     { reason: notes.reason },
   ),
   AdjustmentRequest: object({
     adjustment_id: adjustmentId,
-    delta: integer(-limits.quantityMax, limits.quantityMax, "Units to add; negative takes away."),
+    delta: integer(-limits.quantityMax, limits.quantityMax, "Units to add; a negative number removes units."),
   }, notes),
   SetRequest: object({
     adjustment_id: adjustmentId,
-    available: units("Units from now on."),
-    expected: orNull(units("What they must be now; null: the SKU has no stock yet, and gets its first.")),
+    available: units("The new number of available units."),
+    expected: orNull(units("The current number of available units; null: the SKU has no stock yet.")),
   }, notes),
   PauseRequest: object({}, { reason: notes.reason }),
   RulesRequest: {
     ...object(
       {
-        opens_at: orNull(moment("Sold from then on; null: from ever.")),
-        closes_at: orNull(moment("Sold until then, after opens_at; null: for ever.")),
+        opens_at: orNull(moment("Start of the sale; null: always open.")),
+        closes_at: orNull(moment("End of the sale, after opens_at; null: no end.")),
         quota: orNull(
-          integer(1, limits.amountMax, "Units that a user may buy within the window; null: any."),
+          integer(1, limits.amountMax, "Units that a user may buy within the window; null: unlimited."),
         ),
-        purchase_token: boolean("A sale needs a purchase token."),
+        purchase_token: boolean("Whether a sale requires a purchase token."),
         expected: orNull(
           integer(
             0,
             Number.MAX_SAFE_INTEGER,
-            "`rules_version` as the caller last saw it, 0: no rules; null: the SKU must not exist, and is created.",
+            "The current `rules_version`, 0: no rules; null: the SKU must not exist, and is created.",
           ),
         ),
       },
@@ -117,16 +120,16 @@ export const requests = {
   },
   PurchaseTokenRequest: object(basketMembers, {
     ttl_seconds: {
-      ...integer(1, limits.tokenTtlMaxS, "How long the token lasts."),
+      ...integer(1, limits.tokenTtlMaxS, "How long the token is valid."),
       default: limits.tokenTtlMaxS,
     },
   }),
 } as const satisfies Readonly<Record<string, Schema>>;
 
-/** The schemas of ids, for parameters in paths. */
+/** The schemas of ids in paths. */
 export const idSchemas = { sku, orderId } as const;
 
-/** Which SKUs have more units in all their lines than one line may have; parts of lines that break a rule do not count. */
+/** SKUs whose lines together exceed the limit of one line; lines that violate a rule do not count. */
 function tooManyUnits(lines: readonly unknown[]): string[] {
   const sums = new Map<string, number>();
   for (const line of lines) {

@@ -1,5 +1,5 @@
 /**
- * The table from successes to HTTP; that from refusals is in `refusal.ts`.
+ * The table from successes to HTTP; the table of refusals is in `refusal.ts`.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { type Answer, freshJsonHeaders, jsonHeaders, replayedHeaders } from "./r
 /** A command that changes something. */
 export type Change = Exclude<Command, Lookup | ReadStock>;
 
-/** The outcome of each command that took effect. */
+/** The outcome of each successful command. */
 const successes = {
   deduct: "accepted",
   order: "accepted",
@@ -30,7 +30,7 @@ const successes = {
   rules: "accepted",
 } as const satisfies Readonly<Record<Change["kind"], Outcome["kind"]>>;
 
-/** The body of each success, by its name in the document. */
+/** The schema of each success, by its name in the OpenAPI document. */
 interface BodyNames {
   readonly deduct: "Deducted";
   readonly order: "BasketSold";
@@ -104,9 +104,9 @@ const rows: Rows = {
 };
 
 /**
- * The answer to a command. A replay has the first answer again, 201 included.
+ * The response to a command. A replay has the first response again, 201 included.
  *
- * @param context when it is answered, and the purchase token that came with the command
+ * @param context the time of the response, and the purchase token of the command
  */
 export function answerTo(
   command: Change,
@@ -117,7 +117,7 @@ export function answerTo(
   if (outcome.kind !== successes[kind]) {
     return refusal(outcome, { command: kind, id: idsOf(command), ...context });
   }
-  // Each row takes its own kinds, which were compared.
+  // Each row takes its own kinds, which were compared above.
   const row = rows[kind] as (command: Change, outcome: Outcome) => Answer["body"];
   const isReplayed = "replayed" in outcome && outcome.replayed;
   const isCreated = kind === "reserve" || ("created" in outcome && outcome.created);
@@ -145,7 +145,7 @@ function idsOf(command: Change): Readonly<Record<string, string>> {
   }
 }
 
-/** The answer to a question about an order. */
+/** The response to the lookup of an order. */
 export function answerOrder(outcome: OrderOutcome, orderId: string, nowMs: number): Answer {
   const id = { order_id: orderId };
   if (outcome.kind !== "order_found") {
@@ -158,7 +158,7 @@ export function answerOrder(outcome: OrderOutcome, orderId: string, nowMs: numbe
   return { status: 200, headers: freshJsonHeaders, body };
 }
 
-/** The answer to a look at the stock. */
+/** The response to the read of a SKU. */
 export function answerStock(outcome: Outcome, shard: number, nowMs: number): Answer {
   if (outcome.kind !== "stock") return refusal(outcome, { command: "stock", id: {}, nowMs, token: "none" });
   const { sku, available, reserved, paused, rulesVersion: rules_version, seq } = outcome;
@@ -201,7 +201,7 @@ function orderLine(line: RememberedLine): Body<"OrderLine"> {
   };
 }
 
-/** Only what was sold can have come back; what was held and lapsed was never sold. */
+/** Only sold units can have been returned; expired units were never sold. */
 function returnedUnits(line: RememberedLine): number {
   switch (line.state) {
     case "accepted":
@@ -213,7 +213,7 @@ function returnedUnits(line: RememberedLine): number {
   }
 }
 
-/** The rules as they are written: a rule that does not apply is null. */
+/** The rules as clients send them: null for a rule that does not apply. */
 function ruleMembers({ opensAtMs, closesAtMs, quota, tokenRequired }: SaleRules) {
   return {
     opens_at: opensAtMs === null ? null : instant(opensAtMs),
@@ -223,21 +223,21 @@ function ruleMembers({ opensAtMs, closesAtMs, quota, tokenRequired }: SaleRules)
   };
 }
 
-/** Lines with what is left of each; the store answers them in order. */
+/** Lines with the stock after each; the store returns it in the same order. */
 function linesAfter(lines: readonly Line[], newStock: readonly number[]): Body<"SoldLine">[] {
   if (newStock.length !== lines.length) {
     throw new TypeError(
-      `Cannot answer ${lines.length} lines: current number of figures is ${newStock.length}`,
+      `Cannot answer ${lines.length} lines: current number of values is ${newStock.length}`,
     );
   }
   return lines.map(({ sku, amount }, i) => ({ sku, amount, new_stock: newStock[i] ?? 0 }));
 }
 
-/** What a command of one line has. */
+/** The value of a command with one line. */
 function onlyOne<T>(values: readonly T[]): T {
   const [value] = values;
   if (value === undefined || values.length > 1) {
-    throw new TypeError(`Cannot answer a command of one line: current number of figures is ${values.length}`);
+    throw new TypeError(`Cannot answer a command of one line: current number of values is ${values.length}`);
   }
   return value;
 }

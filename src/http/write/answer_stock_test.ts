@@ -71,7 +71,7 @@ Deno.test("new rules are said back, in UTC", () => {
   deepEqual(answerTo(asked, created, context), { status: 201, headers, body });
 });
 
-Deno.test("a look at the stock is answered fresh, with its rules and its shard", () => {
+Deno.test("a read of a SKU is not cached, and has its rules and its shard", () => {
   const figures = { sku: "S", available: 3, reserved: 1, paused: false, seq: 7 };
   deepEqual(answerStock({ kind: "stock", ...figures, ...rules, rulesVersion: 5 }, 3, nowMs), {
     status: 200,

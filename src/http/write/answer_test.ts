@@ -158,8 +158,8 @@ const settled = { settledSeq: 13, settledStock: 96 };
 Deno.test("an order tells of each line what was sold, held, settled and returned", () => {
   const storyOf = (line: RememberedLine) => {
     const { body } = answerOrder({ kind: "order_found", lines: [line] }, "o", nowMs);
-    const [told] = body.lines as Record<string, unknown>[];
-    const { state, units, returned, expires_at, settled } = told ?? {};
+    const [found] = body.lines as Record<string, unknown>[];
+    const { state, units, returned, expires_at, settled } = found ?? {};
     return { state, units, returned, expires_at, settled };
   };
   const expires_at = "2026-11-22T12:00:01.000Z";
@@ -207,7 +207,7 @@ Deno.test("every answer takes refusals from the one table, under its own ids", (
   }
 });
 
-Deno.test("figures that do not fit the lines are broken code, not an answer", () => {
+Deno.test("values that do not fit the lines are a program error, not a response", () => {
   throws(() => answerTo(deduct, { ...accepted, newStock: [] }, context), TypeError);
   throws(() => answerTo(deduct, both, context), TypeError);
   throws(() => answerTo(basket, accepted, context), TypeError);

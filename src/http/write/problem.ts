@@ -1,5 +1,5 @@
 /**
- * Problem details (RFC 9457): the one shape of every refusal and error.
+ * Problem details (RFC 9457): the format of every refusal and error.
  *
  * @module
  */
@@ -8,22 +8,22 @@ import type { FieldError } from "../schemas/schema.ts";
 import type { Scope } from "../../runtime/settings/access.ts";
 import { type Answer, securityHeaders } from "./response.ts";
 
-/** Members and headers of one problem beyond those that every problem has. */
+/** Members and headers of one problem, in addition to the common ones. */
 export interface Extras {
   /** Members of the body. */
   readonly members?: Readonly<Record<string, unknown>>;
-  /** Headers, names in lower case. */
+  /** Header names are in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 const contentType = { "content-type": "application/problem+json" } as const;
 
 /**
- * A problem as an answer.
+ * A problem as a response.
  *
- * `type` is a reference with a full path: the same on every host, and free to lead to a page one day.
+ * `type` is a reference with an absolute path: it is the same on every host, and can become a page.
  *
- * @param detail a sentence for people about this occurrence; also given as `message`
+ * @param detail a sentence about this occurrence, also sent as `message`
  */
 export function problem(code: ProblemCode, detail: string, extras: Extras = {}): Answer {
   const { status, title } = problems[code];
@@ -45,7 +45,7 @@ export function problem(code: ProblemCode, detail: string, extras: Extras = {}):
   };
 }
 
-/** A problem that time may solve: says when to try again, in whole seconds as HTTP wants them. */
+/** A problem that may pass with time. Retry-After is in whole seconds, as HTTP requires. */
 export function retryLater(
   code: ProblemCode,
   detail: string,
@@ -57,7 +57,7 @@ export function retryLater(
   return problem(code, detail, { members, headers: { "retry-after": String(retryAfterS), ...headers } });
 }
 
-/** The answer to a request that breaks the rules: all of them at once. */
+/** The response to an invalid request, with all errors at once. */
 export function invalidRequest(errors: readonly FieldError[]): Answer {
   const detail = errors.map((error) =>
     error.pointer === "" ? error.detail : `${error.pointer}: ${error.detail}`
@@ -65,7 +65,7 @@ export function invalidRequest(errors: readonly FieldError[]): Answer {
   return problem("invalid_request", detail.join("; "), { members: { errors } });
 }
 
-/** The answer to a token without the scope that the request takes. */
+/** The response to a token without the required scope. */
 export function forbidden(scope: Scope, detail: string): Answer {
   return problem("forbidden", detail, {
     members: { scope },

@@ -11,25 +11,24 @@ import { problem, retryLater } from "./problem.ts";
 import { details, type ProblemCode, problems } from "../schemas/problems.ts";
 import type { Answer } from "./response.ts";
 
-/** What came with a sale: a token for it, one that is of no use, none, or one that cannot be judged yet. */
+/** The purchase token of a sale: none, or the result of its check; undecided until the deployment is known. */
 export type TokenVerdict = "valid" | "invalid" | "none" | "undecided";
 
-/** What a row may need to know of the request. */
+/** Properties of the request that a row may use. */
 export interface Asked {
-  /** What was asked. */
   readonly command: Command["kind"];
-  /** The ids to repeat in an answer that leads to another attempt, as members; empty for a read. */
+  /** The ids to repeat in the response, as members; empty for a read. */
   readonly id: Readonly<Record<string, string>>;
   /** Wall clock, milliseconds since 1970. */
   readonly nowMs: number;
-  /** The purchase token that came with it. */
+  /** The purchase token of the sale. */
   readonly token: TokenVerdict;
 }
 
-/** Answers an outcome that is not what was asked for. */
+/** The response to an outcome other than success. */
 export function refusal(outcome: Outcome, asked: Asked): Answer {
   if (isNamed(outcome)) return namedRefusal(outcome, asked);
-  // Each row takes its own kind, and `kind` chose the row.
+  // Each row takes its own kind, and `kind` selected the row.
   const row = rows[outcome.kind] as ((outcome: Outcome, asked: Asked) => Answer) | undefined;
   if (row === undefined) {
     throw new TypeError(
@@ -49,27 +48,28 @@ type Rows = {
   ) => Answer;
 };
 
-// How long to stay away, ms. A queue empties in milliseconds, but a header counts in seconds; a worker
-// that takes over resumes, verifies and books within 5 s.
+// Values of Retry-After, ms. A queue empties in milliseconds, but the header counts in seconds. A worker that takes
+// over resumes, verifies and applies within 5 s.
 const retryOverloadedMs = 1000;
 const retryStoreMs = 1000;
 const retryUnarmedMs = 2000;
 const retryBacklogMs = 5000;
-// Memory comes back when an operator raises maxmemory, or when the log is applied and trimmed.
+// Memory becomes free when an operator raises maxmemory, or when the log is applied and trimmed.
 const retryFullMs = 5000;
 
 const rows: Rows = {
-  // The request does not fit what there is.
+  // The request contradicts an earlier one or exceeds a limit.
   conflict: ({ sku }, { command, id }) =>
     problem(conflictCode(command), "The same id was used before, with other contents", {
       members: { ...id, sku },
     }),
-  forbidden: () => forbidden("admin", "Another token made these lines: changing them takes the scope admin"),
+  forbidden: () =>
+    forbidden("admin", "Another token sold these lines: changing them requires the scope admin"),
   cross_shard: (_, { id }) =>
     problem(
       "cross_shard_basket",
-      "The SKUs of one request must live in one shard, and these live in several. SKUs that are sold " +
-        "together get the same {tag} in their names",
+      "The SKUs of one request must belong to one shard, and these belong to several. SKUs that are sold " +
+        "together need the same {tag} in their names",
       { members: id },
     ),
   order_full: (_, { id }) =>
@@ -77,7 +77,7 @@ const rows: Rows = {
       members: { ...id, limit: limits.orderLinesMax },
     }),
 
-  // What was reserved or sold is in another state.
+  // The reservation or the sale is in another state.
   exceeds: ({ sku, units }, { command, id }) =>
     command === "return"
       ? problem("return_exceeds_sold", `${units} units of ${sku} can be returned`, {
@@ -87,7 +87,7 @@ const rows: Rows = {
         members: { ...id, sku, units },
       }),
 
-  // The SKU cannot be sold, or changed, now.
+  // The SKU cannot be sold or changed now.
   stale: ({ sku, available }) =>
     problem("stale", `${available} units of ${sku} are available, not as many as expected`, {
       members: { sku, available },
@@ -114,27 +114,27 @@ const rows: Rows = {
         "The purchase token has expired, or does not cover this order, user, SKUs and units",
         { members: { sku } },
       )
-      : problem("purchase_token_required", `Buying ${sku} takes the header Purchase-Token`, {
+      : problem("purchase_token_required", `Buying ${sku} requires the header Purchase-Token`, {
         members: { sku },
       }),
 
-  // Nothing was decided, or nobody knows.
+  // Undecided, or unknown.
   outcome_unknown: ({ deadlineMs }, asked) =>
     undecided(
       "outcome_unknown",
-      "The request may have taken effect, or still may until the deadline. Send it again, unchanged",
+      "The request may have taken effect, or may until the deadline. Send it again, unchanged",
       deadlineMs - asked.nowMs,
       asked,
       deadlineMs,
     ),
   overloaded: (_, asked) =>
-    undecided("overloaded", "Too many requests wait to be decided", retryOverloadedMs, asked),
+    undecided("overloaded", "Too many requests wait for a decision", retryOverloadedMs, asked),
   late: (_, asked) =>
     undecided("overloaded", "The request waited too long and was dropped", retryOverloadedMs, asked),
   postponed: (_, asked) =>
     undecided("overloaded", "The request waited too long and was dropped", retryOverloadedMs, asked),
   backlog_full: (_, asked) =>
-    undecided("backlog_full", "Too many sales wait to be booked", retryBacklogMs, asked),
+    undecided("backlog_full", "Too many sales wait for the ledger", retryBacklogMs, asked),
   ledger_behind: (_, asked) =>
     undecided(
       "ledger_behind",
@@ -154,21 +154,24 @@ const rows: Rows = {
   store_full: (_, asked) =>
     undecided("store_full", "The store has no memory left for another order", retryFullMs, asked),
 
-  // What was asked for by another command is no refusal.
-  accepted: misplaced,
-  settled: misplaced,
-  extended: misplaced,
-  stock: misplaced,
-  order: misplaced,
-  // The service asks the ledger then.
-  forgotten: misplaced,
+  // Successes of other commands.
+  accepted: unexpected,
+  settled: unexpected,
+  extended: unexpected,
+  stock: unexpected,
+  order: unexpected,
+  // The service asks the ledger instead.
+  forgotten: unexpected,
 };
 
 function isNamed(outcome: Outcome): outcome is Named {
   return Object.hasOwn(details, outcome.kind);
 }
 
-/** A refusal that {@link details} describes. Its members are those of its schema: ids that were asked, and fields. */
+/**
+ * A refusal that {@link details} describes. Its members are those of its schema: ids of the request, and fields of
+ * the outcome.
+ */
 function namedRefusal(outcome: Named, { id }: Asked): Answer {
   const { kind: code } = outcome;
   const { required, optional } = problems[code];
@@ -190,7 +193,7 @@ function memberOf(outcome: Readonly<Record<string, unknown>>, name: string): unk
   return typeof ms === "number" ? instant(ms) : outcome[field];
 }
 
-/** A moment as JSON has it. */
+/** A time as JSON has it. */
 export function instant(ms: number): string {
   return new Date(ms).toISOString();
 }
@@ -208,8 +211,8 @@ function conflictCode(command: Command["kind"]): ProblemCode {
 }
 
 /**
- * A 503. Its `deadline` says until when the request may still take effect; where it certainly took
- * none, that is the moment of the answer.
+ * A 503. `deadline` is the time until which the request may still take effect; it is the time of the response when
+ * the request certainly had no effect.
  */
 function undecided(
   code: ProblemCode,
@@ -221,14 +224,14 @@ function undecided(
   return retryLater(code, detail, retryAfterMs, { ...asked.id, deadline: instant(deadlineMs) });
 }
 
-function misplaced(outcome: Outcome, { command }: Asked): never {
+function unexpected(outcome: Outcome, { command }: Asked): never {
   throw new TypeError(
     `Cannot answer the command ${command} with the outcome of another: current value is ${outcome.kind}`,
   );
 }
 
-/** The answer to a request that a stopping process did not take: another process may. */
+/** The response to a request that a stopping process refuses; another process may accept it. */
 export function stoppingProblem(nowMs: number): Answer {
-  const detail = "This process is stopping. The request was certainly not taken";
+  const detail = "This process is stopping. The request had no effect";
   return retryLater("overloaded", detail, 1000, { deadline: instant(nowMs) });
 }

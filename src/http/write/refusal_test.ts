@@ -211,7 +211,7 @@ Deno.test("Retry-After is whole seconds, rounded up, and at least one", () => {
   equal(past.headers["retry-after"], "1");
 });
 
-Deno.test("a success of another command, and an outcome that is none, is broken code, not an answer", () => {
+Deno.test("a success of another command, and an unknown outcome, is a program error, not a response", () => {
   throws(
     () => refusal({ kind: "order", lines: [], forgottenSeq: 0, windowMs: 0 }, asked),
     /command deduct .* current value is order/,

@@ -1,49 +1,49 @@
 /**
- * An answer as a value, and the way it becomes a response.
+ * A response as a value, and its conversion to a `Response`.
  *
  * @module
  */
 
-/** What a client is told. A value, so that one answer can also be an item of a larger one. */
+/** A response as a value, so that it can also be an item of a batch. */
 export interface Answer {
   /** HTTP status. */
   readonly status: number;
-  /** Names in lower case. */
+  /** Header names are in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   /** JSON. */
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** A check of a request: what was found, or the answer that refuses the request. */
+/** The result of a check: the value found, or the response that refuses the request. */
 export type Checked<T> =
   | { readonly kind: "valid"; readonly value: T }
   | { readonly kind: "refused"; readonly answer: Answer };
 
 /**
- * For answers that have other headers anyway: reads, and refusals that say what to do next. What has only a
- * content-type is left as it is: JSON is never taken for a page, and Deno makes a response of one header in
- * 0.1 µs, of two in 1.1 µs; the second one cost a server of nothing but deducts 18 % of its CPU.
+ * For responses that have other headers anyway: reads, and refusals with a next step. Responses with only a
+ * content-type do without: JSON is never taken for a page, and Deno makes a response with one header in 0.1 µs, with
+ * two in 1.1 µs. The second header cost a server of deducts alone 18 % of its CPU.
  */
 export const securityHeaders = { "x-content-type-options": "nosniff" } as const;
 
 /** Headers of a success. */
 export const jsonHeaders: Readonly<Record<string, string>> = { "content-type": "application/json" };
 
-/** Headers of a success that happened before: this is the first answer again. */
+/** Headers of a replay. */
 export const replayedHeaders: Readonly<Record<string, string>> = {
   ...jsonHeaders,
   ...securityHeaders,
   "idempotency-replayed": "true",
 };
 
-/** Headers of an answer that is stale as soon as it is sent. */
+/** Headers of a response that must not be cached. */
 export const freshJsonHeaders: Readonly<Record<string, string>> = {
   ...jsonHeaders,
   ...securityHeaders,
   "cache-control": "no-store",
 };
 
-/** A check that found what it looked for. */
+/** A successful check. */
 export function valid<T>(value: T): Checked<T> {
   return { kind: "valid", value };
 }
@@ -53,12 +53,12 @@ export function refused(answer: Answer): Checked<never> {
   return { kind: "refused", answer };
 }
 
-/** An answer with more headers. */
+/** A response with additional headers. */
 export function withHeaders(answer: Answer, headers: Readonly<Record<string, string>>): Answer {
   return { ...answer, headers: { ...answer.headers, ...headers } };
 }
 
-/** Puts an answer on the wire. */
+/** Converts a response to a `Response`. */
 export function respond(answer: Answer): Response {
   return new Response(JSON.stringify(answer.body), { status: answer.status, headers: answer.headers });
 }
