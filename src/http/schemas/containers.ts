@@ -64,7 +64,7 @@ export function object<R extends Schemas, O extends Schemas = Record<never, neve
 
 function objectCheck(members: readonly Member[], refine: ObjectOptions["refine"]): Check {
   const known = new Set(members.flatMap(({ name, aliases }) => [name, ...aliases]));
-  return (value, place, errors) => {
+  return (value, pointer, errors) => {
     if (!isObject(value)) return "must be an object";
     let found = 0;
     for (const member of members) {
@@ -74,16 +74,16 @@ function objectCheck(members: readonly Member[], refine: ObjectOptions["refine"]
         if (value[alias] === undefined) continue;
         found++;
         if (used === undefined) used = alias;
-        else errors.push(wrong(place, alias, `is ${used} in another spelling: send one of them`));
+        else errors.push(wrong(pointer, alias, `is ${used} in another spelling: send one of them`));
       }
       if (used === undefined) {
         if (member.isRequired) errors.push(wrong(pointer, member.name, "is missing"));
         continue;
       }
       // Pointers that were made anew for every member took a sixth of the check of a deduct.
-      const pointer = place + (used === member.name ? member.pointer : `/${used}`);
-      const broken = member.check?.(value[used], pointer, errors);
-      if (broken !== undefined) errors.push(wrong(place, used, broken));
+      const inside = pointer + (used === member.name ? member.pointer : `/${used}`);
+      const broken = member.check?.(value[used], inside, errors);
+      if (broken !== undefined) errors.push(wrong(pointer, used, broken));
     }
     if (refine !== undefined) {
       for (const broken of refine(value)) {
@@ -122,7 +122,7 @@ export function list<T>(
   };
 }
 
-/** Returns the number of checked elements. */
+/** Returns the elements that were checked. */
 function checkElements(
   list: readonly unknown[],
   inner: Check,
