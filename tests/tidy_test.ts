@@ -47,7 +47,8 @@ import { goneNames, goneWords, unknownTerms } from "./tidy/words.ts";
 import { commandDrift, decisionDrift, givenDrift, replyDrift } from "./tidy/wire.ts";
 
 const files = readRepository(new URL("..", import.meta.url));
-const lua = files.filter(({ path }) => path.endsWith(".lua"));
+// A peer in bench has scripts of its own, which are no part of the store.
+const lua = files.filter(({ path }) => path.startsWith("lua/") && path.endsWith(".lua"));
 const scripts = lua.filter(isScript);
 const inventory = fileAt("lua/decide.lua");
 
