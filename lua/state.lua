@@ -59,6 +59,7 @@ local turn_seq, forgotten      -- last number before that generation; last numbe
 local holds_end, older_holds_end -- when the last hold ends, of the generation that takes new lines and of the other
 local stock = {}               -- SKU -> {available, reserved, policy}, or nil when unknown
 local packed = {}              -- order key -> its lines as they were read, until something looks at them
+local fresh = {}               -- order key -> its one line as it will be written: a plain sale of this call
 local read_lines = 0           -- how many lines this call has read for its commands
 local bought = {}              -- user and SKU -> ms
 local quotas = {}              -- user and SKU -> {units, sale}
@@ -69,9 +70,10 @@ local more_due = false         -- more reservations have lapsed than this call g
 -- order key -> its remembered lines. They are unpacked when they are first looked at: most refusals look at none.
 local orders = setmetatable({}, {
   __index = function(unpacked, id)
-    if not packed[id] then return nil end
-    local lines = cmsgpack.unpack(packed[id])
-    packed[id], unpacked[id] = nil, lines
+    local bytes = packed[id] or fresh[id]
+    if not bytes then return nil end
+    local lines = cmsgpack.unpack(bytes)
+    packed[id], fresh[id], unpacked[id] = nil, nil, lines
     return lines
   end,
 })

@@ -62,7 +62,7 @@ end
 -- Notes when the holds end that this call writes into the generation that takes new lines.
 local function note_holds()
   for id in pairs(dirty_orders) do
-    for _, line in ipairs(orders[id]) do
+    for _, line in ipairs(fresh[id] and EMPTY or orders[id]) do
       if line[STATE] == "held" then holds_end = math.max(holds_end, line[EXPIRES]) end
     end
   end
@@ -82,7 +82,9 @@ local function commit(epoch, replicas)
   local id = string.format("%.0f-%.0f", epoch, seq)
   local entry = string.format("[%.0f,%s]", now, cjson.encode(events))
   local stock_args = flatten(dirty_stock, pack_stock)
-  local orders_args = flatten(dirty_orders, function(order) return cmsgpack.pack(orders[order]) end)
+  local orders_args = flatten(dirty_orders, function(order)
+    return fresh[order] or cmsgpack.pack(orders[order])
+  end)
   local quota_args = flatten(dirty_quotas, pack_quota)
 
   redis.call("XADD", EVENTS, id, "v1", entry) -- first: it alone is refused when the server or the stream is not in order
