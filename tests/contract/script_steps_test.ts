@@ -193,3 +193,12 @@ test("the settings in force are in the reply when the caller's differ, and only 
   assert.equal(await settingsFor(settings), "");
   assert.equal(await settingsFor("1 2 3"), settings);
 });
+
+test("generations that began ahead of the clock, which was set back since, count from now", async (parts) => {
+  const { store, call, key } = parts;
+  const ahead = Date.now() + 60 * minute;
+  await call("HSET", key("meta"), "limits_since", ahead, "orders_since", ahead);
+  await decide(store, adjust("b", "S", 1));
+  const since = await call("HMGET", key("meta"), "limits_since", "orders_since") as string[];
+  for (const ms of since.map(Number)) assert.ok(Math.abs(ms - Date.now()) < minute, `${ms}`);
+});
