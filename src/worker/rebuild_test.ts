@@ -56,3 +56,30 @@ Deno.test("rebuild: numbers go on behind the highest that was seen anywhere, and
   assert.deepEqual(await rebuildTo(7, 1), [7, 6, 7]);
   assert.deepEqual(await rebuildTo(3, 9), [9, 8, 9]);
 });
+
+Deno.test("rebuild: what users bought of a SKU with a quota counts again, and reserved units stay reserved", async () => {
+  const world = new ManualWorld();
+  await using parts = await makeEmbeddedParts(world);
+  const { store, shard, deployment } = parts;
+  await parts.arm();
+  const rules = { opensAtMs: null, closesAtMs: null, quota: 3, tokenRequired: false, expected: 0 } as const;
+  const origin = { actor: "", traceparent: "" };
+  await parts.decide(adjust("a", "S", 10), { kind: "rules", sku: "S", ...rules, ...origin });
+  await parts.decide(deduct("o", "S", 2), {
+    ...deduct("r", "S", 1, "user-2"),
+    kind: "reserve",
+    holdMs: 60_000,
+  });
+  await parts.apply();
+  const { seq, token } = await rebuild(await store.inspect(0), 0, {
+    control: store,
+    ledger: shard,
+    deployment,
+    world,
+  });
+  const arming = { ...deployment, deployment: deployment.id, epoch: 9, applied: seq, token };
+  assert.ok(await store.arm(0, { ...arming, seen: await store.inspect(0) }));
+  const [tooMany, stock] = await parts.decide(deduct("p", "S", 2), { kind: "stock", sku: "S" });
+  assert.deepEqual(tooMany, { kind: "quota_exceeded", sku: "S", quota: 3, left: 1 });
+  assert.partialDeepStrictEqual(stock, { kind: "stock", available: 7, reserved: 1 });
+});
