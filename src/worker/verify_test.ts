@@ -51,7 +51,7 @@ Deno.test("verify: a store is filled when it is empty, half restored, forked or 
   assert.match(whyRebuild(view(), 8, 0) ?? "", /ends at 7 of 8/);
   assert.match(whyRebuild(view(), 7, 1) ?? "", /1 of its events/);
   assert.match(whyRebuild(view(at(0, 7)), 7, 0) ?? "", /an earlier restore did not end/);
-  const nobodys = view({ deployment: null, empty: true, ...at(0, 0) });
-  assert.equal(whyRebuild(nobodys, 0, 0), undefined);
-  assert.equal(whyRebuild(nobodys, 1, 0), "the store is empty");
+  const unowned = view({ deployment: null, empty: true, ...at(0, 0) });
+  assert.equal(whyRebuild(unowned, 0, 0), undefined);
+  assert.equal(whyRebuild(unowned, 1, 0), "the store is empty");
 });
