@@ -3,7 +3,7 @@
  *
  *     deno task stack            nginx on 8080, or on a free port when that is taken
  *
- * ClusterMap that are missing are installed as the tests do. With the telemetry backends built (`deno task test:backends`
+ * Servers that are missing are installed as the tests do. With the telemetry backends built (`deno task test:backends`
  * builds them) a Collector, Jaeger, Prometheus and Loki run, too. Everything lies in one folder, which is removed at
  * the end: it is for looking on and trying faults, not for keeping.
  *

@@ -1,4 +1,4 @@
-/** ClusterMap that are away, want another password, or speak another protocol: one line, what, why, and what mends it. */
+/** Servers that are away, want another password, or speak another protocol: one line, what, why, and what mends it. */
 import assert from "node:assert/strict";
 import { adviceOn } from "../../src/runtime/advice.ts";
 import { whyDenoTooOld } from "../../src/runtime/lifecycle.ts";
