@@ -5,6 +5,8 @@
  * @module
  */
 
+import { dirname, resolve } from "node:path";
+
 /** A folder that this process has for itself. */
 export interface FolderLock {
   /** Lets others in. */
@@ -15,6 +17,7 @@ export interface FolderLock {
 async function openLockFile(folder: string): Promise<Deno.FsFile> {
   try {
     await Deno.mkdir(folder, { recursive: true });
+    await syncParent(folder);
     return await Deno.open(`${folder}/holdfast.lock`, { create: true, write: true });
   } catch (cause) {
     throw new RangeError(
@@ -22,6 +25,16 @@ async function openLockFile(folder: string): Promise<Deno.FsFile> {
         `'mkdir -p ${folder} && chown "$(id -u)" ${folder}'`,
       { cause },
     );
+  }
+}
+
+/** Otherwise a power cut could take a new folder away, with all that is fsynced in it. SQLite syncs the folder itself. */
+async function syncParent(folder: string): Promise<void> {
+  try {
+    using parent = await Deno.open(dirname(resolve(folder)));
+    await parent.sync();
+  } catch {
+    // A parent that this user may not read was not made by this process; Windows opens no folders.
   }
 }
 

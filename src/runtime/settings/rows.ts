@@ -37,7 +37,7 @@ export const settings = {
   dataDir: {
     name: "DATA_DIR",
     default: "./data",
-    meaning: "embedded: directory of the ledger",
+    meaning: "embedded: directory of the ledger, on a local disk",
     format: path(),
   },
   redisUrls: {
