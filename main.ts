@@ -20,7 +20,7 @@ const process = await openProcess("api");
 const { config, world, logger, telemetry } = process;
 
 // Loaded when wanted: the embedded default needs no Redis client and no PostgreSQL client, and the reverse.
-const { store, books, deployment, guaranteesOff, stop, demoStock } = config.store.kind === "redis"
+const { store, ledger, deployment, guaranteesOff, stop, demoStock } = config.store.kind === "redis"
   ? await (await import("./src/compose/redis_store.ts")).openRedisStore(process, config.store)
   : await orExit((await import("./src/compose/embedded_store.ts")).openEmbeddedStore(process, config.store));
 
@@ -31,7 +31,7 @@ const inventory = new InventoryService(store, world, {
   queueMax: config.queueMax,
   requestTimeoutMs: config.requestTimeoutMs,
   guaranteesOff,
-  archive: books,
+  archive: ledger,
   onBroken: reportBroken(world, logger),
   ...telemetry && { onCall: telemetry.onStoreCall },
 });
@@ -44,7 +44,7 @@ const app = createApp({
   world,
   reportError: (error, traceparent) =>
     logger.error("broken request", { error: describeError(error), ...traceIds(traceparent) }),
-  books,
+  ledger,
   deployment,
   observers: telemetry === null ? [] : [telemetry.requests(
     config.store.kind === "redis" ? "redis" : "memory",

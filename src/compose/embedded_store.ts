@@ -40,7 +40,7 @@ export async function openEmbeddedStore(
   await Promise.all(all.map((shard) => watermark.reached(shard, 0)));
   return {
     store: new DurableStore(memory, watermark),
-    books: ledger,
+    ledger,
     deployment: () => deployment.id,
     guaranteesOff: () => [],
     stop: [() => worker.stop(), () => memory.close(), () => ledger.close()],

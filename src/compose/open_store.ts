@@ -10,7 +10,7 @@ import type { StopStep } from "../runtime/lifecycle.ts";
 /** An opened store with its ledger. */
 export interface OpenStore {
   readonly store: StockStore;
-  readonly books: Ledger | null;
+  readonly ledger: Ledger | null;
   /** Its id; null until it is known. */
   readonly deployment: () => string | null;
   readonly guaranteesOff: () => readonly string[];

@@ -61,7 +61,7 @@ export async function openRedisStore(process: Process, wanted: RedisConfig): Pro
   void monitor?.run(stopping.signal);
   return {
     store,
-    books: ledger,
+    ledger,
     deployment: () => deploymentId ?? monitor?.deploymentId ?? null,
     guaranteesOff: () => guaranteesOffWithout(monitor, deploymentId !== null),
     stop: [

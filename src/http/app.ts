@@ -7,7 +7,7 @@ import { type Handler, Hono } from "hono";
 import type { Config } from "../runtime/settings/config.ts";
 import type { Inventory } from "../decide/service.ts";
 import { Board } from "../live/board.ts";
-import type { Books } from "../live/books.ts";
+import type { ProgressSource } from "../live/ledger_lag.ts";
 import type { World } from "../runtime/world.ts";
 import { createAccess } from "./guard/access.ts";
 import { deductBatch } from "./routes/batch_route.ts";
@@ -48,7 +48,7 @@ export interface AppParts {
   /** The deployment id, part of purchase tokens; null until it is known. */
   readonly deployment: () => string | null;
   /** The progress of the ledger; null = this process has no ledger. */
-  readonly books?: Books | null;
+  readonly ledger?: ProgressSource | null;
 }
 
 export interface App {
@@ -77,8 +77,8 @@ const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
  * another 6.5 µs, while a whole deduct takes 7 µs here. Each check is a line of its route.
  */
 export function createApp(parts: AppParts): App {
-  const { inventory, config, world, reportError, observers = [], books = null } = parts;
-  const board = new Board({ inventory, books, shards: config.shards, world });
+  const { inventory, config, world, reportError, observers = [], ledger = null } = parts;
+  const board = new Board({ inventory, ledger, shards: config.shards, world });
   const app = new Hono<{ Bindings: Connection }>({ getPath: rawPath });
   const bodies = new Bodies(world, bodyTimeoutMs);
   const draining = { begun: false };

@@ -1,64 +1,60 @@
 /**
- * The figures of this process, told once a second to everybody who looks. Nobody looks: no timer, no question to the
- * books, nothing is counted.
+ * The values of this process, sent once a second to every viewer. Without a viewer there is no timer and no call to the
+ * ledger, and nothing is counted.
  *
  * @module
  */
 import type { Inventory } from "../decide/service.ts";
 import type { Cancel, World } from "../runtime/world.ts";
-import { type Books, BooksReader, type ShardLag } from "./books.ts";
+import { LagReader, type ProgressSource, type ShardLag } from "./ledger_lag.ts";
 import { type Latency, RecentSales, type SalesRate, type TopSku } from "./sales.ts";
 
 /** Bounds of a board. */
 export const boardBounds = {
   /** Streams at once. */
   streamsMax: 32,
-  /** From one snapshot to the next. */
+  /** Interval of snapshots, ms. */
   everyMs: 1000,
   /** Snapshots that wait for a reader; a reader further behind is disconnected. */
   waitingMax: 10,
   /**
-   * How long a stream lasts; the page then opens another. A socket that nobody reads from takes snapshots into its
-   * buffers for an hour, so a stream that is not read cannot be recognized by what waits for it.
+   * Length of a stream, ms; the page then opens another. An unread socket buffers snapshots for an hour, so a stream that
+   * is not read cannot be recognized by its backlog.
    */
   streamMaxMs: 60_000,
 } as const;
 
-/** What is told, as it is sent. */
+/** A snapshot, as it is sent. */
 export interface Snapshot {
   /** RFC 3339. */
   readonly at: string;
   /** Sales in the last second. */
   readonly sales_per_second: SalesRate;
-  /** Null = nothing was sold in the last ten seconds. */
+  /** Null = no sale in the last ten seconds. */
   readonly latency_ms: Latency | null;
   /** At most ten. */
   readonly top_skus: readonly TopSku[];
   /** Commands that wait for a call to the store. */
   readonly waiting: number;
-  /** How often the memory of what is sold out was asked, since the start. */
+  /** Number of look-ups in the sold-out cache since the start. */
   readonly sold_out_cache: { readonly hits: number; readonly misses: number };
-  /** All of them, and those that refused to sell when they were last asked. */
+  /** All shards, and those that refused to sell at their last call. */
   readonly shards: { readonly total: number; readonly unarmed: number };
-  /** Events that are not applied yet, by shard; null = not known. */
+  /** Events that are not applied yet, by shard; null = unknown. */
   readonly log_lag: readonly ShardLag[] | null;
-  /** Events that wait for a person; null = not known. */
+  /** Events that wait for an operator; null = unknown. */
   readonly dead_letters: number | null;
 }
 
-/** What a board is made of. */
 export interface BoardParts {
-  /** What decides. */
   readonly inventory: Pick<Inventory, "waiting" | "unarmedShards" | "soldOut">;
-  /** Null where there are none. */
-  readonly books: Books | null;
-  /** How many there are. */
+  /** Null where there is no ledger. */
+  readonly ledger: ProgressSource | null;
   readonly shards: number;
-  /** Tells the time. */
   readonly world: World;
 }
 
-/** Who opens a stream. */
+/** The client of a stream. */
 export interface Viewer {
   /** The client's address, an IPv6 one by its /64; empty where there is none. */
   readonly address: string;
@@ -70,41 +66,38 @@ type Reader = ReadableStreamDefaultController<Uint8Array>;
 
 interface OpenStream {
   readonly viewer: Viewer;
-  /** When it began, monotonic. */
+  /** Start, monotonic. */
   readonly sinceMs: number;
 }
 
 const encoder = new TextEncoder();
 
-/** See the module. */
 export class Board {
   readonly #parts: BoardParts;
   /** Open streams, oldest first. */
   readonly #readers = new Map<Reader, OpenStream>();
   #cancel: Cancel | undefined;
   #closed = false;
-  /** What was sold; told only while somebody looks. */
+  /** Sales; counted only while there are viewers. */
   readonly sales: RecentSales;
-  /** How far the ledger is. */
-  readonly books: BooksReader;
+  readonly lag: LagReader;
 
-  /** Does nothing before somebody looks. */
   constructor(parts: BoardParts) {
     this.#parts = parts;
     this.sales = new RecentSales(parts.world);
-    this.books = new BooksReader(parts.books, parts.world);
+    this.lag = new LagReader(parts.ledger, parts.world);
   }
 
-  /** Whether somebody looks. */
+  /** Whether there are viewers. */
   get isWatched(): boolean {
     return this.#readers.size > 0;
   }
 
   /**
-   * Server-sent events, the first at once. When there are too many, the oldest stream of the address or token with the
-   * most of them ends, if it has at least two more than the viewer: so none of them can hold all streams.
+   * Server-sent events, the first at once. At the limit of streams, the oldest stream of the address or token with the most
+   * streams ends, if it has at least two more than the viewer: so no client can hold all streams.
    *
-   * @returns undefined when there are too many and all have an equal share, or the process stops
+   * @returns undefined when the limit is reached and all clients have equally many, or the process stops
    */
   open(viewer: Viewer): ReadableStream<Uint8Array> | undefined {
     if (this.#closed) return undefined;
@@ -125,16 +118,15 @@ export class Board {
     }, { highWaterMark: boardBounds.waitingMax });
   }
 
-  /** Ends every stream; there will be no other. */
+  /** Ends every stream, and refuses further ones. */
   close(): void {
     this.#closed = true;
     for (const reader of this.#readers.keys()) this.#end(reader);
   }
 
-  /** The figures now. */
   snapshot(): Snapshot {
     const { inventory: { waiting, unarmedShards, soldOut: { hits, misses } }, shards, world } = this.#parts;
-    const { lags, deadLetters } = this.books.figures();
+    const { lags, deadLetters } = this.lag.current();
     return {
       at: new Date(world.now()).toISOString(),
       sales_per_second: this.sales.rate(),
@@ -148,7 +140,7 @@ export class Board {
     };
   }
 
-  /** The oldest stream of the address or token that has the most, if that is at least two more than the viewer has. */
+  /** The oldest stream of the address or token with the most streams, if those are at least two more than the viewer's. */
   #oldestOfMost(by: keyof Viewer, viewer: Viewer): Reader | undefined {
     const groups = Map.groupBy(this.#readers.keys(), (reader) => this.#readers.get(reader)?.viewer[by]);
     const most = [...groups.values()].reduce((a, b) => b.length > a.length ? b : a, []);
@@ -158,7 +150,7 @@ export class Board {
 
   #begin(): void {
     this.sales.clear();
-    void this.books.ask();
+    void this.lag.ask();
     this.#wait();
   }
 
@@ -171,12 +163,12 @@ export class Board {
     const event = toEvent(this.snapshot());
     const oldestMs = this.#parts.world.elapsedMs() - boardBounds.streamMaxMs;
     for (const [reader, { sinceMs }] of this.#readers) {
-      // A client that went without a word, or cannot keep up: its page comes back when it can.
+      // The client is gone, or too slow: its page connects again.
       if ((reader.desiredSize ?? 0) <= 0 || sinceMs <= oldestMs) this.#end(reader);
       else reader.enqueue(event);
     }
     if (!this.isWatched) return;
-    void this.books.ask();
+    void this.lag.ask();
     this.#wait();
   }
 

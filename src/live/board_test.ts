@@ -1,12 +1,13 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { ManualWorld, settled } from "../../tests/manual_world.ts";
 import { Board, boardBounds, type Snapshot } from "./board.ts";
-import type { Books, Progress } from "./books.ts";
+import type { Progress } from "../ledger/ledger.ts";
+import type { ProgressSource } from "./ledger_lag.ts";
 
 const inventory = { waiting: 3, unarmedShards: 1, soldOut: { hits: 5, misses: 7 } };
 
 /** Counts the questions; answers what is set, and never when it is undefined. */
-class ScriptedBooks implements Books {
+class ScriptedProgress implements ProgressSource {
   asked = 0;
   answer: readonly Progress[] | undefined = [];
 
@@ -18,8 +19,8 @@ class ScriptedBooks implements Books {
 
 function boardUnderTest() {
   const world = new ManualWorld();
-  const books = new ScriptedBooks();
-  return { world, books, board: new Board({ inventory, books, shards: 4, world }) };
+  const ledger = new ScriptedProgress();
+  return { world, ledger, board: new Board({ inventory, ledger, shards: 4, world }) };
 }
 
 const viewer = { address: "a", token: "t" };
@@ -36,24 +37,24 @@ async function next(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Sn
 }
 
 Deno.test("nobody looks: no timer, no question, and the same again when the last one has gone", async () => {
-  const { world, books, board } = boardUnderTest();
+  const { world, ledger, board } = boardUnderTest();
   await world.advance(5000);
-  deepEqual([world.timers, books.asked, board.isWatched], [0, 0, false]);
+  deepEqual([world.timers, ledger.asked, board.isWatched], [0, 0, false]);
   const [one, two] = [readerOf(board), readerOf(board)];
   await world.advance(0);
   await world.advance(3000);
   // One timer and one question a second for all of them.
-  deepEqual([world.timers, books.asked, board.isWatched], [1, 4, true]);
+  deepEqual([world.timers, ledger.asked, board.isWatched], [1, 4, true]);
   await one.cancel();
   ok(board.isWatched);
   await two.cancel();
   await world.advance(3000);
-  deepEqual([world.timers, books.asked, board.isWatched], [0, 4, false]);
+  deepEqual([world.timers, ledger.asked, board.isWatched], [0, 4, false]);
 });
 
 Deno.test("the first snapshot comes at once, the next after a second, and says what is known", async () => {
-  const { world, books, board } = boardUnderTest();
-  books.answer = [
+  const { world, ledger, board } = boardUnderTest();
+  ledger.answer = [
     { shard: 0, seq: 10, recordedHead: 8, deadLetters: 1 },
     { shard: 1, seq: 5, recordedHead: 9, deadLetters: 2 },
   ];
@@ -65,7 +66,7 @@ Deno.test("the first snapshot comes at once, the next after a second, and says w
     { total: 4, unarmed: 1 },
     { hits: 5, misses: 7 },
   ]);
-  board.books.saw(0, 16); // sold here, and noted by no worker
+  board.lag.saw(0, 16); // sold here, and noted by no worker
   await world.advance(1000);
   const second = await next(reader);
   deepEqual(second?.log_lag, [{ shard: 0, lag: 6 }, { shard: 1, lag: 4 }]);
@@ -73,14 +74,14 @@ Deno.test("the first snapshot comes at once, the next after a second, and says w
   await reader.cancel();
 });
 
-Deno.test("books that do not answer are asked once, and after 5 s nothing is known of them", async () => {
-  const { world, books, board } = boardUnderTest();
-  books.answer = [{ shard: 0, seq: 1, recordedHead: 1, deadLetters: 0 }];
+Deno.test("a ledger that does not answer is asked once, and after 5 s its lag is unknown", async () => {
+  const { world, ledger, board } = boardUnderTest();
+  ledger.answer = [{ shard: 0, seq: 1, recordedHead: 1, deadLetters: 0 }];
   const reader = readerOf(board);
   await world.advance(0);
-  books.answer = undefined;
+  ledger.answer = undefined;
   await world.advance(5000);
-  equal(books.asked, 2);
+  equal(ledger.asked, 2);
   equal(board.snapshot().dead_letters, 0);
   await world.advance(1000);
   deepEqual([board.snapshot().log_lag, board.snapshot().dead_letters], [null, null]);

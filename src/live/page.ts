@@ -6,12 +6,11 @@
 import { liveScript } from "./script.ts";
 import { liveStyle } from "./style.ts";
 
-/** A list of figures that the script fills in by id. */
-function figures(...rows: readonly (readonly [id: string, label: string])[]): string {
+/** A list of values that the script fills in by id. */
+function list(...rows: readonly (readonly [id: string, label: string])[]): string {
   return `<dl>${rows.map(([id, label]) => `<dt>${label}</dt><dd id="${id}">–</dd>`).join("")}</dl>`;
 }
 
-/** The page. */
 export const livePage: string = `<!doctype html>
 <html lang="en">
 <head>
@@ -35,23 +34,23 @@ export const livePage: string = `<!doctype html>
 <section aria-labelledby="h-sales">
 <h2 id="h-sales">Sales a second</h2>
 <p class="big" id="asked">–</p>
-${figures(["accepted", "accepted"], ["refused", "refused"], ["failed", "failed"])}
+${list(["accepted", "accepted"], ["refused", "refused"], ["failed", "failed"])}
 </section>
 <section aria-labelledby="h-latency">
 <h2 id="h-latency">Latency, ms</h2>
 <p class="big" id="p50">–</p>
 <p class="note">median of the last 10 s</p>
-${figures(["p95", "p95"], ["p99", "p99"], ["max", "slowest"])}
+${list(["p95", "p95"], ["p99", "p99"], ["max", "slowest"])}
 </section>
 <section aria-labelledby="h-books">
 <h2 id="h-books">Log lag, events</h2>
 <p class="big" id="lag">–</p>
-${figures(["behind", "shards behind"], ["dead", "dead letters"])}
+${list(["behind", "shards behind"], ["dead", "dead letters"])}
 </section>
 <section aria-labelledby="h-process">
 <h2 id="h-process">Shards that sell</h2>
 <p class="big" id="armed">–</p>
-${figures(["waiting", "commands waiting"], ["cache", "sold out, from memory"])}
+${list(["waiting", "commands waiting"], ["cache", "sold out, from memory"])}
 </section>
 <section class="wide" aria-labelledby="h-graph">
 <h2 id="h-graph">Sales a second, last 60 s</h2>

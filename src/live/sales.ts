@@ -1,5 +1,5 @@
 /**
- * What was sold in the last seconds: one slot a second, of which the last ten are kept.
+ * Sales of the last ten seconds, in one slot per second.
  *
  * @module
  */
@@ -7,13 +7,12 @@ import type { CommandTimings } from "../decide/command_timings.ts";
 import { HistogramSeries } from "../runtime/histogram.ts";
 import type { World } from "../runtime/world.ts";
 
-/** Slots that are kept. */
 const slotsMax = 10;
-/** SKUs that one slot remembers; what comes beyond is counted, and not listed. */
+/** SKUs of one slot; sales of further SKUs are counted, not listed. */
 const skusMax = 1000;
 /** SKUs that are listed. */
 const topMax = 10;
-/** Upper bounds, ms: steps of half a bucket at most where sales usually are. */
+/** Upper bounds, ms; finer where sales usually are. */
 const latencyBoundsMs = [
   ...[0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 40, 50, 75, 100],
   ...[150, 200, 300, 400, 500, 750, 1000, 1500, 2000, 3000, 5000],
@@ -21,37 +20,31 @@ const latencyBoundsMs = [
 
 /** Sales a second, in the last second. */
 export interface SalesRate {
-  /** All. */
   readonly asked: number;
-  /** Units were sold or held; a replay counts, its units do not. */
+  /** Accepted sales and reservations; a replay counts, its units do not. */
   readonly accepted: number;
-  /** Turned away for a reason. */
+  /** Refused with a code. */
   readonly refused: number;
-  /** Errors of ours: 5xx. */
+  /** 5xx. */
   readonly failed: number;
 }
 
-/** How long buyers waited, ms, in the last ten seconds. Percentiles are as sharp as their buckets. */
+/** Response times, ms, of the last ten seconds. The precision of percentiles is that of the buckets. */
 export interface Latency {
-  /** Half were faster. */
   readonly p50: number;
-  /** 95 % were faster. */
   readonly p95: number;
-  /** 99 % were faster. */
   readonly p99: number;
-  /** The slowest. */
   readonly max: number;
 }
 
-/** A SKU that was asked for, in the last ten seconds. */
+/** A SKU that was requested in the last ten seconds. */
 export interface TopSku {
-  /** Which. */
   readonly sku: string;
   /** Units sold or held. */
   readonly units: number;
-  /** Sales turned away. */
+  /** Refused sales. */
   readonly refused: number;
-  /** Units that were left when it was last decided; null = no answer told. */
+  /** Available units at the last decision; null = unknown. */
   readonly left: number | null;
 }
 
@@ -78,13 +71,11 @@ export class RecentSales {
   #slots: Slot[] = [];
   #slot: Slot;
 
-  /** Counts from now on. */
   constructor(world: World) {
     this.#world = world;
     this.#slot = this.#newSlot();
   }
 
-  /** Forgets everything. */
   clear(): void {
     this.#slots = [];
     this.#slot = this.#newSlot();
@@ -98,25 +89,25 @@ export class RecentSales {
     this.#slot = this.#newSlot();
   }
 
-  /** A request that sells was answered. */
+  /** A sale was answered. */
   answered(ms: number): void {
     this.#slot.latency.record(ms);
   }
 
-  /** Fair play turned a sale away, before anybody looked at its SKU. */
+  /** A rate limit or block list refused a sale before its SKU was read. */
   turnedAway(): void {
     this.#slot.refused++;
   }
 
-  /** The way of a sale has ended. */
+  /** A sale was settled. */
   sale({ command, outcome, result, failed }: CommandTimings): void {
     if (command.kind !== "deduct" && command.kind !== "order" && command.kind !== "reserve") return;
     const isAccepted = outcome?.kind === "accepted";
     if (isAccepted) this.#slot.accepted++;
-    // Code that broke has given no answer.
+    // After an internal error there is no outcome.
     else if (failed || result === "") this.#slot.failed++;
     else this.#slot.refused++;
-    // A client that invents names must not fill the list.
+    // Made-up SKUs must not fill the list.
     if (result === "unknown_sku" || failed) return;
     command.lines.forEach(({ sku, amount }, line) => {
       const known = this.#sku(sku);
@@ -142,7 +133,7 @@ export class RecentSales {
     };
   }
 
-  /** Null when nothing was answered. */
+  /** Null without a response. */
   latency(): Latency | null {
     const counts = new Array<number>(latencyBoundsMs.length + 1).fill(0);
     let [count, max] = [0, 0];
@@ -156,7 +147,7 @@ export class RecentSales {
     return { p50: below(0.5), p95: below(0.95), p99: below(0.99), max: rounded(max) };
   }
 
-  /** Those of which most units went, and among equals those that were asked for most; at most ten. */
+  /** The SKUs with most units sold, among equals those with most requests; at most ten. */
   topSkus(): TopSku[] {
     const all = new Map<string, Sku>();
     for (const { skus } of this.#slots) {

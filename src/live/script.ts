@@ -1,12 +1,12 @@
 /**
- * What the live page runs. Text goes in as text, never as markup: a SKU is whatever a client called it.
+ * The script of the live page. Text is inserted as text, never as markup: a SKU is any string of a client.
  *
  * @module
  */
 
 /**
- * What stands in the page's `<script>`; the policy is made from these very characters. It reads the stream by `fetch`,
- * as an `EventSource` cannot send a token. The token is kept in the page, and gone with it.
+ * The content of the page's `<script>`; the content security policy has its hash. It reads the stream by `fetch`, as an
+ * `EventSource` cannot send a token. The token is stored in the page only.
  */
 export const liveScript = `
 "use strict";
@@ -16,7 +16,7 @@ const written = (value) => value === null ? "unknown" : number.format(value);
 const put = (id, value, tone = "") => {
   const place = element(id);
   const text = typeof value === "string" ? value : written(value);
-  // A status that is written again is read out again.
+  // Screen readers repeat a status that is written again.
   if (place.textContent !== text) place.textContent = text;
   place.classList.toggle("bad", tone === "bad");
   place.classList.toggle("good", tone === "good");

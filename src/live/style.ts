@@ -1,10 +1,10 @@
 /**
- * How the live page looks, by day and by night.
+ * The style of the live page, light and dark.
  *
  * @module
  */
 
-/** What stands in the page's `<style>`; the policy is made from these very characters. */
+/** The content of the page's `<style>`; the content security policy has its hash. */
 export const liveStyle = `
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --bad: #b42318; --good: #067647; --mark: #2f6fdb; }
 @media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --good: #5fd39a; --mark: #8ab4ff; } }

@@ -1,5 +1,5 @@
 /**
- * W3C Baggage: what a caller wants to find again at every span.
+ * W3C Baggage: a caller's members, which every span gets as attributes.
  *
  * @module
  */
@@ -10,7 +10,7 @@ const charsMax = 4096;
 const member =
   /^\s*([!#$%&'*+.^_`|~\w-]{1,64})\s*=\s*([\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{0,256})\s*(?:;.*)?$/;
 
-/** The members of a header as attributes `baggage.<name>`; what is not as it must be is left out. */
+/** The members of a header as attributes `baggage.<name>`; malformed members are left out. */
 export function baggageOf(header: string | null): Record<string, string> {
   const found: Record<string, string> = {};
   if (header === null || header.length > charsMax) return found;

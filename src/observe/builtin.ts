@@ -1,6 +1,6 @@
 /**
- * Deno's own OpenTelemetry (`OTEL_DENO=true`, Deno Deploy): it has the SDK, the sampling and the way out, and refuses a
- * second one in silence. So only the API is used here, and our spans hang under Deno's.
+ * Deno's own OpenTelemetry (`OTEL_DENO=true`, Deno Deploy): it has SDK, sampling and export, and silently refuses a second
+ * SDK. So only the API is used here, and Holdfast's spans are children of Deno's.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import type { Labels, Series } from "../runtime/histogram.ts";
 import type { Meter, Reading } from "./meter.ts";
 import type { LocalTrace, SpanData, SpanSink } from "./spans.ts";
 import type { TraceContext } from "../runtime/trace_context.ts";
-import type { Places } from "./trace_context.ts";
+import type { ContextSource } from "./trace_context.ts";
 
 const kinds = {
   server: SpanKind.SERVER,
@@ -31,27 +31,26 @@ const kinds = {
 } as const;
 const scope = "holdfast";
 
-/** Hands everything to Deno. */
-export function startBuiltin(world: World, elsewhere: Places): Backend {
+export function startBuiltin(world: World, elsewhere: ContextSource): Backend {
   return {
     spans: new DenoSpans(world),
     meter: new DenoMeter(),
-    log() {}, // Deno sends what goes to the console, and the log does not
-    places: new DenoPlaces(elsewhere),
-    stop: () => Promise.resolve(), // Deno sends the rest when the process ends
+    log() {}, // Deno exports console output, and log lines are written elsewhere
+    contexts: new DenoContexts(elsewhere),
+    stop: () => Promise.resolve(), // Deno exports the rest when the process ends
   };
 }
 
-/** Requests are in Deno's span; what has none, such as a batch of the worker, has a place of its own. */
-class DenoPlaces implements Places {
-  readonly #elsewhere: Places;
+/** Requests belong to Deno's span; others, such as a batch of the worker, get a context of their own. */
+class DenoContexts implements ContextSource {
+  readonly #elsewhere: ContextSource;
 
-  constructor(elsewhere: Places) {
+  constructor(elsewhere: ContextSource) {
     this.#elsewhere = elsewhere;
   }
 
-  place(caller: string): TraceContext {
-    const own = this.#elsewhere.place(caller);
+  contextOf(caller: string): TraceContext {
+    const own = this.#elsewhere.contextOf(caller);
     const active = trace.getActiveSpan()?.spanContext();
     if (active === undefined) return own;
     const { traceId, spanId, traceFlags } = active;
@@ -78,7 +77,7 @@ class DenoSpans implements SpanSink {
     }
   }
 
-  broken(): void {} // nobody counts what Deno does not get
+  broken(): void {} // not counted
 
   #make(span: SpanData, made: Map<string, Span>, wallMs: number): void {
     const { name, kind, spanId, parentSpanId, startMs, endMs, attributes, error, links = [] } = span;
@@ -99,7 +98,7 @@ class DenoSpans implements SpanSink {
   }
 }
 
-/** Deno knows neither the route nor our attributes; its span ends by itself. */
+/** Adds the route and the attributes to Deno's span, which ends by itself. */
 function describe(active: Span, { name, attributes }: SpanData): Span {
   active.updateName(name);
   active.setAttributes(attributes);
@@ -132,7 +131,7 @@ class DenoMeter implements Meter {
   }
 }
 
-/** Deno counts requests itself. */
+/** Deno counts requests. */
 function isDenos({ name }: Instrument): boolean {
   return name.startsWith("http.server.");
 }

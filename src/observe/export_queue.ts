@@ -1,24 +1,21 @@
 /**
- * Counts what is sent and what is lost: an SDK's queue drops in silence.
+ * Counts sent and lost telemetry: an SDK's queue drops silently.
  *
  * @module
  */
 import { ExportResultCode } from "@opentelemetry/core";
 
-/** What leaves a process. */
 export type Signal = "spans" | "logs" | "metrics";
 
-/** How sending went, as the SDK says it. */
+/** The SDK's result of an export. */
 export interface Sent {
-  /** 0 = the receiver took all of it. */
+  /** 0 = success. */
   readonly code: number;
-  /** What went wrong. */
   readonly error?: Error;
 }
 
-/** An exporter of the SDK, of whatever signal. */
+/** An exporter of the SDK, of any signal. */
 export interface Exporter<Batch> {
-  /** Sends a batch, and says how that went. */
   export(batch: Batch, done: (result: Sent) => void): void;
 }
 
@@ -29,9 +26,7 @@ export class ExportQueue {
   #waiting = 0;
 
   /**
-   * Begins empty.
-   *
-   * @param queueMax how many may wait
+   * @param queueMax maximum number of waiting items
    * @param onFailure called with the reason when a batch is lost
    */
   constructor(
@@ -40,7 +35,7 @@ export class ExportQueue {
     readonly onFailure: (signal: Signal, why: string) => void,
   ) {}
 
-  /** Whether there is room for `items` more, which are counted as dropped when there is not. */
+  /** Whether there is room for `items` more; otherwise they are counted as dropped. */
   admit(items: number): boolean {
     if (this.#waiting + items > this.queueMax) {
       this.dropped += items;
@@ -50,13 +45,13 @@ export class ExportQueue {
     return true;
   }
 
-  /** Counts items that are gone, and says why. */
+  /** Counts lost items and reports the reason. */
   lost(items: number, why: string): void {
     this.dropped += items;
     this.onFailure(this.signal, why);
   }
 
-  /** Counts what `exporter` is given and what it loses; `sizeOf` a batch is in items. */
+  /** Counts the items that `exporter` gets and loses; `sizeOf` a batch is in items. */
   watch<Batch, E extends Exporter<Batch>>(exporter: E, sizeOf: (batch: Batch) => number): E {
     const send = exporter.export.bind(exporter);
     exporter.export = (batch, done) => {

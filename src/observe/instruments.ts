@@ -1,5 +1,5 @@
 /**
- * Every metric: its name, what it counts, and all the labels that it may ever have. The names are part of the
+ * Every metric: name, description and all possible labels. The names are part of the
  * contract: dashboards and alerts in `deploy/` read them, in Prometheus' spelling.
  *
  * @module
@@ -8,17 +8,16 @@ import { limits } from "../domain/command.ts";
 
 /** One metric. */
 export interface Instrument {
-  /** As OpenTelemetry spells it. */
+  /** Name in OpenTelemetry's spelling. */
   readonly name: string;
-  /** Counters only rise; `sum` rises and falls; a gauge is what it is now; a histogram has `bounds`. */
+  /** A counter only increases; a `sum` also decreases; a gauge is the present value; a histogram has `bounds`. */
   readonly kind: "counter" | "sum" | "gauge" | "histogram";
   /** UCUM. */
   readonly unit: string;
-  /** For people. */
   readonly description: string;
-  /** The only labels it may have: a View drops every other. */
+  /** The only possible labels: a View drops every other. */
   readonly labels: readonly string[];
-  /** Most combinations of their values; what comes beyond is one series, `otel.metric.overflow`. */
+  /** Maximum number of label combinations; further ones share the series `otel.metric.overflow`. */
   readonly seriesMax: number;
   /** Upper bounds of a histogram's buckets. */
   readonly bounds?: readonly number[];
@@ -52,16 +51,15 @@ const lateBoundsS = [0.05, 0.1, 0.25, 0.5, 1, 2, 2.5, 5, 10, 30, 60];
 const perProcess = { labels: [], seriesMax: 1 } as const;
 const perShard = { labels: ["shard"], seriesMax: limits.shardsMax } as const;
 
-/** Most SKUs whose stock one process exports. */
+/** Maximum number of SKUs whose stock one process exports. */
 export const stockSkusMax = 100;
 
-/** The table. */
 export const instruments = {
   httpDuration: {
     name: "http.server.request.duration",
     kind: "histogram",
     unit: "s",
-    description: "How long requests took.",
+    description: "Duration of requests.",
     labels: [
       "error.type",
       "http.request.method",
@@ -76,22 +74,21 @@ export const instruments = {
     name: "http.server.active_requests",
     kind: "sum",
     unit: "{request}",
-    description: "Requests that are being answered.",
+    description: "Requests in progress.",
     ...perProcess,
   },
   requests: {
     name: "inventory.requests",
     kind: "counter",
     unit: "{request}",
-    description: "Sales asked for: deducts, items of a batch, baskets, reservations.",
+    description: "Requested sales: deducts, items of a batch, baskets, reservations.",
     ...perProcess,
   },
   deducts: {
     name: "inventory.deduct.total",
     kind: "counter",
     unit: "{sale}",
-    description:
-      "What became of them, and who decided: the store, the sold-out cache, or the API before either.",
+    description: "Outcomes of sales by decider: the store, the sold-out cache, or the API before either.",
     labels: ["result", "source"],
     seriesMax: 100,
   },
@@ -99,7 +96,7 @@ export const instruments = {
     name: "inventory.deduct.duration",
     kind: "histogram",
     unit: "s",
-    description: "From the question to the decision.",
+    description: "Time from the request to the decision.",
     labels: ["result", "source"],
     seriesMax: 100,
     bounds: requestBoundsS,
@@ -108,21 +105,21 @@ export const instruments = {
     name: "inventory.cache.hit",
     kind: "counter",
     unit: "{question}",
-    description: "Questions that the sold-out cache answered.",
+    description: "Look-ups that the sold-out cache answered.",
     ...perProcess,
   },
   cacheMisses: {
     name: "inventory.cache.miss",
     kind: "counter",
     unit: "{question}",
-    description: "Questions that the sold-out cache could not answer.",
+    description: "Look-ups that the sold-out cache could not answer.",
     ...perProcess,
   },
   batchSize: {
     name: "inventory.batch.size",
     kind: "histogram",
     unit: "{command}",
-    description: "Commands that went to the store in one call.",
+    description: "Commands per call to the store.",
     ...perProcess,
     bounds: batchBounds,
   },
@@ -130,21 +127,21 @@ export const instruments = {
     name: "inventory.queue.depth",
     kind: "gauge",
     unit: "{command}",
-    description: "Commands that wait for a call, in all lanes.",
+    description: "Commands that wait for a call, in all batchers.",
     ...perProcess,
   },
   unarmed: {
     name: "inventory.shards.unarmed",
     kind: "gauge",
     unit: "{shard}",
-    description: "Shards that may not sell, as this process last heard.",
+    description: "Shards that may not sell, as of this process' last call.",
     ...perProcess,
   },
   callDuration: {
     name: "db.client.operation.duration",
     kind: "histogram",
     unit: "s",
-    description: "How long Redis and PostgreSQL took, as this process sees it.",
+    description: "Duration of calls to Redis and PostgreSQL, as measured by this process.",
     labels: ["db.operation.name", "db.system.name", "error.type"],
     seriesMax: 200,
     bounds: callBoundsS,
@@ -168,7 +165,7 @@ export const instruments = {
     name: "inventory.kafka.lag",
     kind: "gauge",
     unit: "{message}",
-    description: "Messages of the topic that the ledger has not read yet; not told without Kafka.",
+    description: "Messages of the topic that the ledger has not read yet; absent without Kafka.",
     ...perShard,
   },
   logAge: {
@@ -182,29 +179,28 @@ export const instruments = {
     name: "inventory.ledger.drift",
     kind: "gauge",
     unit: "{unit}",
-    description:
-      "Units by which store and ledger differ, as found when the shard was last verified or booked.",
+    description: "Units by which store and ledger differ, as of the last verification or applied batch.",
     ...perShard,
   },
   deadLetters: {
     name: "inventory.dead_letters",
     kind: "gauge",
     unit: "{event}",
-    description: "Events that the ledger could not take whole.",
+    description: "Events that the ledger refused in part.",
     ...perShard,
   },
   guaranteesOff: {
     name: "inventory.promises.off",
     kind: "gauge",
     unit: "{promise}",
-    description: "Promises that the shard's servers do not keep, or cannot be shown to keep.",
+    description: "Guarantees that the shard's servers do not keep, or whose check failed.",
     ...perShard,
   },
   commitDuration: {
     name: "inventory.ledger.commit.duration",
     kind: "histogram",
     unit: "s",
-    description: "One transaction of the ledger.",
+    description: "Duration of a transaction of the ledger.",
     ...perProcess,
     bounds: callBoundsS,
   },
@@ -212,14 +208,14 @@ export const instruments = {
     name: "inventory.ledger.events",
     kind: "counter",
     unit: "{event}",
-    description: "Events booked.",
+    description: "Events applied.",
     ...perProcess,
   },
   holdLag: {
     name: "inventory.hold.release.lag",
     kind: "histogram",
     unit: "s",
-    description: "How long a lapsed reservation kept its units.",
+    description: "Time from the expiry of a reservation to the return of its units.",
     ...perProcess,
     bounds: lateBoundsS,
   },
@@ -257,21 +253,21 @@ export const instruments = {
     name: "nodejs.eventloop.delay.p99",
     kind: "gauge",
     unit: "s",
-    description: "How late timers fired since the last report, 99th percentile.",
+    description: "Delay of timers since the last report, 99th percentile.",
     ...perProcess,
   },
   loopDelayMax: {
     name: "nodejs.eventloop.delay.max",
     kind: "gauge",
     unit: "s",
-    description: "How late a timer fired since the last report, at most.",
+    description: "Maximum delay of a timer since the last report.",
     ...perProcess,
   },
   dropped: {
     name: "inventory.telemetry.dropped",
     kind: "counter",
     unit: "{item}",
-    description: "Spans, log records and metric exports that no Collector took.",
+    description: "Spans, log records and metric exports that were lost.",
     labels: ["signal"],
     seriesMax: 3,
   },

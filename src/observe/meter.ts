@@ -1,35 +1,32 @@
 /**
  * The port to the receiver of metrics, and the counters behind it.
  *
- * Counters and gauges are read when a report is due, from figures that the program keeps anyway. Histograms are
- * counted here, a cell for each combination of labels: an SDK's own `record` costs 1 µs with five labels, this one
- * 20 ns, and an order pays for two.
+ * Counters and gauges are read when a report is due, from values that the program has anyway. Histograms are counted here,
+ * in a cell for each combination of labels: an SDK's `record` takes 1 µs with five labels, this one 20 ns, and an order
+ * has two.
  *
  * @module
  */
 import type { Labels, Series } from "../runtime/histogram.ts";
 import type { Instrument } from "./instruments.ts";
 
-/** One figure of a counter or a gauge. */
+/** One value of a counter or a gauge. */
 export interface Reading {
-  /** The figure. */
   readonly value: number;
-  /** Of which series. */
   readonly labels: Labels;
 }
 
-/** Takes metrics. */
 export interface Meter {
-  /** Asks `read` for every series of a counter, sum or gauge when a report is due. */
+  /** Calls `read` for the series of a counter, sum or gauge when a report is due. */
   observe(instrument: Instrument, read: () => Iterable<Reading>): void;
-  /** The series of a histogram that has these labels. Keep it: looking it up costs. */
+  /** The series of a histogram with these labels. Store it: the look-up is slow. */
   series(instrument: Instrument, labels: Labels): Series;
 }
 
-/** The labels of what has no room left. */
+/** The labels of the overflow series. */
 export const overflowLabels: Labels = { "otel.metric.overflow": "true" };
 
-/** A value for each pair of keys, made when it is first asked for; at most `max`, the rest shares one. */
+/** A value for each pair of keys, made at first use; at most `max`, the rest shares one. */
 export class Cells<A extends string | number, B extends string | number, T> {
   readonly #cells = new Map<A, Map<B, T>>();
   readonly #max: number;
@@ -38,7 +35,7 @@ export class Cells<A extends string | number, B extends string | number, T> {
   #size = 0;
   #shared: T | undefined;
 
-  /** `overflow` makes the value for what has no room. */
+  /** `overflow` makes the shared value. */
   constructor(max: number, make: (a: A, b: B) => T, overflow: () => T) {
     this.#max = max;
     this.#make = make;
@@ -88,7 +85,7 @@ export class Counts {
   }
 }
 
-/** One figure without labels. */
-export function figure(value: number): readonly Reading[] {
+/** One value without labels. */
+export function single(value: number): readonly Reading[] {
   return [{ value, labels: {} }];
 }

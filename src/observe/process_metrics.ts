@@ -1,19 +1,19 @@
 /**
- * What a process costs, and how late it is: CPU, memory, and the delay of its event loop.
+ * Metrics of the process: CPU, memory, and the delay of its event loop.
  *
  * @module
  */
 import process from "node:process";
 import type { Cancel, World } from "../runtime/world.ts";
 import { instruments } from "./instruments.ts";
-import { figure, type Meter } from "./meter.ts";
+import { type Meter, single } from "./meter.ts";
 
-/** How often the event loop is measured, ms: 50 times a second cost 0.1 % of a core. */
+/** Interval of measurements of the event loop, ms: 50 a second take 0.1 % of a core. */
 const sampleEveryMs = 20;
-/** Samples kept between two reports, which are 10 s apart. */
+/** Maximum number of samples between two reports, which are 10 s apart. */
 const samplesMax = 1000;
 
-/** Reports on this process until it is stopped. Returns how to stop. */
+/** Reports on this process. @returns stops it */
 export function watchProcess(world: World, meter: Meter): Cancel {
   const delays = new LoopDelays(world);
   meter.observe(instruments.cpuTime, () => {
@@ -23,17 +23,16 @@ export function watchProcess(world: World, meter: Meter): Cancel {
       { value: system / 1e6, labels: { "cpu.mode": "system" } },
     ];
   });
-  meter.observe(instruments.memory, () => figure(Deno.memoryUsage().rss));
-  meter.observe(instruments.loopDelayP99, () => figure(delays.percentile(0.99) / 1000));
+  meter.observe(instruments.memory, () => single(Deno.memoryUsage().rss));
+  meter.observe(instruments.loopDelayP99, () => single(delays.percentile(0.99) / 1000));
   meter.observe(instruments.loopDelayMax, () => {
     const maxMs = delays.percentile(1);
     delays.reset(); // the last to be read of a report
-    return figure(maxMs / 1000);
+    return single(maxMs / 1000);
   });
   return () => delays.stop();
 }
 
-/** How late a timer fires. */
 class LoopDelays {
   readonly #world: World;
   #samplesMs: number[] = [];
@@ -44,7 +43,7 @@ class LoopDelays {
     this.#cancel = this.#next();
   }
 
-  /** Of the delays since the last reset, ms; 0 without any. */
+  /** Percentile of the delays since the last reset, ms; 0 without any. */
   percentile(share: number): number {
     const sorted = this.#samplesMs.toSorted((a, b) => a - b);
     return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;

@@ -1,10 +1,10 @@
 /**
- * A request as spans, made from what was noted on its way:
+ * The spans of a request, made from its record:
  *
  *     POST /api/v1/inventory/deduct
  *     └─ inventory.deduct          inventory.batch_deduct in a batch, with an inventory.deduct an item
  *        ├─ cache.check
- *        └─ redis.deduct           in a batch: one for each call that carried items of it
+ *        └─ redis.deduct           in a batch: one for each call with items of it
  *
  * @module
  */
@@ -16,30 +16,29 @@ import type { TraceContext } from "../runtime/trace_context.ts";
 import type { Attributes, LocalTrace, SpanData } from "./spans.ts";
 import { spanIdOf, traceIdOf } from "./trace_context.ts";
 
-/** Numbers of spans: of what is asked of the inventory, which goes into the log. */
+/** Number of the span of the command, which is written into the log. */
 const operationSpan = 0;
-/** Of the request itself. */
+/** Number of the span of the request. */
 const requestSpan = 1;
-/** Of all others, from here on. */
+/** First number of the other spans. */
 const firstFreeSpan = 2;
-/** A batch has up to 1000 items; more than these are no help to a reader. What failed comes first. */
+/** A batch has up to 1000 items; more spans than these do not help a reader. Failed items come first. */
 const itemsMax = 100;
-/** Of a basket's SKUs. */
 const skusMax = 10;
 
-/** What decides, as the semantic conventions call it: `redis`, or `memory`. */
+/** The store's name in the semantic conventions: `redis`, or `memory`. */
 export type StoreSystem = "redis" | "memory";
 
-/** The spans of a request that was answered. `why` is why it is kept. */
+/** The spans of an answered request. `why`: why it is exported. */
 export function spansOf(
   requestRecord: RequestRecord,
-  place: TraceContext,
+  context: TraceContext,
   system: StoreSystem,
   why: string,
 ): LocalTrace {
   const { request, timings } = requestRecord;
-  const spans: SpanData[] = [serverSpan(requestRecord, place, why)];
-  const ids = { next: firstFreeSpan, of: (n: number) => spanIdOf(place, n) };
+  const spans: SpanData[] = [serverSpan(requestRecord, context, why)];
+  const ids = { next: firstFreeSpan, of: (n: number) => spanIdOf(context, n) };
   const [first] = timings;
   if (first !== undefined && timings.length === 1 && !isBatch(requestRecord)) {
     const operation = commandSpan(first, requestRecord, ids.of(operationSpan), spans[0]?.spanId ?? "");
@@ -51,9 +50,9 @@ export function spansOf(
     spans.push(...batchSpans(requestRecord, system, ids));
   }
   return {
-    traceId: traceIdOf(place),
+    traceId: traceIdOf(context),
     tracestate: request.headers.get("tracestate") ?? "",
-    hasRemoteParent: place.parentSpanId !== "",
+    hasRemoteParent: context.parentSpanId !== "",
     spans,
   };
 }
@@ -67,15 +66,15 @@ function isBatch({ route }: RequestRecord): boolean {
   return route.endsWith("/batch");
 }
 
-function serverSpan(requestRecord: RequestRecord, place: TraceContext, why: string): SpanData {
+function serverSpan(requestRecord: RequestRecord, context: TraceContext, why: string): SpanData {
   const { request, connection, route, status } = requestRecord;
   const [method = "", path] = route === "" ? [request.method] : route.split(" ");
   const url = new URL(request.url);
   return {
     name: route || method,
     kind: "server",
-    spanId: spanIdOf(place, requestSpan),
-    parentSpanId: place.parentSpanId,
+    spanId: spanIdOf(context, requestSpan),
+    parentSpanId: context.parentSpanId,
     startMs: requestRecord.startMs,
     endMs: requestRecord.endMs,
     attributes: {
@@ -174,7 +173,7 @@ function cacheSpan(timings: CommandTimings, spanId: string, parent: SpanData): S
     startMs: askedAtMs,
     endMs: Math.min(queuedAtMs || parent.endMs, parent.endMs),
     attributes: {
-      // It must not answer what may be the retry of an accepted order.
+      // It must not answer a possible retry of an accepted order.
       "inventory.cache.result": cache ?? "miss",
       "inventory.cache.asked": cache !== null,
     },
@@ -189,7 +188,7 @@ function callSpan(
   spanId: string,
   parentSpanId: string,
 ): SpanData {
-  // A command that was given up has its answer before the call has.
+  // A command that timed out is answered before its call is.
   const endMs = call.answeredAtMs || settledAtMs;
   return {
     name: `redis.${command.kind}`,

@@ -1,6 +1,6 @@
 /**
- * Watches requests: counts every one of them, and makes spans of those that are kept, which is decided when the answer
- * is known. So no trace is half: what failed or was slow is kept whole although nobody knew before.
+ * Observes requests: counts all of them, and makes spans of those that are exported. That is decided after the response,
+ * so the traces of failed and slow requests are complete.
  *
  * @module
  */
@@ -10,32 +10,25 @@ import type { CommandTimings } from "../decide/command_timings.ts";
 import type { World } from "../runtime/world.ts";
 import { instruments } from "./instruments.ts";
 import type { Labels, Series } from "../runtime/histogram.ts";
-import { Cells, Counts, figure, type Meter, overflowLabels } from "./meter.ts";
+import { Cells, Counts, type Meter, overflowLabels, single } from "./meter.ts";
 import { spansOf, type StoreSystem } from "./request_spans.ts";
 import { keep, type SpanSink } from "./spans.ts";
-import type { Places } from "./trace_context.ts";
+import type { ContextSource } from "./trace_context.ts";
 
 const knownMethods: ReadonlySet<string> = new Set([
   ...["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"],
 ]);
-/** Asked every few seconds by machines, and answered with 503 as long as something is away. */
+/** Probes are sent every few seconds, and get 503 as long as a server is unavailable. */
 const probes: ReadonlySet<string> = new Set(["GET /livez", "GET /readyz"]);
 
-/** What watching needs. */
 export interface RequestsParts {
-  /** Tells the time. */
   readonly world: World;
-  /** Which traces are kept. */
   readonly config: TelemetryConfig;
-  /** Finds a request's place in a trace. */
-  readonly places: Places;
-  /** Takes spans. */
+  readonly contexts: ContextSource;
   readonly spans: SpanSink;
-  /** Takes metrics. */
   readonly meter: Meter;
-  /** What decides. */
   readonly system: StoreSystem;
-  /** Told of each request that got 5xx, or an item of which did; not of a probe. */
+  /** Called for each request that got 5xx, or an item of which did, except probes. */
   readonly onFailed: (requestRecord: RequestRecord) => void;
 }
 
@@ -62,14 +55,14 @@ export class Requests implements RequestObserver {
       (result, source) => meter.series(deductDuration, { result, source }),
       () => meter.series(deductDuration, overflowLabels),
     );
-    meter.observe(instruments.httpActive, () => figure(this.#active));
-    meter.observe(instruments.requests, () => figure(this.#sales));
+    meter.observe(instruments.httpActive, () => single(this.#active));
+    meter.observe(instruments.requests, () => single(this.#sales));
     meter.observe(instruments.deducts, () => this.#deducts.readings());
   }
 
   begin(requestRecord: RequestRecord): void {
     this.#active++;
-    requestRecord.trace = this.#parts.places.place(requestRecord.callerTraceparent);
+    requestRecord.trace = this.#parts.contexts.contextOf(requestRecord.callerTraceparent);
   }
 
   end(requestRecord: RequestRecord): void {
@@ -95,14 +88,14 @@ export class Requests implements RequestObserver {
     const { command, result, call, cache, askedAtMs, settledAtMs } = timings;
     if (command.kind !== "deduct" && command.kind !== "order" && command.kind !== "reserve") return;
     const source = call !== null ? this.#parts.system : cache === "hit" ? "cache" : "api";
-    // Code that broke has given no answer.
-    const told = result || "internal_error";
+    // After an internal error there is no outcome.
+    const reported = result || "internal_error";
     this.#sales++;
-    this.#deducts.add(told, source);
-    this.#decisions.get(told, source).record(((settledAtMs || endMs) - askedAtMs) / 1000);
+    this.#deducts.add(reported, source);
+    this.#decisions.get(reported, source).record(((settledAtMs || endMs) - askedAtMs) / 1000);
   }
 
-  /** Why a request is kept: in one word; empty when it is not. */
+  /** Why a request is exported, one word; empty when it is not. */
   #whyKept(requestRecord: RequestRecord): string {
     if (requestRecord.trace?.sampled) return "sampled";
     if (requestRecord.failed) return "failed";
@@ -110,7 +103,7 @@ export class Requests implements RequestObserver {
   }
 }
 
-/** The name of what no route was found for. */
+/** The name of a request without a route. */
 function unrouted(method: string): string {
   return knownMethods.has(method) ? method : "_OTHER";
 }

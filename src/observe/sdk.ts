@@ -1,5 +1,5 @@
 /**
- * The OpenTelemetry SDK, put together. Imported only when it is wanted: it takes 100 ms to load.
+ * Sets up the OpenTelemetry SDK. Imported only when needed: it takes 100 ms to load.
  *
  * @module
  */
@@ -16,37 +16,33 @@ import { sleep, type World } from "../runtime/world.ts";
 import { instruments } from "./instruments.ts";
 import { ExportQueue, type Signal } from "./export_queue.ts";
 import type { Backend } from "./backend.ts";
-import type { Places } from "./trace_context.ts";
+import type { ContextSource } from "./trace_context.ts";
 import { logBounds, SdkLogs } from "./sdk_logs.ts";
 import { SdkMeter } from "./sdk_meter.ts";
 import { SdkSpans, spanBounds } from "./sdk_spans.ts";
 
-/** An export that takes longer is given up, ms: a Collector that hangs must not keep memory. */
+/** Timeout of an export, ms: a Collector that hangs must not hold memory. */
 const exportTimeoutMs = 2000;
-/** What a process that stops has for telemetry, ms. */
+/** Time of a stopping process for telemetry, ms. */
 const stopTimeoutMs = 1500;
 
-/** What the SDK must know. */
 export interface SdkOptions {
   /** Base URL of an OTLP/HTTP receiver. */
   readonly endpoint: string;
   /** Headers of every export. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Attributes of the resource: which process this is. */
+  /** Attributes of the resource, which identify the process. */
   readonly resource: Readonly<Record<string, string>>;
-  /** Tells the time. */
   readonly world: World;
-  /** Finds places in traces. */
-  readonly places: Places;
+  readonly contexts: ContextSource;
   /** Called with the reason when telemetry is lost. */
   readonly onFailure: (signal: Signal, why: string) => void;
 }
 
-/** Starts sending. */
 export function startSdk(
-  { endpoint, headers, resource: attributes, world, places, onFailure }: SdkOptions,
+  { endpoint, headers, resource: attributes, world, contexts, onFailure }: SdkOptions,
 ): Backend {
-  // Both would write to the console; what counts is counted, and told to `onFailure`.
+  // Both would write to the console; losses are counted and reported to `onFailure`.
   diag.disable();
   diag.setLogger({ error() {}, warn() {}, info() {}, debug() {}, verbose() {} }, DiagLogLevel.NONE);
   setGlobalErrorHandler(() => {});
@@ -86,10 +82,10 @@ export function startSdk(
     spans,
     meter,
     log: (line) => logs.take(line),
-    places,
+    contexts,
     async stop() {
       const stopped = new AbortController();
-      // What a Collector does not take in this time is lost; the process must end.
+      // Telemetry that is not sent in this time is lost; the process must end.
       await Promise.race([
         Promise.allSettled([spans.shutdown(), logs.shutdown(), meter.shutdown()]),
         sleep(world, stopTimeoutMs, stopped.signal),

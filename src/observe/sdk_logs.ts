@@ -18,7 +18,7 @@ const severities = {
   error: SeverityNumber.ERROR,
 } as const;
 
-/** Lines that wait, and that leave together. The logger writes one a second of what repeats, so few is enough. */
+/** Queue and batch size. The logger writes a repeated line once a second, so a short queue suffices. */
 export const logBounds = { queueMax: 2048, batchMax: 512, delayMs: 500 } as const;
 
 /** Queues lines and sends them in batches. */
@@ -44,7 +44,6 @@ export class SdkLogs {
     this.#provider = new LoggerProvider({ resource, processors: [processor] });
   }
 
-  /** Takes a line. */
   take({ timeMs, level, message, fields }: LogLine): void {
     if (!this.#exportQueue.admit(1)) return;
     const { trace_id: traceId, span_id: spanId, ...attributes } = fields;
@@ -61,7 +60,7 @@ export class SdkLogs {
     });
   }
 
-  /** Sends what waits, and takes nothing afterwards. */
+  /** Sends the queued lines; later ones are discarded. */
   shutdown(): Promise<void> {
     return this.#provider.shutdown();
   }

@@ -1,6 +1,6 @@
 /**
- * Metrics by the SDK: counters and gauges as its observable instruments, each with a View that knows its labels;
- * histograms as a producer of our own beside them.
+ * Metrics by the SDK: counters and gauges as observable instruments, each with a View for its labels; histograms as a metric
+ * producer.
  *
  * @module
  */
@@ -25,12 +25,11 @@ import { type Instrument, instruments } from "./instruments.ts";
 import type { Labels, Series } from "../runtime/histogram.ts";
 import type { Meter, Reading } from "./meter.ts";
 
-/** How often metrics are sent, ms. */
+/** Interval of exports, ms. */
 export const exportEveryMs = 10_000;
-/** The name under which all of it is sent. */
+/** The instrumentation scope. */
 export const scope = { name: "holdfast" } as const;
 
-/** Metrics by the SDK. */
 export class SdkMeter implements Meter {
   readonly #provider: MeterProvider;
   readonly #histograms = new Histograms();
@@ -65,24 +64,24 @@ export class SdkMeter implements Meter {
     return this.#histograms.series(instrument, labels);
   }
 
-  /** Sends what there is, and nothing afterwards. */
+  /** Sends the present values, and nothing afterwards. */
   shutdown(): Promise<void> {
     return this.#provider.shutdown();
   }
 }
 
-/** Drops every label that is not in the table, and bounds the combinations of those that are. */
+/** Drops labels that are not in the table, and limits the combinations of the others. */
 function viewOf({ name, labels, seriesMax }: Instrument): ViewOptions {
   return {
     instrumentName: name,
     attributesProcessors: [createAllowListAttributesProcessor([...labels, "otel.metric.overflow"])],
     aggregation: { type: AggregationType.DEFAULT },
-    // The SDK keeps one of them for what has no room.
+    // The SDK reserves one of them for the overflow.
     aggregationCardinalityLimit: seriesMax + 1,
   };
 }
 
-/** Our own histograms, as the SDK reads them. */
+/** The histograms in the SDK's format. */
 class Histograms implements MetricProducer {
   readonly #startTime = hrTime();
   readonly #series = new Map<Instrument, HistogramSeries[]>();
@@ -97,9 +96,9 @@ class Histograms implements MetricProducer {
 
   collect(): Promise<CollectionResult> {
     const endTime = hrTime();
-    // A metric without a figure is no news, and Prometheus warns of it at each report.
-    const told = [...this.#series].filter(([, series]) => series.some(({ count }) => count > 0));
-    const metrics = told.map(([instrument, series]): HistogramMetricData => ({
+    // Without a value: Prometheus would log a warning for each report.
+    const reported = [...this.#series].filter(([, series]) => series.some(({ count }) => count > 0));
+    const metrics = reported.map(([instrument, series]): HistogramMetricData => ({
       descriptor: {
         name: instrument.name,
         description: instrument.description,

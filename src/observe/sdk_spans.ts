@@ -1,5 +1,5 @@
 /**
- * Spans by the SDK: its batch processor and exporter, fed with spans that were complete from the start.
+ * Spans by the SDK: its batch processor and exporter get complete spans.
  *
  * @module
  */
@@ -28,7 +28,7 @@ const kinds = {
   internal: SpanKind.INTERNAL,
 } as const;
 
-/** Spans that wait, and that leave together: the same values as the baseline. */
+/** Queue and batch size: the same values as the baseline. */
 export const spanBounds = { queueMax: 8192, batchMax: 2048, delayMs: 500 } as const;
 
 /** Queues spans and sends them in batches. */
@@ -58,9 +58,9 @@ export class SdkSpans implements SpanSink {
   }
 
   take({ traceId, tracestate, hasRemoteParent, spans }: LocalTrace): void {
-    // Whole or not at all: half a trace misleads.
+    // Completely or not at all: a partial trace misleads.
     if (!this.#exportQueue.admit(spans.length)) return;
-    // Both clocks are read here, as the one on the wall may have been set since the start.
+    // Both clocks are read here, as the wall clock may have been set since the start.
     const wallMs = this.#world.now() - this.#world.elapsedMs();
     const traceState = tracestate === "" ? undefined : createTraceState(tracestate);
     const contextOf = (spanId: string): SpanContext => ({
@@ -81,7 +81,7 @@ export class SdkSpans implements SpanSink {
     this.#exportQueue.lost(1, describeError(error));
   }
 
-  /** Sends what waits, and takes nothing afterwards. */
+  /** Sends the queued spans; later ones are discarded. */
   shutdown(): Promise<void> {
     return this.#processor.shutdown();
   }

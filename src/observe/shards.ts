@@ -1,6 +1,6 @@
 /**
- * Watches a worker: a span `db.sync` for each batch that it books, linked to the orders in it, and the figures of the
- * shards that it keeps. Who has a shard's lease reports on it, and nobody else does.
+ * Observes a worker: a span `db.sync` for each applied batch, linked to the orders in it, and the metrics of its shards.
+ * Only the worker with a shard's lease reports on it.
  *
  * @module
  */
@@ -11,33 +11,27 @@ import type { ApplyObserver, ArmingResult, ShardLedgerMetrics, WorkerObserver } 
 import type { World } from "../runtime/world.ts";
 import { instruments } from "./instruments.ts";
 import type { Series } from "../runtime/histogram.ts";
-import { Counts, figure, type Meter, type Reading } from "./meter.ts";
+import { Counts, type Meter, type Reading, single } from "./meter.ts";
 import type { SpanSink } from "./spans.ts";
 import { StockBoard } from "./stock_board.ts";
 import { Sync, takeRelay } from "./sync.ts";
-import type { Places } from "./trace_context.ts";
+import type { ContextSource } from "./trace_context.ts";
 
-/** What watching needs. */
 export interface ShardsParts {
-  /** Tells the time. */
   readonly world: World;
-  /** Which traces are kept. */
   readonly config: TelemetryConfig;
-  /** Finds places in traces. */
-  readonly places: Places;
-  /** Takes spans. */
+  readonly contexts: ContextSource;
   readonly spans: SpanSink;
-  /** Takes metrics. */
   readonly meter: Meter;
 }
 
-/** What is known of a shard whose lease is here. */
+/** A shard whose lease this process has. */
 interface Shard {
   isArmed: boolean;
   lag: number;
-  /** Messages of the topic; undefined without one. */
+  /** Unread messages of the topic; undefined without one. */
   unread: number | undefined;
-  /** Of the oldest event that is not applied, by the store's clock; 0 = all are. */
+  /** Time of the oldest event that is not applied, by the store's clock; 0 = all are. */
   oldestAtMs: number;
   driftUnits: number;
   deadLetters: number;
@@ -54,15 +48,14 @@ export class Shards implements WorkerObserver {
   readonly #holdLags: Series;
   #events = 0;
 
-  /** Reports from now on. */
   constructor(parts: ShardsParts) {
     const { meter, world } = this.#parts = parts;
     this.#stock = new StockBoard(world);
     this.#commits = meter.series(instruments.commitDuration, {});
     this.#holdLags = meter.series(instruments.holdLag, {});
-    meter.observe(instruments.workerShards, () => figure(this.#shards.size));
+    meter.observe(instruments.workerShards, () => single(this.#shards.size));
     meter.observe(instruments.armings, () => this.#armings.readings());
-    meter.observe(instruments.ledgerEvents, () => figure(this.#events));
+    meter.observe(instruments.ledgerEvents, () => single(this.#events));
     meter.observe(instruments.stock, () => this.#stock.readings());
     meter.observe(instruments.logLag, () => this.#each(({ lag }) => lag));
     meter.observe(instruments.kafkaLag, () => this.#each(({ unread }) => unread));
@@ -165,7 +158,7 @@ export class Shards implements WorkerObserver {
     }
   }
 
-  /** The store's clock and this one may differ, by less than anybody has to act on. */
+  /** The difference of the store's clock and this one is far below the thresholds of alerts. */
   #ageS({ oldestAtMs }: Shard): number {
     return oldestAtMs === 0 ? 0 : Math.max(0, this.#parts.world.now() - oldestAtMs) / 1000;
   }

@@ -24,7 +24,7 @@ function observerUnderTest(env: Record<string, string> = {}) {
   const observer = new Shards({
     world,
     config,
-    places: new Tracing(world, config),
+    contexts: new Tracing(world, config),
     spans: { take: (trace) => spans.push(...trace.spans), broken: (error) => assert.fail(String(error)) },
     meter,
   });

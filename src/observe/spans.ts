@@ -5,30 +5,27 @@
  * @module
  */
 
-/** What a span says beside its name. */
 export type Attributes = Readonly<Record<string, string | number | boolean | string[] | undefined>>;
 
-/** Another span, in whatever trace. */
+/** A span of any trace. */
 export interface SpanRef {
   /** 32 hexadecimal digits. */
   readonly traceId: string;
   /** 16 hexadecimal digits. */
   readonly spanId: string;
-  /** Whether its trace was kept from the start. */
+  /** Whether its trace is sampled. */
   readonly sampled: boolean;
 }
 
 /** One span, complete. */
 export interface SpanData {
-  /** What was done. */
   readonly name: string;
-  /** Its part in a conversation between processes. */
   readonly kind: "server" | "client" | "producer" | "consumer" | "internal";
   /** 16 hexadecimal digits. */
   readonly spanId: string;
-  /** Of the span that it is part of; empty for the first of a trace. */
+  /** Id of the parent; empty for the first span of a trace. */
   readonly parentSpanId: string;
-  /** When it began and ended, {@link World.elapsedMs}. */
+  /** Start and end, {@link World.elapsedMs}. */
   readonly startMs: number;
   /** Not before `startMs`. */
   readonly endMs: number;
@@ -40,7 +37,7 @@ export interface SpanData {
   readonly links?: readonly SpanRef[];
 }
 
-/** The part of one trace that happened here: the first span is the root, parents come before their children. */
+/** This process' part of a trace: the first span is the root, parents are before their children. */
 export interface LocalTrace {
   /** 32 hexadecimal digits. */
   readonly traceId: string;
@@ -52,15 +49,15 @@ export interface LocalTrace {
   readonly spans: readonly SpanData[];
 }
 
-/** Takes spans. It must not wait: buyers do. */
+/** Receiver of spans. It must not block. */
 export interface SpanSink {
-  /** Takes all spans of a trace that happened here. */
+  /** Takes this process' part of a trace. */
   take(trace: LocalTrace): void;
-  /** Told that a trace could not be made. */
+  /** A trace could not be made. */
   broken(error: unknown): void;
 }
 
-/** Makes a trace and hands it on. An order that was accepted must not fail because its trace cannot be made. */
+/** Makes a trace and passes it on. An accepted order must not fail because its trace cannot be made. */
 export function keep(sink: SpanSink, make: () => LocalTrace): void {
   try {
     sink.take(make());

@@ -1,6 +1,6 @@
 /**
- * Which SKUs are worth a series of their own: those that sell most now, and those that are nearly gone. Everything else
- * is in the ledger; a series for each of a million SKUs would be the end of a metrics store.
+ * Chooses the SKUs with a series of their own: those that sell most at present, and those that are nearly sold out. All
+ * SKUs are in the ledger; a metrics store cannot hold a series for each of a million SKUs.
  *
  * @module
  */
@@ -8,13 +8,13 @@ import type { World } from "../runtime/world.ts";
 import { stockSkusMax } from "./instruments.ts";
 import type { Reading } from "./meter.ts";
 
-/** Of the places, this many are for what sells; those that are left over go to what is nearly gone. */
+/** Series for SKUs that sell most; the others are for SKUs that are nearly sold out. */
 const hotMax = stockSkusMax / 2;
-/** SKUs that are remembered; beyond them only one that is nearly gone is. 1 MB at most. */
+/** Maximum number of remembered SKUs; beyond it, only nearly sold-out ones are added. 1 MB at most. */
 const knownMax = 5000;
 /** Sales are counted by windows of this length: the last whole one and the one that runs. */
 const windowMs = 60_000;
-/** Below it a SKU is nearly gone: where the alert StockLow begins. */
+/** Below it, a SKU is nearly sold out: the threshold of the alert StockLow. */
 const lowBelow = 100;
 
 interface Sku {
@@ -24,24 +24,22 @@ interface Sku {
   soldBefore: number;
 }
 
-/** The SKUs of the shards that this process keeps. */
 export class StockBoard {
   readonly #world: World;
   readonly #skus = new Map<string, Sku>();
   #windowEndsMs: number;
 
-  /** Empty at first. */
   constructor(world: World) {
     this.#world = world;
     this.#windowEndsMs = world.elapsedMs() + windowMs;
   }
 
-  /** SKUs that are remembered. */
+  /** Number of remembered SKUs. */
   get size(): number {
     return this.#skus.size;
   }
 
-  /** A SKU has `available` units now; `sold` of them went in this step. */
+  /** A SKU has `available` units now; `sold` units were sold in this step. */
   saw(shard: number, sku: string, available: number, sold: number): void {
     const known = this.#skus.get(sku);
     if (known) {
@@ -52,7 +50,7 @@ export class StockBoard {
     }
   }
 
-  /** A shard is kept by somebody else now. */
+  /** The lease of a shard has ended. */
   forget(shard: number): void {
     for (const [sku, known] of this.#skus) if (known.shard === shard) this.#skus.delete(sku);
   }
@@ -65,7 +63,7 @@ export class StockBoard {
     )
       .slice(0, hotMax);
     const shown = new Map(hot);
-    // What is nearly gone before what is gone: nobody has to hurry for that.
+    // SKUs that are nearly sold out before those that are sold out.
     const low = [...this.#skus].filter(([sku, { available }]) => available < lowBelow && !shown.has(sku))
       .toSorted(([, a], [, b]) =>
         Number(a.available === 0) - Number(b.available === 0) || a.available - b.available
@@ -79,7 +77,7 @@ export class StockBoard {
     if (nowMs < this.#windowEndsMs) return;
     this.#windowEndsMs = nowMs + windowMs;
     for (const [name, sku] of this.#skus) {
-      // What neither sold nor is nearly gone makes room for what does.
+      // A SKU that neither sold nor is nearly sold out is replaced.
       if (heat(sku) === 0 && sku.available >= lowBelow) this.#skus.delete(name);
       sku.soldBefore = sku.sold;
       sku.sold = 0;

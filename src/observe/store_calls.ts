@@ -1,5 +1,5 @@
 /**
- * Figures of calls to the stores: how large the batches are, how long Redis and PostgreSQL take.
+ * Metrics of calls to the stores: batch sizes, and durations of Redis and PostgreSQL.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { instruments } from "./instruments.ts";
 import type { Series } from "../runtime/histogram.ts";
 import { Cells, type Meter, overflowLabels } from "./meter.ts";
 
-/** Blocks until something comes: how long that takes says nothing about Redis. */
+/** Blocking commands, whose duration says nothing about Redis. */
 const waiting: ReadonlySet<string> = new Set(["XREAD"]);
 
 /** Counts calls. */
@@ -16,7 +16,6 @@ export class StoreCalls {
   readonly #batchSize: Series;
   readonly #durations: Cells<string, string, Series>;
 
-  /** Counts from now on. */
   constructor(meter: Meter) {
     const { batchSize, callDuration } = instruments;
     this.#batchSize = meter.series(batchSize, {});
@@ -34,12 +33,12 @@ export class StoreCalls {
     );
   }
 
-  /** A lane's call, memory or Redis. */
+  /** A batcher's call, memory or Redis. */
   batcher(call: StoreCall): void {
     this.#batchSize.record(call.size);
   }
 
-  /** An operation of a client; `error` is one word, empty when it went well. */
+  /** An operation of a client; `error` is one word, empty after success. */
   client(system: string, operation: string, ms: number, error: string): void {
     if (waiting.has(operation)) return;
     this.#durations.get(`${system} ${operation}`, error).record(ms / 1000);

@@ -1,6 +1,5 @@
 /**
- * Batches of the log on their way, as spans of their own that are linked to the orders in them: `db.sync` into the
- * books, `kafka.relay` into the topic.
+ * Spans of log batches, linked to the orders in them: `db.sync` into the ledger, `kafka.relay` into the topic.
  *
  * @module
  */
@@ -11,36 +10,34 @@ import { type Attributes, keep, type SpanData, type SpanRef } from "./spans.ts";
 import type { TraceContext } from "../runtime/trace_context.ts";
 import { isSampled, spanIdOf, spanRefOf, traceIdOf } from "./trace_context.ts";
 
-/** Links to traces that are kept: of 16,384 orders in a batch at 1 %, more are rare. */
-const keptMax = 256;
+/** Maximum number of links to exported traces: with 16,384 orders in a batch at 1 %, more are rare. */
+const linksMax = 256;
 /**
- * A batch of a quiet time links all of its orders: one whose trace turns out to be kept, because it failed or was slow,
- * may be among them. In a rush that cost the worker 40 % more CPU, and shard and numbers of the span find it too.
+ * A batch of at most this size links all of its orders, as one of them may be exported later because it failed or was slow.
+ * In a rush that took 40 % more CPU, and the span's shard and numbers identify the order, too.
  */
 const quietMax = 8;
 
-/** One batch on its way into the ledger. */
+/** The span of a batch that is being applied. */
 export class Sync {
-  /** Of the span. */
   readonly traceparent: string;
   readonly #shard: number;
   readonly #entries: readonly LogEntry[];
   readonly #parts: ShardsParts;
-  readonly #place: TraceContext;
+  readonly #context: TraceContext;
   readonly #startMs: number;
 
-  /** Begins. */
   constructor(shard: number, entries: readonly LogEntry[], parts: ShardsParts) {
     this.#shard = shard;
     this.#entries = entries;
     this.#parts = parts;
-    // Many orders led here, so none of their traces is this one's.
-    this.#place = parts.places.place("");
-    this.traceparent = this.#place.traceparent;
+    // A trace of its own, as the batch belongs to many orders.
+    this.#context = parts.contexts.contextOf("");
+    this.traceparent = this.#context.traceparent;
     this.#startMs = parts.world.elapsedMs();
   }
 
-  /** Returns how long it took, ms. */
+  /** @returns the duration, ms */
   ended(applied: Applied): number {
     const endMs = this.#parts.world.elapsedMs();
     const counts = applied.kind === "applied"
@@ -50,7 +47,7 @@ export class Sync {
     return endMs - this.#startMs;
   }
 
-  /** It is not known what became of it. */
+  /** Whether it was applied is unknown. */
   failed(error: unknown): void {
     this.#end(this.#parts.world.elapsedMs(), error instanceof Error ? error.name : "broken", {});
   }
@@ -72,7 +69,7 @@ export class Sync {
       attributes,
       error,
     } as const;
-    takeBatch(this.#parts, this.#place, { shard: this.#shard, entries: this.#entries, span });
+    takeBatch(this.#parts, this.#context, { shard: this.#shard, entries: this.#entries, span });
   }
 }
 
@@ -86,7 +83,7 @@ export function takeRelay(
 ): void {
   const attributes = { "messaging.system": "kafka", "messaging.operation.type": "send" };
   const span = { name: "kafka.relay", kind: "producer", startMs, endMs, attributes, error: "" } as const;
-  takeBatch(parts, parts.places.place(""), { shard, entries, span });
+  takeBatch(parts, parts.contexts.contextOf(""), { shard, entries, span });
 }
 
 interface Batch {
@@ -96,17 +93,17 @@ interface Batch {
 }
 
 /**
- * There are few batches, 12 to 300 a second, and an order that turns out to be slow or broken needs its own: so all are
- * kept, unless nobody wants traces.
+ * All batches are exported, unless TRACE_RATIO is 0: there are only 12 to 300 a second, and the trace of a slow or failed
+ * order needs its batch.
  */
 function takeBatch(
   { config, spans }: ShardsParts,
-  place: TraceContext,
+  context: TraceContext,
   { shard, entries, span }: Batch,
 ): void {
-  const { links, orders, isKept } = linksOf(entries);
+  const { links, orders, isExported } = linksOf(entries);
   const isSlow = span.endMs - span.startMs > config.traceSlowMs;
-  if (config.traceRatio === 0 && !isKept && !isSlow && span.error === "") return;
+  if (config.traceRatio === 0 && !isExported && !isSlow && span.error === "") return;
   const last = entries.at(-1)?.position;
   const attributes = {
     ...span.attributes,
@@ -118,25 +115,25 @@ function takeBatch(
     "inventory.log.seq.last": last?.seq,
   };
   keep(spans, () => ({
-    traceId: traceIdOf(place),
+    traceId: traceIdOf(context),
     tracestate: "",
     hasRemoteParent: false,
-    spans: [{ ...span, attributes, links, spanId: spanIdOf(place, 0), parentSpanId: "" }],
+    spans: [{ ...span, attributes, links, spanId: spanIdOf(context, 0), parentSpanId: "" }],
   }));
 }
 
-/** Spans that led to entries, each once; `isKept`: the trace of one of them is. */
-function linksOf(entries: readonly LogEntry[]): { links: SpanRef[]; orders: number; isKept: boolean } {
+/** Distinct spans of the entries' requests; `isExported`: the trace of one of them is. */
+function linksOf(entries: readonly LogEntry[]): { links: SpanRef[]; orders: number; isExported: boolean } {
   const orders = entries.reduce((sum, { events }) => sum + events.length, 0);
   const linked = new Set<string>();
-  let isKept = false;
+  let isExported = false;
   for (const { events } of entries) {
     for (const { traceparent } of events) {
       if (traceparent === "") continue;
       const sampled = isSampled(traceparent);
-      isKept ||= sampled;
-      if ((sampled && linked.size < keptMax) || orders <= quietMax) linked.add(traceparent);
+      isExported ||= sampled;
+      if ((sampled && linked.size < linksMax) || orders <= quietMax) linked.add(traceparent);
     }
   }
-  return { links: [...linked].flatMap((traceparent) => spanRefOf(traceparent) ?? []), orders, isKept };
+  return { links: [...linked].flatMap((traceparent) => spanRefOf(traceparent) ?? []), orders, isExported };
 }

@@ -10,10 +10,10 @@ function tracing(env: Record<string, string> = {}, random = realWorld.random, no
 }
 
 Deno.test("ids are as W3C Trace Context wants them, and no two alike", () => {
-  const places = tracing();
+  const contexts = tracing();
   const seen = new Set<string>();
   for (let i = 0; i < 10_000; i++) {
-    const text = places.place("").traceparent;
+    const text = contexts.contextOf("").traceparent;
     assert.match(text, /^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
     seen.add(text.slice(3, 52));
   }
@@ -22,9 +22,9 @@ Deno.test("ids are as W3C Trace Context wants them, and no two alike", () => {
 
 Deno.test("spans of a place have ids of one row, which goes round", () => {
   const traceparent = "00-0af7651916cd43dd8448eb211c80319c-1234abcdffffffff-00";
-  const place = { traceparent, parentSpanId: "", sampled: false, idLow: 2 ** 32 - 1 };
-  assert.equal(traceIdOf(place), "0af7651916cd43dd8448eb211c80319c");
-  assert.deepEqual([0, 1, 2].map((n) => spanIdOf(place, n)), [
+  const context = { traceparent, parentSpanId: "", sampled: false, idLow: 2 ** 32 - 1 };
+  assert.equal(traceIdOf(context), "0af7651916cd43dd8448eb211c80319c");
+  assert.deepEqual([0, 1, 2].map((n) => spanIdOf(context, n)), [
     "1234abcdffffffff",
     "1234abcd00000000",
     "1234abcd00000001",
@@ -33,12 +33,12 @@ Deno.test("spans of a place have ids of one row, which goes round", () => {
 
 Deno.test("the ratio decides about traces that begin here, the caller about others", () => {
   const caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-";
-  const places = tracing({ TRACE_RATIO: "0.25" });
-  const kept = Array.from({ length: 10_000 }, () => places.place("").sampled).filter(Boolean).length;
+  const contexts = tracing({ TRACE_RATIO: "0.25" });
+  const kept = Array.from({ length: 10_000 }, () => contexts.contextOf("").sampled).filter(Boolean).length;
   // Standard deviation 43.
   assert.ok(kept > 2200 && kept < 2800, `${kept} of 10,000`);
-  assert.ok(!places.place(`${caller}00`).sampled);
-  const joined = places.place(`${caller}01`);
+  assert.ok(!contexts.contextOf(`${caller}00`).sampled);
+  const joined = contexts.contextOf(`${caller}01`);
   assert.deepEqual([joined.sampled, joined.parentSpanId], [true, "b7ad6b7169203331"]);
   assert.match(joined.traceparent, /^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01$/);
   assert.deepEqual(spanRefOf(`${caller}03`), {
@@ -55,10 +55,10 @@ Deno.test("the ratio decides about traces that begin here, the caller about othe
 Deno.test("a window of full sampling opens for a while and closes again", () => {
   let nowMs = 0;
   const env = { TRACE_RATIO: "0", TRACE_FULL_EVERY: "60", TRACE_FULL_FOR: "5" };
-  const places = tracing(env, realWorld.random, () => nowMs);
+  const contexts = tracing(env, realWorld.random, () => nowMs);
   const keptAt = (seconds: number) => {
     nowMs = seconds * 1000;
-    return places.place("").sampled;
+    return contexts.contextOf("").sampled;
   };
   assert.deepEqual([0, 4.9, 5, 59, 60, 64.9, 65].map(keptAt), [true, true, false, false, true, true, false]);
 });

@@ -32,7 +32,7 @@ export interface Fixture extends AsyncDisposable {
   readonly keys: readonly string[];
   readonly databaseUrl: string;
   readonly lines: readonly LogLine[];
-  /** Visits wait from now on, until the result is called. */
+  /** Acknowledgements wait from now on, until the result is called. */
   holdAcknowledgements(): () => void;
   /** Ends the worker; the shard stays armed. */
   stopWorker(): Promise<void>;

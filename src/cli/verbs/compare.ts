@@ -219,9 +219,9 @@ class ShardCompare {
   }
 
   async #cursor(): Promise<Position> {
-    const books = await this.context.database();
+    const database = await this.context.database();
     const sql = await loadStatements();
-    const [cursor] = await books.query<Position>(sql.read_cursor, [this.shard]);
+    const [cursor] = await database.query<Position>(sql.read_cursor, [this.shard]);
     return cursor ?? { epoch: 0, seq: 0 };
   }
 }

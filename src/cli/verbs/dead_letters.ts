@@ -32,8 +32,8 @@ export async function deadLetters(
 ): Promise<number> {
   if (limit < 1 || limit > rowsMax) throw new Failure(`--limit must be from 1 to ${rowsMax}`, "usage");
   await context.deployment();
-  const books = await context.database();
-  const rows = await books.query<DeadLetter>(
+  const database = await context.database();
+  const rows = await database.query<DeadLetter>(
     (await loadStatements()).list_dead_letters,
     [limit, which === "all"],
   );
@@ -45,8 +45,8 @@ export async function deadLetters(
 /** Shows one, with its event. */
 export async function showDeadLetter(context: CliContext, terminal: Terminal, id: number): Promise<number> {
   await context.deployment();
-  const books = await context.database();
-  const [row] = await books.query<DeadLetter & { event: string }>(
+  const database = await context.database();
+  const [row] = await database.query<DeadLetter & { event: string }>(
     (await loadStatements()).show_dead_letter,
     [id],
   );

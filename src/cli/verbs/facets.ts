@@ -103,10 +103,10 @@ const stock: Comparer<"stock"> = {
       JSON.stringify(names.map(({ name }) => name)),
       at,
     );
-    const books = new Map(rows.map((row) => [row.sku, row]));
+    const inLedgerByName = new Map(rows.map((row) => [row.sku, row]));
     const unequal = new Map<string, Unequal>();
     names.forEach(({ name: sku }, i) => {
-      const inLedger = books.get(sku);
+      const inLedger = inLedgerByName.get(sku);
       const [, available, reserved, policy = "{}"] = /^(\d+) (\d+)(?: (.*))?$/s.exec(values[i] ?? "") ?? [];
       const later = pending?.skus.get(sku);
       const ledger = inLedger ? `${inLedger.available}+${inLedger.reserved}` : nothing;
@@ -216,10 +216,10 @@ const quotas: Comparer<"quotas"> = {
     });
     type Row = { userId: string; sku: string; sale: number; units: number };
     const rows = await query<Row>(side, "compare_quotas", JSON.stringify(asked));
-    const books = new Map(rows.map((row) => [pairKey(row.userId, row.sku), row]));
+    const inLedgerByName = new Map(rows.map((row) => [pairKey(row.userId, row.sku), row]));
     const unequal = new Map<string, Unequal>();
     names.forEach(({ name }, i) => {
-      const inLedger = books.get(name);
+      const inLedger = inLedgerByName.get(name);
       if (!inLedger || side.pending?.names.has(name)) return; // without a quota nothing counts
       const [units = 0, sale = 0] = (values[i] ?? "0 0").split(" ").map(Number);
       const counted = sale === inLedger.sale ? units : 0;
@@ -247,11 +247,11 @@ const holds: Comparer<"holds"> = {
   async compare(side, names, values) {
     const asked = JSON.stringify(names.map(({ name }) => name));
     const rows = await query<{ id: string; expires: number }>(side, "compare_holds", asked);
-    const books = new Map(rows.map(({ id, expires }) => [id, String(expires)]));
+    const inLedgerByName = new Map(rows.map(({ id, expires }) => [id, String(expires)]));
     const unequal = new Map<string, Unequal>();
     names.forEach(({ name }, i) => {
       if (side.pending?.names.has(name)) return;
-      const [ledger, store] = [books.get(name) ?? nothing, values[i] ?? nothing];
+      const [ledger, store] = [inLedgerByName.get(name) ?? nothing, values[i] ?? nothing];
       if (ledger !== store) {
         unequal.set(name, { what: "holds", ledger: `lapses: ${ledger}`, store: `lapses: ${store}` });
       }

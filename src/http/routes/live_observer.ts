@@ -36,6 +36,6 @@ export class LiveObserver implements RequestObserver {
   #noteNumber({ command, outcome }: CommandTimings): void {
     if (outcome?.kind !== "accepted" || !("lines" in command)) return;
     const sku = command.lines?.[0]?.sku;
-    if (sku !== undefined) this.#board.books.saw(this.#inventory.shardOf(sku), outcome.seq);
+    if (sku !== undefined) this.#board.lag.saw(this.#inventory.shardOf(sku), outcome.seq);
   }
 }
