@@ -12,6 +12,7 @@ import {
   brokenRecords,
   deadAnchors,
   deadReferences,
+  goneFileNames,
   missingTests,
   namedTests,
   settingsDrift,
@@ -219,6 +220,7 @@ Deno.test("documents lead to files and tasks that exist", () => {
   const { tasks } = JSON.parse(fileAt("deno.json").text);
   holds((file) => deadReferences(file, paths));
   holds((file) => deadAnchors(file, files));
+  holds((file) => goneFileNames(file, paths));
   holds((file) => unknownTasks(file, Object.keys(tasks)), files.filter(({ path }) => path.endsWith(".md")));
 });
 Deno.test("decision records have a status and a date, are in the index, and say what would change them", () => {

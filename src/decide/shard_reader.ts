@@ -12,7 +12,7 @@ export type Facet = "stock" | "orders" | "quotas" | "holds";
 export interface FacetValue {
   /** By SKU: `<available> <reserved>[ <policy as JSON>]`. */
   readonly stock: string | null;
-  /** By order id, or the name of an adjustment or return as in `remembered.ts`. */
+  /** By order id, or the name of an adjustment or return as in `remembered_line.ts`. */
   readonly orders: readonly RememberedLine[] | null;
   /** By user and SKU: `<units bought> <policy's sale>`. */
   readonly quotas: string | null;

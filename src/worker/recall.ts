@@ -196,7 +196,7 @@ function still(sku: string): Draft["lines"][number] {
   return { sku, delta: 0, reservedDelta: 0 };
 }
 
-/** Order or adjustment id, and return id: see `remembered.ts`. */
+/** Order or adjustment id, and return id: see `remembered_line.ts`. */
 function idsOf(name: string): [string, string] {
   const [id = "", returnId = ""] = name.replace(/^\p{Cc}/u, "").split("\u001f");
   return [id, returnId];

@@ -3,7 +3,7 @@
  *
  *     nginx ──▶ 3 APIs ──▶ Redis Cluster, 3 masters with a replica each ──▶ 2 workers ──▶ Kafka ──▶ PostgreSQL
  *
- * `deno task stack` runs it for a person, `picture_test.ts` for a sale in which each part of it is killed.
+ * `deno task stack` runs it for a person, `full_stack_test.ts` for a sale in which each part of it is killed.
  *
  * @module
  */

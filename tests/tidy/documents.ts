@@ -85,6 +85,14 @@ export function deadReferences({ path, text }: SourceFile, paths: ReadonlySet<st
     .map((target) => `${path} leads to ${target}, which does not exist`);
 }
 
+/** Files that a comment or document names in backticks without their folder, as `relay.ts`, and that are gone. */
+export function goneFileNames({ path, text }: SourceFile, paths: ReadonlySet<string>): string[] {
+  if (path === "CHANGELOG.md" || path.startsWith("tests/tidy/")) return [];
+  const known = new Set([...paths].map((file) => file.replace(/^.*\//, "")));
+  return [...text.matchAll(/`([a-z][a-z0-9_]*\.(?:ts|lua|sql|conf))`/g)].map(([, name = ""]) => name)
+    .filter((name) => !known.has(name)).map((name) => `${path} names ${name}, which does not exist`);
+}
+
 /** Headings that a document leads to, in itself or in another document, and that are not there. */
 export function deadAnchors({ path, text }: SourceFile, files: readonly SourceFile[]): string[] {
   if (!path.endsWith(".md")) return [];

@@ -3,6 +3,7 @@ import {
   brokenRecords,
   deadAnchors,
   deadReferences,
+  goneFileNames,
   missingTests,
   namedTests,
   settingsDrift,
@@ -60,6 +61,10 @@ Deno.test("a document that leads nowhere is found", () => {
       file("README.md", "```\n[x](gone.md)\n```"),
     ],
     broken: [file("README.md", "[x](gone.md)"), file("README.md", "`src/b.ts`"), file("README.md", "`lua/`")],
+  });
+  judges((one) => goneFileNames(one, paths), {
+    fine: [file("src/b.ts", "// see `a.ts`"), file("README.md", "`a.ts`"), file("src/b.ts", "`log.append`")],
+    broken: [file("src/b.ts", "// see `gone.ts`"), file("lua/a.lua", "-- `gone.lua`")],
   });
   judges((one) => unknownTasks(one, ["serve"]), {
     fine: [file("README.md", "deno task serve")],

@@ -54,7 +54,7 @@ const sweepMax = 1000;
 export class ShardState {
   /** Every SKU. A missing one is unknown, never zero. */
   readonly stock = new Map<string, Stock>();
-  /** Remembered lines by their name; see `remembered.ts`. A list is never changed, but replaced. */
+  /** Remembered lines by their name; see `remembered_line.ts`. A list is never changed, but replaced. */
   readonly remembered: Generations<readonly RememberedLine[]>;
   /** When a user last bought a SKU, ms. */
   readonly bought: Generations<number>;

@@ -55,7 +55,7 @@ function asideOf(events: readonly Numbered[]): Movement[] {
   });
 }
 
-/** Lines that the ledger has from before the window, as in `applying.ts`: given back, or left to a person. */
+/** Lines that the ledger has from before the window, found by `booking.ts`: given back, or left to a person. */
 async function settleTwiceSold(
   tx: Transaction,
   sql: Statements,

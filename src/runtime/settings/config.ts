@@ -1,7 +1,7 @@
 /**
  * The environment as one frozen {@link Config}. It is read once, and all invalid settings are reported at once.
  *
- * A new setting is a row of `config_settings.ts`, a member of {@link Config} and a row in docs/settings.md.
+ * A new setting is a row of `rows.ts`, a member of {@link Config} and a row in docs/settings.md.
  *
  * @module
  */
