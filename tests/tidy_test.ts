@@ -13,6 +13,7 @@ import {
   deadAnchors,
   deadReferences,
   goneFileNames,
+  goneLogLines,
   missingTests,
   namedTests,
   settingsDrift,
@@ -221,6 +222,7 @@ Deno.test("documents lead to files and tasks that exist", () => {
   holds((file) => deadReferences(file, paths));
   holds((file) => deadAnchors(file, files));
   holds((file) => goneFileNames(file, paths));
+  holds((file) => goneLogLines(file, files.filter(({ path }) => path.startsWith("src/"))));
   holds((file) => unknownTasks(file, Object.keys(tasks)), files.filter(({ path }) => path.endsWith(".md")));
 });
 Deno.test("decision records have a status and a date, are in the index, and say what would change them", () => {

@@ -93,6 +93,16 @@ export function goneFileNames({ path, text }: SourceFile, paths: ReadonlySet<str
     .filter((name) => !known.has(name)).map((name) => `${path} names ${name}, which does not exist`);
 }
 
+/** Log lines that a document names, as in: logs `shard armed`. The source must have each as one string. */
+export function goneLogLines({ path, text }: SourceFile, sources: readonly SourceFile[]): string[] {
+  if (!path.endsWith(".md") || path === "CHANGELOG.md") return [];
+  return [...text.matchAll(/\blog(?:s|\s+lines?)\s+`([^`]+)`/g)].map(([, line = ""]) =>
+    line.replaceAll(/\s+/g, " ")
+  )
+    .filter((line) => !sources.some((file) => file.text.includes(`"${line}"`)))
+    .map((line) => `${path} names the log line '${line}', which nothing writes`);
+}
+
 /** Headings that a document leads to, in itself or in another document, and that are not there. */
 export function deadAnchors({ path, text }: SourceFile, files: readonly SourceFile[]): string[] {
   if (!path.endsWith(".md")) return [];

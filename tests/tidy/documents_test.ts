@@ -4,6 +4,7 @@ import {
   deadAnchors,
   deadReferences,
   goneFileNames,
+  goneLogLines,
   missingTests,
   namedTests,
   settingsDrift,
@@ -65,6 +66,10 @@ Deno.test("a document that leads nowhere is found", () => {
   judges((one) => goneFileNames(one, paths), {
     fine: [file("src/b.ts", "// see `a.ts`"), file("README.md", "`a.ts`"), file("src/b.ts", "`log.append`")],
     broken: [file("src/b.ts", "// see `gone.ts`"), file("lua/a.lua", "-- `gone.lua`")],
+  });
+  judges((one) => goneLogLines(one, [file("src/b.ts", 'logger.warn("shard armed")')]), {
+    fine: [file("README.md", "It logs\n`shard\narmed`."), file("README.md", "in the log `topic`")],
+    broken: [file("README.md", "the log line `shard gone`"), file("README.md", "logs `armed`")],
   });
   judges((one) => unknownTasks(one, ["serve"]), {
     fine: [file("README.md", "deno task serve")],
