@@ -317,3 +317,47 @@ Deno.test("lane: a clock that was learned leaves no timer behind", async () => {
   await settled();
   assert.equal(world.timers, 1, "the deadline of the command alone");
 });
+
+Deno.test("lane: who has less time left goes first, whether it came later or the store had no time for it", async () => {
+  const { world, store, batcher, submit } = await warm();
+  submit("a");
+  await settled();
+  submit("b");
+  await world.advance(10);
+  submit("c");
+  void batcher.submit({ kind: "lookup", orderId: "early" }, undefined, world.elapsedMs() - 400);
+  store.call(0).answer({ a: 1 });
+  await settled();
+  assert.deepEqual(names(store.call(1)), ["early", "a", "b"]);
+  store.call(1).answer();
+  await settled();
+  assert.deepEqual(names(store.call(2)), ["c"]);
+});
+
+Deno.test("lane: a shard that may not sell is known as such until it decides again", async () => {
+  const world = new ManualWorld();
+  const store = new HeldStore(world);
+  const batcher = new Batcher(0, store, world, {
+    ...{ batchMax: 3, callsMax: 1, requestTimeoutMs: 1000 },
+    onBroken() {},
+  });
+  const decide = store.decide.bind(store);
+  let asked = 0;
+  store.decide = () => {
+    asked++;
+    return Promise.resolve({ kind: "unarmed", timeMs: 0, reason: "it is verified" });
+  };
+  const ask = () => batcher.submit({ kind: "lookup", orderId: "a" });
+  assert.deepEqual(await ask(), { kind: "unarmed", timeMs: 0, reason: "it is verified" });
+  assert.deepEqual([asked, batcher.unarmed], [1, true], "the question for the time was enough");
+  store.decide = decide;
+  const answer = ask();
+  await settled();
+  assert.ok(!batcher.unarmed);
+  assert.equal(store.calls.length, 1);
+  store.decide = () => Promise.resolve({ kind: "unarmed", timeMs: 0 });
+  store.call(0).answer();
+  assert.equal((await answer).kind, "order");
+  assert.equal((await ask()).kind, "unarmed");
+  assert.ok(batcher.unarmed);
+});
