@@ -29,6 +29,11 @@ export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
   readonly observer?: WorkerObserver;
   /** Called after each commit: everything up to `seq` is in the ledger. */
   readonly onApplied?: (shard: number, seq: number) => void;
+  /**
+   * After a small commit the worker waits this long before it reads the log again, ms: larger commits cost less an
+   * event. Left out = 0, for a store whose callers wait for the commit.
+   */
+  readonly gatherMs?: number;
   /** Called with a failure before the next attempt; may end the process instead. */
   readonly onFailure?: (error: unknown) => void;
 }

@@ -94,6 +94,17 @@ Deno.test("shard worker: it arms, applies what is sold, and gives the lease back
   assert.deepEqual((await lease.stock("", 9)).map(({ sku, available }) => [sku, available]), [["S", 3]]);
 });
 
+Deno.test("shard worker: what is sold shortly after a small commit is one commit", async () => {
+  await using parts = await makeEmbeddedParts(realWorld);
+  await using kept = keep(parts, parts.shard, { gatherMs: 1000 });
+  await until("an armed shard", () => kept.applied.length > 0);
+  await parts.decide(adjust("a", "S", 5));
+  await until("the first commit", () => kept.applied.includes(1));
+  for (const order of ["o", "p", "q"]) await parts.decide(deduct(order, "S", 1));
+  await until("all of it in the ledger", () => kept.applied.includes(4));
+  assert.deepEqual(kept.applied, [0, 1, 4]);
+});
+
 Deno.test("shard worker: a shard that lost its right to sell is armed again under the next epoch", async () => {
   await using parts = await makeEmbeddedParts(realWorld);
   await using kept = keep(parts);

@@ -23,8 +23,11 @@ const READY_DEADLINE_MS = 30_000;
 // DRAIN_TIMEOUT_MS is 4000 by default, and the watchdog ends the process then.
 const EXIT_DEADLINE_MS = 10_000;
 
+// As the task `serve` has it.
+const API_ARGS = ["run", "-P=api", "--v8-flags=--min-semi-space-size=32,--max-semi-space-size=32", "main.ts"];
+
 const PROGRAMS = {
-  api: { args: ["run", "-P=api", "main.ts"], readyLine: /Holdfast listens on (http:\S+) \(pid (\d+)/ },
+  api: { args: API_ARGS, readyLine: /Holdfast listens on (http:\S+) \(pid (\d+)/ },
   worker: { args: ["run", "-P=worker", "worker.ts"], readyLine: /Holdfast worker runs \(pid (\d+)/ },
   deploy: {
     args: ["run", "--allow-all", "--deny-run", "--deny-write", "--deny-ffi", "main.ts"],
