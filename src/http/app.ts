@@ -126,12 +126,7 @@ export function createApp(parts: AppParts): App {
     return internalError();
   };
   app.onError((error, c) => failed(error, c.env));
-  // Nearly every request is a deduct. The router's context and promises cost it 5 to 10 % of the API's CPU.
-  const fetch: Route = (request, connection) => {
-    if (request.method !== "POST" || rawPath(request) !== deductPath) return app.fetch(request, connection);
-    if (connection.requestRecord !== undefined) connection.requestRecord.route = `POST ${deductPath}`;
-    return settled(deductRoute(request, connection), (error) => failed(error, connection));
-  };
+  const fetch = deductsFirst(deductRoute, (request, connection) => app.fetch(request, connection), failed);
   const plain = observers.length === 0 ? fetch : observed(observers, dependencies, fetch);
   const live = observed([...observers, new LiveObserver(board, inventory)], dependencies, fetch);
   const chosen: Route = (request, connection) => (board.isWatched ? live : plain)(request, connection);
@@ -175,15 +170,24 @@ function exceptDeduct(route: Route): Route {
     rawPath(request) === deductPath ? unrouted(["POST"]) : route(request, connection);
 }
 
-async function settled(
-  response: Response | Promise<Response>,
-  failed: (error: unknown) => Response,
-): Promise<Response> {
-  try {
-    return await response;
-  } catch (error) {
-    return failed(error);
-  }
+/** Nearly every request is a deduct. The router's context and promises cost it 5 to 10 % of the API's CPU. */
+function deductsFirst(
+  deductRoute: Route,
+  others: Route,
+  failed: (error: unknown, connection: Connection) => Response,
+): Route {
+  const sell: Route = async (request, connection) => {
+    try {
+      return await deductRoute(request, connection);
+    } catch (error) {
+      return failed(error, connection);
+    }
+  };
+  return (request, connection) => {
+    if (request.method !== "POST" || rawPath(request) !== deductPath) return others(request, connection);
+    if (connection.requestRecord !== undefined) connection.requestRecord.route = `POST ${deductPath}`;
+    return sell(request, connection);
+  };
 }
 
 function on(name: string, route: Route): Handler<{ Bindings: Connection }> {
