@@ -41,7 +41,10 @@ export function openContext(config: Config): CliContext {
     const found = await (await parts.ledger()).deployment();
     if (!found) throw new Failure("Cannot use the ledger as no worker has made it yet");
     if (found.shards !== shards) {
-      throw new Failure(`Cannot use SHARDS=${shards} as this ledger was made for ${found.shards}`, "usage");
+      throw new Failure(
+        `Cannot use SHARDS=${shards} as this ledger was created for ${found.shards}`,
+        "usage",
+      );
     }
     return found;
   }

@@ -7,7 +7,7 @@ import type { StoreConfig } from "../runtime/settings/config.ts";
 import { StoreError } from "../domain/errors.ts";
 import { limitsOf } from "../domain/limits.ts";
 import type { StockStore } from "../decide/store.ts";
-import { DeploymentMonitor, ledgerNotMade } from "../ledger/postgres/deployment_watch.ts";
+import { DeploymentMonitor, ledgerNotMade } from "../ledger/postgres/deployment_monitor.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { openPostgres } from "../ledger/postgres/server.ts";
 import { openLedger } from "../ledger/postgres/ledger.ts";

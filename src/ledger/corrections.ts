@@ -1,40 +1,40 @@
 /**
- * Corrections, as they are asked for: changes of a figure that no event of the store explains.
+ * Corrections: changes of the stock in the ledger that no event of the store explains.
  *
  * @module
  */
 
 /** One SKU's correction. */
 export interface Correction {
-  /** Whose figures; a SKU that the ledger does not know is made. */
+  /** A SKU that the ledger does not know is created. */
   readonly sku: string;
-  /** What the movements lack of available units; may be negative, or 0 when only the stock row is wrong. */
+  /** Difference of available units to apply; may be negative, or 0 when only the stock row is wrong. */
   readonly delta: number;
-  /** What the movements lack of reserved units. */
+  /** Difference of reserved units to apply. */
   readonly reservedDelta: number;
-  /** Available units after it, 0 or more. The stock row gets this figure. */
+  /** Available units afterwards, 0 or more. The stock row is set to this value. */
   readonly available: number;
-  /** Reserved units after it, 0 or more. */
+  /** Reserved units afterwards, 0 or more. */
   readonly reserved: number;
 }
 
-/** Who corrects, and why: both are kept in the movement. */
+/** Actor and reason of a correction; both are stored in the movement. */
 export interface CorrectionNote {
-  /** Who, e.g. `cli:alice`. */
+  /** For example `cli:alice`. */
   readonly actor: string;
-  /** Why, for people. */
+  /** A sentence for people. */
   readonly reason: string;
-  /** What it is about, e.g. `dead letter 7`; may be empty. */
+  /** For example `dead letter 7`; may be empty. */
   readonly reference: string;
 }
 
-/** What becomes of the units that a dead letter's event took. */
+/** What happens to the units that a dead letter's event took. */
 export type UnitsOf = "keep" | "give back";
 
-/** What became of closing a dead letter. */
+/** The result of closing a dead letter. */
 export type Closed =
   | { readonly kind: "closed"; readonly shard: number; readonly seq: number; readonly units: number }
-  /** There is none with this id, or somebody closed it before. */
+  /** No dead letter has this id, or it was closed before. */
   | { readonly kind: "unknown" }
-  /** It took no units that could be given back. */
+  /** The event took no units that could be returned. */
   | { readonly kind: "took_nothing"; readonly eventKind: string };

@@ -1,24 +1,27 @@
 /**
- * Log entries as the rows that the ledger make of them.
+ * Converts log entries to rows of the ledger.
  *
  * @module
  */
 import type { EventData, EventLine, InventoryEvent, LogEntry, Position } from "../domain/event.ts";
 
-/** An event and the epoch that its number was issued under. */
+/** An event with the epoch of its number. */
 export type Numbered = InventoryEvent & { readonly epoch: number };
 
-/** What of a batch the ledger still want, or why it does not fit behind them. */
+/** The part of a batch that is not applied yet, or why it does not continue the ledger. */
 export type Plan =
   | {
-    readonly kind: "book";
+    readonly kind: "apply";
     readonly events: readonly Numbered[];
-    /** Have numbers that are applied: the caller must compare them with what is applied. */
+    /** Their numbers are applied; the caller must compare them with the ledger. */
     readonly skipped: readonly InventoryEvent[];
   }
   | { readonly kind: "gap" | "stale_epoch"; readonly found: Position };
 
-/** Skips what is applied and checks that the rest follows on: numbers without a gap, epochs that never fall. */
+/**
+ * Skips applied events and checks that the rest continues the ledger: no gap in the numbers, no decrease of the
+ * epoch.
+ */
 export function planBatch(entries: readonly LogEntry[], cursor: Position): Plan {
   const events: Numbered[] = [];
   const skipped: InventoryEvent[] = [];
@@ -36,19 +39,19 @@ export function planBatch(entries: readonly LogEntry[], cursor: Position): Plan 
       last = found;
     }
   }
-  return { kind: "book", events, skipped };
+  return { kind: "apply", events, skipped };
 }
 
 /**
- * Bounds of one transaction. 16,384 lines take PostgreSQL 0.3 s and this process 60 ms to put into JSON, far less than
- * the 3 s that a lease may be silent; the text is bounded because a line repeats what its event says.
+ * Limits of one transaction. 16,384 lines take PostgreSQL 0.3 s, and this process 60 ms to convert to JSON, far less
+ * than the 3 s that a lease may be silent. The text is limited because each line repeats the texts of its event.
  */
 const partLinesMax = 16_384;
 const partCharsMax = 8_000_000;
-/** Names and figures of a movement as JSON, without the texts of its event. */
+/** Names and values of a movement as JSON, without the texts of its event. */
 const lineChars = 300;
 
-/** Entries in parts that fit into a transaction each, an entry of many events cut between two of them. */
+/** Splits entries into parts of one transaction each; an entry of many events may be split between two of them. */
 export function* partsOf(entries: readonly LogEntry[]): Generator<LogEntry[]> {
   let part: LogEntry[] = [];
   let [lines, chars] = [0, 0];
@@ -74,18 +77,21 @@ function textOf({ id, userId, actor, traceparent, reason, reference }: Inventory
   return id.length + userId.length + actor.length + traceparent.length + reason.length + reference.length;
 }
 
-/** First line of movements beside the log: corrections, and what was taken from a store. No event has as many lines. */
+/**
+ * First line of movements without a log entry: corrections, and events recalled from a store. No event has as many
+ * lines.
+ */
 export const asideLine = 1000;
 
-/** One change of one SKU, as the statement `insert_movements` takes it. */
+/** One change of one SKU, as a parameter of the statement `insert_movements`. */
 export interface Movement extends Omit<Numbered, "lines" | "data">, EventLine {
-  /** Its place in its event, from 0. */
+  /** Its index in the event, from 0. */
   readonly line: number;
-  /** Null when empty, as it is for most: then it takes no room. */
+  /** Null when empty, as for most events, because null takes no space. */
   readonly data: EventData | null;
 }
 
-/** The movements of events, one a line. */
+/** The movements of events, one per line. */
 export function toMovements(events: readonly Numbered[]): Movement[] {
   return events.flatMap(({ lines, ...event }) => {
     const data = isEmpty(event.data) ? null : event.data;
@@ -98,14 +104,14 @@ function isEmpty(data: EventData): boolean {
   return true;
 }
 
-/** The same event with nothing in it that PostgreSQL refuses in a text or a time; its figures are untouched. */
+/** The same event without characters and times that PostgreSQL refuses; quantities are unchanged. */
 export function readable(event: Numbered): Numbered {
   return withTexts(event, clean);
 }
 
 /**
- * The same event in ASCII: every other character is written as `\uXXXX`, so different ids stay different. For a
- * database that refuses what {@link readable} leaves.
+ * The same event in ASCII: other characters become `\uXXXX`, so different ids stay different. It is for a database
+ * that refuses the result of {@link readable}.
  */
 export function inAscii(event: Numbered): Numbered {
   return withTexts(event, (text) => escaped(clean(text)));
@@ -126,12 +132,12 @@ function withTexts(event: Numbered, rewrite: (text: string) => string): Numbered
   };
 }
 
-/** NUL and halves of surrogate pairs become U+FFFD. */
+/** NUL and unpaired surrogates become U+FFFD. */
 function clean(text: string): string {
   return text.replaceAll("\0", "\uFFFD").toWellFormed();
 }
 
-/** A text, or JSON, in ASCII; JSON keeps its meaning. */
+/** Escapes a text, or JSON, to ASCII; JSON keeps its meaning. */
 export function escaped(text: string): string {
   return text.replace(/[^\0-\x7f]/g, (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0"));
 }

@@ -1,29 +1,29 @@
 /**
- * Pages of what a rebuild reads, and places where they start.
+ * Pages that a rebuild reads, and their cursors.
  *
  * @module
  */
 
 import type { QuotaRow } from "../domain/rows.ts";
 
-/** A place in the log: a number, and a line of it. */
-export interface Place {
+/** A line of an event in the log. */
+export interface LinePosition {
   /** The event's number. */
   readonly seq: number;
-  /** Which of its lines, from 0. */
+  /** Index of the line, from 0. */
   readonly line: number;
 }
 
-/** A place among the order lines of SKUs with a quota. */
-export interface QuotaCursor extends Place {
-  /** Which SKU; '' = before all. */
+/** A cursor in the order lines of SKUs with a quota. */
+export interface QuotaCursor extends LinePosition {
+  /** The SKU; empty = before the first. */
   readonly sku: string;
 }
 
-/** A page of what users have bought; a user and SKU may come again in the next one: the units add up. */
+/** A page of bought units. The next page may have the same user and SKU: the units add up. */
 export interface QuotaPage {
-  /** Each with units above 0. */
+  /** Units are above 0. */
   readonly rows: readonly QuotaRow[];
-  /** Where the next page starts; undefined when this was the last. */
+  /** Start of the next page; undefined after the last one. */
   readonly next: QuotaCursor | undefined;
 }

@@ -4,28 +4,28 @@
  * @module
  */
 
-/** What a worker sees when it looks around. */
+/** The peers as one worker sees them. */
 export interface Peers {
-  /** Workers that are counted, and this one in any case. */
+  /** Active workers, and this one in any case. */
   readonly workers: number;
-  /** How many of them come before this one: the elder ones, or all when this one is not counted. */
+  /** How many of them joined before this one; all of them when this one is suspended. */
   readonly index: number;
   /** Shards that have a lease, of this worker or another. */
   readonly leased: readonly number[];
 }
 
-/** Whether the others count on a worker to take its share. */
+/** Whether the worker takes part in the assignment. */
 export type Standing = "active" | "suspended";
 
-/** A worker's place among the workers of a deployment. It ends with its connection, as a lease does. */
+/** A worker's membership among the workers of a deployment. It ends with its connection, as a lease does. */
 export interface Membership {
   /**
-   * Looks around, and is counted by the others from now on, or not (`standing`). Call it at least once a second: one that is silent
-   * for 3 s loses its place.
+   * Reads the peers, and sets the standing of this worker. Call it at least once a second: a worker that is silent
+   * for 3 s is removed.
    *
    * @throws {LeaseLost}
    */
   heartbeat(standing: Standing): Promise<Peers>;
-  /** Gives the place back. */
+  /** Leaves the peers. */
   leave(): Promise<void>;
 }

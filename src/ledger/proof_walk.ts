@@ -1,88 +1,91 @@
 /**
- * The movements of a shard followed in their order: numbers, figures, rules, holds and what was given back.
+ * Follows the movements of a shard in order: numbers, stock, rules, holds and compensations.
  *
- * What is kept in memory grows with SKUs, open reservations and compensations, not with movements: about 200 bytes each.
+ * Memory use grows with SKUs, open reservations and compensations, about 200 bytes each, but not with movements.
  *
  * @module
  */
 import { isCompensationId } from "./compensation_id.ts";
 import { asideLine } from "./movements.ts";
 
-/** Something that is wrong in the ledger. */
+/** A fault in the ledger. */
 export interface Fault {
-  /** Which part of the proof found it. */
+  /** The part of the proof that found it. */
   readonly check: "numbers" | "figures" | "stock" | "rules" | "order lines" | "holds" | "compensations";
-  /** Number of the event; 0 when it is about no event. */
+  /** Number of the event; 0 without one. */
   readonly seq: number;
   /** SKU, or order id and SKU; may be empty. */
   readonly subject: string;
-  /** What is wrong, with both figures where there are two. */
+  /** The fault, with both values where there are two. */
   readonly wrong: string;
 }
 
-/** A movement as the statement `verify_movements` reads it. */
+/** A row of the statement `verify_movements`. */
 export interface ProvenMovement {
-  /** Number of its event, which `log_jumps` has when its line is aside; of a correction the number that it stands behind. */
+  /**
+   * Number of its event. `log_jumps` has the number of a recalled event; a correction has the last number applied
+   * before it.
+   */
   readonly seq: number;
-  /** Its place in its event, from 0; from 1000 for a correction, and for an event taken from a store. */
+  /** Its index in the event, from 0; from 1000 for a correction and for a recalled event. */
   readonly line: number;
-  /** Under which its number was issued. */
+  /** The epoch of its number. */
   readonly epoch: number;
   /** As in `InventoryEvent`, or `correction`. */
   readonly kind: string;
-  /** Whose units. */
+  /** The SKU. */
   readonly sku: string;
   /** Change of available units. */
   readonly delta: number;
   /** Change of reserved units. */
   readonly reservedDelta: number;
-  /** Available units after it. */
+  /** Available units afterwards. */
   readonly available: number;
-  /** Reserved units after it. */
+  /** Reserved units afterwards. */
   readonly reserved: number;
   /** Order id, or adjustment id; null for kinds that a proof does not follow. */
   readonly orderId: string | null;
-  /** When the hold lapses, ms since 1970; null for other kinds than `reserve` and `extend`. */
+  /** When the hold expires, ms since 1970; null for kinds other than `reserve` and `extend`. */
   readonly expires: number | null;
   /** Rules as JSON; null for a movement that does not change them. */
   readonly policy: string | null;
 }
 
-/** A SKU as its movements make it. */
+/** A SKU as the sum of its movements. */
 export interface ProvenStock {
   /** Available units. */
   available: number;
   /** Reserved units. */
   reserved: number;
-  /** Its rules as canonical JSON; empty when it has none; undefined when a dead letter may have changed them. */
+  /** Its rules as canonical JSON; empty without rules; undefined when a dead letter may have changed them. */
   policy: string | undefined;
 }
 
 /** An open reservation of a SKU as its movements make it. */
 export interface ProvenHold {
-  /** Number of the event that made it. */
+  /** Number of the event that reserved. */
   readonly seq: number;
   /** Units held. */
   readonly units: number;
-  /** When it lapses, ms since 1970. */
+  /** When it expires, ms since 1970. */
   expires: number;
-  /** An event of it was set aside, so its order line may say something else. */
+  /** One of its events is a dead letter, so its order line may differ. */
   isDead: boolean;
 }
 
-/** Follows the movements of one shard from its first. */
+/** Follows the movements of one shard from the first. */
 export class ProofWalk {
   /** By SKU. */
   readonly stock = new Map<string, ProvenStock>();
   /** By {@link holdKey}. */
   readonly holds = new Map<string, ProvenHold>();
-  /** How often the units of a compensation came back, by id of the adjustment and SKU. */
+  /** How often the units of a compensation were returned, by id of the adjustment and SKU. */
   readonly givenBack = new Map<string, number>();
   /** Movements read. */
   movements = 0;
   /** The last movement read. */
   last = { seq: 0, line: -1 };
-  /** Last number of an event, or of a jump. */
+  /** Last number of an event or of a jump. */
   #at = 0;
   #line = -1;
   #epoch = 0;
@@ -92,39 +95,39 @@ export class ProofWalk {
   /**
    * Begins before the first movement.
    *
-   * @param jumps first number of each jump to its last: see `log_jumps`
-   * @param dead numbers of events that were set aside
+   * @param jumps first to last number of each jump: see `log_jumps`
+   * @param dead numbers of dead letters
    */
   constructor(jumps: ReadonlyMap<number, number>, dead: ReadonlySet<number>) {
     this.#jumps = new Map(jumps);
     this.#dead = dead;
   }
 
-  /** Reads on. */
+  /** Follows further movements. */
   *read(movements: readonly ProvenMovement[]): Generator<Fault> {
     for (const movement of movements) {
       this.movements++;
       this.last = { seq: movement.seq, line: movement.line };
       if (movement.line < asideLine) yield* this.#number(movement);
-      yield* this.#figures(movement);
+      yield* this.#quantities(movement);
       this.#follow(movement);
     }
   }
 
-  /** What is wrong when the walk has come to the cursor. */
+  /** Returns the faults at the end, at the cursor. */
   *end(cursorSeq: number): Generator<Fault> {
     this.#jump(cursorSeq);
     if (this.#at !== cursorSeq) {
-      yield numberFault(this.#at, `the movements end at ${this.#at}, the cursor stands at ${cursorSeq}`);
+      yield numberFault(this.#at, `the movements end at ${this.#at}, the cursor is at ${cursorSeq}`);
     }
     for (const [from, to] of this.#jumps) {
       if (from < cursorSeq) {
-        yield numberFault(from, `log_jumps says that ${from + 1} to ${to} are lost: they are not`);
+        yield numberFault(from, `log_jumps says that ${from + 1} to ${to} are lost, but they are present`);
       }
     }
   }
 
-  /** Follows jumps that begin here and go no further than `last`. */
+  /** Follows jumps that begin here and end at or before `last`. */
   #jump(last: number): void {
     for (let to = this.#jumps.get(this.#at); to !== undefined && to <= last; to = this.#jumps.get(this.#at)) {
       this.#jumps.delete(this.#at);
@@ -138,27 +141,28 @@ export class ProofWalk {
       if (seq !== this.#at + 1) {
         yield numberFault(
           seq,
-          `numbers ${this.#at + 1} to ${seq - 1} are missing, and log_jumps does not explain it`,
+          `numbers ${this.#at + 1} to ${seq - 1} are missing and not in log_jumps`,
         );
       }
       this.#at = seq;
       this.#line = -1;
     }
     if (line !== this.#line + 1) yield numberFault(seq, `lines ${this.#line + 1} to ${line - 1} are missing`);
-    if (epoch < this.#epoch) yield numberFault(seq, `epoch ${epoch} stands behind ${this.#epoch}`);
+    if (epoch < this.#epoch) yield numberFault(seq, `epoch ${epoch} follows ${this.#epoch}`);
     this.#line = line;
     this.#epoch = epoch;
   }
 
-  *#figures({ seq, sku, delta, reservedDelta, available, reserved }: ProvenMovement): Generator<Fault> {
+  *#quantities({ seq, sku, delta, reservedDelta, available, reserved }: ProvenMovement): Generator<Fault> {
     const stock = this.#stockOf(sku);
     stock.available += delta;
     stock.reserved += reservedDelta;
     if (stock.available !== available || stock.reserved !== reserved) {
       const wrong =
-        `${available}+${reserved} stands after it, the sums are ${stock.available}+${stock.reserved}`;
+        `${available}+${reserved} is the stated stock, the sum is ${stock.available}+${stock.reserved}`;
       yield { check: "figures", seq, subject: sku, wrong };
-      // What follows is judged on its own: one fault is said once. The stock is compared with the sums all the same.
+      // Each fault is reported once, so the next movement is checked on its own. The stock is compared with the sums
+      // in any case.
       this.#offsets.set(sku, {
         available: (this.#offsets.get(sku)?.available ?? 0) + stock.available - available,
         reserved: (this.#offsets.get(sku)?.reserved ?? 0) + stock.reserved - reserved,
@@ -170,7 +174,7 @@ export class ProofWalk {
 
   readonly #offsets = new Map<string, { available: number; reserved: number }>();
 
-  /** The sum of a SKU's movements, whatever stands in them as the figure after. */
+  /** The sum of a SKU's movements, independent of the value that they state. */
   sumOf(sku: string): { available: number; reserved: number } {
     const { available, reserved } = this.stock.get(sku) ?? { available: 0, reserved: 0 };
     const offset = this.#offsets.get(sku);
@@ -185,7 +189,7 @@ export class ProofWalk {
     return made;
   }
 
-  /** A dead letter may or may not have taken effect beside its movement: what it was about is not compared. */
+  /** A dead letter may have had an effect besides its movement; its order lines and rules are not compared. */
   #follow(movement: ProvenMovement): void {
     const { kind, seq, sku, reservedDelta, policy, expires } = movement;
     const orderId = movement.orderId ?? "";
@@ -220,12 +224,12 @@ export class ProofWalk {
   }
 }
 
-/** Names a line of an order. */
+/** Key of an order's line. */
 export function holdKey(orderId: string, sku: string): string {
   return `${orderId}\u001f${sku}`;
 }
 
-/** Rules as text that is equal when the rules are; empty for none. */
+/** Rules as text that is equal for equal rules; empty for none. */
 export function canonical(policy: string | null): string {
   const rules: Record<string, unknown> = policy === null ? {} : JSON.parse(policy) ?? {};
   const names = Object.keys(rules).sort();

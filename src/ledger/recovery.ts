@@ -1,43 +1,51 @@
 /**
- * Numbers that are lost, and what a person decided about them.
+ * Lost numbers, and an operator's decision about them.
  *
  * @module
  */
 import type { InventoryEvent, Position } from "../domain/event.ts";
 import type { Correction } from "./corrections.ts";
 
-/** A person accepts that the numbers after `fromSeq`, up to `toSeq`, are neither in the ledger nor in the log. */
+/** An operator accepts that the numbers after `fromSeq` up to `toSeq` are neither in the ledger nor in the log. */
 export interface LossAccepted {
-  /** Last number applied, as the person saw it. */
+  /** Last number applied, as the operator saw it. */
   readonly fromSeq: number;
-  /** Last number lost. */
+  /** Last lost number. */
   readonly toSeq: number;
-  /** Whose figures count. `store`: the ledger is corrected to them. `ledger`: the store is rebuilt from there. */
+  /**
+   * Whose stock is valid. `store`: the ledger is corrected to the store. `ledger`: the store is rebuilt from the
+   * ledger.
+   */
   readonly source: "store" | "ledger";
-  /** Who, e.g. `cli:alice`. */
+  /** For example `cli:alice`. */
   readonly actor: string;
-  /** Why, for people. */
+  /** A sentence for people. */
   readonly reason: string;
 }
 
 /** An accepted loss that waits for the shard's worker. */
 export interface Recovery extends LossAccepted {
-  /** Rises. */
+  /** Increases. */
   readonly id: number;
 }
 
-/** How the ledger jumps over lost numbers. */
+/** A jump of the ledger over lost numbers. */
 export interface Jump {
-  /** The last number lost, and the epoch that goes on behind it. */
+  /** The last lost number, and the epoch of the numbers after it. */
   readonly to: Position;
-  /** Who decided it; `worker` when nobody had to. */
+  /** Who decided it; `worker` when no operator had to. */
   readonly actor: string;
-  /** Why, for people. */
+  /** A sentence for people. */
   readonly reason: string;
-  /** What the ledger lacks of the store's figures before `recalled`. They stand behind the last number applied. */
+  /**
+   * The differences between the ledger and the store's stock before `recalled`; applied after the last applied
+   * number.
+   */
   readonly corrections?: readonly Correction[];
-  /** What the store remembers of the lost numbers, by number. Its figures go on from the corrections'. */
+  /**
+   * The events of lost numbers that the store remembers, by number. They continue the stock after the corrections.
+   */
   readonly recalled?: readonly InventoryEvent[];
-  /** Closed with it. */
+  /** The recovery that is closed with it. */
   readonly recoveryId?: number;
 }

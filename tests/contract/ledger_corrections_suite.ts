@@ -4,13 +4,13 @@
 import assert from "node:assert/strict";
 import { SqlError } from "../../src/ledger/database.ts";
 import type { Applied } from "../../src/ledger/ledger.ts";
-import { applied, assertSums, entry, opening, type Registrar, sale } from "./ledger_books.ts";
+import { applied, assertSums, entry, opening, type Registrar, sale } from "./ledger_fixture.ts";
 
 const note = { actor: "cli:alice", reason: "active", reference: "stocktaking 7" };
 
 /** Registers these tests. */
 export function registerCorrections({ test }: Registrar): void {
-  test("a correction stands behind the last number, and the next event is audited against it", async (books) => {
+  test("a correction follows the last applied number, and the next event is audited against it", async (books) => {
     const { ledger, shard, rows } = books;
     applied(await shard.apply([entry(1, sale(2, "SKU-1", 9), opening(3, "SKU-2", 5))]));
     const made = await ledger.correct(0, ({ seq }) =>

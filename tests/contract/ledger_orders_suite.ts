@@ -13,7 +13,7 @@ import {
   plainLine,
   type Registrar,
   Shelf,
-} from "./ledger_books.ts";
+} from "./ledger_fixture.ts";
 
 /** Registers these tests. */
 export function registerOrderLives({ test }: Registrar): void {

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import type { Queries } from "../../src/ledger/database.ts";
 import { compensationId } from "../../src/ledger/compensation_id.ts";
 import type { Ledger, ShardLedger } from "../../src/ledger/ledger.ts";
-import { applied, atMs, entry, holdMs, type Registrar, Shelf } from "./ledger_books.ts";
+import { applied, atMs, entry, holdMs, type Registrar, Shelf } from "./ledger_fixture.ts";
 
 const dayMs = 86_400_000;
 const keeper = { userId: "" };
@@ -62,8 +62,8 @@ const slips: readonly { readonly by: string; readonly says: readonly RegExp[] }[
     by: "delete from movements where seq = 4",
     says: [
       /^numbers 5 : numbers 4 to 4 are missing/,
-      /^figures 5 SKU-2: 38\+5 stands after it, the sums are 42\+5/,
-      /^stock 0 SKU-2: stock says 33\+5, the movements 37\+5/,
+      /^figures 5 SKU-2: 38\+5 is the stated stock, the sum is 42\+5/,
+      /^stock 0 SKU-2: stock has 33\+5, the movements give 37\+5/,
       /^order lines 4 plain SKU-2: no movement sold it/,
     ],
   },
@@ -73,7 +73,7 @@ const slips: readonly { readonly by: string; readonly says: readonly RegExp[] }[
   },
   {
     by: "delete from movements where seq = 17",
-    says: [/the movements end at 16, the cursor stands at 17/, /^stock 0 SKU-1/, /^order lines 17/],
+    says: [/the movements end at 16, the cursor is at 17/, /^stock 0 SKU-1/, /^order lines 17/],
   },
   {
     by: "update movements set delta = -1, available_after = available_after + 1 where seq = 17",
@@ -86,11 +86,11 @@ const slips: readonly { readonly by: string; readonly says: readonly RegExp[] }[
   { by: "delete from log_jumps", says: [/^numbers 17 : numbers 14 to 16 are missing/] },
   {
     by: "update log_jumps set from_seq = 12, count = 4",
-    says: [/^numbers 17 : numbers 14 to 16/, /log_jumps says that 13 to 16 are lost: they are not/],
+    says: [/^numbers 17 : numbers 14 to 16/, /log_jumps says that 13 to 16 are lost, but they are present/],
   },
   {
     by: "update log_cursor set seq = 13, epoch = 1",
-    says: [/the movements go on to 17, the cursor stands at 13/],
+    says: [/the movements go on to 17, the cursor is at 13/],
   },
   {
     by: "update stock set available = available + 10 where sku = 'SKU-1'",
@@ -98,7 +98,7 @@ const slips: readonly { readonly by: string; readonly says: readonly RegExp[] }[
   },
   { by: "update stock set reserved = 0 where sku = 'SKU-2'", says: [/^stock 0 SKU-2/] },
   { by: "delete from stock where sku = 'SKU-1'", says: [/^stock 0 SKU-1: its row in stock is missing/] },
-  { by: "update stock set policy = null where sku = 'SKU-2'", says: [/^rules 0 SKU-2: stock says no rules/] },
+  { by: "update stock set policy = null where sku = 'SKU-2'", says: [/^rules 0 SKU-2: stock has no rules/] },
   { by: "update stock set policy = '{\"quota\":1}' where sku = 'SKU-1'", says: [/^rules 0 SKU-1: .*quota/] },
   {
     by: "delete from order_lines where order_id = 'basket' and sku = 'SKU-2'",
@@ -122,11 +122,11 @@ const slips: readonly { readonly by: string; readonly says: readonly RegExp[] }[
   },
   {
     by: "update order_lines set expires_at = now() where order_id = 'held'",
-    says: [/^holds 5 held SKU-2: lapses at/],
+    says: [/^holds 5 held SKU-2: expires at/],
   },
   {
     by: "delete from order_lines where order_id = 'held'",
-    says: [/its order line is missing/, /^holds 5 held SKU-2: the movements hold it/],
+    says: [/its order line is missing/, /^holds 5 held SKU-2: it is held by its movements/],
   },
   {
     by:
@@ -135,7 +135,7 @@ const slips: readonly { readonly by: string; readonly says: readonly RegExp[] }[
   },
   {
     by: "update compensations set done_at = null",
-    says: [/^compensations 11 SKU-2: it is open, and was given back 1 times/],
+    says: [/^compensations 11 SKU-2: it is open, and was returned 1 times/],
   },
   {
     by: "delete from compensations",

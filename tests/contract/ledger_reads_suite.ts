@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { Position } from "../../src/domain/event.ts";
 import { LeaseLost } from "../../src/domain/errors.ts";
-import { applied, entry, leased, opening, plainLine, type Registrar, sale } from "./ledger_books.ts";
+import { applied, entry, leased, opening, plainLine, type Registrar, sale } from "./ledger_fixture.ts";
 
 const jumpTo = (to: Position) => ({ to, actor: "worker", reason: "the store is empty" });
 
@@ -57,7 +57,7 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
     await assert.rejects(shard.jump(jumpTo({ epoch: 4, seq: 12 })), RangeError);
     await assert.rejects(
       shard.jump(jumpTo({ epoch: 3, seq: 20 })),
-      /Cannot jump to 3-20 .* booked up to 4-12/,
+      /Cannot jump to 3-20 .* applied up to 4-12/,
     );
   });
 
@@ -181,10 +181,10 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
       assert.deepEqual(await second.prepare(2), owner);
       await assert.rejects(second.prepare(4), {
         name: "RangeError",
-        message: /^Cannot use SHARDS=4 as this ledger was made for 2: /,
+        message: /^Cannot use SHARDS=4 as this ledger was created for 2: /,
       });
       const beyond = await leased(second, 2);
-      await assert.rejects(beyond.cursor(), /Cannot read the books of shard 2/);
+      await assert.rejects(beyond.cursor(), /Cannot read the ledger of shard 2/);
     } finally {
       await second.close();
     }
@@ -217,7 +217,7 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
     try {
       await ledger.prepare(1);
       await database.query("insert into migrations (id, name) values (9999, 'from the future')");
-      await assert.rejects(ledger.prepare(1), /a newer Holdfast made (them|it): .* version 9999/);
+      await assert.rejects(ledger.prepare(1), /a newer Holdfast created it: .* version 9999/);
     } finally {
       await ledger.close();
     }

@@ -15,7 +15,7 @@ import {
   plainLine,
   type Registrar,
   Shelf,
-} from "./ledger_books.ts";
+} from "./ledger_fixture.ts";
 
 /** What a stock keeper's event has beside what it changes. */
 const keeper = { userId: "" };

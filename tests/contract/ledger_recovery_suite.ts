@@ -2,7 +2,7 @@
  * What every ledger must do, sixth part: know that it went back, and go over lost numbers as a person decided.
  */
 import assert from "node:assert/strict";
-import { applied, assertSums, atMs, entry, holdMs, type Registrar, sale, Shelf } from "./ledger_books.ts";
+import { applied, assertSums, atMs, entry, holdMs, type Registrar, sale, Shelf } from "./ledger_fixture.ts";
 
 const accepted = {
   fromSeq: 1,

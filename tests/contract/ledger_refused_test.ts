@@ -7,7 +7,7 @@ import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
 import { runPrefix, withConnection } from "../../tools/servers/database.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
-import { entry, opening, sale } from "./ledger_books.ts";
+import { entry, opening, sale } from "./ledger_fixture.ts";
 
 async function open(url: string) {
   const database = openPostgres({ url, namespace: "inventory", applicationName: "refused-test", world });
@@ -73,8 +73,8 @@ Deno.test("an event that PostgreSQL refuses although it was cleaned is a dead le
     [3, "22P05", "日本"],
     [5, "22003", "cursed"],
   ]);
-  assert.match(rows[0]?.reason, /no equivalent; booked in ASCII/);
-  assert.match(rows[1]?.reason, /not this one; its movement is not booked/);
+  assert.match(rows[0]?.reason, /no equivalent; applied in ASCII/);
+  assert.match(rows[1]?.reason, /not this one; its movement is not applied/);
   // The next movement of that SKU does not add up: the shard is refused by its name until a person has looked.
   const next = await shard.apply([entry(1, sale(7, "other", 7))]);
   assert.deepEqual(next.kind === "mismatch" && next.differences.map(({ sku }) => sku), ["other"]);

@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { compensationId } from "../../src/ledger/compensation_id.ts";
-import { applied, entry, event, type MakeLedgers, opening, registrar, sale } from "./ledger_books.ts";
+import { applied, entry, event, type MakeLedgers, opening, registrar, sale } from "./ledger_fixture.ts";
 import { registerLeaseAndReads } from "./ledger_reads_suite.ts";
 import { registerCorrections } from "./ledger_corrections_suite.ts";
 import { registerOrderLives } from "./ledger_orders_suite.ts";
@@ -289,7 +289,7 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
       "8 22",
       "9 22",
     ]);
-    assert.match(String(letters[0]?.reason), /booked with U\+FFFD in its place$/);
+    assert.match(String(letters[0]?.reason), /applied with U\+FFFD in its place$/);
     assert.equal(JSON.parse(String(letters[0]?.event)).reason, "a\0b");
   });
 

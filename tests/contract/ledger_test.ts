@@ -7,7 +7,16 @@ import { realWorld } from "../../src/runtime/world.ts";
 import { withConnection } from "../../tools/servers/database.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { applied, entry, event, leased, type MakeLedgers, opening, registrar, sale } from "./ledger_books.ts";
+import {
+  applied,
+  entry,
+  event,
+  leased,
+  type MakeLedgers,
+  opening,
+  registrar,
+  sale,
+} from "./ledger_fixture.ts";
 import { registerCrew } from "./ledger_reads_suite.ts";
 import { ledgerSuite } from "./ledger_suite.ts";
 

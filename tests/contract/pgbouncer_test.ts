@@ -10,7 +10,7 @@ import { withConnection } from "../../tools/servers/database.ts";
 import { startPgbouncer } from "../../tools/servers/pgbouncer.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { entry, opening, sale } from "./ledger_books.ts";
+import { entry, opening, sale } from "./ledger_fixture.ts";
 
 /** What many sites ignore, as drivers and frameworks send them. */
 const USUAL = "extra_float_digits,search_path,statement_timeout,lock_timeout,idle_session_timeout," +

@@ -6,7 +6,7 @@ import { Engine } from "../../src/ledger/sqlite/engine.ts";
 import { ledgerFile, openSqliteLedger } from "../../src/ledger/sqlite/ledger.ts";
 import { loadStatements } from "../../src/ledger/sqlite/statements.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
-import type { Opened } from "./ledger_books.ts";
+import type { Opened } from "./ledger_fixture.ts";
 import { ledgerSuite } from "./ledger_suite.ts";
 import { openByHand } from "./sqlite_dialect.ts";
 

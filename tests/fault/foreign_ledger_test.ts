@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { type LogLine } from "../../src/runtime/logger.ts";
-import { entry, opening, sale } from "../contract/ledger_books.ts";
+import { entry, opening, sale } from "../contract/ledger_fixture.ts";
 import { adjust, decide, deduct } from "../contract/store_suite.ts";
 import { withConnection } from "../../tools/servers/database.ts";
 import { sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";

@@ -147,7 +147,7 @@ Deno.test("a file of a newer version, and one of another NAMESPACE, are refused 
   assert.equal(other.code, 2);
   assert.match(
     other.said,
-    /^Cannot use NAMESPACE=other as this ledger was made for inventory: set NAMESPACE=.*$/,
+    /^Cannot use NAMESPACE=other as this ledger was created for inventory: set NAMESPACE=.*$/,
   );
   const { DatabaseSync } = await import("node:sqlite");
   const database = new DatabaseSync(`${folder}/ledger.db`);
@@ -155,7 +155,7 @@ Deno.test("a file of a newer version, and one of another NAMESPACE, are refused 
   database.close();
   const { code, said } = await runToEnd("api", { DATA_DIR: folder });
   assert.equal(code, 2);
-  assert.match(said, /^Cannot use this ledger as a newer Holdfast made it: .* version 9999, .*$/);
+  assert.match(said, /^Cannot use this ledger as a newer Holdfast created it: .* version 9999, .*$/);
 });
 
 Deno.test("every promise is kept; a file that is removed while it is open ends the embedded default in one line", async () => {

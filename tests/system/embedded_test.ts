@@ -137,7 +137,7 @@ Deno.test("a second process on the same folder is refused in one line, and the f
 Deno.test("a folder of one shard is refused for two: exit code 2, and nothing of it is changed", async () => {
   const folder = await usedFolder();
   const { code, said } = await runToEnd("api", { DATA_DIR: folder, SHARDS: "2" });
-  assert.match(said, /^Cannot use SHARDS=2 as this ledger was made for 1: .*$/);
+  assert.match(said, /^Cannot use SHARDS=2 as this ledger was created for 1: .*$/);
   assert.equal(code, 2);
   await using service = await startEmbedded(folder);
   assert.equal((await stockOf(service, [DEMO.sku])).get(DEMO.sku)?.available, DEMO.units);

@@ -53,7 +53,7 @@ export const targets: readonly Target[] = [
   {
     name: "ledger",
     files:
-      /^src\/ledger\/(movements\.ts|sql\/(shard_ledger|booking|booking_steps|divergence)\.ts|sqlite\/sql\/(booking|reads|state)\.sql)$/,
+      /^src\/ledger\/(movements\.ts|sql\/(shard_ledger|apply|apply_steps|divergence)\.ts|sqlite\/sql\/(apply|reads|state)\.sql)$/,
     stages: [
       ["src/ledger", "src/worker", "tests/contract/sqlite_ledger_test.ts"],
       ["tests/contract/ledger_test.ts"],

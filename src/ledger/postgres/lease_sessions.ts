@@ -1,24 +1,26 @@
 /**
- * The sessions that hold a process's leases. Up to {@link sessionsMax} shards have one each, so their transactions
- * wait for one another's commits at no point; more than that share them, so that a worker with 64 shards takes 8 of
- * PostgreSQL's connections and not 64.
+ * The sessions that hold the leases of a process. Up to {@link sessionsMax} shards have a session each, so their
+ * transactions do not wait for one another's commits. More shards share the sessions, so that a worker with 64 shards
+ * takes 8 of PostgreSQL's connections, not 64.
  *
  * @module
  */
 import type { Database, Session } from "./database.ts";
 
-/** As many commits at once keep a worker busy: applying takes it 14 to 16 µs an order, and a commit waits for a disk. */
+/**
+ * This many concurrent commits keep a worker busy: it applies an order in 14 to 16 µs, and a commit waits for a disk.
+ */
 const sessionsMax = 8;
 
-/** A shard's lock, and the session that has it. */
+/** A shard's lock and its session. */
 export interface LeaseSession {
-  /** May be shared with other shards: calls run in turn. */
+  /** Other shards may share it; calls run one after another. */
   readonly session: Session;
-  /** Frees the lock. Never rejects: a lock that cannot be given back ends with its session. */
+  /** Releases the lock. Never rejects: a lock that cannot be released ends with its session. */
   release(): Promise<void>;
 }
 
-/** A session and how many shards are on it, those on their way included. */
+/** A session and its number of shards, including those being added. */
 interface Seat {
   readonly session: Promise<Session>;
   shards: number;
@@ -27,22 +29,21 @@ interface Seat {
 /** Opens sessions when leases need them, and closes each with its last lease. */
 export class LeaseSessions {
   readonly #database: Pick<Database, "session">;
-  /** Without those that are lost: they end with their last shard. */
+  /** Without lost ones, which end with their last shard. */
   readonly #seats = new Set<Seat>();
-  /** PostgreSQL gives a session a lock again that it has already, so what is ours is known here. */
+  /** PostgreSQL grants a session a lock that it already has, so this process tracks its own locks. */
   readonly #ours = new Map<number, Seat>();
 
-  /** Those that hold a lease. */
+  /** Sessions that hold a lease. */
   readonly #holding = new Set<Session>();
 
-  /** Opens nothing yet. */
   constructor(database: Pick<Database, "session">) {
     this.#database = database;
   }
 
   /**
-   * Takes sessions for lost that the server has ended without this process having heard of it, as when a link drops
-   * packets: a call on one waits for half a minute, and the shards on it count as kept all the while.
+   * Abandons sessions that the server has ended unnoticed, as when a link drops packets: a call on one waits for half
+   * a minute, and its shards appear leased all the while.
    *
    * @param witness another session of the same server
    */
@@ -53,7 +54,7 @@ export class LeaseSessions {
     for (const session of held) if (ended.includes(session.pid)) session.abandon("PostgreSQL has ended it");
   }
 
-  /** Takes the lock of a shard, or returns undefined while somebody has it, this process included. */
+  /** Takes the lock of a shard, or returns undefined while a session has it, of this process or another. */
   async take(shard: number): Promise<LeaseSession | undefined> {
     const ours = this.#ours.get(shard);
     if (ours && await this.#isAlive(ours)) return undefined;
@@ -74,7 +75,7 @@ export class LeaseSessions {
   }
 
   async #release(shard: number, seat: Seat, session: Session): Promise<void> {
-    // The last one's lock ends with the session, one answer of the server earlier.
+    // The last lock ends with its session, which saves a round trip.
     if (seat.shards > 1) await session.unlock(shard).catch(() => this.#seats.delete(seat));
     await this.#leave(shard, seat);
   }
@@ -90,7 +91,7 @@ export class LeaseSessions {
     if (this.#ours.get(shard) === seat) this.#ours.delete(shard);
   }
 
-  /** A lease whose session is lost is nobody's, also before its keeper has noticed. */
+  /** A lease whose session is lost is free, even before its holder has noticed. */
   async #isAlive(seat: Seat): Promise<boolean> {
     try {
       await (await seat.session).ping();
@@ -101,7 +102,7 @@ export class LeaseSessions {
     }
   }
 
-  /** A new session while there may be more, then the one with the fewest shards. */
+  /** A new session up to the maximum, then the one with the fewest shards. */
   #seat(): Seat {
     const [emptiest] = [...this.#seats].toSorted((a, b) => a.shards - b.shards);
     let seat = this.#seats.size < sessionsMax ? undefined : emptiest;

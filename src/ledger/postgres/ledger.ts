@@ -17,17 +17,17 @@ import { SqlLedger } from "../sql/ledger.ts";
 import { loadStatements, type PostgresStatements } from "./statements.ts";
 
 /**
- * The ledger in a database. Closing it closes the database.
+ * Opens the ledger in a database. Closing it closes the database.
  *
- * @param id the only deployment whose ledger is used; undefined = the first one that is found there
+ * @param id the only deployment whose ledger is used; undefined = the first one found
  */
 export async function openLedger(database: Database, world: World, id?: string): Promise<Ledger> {
   const sql = await loadStatements();
   return new SqlLedger(new PostgresBackend(database, sql, world, id), sql);
 }
 
-/** A look takes ms, and a place that is silent for 3 s is gone; the rest is for a server that is busy. */
-const lookTimeoutMs = 5_000;
+/** A heartbeat takes ms, and a worker that is silent for 3 s loses its slot; the rest is for a busy server. */
+const heartbeatTimeoutMs = 5_000;
 
 class PostgresBackend implements LedgerBackend {
   readonly queries: Database;
@@ -68,7 +68,7 @@ class PostgresBackend implements LedgerBackend {
   }
 
   async join(): Promise<Membership> {
-    return new SqlMembership(await this.#ownership.session(lookTimeoutMs), this.#leases);
+    return new SqlMembership(await this.#ownership.session(heartbeatTimeoutMs), this.#leases);
   }
 
   checkResults(): Promise<CheckResult[]> {

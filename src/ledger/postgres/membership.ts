@@ -1,7 +1,7 @@
 /**
- * A worker's place among the workers of a deployment: a lock, so it ends with the connection of a worker that died or
- * froze. Places are taken upwards and never below one that is taken, so their order is that of age: who comes later
- * changes nothing for those before.
+ * A worker's slot among the workers of a deployment. A slot is a lock, so it ends with the connection of a worker
+ * that died or froze. A new worker takes the slot after the last taken one, so slots are ordered by age: a later
+ * worker does not change the index of earlier ones.
  *
  * @module
  */
@@ -9,19 +9,17 @@ import type { Session } from "./database.ts";
 import type { LeaseSessions } from "./lease_sessions.ts";
 import type { Membership, Peers, Standing } from "../ledger.ts";
 
-/** Keys from 0 are shards; the first place is -1, the one after it -2. */
-const noPlace = 0;
+/** Keys from 0 are shards; the first slot is -1, the next -2. */
+const noSlot = 0;
 
 /** See {@link Membership}. */
 export class SqlMembership implements Membership {
   readonly #session: Session;
   readonly #leases: LeaseSessions;
-  #place = noPlace;
+  #slot = noSlot;
 
   /**
-   * Takes a session over.
-   *
-   * @param session this membership's alone
+   * @param session exclusive to this membership
    * @param leases of the same process
    */
   constructor(session: Session, leases: LeaseSessions) {
@@ -30,22 +28,22 @@ export class SqlMembership implements Membership {
   }
 
   async heartbeat(standing: Standing): Promise<Peers> {
-    if (standing === "suspended" && this.#place !== noPlace) {
-      await this.#session.unlock(this.#place);
-      this.#place = noPlace;
+    if (standing === "suspended" && this.#slot !== noSlot) {
+      await this.#session.unlock(this.#slot);
+      this.#slot = noSlot;
     }
     await this.#leases.loseEnded(this.#session);
     const keys = await this.#session.locks();
-    const places = keys.filter((key) => key < 0);
-    if (standing === "active" && this.#place === noPlace) {
-      const next = Math.min(noPlace, ...places) - 1;
-      // Not taken when another worker was faster: then this one is counted from the next look on.
-      if (await this.#session.tryLock(next)) places.push(this.#place = next);
+    const slots = keys.filter((key) => key < 0);
+    if (standing === "active" && this.#slot === noSlot) {
+      const next = Math.min(noSlot, ...slots) - 1;
+      // Not taken when another worker was faster: this worker becomes active with its next heartbeat.
+      if (await this.#session.tryLock(next)) slots.push(this.#slot = next);
     }
-    const isIn = this.#place !== noPlace;
+    const isIn = this.#slot !== noSlot;
     return {
-      workers: places.length + (isIn ? 0 : 1),
-      index: isIn ? places.filter((place) => place > this.#place).length : places.length,
+      workers: slots.length + (isIn ? 0 : 1),
+      index: isIn ? slots.filter((slot) => slot > this.#slot).length : slots.length,
       leased: keys.filter((key) => key >= 0),
     };
   }

@@ -1,5 +1,5 @@
 /**
- * How this project speaks to postgres.js: every option and bound, and its errors in the port's words.
+ * The options and limits of postgres.js, and the conversion of its errors.
  *
  * @module
  */
@@ -8,21 +8,19 @@ import { parsePostgresUrl, type PostgresTarget } from "../../runtime/settings/po
 import type { World } from "../../runtime/world.ts";
 import { SqlError } from "../database.ts";
 
-/** Where the ledger is. */
+/** The address of the ledger. */
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`. */
   readonly url: string;
-  /** The schema. */
   readonly namespace: string;
   /** Shown in `pg_stat_activity`. */
   readonly applicationName: string;
-  /** Timers and dice. */
   readonly world: World;
-  /** Told of every statement and transaction when it has ended; `error` is one word, empty when it went well. */
+  /** Called after every statement and transaction; `error` is one word, empty after a success. */
   readonly onCall?: (system: "postgresql", operation: string, ms: number, error: string) => void;
 }
 
-/** Runs an operation, and tells how long it took when somebody wants to know. */
+/** Runs an operation, and reports its duration to `onCall`. */
 export async function timed<T>(
   { onCall, world }: PostgresOptions,
   statement: string,
@@ -42,71 +40,72 @@ export async function timed<T>(
   }
 }
 
-/** The first word of a statement, past comments. */
+/** The first word of a statement, after comments. */
 function operationOf(statement: string): string {
   return /^(?:\s|--.*\n)*(\w+)/.exec(statement)?.[1]?.toUpperCase() ?? "QUERY";
 }
 
-/** Bounds on the server's side and on ours. */
+/** Limits on the server's side and on the client's. */
 export const postgresBounds = {
   connectTimeoutMs: 5_000,
-  /** Connections for reads outside of leases (an order looked up past the window). */
+  /** Connections for reads outside leases (lookups of orders past the window). */
   poolMax: 4,
   poolIdleTimeoutMs: 60_000,
   poolLifetimeMs: 1_800_000,
   poolStatementTimeoutMs: 5_000,
-  /** To connect and to run the statement, with a reserve for the answer. */
+  /** To connect and to run the statement, with a reserve for the response. */
   poolTimeoutMs: 12_000,
-  /** A batch takes 60 ms; the longest statement is the count of a shard's SKUs or lines at a rebuild. */
+  /** A batch takes 60 ms; the longest statement counts a shard's SKUs or lines for a rebuild. */
   sessionStatementTimeoutMs: 30_000,
-  /** Only another process that prepares the schema, or the holder of a lease not yet ended, can be in the way. */
+  /** Only another process that prepares the schema, or a lease that has not ended yet, can hold the lock. */
   lockTimeoutMs: 10_000,
-  /** A frozen worker keeps its session for ever; silent for this long it loses it, so another takes over in 5 s. */
+  /**
+   * A frozen worker would hold its session for ever; after this silence it loses the session, so another takes over
+   * in 5 s.
+   */
   silenceMaxMs: 3_000,
-  /** Above the statement timeout, so that this one only ends calls whose answer was lost on the way. */
+  /** Above the statement timeout, so that it ends only calls whose response was lost. */
   callTimeoutMs: 35_000,
-  /** For the statement under way when a session or the pool is closed. */
+  /** For the running statement when a session or the pool is closed. */
   closeTimeoutMs: 2_000,
 } as const;
 
-/** What postgres.js knows of the server; none of it is read from a URL or from `PG…` variables. */
+/** The target of postgres.js, which reads none of it from a URL or from `PG…` variables. */
 export interface TargetOptions {
-  /** Names, addresses or folders of unix sockets, tried in this order. The driver takes lists; its types do not know. */
+  /** Names, addresses or folders of unix sockets, tried in this order. The driver accepts lists; its types do not. */
   host: string;
-  /** One a host. */
+  /** One per host. */
   port: number;
-  /** The unix socket of the first host; left out = TCP. */
+  /** The unix socket of the first host; undefined = TCP. */
   path?: string;
-  /** The database. */
   database: string;
-  /** The user. */
   username: string;
   /** Empty = none. */
   password: string;
-  /** How the connection is encrypted. */
+  /** TLS: off, opportunistic, or with options. */
   ssl: false | "prefer" | TlsOptions;
-  /** Left out = any server. */
+  /** Undefined = any server. */
   target_session_attrs?: "read-write";
 }
 
-/** What postgres.js passes to `tls.connect`. */
+/** Options for `tls.connect`. */
 export interface TlsOptions {
-  /** Whether a certificate that no trusted authority signed ends the connection. */
+  /** Whether a certificate of an untrusted authority ends the connection. */
   rejectUnauthorized: boolean;
-  /** Trusted authorities, PEM; left out = the system's. */
+  /** Trusted authorities, PEM; undefined = the system's. */
   ca?: string;
-  /** This client's certificate, PEM. */
+  /** The client certificate, PEM. */
   cert?: string;
   /** Its key, PEM. */
   key?: string;
-  /** Replaces the check of the server's name. */
+  /** Replaces the check of the server name. */
   checkServerIdentity?: () => undefined;
 }
 
 /**
- * The server of `url` as postgres.js wants it.
+ * The server of `url` as a target of postgres.js.
  *
- * @throws {RangeError} when the URL breaks a rule, or a certificate's file cannot be read
+ * @throws {RangeError} when the URL is invalid, or a certificate file cannot be read
  */
 export function readTarget(url: string): PostgresTarget {
   const parsed = parsePostgresUrl(url);
@@ -130,7 +129,7 @@ export function targetOptions(target: PostgresTarget): TargetOptions {
   };
 }
 
-/** As libpq has it: `require` with a CA file checks the certificate, without one it only encrypts. */
+/** As in libpq: `require` with a CA file verifies the certificate; without one it only encrypts. */
 function tlsOptions({ sslMode, caFile, clientCertificate }: PostgresTarget): TargetOptions["ssl"] {
   if (sslMode === "disable") return false;
   if (sslMode === "prefer") return "prefer";
@@ -157,44 +156,44 @@ function readPem(parameter: string, file: string): string {
   }
 }
 
-/** The options of postgres.js that pool and sessions share, under the names they have there. */
+/** The options of postgres.js that pool and sessions share, with the driver's names. */
 export interface DriverOptions {
-  /** Seconds. */
+  /** In seconds. */
   connect_timeout: number;
-  /** Seconds of silence before TCP asks whether the other side is there. */
+  /** Seconds of silence before a TCP keep-alive probe. */
   keep_alive: number;
-  /** Whether statements are prepared once a connection. */
+  /** Whether statements are prepared once per connection. */
   prepare: boolean;
-  /** Whether every connect asks for the types of arrays. */
+  /** Whether each connect queries the types of arrays. */
   fetch_types: boolean;
   /** 64-bit integers as numbers. */
   types: {
     bigint: { to: number; from: number[]; parse(text: string): number; serialize(value: number): string };
   };
-  /** Whether errors carry statements and parameters. */
+  /** Whether errors contain statements and parameters. */
   debug: boolean;
-  /** Hears the server's notices. */
+  /** Called with notices of the server. */
   onnotice(): void;
-  /** Settings of the server's session. */
+  /** Startup settings of the session. */
   connection: Record<string, string | number>;
 }
 
-/** What pool and sessions have in common; times in seconds, as postgres.js wants them. */
+/** The options that pool and sessions share. */
 export function driverOptions(options: PostgresOptions): DriverOptions {
   return {
     connect_timeout: postgresBounds.connectTimeoutMs / 1000,
     keep_alive: 10,
     prepare: true,
-    fetch_types: false, // it would ask for array types at every connect; no array is ever sent
+    fetch_types: false, // it would query array types at every connect; the ledger sends no arrays
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
     debug: false,
-    onnotice: () => {}, // "relation already exists, skipping"; errors come as errors
-    // Every other setting is set after connecting, see postgres_settings.ts: poolers let this one through.
+    onnotice: () => {}, // "relation already exists, skipping"; errors arrive as errors
+    // All other settings are set after connecting, see session_settings.ts; poolers accept this one.
     connection: { application_name: options.applicationName },
   };
 }
 
-/** The driver's error in the port's words. */
+/** Converts an error of the driver to `SqlError`. */
 export function toSqlError(error: unknown): unknown {
   if (!(error instanceof postgres.PostgresError)) return error;
   return new SqlError(error.code, error.message, { cause: error });

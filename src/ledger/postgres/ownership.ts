@@ -1,6 +1,6 @@
 /**
- * Whose ledger a connection leads to. An address may lead to another server at any time; a session reads it before it
- * does anything else.
+ * The deployment that a connection leads to. An address may lead to another server at any time, so a session reads
+ * the deployment first.
  *
  * @module
  */
@@ -10,27 +10,23 @@ import type { Database, Session } from "./database.ts";
 import type { Deployment } from "../ledger.ts";
 import type { PostgresStatements } from "./statements.ts";
 
-/** SQLSTATE undefined_table: no worker has made the schema yet. */
+/** SQLSTATE undefined_table: no worker has created the schema yet. */
 const undefinedTable = "42P01";
 
-/** Remembers whose ledger this process works for, and opens sessions that lead to it. */
+/** Remembers the deployment of this process, and opens sessions that lead to it. */
 export class Ownership {
   readonly #database: Database;
   readonly #sql: PostgresStatements;
   #id: string | undefined;
 
-  /**
-   * Asks nothing yet.
-   *
-   * @param id of the deployment; undefined = the first one that is found
-   */
+  /** @param id of the deployment; undefined = the first one found */
   constructor(database: Database, sql: PostgresStatements, id: string | undefined) {
     this.#database = database;
     this.#sql = sql;
     this.#id = id;
   }
 
-  /** The deployment that every session led to. @throws {RangeError} before one was found */
+  /** The deployment of all sessions. @throws {RangeError} before one was found */
   get id(): string {
     if (this.#id !== undefined) return this.#id;
     throw new RangeError("Cannot use the ledger as no worker has prepared it");
@@ -48,7 +44,7 @@ export class Ownership {
     throw new ForeignLedger(undefined, this.#id);
   }
 
-  /** From now on this process works for `deployment`. @throws {ForeignLedger} when it works for another one */
+  /** Sets the deployment of this process. @throws {ForeignLedger} when it has another one */
   own(deployment: Deployment): Deployment {
     this.#id ??= deployment.id;
     if (this.#id !== deployment.id) throw new ForeignLedger(deployment.id, this.#id);

@@ -1,5 +1,5 @@
 /**
- * Makes and upgrades the schema, and says whose ledger these are.
+ * Creates and upgrades the schema, and reads the owner of the ledger.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { assertEncoding } from "./server_checks.ts";
 import type { Deployment } from "../ledger.ts";
 import { type PostgresStatements, readMigration } from "./statements.ts";
 
-/** In order; a migration that was ever released is never changed. */
+/** In order; a released migration never changes. */
 const migrations = [
   "0001_books.sql",
   "0002_corrections.sql",
@@ -24,11 +24,11 @@ const migrations = [
 const migrationTimeoutMs = 3_600_000;
 
 /**
- * Brings the schema up to date and claims it for this deployment, in one transaction and one process at a
- * time: of two workers that start at once the second finds the work done.
+ * Upgrades the schema and claims it for this deployment, in one transaction and one process at a time: of two workers
+ * that start at once, the second finds the work done.
  *
  * @throws {RangeError} when the database is not in UTF8, or the ledger is for another number of shards, or newer than
- *   this program
+ * this program
  */
 export async function prepareSchema(
   database: Database,
@@ -61,11 +61,11 @@ async function migrate(tx: Queries, sql: PostgresStatements): Promise<void> {
   const newest = applied.at(-1)?.id ?? 0;
   if (newest > migrations.length) {
     throw new RangeError(
-      `Cannot use these books as a newer Holdfast made them: ` +
-        `their schema has version ${newest}, this program knows ${migrations.length}`,
+      `Cannot use this ledger as a newer Holdfast created it: ` +
+        `its schema has version ${newest}, this program knows ${migrations.length}`,
     );
   }
-  // A migration may take long on large books; what bounds ordinary statements must not break it off.
+  // A migration of a large ledger may take long, so it is exempt from the usual statement timeout.
   await tx.script("set local statement_timeout = 0");
   for (const [index, name] of migrations.entries()) {
     if (index < newest) continue;
@@ -80,7 +80,7 @@ async function claim(tx: Queries, sql: PostgresStatements, id: string, shards: n
   if (!deployment) throw new Error("Cannot read the row of deployment that was just written");
   if (deployment.shards !== shards) {
     throw new RangeError(
-      `Cannot use SHARDS=${shards} as this ledger was made for ${deployment.shards}: ` +
+      `Cannot use SHARDS=${shards} as this ledger was created for ${deployment.shards}: ` +
         `set SHARDS=${deployment.shards}, or rebuild the deployment under another NAMESPACE`,
     );
   }

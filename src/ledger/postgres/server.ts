@@ -1,8 +1,8 @@
 /**
- * The ledger's database on a PostgreSQL server (14 or newer), by postgres.js.
+ * The ledger's database on a PostgreSQL server (14 or newer), with postgres.js.
  *
- * `DATABASE_URL` must lead to the server or to a pooler in session mode: leases are session locks, which a
- * pooler in transaction mode would hand to somebody else.
+ * `DATABASE_URL` must lead to the server or to a pooler in session mode: leases are session locks, which a pooler in
+ * transaction mode would pass to other clients.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { poolSettings, settingsScript } from "./session_settings.ts";
 
 export type { PostgresOptions } from "./options.ts";
 
-/** Opens a pool. Connects with the first query, so a server that is away does not end the caller. */
+/** Opens a pool. It connects with the first query, so a server that is down does not end the caller. */
 export function openPostgres(options: PostgresOptions): Database {
   return new PostgresDatabase(options);
 }
@@ -38,7 +38,7 @@ class PostgresDatabase implements Database {
   readonly #settings: string;
   readonly #sessions = new Set<Session>();
   #isChecked = false;
-  /** Queries that were given up and may still be waiting in the driver. */
+  /** Queries that were given up and may still wait in the driver. */
   #unanswered = 0;
 
   constructor(options: PostgresOptions) {
@@ -79,13 +79,13 @@ class PostgresDatabase implements Database {
   }
 
   /**
-   * The driver connects again and again while a query waits, also to a server that speaks another protocol.
+   * The driver reconnects while a query waits, even to a server that speaks another protocol.
    *
-   * @throws {Error} when there is no answer in time; the query may still be sent
+   * @throws {Error} when there is no response in time; the query may still be sent
    */
   async #inTime<T>(run: () => Promise<T>): Promise<T> {
     if (this.#unanswered >= unansweredMax) {
-      throw new Error(`the server answered none of ${unansweredMax} queries`);
+      throw new Error(`the server has not responded to ${unansweredMax} queries`);
     }
     const { promise, reject } = Promise.withResolvers<never>();
     const timeoutMs = postgresBounds.poolTimeoutMs;
@@ -94,24 +94,24 @@ class PostgresDatabase implements Database {
       this.#unanswered++;
       running.catch(() => {}).finally(() => this.#unanswered--);
       reject(
-        new Error(`the server gave no answer within ${timeoutMs} ms, as one that speaks no PostgreSQL does`),
+        new Error(`no response within ${timeoutMs} ms; the server may not be PostgreSQL`),
       );
     });
     return await Promise.race([running, promise]).finally(cancel);
   }
 
-  /** A pool does not say when it opens a connection, so each use brings its settings along, in a transaction. */
+  /** A pool does not report new connections, so each use sets the settings, in a transaction. */
   async #withSettings<T>(run: (tx: postgres.TransactionSql<{ bigint: number }>) => Promise<T>): Promise<T> {
-    // A box, as the driver would flatten an array that is returned.
+    // An object, because the driver would flatten a returned array.
     const { result } = await this.#pool.begin(async (tx) => {
-      // "execute": otherwise the driver sends it when it is awaited, which is after the first statement of "run".
+      // "execute": otherwise the driver sends it on await, after the first statement of "run".
       const [, result] = await Promise.all([tx.unsafe(this.#settings).simple().execute(), run(tx)]);
       return { result };
     });
     return result;
   }
 
-  /** A pooler in transaction mode lends a session's server connection to the pool, and a lock on it to anybody. */
+  /** A pooler in transaction mode lends a session's server connection to the pool, and its locks with it. */
   async #assertOwnConnection(session: Session): Promise<void> {
     if (this.#isChecked) return;
     const statement = "select pg_backend_pid() || ' of ' || pg_postmaster_start_time() as backend";
@@ -126,7 +126,7 @@ class PostgresDatabase implements Database {
   }
 
   async session(callTimeoutMs: number = postgresBounds.callTimeoutMs): Promise<Session> {
-    // A server that turns the connection away ends it before there is a session to forget.
+    // A server that refuses the connection ends it before there is a session to remove.
     const opened: { session?: Session } = {};
     const forget = () => opened.session && this.#sessions.delete(opened.session);
     opened.session = await PostgresSession.open({ ...this.#options, callTimeoutMs }, forget);

@@ -1,5 +1,5 @@
 /**
- * What the ledger's server can keep, judged by its settings.
+ * Checks of the ledger's server by its settings.
  *
  * @module
  */
@@ -21,7 +21,7 @@ interface ServerRow {
 /** `server_version_num` of PostgreSQL 14, the first with `idle_session_timeout`. */
 const numberMin = 140_000;
 
-/** Asks the server, and judges what it says. */
+/** Reads the settings of the server and checks them. */
 export async function judgeLedger(
   queries: Pick<Queries, "query">,
   statement: string,

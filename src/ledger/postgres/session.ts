@@ -1,6 +1,6 @@
 /**
- * One connection to PostgreSQL that lives once. postgres.js would open a new one behind a lost one, and the
- * advisory lock of the lost one would be gone in silence; so its client gets one socket and no second.
+ * One connection to PostgreSQL that never reconnects. postgres.js would replace a lost connection, whose advisory
+ * locks would be lost unnoticed; therefore its client gets exactly one socket.
  *
  * @module
  */
@@ -24,21 +24,21 @@ import { applySettings, leaseSettings } from "./session_settings.ts";
 import { loadStatements } from "./statements.ts";
 
 /**
- * Left alone, the planner may read and sort all that is left for every page: of a million order lines 200 to 400 ms
- * instead of 10, and without statistics always.
+ * By default the planner may read and sort all remaining rows for every page: 200 to 400 ms instead of 10 with a
+ * million order lines, and always without statistics.
  */
 const inOrderOfIndex =
   "set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off";
 
 type Reject = (reason: unknown) => void;
 
-/** What a session needs beside that. */
+/** Options of a session in addition to the pool's. */
 export interface SessionOptions extends PostgresOptions {
-  /** A call without an answer for this long loses the session, ms. */
+  /** A call without a response for this long loses the session, ms. */
   readonly callTimeoutMs: number;
 }
 
-/** See {@link Session}. Calls run in turn; those inside a transaction are pipelined. */
+/** See {@link Session}. Calls run one after another; calls inside a transaction are pipelined. */
 export class PostgresSession implements Session {
   readonly #options: SessionOptions;
   readonly #world: World;
@@ -47,8 +47,8 @@ export class PostgresSession implements Session {
   readonly #client: postgres.Sql<{ bigint: number }>;
   readonly #socket = oneSocket((cause) => this.#lose("cannot connect", cause));
   readonly #waiting = new Set<Reject>();
-  #turn: Promise<unknown> = Promise.resolve();
-  #turns = 0;
+  #last: Promise<unknown> = Promise.resolve();
+  #pending = 0;
   #lost: LeaseLost | undefined;
 
   private constructor(options: SessionOptions, target: PostgresTarget, onEnd: () => void) {
@@ -68,7 +68,7 @@ export class PostgresSession implements Session {
     this.#client = postgres(settings);
   }
 
-  /** Connects to the first host that will do. `onEnd` is called once, when the session is over. */
+  /** Connects to the first suitable host. `onEnd` is called once, when the session has ended. */
   static async open(options: SessionOptions, onEnd: () => void): Promise<PostgresSession> {
     const target = readTarget(options.url);
     const failures: unknown[] = [];
@@ -97,21 +97,21 @@ export class PostgresSession implements Session {
       return session;
     } catch (error) {
       await session.close();
-      // There was no lease yet: say what kept us from connecting.
+      // There was no lease yet: report why the connection failed.
       throw error instanceof LeaseLost && error.cause ? error.cause : error;
     }
   }
 
   query<Row extends object>(statement: string, params?: readonly Param[]): Promise<Row[]> {
-    return this.#inTurn(() => timed(this.#options, statement, () => this.#send<Row>(statement, params)));
+    return this.#inSequence(() => timed(this.#options, statement, () => this.#send<Row>(statement, params)));
   }
 
   script(statements: string, timeoutMs?: number): Promise<void> {
-    return this.#inTurn(() => this.#sendScript(statements, timeoutMs));
+    return this.#inSequence(() => this.#sendScript(statements, timeoutMs));
   }
 
   transaction<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#inTurn(() => timed(this.#options, "transaction", () => this.#transact(run)));
+    return this.#inSequence(() => timed(this.#options, "transaction", () => this.#transact(run)));
   }
 
   page<Row extends object>(statement: string, params?: readonly Param[]): Promise<Row[]> {
@@ -132,7 +132,7 @@ export class PostgresSession implements Session {
       },
     };
     try {
-      // The first statements of `run` leave together with "begin".
+      // The first statements of `run` are sent together with "begin".
       const [, result] = await Promise.all([this.#sendScript("begin"), run(tx)]);
       if (open) await this.#sendScript("commit");
       return result;
@@ -176,8 +176,8 @@ export class PostgresSession implements Session {
   }
 
   async ping(): Promise<void> {
-    // A call under way keeps the session alive by itself, and has its own deadline: do not wait behind it.
-    if (this.#turns === 0) await this.query("select 1 as alive");
+    // A running call keeps the session alive and has its own deadline, so a ping does not wait for it.
+    if (this.#pending === 0) await this.query("select 1 as alive");
     if (this.#lost) throw this.#lost;
   }
 
@@ -189,10 +189,10 @@ export class PostgresSession implements Session {
     this.#socket.destroy();
   }
 
-  #inTurn<T>(run: () => Promise<T>): Promise<T> {
-    this.#turns++;
-    const result = this.#turn.then(run);
-    this.#turn = result.catch(() => {}).then(() => this.#turns--);
+  #inSequence<T>(run: () => Promise<T>): Promise<T> {
+    this.#pending++;
+    const result = this.#last.then(run);
+    this.#last = result.catch(() => {}).then(() => this.#pending--);
     return result;
   }
 
@@ -205,7 +205,7 @@ export class PostgresSession implements Session {
     await this.#answerOf(() => this.#client.unsafe(statements).simple(), timeoutMs);
   }
 
-  /** Sends, and settles at the latest when the session is lost or the deadline has passed. */
+  /** Sends, and settles no later than the loss of the session or the deadline. */
   #answerOf<T>(send: () => PromiseLike<T>, timeoutMs: number = this.#options.callTimeoutMs): Promise<T> {
     if (this.#lost) return Promise.reject(this.#lost);
     return new Promise<T>((resolve, reject) => {
@@ -229,14 +229,14 @@ export class PostgresSession implements Session {
     return this.#lose(error instanceof Error ? error.message : String(error), error);
   }
 
-  /** The connection is of no use any more. */
+  /** Marks the connection as unusable. */
   #lose(why: string, cause?: unknown): LeaseLost {
     const lost = this.#end(new LeaseLost(why, { cause }));
     this.#socket.destroy();
     return lost;
   }
 
-  /** Rejects every call, those under way too, from now on and for good. Returns the reason, which is the first. */
+  /** Rejects every call, running ones too, permanently. Returns the first reason. */
   #end(reason: LeaseLost): LeaseLost {
     if (this.#lost) return this.#lost;
     this.#lost = reason;
@@ -246,7 +246,7 @@ export class PostgresSession implements Session {
   }
 }
 
-/** What postgres.js tells a socket factory. */
+/** The argument of a socket factory in postgres.js. */
 interface Address {
   readonly host: readonly string[];
   readonly port: readonly number[];
@@ -254,7 +254,7 @@ interface Address {
   readonly path: string | false;
 }
 
-/** Hands out one socket, once. `onFailure` hears of a failure first: postgres.js would wait on. */
+/** Returns one socket, once. `onFailure` is called on a failure, because postgres.js would keep waiting. */
 function oneSocket(onFailure: (cause: unknown) => void) {
   let socket: net.Socket | undefined;
   let used = false;
@@ -262,13 +262,13 @@ function oneSocket(onFailure: (cause: unknown) => void) {
     async open({ host, port, path }: Address): Promise<net.Socket> {
       if (used) {
         throw new Error(
-          "the server closed the connection during the login, as one that speaks no PostgreSQL does",
+          "the server closed the connection during the login; it may not be PostgreSQL",
         );
       }
       used = true;
       try {
         socket = await connect(path ? { path } : { host: host[0] ?? "", port: port[0] ?? 5432 });
-        // `host` is where postgres.js looks for the name that a TLS certificate must carry.
+        // postgres.js reads the server name for TLS from `host`.
         return Object.assign(socket, { host: host[0] ?? "" });
       } catch (error) {
         onFailure(error);
@@ -291,7 +291,7 @@ function connect(target: net.NetConnectOpts): Promise<net.Socket> {
     socket.once("connect", () => {
       socket.removeAllListeners();
       socket.setTimeout(0);
-      socket.setNoDelay(); // or a pipelined statement waits for the acknowledgement of the one before
+      socket.setNoDelay(); // or a pipelined statement waits for the acknowledgement of the previous one
       resolve(socket);
     });
   });

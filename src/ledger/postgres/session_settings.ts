@@ -1,8 +1,9 @@
 /**
- * Settings of a PostgreSQL session that safety and speed rest on, set by statements after connecting.
+ * Settings of a PostgreSQL session on which safety and speed depend, set by statements after connecting.
  *
- * Not as startup parameters: PgBouncer refuses those that it does not know, or drops them in silence when
- * `ignore_startup_parameters` names them. Then tables land in the schema `public`, and a frozen worker keeps its shards.
+ * They are not startup parameters: PgBouncer refuses unknown ones, or drops them without an error when
+ * `ignore_startup_parameters` names them. Then tables are created in the schema `public`, and a frozen worker keeps
+ * its shards.
  *
  * @module
  */
@@ -11,17 +12,17 @@ import { quotedName } from "./database.ts";
 import { postgresBounds } from "./options.ts";
 import { loadStatements } from "./statements.ts";
 
-/** Values by name, in base units (ms), as `pg_settings` shows them. */
+/** Values by name, in base units (ms), as in `pg_settings`. */
 export type SessionSettings = Readonly<Record<string, string>>;
 
 function commonSettings(namespace: string): SessionSettings {
   return {
     search_path: quotedName(namespace),
     lock_timeout: String(postgresBounds.lockTimeoutMs),
-    // The statements' best plan depends on where in the log a batch is: a generic plan expects half a percent
-    // of all movements and reads the whole table of stock.
+    // The best plan depends on the position of a batch in the log: a generic plan expects half a percent of all
+    // movements and reads the whole table of stock.
     plan_cache_mode: "force_custom_plan",
-    // No statement here runs long enough to earn a compilation back: it takes 240 ms, a page of a rebuild 4.
+    // No statement runs long enough for compilation to pay: it takes 240 ms, a page of a rebuild 4.
     jit: "off",
   };
 }
@@ -42,8 +43,8 @@ export function leaseSettings(namespace: string): SessionSettings {
 }
 
 /**
- * A script that sets all of them. As one text without parameters: the driver sends the parse of a statement before it
- * executes the one before, and that parse needs the search path.
+ * A script that sets all of them, as one text without parameters: the driver parses a statement before it executes
+ * the previous one, and that parse needs the search path.
  */
 export function settingsScript(settings: SessionSettings, scope: "session" | "transaction"): string {
   const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
@@ -54,9 +55,9 @@ export function settingsScript(settings: SessionSettings, scope: "session" | "tr
 }
 
 /**
- * Sets them for a session, then reads them back in another statement.
+ * Applies the settings to a session, then reads them back in another statement.
  *
- * @throws {RangeError} when one did not stay: a pooler gives each transaction another server connection
+ * @throws {RangeError} when one was lost: a pooler gives each transaction another server connection
  */
 export async function applySettings(session: Queries, settings: SessionSettings): Promise<void> {
   await session.script(settingsScript(settings, "session"));

@@ -1,5 +1,5 @@
 /**
- * What a database does for the ledger in its own way: who may write a shard, whose ledger it is, how it is made.
+ * The parts of the ledger that differ between databases: leases, ownership, migration.
  *
  * @module
  */
@@ -8,40 +8,42 @@ import type { Membership } from "../peers.ts";
 import type { Connection, Queries } from "../database.ts";
 import type { Deployment } from "../ledger.ts";
 
-/** The right to write one shard's rows. */
+/** The exclusive right to write one shard's rows. */
 export interface Lease {
-  /** Writes and reads for its keeper. Rejects with `LeaseLost` when the lease is lost. May be shared with other shards. */
+  /**
+   * For writes and reads under the lease. Rejects with `LeaseLost` when the lease is lost. Other shards may share it.
+   */
   readonly connection: Pick<Connection, "query" | "transaction" | "page">;
   /** Id of the deployment that the ledger belongs to. */
   readonly deployment: string;
-  /** What the database says of itself through this connection, judged. */
+  /** Checks of the database through this connection. */
   checkResults(): Promise<CheckResult[]>;
   /**
-   * Keeps the lease.
+   * Renews the lease.
    *
    * @throws {LeaseLost}
    */
   beat(): Promise<void>;
-  /** Frees the shard. Never rejects. */
+  /** Releases the shard. Never rejects. */
   release(): Promise<void>;
 }
 
 /** A database with a ledger in it. */
 export interface LedgerBackend {
-  /** For single statements, outside of any transaction. */
+  /** For single statements, outside transactions. */
   readonly queries: Pick<Queries, "query">;
   /** As {@link Ledger.prepare}. */
   prepare(shards: number): Promise<Deployment>;
   /** As {@link Ledger.deployment}. */
   deployment(): Promise<Deployment | undefined>;
-  /** A connection for one caller, which closes it. @throws {ForeignLedger} */
+  /** A connection for one caller, who closes it. @throws {ForeignLedger} */
   connect(): Promise<Connection>;
-  /** Takes a shard, or returns undefined while somebody has it. */
+  /** Takes the lease of a shard, or returns undefined while another worker has it. */
   lease(shard: number): Promise<Lease | undefined>;
   /** As {@link Ledger.join}. */
   join(): Promise<Membership>;
   /** As {@link Ledger.checkResults}. */
   checkResults(): Promise<CheckResult[]>;
-  /** Ends every connection; leases end with them. */
+  /** Closes every connection; leases end with them. */
   close(): Promise<void>;
 }

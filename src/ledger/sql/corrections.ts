@@ -1,8 +1,8 @@
 /**
- * Corrections: movements of kind `correction`, for a change of a figure that no event of the store explains.
+ * Corrections: movements of kind `correction`, for changes of the stock that no event of the store explains.
  *
- * A correction has no number of its own, because the store issues the numbers. It stands behind the last number that
- * is applied, so the running sums include it before the next event is audited.
+ * A correction has no number of its own, because the store issues the numbers. It follows the last applied number, so
+ * the running sums include it before the audit of the next event.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import type { Transaction } from "../database.ts";
 import type { Statements } from "./statements.ts";
 
 /**
- * Applies corrections behind the cursor, in a transaction that the caller opened.
+ * Applies corrections after the cursor, in a transaction of the caller.
  *
- * @param at where the caller saw the cursor
- * @returns false when the cursor is somewhere else by now: nothing was applied
+ * @param at the cursor as the caller saw it
+ * @returns false when the cursor has moved: nothing was applied
  */
 export async function applyCorrections(
   tx: Transaction,
@@ -36,10 +36,10 @@ export async function applyCorrections(
 }
 
 /**
- * Closes a dead letter in a transaction that the caller opened: the row says who decided what, a correction of 0 units a
- * SKU says so among the movements, and units to give back become a compensation, which the worker gives back once.
+ * Closes a dead letter in a transaction of the caller: the row stores the decision, a correction of 0 units per SKU
+ * stores it among the movements, and units to return become a compensation, which the worker applies once.
  *
- * @param note what was decided
+ * @param note the decision
  */
 export async function closeDeadLetter(
   tx: Transaction,
@@ -53,7 +53,7 @@ export async function closeDeadLetter(
   const { shard, seq } = letter;
   const [at] = await tx.query<Position>(sql.lock_cursor, [shard]);
   type Row = { kind: string; sku: string; available: number; reserved: number; taken: number };
-  const rows = await tx.query<Row>(sql.find_event_figures, [shard, seq]);
+  const rows = await tx.query<Row>(sql.find_event_stock, [shard, seq]);
   const [first] = rows;
   const givesBack = units === "give back";
   const given = givesBack ? rows.reduce((sum, { taken }) => sum + taken, 0) : 0;

@@ -1,8 +1,8 @@
 /**
- * Compares events that a log shows again with what was applied under their numbers.
+ * Compares events of a log with the applied events of the same numbers.
  *
- * A store whose keys were put back to an older state issues numbers a second time, for other sales. They look like
- * entries that are applied already.
+ * A store that was restored to an older state issues numbers a second time, for other sales. These entries look as if
+ * they were applied already.
  *
  * @module
  */
@@ -27,16 +27,16 @@ interface EventRow {
 
 /** A row of the statement `find_jumps`. */
 interface JumpRow {
-  /** Before the first number lost. */
+  /** Last number before the jump. */
   readonly fromSeq: number;
-  /** The last number lost. */
+  /** The last lost number. */
   readonly toSeq: number;
 }
 
 /**
- * Numbers of the events that the ledger has with other contents, or not at all. Those declared lost do not count.
+ * Numbers of events that the ledger has with other contents, or not at all, except those declared lost.
  *
- * @param events with rising numbers, none above the ledger's cursor
+ * @param events with increasing numbers, none above the ledger's cursor
  */
 export async function findDivergent(
   queries: Pick<Queries, "query">,
@@ -51,13 +51,13 @@ export async function findDivergent(
     queries.query<EventRow>(sql.find_events, range),
     queries.query<JumpRow>(sql.find_jumps, range),
   ]);
-  const booked = Map.groupBy(rows, ({ seq }) => seq);
+  const applied = Map.groupBy(rows, ({ seq }) => seq);
   const isLost = (seq: number) => jumps.some(({ fromSeq, toSeq }) => fromSeq < seq && seq <= toSeq);
-  return events.filter((event) => contentsOf(rowsOf(event)) !== contentsOf(booked.get(event.seq) ?? []))
+  return events.filter((event) => contentsOf(rowsOf(event)) !== contentsOf(applied.get(event.seq) ?? []))
     .map(({ seq }) => seq).filter((seq) => !isLost(seq));
 }
 
-/** An event as its movements are applied: with the replacements that PostgreSQL needs. */
+/** An event as its movements are stored, with the replacements that PostgreSQL needs. */
 function rowsOf(event: InventoryEvent): EventRow[] {
   const { seq, kind, id, userId, atMs, lines } = readable({ ...event, epoch: 0 });
   return lines.map((line) => ({ seq, kind, id, userId, atMs, ...line }));

@@ -1,5 +1,5 @@
 /**
- * The ledger over SQL: what every database does alike.
+ * The ledger over SQL: the parts that all databases share.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { SqlShardLedger } from "./shard_ledger.ts";
 import type { Statements } from "./statements.ts";
 
 /** A line, or a shard without one. */
-type FoundRow = { readonly shard: number; readonly booked: number } & (OrderLineRow | { readonly id: null });
+type FoundRow = { readonly shard: number; readonly applied: number } & (OrderLineRow | { readonly id: null });
 
 function isLine(row: OrderLineRow | { readonly id: null }): row is OrderLineRow {
   return row.id !== null;
@@ -30,7 +30,6 @@ export class SqlLedger implements Ledger {
   readonly #backend: LedgerBackend;
   readonly #sql: Statements;
 
-  /** Asks nothing yet. */
   constructor(backend: LedgerBackend, sql: Statements) {
     this.#backend = backend;
     this.#sql = sql;
@@ -74,8 +73,8 @@ export class SqlLedger implements Ledger {
       this.deployment(),
     ]);
     return {
-      lines: rows.flatMap(({ booked: _, ...line }) => isLine(line) ? [line] : []),
-      appliedSeqs: new Map(rows.map(({ shard, booked }) => [shard, booked])),
+      lines: rows.flatMap(({ applied: _, ...line }) => isLine(line) ? [line] : []),
+      appliedSeqs: new Map(rows.map(({ shard, applied }) => [shard, applied])),
     };
   }
 

@@ -1,8 +1,8 @@
 /**
- * Proves that a shard's ledger is whole: everything in it follows from its movements, and no movement is missing.
+ * Proves that a shard's ledger is complete: everything in it follows from its movements, and no movement is missing.
  *
- * Reads pages of 5000 rows and takes no lock, while the worker books on: movements only grow, so what was read stays
- * true, and what depends on later movements is compared at one moment (one statement), or a second time.
+ * It reads pages of 5000 rows and takes no lock, while the worker continues. Movements only grow, so rows that were
+ * read stay valid; values that depend on later movements are compared in one statement, or a second time.
  *
  * @module
  */
@@ -18,28 +18,25 @@ import {
 } from "../proof_walk.ts";
 import type { Statements } from "./statements.ts";
 
-/** Rows a page: 20 to 60 ms. */
+/** Rows per page: 20 to 60 ms. */
 const pageRows = 5000;
-/** Holds and compensations may change between two reads: a difference counts when it stays. */
+/** Holds and compensations may change between two reads: a difference counts when it persists. */
 const attemptsMax = 4;
-/** Stock is read as it was at the end of the walk; the walk goes on until fewer movements than this came meanwhile. */
+/** Stock is compared at the end of the walk, which continues until fewer movements than this are new. */
 const nearRows = 20_000;
 
-/** What a proof needs. */
+/** Dependencies of a proof. */
 export interface ProofParts {
-  /** The ledger's database. */
   readonly queries: Pick<Queries, "query">;
-  /** Its statements. */
   readonly sql: Statements;
-  /** Which shard. */
   readonly shard: number;
   /** Order lines older than this may be deleted, ms. */
   readonly retentionMs: number;
-  /** Told of movements read so far. */
+  /** Called with the number of movements read so far. */
   readonly onProgress?: (movements: number) => void;
 }
 
-/** Reads all of a shard. The walk that is returned has the sums; faults are yielded as they are found. */
+/** Reads all rows of a shard. Yields faults as they are found; the returned walk has the sums. */
 export async function* proveShard(parts: ProofParts): AsyncGenerator<Fault, ProofWalk | undefined> {
   const proof = new Proof(parts);
   return yield* proof.run();
@@ -47,7 +44,7 @@ export async function* proveShard(parts: ProofParts): AsyncGenerator<Fault, Proo
 
 class Proof {
   readonly #parts: ProofParts;
-  /** Up to this number order lines were compared. */
+  /** Order lines are compared up to this number. */
   #linesRead = 0;
 
   constructor(parts: ProofParts) {
@@ -66,7 +63,7 @@ class Proof {
     }
     yield* walk.end(cursor.seq);
     if (cursor.last > cursor.seq) {
-      const wrong = `the movements go on to ${cursor.last}, the cursor stands at ${cursor.seq}`;
+      const wrong = `the movements go on to ${cursor.last}, the cursor is at ${cursor.seq}`;
       yield { check: "numbers", seq: cursor.last, subject: "", wrong };
     }
     yield* this.#stock(walk);
@@ -108,7 +105,7 @@ class Proof {
     return dead;
   }
 
-  /** Movements after the walk's last, up to a number, each page with its order lines. */
+  /** Reads movements after the last one of the walk, up to a number, with the order lines of each page. */
   async *#walkTo(walk: ProofWalk, seq: number): AsyncGenerator<Fault> {
     for (let more = true; more;) {
       const from = walk.last;
@@ -121,7 +118,7 @@ class Proof {
     }
   }
 
-  /** By whole events: a page of movements may end within one. */
+  /** By whole events, because a page of movements may end within one. */
   async *#linesUpTo(last: number): AsyncGenerator<Fault> {
     const after = this.#linesRead;
     this.#linesRead = Math.max(after, last);
@@ -144,16 +141,16 @@ class Proof {
       for (const row of rows) {
         seen.add(row.sku);
         const known = walk.stock.get(row.sku);
-        if (!known && row.isMovedLater) continue; // made since
+        if (!known && row.isMovedLater) continue; // created since
         const sum = walk.sumOf(row.sku);
         if (sum.available !== row.available || sum.reserved !== row.reserved) {
           const wrong =
-            `stock says ${row.available}+${row.reserved}, the movements ${sum.available}+${sum.reserved}`;
+            `stock has ${row.available}+${row.reserved}, the movements give ${sum.available}+${sum.reserved}`;
           yield { check: "stock", seq: 0, subject: row.sku, wrong };
         }
         const [is, shall] = [canonical(row.policy), known ? known.policy : ""];
         if (!row.isRuledLater && shall !== undefined && is !== shall) {
-          const wrong = `stock says ${is || "no rules"}, the movements ${shall || "no rules"}`;
+          const wrong = `stock has ${is || "no rules"}, the movements give ${shall || "no rules"}`;
           yield { check: "rules", seq: 0, subject: row.sku, wrong };
         }
       }
@@ -177,7 +174,10 @@ class Proof {
     }
   }
 
-  /** Compares what changes while it is read: what is found more than once, each time with the walk at the end. */
+  /**
+   * Compares values that change while they are read; a fault must appear repeatedly, each time with the walk at the
+   * end.
+   */
   async *#settled(walk: ProofWalk, compare: (walk: ProofWalk) => Promise<Fault[]>): AsyncGenerator<Fault> {
     let found: Fault[] = [];
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
@@ -206,7 +206,12 @@ class Proof {
     for (const [key, { seq, isDead }] of walk.holds) {
       if (seen.has(key) || isDead) continue;
       const subject = key.replace("\u001f", " ");
-      faults.push({ check: "holds", seq, subject, wrong: "the movements hold it, its order line does not" });
+      faults.push({
+        check: "holds",
+        seq,
+        subject,
+        wrong: "it is held by its movements, not by its order line",
+      });
     }
     return faults;
   }
@@ -223,7 +228,7 @@ class Proof {
       for (const { seq, sku, isDone } of rows) {
         const times = walk.givenBack.get(holdKey(compensationId(this.#parts.shard, seq), sku)) ?? 0;
         if (times === Number(isDone)) continue;
-        const wrong = `it is ${isDone ? "closed" : "open"}, and was given back ${times} times`;
+        const wrong = `it is ${isDone ? "closed" : "open"}, and was returned ${times} times`;
         faults.push({ check: "compensations", seq, subject: sku, wrong });
       }
       after = rows.length === pageRows ? rows.at(-1) : undefined;
@@ -239,7 +244,7 @@ interface LineFault {
   readonly wrong: string;
 }
 
-/** Without a fault the page has one row, whose `wrong` is null. */
+/** A page without a fault has one row, with `wrong` null. */
 type OrderLineRow = Omit<LineFault, "wrong"> & {
   readonly wrong: string | null;
   readonly lastSeq: number;
@@ -272,8 +277,8 @@ interface CompensationRow {
 }
 
 function whyHold({ units, expires }: HeldRow, hold: ProvenHold | undefined): string {
-  if (!hold) return "no movement holds it";
+  if (!hold) return "it is not held by any movement";
   if (hold.isDead) return "";
   if (units !== hold.units) return `units ${units} instead of ${hold.units}`;
-  return expires === hold.expires ? "" : `lapses at ${expires}, the movements say ${hold.expires}`;
+  return expires === hold.expires ? "" : `expires at ${expires}, by the movements at ${hold.expires}`;
 }

@@ -1,5 +1,6 @@
 /**
- * Applies what a store remembers of lost numbers: movements under their own numbers, in lines that no event of a log has.
+ * Applies the events of lost numbers that a store remembers: movements under their own numbers, with line indexes
+ * that no event of a log has.
  *
  * @module
  */
@@ -8,7 +9,7 @@ import type { Transaction } from "../database.ts";
 import { asideLine, type Movement, type Numbered, readable, toMovements } from "../movements.ts";
 import type { StatementName, Statements } from "./statements.ts";
 
-/** Movements a statement: see `movements.ts`. */
+/** Movements per statement: see `movements.ts`. */
 const partLines = 16_384;
 
 /** In the order of a line's life. */
@@ -22,7 +23,7 @@ const steps: readonly StatementName[] = [
 ];
 
 /**
- * Books events and what follows from them, in a transaction that the caller opened. The stock rows are the caller's.
+ * Applies events and their consequences, in a transaction of the caller. The caller updates the stock rows.
  *
  * @param after number before the first
  * @param events by number, none above `last`
@@ -45,7 +46,7 @@ export async function applyRecalled(
   await settleTwiceSold(tx, sql, shard, range, numbered);
 }
 
-/** Several events may stand at one number, so their lines go on from each other. */
+/** Several events may have one number, so their line indexes continue. */
 function asideOf(events: readonly Numbered[]): Movement[] {
   const next = new Map<number, number>();
   return toMovements(events).map((movement) => {
@@ -55,7 +56,7 @@ function asideOf(events: readonly Numbered[]): Movement[] {
   });
 }
 
-/** Lines that the ledger has from before the window, found by `booking.ts`: given back, or left to a person. */
+/** Lines that the ledger has from before the window, as in `apply.ts`: compensations, or dead letters. */
 async function settleTwiceSold(
   tx: Transaction,
   sql: Statements,

@@ -1,5 +1,5 @@
 /**
- * Numbers that are lost, and what a person decided about them.
+ * Applies an operator's decision about lost numbers.
  *
  * @module
  */
@@ -12,8 +12,8 @@ import { applyRecalled } from "./recalled.ts";
 import type { Statements } from "./statements.ts";
 
 /**
- * Writes the lost numbers down, books what the store knows of them and moves the cursor behind them, in a transaction that the
- * caller opened.
+ * Records the lost numbers, applies the events that the store remembers and moves the cursor past them, in a
+ * transaction of the caller.
  *
  * @throws {RangeError} when `to` is not ahead of the cursor
  */
@@ -26,7 +26,7 @@ export async function applyJump(
   const [cursor] = await tx.query<Position>(sql.lock_cursor, [shard]);
   if (!cursor || to.seq <= cursor.seq || to.epoch < cursor.epoch) {
     throw new RangeError(
-      `Cannot jump to ${to.epoch}-${to.seq} as shard ${shard} is booked up to ${cursor?.epoch}-${cursor?.seq}`,
+      `Cannot jump to ${to.epoch}-${to.seq} as shard ${shard} is applied up to ${cursor?.epoch}-${cursor?.seq}`,
     );
   }
   if (corrections.length > 0) {
@@ -38,17 +38,17 @@ export async function applyJump(
     tx.query(sql.move_cursor, [shard, to.epoch, to.seq]),
     recoveryId !== undefined && tx.query(sql.close_recovery, [shard, recoveryId]),
   ]);
-  const figures = finalFigures(corrections, recalled);
-  if (figures.length > 0) await tx.query(sql.set_stock, [shard, JSON.stringify(figures)]);
+  const stock = finalStock(corrections, recalled);
+  if (stock.length > 0) await tx.query(sql.set_stock, [shard, JSON.stringify(stock)]);
   if (recalled.length > 0) {
     const range = { after: cursor.seq, last: to.seq, epoch: to.epoch };
     await applyRecalled(tx, sql, shard, range, recalled);
   }
 }
 
-function finalFigures(corrections: readonly Correction[], recalled: readonly InventoryEvent[]) {
-  const figures = new Map<string, { sku: string; available: number; reserved: number }>();
+function finalStock(corrections: readonly Correction[], recalled: readonly InventoryEvent[]) {
+  const stock = new Map<string, { sku: string; available: number; reserved: number }>();
   const lines = [...corrections, ...recalled.flatMap((event) => event.lines)];
-  for (const { sku, available, reserved } of lines) figures.set(sku, { sku, available, reserved });
-  return [...figures.values()];
+  for (const { sku, available, reserved } of lines) stock.set(sku, { sku, available, reserved });
+  return [...stock.values()];
 }

@@ -1,11 +1,11 @@
 /**
- * One shard's books, written and read on the connection that has the shard's lease.
+ * The ledger of one shard, written and read on the connection that has the shard's lease.
  *
  * @module
  */
 import { comparePositions, type LogEntry, type Position } from "../../domain/event.ts";
 import type { CheckResult } from "../../domain/check_result.ts";
-import { type Booked, Booking } from "./booking.ts";
+import { type ApplyResult, BatchApplier } from "./apply.ts";
 import type { Lease } from "./backend.ts";
 import type { Connection, Transaction } from "../database.ts";
 import { findDivergent } from "./divergence.ts";
@@ -13,7 +13,7 @@ import { LeaseLost } from "../../domain/errors.ts";
 import { type Applied, type Cursor, type ShardLedger } from "../ledger.ts";
 import { partsOf } from "../movements.ts";
 import { ForeignLedger } from "../../domain/errors.ts";
-import type { Place, QuotaCursor, QuotaPage } from "../pages.ts";
+import type { LinePosition, QuotaCursor, QuotaPage } from "../pages.ts";
 import { before, prepare, type Prepared } from "./prepared.ts";
 import { type Jump, type Recovery } from "../recovery.ts";
 import { applyJump } from "./recovery.ts";
@@ -21,14 +21,14 @@ import type { Compensation, Forgotten, LinePage, LineRow, QuotaRow, StockRow } f
 import { remedyFor } from "../sqlstate.ts";
 import type { Statements } from "./statements.ts";
 
-/** Where the lines accepted since a moment start. */
+/** The position of the first line accepted since a time. */
 interface Window {
   readonly sinceMs: number;
   /** Before its first line. */
-  readonly start: Place;
+  readonly start: LinePosition;
 }
 
-/** What every row of a page of quotas says of the page. */
+/** Columns about the page that every row of a page of quotas has. */
 interface PageEnd {
   readonly lines: number;
   readonly lastSku: string;
@@ -36,7 +36,7 @@ interface PageEnd {
   readonly lastLine: number;
 }
 
-/** What a lease that was given back is written through. */
+/** The connection of a released lease. */
 const noConnection: Pick<Connection, "query" | "transaction" | "page"> = {
   query: () => Promise.reject(new LeaseLost("it was released")),
   transaction: () => Promise.reject(new LeaseLost("it was released")),
@@ -51,14 +51,10 @@ export class SqlShardLedger implements ShardLedger {
   #connection: Pick<Connection, "query" | "transaction" | "page">;
   readonly #sql: Statements;
   #window: Window | undefined;
-  /** Where the ledger was when this lease last wrote: what is prepared before a transaction rests on it. */
-  #booked: Position | undefined;
+  /** The cursor after this lease's last write, on which the preparation of a transaction relies. */
+  #lastCursor: Position | undefined;
 
-  /**
-   * Takes a lease over.
-   *
-   * @param lease of `shard`
-   */
+  /** @param lease of `shard` */
   constructor(readonly shard: number, lease: Lease, sql: Statements) {
     this.#lease = lease;
     this.#connection = lease.connection;
@@ -89,29 +85,29 @@ export class SqlShardLedger implements ShardLedger {
   }
 
   async #applyPart(entries: readonly LogEntry[]): Promise<Applied> {
-    const prepared = prepare(entries, this.#booked ?? before(entries));
+    const prepared = prepare(entries, this.#lastCursor ?? before(entries));
     try {
-      return await this.#apply(entries, prepared, (booking) => booking.bookAtOnce());
+      return await this.#apply(entries, prepared, (batch) => batch.applyAtOnce());
     } catch (error) {
       if (remedyFor(error) !== "split") throw error;
-      return await this.#apply(entries, prepared, (booking) => booking.bookByHalves());
+      return await this.#apply(entries, prepared, (batch) => batch.applyByHalves());
     }
   }
 
   /**
-   * The cursor moves in the same transaction as the rows. A crash before the commit replays the batch, a crash
-   * after it skips it: there is no third case, which is why nothing here acknowledges anything.
+   * The cursor moves in the same transaction as the rows. A crash before the commit repeats the batch, a crash after
+   * it skips the batch; there is no third case, so no acknowledgement is needed.
    */
   async #apply(
     entries: readonly LogEntry[],
     prepared: Prepared,
-    book: (booking: Booking) => Promise<Booked>,
+    run: (batch: BatchApplier) => Promise<ApplyResult>,
   ): Promise<Applied> {
     const applied = await this.#connection.transaction(async (tx: Transaction): Promise<Applied> => {
       const cursor = await this.#lockCursor(tx);
       const isAsPrepared = comparePositions(cursor, prepared.cursor) === 0;
       const { plan, movements } = isAsPrepared ? prepared : prepare(entries, cursor);
-      if (plan.kind !== "book") return { kind: plan.kind, cursor, found: plan.found };
+      if (plan.kind !== "apply") return { kind: plan.kind, cursor, found: plan.found };
       const [other] = await findDivergent(tx, this.#sql, this.shard, plan.skipped);
       if (other !== undefined) {
         return { kind: "diverged", cursor, found: { epoch: entries[0]?.position.epoch ?? 0, seq: other } };
@@ -119,8 +115,8 @@ export class SqlShardLedger implements ShardLedger {
       const last = plan.events.at(-1);
       if (!last) return { kind: "applied", cursor, events: 0, deadLetters: 0, compensations: 0 };
 
-      const { differences, ...counts } = await book(
-        new Booking(tx, this.#sql, this.shard, plan.events, movements),
+      const { differences, ...counts } = await run(
+        new BatchApplier(tx, this.#sql, this.shard, plan.events, movements),
       );
       if (differences.length > 0) {
         await tx.rollback();
@@ -129,14 +125,14 @@ export class SqlShardLedger implements ShardLedger {
       const moved = { epoch: last.epoch, seq: last.seq };
       return { kind: "applied", cursor: moved, events: plan.events.length, ...counts };
     });
-    this.#booked = applied.kind === "applied" ? applied.cursor : undefined;
+    this.#lastCursor = applied.kind === "applied" ? applied.cursor : undefined;
     return applied;
   }
 
   async divergent(entries: readonly LogEntry[]): Promise<number[]> {
     const { seq } = await this.cursor();
-    const booked = entries.flatMap(({ events }) => events.filter((event) => event.seq <= seq));
-    return await findDivergent(this.#connection, this.#sql, this.shard, booked);
+    const applied = entries.flatMap(({ events }) => events.filter((event) => event.seq <= seq));
+    return await findDivergent(this.#connection, this.#sql, this.shard, applied);
   }
 
   async issueEpoch(previous: number, seen: number): Promise<number | undefined> {
@@ -167,7 +163,7 @@ export class SqlShardLedger implements ShardLedger {
     return this.#connection.query(this.#sql.find_low_stock, [this.shard, below, limit]);
   }
 
-  async lines(sinceMs: number, after: Place, limit: number): Promise<LinePage> {
+  async lines(sinceMs: number, after: LinePosition, limit: number): Promise<LinePage> {
     const { start } = await this.#windowOf(sinceMs, after);
     const from = after.seq < start.seq ? start : after;
     const page = await this.#connection.page<LineRow & { line: number }>(this.#sql.page_lines, [
@@ -196,14 +192,18 @@ export class SqlShardLedger implements ShardLedger {
     const params = [this.shard, after.seq, after.sku, limit];
     const open = await this.#connection.query<Compensation>(this.#sql.page_compensations, params);
     if (open.length === 0) return open;
-    // Booked adjustments are the record, `done_at` is derived from them: units are not given back again because it is lost.
+    // The applied adjustments are the record; `done_at` is derived from them, so that units are not returned again
+    // when it is lost.
     await this.#connection.page(this.#sql.close_compensations, [this.shard, 0, Number.MAX_SAFE_INTEGER]);
     return this.#connection.query<Compensation>(this.#sql.page_compensations, params);
   }
 
-  async forgetLines(ageMs: number, after: Place, limit: number): Promise<Forgotten | undefined> {
+  async forgetLines(ageMs: number, after: LinePosition, limit: number): Promise<Forgotten | undefined> {
     const params = [this.shard, after.seq, after.line, ageMs, limit];
-    const [page] = await this.#connection.page<Place & { lines: number }>(this.#sql.forget_lines, params);
+    const [page] = await this.#connection.page<LinePosition & { lines: number }>(
+      this.#sql.forget_lines,
+      params,
+    );
     return page && { lines: page.lines, last: { seq: page.seq, line: page.line } };
   }
 
@@ -211,8 +211,8 @@ export class SqlShardLedger implements ShardLedger {
     await this.#connection.query(this.#sql.note_head, [this.shard, head]);
   }
 
-  async recordSeen({ epoch, seq }: Position, booked: number): Promise<void> {
-    await this.#connection.query(this.#sql.note_seen, [this.shard, seq, booked, epoch]);
+  async recordSeen({ epoch, seq }: Position, applied: number): Promise<void> {
+    await this.#connection.query(this.#sql.note_seen, [this.shard, seq, applied, epoch]);
   }
 
   async recovery(): Promise<Recovery | undefined> {
@@ -238,8 +238,11 @@ export class SqlShardLedger implements ShardLedger {
     await this.#lease.release();
   }
 
-  /** Asked once, with the first page: to find where a window of a day starts takes as long as to count its lines. */
-  async #windowOf(sinceMs: number, after: Place): Promise<Window> {
+  /**
+   * Read once, with the first page, because finding the start of a window of a day takes as long as counting its
+   * lines.
+   */
+  async #windowOf(sinceMs: number, after: LinePosition): Promise<Window> {
     const known = this.#window;
     if (after.seq > 0 && known?.sinceMs === sinceMs) return known;
     const params = [this.shard, sinceMs];
@@ -248,7 +251,7 @@ export class SqlShardLedger implements ShardLedger {
     return this.#window = { sinceMs, start };
   }
 
-  /** Reads the cursor for a transaction that moves it. */
+  /** Reads and locks the cursor for a transaction that moves it. */
   async #lockCursor(tx: Transaction): Promise<Position> {
     const rows = await tx.query<Position & { deployment: string }>(this.#sql.lock_cursor, [this.shard]);
     const { deployment, epoch, seq } = this.#known(rows);
@@ -259,7 +262,7 @@ export class SqlShardLedger implements ShardLedger {
   #known<Row>([row]: readonly Row[]): Row {
     if (row === undefined) {
       throw new RangeError(
-        `Cannot read the books of shard ${this.shard} as this deployment has no such shard`,
+        `Cannot read the ledger of shard ${this.shard} as this deployment has no such shard`,
       );
     }
     return row;

@@ -1,10 +1,10 @@
 /**
- * Names of the statements that every SQL database runs for the ledger. Each has its own text of them.
+ * Names of the statements that every SQL database runs for the ledger, each with its own text.
  *
  * @module
  */
 
-/** In the order of the alphabet. */
+/** In alphabetical order. */
 export const statementNames = [
   "add_missing_stock",
   "audit_stock",
@@ -15,7 +15,7 @@ export const statementNames = [
   "count_skus",
   "drop_scripts",
   "extend_lines",
-  "find_event_figures",
+  "find_event_stock",
   "find_events",
   "find_first_line",
   "find_jumps",
@@ -63,20 +63,18 @@ export const statementNames = [
   "verify_stock",
 ] as const;
 
-/** Name of a statement. */
 export type StatementName = typeof statementNames[number];
 
-/** Every statement's text. */
 export type Statements = Readonly<Record<StatementName, string>>;
 
 const named = /^-- name: (\w+)$/m;
 
 /**
- * Reads statements from files of SQL, one file a topic: a line `-- name: x` stands above each statement. Not text imports:
- * Deno 2.5, which Deno Deploy runs, does not know them.
+ * Reads statements from SQL files, one file per topic: a line `-- name: x` precedes each statement. Text imports are
+ * no alternative, because Deno 2.5, which Deno Deploy runs, does not support them.
  *
  * @param names that the files must have, no more and no fewer
- * @throws {RangeError} when a name is missing, unknown or there twice
+ * @throws {RangeError} when a name is missing, unknown or duplicate
  */
 export async function readStatements<Name extends string>(
   folder: URL,

@@ -1,5 +1,5 @@
 /**
- * The ledger in a file: one process has it, so a lease is a note in memory and there is no other worker.
+ * The ledger in a file. One process opens it, so a lease is a record in memory and there is no other worker.
  *
  * @module
  */
@@ -20,13 +20,12 @@ const removed: CheckResult = {
   promise: "ledger",
 };
 
-/** A file that is open. */
+/** An open file. */
 export interface OpenFile {
-  /** Where it is. */
   readonly path: string;
-  /** Tells it from another file of the same name; null where the system has none. */
+  /** Distinguishes files of the same name; null where the system has no inodes. */
   readonly inode: number | null;
-  /** Called when it is closed. */
+  /** Called after it is closed. */
   readonly onClosed: () => void;
 }
 
@@ -40,11 +39,7 @@ export class SqliteBackend implements LedgerBackend {
   readonly #leased = new Set<number>();
   #deployment: Deployment | undefined;
 
-  /**
-   * Asks nothing yet.
-   *
-   * @param file that `database` has open
-   */
+  /** @param file the file of `database` */
   constructor(
     database: SqliteDatabase,
     sql: SqliteStatements,
@@ -60,8 +55,8 @@ export class SqliteBackend implements LedgerBackend {
   }
 
   async prepare(shards: number): Promise<Deployment> {
-    const place = { id: this.#world.uuid(), shards, namespace: this.#namespace };
-    return this.#deployment = await prepareSchema(this.queries, this.#sql, place);
+    const claim = { id: this.#world.uuid(), shards, namespace: this.#namespace };
+    return this.#deployment = await prepareSchema(this.queries, this.#sql, claim);
   }
 
   async deployment(): Promise<Deployment | undefined> {
@@ -112,7 +107,7 @@ export class SqliteBackend implements LedgerBackend {
     ];
   }
 
-  /** A file that was removed is written on: what is committed then is gone with the process. */
+  /** Commits to a deleted file are lost when the process ends. */
   async #isInPlace(): Promise<boolean> {
     const now = await Deno.stat(this.#file.path).catch(() => undefined);
     return now?.ino === this.#file.inode;

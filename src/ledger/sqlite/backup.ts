@@ -7,17 +7,17 @@ import { dirname } from "node:path";
 import { Engine } from "./engine.ts";
 import { ledgerFile } from "./ledger.ts";
 
-/** What was copied. */
+/** The result of a backup. */
 export interface Backup {
-  /** Of the copy. */
+  /** Size of the copy. */
   readonly bytes: number;
-  /** Movements in the copy: its last commit is one of the moment in which the copy began, or later. */
+  /** Movements in the copy. Its last commit is the last one before the copy began, or a later one. */
   readonly movements: number;
 }
 
 /**
- * Copies the ledger of a folder into a file: all commits up to one moment, without those after it. The copy is checked
- * and fsynced before it gets its name.
+ * Copies the ledger of a folder into a file: a consistent snapshot of its commits. The copy is checked and fsynced
+ * before it gets its name.
  *
  * @param file must not exist
  * @throws {Deno.errors.NotFound} when the folder has no ledger
@@ -27,7 +27,7 @@ export interface Backup {
 export async function backupLedger(folder: string, file: string): Promise<Backup> {
   const source = ledgerFile(folder);
   await Deno.stat(source);
-  // Takes the name, so that of two backups at once one is refused.
+  // Reserves the name, so that one of two simultaneous backups is refused.
   (await Deno.open(file, { createNew: true, write: true })).close();
   const unfinished = `${file}.unfinished`;
   try {
@@ -44,11 +44,14 @@ export async function backupLedger(folder: string, file: string): Promise<Backup
   }
 }
 
-/** All pages in one step, which is one read transaction: the process that sells is not stopped, nor the copy begun anew. */
+/**
+ * All pages in one step, which is one read transaction: the selling process is not blocked, and the copy is not
+ * restarted.
+ */
 const allPages = -1;
 
 async function copy(source: string, target: string): Promise<void> {
-  // Imported here: Deno 2.5 has no such function. "vacuum into" attaches a file, which Deno allows to nobody.
+  // Imported here, because Deno 2.5 lacks this function. "vacuum into" attaches a file, which Deno does not permit.
   const { backup, DatabaseSync } = await import("node:sqlite");
   const database = new DatabaseSync(source, { readOnly: true });
   try {

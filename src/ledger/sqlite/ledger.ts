@@ -12,23 +12,23 @@ import { type OpenFile, SqliteBackend } from "./backend.ts";
 import { type OpenOptions, SqliteDatabase } from "./database.ts";
 import { loadStatements } from "./statements.ts";
 
-/** Where the ledger is. */
+/** The location of the ledger. */
 export interface SqliteOptions {
-  /** Made when missing; one process at a time. */
+  /** Created when missing; one process at a time. */
   readonly folder: string;
-  /** NAMESPACE, which the file remembers. */
+  /** NAMESPACE, which is stored in the file. */
   readonly namespace: string;
-  /** Makes the deployment's id. */
+  /** Creates the deployment id. */
   readonly world: World;
 }
 
-/** The file in a folder. */
+/** The file of the ledger in a folder. */
 export function ledgerFile(folder: string): string {
   return `${folder}/ledger.db`;
 }
 
 /**
- * Opens the ledger in a folder, and makes it when there is none. Closing it lets other processes in.
+ * Opens the ledger in a folder, and creates it when missing. Closing it unlocks the folder.
  *
  * @throws {RangeError} when the folder or the file cannot be used
  * @throws {Deno.errors.Busy} when another process uses the folder
@@ -48,7 +48,7 @@ export async function openSqliteLedger({ folder, namespace, world }: SqliteOptio
 }
 
 /**
- * Opens the ledger in a folder for reading, while another process may have it.
+ * Opens the ledger in a folder for reading, while another process may write it.
  *
  * @throws {RangeError} when there is none, or it cannot be read
  */
@@ -74,13 +74,13 @@ async function openFile(folder: string, options?: OpenOptions): Promise<SqliteDa
   }
 }
 
-/** Cannot open, read-only: another DATA_DIR, or another user, would do. */
+/** Errors that another DATA_DIR or another user would solve. */
 const settingsRefused: ReadonlySet<string> = new Set(["58P01", "25006"]);
 
-/** Its data folder had the files of PostgreSQL 17. */
+/** The last version with PGlite's data folder, in the format of PostgreSQL 17. */
 const lastPglite = "Holdfast 1.0.0";
 
-/** Versions before kept a PostgreSQL data folder there, by PGlite. */
+/** Older versions stored a PostgreSQL data folder there, written by PGlite. */
 async function refusePglite(folder: string): Promise<void> {
   const [old, file] = await Promise.all([exists(`${folder}/ledger/PG_VERSION`), exists(ledgerFile(folder))]);
   if (!old || file) return;

@@ -1,6 +1,5 @@
 /**
- * An engine (`engine.ts`) on a thread of its own. Calls run in the order in which they are made; those made at once travel
- * as one message.
+ * An engine (`engine.ts`) on its own thread. Calls run in order; simultaneous calls are sent as one message.
  *
  * @module
  */
@@ -12,10 +11,10 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** Its methods are those of `Engine`. */
+/** It has the methods of `Engine`. */
 export class RemoteEngine {
   readonly #worker: Worker;
-  /** Without an answer, in order. */
+  /** Calls without a response, in order. */
   readonly #waiting: Waiting[] = [];
   #outgoing: Call[] = [];
   #ended: Error | undefined;

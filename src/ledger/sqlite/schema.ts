@@ -1,5 +1,5 @@
 /**
- * Makes and upgrades the schema, and says whose ledger a file is.
+ * Creates and upgrades the schema, and checks the owner of the file.
  *
  * @module
  */
@@ -7,19 +7,18 @@ import type { Connection, Queries } from "../database.ts";
 import type { Deployment } from "../ledger.ts";
 import { readMigration, type SqliteStatements } from "./statements.ts";
 
-/** In order; a migration that was ever released is never changed. */
+/** In order; a released migration never changes. */
 const migrations = ["0001_ledger"] as const;
 
-/** Who wants the file. */
+/** The process that claims the file. */
 export interface Claim extends Deployment {
-  /** NAMESPACE. */
   readonly namespace: string;
 }
 
 /**
- * Brings the schema up to date and claims it, in one transaction.
+ * Upgrades the schema and claims it, in one transaction.
  *
- * @param claim the id is used for a file that is new
+ * @param claim its id is used for a new file
  * @throws {RangeError} when the file is for another number of shards or another namespace, or newer than this program
  */
 export function prepareSchema(
@@ -34,13 +33,13 @@ export function prepareSchema(
     if (!found) throw new Error("Cannot read the row of deployment that was just written");
     if (found.shards !== claim.shards) {
       throw new RangeError(
-        `Cannot use SHARDS=${claim.shards} as this ledger was made for ${found.shards}: set SHARDS=${found.shards}, ` +
+        `Cannot use SHARDS=${claim.shards} as this ledger was created for ${found.shards}: set SHARDS=${found.shards}, ` +
           `or set DATA_DIR to an empty folder`,
       );
     }
     if (found.namespace !== claim.namespace) {
       throw new RangeError(
-        `Cannot use NAMESPACE=${claim.namespace} as this ledger was made for ${found.namespace}: set ` +
+        `Cannot use NAMESPACE=${claim.namespace} as this ledger was created for ${found.namespace}: set ` +
           `NAMESPACE=${found.namespace}, or set DATA_DIR to an empty folder`,
       );
     }
@@ -61,7 +60,7 @@ async function migrate(tx: Queries, sql: SqliteStatements): Promise<void> {
   const newest = applied.at(-1)?.id ?? 0;
   if (newest > migrations.length) {
     throw new RangeError(
-      `Cannot use this ledger as a newer Holdfast made it: its schema has version ${newest}, this program knows ` +
+      `Cannot use this ledger as a newer Holdfast created it: its schema has version ${newest}, this program knows ` +
         `${migrations.length}. Start the newer version again`,
     );
   }

@@ -1,6 +1,6 @@
 /**
- * SQLite's result codes as SQLSTATEs, so that one table says what becomes of a refusal, whichever database gave it; and
- * what a person can do about those that are no fault of the data.
+ * Maps SQLite's result codes to SQLSTATEs, so that one table determines the reaction for all databases; and to advice
+ * for operators where the data is not at fault.
  *
  * @module
  */
@@ -33,7 +33,7 @@ const byPrimary: Readonly<Record<number, string>> = {
   26: "XX001", // no database
 };
 
-/** Codes that `node:sqlite` loses when it opens a file; the text is SQLite's own. */
+/** Codes that `node:sqlite` loses when it opens a file; the texts are SQLite's. */
 const byText: readonly (readonly [text: string, sqlstate: string])[] = [
   ["unable to open database file", "58P01"],
   ["file is not a database", "XX001"],
@@ -67,7 +67,7 @@ const mends: Readonly<Record<string, string>> = {
     "start on a backup: a folder that holds nothing but the copy, named ledger.db ('inventory backup' makes one)",
 };
 
-/** What a person can do about a refusal; undefined when it is about the data or a statement. */
+/** Advice for an operator; undefined when the error is about the data or a statement. */
 export function mendOf(sqlstate: string): string | undefined {
   return mends[sqlstate];
 }

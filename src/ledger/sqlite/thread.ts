@@ -8,7 +8,7 @@
 import { type Param, SqlError } from "../database.ts";
 import { Engine } from "./engine.ts";
 
-/** What the thread is asked to do. */
+/** A call to the thread. */
 export type Call =
   | { readonly kind: "open"; readonly path: string; readonly readOnly: boolean; readonly settings: string }
   | { readonly kind: "query"; readonly text: string; readonly params: readonly Param[] }
@@ -16,7 +16,7 @@ export type Call =
   | { readonly kind: "rollback" }
   | { readonly kind: "close" };
 
-/** What came of a call. */
+/** The result of a call. */
 export type Answer =
   | { readonly kind: "rows"; readonly rows: object[] }
   | { readonly kind: "refused"; readonly sqlstate: string; readonly message: string }
@@ -55,7 +55,7 @@ function run(call: Call): object[] {
   return [];
 }
 
-// Others import this module for its types only.
+// Other modules import only its types.
 if (typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScope) {
   self.onmessage = ({ data }: MessageEvent<readonly Call[]>) => self.postMessage(data.map(answer));
 }

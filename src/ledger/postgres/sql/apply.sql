@@ -1,7 +1,7 @@
--- What applying a batch of log entries does, inside its transaction.
+-- Applies a batch of log entries, inside its transaction.
 
 -- name: insert_movements
--- Books a batch of movements.
+-- Inserts a batch of movements.
 -- $1 shard   $2 JSON array of movements, as made by movements.ts; atMs in milliseconds since 1970
 -- One JSON parameter, not an array a column for UNNEST: on the same machine 110 against 126 thousand rows a second into
 -- PostgreSQL and 62 to 73 against 79 into PGlite, but it is one text that both drivers send alike, and it refuses
@@ -23,7 +23,7 @@ from json_to_recordset($2::text::json) as m (
 );
 
 -- name: add_missing_stock
--- Opens the SKUs of movements just booked that are new, at zero: inserting the delta itself would break the CHECK.
+-- Inserts new SKUs of movements just applied, at zero: inserting the delta itself would violate the CHECK.
 -- $1 shard   $2 seq before the first movement   $3 seq of the last one
 -- No "where not exists": the planner expects one new movement, joins row by row, and 2000 sales of 200 SKUs took
 -- 37 ms instead of 2.
@@ -32,13 +32,13 @@ select distinct shard, sku, 0, 0 from movements where shard = $1 and seq > $2 an
 on conflict do nothing;
 
 -- name: audit_stock
--- Adds the movements just booked to the stock, and audits them: every SKU must come out as the store left it
--- after the SKU's last event. Returns the SKUs that do not, or that would fall below zero; they are not written,
--- and the caller must roll everything back.
+-- Adds the movements just applied to the stock, and audits it: every SKU must equal the store's stock
+-- after the SKU's last event. Returns the SKUs that differ or would fall below zero; they are not written,
+-- and the caller must roll back.
 -- $1 shard   $2 seq before the first movement   $3 seq of the last one
--- Materialized, and joined by the whole key: told that the shard is the same in both, a planner without statistics
+-- Materialized, and joined by the whole key: knowing that the shard is the same in both, a planner without statistics
 -- reads all stock of the shard for every SKU, and 200 SKUs took 9 ms instead of 2.
-with booked as materialized ( -- sums and last figures in one pass: as two to be joined they took the square of the SKUs
+with batch as materialized ( -- sums and last values in one pass: as two to be joined they took the square of the SKUs
   select
     shard, sku, sum(delta)::bigint as delta, sum(reserved_delta)::bigint as reserved_delta,
     (array_agg(available_after order by seq desc, line desc))[1] as store_available,
@@ -52,7 +52,7 @@ with booked as materialized ( -- sums and last figures in one pass: as two to be
     store_reserved,
     (available + delta, reserved + reserved_delta) = (store_available, store_reserved)
       and least(store_available, store_reserved) >= 0 as equal
-  from booked join stock using (shard, sku)
+  from batch join stock using (shard, sku)
 ), moved as (
   update stock set available = audited.available, reserved = audited.reserved, updated_at = now()
   from audited where stock.shard = audited.shard and stock.sku = audited.sku and audited.equal
@@ -62,7 +62,7 @@ select
 from audited where not equal order by sku;
 
 -- name: set_policies
--- Gives SKUs the rules that the last of the movements just booked says; no rules at all become null.
+-- Sets the rules of SKUs to those of the last movement just applied; no rules become null.
 -- $1 shard   $2 seq before the first movement   $3 seq of the last one
 update stock s
 set policy = nullif(m.policy::text, '{}')::json
@@ -74,10 +74,10 @@ from (
 where s.shard = $1 and s.sku = m.sku;
 
 -- name: insert_order_lines
--- Books the order lines of movements just booked, and counts those that were there already.
+-- Inserts the order lines of movements just applied, and counts those that existed before.
 -- $1 shard   $2 seq before the first movement   $3 seq of the last one
--- Whether a line counts for a quota goes by the SKU's rules after the batch: what was sold in it before a window
--- began has a lower number than the window, and is passed over when the lines are counted.
+-- Whether a line counts for a quota depends on the SKU's rules after the batch: a line sold in it before a window
+-- began has a lower number than the window, and is not counted.
 with sold as (
   select * from movements where shard = $1 and seq > $2 and seq <= $3 and kind in ('deduct', 'order', 'reserve')
 ), limited as materialized (
@@ -99,10 +99,10 @@ with sold as (
 select (select count(*) from sold) - (select count(*) from accepted) as returned;
 
 -- name: settle_lines
--- Ends the hold of lines that movements just booked confirm, cancel or let lapse. What leaves the reserved units
--- without coming back to the available ones is sold.
+-- Ends the hold of lines that movements just applied confirm, cancel or expire. Reserved units that do not
+-- become available are sold.
 -- $1 shard   $2 seq before the first movement   $3 seq of the last one
--- Materialized for the reason in audit_stock.sql. Not "state = 'held'": for that the planner takes the index of all
+-- Materialized for the reason in audit_stock. Not "state = 'held'": for that the planner takes the index of all
 -- held lines and walks it for every movement, and 1024 confirmations took 250 ms instead of 8.
 with settled as materialized (
   select
@@ -119,9 +119,9 @@ where o.shard = m.shard and o.order_id = m.order_id and o.sku = m.sku
   and o.kind = 'reserve' and o.settled_seq is null;
 
 -- name: extend_lines
--- Lets the held lines that movements just booked extend last longer. A line extended twice lasts for the longest.
+-- Extends the held lines of movements just applied. A line extended twice gets the later end.
 -- $1 shard   $2 seq before the first movement   $3 seq of the last one
--- Materialized for the reason in audit_stock.sql. Not "state = 'held'": for that the planner takes the index of all
+-- Materialized for the reason in audit_stock. Not "state = 'held'": for that the planner takes the index of all
 -- held lines and walks it for every movement, and 1024 confirmations took 250 ms instead of 8.
 with extended as materialized (
   select shard, order_id, sku, to_timestamp(max((data->>'expires')::bigint) / 1000.0) as expires_at
@@ -135,10 +135,10 @@ where o.shard = m.shard and o.order_id = m.order_id and o.sku = m.sku
   and o.kind = 'reserve' and o.settled_seq is null;
 
 -- name: return_units
--- Takes what movements just booked give back off the units of their lines. The CHECK on units refuses more than
+-- Subtracts returned units of movements just applied from their lines. The CHECK on units refuses more than
 -- was sold.
 -- $1 shard   $2 seq before the first movement   $3 seq of the last one
--- Materialized for the reason in audit_stock.sql.
+-- Materialized for the reason in audit_stock.
 with returned as materialized (
   select shard, order_id, sku, sum(delta)::bigint as units
   from movements where shard = $1 and seq > $2 and seq <= $3 and kind = 'return'
@@ -150,12 +150,12 @@ from returned m
 where o.shard = m.shard and o.order_id = m.order_id and o.sku = m.sku and o.state in ('accepted', 'confirmed');
 
 -- name: remove_order_lines
--- Takes back the order lines that an event of this transaction brought: a basket is kept whole or not at all.
+-- Deletes the order lines that an event of this transaction inserted: a basket is stored whole or not at all.
 -- $1 shard   $2 seq of the event
 delete from order_lines where shard = $1 and seq = $2;
 
 -- name: find_events
--- What the ledger has of some numbers, to compare with a log that is read again. Corrections have no event.
+-- The applied events of a range of numbers, to compare with a log that is read again. Corrections have no event.
 -- $1 shard   $2 first number   $3 last number
 select
   seq, kind, order_id as id, user_id as "userId", round(extract(epoch from occurred_at) * 1000)::bigint as "atMs",
@@ -188,13 +188,13 @@ from returned r
 order by r.seq;
 
 -- name: insert_dead_letter
--- Sets an event aside.
+-- Inserts a dead letter.
 -- $1 shard   $2 seq   $3 the event as it came, JSON   $4 SQLSTATE   $5 reason
 insert into dead_letters (shard, seq, event, sqlstate, reason) values ($1, $2, $3::text::json, $4, $5);
 
 -- name: close_compensations
--- Closes compensations whose adjustment is among these movements: in the transaction that books it, so that units are
--- given back once even when the worker dies before it hears the store's answer.
+-- Closes compensations whose adjustment is among these movements: in the transaction that applies it, so that units are
+-- returned once even when the worker dies before it receives the store's response.
 -- $1 shard   $2 seq before the first movement   $3 seq of the last one
 -- The kinds are those of the index movements_remembered, in which adjustments are found.
 update compensations c set done_at = now()
@@ -205,7 +205,7 @@ where c.shard = $1 and c.done_at is null
   and m.order_id = chr(2) || 'returned-' || c.shard || '-' || c.seq and m.sku = c.sku;
 
 -- name: insert_compensations
--- Notes what an event took a second time, to be given back.
+-- Inserts the compensations of an event: units that it took a second time.
 -- $1 shard   $2 seq of the event
 insert into compensations (shard, seq, sku, amount)
 select shard, seq, sku, -delta from movements where shard = $1 and seq = $2 and kind <> 'correction';

@@ -1,7 +1,7 @@
 -- The ledger's side of `inventory reconcile`.
 
 -- name: compare_stock
--- SKUs as they were right after a number, without those made later: one statement, so one moment.
+-- SKUs as they were just after a number, without those created later: one statement, so one snapshot.
 -- $1 shard   $2 JSON array of SKUs   $3 the number
 with later as materialized (
   select sku, sum(delta)::bigint as delta, sum(reserved_delta)::bigint as reserved_delta,
@@ -17,9 +17,9 @@ where s.shard = $1 and l.made is not true and s.sku in (select json_array_elemen
 
 -- name: compare_lines
 -- Remembered lines that a store shows, as the ledger has them.
--- $1 shard   $2 JSON array of {"at", "id", "returnId", "sku", "kind", "seq"}; at = its place in the array
--- A line that was sold a second time after the window stands in the ledger under the number of the first time: the store
--- knows the second. Compensations and dead letters know both, so such a line is not compared (`isAside`).
+-- $1 shard   $2 JSON array of {"at", "id", "returnId", "sku", "kind", "seq"}; at = its index in the array
+-- A line that was sold a second time after the window has the number of the first sale in the ledger; the store
+-- has the second. Compensations and dead letters know both, so such a line is not compared (`isAside`).
 select
   r.at, coalesce(o.kind, m.kind) as kind, coalesce(o.user_id, m.user_id) as "userId",
   case when r.kind in ('deduct', 'order', 'reserve') then o.amount else m.delta end as amount,
@@ -48,7 +48,7 @@ where o.shard = $1 and o.has_quota and (o.sku, o.seq, o.line) > ($2, $3, $4) and
 order by o.sku, o.seq, o.line limit $6;
 
 -- name: compare_holds
--- When the reservations of orders lapse, of those that are open.
+-- When the open reservations of orders expire.
 -- $1 shard   $2 JSON array of order ids
 select o.order_id as id, max(round(extract(epoch from o.expires_at) * 1000))::bigint as expires
 from json_array_elements_text($2::text::json) as r (id)
@@ -56,7 +56,7 @@ join order_lines o on o.shard = $1 and o.order_id = r.id and o.state = 'held'
 group by o.order_id;
 
 -- name: compare_quotas
--- What users have bought of SKUs with a quota within its window.
+-- Units that users bought of SKUs with a quota within its window.
 -- $1 shard   $2 JSON array of {"userId", "sku"}
 select r."userId", r.sku, coalesce((s.policy->>'sale')::bigint, 0) as sale,
   (
@@ -68,7 +68,7 @@ from json_to_recordset($2::text::json) as r ("userId" text, sku text)
 join stock s on s.shard = $1 and s.sku = r.sku and s.policy is not null and s.policy->'quota' is not null;
 
 -- name: compare_recent
--- Names of what a store must remember, a page by number: lines of orders, adjustments and returns since a moment.
+-- Keys that a store must remember, a page by number: lines of orders, adjustments and returns since a time.
 -- $1 shard   $2, $3 seq and line before the page   $4 accepted since, milliseconds since 1970   $5 rows
 (
   select order_id as id, '' as "returnId", kind, sku, seq, line from order_lines
@@ -84,7 +84,7 @@ join stock s on s.shard = $1 and s.sku = r.sku and s.policy is not null and s.po
 order by seq, line limit $5;
 
 -- name: find_changes
--- What events after a number changed: ids of orders and adjustments, users with SKUs, and SKUs whose rules changed.
+-- Changes by events after a number: ids of orders and adjustments, users with SKUs, and SKUs whose rules changed.
 -- $1 shard   $2 the number
 -- An event that ends a hold names no user: the user is that of the order line.
 select distinct m.order_id as id, coalesce(o.user_id, m.user_id) as "userId", m.sku,

@@ -1,11 +1,11 @@
--- What API, worker and command line look up.
+-- Reads of the API, the worker and the command line.
 
 -- name: find_order
--- Every line of an order, and how far the ledger is in each shard: a shard without a line has one row, with no SKU.
+-- All lines of an order, and the progress of each shard: a shard without a line has one row, with no SKU.
 -- $1 order id
 -- One look-up a shard by the primary key, instead of an index over the order ids of all shards.
 select
-  c.shard, c.seq as booked, o.order_id as id, '' as "returnId", o.sku, o.user_id as "userId", o.amount, o.kind,
+  c.shard, c.seq as applied, o.order_id as id, '' as "returnId", o.sku, o.user_id as "userId", o.amount, o.kind,
   o.new_stock as "newStock", o.seq, round(extract(epoch from o.accepted_at) * 1000)::bigint as "atMs",
   o.state, o.units, coalesce(o.hold_ms, 0) as "holdMs",
   coalesce(round(extract(epoch from o.expires_at) * 1000)::bigint, 0) as "expiresAtMs",
@@ -20,7 +20,7 @@ left join order_lines o on o.shard = c.shard and o.order_id = $1
 order by c.shard, o.seq, o.line;
 
 -- name: find_return
--- Every line of a return, oldest first. $1 order id   $2 return id
+-- All lines of a return, oldest first. $1 order id   $2 return id
 -- One look-up a shard by the index of returns.
 select
   m.shard, m.order_id as id, m.reference as "returnId", m.sku, m.user_id as "userId", m.delta as amount, m.kind,
@@ -33,7 +33,7 @@ join movements m on m.shard = c.shard and m.order_id = $1 and m.kind = 'return' 
 order by m.shard, m.seq, m.line;
 
 -- name: find_adjustment
--- The first change of a SKU under an adjustment id, and how far the ledger of the shard is: one row, without a change
+-- The first change of a SKU under an adjustment id, and the progress of the shard: one row, without a change
 -- when there is none. $1 shard   $2 adjustment id   $3 SKU
 select
   c.seq as "appliedSeq", m.kind, m.delta as amount, m.available_after as "newStock", m.seq
@@ -44,9 +44,9 @@ where c.shard = $1
 order by m.seq limit 1;
 
 -- name: find_strays
--- Events just booked that go on with a line which is not there, or not in the state for it.
+-- Events just applied that change a line which does not exist, or is not in the state for it.
 -- $1 shard   $2 seq before the first movement   $3 seq of the last one
--- Materialized for the reason in audit_stock.sql.
+-- Materialized for the reason in audit_stock.
 with followed as materialized (
   select shard, order_id, sku, seq, kind
   from movements
@@ -67,7 +67,7 @@ having not bool_and(coalesce(
 order by m.seq;
 
 -- name: find_low_stock
--- SKUs that are nearly gone: those with fewest units first, those that are gone last.
+-- SKUs with few units: the fewest first, sold-out SKUs last.
 -- $1 shard   $2 below how many units   $3 limit
 select sku, available from stock
 where shard = $1 and available < $2
@@ -80,14 +80,14 @@ limit $3;
 select count(*) as skus from stock where shard = $1;
 
 -- name: count_dead_letters
--- How many events of a shard wait for a person.
+-- Number of open dead letters of a shard.
 -- $1 shard
 select count(*) as "deadLetters" from dead_letters where shard = $1 and closed_at is null;
 
 -- name: find_first_line
--- The lowest number of a line remembered since a moment; null when there is none. Holds that are older do not count.
+-- The lowest number of a line remembered since a time; null without one. Older holds do not count.
 -- $1 shard   $2 the moment, milliseconds since 1970
--- The times are read first (materialized): asked for min(seq) outright, the planner walks the index of numbers from
+-- The times are read first (materialized): for a plain min(seq), the planner scans the index of numbers from
 -- the start and reads a year of lines to find a day of them.
 with recent as materialized (
   select seq from order_lines where shard = $1 and accepted_at >= to_timestamp($2::bigint / 1000.0)

@@ -1,4 +1,4 @@
--- What a rebuild of a store reads, in pages.
+-- Reads of a rebuild, in pages.
 
 -- name: page_stock
 -- Stock of a shard by SKU, a page.
@@ -7,13 +7,13 @@ select sku, available, reserved, policy from stock where shard = $1 and sku > $2
 
 -- name: page_lines
 -- Remembered lines by number, a page: the order lines of the window and those still held, whatever their age, and
--- adjustments and returns out of the movements.
+-- adjustments and returns from the movements.
 -- $1 shard   $2, $3 seq and line before the page   $4 accepted since, milliseconds since 1970   $5 rows
--- $6 lowest number of the window   $7, $8 where in the window the page starts: after $2, $3, or where the window does
+-- $6 lowest number of the window   $7, $8 start of the page in the window: after $2, $3, or where the window does
 -- Below the window only held lines are read, by their own index, so a hold that is a year old does not make the page
 -- read a year. The time is compared as a number, which no index serves: with the index of times at hand the planner
 -- read and sorted the rest of the window for every page, 40 ms instead of 2.
--- Who made a line is in its movement: looked up by the primary key, a line at a time. Imported lines belong to nobody.
+-- The owner of a line is in its movement, which is looked up by the primary key. Imported lines have no owner.
 with accepted as (
   (
     select * from order_lines
@@ -51,9 +51,9 @@ union all (
 order by seq, line limit $5;
 
 -- name: page_quotas
--- What users have bought of SKUs with a quota within their windows: the units still sold or held of a page of lines,
--- summed up by user and SKU. A user and SKU may come again in the next page. Every row says how many lines the page has
--- and which is its last.
+-- Units that users bought of SKUs with a quota within their windows: units sold or held now of a page of lines,
+-- summed by user and SKU. The next page may have the same user and SKU. Every row has the number of lines of the page
+-- and its last line.
 -- $1 shard   $2, $3, $4 SKU, seq and line before the page, '' = from the start   $5 lines
 -- Lines before a SKU's window are not read: months of sales under older windows took longer than a statement may. The
 -- row of seq and line is compared as one, so that a page of a SKU starts where the one before ended.
@@ -82,10 +82,10 @@ from page p cross join last l
 group by p.user_id, p.sku, p.sale, l.lines, l.sku, l.seq, l.line;
 
 -- name: page_compensations
--- What is still to be given back, oldest first, a page; with the sale that counts of the same line: how many of its units
--- were still sold when the second one was booked, and how many came back since then.
+-- Open compensations, oldest first, a page; with the valid sale of the same line: how many of its units
+-- were sold when the second one was applied, and how many were returned since then.
 -- $1 shard   $2, $3 seq and SKU before the page   $4 rows
--- A return that was set aside took nothing off the line.
+-- A return that is a dead letter did not change the line.
 select
   c.seq, c.sku, c.amount, m.order_id as "orderId", back.units as "returnedUnits",
   coalesce(o.units, 0) + back.applied as "soldUnits"
@@ -110,6 +110,6 @@ order by c.seq, c.sku limit $4;
 select from_seq as "from", to_seq as "to" from log_jumps where shard = $1 and from_seq > $2 order by from_seq limit $3;
 
 -- name: page_dead_numbers
--- Numbers of events that were set aside, a page.
+-- Numbers of dead letters, a page.
 -- $1 shard   $2 number before the page   $3 rows
 select distinct seq from dead_letters where shard = $1 and seq > $2 order by seq limit $3;

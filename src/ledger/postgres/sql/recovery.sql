@@ -1,25 +1,25 @@
--- Lost numbers, corrections and dead letters: what a person decided.
+-- Lost numbers, corrections and dead letters: decisions of operators.
 
 -- name: request_recovery
--- Notes that a person accepts a loss.
--- $1 shard   $2 last number booked   $3 last number lost   $4 'store' or 'ledger'   $5 actor   $6 reason
+-- Records that an operator accepts a loss.
+-- $1 shard   $2 last number applied   $3 last number lost   $4 'store' or 'ledger'   $5 actor   $6 reason
 insert into recoveries (shard, from_seq, to_seq, source, actor, reason)
 values ($1, $2::bigint, $3::bigint, $4, $5, $6);
 
 -- name: read_recovery
--- What a person accepted last for a shard and was not done yet.
+-- The last loss that an operator accepted for a shard and the worker has not acted on.
 -- $1 shard
 select id, from_seq as "fromSeq", to_seq as "toSeq", source, actor, reason
 from recoveries where shard = $1 and done_at is null order by id desc limit 1;
 
 -- name: close_recovery
--- Notes that what a person accepted is done, and drops what was accepted before and never done.
+-- Closes an accepted loss, and deletes earlier ones that were never acted on.
 -- $1 shard   $2 id
 update recoveries set done_at = now() where shard = $1 and id <= $2::bigint and done_at is null;
 
 -- name: note_jump
--- Writes down the numbers that are lost.
--- $1 shard   $2 last number booked   $3 last number lost   $4 epoch that goes on behind them   $5 who decided it   $6 why
+-- Records lost numbers.
+-- $1 shard   $2 last number applied   $3 last number lost   $4 epoch that follows them   $5 actor   $6 reason
 insert into log_jumps (shard, from_seq, to_seq, epoch, count, actor, reason)
 values ($1, $2::bigint, $3::bigint, $4, $3::bigint - $2::bigint, $5, $6);
 
@@ -30,9 +30,9 @@ select from_seq as "fromSeq", to_seq as "toSeq" from log_jumps
 where shard = $1 and to_seq >= $2::bigint and from_seq < $3::bigint;
 
 -- name: insert_corrections
--- Books corrections behind the last number booked: at its seq, in lines from 1000 on, which no event reaches.
+-- Inserts corrections after the last number applied: at its seq, in lines from 1000 on, which no event reaches.
 -- $1 shard   $2 actor   $3 reason   $4 reference
--- $5 JSON array of {"sku", "delta", "reservedDelta", "available", "reserved"}; the last two are the figures after it
+-- $5 JSON array of {"sku", "delta", "reservedDelta", "available", "reserved"}; the last two are the stock afterwards
 with correction as (
   select * from json_to_recordset($5::text::json) as c (
     sku text, delta bigint, "reservedDelta" bigint, available bigint, reserved bigint
@@ -52,8 +52,8 @@ select
 from correction c, place p;
 
 -- name: set_stock
--- Gives SKUs the figures of their corrections; a SKU that is new is opened.
--- $1 shard   $2 JSON array as in insert_corrections.sql
+-- Sets the stock of SKUs to that of their corrections; inserts new SKUs.
+-- $1 shard   $2 JSON array as in insert_corrections
 insert into stock (shard, sku, available, reserved)
 select $1::integer, c.sku, c.available, c.reserved
 from json_to_recordset($2::text::json) as c (sku text, available bigint, reserved bigint)
@@ -61,13 +61,13 @@ on conflict (shard, sku) do update
 set available = excluded.available, reserved = excluded.reserved, updated_at = now();
 
 -- name: sum_later
--- What movements behind a place add up to, by SKU.
--- $1 shard   $2, $3 seq and line of the place
+-- The sums of movements after a position, by SKU.
+-- $1 shard   $2, $3 seq and line of the position
 select sku, sum(delta)::bigint as available, sum(reserved_delta)::bigint as reserved
 from movements where shard = $1 and (seq, line) > ($2, $3) group by sku;
 
--- name: find_event_figures
--- The SKUs of an event with their figures now, and what the event took.
+-- name: find_event_stock
+-- The SKUs of an event with their current stock, and the units that the event took.
 -- $1 shard   $2 seq
 select m.kind, m.sku, s.available, s.reserved, -m.delta as taken
 from movements m join stock s on s.shard = m.shard and s.sku = m.sku
@@ -75,7 +75,7 @@ where m.shard = $1 and m.seq = $2 and m.kind <> 'correction'
 order by m.line;
 
 -- name: close_dead_letter
--- Notes what a person decided about an event that was set aside; no row when there is no such dead letter, or it is closed.
--- $1 its id   $2 who   $3 the decision
+-- Closes a dead letter with an operator's decision; no row when there is no such dead letter, or it is closed.
+-- $1 its id   $2 actor   $3 decision
 update dead_letters set closed_at = now(), closed_by = $2, decision = $3 where id = $1 and closed_at is null
 returning shard, seq;

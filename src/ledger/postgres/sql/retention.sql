@@ -1,11 +1,11 @@
--- What is deleted when it is old.
+-- Deletion of old order lines.
 
 -- name: forget_lines
--- Deletes order lines that are too old, out of one page of them; returns how many, and where the next page starts
--- (no row when the page was empty or young to its end: all that is old is gone).
+-- Deletes order lines that are too old, out of one page; returns how many, and the start of the next page
+-- (no row when the page was empty or had only young lines at its end: no old lines are left).
 -- $1 shard   $2, $3 seq and line before the page   $4 how old is too old, milliseconds   $5 rows
 -- Two clocks must agree that a line is old, this server's and the store's, which dated the newest line: neither alone,
--- set wrongly for an hour, deletes what is young. Kept at any age: what is held, and what still counts for a quota.
+-- set wrongly for an hour, deletes young lines. Never deleted: held lines, and lines that count for a quota.
 with page as materialized (
   select order_id, sku, seq, line, accepted_at, state, has_quota from order_lines
   where shard = $1 and (seq, line) > ($2, $3)

@@ -1,4 +1,4 @@
--- What the API, a rebuild and the retention read.
+-- Reads of the API, a rebuild and the retention.
 
 -- name: page_stock
 -- Stock of a shard by SKU, a page. ?1 shard   ?2 SKU before the page, '' = from the start   ?3 rows
@@ -14,7 +14,7 @@ select count(*) as skus from stock where shard = ?1
 select count(*) as "deadLetters" from dead_letters where shard = ?1 and closed_at is null
 
 -- name: find_low_stock
--- SKUs that are nearly gone: those with fewest units first, those that are gone last.
+-- SKUs with few units: the fewest first, sold-out SKUs last.
 -- ?1 shard   ?2 below how many units   ?3 limit
 select sku, available from stock
 where shard = ?1 and available < ?2
@@ -22,10 +22,10 @@ order by available = 0, available, sku
 limit ?3
 
 -- name: find_order
--- Every line of an order, and how far the ledger is in each shard: a shard without a line has one row, with no SKU.
+-- All lines of an order, and the progress of each shard: a shard without a line has one row, with no SKU.
 -- ?1 order id
 select
-  c.shard, c.seq as booked, o.order_id as id, '' as "returnId", o.sku, o.user_id as "userId", o.amount, o.kind,
+  c.shard, c.seq as applied, o.order_id as id, '' as "returnId", o.sku, o.user_id as "userId", o.amount, o.kind,
   o.new_stock as "newStock", o.seq, cast(round(unixepoch(o.accepted_at, 'subsec') * 1000) as integer) as "atMs",
   o.state, o.units, coalesce(o.hold_ms, 0) as "holdMs",
   coalesce(cast(round(unixepoch(o.expires_at, 'subsec') * 1000) as integer), 0) as "expiresAtMs",
@@ -40,7 +40,7 @@ left join order_lines o on o.shard = c.shard and o.order_id = ?1
 order by c.shard, o.seq, o.line
 
 -- name: find_return
--- Every line of a return, oldest first. ?1 order id   ?2 return id
+-- All lines of a return, oldest first. ?1 order id   ?2 return id
 select
   m.shard, m.order_id as id, m.reference as "returnId", m.sku, m.user_id as "userId", m.delta as amount, m.kind,
   m.available_after as "newStock", m.seq,
@@ -52,7 +52,7 @@ cross join movements m on m.shard = c.shard and m.order_id = ?1 and m.kind = 're
 order by m.shard, m.seq, m.line
 
 -- name: find_adjustment
--- The first change of a SKU under an adjustment id, and how far the ledger of the shard is: one row, without a change
+-- The first change of a SKU under an adjustment id, and the progress of the shard: one row, without a change
 -- when there is none. ?1 shard   ?2 adjustment id   ?3 SKU
 select
   c.seq as "appliedSeq", m.kind, m.delta as amount, m.available_after as "newStock", m.seq
@@ -63,9 +63,9 @@ where c.shard = ?1
 order by m.seq limit 1
 
 -- name: find_first_line
--- The lowest number of a line remembered since a moment; null when there is none. Holds that are older do not count.
+-- The lowest number of a line remembered since a time; null without one. Older holds do not count.
 -- ?1 shard   ?2 the moment, milliseconds since 1970
--- Asked for min(seq) outright, the planner walks the numbers from the start.
+-- For a plain min(seq), the planner scans the numbers from the start.
 select min(seq) as seq from (
   select seq from order_lines indexed by order_lines_by_time
   where shard = ?1 and accepted_at >= strftime('%Y-%m-%d %H:%M:%f', ?2 / 1000.0, 'unixepoch')
@@ -77,9 +77,9 @@ select min(seq) as seq from (
 
 -- name: page_lines
 -- Remembered lines by number, a page: the order lines of the window and those still held, whatever their age, and
--- adjustments and returns out of the movements.
+-- adjustments and returns from the movements.
 -- ?1 shard   ?2, ?3 seq and line before the page   ?4 accepted since, milliseconds since 1970   ?5 rows
--- ?6 lowest number of the window   ?7, ?8 where in the window the page starts: after ?2, ?3, or where the window does
+-- ?6 lowest number of the window   ?7, ?8 start of the page in the window: after ?2, ?3, or where the window does
 -- Below the window only held lines are read, by their own index. The plus keeps the index of times out.
 with since (at) as (select strftime('%Y-%m-%d %H:%M:%f', ?4 / 1000.0, 'unixepoch')),
 accepted as materialized (
@@ -121,9 +121,9 @@ select * from (
 order by seq, line limit ?5
 
 -- name: page_quotas
--- What users have bought of SKUs with a quota within their windows: the units still sold or held of a page of lines,
--- summed up by user and SKU. A user and SKU may come again in the next page. Every row says how many lines the page has
--- and which is its last.
+-- Units that users bought of SKUs with a quota within their windows: units sold or held now of a page of lines,
+-- summed by user and SKU. The next page may have the same user and SKU. Every row has the number of lines of the page
+-- and its last line.
 -- ?1 shard   ?2, ?3, ?4 SKU, seq and line before the page, '' = from the start   ?5 lines
 -- Lines before a SKU's window are not read.
 with page as materialized (
@@ -144,10 +144,10 @@ from page p cross join last l
 group by p.user_id, p.sku, p.sale
 
 -- name: page_compensations
--- What is still to be given back, oldest first, a page; with the sale that counts of the same line: how many of its units
--- were still sold when the second one was booked, and how many came back since then.
+-- Open compensations, oldest first, a page; with the valid sale of the same line: how many of its units
+-- were sold when the second one was applied, and how many were returned since then.
 -- ?1 shard   ?2, ?3 seq and SKU before the page   ?4 rows
--- A return that was set aside took nothing off the line.
+-- A return that is a dead letter did not change the line.
 with open as (
   select c.shard, c.seq, c.sku, c.amount, m.order_id, coalesce(o.units, 0) as units
   from compensations c
@@ -170,11 +170,11 @@ select
 from open order by seq, sku
 
 -- name: forget_lines
--- Deletes order lines that are too old, out of one page of them; returns how many, and where the next page starts (no
--- row when the page was empty or young to its end: all that is old is gone).
+-- Deletes order lines that are too old, out of one page; returns how many, and the start of the next page (no
+-- row when the page was empty or had only young lines at its end: no old lines are left).
 -- ?1 shard   ?2, ?3 seq and line before the page   ?4 how old is too old, milliseconds   ?5 rows
--- Two clocks must agree that a line is old, this machine's and that of the newest line. Kept at any age: what is held,
--- and what still counts for a quota.
+-- Two clocks must agree that a line is old, this machine's and that of the newest line. Never deleted: held lines,
+-- and lines that count for a quota.
 with page as materialized (
   select sku, seq, line, accepted_at, state, has_quota from order_lines
   where shard = ?1 and (seq, line) > (?2, ?3)

@@ -1,8 +1,8 @@
 -- Deployment, cursors, migrations, scripts, accepted losses. ?1, ?2, … are the parameters.
--- A column named "x:boolean" or "x:json" reaches the program as x, converted.
+-- A column named "x:boolean" or "x:json" is returned as x, converted.
 
 -- name: find_schema
--- Whether there are tables, and none of them is ours.
+-- Whether there are tables, and none of them is the ledger's.
 select count(*) > 0 and sum(name = 'migrations') = 0 as "isForeign:boolean" from sqlite_schema
 
 -- name: create_migrations
@@ -13,7 +13,7 @@ create table if not exists migrations (
 ) strict
 
 -- name: read_migrations
--- Numbers of the migrations that this ledger has had, ascending.
+-- Numbers of the applied migrations, ascending.
 select id from migrations order by id
 
 -- name: note_migration
@@ -21,14 +21,14 @@ select id from migrations order by id
 insert into migrations (id, name) values (?1, ?2)
 
 -- name: claim_deployment
--- Names the owner of this ledger, once. ?1 id to give it   ?2 number of shards   ?3 namespace
+-- Sets the owner of the ledger, once. ?1 id to give it   ?2 number of shards   ?3 namespace
 insert into deployment (only_row, id, shards, namespace) values (1, ?1, ?2, ?3) on conflict do nothing
 
 -- name: read_deployment
 select id, shards, namespace from deployment
 
 -- name: add_cursors
--- Opens every shard that has no cursor. ?1 number of shards
+-- Inserts the cursor of every shard that has none. ?1 number of shards
 insert into log_cursor (shard)
 with recursive shards (shard) as (select 0 union all select shard + 1 from shards where shard + 1 < ?1)
 select shard from shards where true on conflict do nothing
@@ -39,29 +39,29 @@ select epoch, seq, issued_epoch as "issuedEpoch", noted_head as "recordedHead", 
 from log_cursor where shard = ?1
 
 -- name: lock_cursor
--- Where the ledger of a shard is, and whose it is. The transaction has the whole file, so there is no row to lock.
+-- The cursor of a shard, and the owner of the ledger. The transaction locks the whole file, so there is no row to lock.
 -- ?1 shard
 select epoch, seq, (select id from deployment) as deployment from log_cursor where shard = ?1
 
 -- name: move_cursor
--- Moves the cursor behind the batch just booked. An epoch found in the log counts as issued.
+-- Moves the cursor to the end of the batch just applied. An epoch found in the log counts as issued.
 -- ?1 shard   ?2 epoch   ?3 seq of its last event
 update log_cursor set epoch = ?2, seq = ?3, issued_epoch = max(issued_epoch, ?2) where shard = ?1
 
 -- name: issue_epoch
--- Issues the next epoch if nobody did meanwhile; no row otherwise. It is one more than the highest epoch seen anywhere.
+-- Issues the next epoch if no other worker did meanwhile; no row otherwise. It is one more than the highest epoch seen anywhere.
 -- ?1 shard   ?2 the epoch issued last, as the caller knows it   ?3 highest epoch seen; 0 = none   ?4 the deployment
 update log_cursor set issued_epoch = max(issued_epoch, seen_epoch, ?3) + 1
 where shard = ?1 and issued_epoch = ?2 and exists (select 1 from deployment where id = ?4)
 returning issued_epoch as "issuedEpoch"
 
 -- name: note_head
--- Notes the highest number seen issued, never backwards. ?1 shard   ?2 seq
+-- Records the highest number seen issued, never backwards. ?1 shard   ?2 seq
 update log_cursor set noted_head = ?2 where shard = ?1 and noted_head < ?2
 
 -- name: note_seen
--- Notes what a store knows beyond this ledger, never backwards.
--- ?1 shard   ?2 last number issued   ?3 last number booked, as the store was told   ?4 epoch
+-- Records what a store issued beyond this ledger, never backwards.
+-- ?1 shard   ?2 last number issued   ?3 last number acknowledged to the store   ?4 epoch
 update log_cursor set
   noted_head = max(noted_head, ?2), seen_booked = max(seen_booked, ?3), seen_epoch = max(seen_epoch, ?4)
 where shard = ?1
@@ -74,8 +74,8 @@ from log_cursor c
 order by c.shard
 
 -- name: note_jump
--- Writes down the numbers that are lost.
--- ?1 shard   ?2 last number booked   ?3 last number lost   ?4 epoch that goes on behind them   ?5 who decided it   ?6 why
+-- Records lost numbers.
+-- ?1 shard   ?2 last number applied   ?3 last number lost   ?4 epoch that follows them   ?5 actor   ?6 reason
 insert into log_jumps (shard, from_seq, to_seq, epoch, count, actor, reason)
 values (?1, ?2, ?3, ?4, ?3 - ?2, ?5, ?6)
 
@@ -85,31 +85,31 @@ select from_seq as "fromSeq", to_seq as "toSeq" from log_jumps
 where shard = ?1 and to_seq >= ?2 and from_seq < ?3
 
 -- name: request_recovery
--- Notes that a person accepts a loss.
--- ?1 shard   ?2 last number booked   ?3 last number lost   ?4 'store' or 'ledger'   ?5 actor   ?6 reason
+-- Records that an operator accepts a loss.
+-- ?1 shard   ?2 last number applied   ?3 last number lost   ?4 'store' or 'ledger'   ?5 actor   ?6 reason
 insert into recoveries (shard, from_seq, to_seq, source, actor, reason) values (?1, ?2, ?3, ?4, ?5, ?6)
 
 -- name: read_recovery
--- What a person accepted last for a shard and was not done yet. ?1 shard
+-- The last loss that an operator accepted for a shard and the worker has not acted on. ?1 shard
 select id, from_seq as "fromSeq", to_seq as "toSeq", source, actor, reason
 from recoveries where shard = ?1 and done_at is null order by id desc limit 1
 
 -- name: close_recovery
--- Notes that what a person accepted is done, and drops what was accepted before and never done. ?1 shard   ?2 id
+-- Closes an accepted loss, and deletes earlier ones that were never acted on. ?1 shard   ?2 id
 update recoveries set done_at = strftime('%Y-%m-%d %H:%M:%f', 'now')
 where shard = ?1 and id <= ?2 and done_at is null
 
 -- name: keep_script
--- Keeps the text of a script, or notes that it is still in use. ?1 digest   ?2 source
+-- Stores the text of a script, or updates its last use. ?1 digest   ?2 source
 insert into scripts (digest, source) values (?1, ?2)
 on conflict (digest) do update set used_at = strftime('%Y-%m-%d %H:%M:%f', 'now')
 
 -- name: drop_scripts
--- Drops scripts that no worker has carried for 90 days, and all but the 8 that were in use last.
+-- Deletes scripts that no worker has stored for 90 days, and all but the 8 with the latest use.
 delete from scripts
 where used_at < strftime('%Y-%m-%d %H:%M:%f', 'now', '-90 days')
   or digest not in (select digest from scripts order by used_at desc, digest limit 8)
 
 -- name: read_scripts
--- The scripts of the versions in use, those in use last first.
+-- The scripts of the versions in use, the latest use first.
 select digest as sha, source from scripts order by used_at desc, digest limit 8

@@ -1,7 +1,7 @@
--- What a proof reads: see proof.ts.
+-- Reads of a proof: see proof.ts.
 
 -- name: page_dead_numbers
--- Numbers of events that were set aside, a page. ?1 shard   ?2 number before the page   ?3 rows
+-- Numbers of dead letters, a page. ?1 shard   ?2 number before the page   ?3 rows
 select distinct seq from dead_letters where shard = ?1 and seq > ?2 order by seq limit ?3
 
 -- name: page_jumps
@@ -10,13 +10,13 @@ select from_seq as "from", to_seq as "to" from log_jumps
 where shard = ?1 and from_seq > ?2 order by from_seq limit ?3
 
 -- name: verify_ends
--- Where a shard's cursor and its movements end, at one moment. ?1 shard
+-- A shard's cursor and the end of its movements, in one snapshot. ?1 shard
 select seq, issued_epoch as "issuedEpoch",
   coalesce((select m.seq from movements m where m.shard = c.shard order by m.seq desc limit 1), 0) as last
 from log_cursor c where shard = ?1
 
 -- name: verify_movements
--- Movements of a shard in their order, a page, with what a proof follows.
+-- Movements of a shard in order, a page, with the columns that a proof follows.
 -- ?1 shard   ?2, ?3 seq and line before the page   ?4 last number to read   ?5 rows
 select
   seq, line, epoch, kind, sku, delta, reserved_delta as "reservedDelta", available_after as available,
@@ -30,8 +30,8 @@ where shard = ?1 and (seq, line) > (?2, ?3) and seq <= ?4
 order by seq, line limit ?5
 
 -- name: verify_stock
--- Stock as it was after a number, a page by SKU: the rows of now without what was booked later.
--- ?1 shard   ?2 SKU before the page   ?3 rows   ?4, ?5 seq and line after which movements are left out
+-- Stock as it was after a number, a page by SKU: the current rows without later movements.
+-- ?1 shard   ?2 SKU before the page   ?3 rows   ?4, ?5 movements after this seq and line are excluded
 with later as materialized (
   select sku, sum(delta) as delta, sum(reserved_delta) as reserved_delta, max(data -> 'policy' is not null) as ruled
   from movements where shard = ?1 and (seq, line) > (?4, ?5) group by sku
@@ -56,10 +56,10 @@ where shard = ?1 and (seq, sku) > (?2, ?3)
 order by seq, sku limit ?4
 
 -- name: verify_lines
--- Movements of orders whose order line is missing or says something else, out of a page of movements.
--- ?1 shard   ?2 seq before the first movement   ?3 seq of the last one   ?4 order lines are kept this long, milliseconds
--- A line may be missing when it was old enough to be deleted, by both clocks as in forget_lines; when its event waits in
--- dead_letters; and when it was sold a second time, which compensations knows.
+-- Movements of orders whose order line is missing or differs, out of a page of movements.
+-- ?1 shard   ?2 seq before the first movement   ?3 seq of the last one   ?4 retention of order lines, milliseconds
+-- A line may be missing when it was old enough to be deleted, by both clocks as in forget_lines; when its event is in
+-- dead_letters; and when it was sold a second time, which is in compensations.
 with page as materialized (
   select seq, line, kind, order_id, user_id, sku, delta, reserved_delta, available_after, data, occurred_at
   from movements
@@ -114,8 +114,8 @@ where wrong is not null and not exists (select 1 from dead_letters d where d.sha
 order by seq, line
 
 -- name: verify_order_lines
--- Order lines of a page that no movement explains: without a sale of their own, or with other units than were sold,
--- settled and returned; and where the page ends.
+-- Order lines of a page that no movement explains: without a sale, or with units other than those sold,
+-- settled and returned; and the end of the page.
 -- ?1 shard   ?2, ?3 seq and line before the page   ?4 rows
 with page as materialized (
   select o.*, (

@@ -1,31 +1,31 @@
 /**
  * Applies a batch inside a transaction.
  *
- * The movements go in first, as one JSON text; rules, order lines, what became of them, stock and audit are then
- * derived from the movements themselves, by their numbers, so what the ledger say of a line cannot differ from what
- * they say of its movement. Each kind of change is one statement for the whole batch, in the order of a line's life:
- * accepted, extended, settled, returned. A line may go through all of it within one batch.
+ * The movements are inserted first, as one JSON text. Rules, order lines, stock and audit are then derived from the
+ * movements by their numbers, so that a line cannot differ from its movement. Each kind of change is one statement
+ * for the whole batch, in the order of a line's life: accepted, extended, settled, returned. One batch may contain
+ * the whole life of a line.
  *
- * When PostgreSQL refuses the data, the batch is applied a second time by halves, until the commands that it means
- * stand alone: their movement is applied all the same, and they are set aside in `dead_letters`.
+ * When PostgreSQL refuses the data, the batch is applied again in halves until the commands at fault are found: their
+ * movement is applied nevertheless, and they become dead letters.
  *
  * @module
  */
 import { isCompensationId } from "../compensation_id.ts";
-import { followUps, rules, sales, type Step } from "./booking_steps.ts";
+import { followUps, rules, sales, type Step } from "./apply_steps.ts";
 import { SqlError, type Transaction } from "../database.ts";
 import type { Difference } from "../ledger.ts";
 import { escaped, inAscii, type Numbered, readable, toMovements } from "../movements.ts";
 import { remedyFor } from "../sqlstate.ts";
 import type { Statements } from "./statements.ts";
 
-/** What applying found. With differences the caller must roll back. */
-export interface Booked {
-  /** SKUs whose sums are not what the store said. */
+/** The result of applying. With differences the caller must roll back. */
+export interface ApplyResult {
+  /** SKUs whose sums differ from the store's stock. */
   readonly differences: readonly Difference[];
-  /** Events set aside. */
+  /** Number of dead letters. */
   readonly deadLetters: number;
-  /** Events whose units are to be given back. */
+  /** Events whose units must be returned. */
   readonly compensations: number;
 }
 
@@ -37,10 +37,10 @@ interface AuditRow {
   readonly storeReserved: number;
 }
 
-/** SQLSTATEs of what SQL itself finds no fault with. */
+/** SQLSTATEs of errors that the ledger itself detects. */
 const sqlstates = { uniqueViolation: "23505", noData: "02000" } as const;
 
-/** What is tried on a movement that was refused, in turn. */
+/** Replacements for a refused movement, tried in this order. */
 const plainer = [
   { rewrite: readable, how: "with U+FFFD in its place" },
   { rewrite: inAscii, how: "in ASCII" },
@@ -53,20 +53,18 @@ interface Range {
 }
 
 /** Applies the events of one batch of one shard. */
-export class Booking {
+export class BatchApplier {
   readonly #tx: Transaction;
   readonly #sql: Statements;
   readonly #shard: number;
   readonly #events: readonly Numbered[];
   readonly #movements: string;
-  /** Numbers of those set aside. */
+  /** Numbers of dead letters. */
   readonly #aside = new Set<number>();
   #deadLetters = 0;
   #compensations = 0;
 
   /**
-   * Makes one, for one transaction.
-   *
    * @param events at least one, with consecutive numbers
    * @param movements of the events, as JSON
    */
@@ -84,8 +82,8 @@ export class Booking {
     this.#movements = movements;
   }
 
-  /** The ordinary way: all statements leave together, those that the batch has no use for stay away. */
-  async bookAtOnce(): Promise<Booked> {
+  /** The normal case: sends all statements together, without those that the batch does not need. */
+  async applyAtOnce(): Promise<ApplyResult> {
     const steps = followUps.filter((step) => this.#wants(step));
     const range = rangeOf(this.#events);
     const [, , , returned, , differences] = await together([
@@ -100,15 +98,15 @@ export class Booking {
     if (returned > 0) await this.#judgeReturnedLines();
     if (steps.length > 0) await this.#setStraysAside();
     await this.#closeCompensations();
-    return this.#booked(differences);
+    return this.#result(differences);
   }
 
-  /** The slow way, for a batch that holds something PostgreSQL cannot take. */
-  async bookByHalves(): Promise<Booked> {
+  /** The slow case: the batch contains something that PostgreSQL refuses. */
+  async applyByHalves(): Promise<ApplyResult> {
     await this.#byHalves(
       this.#events,
       (part) => this.#insertMovements(part),
-      (event, refusal) => this.#bookPlainly(event, refusal),
+      (event, refusal) => this.#applyPlainly(event, refusal),
     );
     await this.#onRange(this.#sql.add_missing_stock, rangeOf(this.#events));
     await this.#stepByHalves(rules, "rules not changed");
@@ -121,7 +119,7 @@ export class Booking {
     await this.#setStraysAside();
     await this.#closeCompensations();
     const [differences] = await together([this.#moveStock(), this.#moveCursor()]);
-    return this.#booked(differences);
+    return this.#result(differences);
   }
 
   #wants({ isFor }: Step): boolean {
@@ -135,31 +133,31 @@ export class Booking {
     }, (event, refusal) => this.#setAside(event, refusal.sqlstate, `${what}: ${refusal.message}`));
   }
 
-  #booked(differences: readonly Difference[]): Booked {
+  #result(differences: readonly Difference[]): ApplyResult {
     return { differences, deadLetters: this.#deadLetters, compensations: this.#compensations };
   }
 
-  /** Runs `book` on all events or, where it is refused, on ever smaller parts; `refuse` gets those that stand alone. */
+  /** Runs `apply` on all events or, where it is refused, on ever smaller parts; calls `refuse` for single events. */
   async #byHalves(
     events: readonly Numbered[],
-    book: (part: readonly Numbered[]) => Promise<void>,
+    apply: (part: readonly Numbered[]) => Promise<void>,
     refuse: (event: Numbered, refusal: SqlError) => Promise<void>,
   ): Promise<void> {
     const [first] = events;
     if (!first) return;
-    const refusal = await this.#attempt(() => book(events));
+    const refusal = await this.#attempt(() => apply(events));
     if (!refusal) return;
     if (events.length === 1) return await refuse(first, refusal);
     const middle = events.length >> 1;
-    await this.#byHalves(events.slice(0, middle), book, refuse);
-    await this.#byHalves(events.slice(middle), book, refuse);
+    await this.#byHalves(events.slice(0, middle), apply, refuse);
+    await this.#byHalves(events.slice(middle), apply, refuse);
   }
 
-  /** Runs `book`; a refusal of its data is undone and returned, anything else is thrown. */
-  async #attempt(book: () => Promise<void>): Promise<SqlError | undefined> {
+  /** Runs `apply`. When its data is refused, rolls back and returns the refusal; other errors are thrown. */
+  async #attempt(apply: () => Promise<void>): Promise<SqlError | undefined> {
     await this.#tx.script("savepoint attempt");
     try {
-      await book();
+      await apply();
       await this.#tx.script("release savepoint attempt");
       return undefined;
     } catch (error) {
@@ -174,16 +172,16 @@ export class Booking {
     await this.#tx.query(this.#sql.insert_movements, [this.#shard, movements]);
   }
 
-  /** Applies a refused movement in plainer characters, and sets the event aside whatever comes of it. */
-  async #bookPlainly(event: Numbered, { message, sqlstate }: SqlError): Promise<void> {
+  /** Applies a refused movement with simpler characters, and makes its event a dead letter in any case. */
+  async #applyPlainly(event: Numbered, { message, sqlstate }: SqlError): Promise<void> {
     for (const { rewrite, how } of plainer) {
       const refusal = await this.#attempt(() => this.#insertMovements([rewrite(event)]));
-      if (!refusal) return await this.#setAside(event, sqlstate, `${message}; booked ${how}`);
+      if (!refusal) return await this.#setAside(event, sqlstate, `${message}; applied ${how}`);
     }
-    await this.#setAside(event, sqlstate, `${message}; its movement is not booked`);
+    await this.#setAside(event, sqlstate, `${message}; its movement is not applied`);
   }
 
-  /** @returns how many lines were there already */
+  /** @returns how many lines existed before */
   async #insertOrderLines(events: readonly Numbered[]): Promise<number> {
     const [row] = await this.#onRange<{ returned: number }>(this.#sql.insert_order_lines, rangeOf(events));
     return row?.returned ?? 0;
@@ -201,10 +199,10 @@ export class Booking {
   }
 
   /**
-   * Lines that came back after the idempotency window: the store had forgotten them and sold again, so their
-   * movements stay. A sale with the same contents is given back, and the answer stays true. A person must judge one
-   * with other contents, as the order id was used for something else, and a reservation: it took units for a while
-   * only, and whether there will be anything to give back is not known before it is settled.
+   * Handles lines that were sold again after the idempotency window. The store had forgotten them, so their movements
+   * stay. A sale with the same contents becomes a compensation, and its response stays true. An operator must decide
+   * about other contents, because the order id was used for something else, and about reservations, because the units
+   * to return are unknown until the reservation is settled.
    */
   async #judgeReturnedLines(): Promise<void> {
     const returned = await this.#onRange<{ seq: number; same: boolean }>(
@@ -226,7 +224,7 @@ export class Booking {
     }
   }
 
-  /** What goes on with a line that the ledger does not have: that line was set aside, now or earlier. */
+  /** Handles events of lines that the ledger does not have, because the line is a dead letter. */
   async #setStraysAside(): Promise<void> {
     const strays = await this.#onRange<{ seq: number }>(this.#sql.find_strays, rangeOf(this.#events));
     const bySeq = this.#eventsBySeq();
@@ -262,8 +260,8 @@ export class Booking {
 }
 
 /**
- * Waits for statements that left together. The first refusal counts, whichever is heard of first: those behind it
- * only say that the transaction is over.
+ * Waits for pipelined statements. The refusal of the first one counts, whichever arrives first: the later ones only
+ * report the aborted transaction.
  */
 async function together<const T extends readonly unknown[]>(calls: T) {
   const ends = await Promise.allSettled(calls);

@@ -1,4 +1,4 @@
--- What booking a batch does, inside its transaction. ?1 is the shard; where a statement says "range", ?2 is the number
+-- Applies a batch, inside its transaction. ?1 is the shard; where a statement says "range", ?2 is the number
 -- before the first movement and ?3 the number of the last one.
 -- A text of several statements runs them in turn, each with the same parameters, and returns the rows of all.
 
@@ -16,20 +16,20 @@ select
 from json_each(?2)
 
 -- name: add_missing_stock
--- Opens the SKUs of movements just booked that are new, at zero. Range.
+-- Inserts new SKUs of movements just applied, at zero. Range.
 insert into stock (shard, sku, available, reserved)
 select distinct shard, sku, 0, 0 from movements where shard = ?1 and seq > ?2 and seq <= ?3
 on conflict do nothing
 
 -- name: audit_stock
--- Audits the movements just booked: every SKU must come out as the store left it after the SKU's last event. Returns the
--- SKUs that do not, or that would fall below zero: then the caller must roll everything back. Range.
+-- Audits the movements just applied: every SKU must equal the store's stock after the SKU's last event. Returns the
+-- SKUs that differ or would fall below zero: then the caller must roll back. Range.
 -- The columns after max(place) are those of the row with the highest place.
 with numbered as materialized (
   select
     sku, delta, reserved_delta, available_after, reserved_after, row_number() over (order by seq, line) as place
   from movements where shard = ?1 and seq > ?2 and seq <= ?3
-), booked as materialized (
+), batch as materialized (
   select
     sku, sum(delta) as delta, sum(reserved_delta) as reserved_delta, max(place) as place,
     available_after as store_available, reserved_after as store_reserved
@@ -38,24 +38,24 @@ with numbered as materialized (
 select
   b.sku, s.available + b.delta as available, s.reserved + b.reserved_delta as reserved,
   b.store_available as "storeAvailable", b.store_reserved as "storeReserved"
-from booked b cross join stock s on s.shard = ?1 and s.sku = b.sku
+from batch b cross join stock s on s.shard = ?1 and s.sku = b.sku
 where s.available + b.delta <> b.store_available or s.reserved + b.reserved_delta <> b.store_reserved
   or b.store_available < 0 or b.store_reserved < 0
 order by b.sku;
 with numbered as materialized (
   select sku, available_after, reserved_after, row_number() over (order by seq, line) as place
   from movements where shard = ?1 and seq > ?2 and seq <= ?3
-), booked as materialized (
+), batch as materialized (
   select sku, max(place) as place, available_after as available, reserved_after as reserved
   from numbered group by sku
 )
 update stock set
   available = b.available, reserved = b.reserved, updated_at = strftime('%Y-%m-%d %H:%M:%f', 'now')
-from booked b
+from batch b
 where stock.shard = ?1 and stock.sku = b.sku and b.available >= 0 and b.reserved >= 0
 
 -- name: set_policies
--- Gives SKUs the rules that the last of the movements just booked says; no rules at all become null. Range.
+-- Sets the rules of SKUs to those of the last movement just applied; no rules become null. Range.
 update stock set policy = nullif(m.policy, '{}')
 from (
   select sku, max(place), policy from (
@@ -66,8 +66,8 @@ from (
 where stock.shard = ?1 and stock.sku = m.sku
 
 -- name: insert_order_lines
--- Books the order lines of movements just booked, and counts those that were there already. Of two lines with one key
--- the first stays. Whether a line counts for a quota goes by the SKU's rules after the batch. Range.
+-- Inserts the order lines of movements just applied, and counts those that existed before. Of two lines with one key
+-- the first stays. Whether a line counts for a quota depends on the SKU's rules after the batch. Range.
 insert into order_lines (
   shard, order_id, sku, user_id, amount, kind, state, units, has_quota, new_stock, seq, line, accepted_at, hold_ms,
   expires_at
@@ -87,7 +87,7 @@ select (
 ) - (select count(*) from order_lines where shard = ?1 and seq > ?2 and seq <= ?3) as returned
 
 -- name: extend_lines
--- Lets the held lines that movements just booked extend last longer. A line extended twice lasts for the longest. Range.
+-- Extends the held lines of movements just applied. A line extended twice gets the later end. Range.
 with extended as materialized (
   select order_id, sku, strftime('%Y-%m-%d %H:%M:%f', max(data ->> 'expires') / 1000.0, 'unixepoch') as expires_at
   from movements where shard = ?1 and seq > ?2 and seq <= ?3 and kind = 'extend'
@@ -99,8 +99,8 @@ where order_lines.shard = ?1 and order_lines.order_id = m.order_id and order_lin
   and order_lines.kind = 'reserve' and order_lines.settled_seq is null
 
 -- name: settle_lines
--- Ends the hold of lines that movements just booked confirm, cancel or let lapse. What leaves the reserved units without
--- coming back to the available ones is sold. Range.
+-- Ends the hold of lines that movements just applied confirm, cancel or expire. Reserved units that do not without
+-- becoming available are sold. Range.
 with settled as materialized (
   select
     order_id, sku, seq, available_after, -reserved_delta - delta as units,
@@ -115,7 +115,7 @@ where order_lines.shard = ?1 and order_lines.order_id = m.order_id and order_lin
   and order_lines.kind = 'reserve' and order_lines.settled_seq is null
 
 -- name: return_units
--- Takes what movements just booked give back off the units of their lines. The CHECK on units refuses more than was
+-- Subtracts returned units of movements just applied from their lines. The CHECK on units refuses more than was
 -- sold. Range.
 with returned as materialized (
   select order_id, sku, sum(delta) as units
@@ -149,12 +149,12 @@ from returned r
 order by r.seq
 
 -- name: remove_order_lines
--- Takes back the order lines that an event of this transaction brought: a basket is kept whole or not at all.
+-- Deletes the order lines that an event of this transaction inserted: a basket is stored whole or not at all.
 -- ?2 seq of the event
 delete from order_lines where shard = ?1 and seq = ?2
 
 -- name: find_strays
--- Events just booked that go on with a line which is not there, or not in the state for it. Range.
+-- Events just applied that change a line which does not exist, or is not in the state for it. Range.
 with followed as materialized (
   select order_id, sku, seq, kind
   from movements
@@ -175,16 +175,16 @@ having not min(coalesce(
 order by m.seq
 
 -- name: insert_dead_letter
--- Sets an event aside. ?2 seq   ?3 the event as it came, JSON   ?4 SQLSTATE   ?5 why, for people
+-- Inserts a dead letter. ?2 seq   ?3 the event as it came, JSON   ?4 SQLSTATE   ?5 reason
 insert into dead_letters (shard, seq, event, sqlstate, reason) values (?1, ?2, ?3, ?4, ?5)
 
 -- name: insert_compensations
--- Notes what an event took a second time, to be given back. ?2 seq of the event
+-- Inserts the compensations of an event: units that it took a second time. ?2 seq of the event
 insert into compensations (shard, seq, sku, amount)
 select shard, seq, sku, -delta from movements where shard = ?1 and seq = ?2 and kind <> 'correction'
 
 -- name: close_compensations
--- Closes compensations whose adjustment is among these movements, in the transaction that books it. The kinds are those
+-- Closes compensations whose adjustment is among these movements, in the transaction that applies it. The kinds are those
 -- of the index movements_remembered. Range.
 update compensations set done_at = strftime('%Y-%m-%d %H:%M:%f', 'now')
 where shard = ?1 and done_at is null and exists (
@@ -196,7 +196,7 @@ where shard = ?1 and done_at is null and exists (
 )
 
 -- name: find_events
--- What the ledger has of some numbers, to compare with a log that is read again. Corrections have no event.
+-- The applied events of a range of numbers, to compare with a log that is read again. Corrections have no event.
 -- ?2 first number   ?3 last number
 select
   seq, kind, order_id as id, user_id as "userId",
@@ -207,9 +207,9 @@ where shard = ?1 and seq between ?2 and ?3 and line < 1000
 order by seq, line
 
 -- name: insert_corrections
--- Books corrections behind the last number booked: at its seq, in lines from 1000 on, which no event reaches.
+-- Inserts corrections after the last number applied: at its seq, in lines from 1000 on, which no event reaches.
 -- ?2 actor   ?3 reason   ?4 reference
--- ?5 JSON array of {"sku", "delta", "reservedDelta", "available", "reserved"}; the last two are the figures after it
+-- ?5 JSON array of {"sku", "delta", "reservedDelta", "available", "reserved"}; the last two are the stock afterwards
 insert into movements (
   shard, epoch, seq, line, kind, order_id, user_id, sku, delta, reserved_delta, available_after, reserved_after,
   reason, reference, actor, traceparent, occurred_at
@@ -227,21 +227,21 @@ from (
 cross join json_each(?5) c
 
 -- name: set_stock
--- Gives SKUs the figures of their corrections; a SKU that is new is opened. ?2 JSON array as in insert_corrections
+-- Sets the stock of SKUs to that of their corrections; inserts new SKUs. ?2 JSON array as in insert_corrections
 insert into stock (shard, sku, available, reserved)
 select ?1, value ->> 'sku', value ->> 'available', value ->> 'reserved' from json_each(?2) where true
 on conflict (shard, sku) do update set
   available = excluded.available, reserved = excluded.reserved, updated_at = strftime('%Y-%m-%d %H:%M:%f', 'now')
 
 -- name: close_dead_letter
--- Notes what a person decided about an event that was set aside; no row when there is no such dead letter, or it is
--- closed. ?1 its id   ?2 who   ?3 the decision
+-- Closes a dead letter with an operator's decision; no row when there is no such dead letter, or it is
+-- closed. ?1 its id   ?2 actor   ?3 decision
 update dead_letters set closed_at = strftime('%Y-%m-%d %H:%M:%f', 'now'), closed_by = ?2, decision = ?3
 where id = ?1 and closed_at is null
 returning shard, seq
 
--- name: find_event_figures
--- The SKUs of an event with their figures now, and what the event took. ?2 seq
+-- name: find_event_stock
+-- The SKUs of an event with their current stock, and the units that the event took. ?2 seq
 select m.kind, m.sku, s.available, s.reserved, -m.delta as taken
 from movements m cross join stock s on s.shard = m.shard and s.sku = m.sku
 where m.shard = ?1 and m.seq = ?2 and m.kind <> 'correction'

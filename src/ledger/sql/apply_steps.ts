@@ -1,25 +1,22 @@
 /**
- * Which statements a batch of movements needs.
+ * The statements that a batch of movements needs.
  *
  * @module
  */
 import type { Numbered } from "../movements.ts";
 import type { StatementName } from "./statements.ts";
 
-/** A statement that changes order lines or stock by some of the movements. */
+/** A statement that changes order lines or stock for some of the movements. */
 export interface Step {
-  /** Its name. */
   readonly statement: StatementName;
   /** Whether an event needs it. */
   readonly isFor: (event: Numbered) => boolean;
 }
 
-/** Sets the policies of SKUs. */
 export const rules: Step = { statement: "set_policies", isFor: ({ data }) => data.policy !== undefined };
-/** Inserts order lines. */
 export const sales: Step = ofKinds("insert_order_lines", "deduct", "order", "reserve");
 
-/** What goes on with lines that are in the ledger, in the order of their life. */
+/** Changes of lines that are in the ledger, in the order of their life. */
 export const followUps: readonly Step[] = [
   ofKinds("extend_lines", "extend"),
   ofKinds("settle_lines", "confirm", "cancel", "expire"),
