@@ -1,6 +1,6 @@
 /**
  * Orders a second and response times of the embedded default, of this checkout and of another one, in turns: A B A B.
- * Response times of `/healthz`, asked all the while, show whether a commit stalls other requests.
+ * Response times of `/livez`, asked all the while, show whether a commit stalls other requests.
  *
  *     deno run -P=tools bench/embedded.ts [--against=FOLDER] [--seconds=5] [--rounds=2] [--connections=8,64,256]
  */
@@ -108,7 +108,7 @@ async function sell(port: number, connections: number, pid: number): Promise<str
     const client = await Client.connect(port);
     while (performance.now() < endMs) {
       const startMs = performance.now();
-      await client.send("GET", "/healthz");
+      await client.send("GET", "/livez");
       healthTimes.push(performance.now() - startMs);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
@@ -125,7 +125,7 @@ async function sell(port: number, connections: number, pid: number): Promise<str
 }
 
 console.log(
-  "| version | connections | orders/s | p50, ms | p99, ms | /healthz p50 | /healthz p99 | CPU, µs an order | failed |",
+  "| version | connections | orders/s | p50, ms | p99, ms | /livez p50 | /livez p99 | CPU, µs an order | failed |",
 );
 console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 for (const connections of values.connections.split(",").map(Number)) {
