@@ -128,7 +128,7 @@ async function standIns(): Promise<Readonly<Record<string, StandIn>>> {
         'ENTRYPOINT ["/usr/local/bin/docker-entrypoint.sh"]',
       ],
     },
-    "apache/kafka:4.4.0": {
+    "apache/kafka:4.3.1": {
       files: { libs: dirname(programOf("kafka", KAFKA_JAR)) },
       scripts: { run: KAFKA_ENTRY },
       lines: [
@@ -143,8 +143,8 @@ async function standIns(): Promise<Readonly<Record<string, StandIn>>> {
     },
     "nginx:1.28.0-bookworm": { lines: [] },
     "otel/opentelemetry-collector-contrib:0.155.0": healthy(13133),
-    "jaegertracing/jaeger:2.13.0": healthy(13133, "status"),
-    "prom/prometheus:v3.16.0": healthy(9090, "-/ready"),
+    "jaegertracing/jaeger:2.20.0": healthy(13133, "status"),
+    "prom/prometheus:v3.13.0": healthy(9090, "-/ready"),
     "grafana/loki:3.7.8": healthy(3100, "ready"),
     "grafana/grafana:12.1.0": healthy(3000, "api/health"),
   };
