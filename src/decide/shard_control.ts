@@ -1,6 +1,5 @@
 /**
- * The port through which the worker verifies a shard's store, brings it up to date and lets it sell.
- * The API never uses it.
+ * The port by which the worker verifies, rebuilds and arms a shard's store. The API does not use it.
  *
  * @module
  */
@@ -9,11 +8,11 @@ import type { LineRow, QuotaRow, StockRow } from "../domain/rows.ts";
 import type { LogEntry, Position } from "../domain/event.ts";
 import type { DecisionLimits } from "../domain/limits.ts";
 
-/** What a shard's store says of itself, read in one atomic step. */
+/** The state of a shard's store, read in one atomic step. */
 export interface ShardView {
   /** Identity of the running server: changes at every restart, promotion and restore. */
   readonly instance: string;
-  /** Whose stock this is; null = nobody's yet. */
+  /** Id of the owning deployment; null = none yet. */
   readonly deployment: string | null;
   /** The number of shards this store was armed for; 0 = never. */
   readonly shards: number;
@@ -21,69 +20,69 @@ export interface ShardView {
   readonly armed: boolean;
   /** Epoch it was last armed under and last number issued; 0-0 when never armed. */
   readonly position: Position;
-  /** Last number that it was told is in the ledger. */
+  /** Last number acknowledged to it. */
   readonly applied: number;
   /** Highest epoch that the store or one of its callers has seen; at least the position's. */
   readonly epochSeen: number;
-  /** First and last entry that the log still has. */
+  /** First and last entry in the log. */
   readonly log: { readonly first: Position; readonly last: Position } | null;
-  /** The limits that decide here; null = none were written yet. */
+  /** The limits of its decisions; null = none were written yet. */
   readonly limits: DecisionLimits | null;
-  /** Noted at the last visit that found the head moved; empty = never armed. */
+  /** Written by the last acknowledgement that found the head moved; empty = never armed. */
   readonly nonce: string;
-  /** It went back to an older state since it was armed: all that its log has must be compared with the ledger. */
+  /** It went back to an older state since it was armed: its whole log must be compared with the ledger. */
   readonly suspect: boolean;
-  /** Where the last worker read the log, as it noted; empty when none did. */
+  /** The published log source of the last worker; empty when there is none. */
   readonly logWay: string;
-  /** How many SKUs it has. */
+  /** Number of SKUs. */
   readonly skus: number;
   /** No key of this shard exists. */
   readonly empty: boolean;
-  /** The server's error when it refuses writes now, e.g. `OOM …`, `READONLY …`; empty when it takes them. */
+  /** The server's error when it refuses writes now, e.g. `OOM …`, `READONLY …`; empty when it accepts them. */
   readonly refusal: string;
 }
 
-/** What arming writes, and what must still be true for it. */
+/** Values that arming writes, and its preconditions. */
 export interface Arming {
-  /** What was verified: the store arms only if it is still exactly so. */
+  /** The verified state: the store is armed only if it is unchanged. */
   readonly seen: Pick<ShardView, "instance" | "position">;
-  /** The epoch that the ledger issued for this. */
+  /** The epoch that the ledger issued for this arming. */
   readonly epoch: number;
   /** Id of the deployment whose ledger verified it. */
   readonly deployment: string;
   /** The deployment's number of shards. */
   readonly shards: number;
-  /** How far the ledger is. */
+  /** Last number in the ledger. */
   readonly applied: number;
   /** The token of the restore that filled it; empty when nothing was restored. */
   readonly token: string;
 }
 
 /**
- * Shows a worker that a shard's keys are still those that it visited. Arming notes the epoch; keys that were copied and put back later carry
- * the nonce of their own time.
+ * Shows a worker that a shard's keys are those that it acknowledged last. Arming writes the epoch; keys that were restored
+ * from a copy have the nonce of their own time.
  */
 export interface Nonce {
-  /** What the last visit found or left. */
+  /** The nonce that the last acknowledgement found or wrote. */
   readonly known: string;
-  /** What this one notes if the head has moved. Stays the same until a visit returns it, as a reply may be lost. */
+  /** Written if the head has moved. Unchanged until an acknowledgement returns it, as a reply may be lost. */
   readonly next: string;
 }
 
-/** A shard's store at the worker's regular visit. */
+/** The store's reply to an acknowledgement. */
 export interface AckResult {
   /**
-   * `lost`: armed under another epoch, or not armed. `replaced`: another nonce is noted than was known. `went_back`: its
-   * head is below what was applied from it, and it was disarmed. In each case it must be verified again.
+   * `lost`: armed under another epoch, or not armed. `replaced`: it has another nonce. `went_back`: its head is below the
+   * ledger's cursor, and it was disarmed. In each case it must be verified again.
    */
   readonly kind: "armed" | "lost" | "replaced" | "went_back";
   /** Last number issued. */
   readonly head: number;
-  /** Replicas that answers wait for no longer, as they were silent for too long; 0 without replicas. */
+  /** Replicas for which responses no longer wait, as they were silent for too long; 0 without replicas. */
   readonly silentReplicas: number;
-  /** The server's error when it refused the visit's writes. */
+  /** The server's error when it refused the writes. */
   readonly refusal?: string;
-  /** What is noted now. */
+  /** The present nonce. */
   readonly nonce: string;
 }
 
@@ -93,37 +92,36 @@ export class RestoreOvertaken extends Error {
   override name = "RestoreOvertaken";
 }
 
-/** Verifies, fills and arms shards. One worker a shard uses it, but an overtaken one does no harm. */
+/** Verifies, rebuilds and arms shards. One worker per shard uses it; an overtaken one is harmless. */
 export interface ShardControl {
-  /** By which the shards decide that it arms and visits. */
+  /** Written into the shards that it arms and acknowledges. */
   readonly limits: DecisionLimits;
-  /** What the shard's server says of itself, judged. */
+  /** Checks the shard's server. */
   checkResults(shard: number): Promise<CheckResult[]>;
-  /** Notes beside the shard how it stands, if it is this deployment's: for those who ask whether it is ready. */
+  /** Publishes the status of a shard of this deployment, for readiness checks. */
   publish(shard: number, deployment: string, note: ShardStatus): Promise<void>;
-  /** Loads what the API needs to decide, and reads the shard. */
+  /** Loads the scripts of the API, and reads the shard. */
   inspect(shard: number): Promise<ShardView>;
   /** Stock in pages, for comparison. `cursor` starts with "0" and ends when `next` is null. */
   stock(shard: number, cursor: string): Promise<{ rows: StockRow[]; next: string | null }>;
-  /** What the shard's own log has after `after`, oldest first; empty at its end. Does not wait. */
+  /** Entries of the shard's own log after `after`, oldest first; empty at its end. Does not wait. */
   entries(shard: number, after: Position, entriesMax: number): Promise<LogEntry[]>;
-  /** Takes the right to sell away, at once. `suspect` goes into {@link ShardView.suspect}. */
+  /** Disarms the shard at once. `suspect` goes into {@link ShardView.suspect}. */
   disarm(shard: number, deployment: string, suspect?: boolean): Promise<void>;
   /**
-   * Takes the right to sell away and marks the contents as not whole, in one step: who arms the shard next fills it from
-   * the ledger first.
+   * Disarms the shard and marks its contents as incomplete, in one step: the next arming rebuilds it first.
    *
-   * @returns whether it did; false = the shard is another deployment's
+   * @returns false when the shard belongs to another deployment
    */
   markForRebuild(shard: number, deployment: string): Promise<boolean>;
   /**
-   * Disarms the shard unless a living worker visits it: the first call notes `word`, which the next visit takes away; a
-   * later call with the same word disarms the shard if it is still there.
+   * Disarms the shard unless a running worker acknowledges it: the first call writes `word`, which the next acknowledgement
+   * removes; a later call with the same word disarms the shard if it is still there.
    *
-   * @returns `noted`: nothing was disarmed; at a later call that means that a worker visits the shard
+   * @returns `noted`: nothing was disarmed; at a later call that means that a worker acknowledges the shard
    */
   disarmUnacknowledged(shard: number, deployment: string, word: string): Promise<"noted" | "disarmed">;
-  /** Empties the shard and starts a restore under `token`; numbers go on after `at.seq`. */
+  /** Empties the shard and starts a restore under `token`; numbers continue after `at.seq`. */
   beginRestore(shard: number, token: string, seen: ShardView, arming: RestoreStart): Promise<void>;
   /**
    * Writes a chunk of SKUs into the shard that is being restored.
@@ -132,7 +130,7 @@ export interface ShardControl {
    */
   restoreStock(shard: number, token: string, rows: readonly StockRow[]): Promise<void>;
   /**
-   * Adds a chunk of what users have bought of SKUs with a quota to what was written before.
+   * Adds a chunk of users' purchases of SKUs with a quota to those written before.
    *
    * @throws {RestoreOvertaken} when another restore began: nothing was written
    */
@@ -143,43 +141,43 @@ export interface ShardControl {
    * @throws {RestoreOvertaken} when another restore began: nothing was written
    */
   restoreLines(shard: number, token: string, rows: readonly LineRow[]): Promise<void>;
-  /** Lets the shard sell, by this control's limits, if it is still what was verified. Returns whether it did. */
+  /** Arms the shard, with this control's limits, if it is unchanged since the verification. Returns whether it did. */
   arm(shard: number, arming: Arming): Promise<boolean>;
   /**
-   * Tells the shard how far the ledger is (never backwards) and by which limits it decides: this control's. Trims its
-   * log behind the ledger. On a server that refuses writes it only reads.
+   * Acknowledges the ledger's cursor (never backwards), writes this control's limits, and trims the log behind the cursor.
+   * On a server that refuses writes it only reads.
    */
   acknowledge(shard: number, applied: Position, deployment: string, nonce: Nonce): Promise<AckResult>;
   /**
-   * Drops what users have bought under quotas that are over, a page at a time.
+   * Deletes purchase counts of quotas that have ended, a page at a time.
    *
-   * @param cursor "0" at first, then what the call before returned
-   * @returns where the next page starts; "0" after the last
+   * @param cursor "0" at first, then the result of the previous call
+   * @returns the next cursor; "0" after the last page
    */
   sweepQuotas(shard: number, deployment: string, cursor: string): Promise<string>;
   /** Closes connections. */
   close(): Promise<void>;
 }
 
-/** What a worker notes beside a shard. */
+/** The status that a worker publishes with a shard. */
 export type ShardStatus =
   /** Guarantees that its servers do not keep, as text. */
   | { readonly kind: "promises_off"; readonly off: readonly string[] }
   /** The worker verifies it from now on. */
   | { readonly kind: "verifying" }
-  /** Why the worker did not arm it; names no SKU and no figure. */
+  /** Why the worker did not arm it; without SKUs and stock. */
   | { readonly kind: "refusal"; readonly reason: string }
   /** Where the worker reads the log: `stream`, or the topic and its cluster. */
   | { readonly kind: "log_way"; readonly way: string };
 
-/** What a restored shard starts from. */
+/** The start of a restored shard. */
 export interface RestoreStart {
-  /** Id of the deployment whose ledger fills it. */
+  /** Id of the deployment of the ledger. */
   readonly deployment: string;
   /** The deployment's number of shards. */
   readonly shards: number;
-  /** Highest number ever seen: numbers never start again. */
+  /** Highest number ever seen: numbers never restart. */
   readonly seq: number;
-  /** Last number in the ledger, at most `seq`. A ledger with less that finds the restore unfinished went back since. */
-  readonly booked: number;
+  /** Last number in the ledger, at most `seq`. A ledger with a lower one that finds the restore unfinished went back since. */
+  readonly applied: number;
 }

@@ -5,10 +5,10 @@
  */
 import type { RememberedLine } from "../domain/outcome.ts";
 
-/** What a shard remembers, beside its log. */
+/** The contents of a shard, other than its log. */
 export type Facet = "stock" | "orders" | "quotas" | "holds";
 
-/** What a name stands for in each facet; null = the shard does not know it. */
+/** The value of a name in each facet; null = unknown to the shard. */
 export interface FacetValue {
   /** By SKU: `<available> <reserved>[ <policy as JSON>]`. */
   readonly stock: string | null;
@@ -16,15 +16,15 @@ export interface FacetValue {
   readonly orders: readonly RememberedLine[] | null;
   /** By user and SKU: `<units bought> <policy's sale>`. */
   readonly quotas: string | null;
-  /** By order id: when it lapses, ms since 1970. */
+  /** By order id: its expiry, ms since 1970. */
   readonly holds: string | null;
 }
 
 /** Reads a shard whether it is armed or not. Writes nothing. */
 export interface ShardReader {
-  /** Names in pages of about 1000; one may come twice, one that stays is never missed. Starts with `""`. */
+  /** Names in pages of about 1000; a name may be returned twice, and none that stays is missed. Starts with `""`. */
   names(shard: number, facet: Facet, cursor: string): Promise<{ names: string[]; next: string | null }>;
-  /** What up to 1000 names stand for, and the last number issued, at one moment. */
+  /** The values of up to 1000 names and the last number issued, in one snapshot. */
   read<F extends Facet>(
     shard: number,
     facet: F,

@@ -1,12 +1,12 @@
 /**
- * The port to the place where orders are decided.
+ * The port to the store, which decides orders.
  *
  * @module
  */
 import type { Command } from "../domain/command.ts";
 import type { Decided } from "../domain/outcome.ts";
 
-/** A command and until when it may take effect. */
+/** A command with its deadline. */
 export interface Timed {
   /** What is asked; all commands of a batch belong to the same shard. */
   readonly command: Command;
@@ -14,24 +14,24 @@ export interface Timed {
   readonly deadlineMs: number;
 }
 
-/** What became of a batch. */
+/** The result of a batch. */
 export type BatchResult =
   | {
     readonly kind: "decided";
     /** The store's clock, milliseconds since 1970. */
     readonly timeMs: number;
-    /** The last number issued in the shard's log: what these answers depend on. */
+    /** The last number issued in the shard's log: the outcomes depend on the log up to it. */
     readonly head: number;
     /** One a command, in order. */
     readonly outcomes: readonly Decided[];
-    /** More reservations have lapsed than one call gives back: the next call, an empty one too, goes on. */
+    /** More reservations have expired than one call returns: the next call, even an empty one, continues. */
     readonly isMoreDue: boolean;
   }
   /** The shard has not been verified since its server started or changed: nothing was done. */
   | {
     readonly kind: "unarmed";
     readonly timeMs: number;
-    /** Why, as the end of a sentence; left out when nobody could say. Names no SKU and no figure. */
+    /** Why, as the end of a sentence; left out when unknown. Without SKUs and stock. */
     readonly reason?: string;
   };
 

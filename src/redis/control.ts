@@ -173,7 +173,7 @@ export class RedisControl implements ShardControl {
    */
   async beginRestore(shard: number, token: string, seen: ShardView, start: RestoreStart): Promise<void> {
     const { instance, position } = seen;
-    const where = [start.deployment, start.shards, start.seq, start.booked];
+    const where = [start.deployment, start.shards, start.seq, start.applied];
     await this.#step(shard, ["begin", token, instance, position.epoch, position.seq, ...where]);
   }
 

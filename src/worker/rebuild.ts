@@ -46,7 +46,7 @@ export async function rebuild(seen: ShardView, highest: number, parts: RebuildPa
   const token = world.uuid();
   const cursor = await ledger.cursor();
   const seq = Math.max(highest, seen.position.seq);
-  const start = { ...deployment, deployment: deployment.id, seq, booked: cursor.seq };
+  const start = { ...deployment, deployment: deployment.id, seq, applied: cursor.seq };
   await control.beginRestore(shard, token, seen, start);
 
   let skus = 0;

@@ -168,7 +168,7 @@ Deno.test("arming: a ledger of an older copy that finds a restore unfinished doe
   await using shard = await unapplied();
   const { store, lease, deployment, ledger, armWith, signal } = shard;
   const { seq } = await lease.cursor();
-  const start = { deployment: deployment.id, shards: 1, seq: seq + 20, booked: seq + 12 };
+  const start = { deployment: deployment.id, shards: 1, seq: seq + 20, applied: seq + 12 };
   await store.control.beginRestore(0, "t", await store.control.inspect(0), start);
   const refusal = await armWith(store.log, signal);
   assert.match(

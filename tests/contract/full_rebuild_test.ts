@@ -15,7 +15,7 @@ Deno.test("a store that is full in the middle of a rebuild sells nothing, and is
   const rows = [{ sku: "sku", available: 10, reserved: 0, policy: null }];
   const rebuild = async (token: string) => {
     const seen = await control.inspect(0);
-    await control.beginRestore(0, token, seen, { deployment, shards: 1, seq: 1, booked: 1 });
+    await control.beginRestore(0, token, seen, { deployment, shards: 1, seq: 1, applied: 1 });
     await redis.cli("CONFIG", "SET", "maxmemory", token === "t1" ? "1" : "0");
     await control.restoreStock(0, token, rows);
     return await control.arm(0, {

@@ -38,7 +38,7 @@ import {
 
 /** Empties shard 0 and fills it with 10 units of S and T from a ledger that ends at `seq`: all before is forgotten. */
 async function rebuildAt(control: ShardControl, seq: number): Promise<void> {
-  const start = { deployment, shards: 1, seq, booked: seq };
+  const start = { deployment, shards: 1, seq, applied: seq };
   await control.beginRestore(0, "t", await control.inspect(0), start);
   const stock = { available: 10, reserved: 0, policy: null };
   await control.restoreStock(0, "t", [{ sku: "S", ...stock }, { sku: "T", ...stock }]);
@@ -478,7 +478,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
 
   test("a rebuilt shard goes on with the count and the version, and knows what has had no stock", async (parts) => {
     const { store, control } = parts;
-    const start = { deployment, shards: 1, seq: 9, booked: 9 };
+    const start = { deployment, shards: 1, seq: 9, applied: 9 };
     await control.beginRestore(0, "t", await control.inspect(0), start);
     await control.restoreStock(0, "t", [
       { sku: "S", available: 10, reserved: 0, policy: { quota: 2, closes: later, sale: 3, version: 7 } },

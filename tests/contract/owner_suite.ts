@@ -112,7 +112,7 @@ export function ownerSuite(name: string, make: MakeStore, options: SuiteOptions 
       deployment,
       shards: 1,
       seq: 9,
-      booked: 9,
+      applied: 9,
     });
     await control.restoreStock(0, "t", [{ sku: "S", available: 8, reserved: 0, policy: null }]);
     await control.restoreLines(
@@ -137,7 +137,7 @@ export function ownerSuite(name: string, make: MakeStore, options: SuiteOptions 
       deployment,
       shards: 1,
       seq: 9,
-      booked: 9,
+      applied: 9,
     });
     await control.restoreStock(0, "t", [{ sku: "S", available: 8, reserved: 0, policy: null }]);
     const seen = await control.inspect(0);

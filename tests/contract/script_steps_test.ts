@@ -83,7 +83,7 @@ test("a server behind the caller's epoch decides nothing, and loses its right to
 test("a restore brings the user limit back for sales within it, and for nothing else", async (parts) => {
   const { store, control } = parts;
   const seen = await control.inspect(0);
-  await control.beginRestore(0, "token", seen, { deployment, shards: 1, seq: 9, booked: 9 });
+  await control.beginRestore(0, "token", seen, { deployment, shards: 1, seq: 9, applied: 9 });
   await control.restoreStock(0, "token", [{ sku: "S", available: 10, reserved: 0, policy: null }]);
   const line = { sku: "S", amount: 1, newStock: 9, returnId: "", ...unsettled };
   const [recent, old] = [Date.now() - minute, Date.now() - 11 * minute];
@@ -110,7 +110,7 @@ test("a restore brings the user limit back for sales within it, and for nothing 
 test("a restore begins only while the shard is what was seen: server, epoch, head and deployment", async (parts) => {
   const { control } = parts;
   const seen = await control.inspect(0);
-  const start = { deployment, shards: 1, seq: 9, booked: 9 };
+  const start = { deployment, shards: 1, seq: 9, applied: 9 };
   const { epoch, seq } = seen.position;
   const others: ShardView[] = [
     { ...seen, instance: "another" },
@@ -133,7 +133,7 @@ test("a restored hold lapses when it ends, and its units are back", async (parts
     deployment,
     shards: 1,
     seq: 9,
-    booked: 9,
+    applied: 9,
   });
   await control.restoreStock(0, "token", [{ sku: "S", available: 7, reserved: 3, policy: null }]);
   const held = {
@@ -170,7 +170,7 @@ test("a restore adds up what a user bought, chunk by chunk", async (parts) => {
     deployment,
     shards: 1,
     seq: 9,
-    booked: 9,
+    applied: 9,
   });
   const policy = { quota: 5, sale: 1, version: 1 };
   await control.restoreStock(0, "token", [{ sku: "S", available: 7, reserved: 0, policy }]);

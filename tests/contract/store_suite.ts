@@ -462,7 +462,7 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
   });
 
   test("a restored shard has the stock, the answers and the numbers it had", async ({ store, control }) => {
-    const start = { deployment, shards: 1, seq: 41, booked: 41 };
+    const start = { deployment, shards: 1, seq: 41, applied: 41 };
     await control.beginRestore(0, "token-1", await control.inspect(0), start);
     const line = { ...unsettled, newStock: 3, atMs: Date.now(), returnId: "" };
     await control.restoreStock(0, "token-1", [{ sku: "S", available: 3, reserved: 0, policy: null }]);
@@ -488,7 +488,7 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
   });
 
   test("a restore that was overtaken writes nothing more", async ({ control }) => {
-    const start = { deployment, shards: 1, seq: 0, booked: 0 };
+    const start = { deployment, shards: 1, seq: 0, applied: 0 };
     await control.beginRestore(0, "old", await control.inspect(0), start);
     await control.beginRestore(0, "new", await control.inspect(0), start);
     const row = { sku: "S", available: 1, reserved: 0, policy: null };

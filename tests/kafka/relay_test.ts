@@ -194,7 +194,7 @@ Deno.test(
       deployment,
       shards: 1,
       seq: 20,
-      booked: 20,
+      applied: 20,
     });
     assert.deepEqual(numbersOf(await fixture.readAll(fixture.way(topic))), [...upTo(8), ...upTo(20, 11)]);
   },

@@ -194,7 +194,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     const slot = this.#slot(shard);
     Object.assign(slot, { ...start, token, armed: false, epoch: 0, log: [] });
     slot.shard = new MemoryShard(this.limits, start.seq, this.world.now());
-    slot.shard.applied = start.booked;
+    slot.shard.applied = start.applied;
     return Promise.resolve();
   }
 
