@@ -1,5 +1,5 @@
 /**
- * Up to 1000 deducts in one request. Items that were not decided are sent again, without those that were.
+ * Up to 1000 deducts in one request. Undecided items are sent again, without the decided ones.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import {
   waitBefore,
 } from "./retry.ts";
 
-/** Items of a batch that has not ended: their place in the request, and what was tried. */
+/** Items of an unfinished batch: their index in the request, and their attempts. */
 interface Pending {
   readonly index: number;
   readonly orderId: string;
@@ -25,7 +25,7 @@ interface Pending {
   readonly doubt: Doubt;
 }
 
-/** What the batch is made of. */
+/** A batch to send. */
 export interface Batch {
   /** The request without its body. */
   readonly call: Omit<Call, "body">;
@@ -64,7 +64,7 @@ export async function sendBatch(batch: Batch, options: RetryOptions): Promise<Ba
   return { kind: "batch", items: outcomes };
 }
 
-/** The items of a 2xx answer; undefined when it is none, or not what the server sends. */
+/** The items of a 2xx response; undefined for a response that the server does not send. */
 function itemsOf(answer: Try, count: number): Answer[] | undefined {
   if (!isAnswer(answer) || answer.status >= 300) return undefined;
   try {
@@ -87,7 +87,7 @@ function decided(item: Answer | undefined, doubt: Doubt): DeductAccepted | Refus
   }
 }
 
-/** The longest wait that an undecided item asks for. */
+/** The longest wait that an undecided item requests. */
 function longestWait(attempt: number, results: readonly Try[], { random }: RetryOptions): number | null {
   let longest = 0;
   for (const result of results) {

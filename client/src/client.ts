@@ -1,6 +1,6 @@
 /**
- * A client for browsers, Node and Deno: it needs nothing but `fetch`. Calls never reject because of the network
- * or the server: what can happen is in the type of what they resolve to.
+ * A client for browsers, Node and Deno. Its only requirement is `fetch`. Calls never reject because of the network or
+ * the server: the type of their result has all cases.
  *
  * @module
  */
@@ -60,64 +60,64 @@ import {
 import { type Answer, type Call, type RetryOptions, send } from "./retry.ts";
 import type { PauseChanged, RulesChanged, Stock, StockChanged } from "./stock.ts";
 
-/** Where the server is, and how patient the client is. */
+/** Address of the server, and limits of the client. */
 export interface ClientOptions {
-  /** Where the API is, e.g. `https://shop.example`; a path in front of `/api` is kept. */
+  /** Address of the API, e.g. `https://shop.example`; a path prefix of `/api` is preserved. */
   readonly baseUrl: string;
-  /** The bearer token; leave it out where access is open. */
+  /** The bearer token; undefined where access is open. */
   readonly token?: string;
-  /** Sends one request; the global `fetch` if left out. */
+  /** Sends one request; default: the global `fetch`. */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
   /** Uniform in [0, 1), spreads the waits between tries. */
   readonly random?: Random;
   /** Waits; must end early when its signal aborts. */
   readonly sleep?: Sleep;
-  /** Tries of one call, 5 if left out: 0 to 1.5 s of waiting, beside what the server asks for. */
+  /** Attempts per call, default 5: 0 to 1.5 s of waiting, in addition to the waits that the server requests. */
   readonly attemptsMax?: number;
-  /** How long one try may take, 5000 ms if left out: the server says itself after 2000 ms that it cannot tell. */
+  /** Time limit of one attempt, default 5000 ms. The server itself responds after 2000 ms when it cannot decide. */
   readonly timeoutMs?: number;
 }
 
-/** The calls. */
+/** The operations of the API. */
 export interface Client {
   /** Sells units of one SKU. */
   deduct(request: DeductRequest): Promise<DeductAccepted | Refused | Unknown>;
   /** Sells several SKUs, all or none. */
   order(request: OrderRequest): Promise<OrderAccepted | Refused | Unknown>;
-  /** Holds units for a while. */
+  /** Holds units for a limited time. */
   reserve(request: ReserveRequest): Promise<ReserveAccepted | Refused | Unknown>;
-  /** Makes a sale of what is held: of `lines`, or of everything if left out; the rest goes back. */
+  /** Sells held units: those of `lines`, default all; the rest becomes available again. */
   confirm(orderId: string, lines?: readonly Line[]): Promise<Settled | Refused | Unknown>;
-  /** Lets go of what is held. */
+  /** Releases held units. */
   cancel(orderId: string): Promise<Settled | Refused | Unknown>;
-  /** Holds until `ttlSeconds` after the reservation was made. */
+  /** Extends the hold to `ttlSeconds` after the time of the reservation. */
   extend(orderId: string, ttlSeconds: number): Promise<Extended | Refused | Unknown>;
-  /** Gives sold units back. Needs the scope `return`. */
+  /** Returns sold units. Needs the scope `return`. */
   giveBack(orderId: string, request: ReturnRequest): Promise<ReturnAccepted | Refused | Unknown>;
-  /** What became of an order; `unknown_order` is final once its deadline has passed. */
+  /** Reads an order; `unknown_order` is final once its deadline has passed. */
   findOrder(orderId: string): Promise<OrderFound | Refused | Unavailable>;
-  /** Sells 1..1000 items, each decided on its own, in one request. Items cannot carry purchase tokens. */
+  /** Sells 1..1000 items, each decided independently, in one request. Items cannot have purchase tokens. */
   deductBatch(items: readonly Omit<DeductRequest, "purchaseToken">[]): Promise<BatchDecided | Refused>;
   /** Issues a purchase token for one order of one user. Needs the scope `tokens`. */
   issuePurchaseToken(request: PurchaseTokenRequest): Promise<PurchaseTokenIssued | Refused | Unavailable>;
-  /** Adds units to a SKU, or takes them away. Needs the scope `admin`. */
+  /** Adds units to a SKU, or removes them. Needs the scope `admin`. */
   adjust(request: AdjustRequest): Promise<StockChanged | Refused | UnknownChange>;
-  /** Sets the units of a SKU if they are as expected. Needs the scope `admin`. */
+  /** Sets the units of a SKU if the current number is as expected. Needs the scope `admin`. */
   setStock(request: SetStockRequest): Promise<StockChanged | Refused | UnknownChange>;
-  /** Stops selling a SKU. Needs the scope `admin`. */
+  /** Pauses the sale of a SKU. Needs the scope `admin`. */
   pause(sku: string, reason?: string): Promise<PauseChanged | Refused | UnknownChange>;
-  /** Sells a paused SKU again. Needs the scope `admin`. */
+  /** Resumes the sale of a SKU. Needs the scope `admin`. */
   resume(sku: string, reason?: string): Promise<PauseChanged | Refused | UnknownChange>;
   /**
-   * Replaces the rules of a SKU's sale if they are of the version that is expected (`stock` says which that is), else
-   * `stale`. Needs the scope `admin`. Sending the same rules again is accepted.
+   * Replaces the rules of a SKU's sale if the current version is as expected (`stock` returns it), else `stale`.
+   * Needs the scope `admin`. Sending the same rules again is accepted.
    */
   setRules(request: SetRulesRequest): Promise<RulesChanged | Refused | UnknownChange>;
-  /** How many units of a SKU there are, and the rules of its sale. */
+  /** Reads the stock of a SKU and the rules of its sale. */
   stock(sku: string): Promise<Stock | Refused | Unavailable>;
 }
 
-/** Makes a client; nothing is sent before the first call. */
+/** Creates a client; it sends nothing before the first call. */
 export function createClient(options: ClientOptions): Client {
   const calls = createCalls(options);
   const { ask, batch } = calls;
@@ -189,7 +189,7 @@ export function createClient(options: ClientOptions): Client {
   };
 }
 
-/** A change without a decision, before the call adds the id that it is about. */
+/** A change without a decision, before the call adds its id. */
 type Undecided = Omit<Unknown, "orderId">;
 const noHeaders: CallHeaders = { headers: {}, firstHeaders: {} };
 
@@ -197,7 +197,7 @@ function isUnknown<Value>(result: Value | Refused | Undecided): result is Undeci
   return (result as { kind?: unknown }).kind === "unknown";
 }
 
-/** The ways to call: a change, whose end may be unknown; a question, which changes nothing; a batch of changes. */
+/** The kinds of calls: a change, whose outcome may be unknown; a read, which changes nothing; a batch of changes. */
 function createCalls(options: ClientOptions) {
   const retry = retryOptions(options);
   const root = `${options.baseUrl.replace(/\/+$/, "")}/api/v1`;
@@ -230,7 +230,7 @@ function createCalls(options: ClientOptions) {
       const call: Call = { ...request, url: root + path, firstHeaders: {} };
       const result = await send<Value>(call, read, retry);
       if (result.kind === "decided") return result.value;
-      // A question that was lost on its way changed nothing: no doubt is left behind.
+      // A lost read changed nothing, so nothing is in doubt.
       if (result.kind === "refused") return readRefused(result.answer);
       return { kind: "unavailable", cause: result.cause };
     },
@@ -249,7 +249,7 @@ function retryOptions({ attemptsMax = 5, timeoutMs = 5000, ...options }: ClientO
   requirePositive("attemptsMax", attemptsMax);
   requirePositive("timeoutMs", timeoutMs);
   return {
-    // Looked up at each call, and called bare: a browser's fetch refuses to be anybody's method.
+    // Read at each call, and called without `this`: a browser's fetch must not be called as a method.
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
     random: options.random ?? realRandom,
     sleep: options.sleep ?? realSleep,

@@ -1,5 +1,5 @@
 /**
- * Time and chance of a client that was given none. The rest of the client asks these two, so a test owns both.
+ * Default clock and random numbers. The rest of the client uses only these two, so that tests can replace both.
  *
  * @module
  */
@@ -10,12 +10,12 @@ export type Sleep = (ms: number, signal?: AbortSignal) => Promise<void>;
 /** Uniform in [0, 1). */
 export type Random = () => number;
 
-/** The real dice. */
+/** `Math.random`. */
 export function realRandom(): number {
   return Math.random();
 }
 
-/** The real clock. */
+/** Waits with a timer. */
 export function realSleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();

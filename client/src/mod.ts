@@ -1,5 +1,5 @@
 /**
- * The client, all of it that callers need.
+ * The public API of the client.
  *
  * @module
  */

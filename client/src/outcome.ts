@@ -1,24 +1,24 @@
 /**
- * What a call of the client can end with: discriminated by `kind`, refusals once more by `code`.
+ * Results of the client's calls, discriminated by `kind`, refusals also by `code`.
  *
  * @module
  */
 
 /** Units of one SKU. */
 export interface Line {
-  /** What is bought. */
+  /** The SKU. */
   readonly sku: string;
   /** Units, 1..1,000,000. */
   readonly amount: number;
 }
 
-/** A line with the units that were left when it was decided. */
+/** A line with the available units just after the decision. */
 export interface LineAfter extends Line {
-  /** Units for sale right after the decision. */
+  /** Available units just after the decision. */
   readonly newStock: number;
 }
 
-/** What everything that took effect has. */
+/** Members of every change that took effect. */
 export interface Effect {
   /** The order. */
   readonly orderId: string;
@@ -26,81 +26,81 @@ export interface Effect {
   readonly seq: number;
 }
 
-/** A single deduct that was sold. */
+/** An accepted deduct. */
 export interface DeductAccepted extends Effect, LineAfter {
   /** The units are sold. */
   readonly kind: "accepted";
-  /** True = decided by an earlier try; this is its answer again. */
+  /** True = decided by an earlier attempt; this is its response. */
   readonly replayed: boolean;
 }
 
-/** A basket that was sold, all of it. */
+/** An accepted basket. */
 export interface OrderAccepted extends Effect {
   /** The units are sold. */
   readonly kind: "accepted";
-  /** Each SKU once, where it was first named. */
+  /** Each SKU once, at its first position. */
   readonly lines: readonly LineAfter[];
-  /** True = decided by an earlier try; this is its answer again. */
+  /** True = decided by an earlier attempt; this is its response. */
   readonly replayed: boolean;
 }
 
-/** Units that are held. */
+/** An accepted reservation. */
 export interface ReserveAccepted extends OrderAccepted {
-  /** When they go back by themselves, RFC 3339. */
+  /** When the hold expires, RFC 3339. */
   readonly expiresAt: string;
 }
 
-/** Units that came back. */
+/** An accepted return. */
 export interface ReturnAccepted extends OrderAccepted {
   /** The return. */
   readonly returnId: string;
 }
 
-/** A line of a reservation that was decided. */
+/** A line of a settled reservation. */
 export interface SettledLine {
-  /** What was held. */
+  /** The SKU. */
   readonly sku: string;
-  /** Units that became a sale; the others went back. */
+  /** Units that were sold; the others are available again. */
   readonly confirmed: number;
-  /** Units for sale right after that. */
+  /** Available units just after the decision. */
   readonly newStock: number;
 }
 
-/** A reservation that became a sale, or was let go. */
+/** A confirmed or cancelled reservation. */
 export interface Settled extends Effect {
   /** The reservation has ended. */
   readonly kind: "settled";
-  /** What became of it. */
+  /** How it ended. */
   readonly state: "confirmed" | "cancelled";
-  /** Every line of it. */
+  /** All of its lines. */
   readonly lines: readonly SettledLine[];
-  /** True = decided by an earlier try; this is its answer again. */
+  /** True = decided by an earlier attempt; this is its response. */
   readonly replayed: boolean;
 }
 
-/** A reservation that holds until another time. */
+/** An extended reservation. */
 export interface Extended extends Effect {
   /** The units are still held. */
   readonly kind: "extended";
-  /** When they go back by themselves, RFC 3339. */
+  /** When the hold expires, RFC 3339. */
   readonly expiresAt: string;
 }
 
-/** What is known of one line of an order. */
+/** One line of an order. */
 export interface FoundLine extends LineAfter {
-  /** Who bought. */
+  /** The buyer. */
   readonly userId: string;
-  /** How it was bought: `deduct`, `order` or `reserve`. */
+  /** The command: `deduct`, `order` or `reserve`. */
   readonly kind: string;
   /** `accepted`, `held`, `confirmed`, … */
   readonly state: string;
-  /** Units that are still sold or held. */
+  /** Units that are sold or held now. */
   readonly units: number;
-  /** Units that came back. */
+  /** Units that were returned. */
   readonly returned: number;
-  /** When it was decided, RFC 3339. */
+  /** Time of the decision, RFC 3339. */
   readonly acceptedAt: string;
-  /** When a hold ends, RFC 3339; null = this is no hold. */
+  /** When the hold expires, RFC 3339; null = not held. */
   readonly expiresAt: string | null;
 }
 
@@ -114,42 +114,42 @@ export interface OrderFound {
   readonly lines: readonly FoundLine[];
 }
 
-/** One item of a batch: what the single deduct would have returned, or that its outcome is unknown. */
+/** One item of a batch: the result of the single deduct, or an unknown outcome. */
 export type BatchItem = DeductAccepted | Refused | Unknown;
 
-/** A batch that was decided, item by item. */
+/** A decided batch. */
 export interface BatchDecided {
   /** Every item has an outcome. */
   readonly kind: "batch";
-  /** One outcome an item, in the order of the request. */
+  /** One outcome per item, in the order of the request. */
   readonly items: readonly BatchItem[];
 }
 
-/** Why the last try of a call got no decision. */
+/** Why the last attempt of a call got no decision. */
 export type Cause =
-  /** No answer: the network failed, or the time of the try was over. `error` is what `fetch` threw. */
+  /** No response: the network failed, or the attempt timed out. `error` is the value that `fetch` threw. */
   | { readonly kind: "no_answer"; readonly error: unknown }
-  /** An answer that decides nothing: its status, and the server's code (`""` = not an answer of the server). */
+  /** A response without a decision: its status, and the server's code (`""` = not a response of the server). */
   | { readonly kind: "answer"; readonly status: number; readonly code: string; readonly detail: string };
 
-/** What every refusal has. */
+/** Members of every refusal. */
 export interface RefusedCommon {
-  /** Nothing happened, and the same request again would be refused again. */
+  /** Nothing happened, and the same request would be refused again. */
   readonly kind: "refused";
   /** HTTP status, 400..499. */
   readonly status: number;
   /** A sentence for people. */
   readonly detail: string;
-  /** How long the server asks to stay away, ms; null = it does not say. */
+  /** The wait that the server requests, ms; null = none. */
   readonly retryAfterMs: number | null;
   /**
-   * True = an earlier try of this call, or of a proxy, ended without a decision and, in theory, may still take effect. Ask
-   * `findOrder` before telling a buyer that nothing was bought.
+   * True = an earlier attempt of this call, or of a proxy, ended without a decision and may still take effect. Call
+   * `findOrder` before you report to a buyer that nothing was bought.
    */
   readonly afterUnknown: boolean;
 }
 
-/** The codes of refusals, and the members that each has: `opensAt` is `opens_at` on the wire. */
+/** The codes of refusals and their members: `opensAt` is `opens_at` on the wire. */
 export const codeMembers = {
   invalid_host: [],
   cross_site_request: [],
@@ -177,7 +177,7 @@ export const codeMembers = {
   adjustment_conflict: ["sku"],
   return_conflict: ["sku"],
   rate_limited: ["sku"],
-  // Units of the SKU that there are for the request.
+  // Units of the SKU that the request may use.
   confirm_exceeds_held: ["sku", "units"],
   return_exceeds_sold: ["sku", "units"],
   insufficient_stock: ["sku", "available"],
@@ -187,7 +187,7 @@ export const codeMembers = {
   quota_exceeded: ["sku", "quota", "left"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
-/** Members that are texts; the others are integers. */
+/** Members that are strings; the others are integers. */
 export const textMembers = ["sku", "opensAt", "closesAt"] as const;
 
 /** A code and its members. */
@@ -199,49 +199,49 @@ export type CodeReason = {
   };
 }[keyof typeof codeMembers];
 
-/** One thing that is wrong with a request. */
+/** One error in a request. */
 export interface FieldError {
   /** JSON pointer (RFC 6901) to the member. */
   readonly pointer: string;
-  /** The rule that it breaks. */
+  /** The violated rule. */
   readonly detail: string;
 }
 
-/** The stock, or the rules, are not what was expected. */
+/** The stock, or the rules, are not as expected. */
 export interface Stale {
-  /** Somebody else changed them. */
+  /** Another caller changed them. */
   readonly code: "stale";
   /** The SKU. */
   readonly sku: string;
-  /** Units for sale now; null = it is about the rules. */
+  /** Available units now; null = the rules were stale. */
   readonly available: number | null;
-  /** The version of the rules now, 0 = none were set; null = it is about the stock. */
+  /** Version of the rules now, 0 = no rules; null = the stock was stale. */
   readonly rulesVersion: number | null;
 }
 
-/** What a refusal says beside its code. */
+/** The code of a refusal with its members. */
 export type Reason =
   | CodeReason
   | Stale
   | { readonly code: "invalid_request"; readonly errors: readonly FieldError[] }
-  /** A code that this client is too old to know (`name`), or an answer of something in between (`""`). */
+  /** A code that this client does not know (`name`), or a response of an intermediary (`""`). */
   | { readonly code: "unrecognized"; readonly name: string };
 
-/** The request was refused: a 4xx, never sent again by the client. */
+/** A refused request: a 4xx, which the client never repeats. */
 export type Refused = RefusedCommon & Reason;
 
-/** Nobody could tell what became of a change, however often it was sent. */
+/** A change with an unknown outcome after all attempts. */
 export interface Unknown {
   /** It may have taken effect. */
   readonly kind: "unknown";
-  /** Send the same order again later, with `sentBefore`, or ask what became of it. */
+  /** Send the same order again later, with `sentBefore`, or read it. */
   readonly orderId: string;
   /**
-   * Until when it may still take effect, RFC 3339: an order that is not found after it never was. Null = a try
-   * was left without an answer, so nobody named the moment; the server's `REQUEST_TIMEOUT_MS` is the bound.
+   * Until when it may still take effect, RFC 3339: an order that is not found after it never took effect. Null = an
+   * attempt had no response, so the time is unknown; the server's `REQUEST_TIMEOUT_MS` is its limit.
    */
   readonly deadline: string | null;
-  /** Why the last try got no decision. */
+  /** Why the last attempt got no decision. */
   readonly cause: Cause;
 }
 
@@ -251,22 +251,22 @@ export interface PurchaseTokenIssued {
   readonly kind: "issued";
   /** The `purchaseToken` of the sale. */
   readonly purchaseToken: string;
-  /** The order that it is for. */
+  /** The order of the token. */
   readonly orderId: string;
-  /** From then on it is invalid (RFC 3339). */
+  /** When the token expires (RFC 3339). */
   readonly expiresAt: string;
 }
 
-/** Nobody could tell what became of a stock change. Call again with the same contents: it takes effect once. */
+/** A stock change with an unknown outcome. Call again with the same contents: it takes effect once. */
 export interface UnknownChange extends Omit<Unknown, "orderId"> {
   /** The SKU. */
   readonly sku: string;
 }
 
-/** A question that nobody answered, however often it was asked. A question changes nothing. */
+/** A read without a response after all attempts. A read changes nothing. */
 export interface Unavailable {
-  /** Ask again later. */
+  /** Read again later. */
   readonly kind: "unavailable";
-  /** Why the last try got no answer. */
+  /** Why the last attempt got no response. */
   readonly cause: Cause;
 }

@@ -1,5 +1,5 @@
 /**
- * From the server's JSON to the client's values. A member that is not what the server sends throws.
+ * Converts the server's JSON to the client's values. Throws for members that the server does not send.
  *
  * @module
  */
@@ -26,12 +26,12 @@ import type { PauseChanged, RulesChanged, SaleRules, Stock, StockChanged } from 
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Reads the answer to a deduct. */
+/** Reads the response to a deduct. */
 export function readDeduct(answer: Answer): DeductAccepted {
   return { kind: "accepted", ...effect(answer.body), ...lineAfter(answer.body), replayed: replayed(answer) };
 }
 
-/** Reads the answer to a basket. */
+/** Reads the response to a basket. */
 export function readOrder(answer: Answer): OrderAccepted {
   const { body } = answer;
   return {
@@ -42,17 +42,17 @@ export function readOrder(answer: Answer): OrderAccepted {
   };
 }
 
-/** Reads the answer to a reservation. */
+/** Reads the response to a reservation. */
 export function readReserve(answer: Answer): ReserveAccepted {
   return { ...readOrder(answer), expiresAt: text(answer.body, "expires_at") };
 }
 
-/** Reads the answer to a return. */
+/** Reads the response to a return. */
 export function readReturn(answer: Answer): ReturnAccepted {
   return { ...readOrder(answer), returnId: text(answer.body, "return_id") };
 }
 
-/** Reads the answer to a confirmation or a cancellation. */
+/** Reads the response to a confirmation or a cancellation. */
 export function readSettled(answer: Answer): Settled {
   const { body } = answer;
   const state = text(body, "state");
@@ -65,7 +65,7 @@ export function readSettled(answer: Answer): Settled {
   return { kind: "settled", ...effect(body), state, lines, replayed: replayed(answer) };
 }
 
-/** Reads the answer to an extension. */
+/** Reads the response to an extension. */
 export function readExtended({ body }: Answer): Extended {
   return { kind: "extended", ...effect(body), expiresAt: text(body, "expires_at") };
 }
@@ -75,7 +75,7 @@ export function readFound({ body }: Answer): OrderFound {
   return { kind: "found", orderId: text(body, "order_id"), lines: list(body, "lines").map(foundLine) };
 }
 
-/** Reads the answer to a stock change. */
+/** Reads the response to a stock change. */
 export function readStockChanged(answer: Answer): StockChanged {
   const { status, body } = answer;
   return {
@@ -88,7 +88,7 @@ export function readStockChanged(answer: Answer): StockChanged {
   };
 }
 
-/** Reads the answer to a pause or its end. */
+/** Reads the response to a pause or a resume. */
 export function readPauseChanged({ body }: Answer): PauseChanged {
   return {
     kind: body.paused === true ? "paused" : "resumed",
@@ -97,7 +97,7 @@ export function readPauseChanged({ body }: Answer): PauseChanged {
   };
 }
 
-/** Reads the answer to a request for a purchase token. */
+/** Reads the response to a request for a purchase token. */
 export function readPurchaseToken({ body }: Answer): PurchaseTokenIssued {
   return {
     kind: "issued",
@@ -107,7 +107,7 @@ export function readPurchaseToken({ body }: Answer): PurchaseTokenIssued {
   };
 }
 
-/** Reads the items of a batch. Each becomes an answer of its own, as of a single deduct. */
+/** Reads the items of a batch. Each becomes a response, as of a single deduct. */
 export function readBatchItems({ body }: Answer): Answer[] {
   return list(body, "items").map((item) => {
     const headers = new Headers();
@@ -117,7 +117,7 @@ export function readBatchItems({ body }: Answer): Answer[] {
   });
 }
 
-/** Reads what is known of a SKU. */
+/** Reads the stock and rules of a SKU. */
 export function readStock({ body }: Answer): Stock {
   return {
     kind: "stock",
@@ -130,7 +130,7 @@ export function readStock({ body }: Answer): Stock {
   };
 }
 
-/** Reads the answer to new rules. */
+/** Reads the response to new rules. */
 export function readRulesChanged({ status, body }: Answer): RulesChanged {
   return {
     kind: "ruled",
@@ -150,7 +150,7 @@ function saleRules(body: Json): SaleRules {
   };
 }
 
-/** Reads a refusal; what it does not know becomes `unrecognized`, and nothing throws. */
+/** Reads a refusal. Unknown codes become `unrecognized`; it never throws. */
 export function readRefused({ status, headers, body }: Answer, afterUnknown = false): Refused {
   const detail = typeof body.detail === "string" ? body.detail : "";
   const common = {

@@ -1,6 +1,6 @@
 /**
- * What a caller gives, and the JSON that the server gets. Bodies are made member by member: the server refuses
- * members that it does not know, and callers pass objects of their own.
+ * Requests of callers, and their JSON bodies. Bodies are built member by member, because the server refuses unknown
+ * members and callers pass their own objects.
  *
  * @module
  */
@@ -8,15 +8,15 @@ import type { Line } from "./outcome.ts";
 import type { Call } from "./retry.ts";
 import type { SaleRules } from "./stock.ts";
 
-/** What all sales have. */
+/** Members of all sales. */
 export interface Sale {
-  /** Chosen by the caller and kept: the same id with the same contents takes effect once. */
+  /** Chosen and stored by the caller: a request with the same id and contents takes effect once. */
   readonly orderId: string;
-  /** Who buys. */
+  /** The buyer. */
   readonly userId: string;
-  /** The answer to a purchase-token request, for SKUs that ask for one. */
+  /** A purchase token, for SKUs that require one. */
   readonly purchaseToken?: string;
-  /** True when an earlier call may have sent this order: then no answer comes from a memory of what was sold out. */
+  /** True when an earlier call may have sent this order: the server then does not use its sold-out cache. */
   readonly sentBefore?: boolean;
 }
 
@@ -31,66 +31,66 @@ export interface OrderRequest extends Sale {
 
 /** Several SKUs to hold, all or none. */
 export interface ReserveRequest extends OrderRequest {
-  /** How long, 1..14,400 s; 600 s if left out. */
+  /** How long to hold, 1..14,400 s; default 600 s. */
   readonly ttlSeconds?: number;
 }
 
-/** Units that come back. */
+/** Sold units to return. */
 export interface ReturnRequest {
-  /** Chosen by the caller and kept: the same one takes effect once. */
+  /** Chosen and stored by the caller: a request with the same id takes effect once. */
   readonly returnId: string;
   /** 1..100 lines. */
   readonly lines: readonly Line[];
-  /** For people. */
+  /** A sentence for people. */
   readonly reason?: string;
 }
 
-/** A purchase that needs a token. */
+/** A purchase that requires a token. */
 export interface PurchaseTokenRequest {
-  /** The order that the token is for. */
+  /** The order. */
   readonly orderId: string;
-  /** The user that it is for. */
+  /** The buyer. */
   readonly userId: string;
-  /** 1..100 lines: what it buys at most. For a basket, all of its SKUs. */
+  /** 1..100 lines: the maximum per SKU. For a basket, all of its SKUs. */
   readonly lines: readonly Line[];
-  /** How long it lasts, 1..600 s; 600 s if left out. */
+  /** How long the token is valid, 1..600 s; default 600 s. */
   readonly ttlSeconds?: number;
 }
 
-/** Units to add to a SKU, or to take away. */
+/** Units to add to a SKU, or to remove. */
 export interface AdjustRequest {
-  /** Chosen by the caller and kept: the same one takes effect once. */
+  /** Chosen and stored by the caller: a request with the same id takes effect once. */
   readonly adjustmentId: string;
-  /** The SKU; `delta` ≥ 0 makes it when it is not known. */
+  /** The SKU; `delta` ≥ 0 creates it when it is unknown. */
   readonly sku: string;
-  /** Units, negative to take away. */
+  /** Units; negative to remove. */
   readonly delta: number;
-  /** For people. */
+  /** A sentence for people. */
   readonly reason?: string;
-  /** A document elsewhere. */
+  /** A reference to another system. */
   readonly reference?: string;
 }
 
-/** Units that a SKU is to have. */
+/** The new number of available units of a SKU. */
 export interface SetStockRequest extends Omit<AdjustRequest, "delta"> {
-  /** Units for sale from now on. */
+  /** Available units afterwards. */
   readonly available: number;
-  /** Units that must be for sale now; null = the SKU has no stock yet. */
+  /** Current number of available units; null = the SKU has no stock yet. */
   readonly expected: number | null;
 }
 
-/** All rules of a SKU's sale: they replace those that it has. */
+/** All rules of a SKU's sale; they replace the current ones. */
 export interface SetRulesRequest extends SaleRules {
   /** The SKU. */
   readonly sku: string;
-  /** `rulesVersion` as last seen, 0 = there were none; null = the SKU must not exist, and is created without stock. */
+  /** Current `rulesVersion`, 0 = no rules; null = the SKU must not exist, and is created without stock. */
   readonly expected: number | null;
 }
 
-/** A JSON object as the server spells it. */
+/** A JSON object in the server's spelling. */
 export type Body = Readonly<Record<string, unknown>>;
 
-/** Headers of a call: of every try, and of the first alone. */
+/** Headers of a call: of every attempt, and of the first only. */
 export type CallHeaders = Pick<Call, "headers" | "firstHeaders">;
 
 /** Headers of a sale. */
@@ -101,37 +101,37 @@ export function headersOf({ purchaseToken, sentBefore = false }: Sale): CallHead
   };
 }
 
-/** The request as the server spells it. */
+/** The body of a deduct. */
 export function deductBody({ orderId, userId, sku, amount }: DeductRequest): Body {
   return { sku, user_id: userId, order_id: orderId, amount };
 }
 
-/** The request as the server spells it. */
+/** The body of a basket. */
 export function basketBody({ orderId, userId, lines }: OrderRequest): Body {
   return { order_id: orderId, user_id: userId, lines: lines.map(plainLine) };
 }
 
-/** The request as the server spells it. */
+/** The body of a reservation. */
 export function reserveBody(request: ReserveRequest): Body {
   return { ...basketBody(request), ttl_seconds: request.ttlSeconds };
 }
 
-/** The request as the server spells it. */
+/** The body of a request for a purchase token. */
 export function purchaseTokenBody({ orderId, userId, lines, ttlSeconds }: PurchaseTokenRequest): Body {
   return { order_id: orderId, user_id: userId, lines: lines.map(plainLine), ttl_seconds: ttlSeconds };
 }
 
-/** The request as the server spells it. */
+/** The body of a return. */
 export function returnBody({ returnId, lines, reason }: ReturnRequest): Body {
   return { return_id: returnId, lines: lines.map(plainLine), reason };
 }
 
-/** The request as the server spells it. */
+/** The body of new rules. */
 export function rulesBody({ opensAt, closesAt, quota, purchaseToken, expected }: SetRulesRequest): Body {
   return { opens_at: opensAt, closes_at: closesAt, quota, purchase_token: purchaseToken, expected };
 }
 
-/** The request as the server spells it. */
+/** A line in the server's spelling. */
 export function plainLine({ sku, amount }: Line): Line {
   return { sku, amount };
 }

@@ -1,69 +1,69 @@
 /**
- * One request, sent until somebody decides it: every try has the same bytes, and the server makes the same
- * order id take effect once, so sending again is safe whatever became of the try before.
+ * One request, sent until it is decided. Every attempt has the same bytes, and the server lets the same order id take
+ * effect once, so a repetition is safe whatever happened to the previous attempt.
  *
  * @module
  */
 import type { Random, Sleep } from "./defaults.ts";
 import type { Cause } from "./outcome.ts";
 
-/** What is sent, the same on every try. */
+/** A request, the same on every attempt. */
 export interface Call {
   /** HTTP method. */
   readonly method: "GET" | "POST" | "PUT";
   /** The full URL. */
   readonly url: string;
-  /** Headers of every try. */
+  /** Headers of every attempt. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Headers of the very first try alone. */
+  /** Headers of the first attempt only. */
   readonly firstHeaders: Readonly<Record<string, string>>;
   /** JSON; null = no body. */
   readonly body: string | null;
 }
 
-/** An answer that was read to its end. */
+/** A complete response. */
 export interface Answer {
   /** HTTP status. */
   readonly status: number;
   /** Headers. */
   readonly headers: Headers;
-  /** The JSON object in the body; empty when it held anything else. */
+  /** The JSON object in the body; empty for other bodies. */
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** Bounds of a call, and the world it runs in. */
+/** Limits of a call, and its dependencies. */
 export interface RetryOptions {
   /** Sends one request. */
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
-  /** Waits between tries, and bounds them. */
+  /** Waits between attempts, and limits their time. */
   readonly sleep: Sleep;
   /** Spreads the waits. */
   readonly random: Random;
-  /** Tries in all. */
+  /** Maximum of attempts. */
   readonly attemptsMax: number;
-  /** How long one try may take, ms. */
+  /** Time limit of one attempt, ms. */
   readonly timeoutMs: number;
 }
 
-/** How a call ended. */
+/** The result of a call. */
 export type CallResult<Value> =
   | { readonly kind: "decided"; readonly value: Value }
   | { readonly kind: "refused"; readonly answer: Answer; readonly afterUnknown: boolean }
   | { readonly kind: "unknown"; readonly deadline: string | null; readonly cause: Cause };
 
-/** One try: an answer that was read to its end, or why there is none. */
+/** One attempt: a complete response, or why there is none. */
 export type Try = Answer | { readonly status: 0; readonly error: unknown };
 
-/** The first wait is 0..100 ms: longer than a queue of the server takes to empty. */
+/** The first wait is 0..100 ms, longer than a queue of the server takes to empty. */
 const backoffFirstMs = 100;
-/** No wait grows beyond this: a worker takes over a shard within 5 s. */
+/** The maximum of the backoff: a worker takes over a shard within 5 s. */
 const backoffMaxMs = 5000;
-/** Nobody waits longer than this in one call: a server that asks for more gets no further try. */
+/** The longest wait in a call: after a longer Retry-After there is no further attempt. */
 const retryAfterMaxMs = 30_000;
 
-/** The body did not arrive in time: the only 4xx that another try may change. */
+/** The body did not arrive in time: the only 4xx that another attempt may change. */
 const bodyTimeoutStatus = 408;
-/** Codes of a 503 that say: this try certainly did nothing. */
+/** Codes of a 503 that exclude any effect. */
 const certainlyNotTaken = new Set<unknown>([
   "overloaded",
   "backlog_full",
@@ -77,7 +77,7 @@ const certainlyNotTaken = new Set<unknown>([
 /**
  * Sends `call` until it is decided or refused, at most `attemptsMax` times.
  *
- * @param read a value from a 2xx answer; throws when it is not what the server sends
+ * @param read converts a 2xx response; throws when it is not one of the server
  */
 export async function send<Value>(
   call: Call,
@@ -101,36 +101,36 @@ export async function send<Value>(
   }
 }
 
-/** Whether a try got an answer. */
+/** Whether an attempt got a response. */
 export function isAnswer(result: Try): result is Answer {
   return result.status !== 0;
 }
 
-/** Whether a try was refused, which is final. */
+/** Whether an attempt was refused, which is final. */
 export function isRefusal(result: Try): result is Answer {
   return result.status >= 400 && result.status < 500 && result.status !== bodyTimeoutStatus;
 }
 
-/** What the tries without a decision left behind. */
+/** The possible effects of attempts without a decision. */
 export class Doubt {
   #unanswered = false;
   #latest = "";
-  /** Some try may have taken effect, or still may. */
+  /** Whether an attempt may have taken effect, or still may. */
   mayTakeEffect = false;
-  /** Why the last try got no decision. */
+  /** Why the last attempt got no decision. */
   cause: Cause = { kind: "no_answer", error: undefined };
 
-  /** Adds a try that was neither decided nor refused. */
+  /** Adds an attempt that was neither decided nor refused. */
   add(result: Try): void {
     const body = isAnswer(result) ? result.body : {};
     if (!certainlyNotTaken.has(body.code)) this.mayTakeEffect = true;
     if (typeof body.deadline !== "string") this.#unanswered = true;
-    // The server writes every moment with the same digits, in UTC: their order is that of the letters.
+    // The server writes all times in UTC with the same digits, so they sort as text.
     else if (body.deadline > this.#latest) this.#latest = body.deadline;
     this.cause = causeOf(result);
   }
 
-  /** Until when a try may still take effect; null = a try named no moment. */
+  /** Until when an attempt may still take effect; null = unknown for an attempt. */
   get deadline(): string | null {
     return this.#unanswered ? null : this.#latest;
   }
@@ -143,12 +143,12 @@ function causeOf(result: Try): Cause {
   return { kind: "answer", status, code: text(body.code), detail: text(body.detail) };
 }
 
-/** A proxy had to send it twice: what became of the first time, it does not know either. */
+/** A proxy had to send it twice, and does not know the effect of the first time. */
 function isOfRetry(headers: Headers): boolean {
   return headers.has("order-attempt");
 }
 
-/** One try. No answer in time, none at all and one that was cut are the same: nobody knows. */
+/** One attempt. A timeout, a missing and an incomplete response are the same: the outcome is unknown. */
 export async function tryOnce(call: Call, attempt: number, options: RetryOptions): Promise<Try> {
   const late = new AbortController();
   const done = new AbortController();
@@ -161,7 +161,7 @@ export async function tryOnce(call: Call, attempt: number, options: RetryOptions
       headers: attempt === 1 ? { ...call.headers, ...call.firstHeaders } : call.headers,
       body: call.body,
       signal: late.signal,
-      // A redirect may turn a POST into a GET; an API has none.
+      // A redirect may turn a POST into a GET; the API never redirects.
       redirect: "error",
     });
     const text = await response.text();
@@ -182,7 +182,7 @@ function objectIn(text: string): Answer["body"] {
   }
 }
 
-/** A success that cannot be read is as good as none: something in between spoke for the server. */
+/** A success that cannot be read counts as no response: an intermediary responded for the server. */
 function readOrNull<Value>(answer: Answer, read: (answer: Answer) => Value): Value | null {
   try {
     return read(answer);
@@ -192,8 +192,8 @@ function readOrNull<Value>(answer: Answer, read: (answer: Answer) => Value): Val
 }
 
 /**
- * How long to wait after a try, ms; null = longer than anybody waits. Full jitter: anything up to the bound, on
- * top of what the server asked for, as it asks all clients for the same second.
+ * The wait after an attempt, ms; null = longer than the maximum. Full jitter is added to the wait that the server
+ * requested, because it requests the same one from all clients.
  */
 export function waitBefore(attempt: number, result: Try, random: Random): number | null {
   const askedMs = (isAnswer(result) ? retryAfterMs(result.headers) : null) ?? 0;

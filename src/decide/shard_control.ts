@@ -118,9 +118,9 @@ export interface ShardControl {
    * Disarms the shard unless a running worker acknowledges it: the first call writes `word`, which the next acknowledgement
    * removes; a later call with the same word disarms the shard if it is still there.
    *
-   * @returns `noted`: nothing was disarmed; at a later call that means that a worker acknowledges the shard
+   * @returns `recorded`: nothing was disarmed; at a later call that means that a worker acknowledges the shard
    */
-  disarmUnacknowledged(shard: number, deployment: string, word: string): Promise<"noted" | "disarmed">;
+  disarmUnacknowledged(shard: number, deployment: string, word: string): Promise<"recorded" | "disarmed">;
   /** Empties the shard and starts a restore under `token`; numbers continue after `at.seq`. */
   beginRestore(shard: number, token: string, seen: ShardView, arming: RestoreStart): Promise<void>;
   /**

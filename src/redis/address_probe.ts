@@ -1,7 +1,7 @@
 /**
- * Whether an address leads to one server, or to several that do not know each other: a load balancer before two masters,
- * a name with two records, an address that has moved while old connections stay. Each would be armed in turn, and each
- * would sell the same units.
+ * Checks whether an address leads to one server, or to several independent ones: a load balancer in front of two
+ * masters, a name with two records, an address that has moved while old connections remain. Each would be armed in
+ * turn, and each would sell the same units.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import { text } from "./reply.ts";
 import type { Script } from "./script.ts";
 import type { ShardConnections } from "./shard_connections.ts";
 
-/** A balancer that takes servers in turn shows the second one at once, one by chance 15 times of 16. */
-const connectionsPerLook = 4;
-/** Shards share servers: each address is looked at once in this time. */
-const lookEveryMs = 1000;
+/** A round-robin balancer shows the second server at once, a random one 15 times of 16. */
+const connectionsPerCheck = 4;
+/** Shards share servers; each address is checked once per interval. */
+const checkEveryMs = 1000;
 const answerWithinMs = 500;
 
 interface Look {
@@ -29,23 +29,23 @@ function instanceOf(info: string): string {
   return /^master_replid:(\w+)/m.exec(info)?.[1] ?? "";
 }
 
-/** Opens connections to addresses beside those in use, and compares where they lead. */
+/** Opens additional connections to addresses, and compares their servers with those in use. */
 export class AddressProbe {
   readonly #used: ShardConnections;
   readonly #clusterMap: ClusterMap;
   readonly #world: World;
-  readonly #looks = new Map<string, Look>();
-  /** To servers beside those in use. Kept open: the next connection may lead elsewhere. */
+  readonly #checks = new Map<string, Look>();
+  /** Connections to other servers, kept open because the next connection may lead elsewhere. */
   readonly #strays: Connection[] = [];
 
-  /** Sends nothing yet. @param used the connections that are compared with */
+  /** @param used the connections to compare with */
   constructor(used: ShardConnections, world: World) {
     this.#used = used;
     this.#clusterMap = used.clusterMap;
     this.#world = world;
   }
 
-  /** Runs a script on the servers that were found beside those in use. One that is away now is left out. */
+  /** Runs a script on the other servers that were found. Unreachable ones are skipped. */
   async runOnStrays(
     script: Script,
     keys: readonly string[],
@@ -58,8 +58,8 @@ export class AddressProbe {
   }
 
   /**
-   * Compares the shard's server with those that new connections lead to. After a difference everything connects anew: the
-   * connections in use may lead to a server of the past.
+   * Compares the shard's server with those of new connections. After a difference all connections are replaced,
+   * because those in use may lead to an earlier server.
    */
   async check(shard: number): Promise<CheckResult[]> {
     const url = this.#clusterMap.urlOf(shard);
@@ -74,20 +74,20 @@ export class AddressProbe {
     }];
   }
 
-  /** Closes the connections to strays. */
+  /** Closes the connections to other servers. */
   async close(): Promise<void> {
     await Promise.all(this.#strays.splice(0).map((connection) => connection.close()));
   }
 
   #look(shard: number, url: string): Promise<boolean> {
     const nowMs = this.#world.elapsedMs();
-    const last = this.#looks.get(url);
-    if (last && nowMs - last.atMs < lookEveryMs) return last.isOne;
+    const last = this.#checks.get(url);
+    if (last && nowMs - last.atMs < checkEveryMs) return last.isOne;
     const isOne = this.#compare(shard, url).catch((error) => {
-      this.#looks.delete(url); // a server that is away now may be back at the next attempt
+      this.#checks.delete(url); // a server that is unreachable now may be back at the next attempt
       throw error;
     });
-    this.#looks.set(url, { atMs: nowMs, isOne });
+    this.#checks.set(url, { atMs: nowMs, isOne });
     return isOne;
   }
 
@@ -99,10 +99,10 @@ export class AddressProbe {
     const readInstance = async () => instanceOf(text(await this.#used.call(shard, "INFO", "replication")));
     const used = await readInstance();
     const found = await Promise.all(
-      Array.from({ length: connectionsPerLook }, () => this.#connect(url)),
+      Array.from({ length: connectionsPerCheck }, () => this.#connect(url)),
     );
     const others = found.filter(({ instance }) => instance !== "" && instance !== used);
-    // Read again: a server that was promoted meanwhile has another id now.
+    // Read again: a server that was promoted meanwhile has a new id.
     const isOne = others.length === 0 || await readInstance() !== used;
     if (!isOne) this.#strays.push(...others.map(({ connection }) => connection));
     const unused = found.map(({ connection }) => connection).filter((one) => !this.#strays.includes(one));
@@ -110,7 +110,7 @@ export class AddressProbe {
     return isOne;
   }
 
-  /** The instance is empty when it does not answer: that is for the connections in use to find out. */
+  /** The instance is empty when it does not respond; the connections in use detect that. */
   async #connect(url: string): Promise<{ connection: Connection; instance: string }> {
     const { options } = this.#clusterMap;
     const connection = new Connection(url, { ...options, name: `${options.name}-probe`, onError() {} });

@@ -1,10 +1,10 @@
 /**
- * Which server has which shard: one server has them all; in a Redis Cluster it is the master that owns the
- * shard's slot.
+ * The server of each shard: a single server has all shards; in a Redis Cluster it is the master that owns the shard's
+ * slot.
  *
- * A cluster is asked once a second, each time another of its nodes, and at once when something points to a
- * change. So a frozen master is left without any answer from it, and a master that was cut off from its peers,
- * and goes on saying that the slots are its own, is asked in turn with all others: the higher epoch holds.
+ * A cluster is queried once a second, each time another node, and at once when an error suggests a change. So a
+ * frozen master is detected without a response from it, and a master that was cut off from its peers and still claims
+ * the slots is queried in turn with all others: the higher epoch counts.
  *
  * @module
  */
@@ -15,17 +15,17 @@ import { allShardSlots, type KeySpace } from "./keys.ts";
 import { type Claim, parseMoved, parseTopology, type Topology } from "./topology.ts";
 
 const askEveryMs = 1000;
-/** While nobody has answered, and between two questions that were asked for. */
+/** While no node has responded, and between two requested queries. */
 const askAgainMs = 100;
-/** A node that is alive answers in a few ms; a frozen one must not keep the others from being asked. */
+/** A live node responds within a few ms; a frozen one must not delay the queries to others. */
 const answerWithinMs = 500;
 const awayCodes: ReadonlySet<string> = new Set(["not_connected", "connection_lost"]);
-/** A Redis Cluster has at most 1000 nodes; what has left it must not stay in the list for ever. */
+/** A Redis Cluster has at most 1000 nodes; nodes that have left it are dropped from the list. */
 const urlsMax = 1000;
 
 /** The servers of a deployment, as this process knows them now. */
 export class ClusterMap {
-  /** How to connect to any of them. */
+  /** Options of all connections. */
   readonly options: ConnectionOptions;
   readonly #world: World;
   readonly #slots: readonly number[];
@@ -36,39 +36,38 @@ export class ClusterMap {
   #urls: readonly string[];
   #isCluster = false;
   #generation = 0;
-  /** Whose turn it is to be asked. */
-  #turn = 0;
-  /** Why the last connection for a question failed. */
+  /** Index of the next node to query. */
+  #next = 0;
+  /** Why the last connection for a query failed. */
   #lastError = "";
   #wake = new AbortController();
-  readonly #watching: Promise<void>;
-  /** Settles when the connections of all questions are gone. */
+  readonly #isExpecting: Promise<void>;
+  /** Settles when the connections of all queries are closed. */
   #asked: Promise<unknown> = Promise.resolve();
 
   /**
-   * Begins to ask, until {@link close}.
+   * Queries until {@link close}.
    *
-   * @param urls one server, or nodes of a Redis Cluster: enough of them that one is always there
+   * @param urls one server, or nodes of a Redis Cluster, enough that one is always reachable
    */
   constructor(urls: readonly string[], keySpace: KeySpace, options: ConnectionOptions) {
     this.#urls = urls.map((url) => new URL(url).href);
     this.#world = options.world;
     this.#slots = allShardSlots(keySpace);
     const [only, ...others] = this.#urls;
-    // One address is taken at its word until it redirects; which of several has a shard must be asked.
+    // A single address is used for all shards until it redirects; several addresses must be queried first.
     const first = only !== undefined && others.length === 0 ? { url: only, configEpoch: 0 } : undefined;
     this.#claims = this.#slots.map(() => first);
     this.options = options;
     this.#known.promise.catch(() => {}); // callers get the error
-    this.#watching = this.#watch();
+    this.#isExpecting = this.#expectReply();
   }
 
-  /** How many shards there are. */
   get shards(): number {
     return this.#slots.length;
   }
 
-  /** Where a shard is; undefined while nobody has said so. */
+  /** URL of a shard's server; undefined until it is known. */
   urlOf(shard: number): string | undefined {
     if (!(shard in this.#claims)) {
       throw new RangeError(`Cannot use shard ${shard} as there are ${this.#claims.length}`);
@@ -77,10 +76,10 @@ export class ClusterMap {
   }
 
   /**
-   * Resolves when a server has said what it is, and what its cluster looks like.
+   * Resolves when the shape of the deployment is known.
    *
    * @throws {RangeError} several addresses are set, and they are not of a Redis Cluster
-   * @throws {StoreError} `not_connected`, when none answered in `timeoutMs`
+   * @throws {StoreError} `not_connected`, when none responded within `timeoutMs`
    */
   async whenKnown(timeoutMs: number): Promise<void> {
     const { promise, reject } = Promise.withResolvers<never>();
@@ -91,7 +90,7 @@ export class ClusterMap {
     await Promise.race([this.#known.promise, promise]).finally(cancel);
   }
 
-  /** A server said that a shard is elsewhere: that is where it is from now on. */
+  /** Moves a shard to the server that a redirect names. */
   moved(shard: number, message: string, asked: string): void {
     const url = parseMoved(message, asked);
     if (url === undefined) return;
@@ -104,12 +103,12 @@ export class ClusterMap {
     this.doubt();
   }
 
-  /** Something failed that a change of masters would explain: asks now. */
+  /** Queries at once, after an error that a change of masters would explain. */
   doubt(): void {
     this.#wake.abort();
   }
 
-  /** All connections are replaced, wherever they lead: those in use may lead to a server that the address has left. */
+  /** Replaces all connections, because those in use may lead to a server that the address has left. */
   reconnect(): void {
     this.#generation++;
     this.#tell();
@@ -120,37 +119,37 @@ export class ClusterMap {
     return this.#generation;
   }
 
-  /** Calls `listener` whenever a shard is elsewhere. Returns how to end that. */
+  /** Calls `listener` whenever a shard moves. Returns a function that removes it. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Asks no more. Connections of others stay open. */
+  /** Stops the queries. Shard connections stay open. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.doubt();
-    await this.#watching;
+    await this.#isExpecting;
     await this.#asked;
   }
 
-  async #watch(): Promise<void> {
+  async #expectReply(): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      const answered = await this.#askInTurn();
+      const answered = await this.#askNext();
       if (answered === "single") return;
-      // Spread, so that a crowd of processes does not come back as one.
+      // Random, so that many processes do not query simultaneously.
       await sleep(this.#world, askAgainMs * (1 + this.#world.random()), signal);
       if (answered) await sleep(this.#world, askEveryMs, this.#wake.signal);
       this.#wake = new AbortController();
     }
   }
 
-  /** The next node that answers, beginning where the last question left off. */
-  async #askInTurn(): Promise<"single" | boolean> {
+  /** The next node that responds, in order from the last one queried. */
+  async #askNext(): Promise<"single" | boolean> {
     const { length } = this.#urls;
     for (let i = 0; i < length && !this.#closing.signal.aborted; i++) {
-      const url = this.#urls[this.#turn++ % length] ?? "";
+      const url = this.#urls[this.#next++ % length] ?? "";
       try {
         const topology = await this.#ask(url);
         if (!topology && length > 1) {
@@ -162,7 +161,7 @@ export class ClusterMap {
         return topology ? true : "single";
       } catch (error) {
         if (error instanceof RangeError) this.#known.reject(error);
-        // That a node is away is for those to say who need it.
+        // Callers that need the node report that it is unreachable.
         const isAway = error instanceof StoreError && awayCodes.has(error.code);
         if (!isAway) this.options.onError(error instanceof Error ? error : new Error(String(error)));
       }
@@ -170,7 +169,7 @@ export class ClusterMap {
     return false;
   }
 
-  /** Undefined: the server is not in cluster mode. The connection is for this question alone. */
+  /** Undefined: the server is not in cluster mode. The connection is used for this query only. */
   async #ask(url: string): Promise<Topology | undefined> {
     const away = Promise.withResolvers<never>();
     const onClose = () => away.reject(new StoreError("not_connected", "none", `Cannot reach ${url}`));
@@ -185,7 +184,7 @@ export class ClusterMap {
       return await Promise.race([answer, away.promise]);
     } finally {
       cancel();
-      // Not waited for: the socket to a frozen node takes a while to close.
+      // Not awaited: closing the socket to a frozen node takes a while.
       this.#asked = Promise.allSettled([this.#asked, answer, connection.close()]);
     }
   }

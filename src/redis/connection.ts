@@ -1,9 +1,9 @@
 /**
  * A connection to Redis on which a command runs at most once, and a call always settles.
  *
- * ioredis's defaults run a deduct twice: after a lost connection they send unanswered commands again.
- * With that switched off and no retries, 6.0.0 rejects those calls when the socket has closed. A frozen server closes
- * nothing; so calls in flight are kept here and rejected as soon as the connection is given up.
+ * ioredis's defaults run a deduct twice: after a lost connection they send unanswered commands again. With that
+ * switched off and no retries, 6.0.0 rejects those calls when the socket has closed. A frozen server closes nothing;
+ * therefore running calls are stored here and rejected as soon as the connection is given up.
  *
  * @module
  */
@@ -12,23 +12,23 @@ import { sleep, type World } from "../runtime/world.ts";
 import { StoreError } from "../domain/errors.ts";
 import { parseRedisUrl } from "../runtime/settings/redis_url.ts";
 
-/** How a connection behaves; the rest is fixed below. */
+/** Options of a connection; all others are fixed below. */
 export interface ConnectionOptions {
   /** Shown by `CLIENT LIST`. */
   readonly name: string;
-  /** Its chance spreads the reconnects of many processes. */
+  /** Its random numbers spread the reconnects of many processes. */
   readonly world: World;
   /**
-   * How long a server may send nothing while a call waits for it, ms. Then the connection is closed, its calls
-   * reject with `connection_lost`, and a new one is opened. Without it a call on a link that drops packets waits
+   * How long a server may send nothing while a call waits for it, ms. Then the connection is closed, its calls reject
+   * with `connection_lost`, and a new one is opened. Without this limit a call on a link that drops packets waits
    * until TCP gives up, which takes 15 minutes. Must be longer than any call blocks on the server. Default 5000.
    */
   readonly silenceMaxMs?: number;
-  /** Told about each failure to connect; may be many in a row. */
+  /** Called for each failure to connect; possibly many in a row. */
   readonly onError: (error: Error) => void;
-  /** Told each time the connection is lost, and of every attempt that failed. */
+  /** Called each time the connection is lost, and for each failed attempt. */
   readonly onClose?: () => void;
-  /** Told of every command when it has ended; `error` is one word, empty when it went well. */
+  /** Called when a command has ended; `error` is one word, empty on success. */
   readonly onCall?: (system: "redis", command: string, ms: number, error: string) => void;
 }
 
@@ -36,7 +36,7 @@ const reconnectMinMs = 50;
 const reconnectMaxMs = 1000;
 /** A frozen server never closes its side; then the socket is destroyed. */
 const disconnectTimeoutMs = 200;
-/** A timer this late was held up in this process: the answer may be in the socket, and is read first. */
+/** A timer that is this late was delayed in this process: the response may be in the socket, and is read first. */
 const heldUpMs = 100;
 const silenceMaxDefaultMs = 5000;
 
@@ -48,13 +48,13 @@ export class Connection {
   readonly #inFlight = new Set<(error: StoreError) => void>();
   readonly #silenceMaxMs: number;
   #isNew = true;
-  /** It was given up, and its socket is not closed yet. */
+  /** It was given up, but its socket is not closed yet. */
   #isLeft = false;
   /** When the server last sent something, or a call began to wait for it. */
   #heardAtMs = 0;
-  #cancelWatch: (() => void) | undefined;
+  #cancelSilenceTimer: (() => void) | undefined;
 
-  /** Begins to connect and goes on trying until {@link close}; {@link whenReady} waits for it. */
+  /** Connects, and retries until {@link close}; {@link whenReady} waits for it. */
   constructor(readonly url: string, options: ConnectionOptions) {
     this.#world = options.world;
     this.#onCall = options.onCall;
@@ -65,22 +65,22 @@ export class Connection {
       connectionName: options.name,
       lazyConnect: false,
       autoResendUnfulfilledCommands: false, // else a deduct runs twice
-      enableOfflineQueue: false, // else a request waits for a server that is away
+      enableOfflineQueue: false, // else a request waits for a server that is down
       maxRetriesPerRequest: 0,
       autoResubscribe: false,
-      enableAutoPipelining: false, // no gain: the batcher is ours
+      enableAutoPipelining: false, // no gain: the batcher pipelines
       enableReadyCheck: true,
       reconnectOnError: null,
       connectTimeout: 2000,
       disconnectTimeout: disconnectTimeoutMs,
       keepAlive: 5000,
       noDelay: true,
-      // Exponential with full jitter, so that a crowd of processes does not come back as one.
+      // Exponential with full jitter, so that many processes do not reconnect simultaneously.
       retryStrategy: (times) =>
         reconnectMinMs + options.world.random() * Math.min(reconnectMaxMs, reconnectMinMs * 2 ** times),
     });
     this.#redis.on("error", options.onError);
-    this.#redis.on("connect", () => this.#watch()); // the greeting that follows is a call too
+    this.#redis.on("connect", () => this.#expectReply()); // the greeting that follows is a call too
     this.#redis.on("ready", () => {
       this.#isNew = false;
       this.#heardAtMs = this.#world.elapsedMs();
@@ -92,7 +92,7 @@ export class Connection {
     });
   }
 
-  /** Whether the first attempt to connect is still on its way. */
+  /** Whether the first attempt to connect has not ended yet. */
   get isNew(): boolean {
     return this.#isNew;
   }
@@ -112,7 +112,7 @@ export class Connection {
       return Promise.reject(new StoreError("not_connected", "none", "Cannot reach Redis: not connected"));
     }
     const answer = new Promise((resolve, reject) => {
-      if (this.#inFlight.size === 0) this.#watch();
+      if (this.#inFlight.size === 0) this.#expectReply();
       this.#inFlight.add(reject);
       this.#redis.call(command, ...args).then(resolve, (error) => reject(asStoreError(error)))
         .finally(() => {
@@ -141,11 +141,11 @@ export class Connection {
     }
   }
 
-  /** Closes; calls in flight reject at once. Resolves when the socket is gone. */
+  /** Closes; running calls reject at once. Resolves when the socket is closed. */
   async close(): Promise<void> {
     this.#lose();
     if (this.#redis.status === "end") return;
-    // Between two attempts there is no socket, and ioredis does not say that it has ended; its timer goes on.
+    // Between two attempts there is no socket, and ioredis does not report that it has ended; its timer continues.
     if (this.#redis.status === "reconnecting") {
       this.#redis.disconnect();
       return await sleep(this.#world, disconnectTimeoutMs);
@@ -162,21 +162,21 @@ export class Connection {
     answer.then(() => report(""), (error) => report(error instanceof StoreError ? error.code : "broken"));
   }
 
-  /** From now on the server is expected to send something. One timer a connection, however many calls. */
-  #watch(): void {
+  /** From now on the server is expected to send something. One timer per connection, however many calls. */
+  #expectReply(): void {
     this.#heardAtMs = this.#world.elapsedMs();
-    if (!this.#cancelWatch) this.#lookAgainIn(this.#silenceMaxMs);
+    if (!this.#cancelSilenceTimer) this.#checkAgainIn(this.#silenceMaxMs);
   }
 
-  #lookAgainIn(ms: number): void {
+  #checkAgainIn(ms: number): void {
     const dueMs = this.#world.elapsedMs() + ms;
-    this.#cancelWatch = this.#world.after(ms, () => {
-      this.#cancelWatch = undefined;
-      if (this.ready && this.#inFlight.size === 0) return; // the next call watches again
+    this.#cancelSilenceTimer = this.#world.after(ms, () => {
+      this.#cancelSilenceTimer = undefined;
+      if (this.ready && this.#inFlight.size === 0) return; // the next call starts the timer again
       const nowMs = this.#world.elapsedMs();
       const leftMs = this.#heardAtMs + this.#silenceMaxMs - nowMs;
-      if (leftMs > 0) return this.#lookAgainIn(leftMs);
-      if (nowMs - dueMs > heldUpMs) return this.#lookAgainIn(heldUpMs);
+      if (leftMs > 0) return this.#checkAgainIn(leftMs);
+      if (nowMs - dueMs > heldUpMs) return this.#checkAgainIn(heldUpMs);
       this.#isLeft = true;
       this.#lose();
       const reconnects = true;
@@ -185,8 +185,8 @@ export class Connection {
   }
 
   #lose(): void {
-    this.#cancelWatch?.();
-    this.#cancelWatch = undefined;
+    this.#cancelSilenceTimer?.();
+    this.#cancelSilenceTimer = undefined;
     const lost = new StoreError(
       "connection_lost",
       "unknown",
@@ -207,7 +207,7 @@ interface TargetOptions {
   tls?: { ca?: string };
 }
 
-/** What ioredis knows of the server; it gets no URL, whose parameters would overrule the options. */
+/** The target of ioredis; it gets no URL, because URL parameters would override the options. */
 function targetOptions(url: string): TargetOptions {
   const parsed = parseRedisUrl(url);
   if (parsed.kind === "invalid") throw new RangeError(`REDIS_URL must be ${parsed.rule}`);
@@ -224,9 +224,9 @@ function targetOptions(url: string): TargetOptions {
 }
 
 /**
- * What an error reply means. A reply says that the command was not done, so every effect here is `none`,
- * with two exceptions. A script that threw before its first write: one command of the batch is to blame.
- * `HALFDONE` from lua/decide.lua: the log has the events, a later write was refused, so the effect is unknown.
+ * The meaning of an error reply. A reply says that the command was not executed, so the effect is `none`, with two
+ * exceptions. A script that failed before its first write: one command of the batch is the cause. `HALFDONE` from
+ * lua/decide.lua: the log has the events, a later write was refused, so the effect is unknown.
  */
 const refusedBeforeRunning = new Set([
   "ASK",
@@ -251,7 +251,7 @@ function asStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const message = error instanceof Error ? error.message : String(error);
   if (!(error instanceof Error) || error.name !== "ReplyError") {
-    // Not an answer: ioredis gave up on the connection with the command written or not.
+    // Not a reply: ioredis gave up the connection, with the command written or not.
     return new StoreError("connection_lost", "unknown", message, { cause: error });
   }
   const code = message.slice(0, message.search(/[ :]|$/));

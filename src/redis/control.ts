@@ -1,5 +1,5 @@
 /**
- * The worker's side of Redis: looks, restores, arms.
+ * The worker's access to Redis: inspect, restore, arm, acknowledge.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { isForAPerson, refusesWrites, StoreError } from "../domain/errors.ts";
 import { pairKey, rememberedKey } from "../domain/remembered_line.ts";
 import { encodeLine } from "./wire_lines.ts";
 import { readServer } from "./server_facts.ts";
-import { decodeAck, decodeStock, decodeView, noteValue, packStock } from "./wire_control.ts";
+import { decodeAck, decodeStock, decodeView, encodeStatus, packStock } from "./wire_control.ts";
 import { allShardKeys, keyNames, type KeySpace } from "./keys.ts";
 import type { ShardConnections } from "./shard_connections.ts";
 import { AddressProbe } from "./address_probe.ts";
@@ -33,19 +33,19 @@ import { list, text } from "./reply.ts";
 import { judgeServer } from "./server_checks.ts";
 import type { World } from "../runtime/world.ts";
 
-/** What the worker needs to know beside the place. */
+/** Options of {@link RedisControl}. */
 export interface ControlOptions extends KeySpace {
-  /** By which the shards that it arms and visits decide. */
+  /** The limits by which the shards that it arms and acknowledges decide. */
   readonly limits: DecisionLimits;
-  /** Its clock is the one that the server's is held against, and says when to look at the replicas again. */
+  /** Its clock is compared with the server's, and times the checks of replicas. */
   readonly world: World;
   /** REPLICA_TIMEOUT_MS. */
   readonly replicaTimeoutMs: number;
-  /** The deciding scripts of the versions in use, loaded beside this one's; left out = none. */
+  /** The deciding scripts of other versions in use, loaded in addition to this version's; default none. */
   readonly versions?: () => Promise<readonly StoredScript[]>;
 }
 
-/** Entries kept behind the ledger's position, for an operator who wants to look: 10,000 events. */
+/** Entries that trimming leaves before the ledger's position, so that an operator can read them: 10,000 events. */
 const trimMargin = 10_000;
 const [scanCount, sweepFields] = [2000, 250] as const;
 const eventsKey = keyNames.indexOf("events");
@@ -57,7 +57,7 @@ export class RedisControl implements ShardControl {
   readonly #options: ControlOptions;
   readonly #settings: string;
   readonly #replicas: ReplicaMonitor;
-  /** Written into every shard that is armed or visited. */
+  /** Written into every shard that is armed or acknowledged. */
   readonly limits: DecisionLimits;
   readonly #decide = readScript("decide");
   readonly #inspect = readScript("inspect");
@@ -65,13 +65,13 @@ export class RedisControl implements ShardControl {
   readonly #visit = readScript("acknowledge");
   readonly #disarm = readScript("disarm");
   readonly #restore = readScript("restore");
-  readonly #note = readScript("publish_guarantees");
+  readonly #publishScript = readScript("publish_guarantees");
   readonly #sweep = readScript("sweep");
   readonly #probeWrites = readScript("probe_writes");
   readonly #mark = readScript("mark_for_rebuild");
   readonly #probe: AddressProbe;
 
-  /** Reads its scripts from `lua/` and sends nothing yet. {@link close} closes `connections`. */
+  /** Reads its scripts from `lua/`. {@link close} closes `connections`. */
   constructor(connections: ShardConnections, options: ControlOptions) {
     this.#connections = connections;
     this.#probe = new AddressProbe(connections, options.world);
@@ -82,22 +82,22 @@ export class RedisControl implements ShardControl {
     this.#keys = allShardKeys(options);
   }
 
-  /** `INFO`, `CONFIG GET` and `TIME`, judged; and whether new connections lead to the same server. */
+  /** Checks `INFO`, `CONFIG GET` and `TIME`, and whether new connections lead to the same server. */
   async checkResults(shard: number): Promise<CheckResult[]> {
     const facts = await readServer(this.#connections, shard, this.#options.world);
-    const replicas = await this.#followersOf(shard);
+    const replicas = await this.#replicasOf(shard);
     return [...judgeServer({ ...facts, replicas }), ...await this.#probe.check(shard)];
   }
 
-  /** One `HSET`, if the shard is this deployment's. Loads its script: what forbids to arm comes before {@link inspect}. */
-  async publish(shard: number, deployment: string, note: ShardStatus): Promise<void> {
-    await this.#connections.call(shard, "SCRIPT", "LOAD", this.#note.source);
-    await this.#run(this.#note, shard, deployment, note.kind, noteValue(note));
+  /** One script, which it loads, because refusals precede {@link inspect}. */
+  async publish(shard: number, deployment: string, status: ShardStatus): Promise<void> {
+    await this.#connections.call(shard, "SCRIPT", "LOAD", this.#publishScript.source);
+    await this.#run(this.#publishScript, shard, deployment, status.kind, encodeStatus(status));
   }
 
-  /** Loads every script, the one of the API among them, then reads the shard in one call and probes for writes. */
+  /** Loads every script, including the API's, then reads the shard in one call and probes for writes. */
   async inspect(shard: number): Promise<ShardView> {
-    // The API may not load scripts (its user needs no `script`), so a shard is armed with its script.
+    // The API may not load scripts (its user lacks `script`), so a shard is armed with its script.
     for (const script of this.#scripts()) {
       await this.#connections.call(shard, "SCRIPT", "LOAD", script.source);
     }
@@ -113,7 +113,7 @@ export class RedisControl implements ShardControl {
     return decodeView(await this.#run(this.#inspect, shard), refusal);
   }
 
-  /** Why the server refuses writes, as it says it; empty when it takes them. */
+  /** The server's reason for refusing writes; empty when it accepts them. */
   async #refusal(shard: number): Promise<string> {
     try {
       await this.#run(this.#probeWrites, shard);
@@ -126,7 +126,7 @@ export class RedisControl implements ShardControl {
     }
   }
 
-  /** One `HSCAN`: about 2000 SKUs. A SKU may come twice; one that stays is never missed. */
+  /** One `HSCAN`: about 2000 SKUs. A SKU may be returned twice; an existing one is never missed. */
   async stock(shard: number, cursor: string): Promise<{ rows: StockRow[]; next: string | null }> {
     const reply = await this.#connections.call(
       shard,
@@ -154,22 +154,26 @@ export class RedisControl implements ShardControl {
     await this.#run(this.#disarm, shard, deployment, "", Number(suspect));
   }
 
-  /** One script, which it loads: the verb that calls it may be the first on a server that was restarted. */
+  /** One script, which it loads, because the verb may be the first caller after a restart of the server. */
   async markForRebuild(shard: number, deployment: string): Promise<boolean> {
     await this.#connections.call(shard, "SCRIPT", "LOAD", this.#mark.source);
     return await this.#run(this.#mark, shard, deployment) === 1;
   }
 
-  /** One script a call. */
-  async disarmUnacknowledged(shard: number, deployment: string, word: string): Promise<"noted" | "disarmed"> {
+  /** One script per call. */
+  async disarmUnacknowledged(
+    shard: number,
+    deployment: string,
+    word: string,
+  ): Promise<"recorded" | "disarmed"> {
     await this.#probe.runOnStrays(this.#disarm, this.#shardKeys(shard), [deployment, word, 1]);
-    return await this.#run(this.#disarm, shard, deployment, word, 1) === 2 ? "noted" : "disarmed";
+    return await this.#run(this.#disarm, shard, deployment, word, 1) === 2 ? "recorded" : "disarmed";
   }
 
   /**
    * Compares and empties in one script.
    *
-   * @throws {RestoreOvertaken} when the shard is no longer as it was `seen`: nothing was emptied
+   * @throws {RestoreOvertaken} when the shard has changed since it was `seen`: nothing was deleted
    */
   async beginRestore(shard: number, token: string, seen: ShardView, start: RestoreStart): Promise<void> {
     const { instance, position } = seen;
@@ -178,7 +182,7 @@ export class RedisControl implements ShardControl {
   }
 
   /**
-   * One call a chunk; the script takes at most 2000 rows.
+   * One call per chunk; the script accepts at most 2000 rows.
    *
    * @throws {RestoreOvertaken} when another restore began: nothing was written
    */
@@ -188,11 +192,7 @@ export class RedisControl implements ShardControl {
     await this.#step(shard, ["stock", token, ...flat]);
   }
 
-  /**
-   * One call a chunk.
-   *
-   * @throws {RestoreOvertaken} when another restore began: nothing was written
-   */
+  /** One call per chunk. @throws {RestoreOvertaken} when another restore began: nothing was written */
   async restoreQuotas(shard: number, token: string, rows: readonly QuotaRow[]): Promise<void> {
     if (rows.length === 0) return;
     const flat = rows.flatMap(({ userId, sku, units, sale }) => [pairKey(userId, sku), units, sale]);
@@ -200,7 +200,7 @@ export class RedisControl implements ShardControl {
   }
 
   /**
-   * One call a chunk. What was bought within the user's limit counts for it again.
+   * One call per chunk. Purchases within the user limit count for it again.
    *
    * @throws {RestoreOvertaken} when another restore began: nothing was written
    */
@@ -210,21 +210,21 @@ export class RedisControl implements ShardControl {
     await this.#step(shard, ["lines", token, JSON.stringify(lines), this.limits.userLimitMs]);
   }
 
-  /** Compares and arms in one script, so no restart, promotion or other worker comes between. */
+  /** Compares and arms in one script, so that no restart, promotion or other worker comes in between. */
   async arm(shard: number, arming: Arming): Promise<boolean> {
     const { seen, epoch, deployment, shards, applied, token } = arming;
     const verified = [seen.instance, seen.position.epoch, seen.position.seq];
-    const { replicas, onDisk } = await this.#followersOf(shard);
+    const { replicas, onDisk } = await this.#replicasOf(shard);
     const what = [epoch, deployment, shards, applied, token, replicas, Number(onDisk)];
     const armed = await this.#run(this.#arm, shard, ...verified, ...what, this.#settings) === 1;
-    // A replica that never got anything before this acknowledges it now: it counts from the next visit on.
+    // A replica without any data before this acknowledges now: it counts from the next acknowledgement on.
     await this.#connections.run(shard, async (connection) => await this.#replicas.forget(connection));
     return armed;
   }
 
   /**
-   * Trims 10,000 numbers behind `applied`, whatever their epoch, in whole nodes of the stream: a few more may stay.
-   * Notes for which replicas answers wait, and the limits.
+   * Trims up to 10,000 numbers before `applied`, whatever their epoch, in whole nodes of the stream: a few more may
+   * remain. Records the limits, and the replicas that responses wait for.
    */
   async acknowledge(
     shard: number,
@@ -233,7 +233,7 @@ export class RedisControl implements ShardControl {
     nonce: Nonce,
   ): Promise<AckResult> {
     const keep = Math.max(0, applied.seq - trimMargin);
-    const { replicas, onDisk, isCertain, silent } = await this.#followersOf(shard);
+    const { replicas, onDisk, isCertain, silent } = await this.#replicasOf(shard);
     const told = [replicas, Number(onDisk), Number(isCertain), nonce.known, nonce.next, this.#settings];
     try {
       const reply = await this.#run(
@@ -262,12 +262,12 @@ export class RedisControl implements ShardControl {
     return text(await this.#run(this.#sweep, shard, deployment, cursor, sweepFields));
   }
 
-  /** Closes the connections; calls on their way reject. */
+  /** Closes the connections; running calls reject. */
   async close(): Promise<void> {
     await Promise.all([this.#probe.close(), this.#connections.close()]);
   }
 
-  #followersOf(shard: number): Promise<FoundReplicas> {
+  #replicasOf(shard: number): Promise<FoundReplicas> {
     return this.#connections.run(shard, (connection) => this.#replicas.of(connection));
   }
 
@@ -283,7 +283,7 @@ export class RedisControl implements ShardControl {
 
   #scripts(): Script[] {
     const asked = [this.#decide, this.#inspect, this.#probeWrites];
-    return [...asked, this.#arm, this.#visit, this.#disarm, this.#restore, this.#note, this.#sweep];
+    return [...asked, this.#arm, this.#visit, this.#disarm, this.#restore, this.#publishScript, this.#sweep];
   }
 
   #key(shard: number, index: number): string {

@@ -1,18 +1,18 @@
 /**
- * An entry of the log as the script writes it: JSON `[ms, [event, ...]]`, positions as in the headers of
- * `lua/sell.lua` and its neighbors.
+ * The format of a log entry that the script writes: JSON `[ms, [event, ...]]`, with the positions in the headers of
+ * `lua/sell.lua` and the other parts.
  *
  * @module
  */
 import type { EventData, EventLine, InventoryEvent, LogEntry, Position } from "../domain/event.ts";
 
-/** The name of an entry's only field, and so its version. */
+/** The name of an entry's only field, which is its version. */
 export const entryField = "v1";
 
 /**
- * Reads an entry. Its events carry no numbers: they are counted back from `position`, the last one's.
+ * Decodes an entry. Its events have no numbers: `position` is that of the last event.
  *
- * @throws {SyntaxError | TypeError} when the entry is not of this version's shape
+ * @throws {SyntaxError | TypeError} when the entry does not have this version's format
  */
 export function decodeEntry(position: Position, body: string): LogEntry {
   const [atMs, events] = JSON.parse(body) as [number, unknown[][]];

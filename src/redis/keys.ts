@@ -1,15 +1,15 @@
 /**
- * The names of a shard's keys: a fixed list, declared in `KEYS`, that does not grow with orders or users.
+ * The key names of a shard: a fixed list, declared in `KEYS`, that does not grow with orders or users.
  *
  * @module
  */
 import slotOf from "cluster-key-slot";
 
-/** Where a deployment's keys are. */
+/** The keys of a deployment. */
 export interface KeySpace {
-  /** Begins the hash tag of every key: keeps deployments apart. */
+  /** Prefix of the hash tag of every key: it separates deployments. */
   readonly namespace: string;
-  /** Number of shards, fixed for a deployment. */
+  /** Fixed for a deployment. */
   readonly shards: number;
 }
 
@@ -30,10 +30,10 @@ export const keyNames = [
 ] as const;
 
 /**
- * The hash tag of a shard. All keys of a shard carry it, so a script touches one slot.
+ * The hash tag of a shard. All keys of a shard have it, so a script touches one slot.
  *
- * Plain tags fall unevenly: 12 of them 2 / 3 / 7 on three masters. So a tag gets the first suffix that
- * puts its slot into the shard's even share of the slots; with one shard every slot is in it.
+ * Plain tags are distributed unevenly: 12 of them 2 / 3 / 7 on three masters. Therefore a tag gets the first suffix
+ * that puts its slot into the shard's even part of the slots; with one shard every slot is in it.
  */
 export function hashTag(namespace: string, shard: number, shards: number): string {
   const low = Math.floor((shard * slots) / shards);
@@ -45,7 +45,7 @@ export function hashTag(namespace: string, shard: number, shards: number): strin
   }
 }
 
-/** The slot of every shard, which all of its keys are in. */
+/** The slot of every shard, which contains all of its keys. */
 export function allShardSlots({ namespace, shards }: KeySpace): number[] {
   return Array.from({ length: shards }, (_, shard) => slotOf(hashTag(namespace, shard, shards)));
 }

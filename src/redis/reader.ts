@@ -26,13 +26,12 @@ export class RedisReader implements ShardReader {
   /** Shards whose server has the script. */
   readonly #loaded = new Set<number>();
 
-  /** Sends nothing yet. */
   constructor(connections: ShardConnections, keySpace: KeySpace) {
     this.#connections = connections;
     this.#keys = allShardKeys(keySpace);
   }
 
-  /** One `HSCAN` or `ZSCAN` in a script, so that values stay where they are. */
+  /** One `HSCAN` or `ZSCAN` in a script, so that values stay on the server. */
   async names(
     shard: number,
     facet: Facet,

@@ -1,16 +1,16 @@
 /**
- * Replicas: how many may take a master's place, and how an answer waits until they have what it rests on.
+ * Replicas: how many may succeed a master, and how a response waits until they have its data.
  *
- * An answer waits for every replica that could be elected, so whichever is, has it. In a Redis Cluster that
- * is every replica of the master that is not marked as failed: a majority of masters says so, and a master
- * that was cut off cannot. One that never had the data (`loading`) cannot be elected.
+ * A response waits for every replica that could be elected, so the elected one has its data. In a Redis Cluster these
+ * are the replicas of the master that are not marked as failed: marking takes a majority of masters, which a master
+ * that was cut off does not have. A replica that never had the data (`loading`) cannot be elected.
  *
- * A replica that acknowledges nothing for REPLICA_TIMEOUT_MS is waited for no longer, whatever the cluster says of
- * it: only its link to the master may be cut, and then nobody declares it failed. It may still be elected, so the
- * guarantee that rests on it is off, and that is said.
+ * A replica that acknowledges nothing for REPLICA_TIMEOUT_MS is no longer waited for, whatever the cluster reports:
+ * if only its link to the master is cut, no node declares it failed. It may still be elected, so the guarantee that
+ * depends on it is reported as off.
  *
- * The worker decides the number and writes it beside the arming, for all API processes. It is not lowered by what
- * a master does not see at one look: a master that wakes after its successor was chosen sees no replicas.
+ * The worker determines the number and stores it with the arming, for all API processes. A single check that sees
+ * fewer replicas does not lower it: a master that wakes after its successor was elected sees no replicas.
  *
  * @module
  */
@@ -18,38 +18,39 @@ import type { World } from "../runtime/world.ts";
 import type { Connection } from "./connection.ts";
 import { integer, list, text } from "./reply.ts";
 
-/** What a master's answers wait for. */
+/** The replicas that a master's responses wait for. */
 export interface Replicas {
   /** Replicas that must have acknowledged. */
   readonly replicas: number;
-  /** Whether it must be on their disks too. */
+  /** Whether the data must also be on their disks. */
   readonly onDisk: boolean;
 }
 
-/** As the worker found them. */
+/** Replicas as the worker found them. */
 export interface FoundReplicas extends Replicas {
-  /** Whether a higher number that was noted before is out of date. */
+  /** Whether a higher number that was recorded before is out of date. */
   readonly isCertain: boolean;
-  /** Replicas that could take over and are not waited for, as they have been silent for too long. */
+  /** Replicas that could be elected but are not waited for, because they have been silent for too long. */
   readonly silent: number;
 }
 
-/** A master without replicas: an answer waits for nothing. */
-export const noFollowers: Replicas = { replicas: 0, onDisk: false };
+/** A master without replicas: responses wait for nothing. */
+export const noReplicas: Replicas = { replicas: 0, onDisk: false };
 
-/** One look a second: an answer counts a replica that caught up meanwhile by itself (`lua/decide.lua`). */
-const lookEveryMs = 1000;
+/** One check per second; a response counts a replica that caught up meanwhile by itself (`lua/decide.lua`). */
+const checkEveryMs = 1000;
 /** A replica acknowledges once a second; the lag is in whole seconds. */
 const freshLagS = 2;
-/** Whether replicas keep an append-only file can only be tried: at every look, seldom when they do not. */
+/** Whether replicas write an append-only file can only be tried: at every check, seldom when they do not. */
 const tryDiskMs = 100;
 const tryDiskAgainMs = 2000;
-/** A replica that still loads its copy does not answer at all. */
+/** A replica that still loads its copy does not respond at all. */
 const askMs = 50;
 
 /**
- * Waits until replicas have all that the connection's last command left or saw, so a replay waits too. It is
- * to be sent in the same turn as that command. Returns how many have it; rejects when the connection is lost.
+ * Waits until replicas have all data that the connection's last command wrote or read, so a replay waits too. It must
+ * be sent in the same event-loop turn as that command. Returns how many have the data; rejects when the connection is
+ * lost.
  */
 export async function acknowledged(
   connection: Connection,
@@ -58,44 +59,44 @@ export async function acknowledged(
 ): Promise<number> {
   if (replicas === 0) return 0;
   if (!onDisk) return integer(await connection.call("WAIT", replicas, timeoutMs));
-  // The master's own disk has it: `appendfsync always` comes before every reply.
+  // The master's own disk has it: `appendfsync always` precedes every reply.
   return integer(list(await connection.call("WAITAOF", 0, replicas, timeoutMs))[1]);
 }
 
-/** What is known of a master's replicas from one look to the next. */
+/** State of a master's replicas between two checks. */
 export interface ReplicaCount {
-  /** Those that answers wait for. */
+  /** Replicas that responses wait for. */
   readonly replicas: number;
-  /** Those that could take over, silent ones included. */
+  /** Replicas that could be elected, silent ones included. */
   readonly expected: number;
   /** As in {@link FoundReplicas}. */
   readonly silent: number;
   /** As in {@link FoundReplicas}. */
   readonly isCertain: boolean;
-  /** When all that were expected had acknowledged something, as far as is known; monotonic ms. */
+  /** When all expected replicas had acknowledged something, as far as known; monotonic ms. */
   readonly heardAtMs: number;
-  /** Since when `replicas` has been this number. */
+  /** Since when `replicas` has this value. */
   readonly sinceMs: number;
 }
 
-/** What one look at a master shows. */
+/** Facts of one check of a master. */
 export interface ReplicaFacts {
-  /** Replicas that its cluster counts as healthy; 0 beside one server. */
+  /** Replicas that the cluster counts as healthy; 0 for a single server. */
   readonly electable: number;
-  /** Replicas that its cluster has declared failed, or that have no data. */
+  /** Replicas that the cluster has declared failed, or that have no data. */
   readonly failed: number;
-  /** Seconds since each connected replica that has the data acknowledged something. */
+  /** Seconds since the last acknowledgement of each connected replica that has the data. */
   readonly lagsS: readonly number[];
 }
 
-/** Counts a master's replicas, `timeoutMs` being REPLICA_TIMEOUT_MS. */
+/** Counts a master's replicas; `timeoutMs` is REPLICA_TIMEOUT_MS. */
 export function countReplicas(
   { electable, failed, lagsS }: ReplicaFacts,
   before: ReplicaCount | undefined,
   { atMs, timeoutMs }: { atMs: number; timeoutMs: number },
 ): ReplicaCount {
   const fresh = lagsS.filter((lagS) => lagS <= freshLagS);
-  // Beside one server nobody but its master knows a replica, and once its connection is gone only we do.
+  // Only its master knows the replica of a single server; once its connection is closed, only this process does.
   const remembered = before && before.silent === 0 && electable + failed === 0 ? before.replicas : 0;
   const expected = Math.max(electable, lagsS.length, remembered);
   const missing = expected - fresh.length;
@@ -108,7 +109,7 @@ export function countReplicas(
     replicas,
     expected,
     silent: isGone ? Math.max(electable, lagsS.length) - fresh.length : 0,
-    // Declared failed is gone at once.
+    // A replica that was declared failed is removed at once.
     isCertain: failed > 0 || isGone || atMs - sinceMs >= timeoutMs,
     heardAtMs,
     sinceMs,
@@ -122,30 +123,30 @@ interface ReplicaView extends ReplicaCount {
   readonly tryDiskAtMs: number;
 }
 
-/** Looks after the replicas of every master that it is asked for. */
+/** Monitors the replicas of masters. */
 export class ReplicaMonitor {
   readonly #world: World;
   readonly #timeoutMs: number;
-  readonly #sights = new Map<string, Promise<ReplicaView>>();
+  readonly #views = new Map<string, Promise<ReplicaView>>();
 
-  /** Asks nothing yet. `timeoutMs`: REPLICA_TIMEOUT_MS. */
+  /** `timeoutMs`: REPLICA_TIMEOUT_MS. */
   constructor(world: World, timeoutMs: number) {
     this.#world = world;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** The replicas of the server at the other end, as they were at most a second ago. */
+  /** The replicas of the connection's server, at most a second old. */
   async of(connection: Connection): Promise<FoundReplicas> {
-    const before = await this.#sights.get(connection.url)?.catch(() => undefined);
-    if (before && this.#world.elapsedMs() - before.atMs < lookEveryMs) return before;
+    const before = await this.#views.get(connection.url)?.catch(() => undefined);
+    if (before && this.#world.elapsedMs() - before.atMs < checkEveryMs) return before;
     const replicaView = this.#readView(connection, before);
-    this.#sights.set(connection.url, replicaView);
+    this.#views.set(connection.url, replicaView);
     return await replicaView;
   }
 
-  /** Looks anew the next time: something was written for the first time, say. */
+  /** Forces a new check at the next call, for example after the first write. */
   forget(connection: Connection): void {
-    this.#sights.delete(connection.url);
+    this.#views.delete(connection.url);
   }
 
   async #readView(connection: Connection, before: ReplicaView | undefined): Promise<ReplicaView> {
@@ -166,20 +167,20 @@ export class ReplicaMonitor {
     };
   }
 
-  /** Replicas are set up as their master is; whether they keep a file at all is tried. */
+  /** Replicas are configured like their master; whether they write a file at all is tried. */
   async #reachesDisks(connection: Connection, replicas: number, info: string): Promise<boolean> {
     if (replicas === 0 || !hasWaitAof(info)) return false;
     try {
       const [, fsync] = list(await connection.call("CONFIG", "GET", "appendfsync"));
-      if (fsync !== "always") return false; // `everysec` on a replica would hold each answer for a second
+      if (fsync !== "always") return false; // `everysec` on a replica would delay each response by a second
       return await acknowledged(connection, { replicas, onDisk: true }, tryDiskMs) >= replicas;
     } catch {
-      return false; // a managed server may refuse CONFIG; its replicas' memory has to do
+      return false; // a managed server may refuse CONFIG; then its replicas' memory must suffice
     }
   }
 }
 
-/** `WAITAOF` came with Redis 7.2; 7.4.0 to 7.4.2 answer it too early. Every Valkey has it. */
+/** `WAITAOF` was introduced in Redis 7.2; 7.4.0 to 7.4.2 reply too early. Every Valkey has it. */
 export function hasWaitAof(info: string): boolean {
   if (info.includes("valkey_version:")) return true;
   const [, version = ""] = /^redis_version:(\S+)/m.exec(info) ?? [];
@@ -188,7 +189,7 @@ export function hasWaitAof(info: string): boolean {
   return minor === 2 || (minor === 4 && patch > 2);
 }
 
-/** A replica says of itself once a second how far it is; one that has just got its copy is asked. */
+/** A replica reports its offset once a second; a new one is asked. */
 async function infoOf(connection: Connection): Promise<string> {
   const info = text(await connection.call("INFO"));
   const silent = [...info.matchAll(/state=online,offset=0,/g)].length;
@@ -197,14 +198,16 @@ async function infoOf(connection: Connection): Promise<string> {
   return text(await connection.call("INFO"));
 }
 
-/** Of each connected replica that has acknowledged something, in `INFO` of its master: seconds since it did last. */
+/**
+ * From the master's `INFO`: seconds since the last acknowledgement of each connected replica that has acknowledged.
+ */
 export function lagsOf(info: string): number[] {
   return [...info.matchAll(/state=online,offset=[1-9]\d*,lag=(\d+)/g)].map(([, lagS]) => Number(lagS));
 }
 
 /**
- * The replicas, in `CLUSTER SHARDS`, of the master with an id: those that could take its place, and those that
- * could not, because they are marked as failed or have no data yet.
+ * From `CLUSTER SHARDS`: the replicas of a master that could be elected, and those that could not, because they are
+ * marked as failed or have no data yet.
  */
 export function replicasOf(shards: unknown, masterId: string): { electable: number; failed: number } {
   for (const shard of list(shards).map(fields)) {

@@ -1,5 +1,5 @@
 /**
- * Checked reading of what a script replied: a reply is decoded, never cast.
+ * Checked decoding of script replies: a reply is never cast.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 /**
  * The value as a string; a number is refused, not converted.
  *
- * @throws {TypeError} when it is anything else
+ * @throws {TypeError} for other values
  */
 export function text(value: unknown): string {
   if (typeof value === "string") return value;
@@ -15,9 +15,9 @@ export function text(value: unknown): string {
 }
 
 /**
- * The value as an integer that JavaScript holds exactly; a string of digits is refused.
+ * The value as an integer that JavaScript represents exactly; a string of digits is refused.
  *
- * @throws {TypeError} when it is anything else
+ * @throws {TypeError} for other values
  */
 export function integer(value: unknown): number {
   if (Number.isSafeInteger(value)) return value as number;
@@ -25,9 +25,9 @@ export function integer(value: unknown): number {
 }
 
 /**
- * The value as an array; its elements are still unchecked.
+ * The value as an array, with unchecked elements.
  *
- * @throws {TypeError} when it is anything else
+ * @throws {TypeError} for other values
  */
 export function list(value: unknown): unknown[] {
   if (Array.isArray(value)) return value;

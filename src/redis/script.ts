@@ -1,5 +1,5 @@
 /**
- * Lua files as Redis takes them: parts put together, and the digest that names the whole.
+ * Assembles Lua scripts from files, and computes their digest.
  *
  * @module
  */
@@ -7,18 +7,18 @@ import { createHash } from "node:crypto";
 
 /** A script, ready to load. */
 export interface Script {
-  /** Of its file in `lua/`, without the ending. */
+  /** The name of its file in `lua/`, without the ending. */
   readonly name: string;
-  /** The whole text, with every part in its place. */
+  /** The text with all parts included. */
   readonly source: string;
-  /** SHA-1 of the source: the name that `EVALSHA` takes. */
+  /** SHA-1 of the source, the argument of `EVALSHA`. */
   readonly sha: string;
 }
 
 const folder = new URL("../../lua/", import.meta.url);
 const include = /^-- @include "([a-z_]+\.lua)"$/gm;
 
-/** SHA-1 of a script's text, as Redis names it. */
+/** SHA-1 of a script's text, as Redis computes it. */
 export function digestOf(source: string): string {
   return createHash("sha1").update(source).digest("hex");
 }
@@ -31,9 +31,9 @@ export function readScript(name: string): Script {
 }
 
 /**
- * The deciding scripts of earlier versions that did not keep theirs in the ledger: `lua/previous/<SHA-1>.lua`.
+ * The deciding scripts of earlier versions that did not store theirs in the ledger: `lua/previous/<SHA-1>.lua`.
  *
- * @throws {RangeError} when a file has another digest than its name says
+ * @throws {RangeError} when a file's digest is not its name
  */
 export function readPreviousScripts(): Script[] {
   const previous = new URL("previous/", folder);

@@ -1,15 +1,15 @@
 /**
- * What a server can keep, judged by what it says of itself.
+ * Checks of a Redis server by its settings.
  *
- * A managed server may refuse `CONFIG`. Then `INFO` has to do, which knows all but `appendfsync`: what cannot be told is
- * said to be so.
+ * A managed server may refuse `CONFIG`. Then `INFO` must suffice, which has all settings except `appendfsync`;
+ * settings that remain unknown are reported as such.
  *
  * @module
  */
 import { type CheckResult, judgeClock, refusalsOf } from "../domain/check_result.ts";
 import type { FoundReplicas } from "./replicas.ts";
 
-/** What a server says of itself. */
+/** Properties that a server reports. */
 export interface ServerFacts {
   /** Its reply to `INFO`. */
   readonly info: string;
@@ -17,18 +17,18 @@ export interface ServerFacts {
   readonly settings: ReadonlyMap<string, string> | null;
   /** How far its clock is ahead of this machine's, ms. */
   readonly aheadMs: number;
-  /** Its replicas that answers wait for, and those that are too silent for that. */
+  /** Replicas that responses wait for, and those that are silent. */
   readonly replicas: Pick<FoundReplicas, "replicas" | "silent">;
 }
 
-/** Settings that `CONFIG GET` is asked for. */
+/** Settings that are read with `CONFIG GET`. */
 export const settingsAsked = ["appendfsync", "min-replicas-to-write"] as const;
 
-/** Redis 7.0 and Valkey 7.2 are the first that run a `#!lua` script with `INFO` in it and refuse it whole. */
+/** Redis 7.0 and Valkey 7.2 are the first that run a `#!lua` script with `INFO` in it and refuse it as a whole. */
 const redisMin = [7, 0] as const;
 const valkeyMin = [7, 2] as const;
 
-/** Judges a server that has, or may get, the right to sell. */
+/** Checks a server that has, or may get, the right to sell. */
 export function judgeServer({ info, settings, aheadMs, replicas }: ServerFacts): CheckResult[] {
   const field = fieldsOf(info);
   return [
@@ -36,7 +36,7 @@ export function judgeServer({ info, settings, aheadMs, replicas }: ServerFacts):
     fileFinding(field("aof_enabled"), field("aof_last_write_status")),
     fsyncFinding(settings?.get("appendfsync")),
     replicasCheck(Number(field("connected_slaves") ?? 0), replicas),
-    minReplicasFinding(settings?.get("min-replicas-to-write"), field("min_slaves_good_slaves")),
+    minReplicasCheck(settings?.get("min-replicas-to-write"), field("min_slaves_good_slaves")),
     judgeClock("Redis", aheadMs),
   ];
 }
@@ -78,7 +78,7 @@ function engineFinding(info: string): CheckResult[] {
   return [{ check: "scripting engine", verdict: "bad", found, promise: "once" }];
 }
 
-/** What forbids to use a server at all, as far as its `INFO` says. */
+/** Reasons, from its `INFO`, for not using a server at all. */
 export function whyUnusable(info: string): string[] {
   return refusalsOf(usableFindings(info), "report");
 }
@@ -111,14 +111,14 @@ function fsyncFinding(value: string | undefined): CheckResult {
   return {
     ...about,
     verdict: "off",
-    found: `is ${value}: answered sales of the last second or more may be lost`,
+    found: `is ${value}: accepted sales of the last second or more may be lost`,
   };
 }
 
 function replicasCheck(count: number, { replicas, silent }: ServerFacts["replicas"]): CheckResult {
   const about = { check: "replicas", promise: "serverLoss" } as const;
   if (silent > 0) {
-    const found = `${replicas} of ${replicas + silent} acknowledge: answers no longer wait for the others`;
+    const found = `${replicas} of ${replicas + silent} acknowledge: responses no longer wait for the others`;
     return { ...about, verdict: "off", found };
   }
   if (count > 0) return { ...about, verdict: "ok", found: String(count) };
@@ -129,8 +129,8 @@ function replicasCheck(count: number, { replicas, silent }: ServerFacts["replica
   };
 }
 
-/** `INFO` shows how many replicas are good only where a minimum is set. */
-function minReplicasFinding(minimum: string | undefined, good: string | undefined): CheckResult {
+/** `INFO` has the number of good replicas only where a minimum is set. */
+function minReplicasCheck(minimum: string | undefined, good: string | undefined): CheckResult {
   const isSet = minimum === undefined ? good !== undefined : minimum !== "0";
   const found = isSet
     ? minimum ?? "set"

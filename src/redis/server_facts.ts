@@ -1,5 +1,5 @@
 /**
- * Asks a shard's server what it says of itself.
+ * Reads the properties of a shard's server.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { list, text } from "./reply.ts";
 import type { World } from "../runtime/world.ts";
 import { StoreError } from "../domain/errors.ts";
 
-/** `INFO`, `CONFIG GET` and `TIME`. A server that refuses the second is no error. */
+/** `INFO`, `CONFIG GET` and `TIME`. A server that refuses the second one is accepted. */
 export async function readServer(
   connections: ShardConnections,
   shard: number,
@@ -37,7 +37,7 @@ async function serverSettings(
     const flat = list(await connections.call(shard, "CONFIG", "GET", ...settingsAsked)).map(text);
     return new Map(settingsAsked.map((name) => [name, flat[flat.indexOf(name) + 1] ?? ""]));
   } catch (error) {
-    // A managed server does not know the command, or allows nobody to use it.
+    // A managed server does not know the command, or permits it to no user.
     if (error instanceof StoreError && error.effect !== "unknown" && error.code !== "not_connected") {
       return null;
     }

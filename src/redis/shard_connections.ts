@@ -1,10 +1,9 @@
 /**
- * Connections to wherever the shards are, on which a command runs at most once.
+ * Connections to the servers of the shards, on which a command runs at most once.
  *
- * A server that says `MOVED` did nothing, so the call is made again where the shard is. `ASK` and `TRYAGAIN`
- * are not followed: while a slot moves, both sides refuse a script that lacks one of its keys there, and some
- * keys of a shard never exist. So a shard that moves sells nothing until its slot has arrived and the worker
- * has verified it there.
+ * A server that replies `MOVED` did nothing, so the call is repeated on the new server. `ASK` and `TRYAGAIN` are not
+ * followed: while a slot moves, both sides refuse a script that lacks one of its keys there, and some keys of a shard
+ * never exist. So a moving shard sells nothing until its slot has arrived and the worker has verified it there.
  *
  * @module
  */
@@ -12,12 +11,12 @@ import { StoreError } from "../domain/errors.ts";
 import { Connection } from "./connection.ts";
 import type { ClusterMap } from "./cluster_map.ts";
 
-/** Redirects a call follows: one after a failover, one more when the slot moves on meanwhile. */
+/** Redirects that a call follows: one after a failover, one more when the slot moves on meanwhile. */
 const redirectsMax = 2;
-/** For a first connection, which takes 2 ms on loopback; one that was lost is not waited for. */
+/** For a first connection, which takes 2 ms on loopback; a lost connection is not waited for. */
 const connectWithinMs = 500;
 
-/** What a change of masters would explain. */
+/** Errors that a change of masters would explain. */
 const doubtful = new Set([
   "CLUSTERDOWN",
   "MASTERDOWN",
@@ -28,21 +27,19 @@ const doubtful = new Set([
   "not_connected",
 ]);
 
-/** A role's connections, opened when they are first needed. */
+/** Connections for one purpose, opened on first use. */
 export class ShardConnections {
   readonly #clusterMap: ClusterMap;
   readonly #each: "shard" | "server";
   readonly #open = new Map<string, Connection>();
   readonly #unlisten: () => void;
-  /** Settles when the connections that were left are gone. */
+  /** Settles when the connections to former servers are closed. */
   #left: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   /**
-   * Sends nothing yet.
-   *
-   * @param each what has a connection of its own: each `shard` where calls wait on the server, and would hold
-   *   up those of other shards; each `server` where they do not
+   * @param each what has its own connection: each `shard` where calls wait on the server and would delay those of
+   * other shards, else each `server`
    */
   constructor(clusterMap: ClusterMap, each: "shard" | "server") {
     this.#clusterMap = clusterMap;
@@ -50,14 +47,13 @@ export class ShardConnections {
     this.#unlisten = clusterMap.onChange(() => this.#leave());
   }
 
-  /** Where they lead. */
   get clusterMap(): ClusterMap {
     return this.#clusterMap;
   }
 
   /**
-   * Sends one command to the server that has the shard. Which commands run there when it is redirected is for
-   * the caller: `MOVED` means that it did not run.
+   * Sends one command to the server of the shard. `MOVED` means that the command did not run, so a redirect repeats
+   * it.
    *
    * @throws {StoreError} `not_connected`, `connection_lost` and every error reply
    */
@@ -66,10 +62,10 @@ export class ShardConnections {
   }
 
   /**
-   * Gives `use` the connection to the server that has the shard, again after a redirect. What must stay
-   * together is sent in one turn.
+   * Calls `use` with the connection to the server of the shard, and again after a redirect. Commands that must stay
+   * together are sent in the same event-loop turn.
    *
-   * @throws {StoreError} as {@link call}, and what `use` throws
+   * @throws {StoreError} as {@link call}, and errors of `use`
    */
   async run<T>(shard: number, use: (connection: Connection) => Promise<T>): Promise<T> {
     for (let redirects = 0;; redirects++) {
@@ -93,7 +89,7 @@ export class ShardConnections {
     await this.#connection(shard).whenReady(timeoutMs);
   }
 
-  /** Closes; calls in flight reject at once. Resolves when the sockets are gone. */
+  /** Closes; running calls reject at once. Resolves when the sockets are closed. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#unlisten();
@@ -120,8 +116,8 @@ export class ShardConnections {
   }
 
   /**
-   * Closes what leads to a server that no longer has the shard: the calls that wait there, on a frozen one for
-   * ever, are unknown now.
+   * Closes connections to servers that no longer have the shard: calls that wait there, on a frozen one for ever,
+   * become unknown.
    */
   #leave(): void {
     const wanted = new Set<string>();

@@ -1,5 +1,5 @@
 /**
- * Decides in Redis: one script call a batch.
+ * Decides in Redis: one script call per batch.
  *
  * @module
  */
@@ -7,64 +7,64 @@ import { type DecisionLimits, describeDifferences, packLimits, unpackLimits } fr
 import { StoreError } from "../domain/errors.ts";
 import { type BatchResult, type StockStore, type Timed } from "../decide/store.ts";
 import { allShardKeys, type KeySpace } from "./keys.ts";
-import { acknowledged, noFollowers, type Replicas } from "./replicas.ts";
+import { acknowledged, noReplicas, type Replicas } from "./replicas.ts";
 import type { ShardConnections } from "./shard_connections.ts";
 import { list, text } from "./reply.ts";
 import { readScript } from "./script.ts";
 import { ownerUnknown, whyUnarmed } from "./unarmed.ts";
 import { type BatchReply, decodeBatch, encodeBatch } from "./wire.ts";
 
-/** Where a deployment's keys are, and whose they must be. */
-export interface CallerPlace extends KeySpace {
+/** The keys of a deployment, and the caller's deployment. */
+export interface CallerKeySpace extends KeySpace {
   /**
-   * The deployment whose ledger the caller has; empty when it has none; null when it has one and does not know whose:
-   * then nothing is decided until {@link RedisStore.belongsTo} is called.
+   * The deployment of the caller's ledger; empty without a ledger; null when it is unknown: then nothing is decided
+   * until {@link RedisStore.belongsTo} is called.
    */
   readonly deployment: string | null;
 }
 
-/** The caller's own settings. The limits among them decide nothing: those in the store do. */
+/** The caller's settings. The store decides by its own limits, not by these. */
 export interface RedisLimits extends DecisionLimits {
-  /** How long an answer waits for the replicas, ms: well below REQUEST_TIMEOUT_MS, or nobody hears it. */
+  /** How long a response waits for replicas, ms: well below REQUEST_TIMEOUT_MS, or the client has timed out. */
   readonly replicaTimeoutMs: number;
-  /** Told when the limits in the store are not the caller's, once for each. */
+  /** Called once for each difference between the limits in the store and the caller's. */
   readonly onDifferent?: (message: string) => void;
-  /** Told why a shard does not sell, each time the reason is another one. */
+  /** Called each time the reason changes why a shard does not sell. */
   readonly onUnarmed?: (shard: number, reason: string) => void;
 }
 
 /**
- * Whose replicas they are counts: after a failover a `WAIT` for the old master's replicas blocks the connection
- * for its whole time limit, also behind a reply `unarmed`.
+ * The server of the replicas matters: after a failover a `WAIT` for the old master's replicas blocks the connection
+ * for its whole time limit, even after a reply `unarmed`.
  */
-interface HeardFollowers {
+interface KnownReplicas {
   readonly url: string;
   readonly replicas: Replicas;
 }
 
-/** Differences that are reported in the life of a process. */
+/** Maximum of reported differences per process. */
 const reportsMax = 100;
 
-/** The API's side of Redis. It can only run what the worker has loaded: `EVALSHA`, never `EVAL`. */
+/** The API's access to Redis. It runs only scripts that the worker has loaded: `EVALSHA`, never `EVAL`. */
 export class RedisStore implements StockStore {
   readonly #connections: ShardConnections;
   readonly #keys: string[][];
   readonly #script = readScript("decide");
-  /** What every call says of limits and caller: `ARGV[3]` to `ARGV[5]`. */
+  /** Limits and caller as every call has them: `ARGV[3]` to `ARGV[5]`. */
   #terms: readonly (number | string)[];
   #isKnown: boolean;
-  /** Epoch of each shard as this process last heard it; 0 = not yet. */
+  /** The last epoch that this process received per shard; 0 = none. */
   readonly #epochs: number[];
-  /** Which replicas each shard's answers wait for, as its server said with its last decision. */
-  readonly #replicas: (HeardFollowers | undefined)[];
+  /** The replicas that each shard's responses wait for, from its server's last decision. */
+  readonly #replicas: (KnownReplicas | undefined)[];
   readonly #limits: RedisLimits;
-  /** Why each shard did not decide when it was last asked. */
+  /** Why each shard did not decide at the last call. */
   readonly #unarmedReasons: (string | undefined)[] = [];
-  /** Limits in the store that are not the caller's and were reported, as the script spells them. */
+  /** Reported differences of limits, in the script's format. */
   readonly #reported = new Set<string>();
 
-  /** Reads its script from `lua/` and sends nothing yet. {@link close} closes `links`. */
-  constructor(connections: ShardConnections, keySpace: CallerPlace, limits: RedisLimits) {
+  /** Reads its script from `lua/`. {@link close} closes `connections`. */
+  constructor(connections: ShardConnections, keySpace: CallerKeySpace, limits: RedisLimits) {
     this.#connections = connections;
     this.#keys = allShardKeys(keySpace);
     this.#epochs = new Array(keySpace.shards).fill(0);
@@ -74,26 +74,26 @@ export class RedisStore implements StockStore {
     this.#terms = [packLimits(limits), keySpace.shards, keySpace.deployment ?? ""];
   }
 
-  /** From now on only a shard of this deployment decides: for a caller that learned late whose ledger it has. */
+  /** From now on only shards of this deployment decide: for a caller that starts without its ledger. */
   belongsTo(deployment: string): void {
     this.#isKnown = true;
     this.#terms = [...this.#terms.slice(0, -1), deployment];
   }
 
   /**
-   * Decides a batch in one `EVALSHA`, in two when the shard's epoch was news, and waits until the replicas
-   * have what its answers rest on. A server that lacks the script counts as unarmed, at time 0.
+   * Decides a batch in one `EVALSHA`, in two when the shard's epoch was new, and waits until the replicas have its
+   * data. A server that lacks the script counts as unarmed, at time 0.
    *
    * @throws {StoreError} also `foreign`, `no_rights`, `stale_server` and `stale_epoch`, which have no effect, and
-   *   `not_replicated`, whose effect is unknown: what was decided is in the log, which a failover may lose
+   * `not_replicated`, whose effect is unknown: the decisions are in the log, which a failover may lose
    */
   async decide(shard: number, batch: readonly Timed[]): Promise<BatchResult> {
-    // What Redis holds may be anybody's.
+    // Redis may belong to another deployment.
     if (!this.#isKnown) return this.#unarmed(shard, 0, ownerUnknown);
     const commands = encodeBatch(batch);
-    const isWaiting = batch.length > 0; // nothing rests on a probe
+    const isWaiting = batch.length > 0; // a probe has no effect
     const isLoaded = true;
-    // Twice at most: the epoch can be news once; if it is again, the shard is being armed over and over.
+    // At most twice: the epoch can be new once; if it is new again, the shard is being armed repeatedly.
     for (let attempt = 0; attempt < 2; attempt++) {
       const reply = await this.#run(shard, commands, isWaiting);
       if (reply === "not_loaded") return this.#unarmed(shard, 0, await this.#whyUnarmed(shard, !isLoaded));
@@ -130,18 +130,18 @@ export class RedisStore implements StockStore {
     throw new StoreError("stale_epoch", "none", `Cannot use shard ${shard} as its epoch keeps changing`);
   }
 
-  /** One `HMGET`: nothing that an order waits for. */
+  /** One `HMGET`, for which no order waits. */
   async guaranteesOff(shard: number): Promise<readonly string[]> {
     const [meta = ""] = this.#shardKeys(shard);
-    const [noted, settings] = list(
+    const [published, settings] = list(
       await this.#connections.call(shard, "HMGET", meta, "promises_off", "settings"),
     );
-    const off = typeof noted === "string" ? list(JSON.parse(noted)).map(text) : [];
+    const off = typeof published === "string" ? list(JSON.parse(published)).map(text) : [];
     const difference = typeof settings === "string" ? this.#differenceFrom(settings) : "";
     return difference === "" ? off : [...off, difference];
   }
 
-  /** The answer, with what could be found out. */
+  /** The reply, with the reason if it could be determined. */
   #unarmed(shard: number, timeMs: number, reason: string | undefined): BatchResult {
     if (reason === undefined) return { kind: "unarmed", timeMs };
     if (reason !== this.#unarmedReasons[shard]) this.#limits.onUnarmed?.(shard, reason);
@@ -161,13 +161,13 @@ export class RedisStore implements StockStore {
   }
 
   #report(settings: string): void {
-    // A shard each may differ in its own way while two workers do; more than that is not worth the memory.
+    // Each shard may differ in its own way while two workers run; more reports are not worth the memory.
     if (settings === "" || this.#reported.has(settings) || this.#reported.size >= reportsMax) return;
     this.#reported.add(settings);
     this.#limits.onDifferent?.(this.#differenceFrom(settings));
   }
 
-  /** Closes the connections; calls on their way reject with an unknown effect. */
+  /** Closes the connections; running calls reject with an unknown effect. */
   close(): Promise<void> {
     return this.#connections.close();
   }
@@ -177,11 +177,11 @@ export class RedisStore implements StockStore {
     const args = [...keys, commands, this.#epochs[shard] ?? 0, ...this.#terms];
     try {
       return await this.#connections.run(shard, async (connection) => {
-        const heard = this.#replicas[shard];
-        const asked = isWaiting && heard?.url === connection.url ? heard.replicas : noFollowers;
+        const known = this.#replicas[shard];
+        const asked = isWaiting && known?.url === connection.url ? known.replicas : noReplicas;
         const deciding = connection.call("EVALSHA", this.#script.sha, keys.length, ...args);
         const waiting = acknowledged(connection, asked, this.#limits.replicaTimeoutMs);
-        waiting.catch(() => {}); // it counts only for what was decided
+        waiting.catch(() => {}); // it counts only for decisions
         const reply = decodeBatch(await deciding);
         if (reply.kind !== "decided") {
           this.#replicas[shard] = undefined;
@@ -191,7 +191,7 @@ export class RedisStore implements StockStore {
         this.#report(reply.settings);
         this.#replicas[shard] = { url: connection.url, replicas };
         if (!isWaiting) return reply;
-        // When the number is news: the connection has just answered, so it waits there for the same.
+        // When the number is new: the connection has just responded, so it waits there for the same data.
         const isNews = replicas.replicas > asked.replicas;
         const all = waiting.then((found) =>
           isNews ? acknowledged(connection, replicas, this.#limits.replicaTimeoutMs) : found
@@ -214,7 +214,7 @@ export class RedisStore implements StockStore {
   }
 }
 
-/** What too few replicas have is in the log, and nobody may rely on it. */
+/** Decisions that too few replicas have are in the log, but may be lost. */
 async function assertReplicated(
   shard: number,
   wanted: Replicas,

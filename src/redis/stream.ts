@@ -1,6 +1,5 @@
 /**
- * The log as the script writes it: a Redis stream, read by position. No consumer group: the ledger's
- * cursor is the only one.
+ * The log in a Redis stream, read by position. There is no consumer group: the ledger's cursor is the only one.
  *
  * @module
  */
@@ -11,26 +10,26 @@ import { decodeEntry, entryField } from "./event_codec.ts";
 import { type LogEntry, parsePosition, type Position } from "../domain/event.ts";
 import type { EventLog, ReadOptions } from "../log/event_log.ts";
 
-/** A reader's connection may take this long beside the wait that was asked for. */
+/** Time for a reader's connection, in addition to the requested wait. */
 const connectWithinMs = 1000;
 
 /**
- * Characters of JSON that one read returns, or one entry: parsed in some 30 ms. An entry of a busy shard has 50,000,
+ * Characters of JSON that one read returns, or one entry: parsed in some 30 ms. An entry of a busy shard has 50,000;
  * one of 256 baskets of 100 lines may have more than a million.
  */
 const readCharsMax = 4_000_000;
 
-/** Reads streams. A waiting read blocks its connection, so each shard's reader has one of its own. */
+/** Reads streams. A waiting read blocks its connection, so each shard's reader has its own. */
 export class RedisStream implements EventLog {
   readonly #connections: ShardConnections;
   readonly #keys: string[];
-  /** Entries that a shard's next read asks for: doubled while they are small. */
+  /** The entry count of a shard's next read: doubled while entries are small. */
   readonly #counts: number[] = [];
 
   /**
    * Connects a shard's reader at its first read.
    *
-   * @param links with a connection a shard; {@link close} closes them
+   * @param connections with one per shard; {@link close} closes them
    */
   constructor(connections: ShardConnections, keySpace: KeySpace) {
     this.#connections = connections;
@@ -56,7 +55,7 @@ export class RedisStream implements EventLog {
     const chars = found.reduce((sum, { body }) => sum + body.length, 0);
     const fitting = Math.floor(readCharsMax * found.length / chars);
     this.#counts[shard] = Math.max(1, Math.min(2 * count, fitting));
-    // Those that are left are read again.
+    // The remaining entries are read again.
     return found.slice(0, Math.max(1, fitting)).map(({ position, body }) => decodeEntry(position, body));
   }
 
@@ -77,7 +76,7 @@ export class RedisStream implements EventLog {
     return position ?? { epoch: 0, seq: 0 };
   }
 
-  /** Closes the connection of every reader; a read that waits rejects. */
+  /** Closes the connection of every reader; waiting reads reject. */
   close(): Promise<void> {
     return this.#connections.close();
   }
@@ -95,7 +94,7 @@ function entriesOf(reply: unknown): Found[] {
 }
 
 /**
- * Reads entries as a stream returns them: `[[id, [field, value]], …]`.
+ * Decodes entries of a stream: `[[id, [field, value]], …]`.
  *
  * @throws {TypeError} when one is not of this version
  */

@@ -1,22 +1,22 @@
 /**
- * A Redis Cluster as one of its nodes sees it: who claims which slots, and under which epoch.
+ * A Redis Cluster as one of its nodes sees it: claims to slots with their epochs.
  *
  * @module
  */
 
 /** A master's claim to its slots. */
 export interface Claim {
-  /** The claimant's URL. */
+  /** URL of the master. */
   readonly url: string;
-  /** Of two claims to a slot the one with the higher number holds: Redis's own rule. */
+  /** Of two claims to a slot the one with the higher number counts, as in Redis. */
   readonly configEpoch: number;
 }
 
-/** What one node says of its cluster. */
+/** The view of one node of its cluster. */
 export interface Topology {
-  /** Every node that has an address, also those that are said to have failed. */
+  /** All nodes that have an address, failed ones included. */
   readonly urls: readonly string[];
-  /** Who claims a slot; undefined when nobody does. */
+  /** The claim to a slot; undefined without one. */
   claimTo(slot: number): Claim | undefined;
 }
 
@@ -24,10 +24,11 @@ export interface Topology {
 const unreachable = /noaddr|handshake/;
 
 /**
- * Reads the reply to `CLUSTER NODES`, one line a node:
- * `<id> <ip>:<port>@<bus port>[,<host name>] <flags> <master> <ping> <pong> <config epoch> <link> [<slot>[-<slot>] …]`.
+ * Parses the reply to `CLUSTER NODES`, one line per node:
+ * `<id> <ip>:<port>@<bus port>[,<host name>] <flags> <master> <ping> <pong> <config epoch> <link> [<slot>[-<slot>]
+ * …]`.
  *
- * @param asked URL of the node that said so: user, password and TLS are the same for all nodes
+ * @param asked URL of the node that replied: user, password and TLS are the same for all nodes
  */
 export function parseTopology(reply: string, asked: string): Topology {
   const urls: string[] = [];
@@ -36,13 +37,13 @@ export function parseTopology(reply: string, asked: string): Topology {
     const [, address = "", flags = "", , , , epoch = "", , ...slots] = line.split(" ");
     const [, ip = "", port = "", name = ""] = /^(.*):(\d+)@\d+(?:,([^,]*))?/.exec(address) ?? [];
     if (port === "" || unreachable.test(flags)) continue;
-    // A certificate is made out to a name, if there is one.
+    // A certificate is issued for a name, if there is one.
     const url = urlOf(asked.startsWith("rediss:") && name !== "" ? name : ip, port, asked);
     urls.push(url);
     if (!flags.includes("master")) continue;
     const claim = { url, configEpoch: Number(epoch) };
     for (const range of slots) {
-      const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(range) ?? []; // others are on the move
+      const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(range) ?? []; // other ones are being moved
       if (first !== undefined) ranges.push({ first: Number(first), last: Number(last), claim });
     }
   }
@@ -53,16 +54,16 @@ export function parseTopology(reply: string, asked: string): Topology {
 }
 
 /**
- * Where `MOVED <slot> <host>:<port>` sends the caller.
+ * The server that `MOVED <slot> <host>:<port>` names.
  *
- * @param asked URL of the node that said so
+ * @param asked URL of the node that replied
  */
 export function parseMoved(message: string, asked: string): string | undefined {
   const [, host = "", port] = /^MOVED \d+ (.*):(\d+)$/.exec(message) ?? [];
   return port === undefined ? undefined : urlOf(host === "?" ? "" : host, port, asked);
 }
 
-/** A node that does not know its own address is where it was asked. */
+/** A node that does not know its own address has the address of the request. */
 function urlOf(host: string, port: string, asked: string): string {
   const url = new URL(asked);
   if (host !== "") url.hostname = host.includes(":") ? `[${host}]` : host;

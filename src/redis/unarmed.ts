@@ -1,5 +1,5 @@
 /**
- * Why a shard does not sell, as its server and the worker's notes have it.
+ * Why a shard does not sell, from its server and the status that the worker published.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { ShardConnections } from "./shard_connections.ts";
 import { list, text } from "./reply.ts";
 import { readInfo } from "./server_facts.ts";
 
-/** Whose caller asks, and what it heard. */
+/** The caller of the check. */
 export interface UnarmedCaller {
   /** The caller's deployment; empty = it has no ledger. */
   readonly deployment: string;
@@ -16,7 +16,7 @@ export interface UnarmedCaller {
   readonly isLoaded: boolean;
 }
 
-/** The caller has a ledger that did not answer yet, and no DEPLOYMENT_ID. */
+/** The caller has a ledger that did not respond yet, and no DEPLOYMENT_ID. */
 export const ownerUnknown: string =
   "the ledger at DATABASE_URL does not answer, and DEPLOYMENT_ID is not set: " +
   "whose stock this is, is not known";

@@ -1,6 +1,6 @@
 /**
- * What the worker's scripts and keys say: a SKU's figures and rules as the hash `stock` keeps them, and the reply to a
- * visit.
+ * Formats of the worker's scripts and keys: a SKU's stock and rules in the hash `stock`, and the reply to an
+ * acknowledgement.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import { unpackLimits } from "../domain/limits.ts";
 import type { AckResult, ShardStatus, ShardView } from "../decide/shard_control.ts";
 import type { StockRow } from "../domain/rows.ts";
 
-/** A SKU as `lua/state.lua` keeps it. */
+/** Encodes a SKU in the format of `lua/state.lua`. */
 export function packStock({ available, reserved, policy }: StockRow): string {
   return `${available} ${reserved}${policy === null ? "" : " " + JSON.stringify(policy)}`;
 }
 
-/** Reads what {@link packStock} wrote: `<available> <reserved>[ <policy as JSON>]`. */
+/** Decodes the format of {@link packStock}: `<available> <reserved>[ <policy as JSON>]`. */
 export function unpackStock(sku: string, packed: string): StockRow {
   const [, available, reserved, policy] = /^(\d+) (\d+)(?: (.*))?$/s.exec(packed) ?? [];
   return {
@@ -28,31 +28,31 @@ export function unpackStock(sku: string, packed: string): StockRow {
 
 const visitKinds = ["armed", "lost", "replaced", "went_back"] as const;
 
-/** Reads the reply of `lua/acknowledge.lua`. */
+/** Decodes the reply of `lua/acknowledge.lua`. */
 export function decodeAck(reply: unknown): Pick<AckResult, "kind" | "head" | "nonce"> {
   const [found, head, nonce] = list(JSON.parse(text(reply)));
   const kind = visitKinds.find((kind) => kind === found) ?? "lost";
   return { kind, head: integer(head), nonce: text(nonce) };
 }
 
-/** Characters of a reason that is noted beside a shard. */
+/** Characters of a published reason. */
 const reasonCharsMax = 500;
 
-/** What a worker notes, as `lua/publish_guarantees.lua` takes it. */
-export function noteValue(note: ShardStatus): string {
-  switch (note.kind) {
+/** Encodes a status for `lua/publish_guarantees.lua`. */
+export function encodeStatus(status: ShardStatus): string {
+  switch (status.kind) {
     case "promises_off":
-      return JSON.stringify(note.off);
+      return JSON.stringify(status.off);
     case "verifying":
       return "";
     case "refusal":
-      return note.reason.slice(0, reasonCharsMax);
+      return status.reason.slice(0, reasonCharsMax);
     case "log_way":
-      return note.way;
+      return status.way;
   }
 }
 
-/** The reply to `inspect.lua`. `refusal` as in {@link ShardView.refusal}. */
+/** Decodes the reply of `inspect.lua`. `refusal` as in {@link ShardView.refusal}. */
 export function decodeView(reply: unknown, refusal: string): ShardView {
   const view = JSON.parse(text(reply));
   const [first, last] = [parsePosition(view.first), parsePosition(view.last)];
@@ -75,7 +75,7 @@ export function decodeView(reply: unknown, refusal: string): ShardView {
   };
 }
 
-/** Fields and values of the hash `stock`, as `HSCAN` replies them. */
+/** Decodes fields and values of the hash `stock`, in the format of `HSCAN`. */
 export function decodeStock(flat: unknown): StockRow[] {
   const fields = list(flat).map(text);
   const rows: StockRow[] = [];

@@ -1,5 +1,5 @@
 /**
- * Lines and policies as Lua keeps them; positions as in the header of `lua/state.lua`.
+ * Encodes lines and policies for Lua; positions as in the header of `lua/state.lua`.
  *
  * @module
  */
@@ -16,12 +16,12 @@ const lineStates: readonly string[] = [
   "expired",
 ] satisfies LineState[];
 
-/** SKUs and amounts, as a command has them. */
+/** SKUs and amounts of a command. */
 export function linesOf(lines: readonly Line[]): unknown[] {
   return lines.map((line) => [line.sku, line.amount]);
 }
 
-/** A remembered line as Lua keeps it. */
+/** Encodes a remembered line. */
 export function encodeLine(line: RememberedLine): unknown[] {
   const { sku, kind, amount, newStock, seq, atMs, userId } = line;
   const every = [sku, "", kind, amount, newStock, seq, atMs, userId];
@@ -33,14 +33,14 @@ export function encodeLine(line: RememberedLine): unknown[] {
   return [...every, state, units, holdMs, expiresAtMs, ...settled, ...owned];
 }
 
-/** A remembered line as Lua keeps it, checked. */
+/** Decodes and checks a remembered line. */
 export function decodeLine(value: unknown): RememberedLine {
   const line = list(value);
   const state = line.length > 8 ? text(line[8]) : "accepted";
   if (!lineStates.includes(state)) {
     throw new TypeError(`Cannot read a line as its state is unknown: '${state}'`);
   }
-  const figure = (index: number) => line.length > 8 ? integer(line[index]) : 0;
+  const quantity = (index: number) => line.length > 8 ? integer(line[index]) : 0;
   return {
     sku: text(line[0]),
     kind: text(line[2]),
@@ -50,17 +50,17 @@ export function decodeLine(value: unknown): RememberedLine {
     atMs: integer(line[6]),
     userId: text(line[7]),
     state: state as LineState,
-    units: figure(9),
-    holdMs: figure(10),
-    expiresAtMs: figure(11),
-    settledSeq: figure(12),
-    settledUnits: figure(14),
-    settledStock: figure(15),
+    units: quantity(9),
+    holdMs: quantity(10),
+    expiresAtMs: quantity(11),
+    settledSeq: quantity(12),
+    settledUnits: quantity(14),
+    settledStock: quantity(15),
     actor: line.length > 16 ? text(line[16]) : "",
   };
 }
 
-/** A policy as Lua keeps it, as the rules of a sale. */
+/** Decodes a policy as the rules of a sale. */
 export function decodePolicy(value: unknown): Rules {
   return rulesOf((value ?? {}) as StoredPolicy);
 }

@@ -72,9 +72,9 @@ test("a head below what is booked disarms the shard at once", async ({ store, co
 
 test("a shard that is visited is not disarmed, one that nobody visits is", async ({ control }) => {
   const someone = "00000000-0000-4000-8000-000000000002";
-  assert.equal(await control.disarmUnacknowledged(0, deployment, "word"), "noted");
+  assert.equal(await control.disarmUnacknowledged(0, deployment, "word"), "recorded");
   await control.acknowledge(0, { epoch: 1, seq: 0 }, deployment, armedNonce);
-  assert.equal(await control.disarmUnacknowledged(0, deployment, "word"), "noted");
+  assert.equal(await control.disarmUnacknowledged(0, deployment, "word"), "recorded");
   await control.disarmUnacknowledged(0, someone, "word");
   assert.ok((await control.inspect(0)).armed);
   assert.equal(await control.disarmUnacknowledged(0, deployment, "word"), "disarmed");
