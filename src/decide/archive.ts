@@ -72,7 +72,7 @@ export async function recall(
   // In this order: a return that is applied between the two is found, and its units may still count as sold.
   const { lines, appliedSeqs } = await archive.findOrder(orderId);
   const returned = await archive.findReturn(orderId, returnId);
-  // The shard's own lines: it remembers what it is told, and another's would be found twice from then on.
+  // Only the shard's own lines: it stores what it gets, and lines of another shard would be found twice afterwards.
   const ours = (all: readonly RememberedLine[]) => all.filter(({ sku }) => shardOf(sku) === shard);
   return { appliedSeq: appliedSeqs.get(shard) ?? 0, sold: ours(lines), returned: ours(returned) };
 }

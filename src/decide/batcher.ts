@@ -24,9 +24,9 @@ export interface BatcherOptions {
   readonly requestTimeoutMs: number;
   /** Calls on their way at once. */
   readonly callsMax: number;
-  /** Told about an error that no store should throw. */
+  /** Called with an error that no store should throw. */
   readonly onBroken: (error: unknown) => void;
-  /** Told of every call to the store when it has ended. */
+  /** Called after every call to the store. */
   readonly onCall?: (call: StoreCall) => void;
 }
 
@@ -120,7 +120,7 @@ export class Batcher {
     this.#sweepAtMs = Infinity;
   }
 
-  /** An empty batch tells the store's time, without which no deadline can be set. */
+  /** An empty batch returns the store's time, which deadlines need. */
   async #learnClock(): Promise<Outcome | undefined> {
     this.#probe ??= this.store.decide(this.shard, []).finally(() => this.#probe = undefined);
     const { promise, resolve } = Promise.withResolvers<"late">();
@@ -242,7 +242,7 @@ export class Batcher {
     for (const waiting of batch) settle(waiting, this.#outcomeOf(error, waiting.deadlineMs), nowMs);
   }
 
-  /** One timer a batcher, for whatever expires next: in the queue and in a call deadlines rise. */
+  /** One timer a batcher, for the next deadline: in the queue and in a call deadlines rise. */
   #armSweep(): void {
     this.close();
     const next = this.#oldest();
@@ -288,7 +288,7 @@ export class Batcher {
   }
 }
 
-/** Not when its deadline may pass in the next call: then nobody would know, and now it certainly took no effect. */
+/** Not when its deadline may pass in the next call: its outcome would be unknown, and now it certainly took no effect. */
 function mayGoAgain({ settle, expiresAtMs }: Waiting, { sentAtMs, answeredAtMs }: StoreCall): boolean {
   return settle !== undefined && expiresAtMs - answeredAtMs > 2 * (answeredAtMs - sentAtMs);
 }

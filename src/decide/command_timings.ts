@@ -39,7 +39,7 @@ export class CommandTimings {
   settledAtMs = 0;
   /** What became of it; null = not yet. */
   outcome: Outcome | null = null;
-  /** What its client was told, in one word: `accepted`, `replayed`, or the code of the refusal. */
+  /** The response as one word: `accepted`, `replayed`, or the code of the refusal. */
   result = "";
   /** Whether that was an error of ours: HTTP status 500 and above. */
   failed = false;

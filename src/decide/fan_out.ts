@@ -119,7 +119,7 @@ const undecidedKinds: ReadonlySet<string> = new Set(
 );
 
 /**
- * One answer out of all shards'. As long as one of them has not decided, nobody knows, and the same call again
+ * One outcome from those of all shards. Until every shard has decided the outcome is unknown, and the same call again
  * settles it: each shard repeats its first answer. Only when no shard has done anything, or still may, is it certain
  * that nothing happened.
  *

@@ -78,7 +78,7 @@ export class ReadinessProbe {
     return probe.answer;
   }
 
-  /** A shard that decides the canary, with whatever outcome, is ready. */
+  /** A shard that decides the canary, with any outcome, is ready. */
   async #ask(): Promise<Readiness> {
     const checkedAtMs = this.#world.now();
     const answers = await Promise.all(this.#batchers.map((batcher) => batcher.probe(canary)));

@@ -162,7 +162,7 @@ export class InventoryService implements Inventory {
     }
   }
 
-  /** Asks all shards at once. If one cannot answer, nobody knows: half an order would mislead. */
+  /** Asks all shards at once. If one cannot answer, the outcome is unknown: half an order would mislead. */
   async #findOrder(orderId: string): Promise<OrderOutcome> {
     const found = await this.#lookUp(this.#batchers, orderId, this.#world.elapsedMs());
     if ("kind" in found) return found;
@@ -261,7 +261,7 @@ export class InventoryService implements Inventory {
     return "kind" in found ? found : whyNotReserve(sale, found.map(({ lines }) => lines));
   }
 
-  /** What shards remember of an order. If one of them cannot answer, nobody knows. */
+  /** What shards remember of an order; unknown if one of them cannot answer. */
   async #lookUp(
     batchers: readonly Batcher[],
     orderId: string,

@@ -1,7 +1,7 @@
 /**
  * What this process has just heard to be sold out.
  *
- * After the last unit the clients keeps pressing; most of it can be told without asking the store. The cache
+ * Once a SKU is sold out, most requests can be refused without calling the store. The cache
  * never accepts. It refuses by itself only a sale that says that it is a first attempt: any other may be
  * the retry of an accepted one whose answer was lost, and only the store knows.
  *

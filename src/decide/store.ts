@@ -44,7 +44,7 @@ export type BatchResult =
  */
 export interface StockStore {
   /**
-   * Decides a batch of one shard. An empty batch is a probe: it checks the arming and tells the time.
+   * Decides a batch of one shard. An empty batch is a probe: it checks the arming and returns the store's time.
    *
    * @throws {StoreError}
    */

@@ -16,7 +16,7 @@ import { type Decided, isForeign, type LineState, type RememberedLine } from "..
 import { endedAnswer, reservedLine } from "./replay.ts";
 import { moreDue, type ShardState } from "./state.ts";
 
-const nobody: Origin = { actor: "", traceparent: "" };
+const noOrigin: Origin = { actor: "", traceparent: "" };
 
 /** Makes what is held a sale: all of it, or fewer units. */
 export function confirm(state: ShardState, command: Confirm): Decided {
@@ -81,7 +81,7 @@ export function lapse(state: ShardState): void {
     const [first] = held;
     if (!first) continue;
     const data = { expires: first.expiresAtMs };
-    settle(state, "expire", "expired", orderId, held, new Map(), nobody, data);
+    settle(state, "expire", "expired", orderId, held, new Map(), noOrigin, data);
   }
   state.isMoreDue = state.expiry.firstDue(state.nowMs) !== undefined;
 }

@@ -16,7 +16,7 @@ export type Past =
   /** Another command under the same id; `sku` is the first that differs. */
   | { readonly kind: "differs"; readonly sku: string };
 
-/** What identifies a command beside its id; without `userId` the user is not compared. */
+/** What identifies a command in addition to its id; without `userId` the user is not compared. */
 export interface Asked {
   /** The kind of its event. */
   readonly kind: string;

@@ -50,7 +50,7 @@ export function sell(state: ShardState, sale: Sale): Decided {
   return { ...accepted(seq, facts.map((fact) => fact.available)), expiresAtMs };
 }
 
-/** What a sale under an order id that is known already is told before anything else; undefined when it is a new one. */
+/** The outcome of a sale whose order id is known, decided before any other check; undefined for a new id. */
 function pastAnswer(state: ShardState, sale: Sale, holdMs: number): Decided | undefined {
   const { kind, orderId, lines } = sale;
   const reserved = kind === "reserve" ? reservedLine(state, orderId) : undefined;

@@ -29,7 +29,7 @@ export interface QuotaCount {
   sale: number;
 }
 
-/** What an event says beside its number, time and kind. */
+/** The contents of an event without its number, time and kind. */
 export interface Fact {
   /** Order id or adjustment id; empty for a policy. */
   readonly id: string;

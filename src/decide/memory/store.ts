@@ -36,7 +36,7 @@ interface Slot {
   wake: () => void;
 }
 
-/** Lines of one read: the ledger of the embedded default books them in this thread, in 0.1 to 0.2 s. */
+/** Lines of one read: the ledger of the embedded default applies them in 0.1 to 0.2 s. */
 const readLinesMax = 2048;
 
 function fitting(entries: readonly LogEntry[]): LogEntry[] {
@@ -122,7 +122,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     return Promise.resolve([]);
   }
 
-  /** Kept as long as the process. */
+  /** Stored until the process ends. */
   publish(shard: number, _deployment: string, note: ShardStatus): Promise<void> {
     if (note.kind === "promises_off") this.#slot(shard).guaranteesOff = note.off;
     return Promise.resolve();
@@ -189,7 +189,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     return "disarmed";
   }
 
-  /** Replaces the shard by an empty one. `_seen` is not compared: nobody else writes here. */
+  /** Replaces the shard by an empty one. `_seen` is not compared: no other process writes here. */
   beginRestore(shard: number, token: string, _seen: ShardView, start: RestoreStart): Promise<void> {
     const slot = this.#slot(shard);
     Object.assign(slot, { ...start, token, armed: false, epoch: 0, log: [] });
@@ -249,7 +249,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     return Promise.resolve(unchanged);
   }
 
-  /** Drops every entry up to `applied`, with no margin: nobody else reads this log. */
+  /** Drops every entry up to `applied`, with no margin: no other process reads this log. */
   acknowledge(shard: number, applied: Position, deployment: string): Promise<AckResult> {
     const slot = this.#slot(shard);
     const head = slot.shard.seq;

@@ -23,7 +23,7 @@ export interface Caller {
 export interface Access {
   /** Admits a request whose token has `scope`. Scopes do not include one another. */
   admit(request: Request, scope: Scope): Checked<Caller>;
-  /** Whether the request carries a known token, whatever its scopes; always true when access is open. */
+  /** Whether the request carries a known token of any scope; always true when access is open. */
   knows(request: Request): boolean;
 }
 
