@@ -5,8 +5,11 @@
  * @module
  */
 
-/** Percent of lines; today's figure, rounded down. It only rises. */
-export const FLOOR_PERCENT = 0;
+/**
+ * Percent of lines. It only rises. Without tests/system, tests/fault and half of tests/contract 12,201 of 13,604 lines
+ * ran (89.7 %), and about 3,900 were not loaded: no whole run has less than 69 %. Set it to a whole run's figure.
+ */
+export const FLOOR_PERCENT = 69;
 
 /** Lines of product code that ran, out of all that a report in LCOV's format lists. */
 export function coverageOf(lcov: string): { readonly hit: number; readonly found: number } {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { belowFloor, coverageOf } from "./coverage.ts";
+import { belowFloor, coverageOf, FLOOR_PERCENT } from "./coverage.ts";
 
 const lcov = [
   "SF:/repo/src/a.ts\nDA:1,1\nLH:90\nLF:100\nend_of_record",
@@ -9,6 +9,10 @@ const lcov = [
 
 Deno.test("coverage counts lines of product code alone", () => {
   assert.deepEqual(coverageOf(lcov), { hit: 90, found: 100 });
+});
+
+Deno.test("the floor of the gate refuses a run that misses a third of the product", () => {
+  assert.ok(belowFloor("SF:/repo/src/a.ts\nLH:66\nLF:100\nend_of_record", FLOOR_PERCENT));
 });
 
 Deno.test("a run below the floor is refused with both figures, an empty report too", () => {
