@@ -91,8 +91,8 @@ async function prove(system: System): Promise<string> {
   // wrk ends without waiting for the answers under way, one a connection at most.
   const open = gone - accepted;
   const agrees = open >= 0 && open <= Number(asked.connections) && (rowsBefore === null || rows === gone);
-  const booked = rowsBefore === null ? "" : `, ${rows} lines in the ledger`;
-  return `${JSON.stringify(results)}; ${gone} units gone${booked}: ${agrees ? "agrees" : "DOES NOT AGREE"}`;
+  const applied = rowsBefore === null ? "" : `, ${rows} lines in the ledger`;
+  return `${JSON.stringify(results)}; ${gone} units gone${applied}: ${agrees ? "agrees" : "DOES NOT AGREE"}`;
 }
 
 const folder = await openRun();

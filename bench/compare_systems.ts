@@ -103,14 +103,14 @@ async function startHoldfast(stock: number, { hasWorker, folder }: Kind): Promis
       const [row] = await sql`select count(*)::int as count from inventory.order_lines`;
       return Number(row?.count);
     });
-  const booked = () =>
+  const applied = () =>
     withConnection(databaseUrl, async (sql) => {
       const [row] = await sql`select sum(seq)::float8 as seq from inventory.log_cursor`;
       return Number(row?.seq);
     });
   const settled = async () => {
     const head = skus.length + await gone(); // one event for each SKU that was stocked, one for each order
-    await waitFor(async () => await booked() >= head, { deadlineMs: 300_000, what: "the ledger" });
+    await waitFor(async () => await applied() >= head, { deadlineMs: 300_000, what: "the ledger" });
   };
   if (!hasWorker) {
     await settled();

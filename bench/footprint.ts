@@ -24,9 +24,9 @@ const { api, worker } = stack;
 for (let n = 0; n < skus; n++) {
   await api.post(`/api/v1/inventory/sku-${n}/adjustments`, { adjustment_id: "first", delta: 1_000_000 });
 }
-await booked(0);
+await applied(0);
 
-const before = { redis: await redisFigures(), books: await bookFigures() };
+const before = { redis: await redisBytes(), books: await ledgerBytes() };
 await worker.kill();
 for (let first = 0; first < orders; first += itemsAPost) {
   const items = Array.from({ length: Math.min(itemsAPost, orders - first) }, (_, i) => ({
@@ -38,15 +38,15 @@ for (let first = 0; first < orders; first += itemsAPost) {
   const { status } = await api.post("/api/v1/inventory/deduct/batch", { items });
   if (status !== 200) throw new Error(`Cannot sell: ${status}`);
 }
-const sold = await redisFigures();
+const sold = await redisBytes();
 await worker.restart();
-await booked(orders);
-const after = { redis: await redisFigures(), books: await bookFigures() };
+await applied(orders);
+const after = { redis: await redisBytes(), books: await ledgerBytes() };
 
 const each = (bytes: number) => `${(bytes / orders).toFixed(0)} bytes an order`;
 console.log(`${orders} orders of ids with 36 and 15 characters, in batches of ${itemsAPost} over HTTP`);
 console.log(`Redis remembers    ${each(after.redis.memory - before.redis.memory)}, for IDEMPOTENCY_WINDOW_S`);
-console.log(`an event waits in  ${each(sold.events - before.redis.events)}, until it is booked`);
+console.log(`an event waits in  ${each(sold.events - before.redis.events)}, until it is applied`);
 console.log(`API to Redis       ${each(sold.received - before.redis.received)}`);
 console.log(`Redis to API       ${each(sold.sent - before.redis.sent)}`);
 console.log(`append-only file   ${each(sold.written - before.redis.written)}, before it is rewritten`);
@@ -54,7 +54,7 @@ console.log(`PostgreSQL         ${each(after.books.tables - before.books.tables)
 console.log(`write-ahead log    ${each(after.books.wal - before.books.wal)}`);
 
 /** Waits until the ledger has as many sales. */
-async function booked(sales: number): Promise<void> {
+async function applied(sales: number): Promise<void> {
   await waitFor(() =>
     withConnection(databaseUrl, async (sql) => {
       const [row] = await sql`select count(*)::int as lines from inventory.order_lines where kind = 'deduct'`;
@@ -62,7 +62,7 @@ async function booked(sales: number): Promise<void> {
     }), { deadlineMs: appliedDeadlineMs, what: "the books" });
 }
 
-async function redisFigures() {
+async function redisBytes() {
   const field = (info: string, name: string) =>
     Number(new RegExp(`^${name}:(\\d+)`, "m").exec(info)?.[1] ?? 0);
   const [memory, stats, persistence, events] = await Promise.all([
@@ -80,7 +80,7 @@ async function redisFigures() {
   };
 }
 
-async function bookFigures(): Promise<{ readonly tables: number; readonly wal: number }> {
+async function ledgerBytes(): Promise<{ readonly tables: number; readonly wal: number }> {
   return await withConnection(databaseUrl, async (sql) => {
     const [row] = await sql`
       select sum(pg_total_relation_size(c.oid))::float as tables,

@@ -61,14 +61,14 @@ async function seed(databaseUrl: string): Promise<void> {
     } and n % ${skus}::int < ${limited}::int, left(md5(n::text), 16), 1000, ${skus}::int + n, 0,
         now() - interval '23 hours' * (1 - n / ${lines}::float)
       from generate_series(1, ${lines}::int) n`;
-    if (history > 0) await seedHistory(sql);
+    if (history > 0) await fillHistory(sql);
     await sql`update log_cursor set epoch = 1, issued_epoch = 1, seq = ${skus + lines}`;
     await sql`vacuum analyze`;
   });
 }
 
 /** A year of sales, returns and adjustments before that, under numbers below 0: a rebuild reads the same either way. */
-async function seedHistory(sql: Parameters<Parameters<typeof withConnection>[1]>[0]): Promise<void> {
+async function fillHistory(sql: Parameters<Parameters<typeof withConnection>[1]>[0]): Promise<void> {
   await sql`
     update stock set policy = json_build_object('quota', 5, 'sale', ${skus}::int)
     where sku <= 'SKU_' || lpad(${limited}::text, 8, '0')`;

@@ -72,9 +72,9 @@ async function measure({ stack, databaseUrl, namespace }: Deployment, count: num
       const [row] = await sql`
         select (select count(*)::int from ${
         sql(namespace)
-      }.order_lines where order_id like ${`${run}-%`}) as booked,
+      }.order_lines where order_id like ${`${run}-%`}) as applied,
           (select notes.noted_head - notes.seq from ${sql(namespace)}.log_cursor as notes) as lag`;
-      return row?.booked > count / 2 && row?.lag <= 0;
+      return row?.applied > count / 2 && row?.lag <= 0;
     }, { deadlineMs: 120_000, what: "the ledger" }));
   const after = await Promise.all([cpuMs(api.pid), cpuMs(worker.pid)]);
   const [apiUs = 0, workerUs = 0] = after.map((ms, i) => ((ms ?? 0) - (before[i] ?? 0)) * 1000 / count);

@@ -96,7 +96,7 @@ Deno.test("with TRACE_RATIO=0 a batch is kept for an order whose trace is, and w
   assert.deepEqual(spans.map(({ error }) => error), ["", "TypeError", ""]);
 });
 
-Deno.test("lag and age are those of the oldest event that is not booked, and a lease that is gone reports nothing", async () => {
+Deno.test("lag and age are those of the oldest event that is not applied, and a lease that is gone reports nothing", async () => {
   const { world, observer, read } = observerUnderTest();
   observer.leased(3);
   observer.verified(3, "armed", 0);

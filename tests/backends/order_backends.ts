@@ -69,7 +69,7 @@ Deno.test("an order is found in every backend: its spans, the ledger's behind th
         ).length;
       return linked > 0;
     });
-    assert.equal(linked, 1, "an order is booked once");
+    assert.equal(linked, 1, "an order is applied once");
   });
 
   await t.step("a request that failed is in Jaeger whole, though nothing was to be sampled", async () => {

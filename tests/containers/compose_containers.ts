@@ -147,7 +147,7 @@ function block(engine: Engine, folder: string, text: string): Promise<string> {
   return engine.run("sh", ["-eu", "-c", text], folder);
 }
 
-Deno.test("containers: docs/deploy/production.md as written; a kill and a cut in a rush; accepted = booked = initial - left", async () => {
+Deno.test("containers: docs/deploy/production.md as written; a kill and a cut in a rush; accepted = applied = initial - left", async () => {
   // deno-lint-ignore no-console -- minutes pass the first time: the user sees why
   const report = (line: string) => console.log(line);
   await using engine = await Engine.start(report);
@@ -180,17 +180,17 @@ Deno.test("containers: docs/deploy/production.md as written; a kill and a cut in
     report("orders, a kill, a cut");
     const [counts] = await Promise.all([sell(client, run), break_(engine)]);
     const left = await unitsLeft(client);
-    const booked = async () => {
+    const applied = async () => {
       const query = `select count(*) from inventory.order_lines where order_id like '${run}-%'`;
       return Number(
         await compose("exec", "-T", "postgres", "psql", "-U", "postgres", "-d", "holdfast", "-Atc", query),
       );
     };
     const initial = SKUS.length * UNITS;
-    await waitFor(async () => await booked() >= initial - left, { deadlineMs: 60_000, what: "the ledger" });
-    report(`${JSON.stringify(counts)}; left ${left}, booked ${await booked()} of ${initial}`);
+    await waitFor(async () => await applied() >= initial - left, { deadlineMs: 60_000, what: "the ledger" });
+    report(`${JSON.stringify(counts)}; left ${left}, applied ${await applied()} of ${initial}`);
     assert.equal(counts.accepted, initial - left, "accepted = initial - left");
-    assert.equal(await booked(), counts.accepted, "booked = accepted");
+    assert.equal(await applied(), counts.accepted, "applied = accepted");
     assert.equal(left, 0, "the last units were sold too");
     await compose("run", "--rm", "-T", "inventory", "reconcile");
     const { shards } = JSON.parse(await compose("run", "--rm", "-T", "inventory", "status", "--json"));

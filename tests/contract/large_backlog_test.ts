@@ -36,7 +36,7 @@ function watchLoop(): { longestMs: () => number } & Disposable {
   return { longestMs: () => longestMs, [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-Deno.test("worker: 32,000 lines lapsed while it was away are booked, and no lease is lost", async () => {
+Deno.test("worker: 32,000 lines lapsed while it was away are applied, and no lease is lost", async () => {
   await using parts = await makeRedisStore(sharedRedis("redis").url, {}, shards);
   const databaseUrl = await sharedPostgres().freshDatabase();
   const ledger = await openLedger(
@@ -46,7 +46,7 @@ Deno.test("worker: 32,000 lines lapsed while it was away are booked, and no leas
   const messages: string[] = [];
   const note = (message: string) => void messages.push(message);
   const logger: Logger = { debug() {}, info: note, warn: note, error: note };
-  const booked: number[] = [];
+  const applied: number[] = [];
   const start = async () =>
     startWorker({
       ...parts,
@@ -54,7 +54,7 @@ Deno.test("worker: 32,000 lines lapsed while it was away are booked, and no leas
       deployment: await ledger.prepare(shards),
       world,
       logger,
-      onApplied: (shard, seq) => booked[shard] = seq,
+      onApplied: (shard, seq) => applied[shard] = seq,
       durability: "report",
       retentionMs: 400 * 86_400_000,
     });
@@ -77,9 +77,9 @@ Deno.test("worker: 32,000 lines lapsed while it was away are booked, and no leas
   using loop = watchLoop();
   const second = await start();
   try {
-    await waitFor(() => booked[0] === head && armed() === 2 * shards, {
+    await waitFor(() => applied[0] === head && armed() === 2 * shards, {
       deadlineMs: 60_000,
-      what: "everything to be booked",
+      what: "everything to be applied",
     });
   } finally {
     await second.stop();

@@ -38,7 +38,7 @@ export function registerCorrections({ test }: Registrar): void {
     await assertSums(books);
   });
 
-  test("nothing is booked while a correction is decided", async ({ ledger, shard, rows }) => {
+  test("nothing is applied while a correction is decided", async ({ ledger, shard, rows }) => {
     let booking: Promise<unknown> = Promise.resolve();
     await ledger.correct(0, async (at, queries) => {
       booking = shard.apply([entry(1, sale(2, "SKU-1", 10))]);

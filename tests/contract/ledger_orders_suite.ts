@@ -313,7 +313,7 @@ export function registerOrderLives({ test }: Registrar): void {
     );
   });
 
-  test("more returned than was sold is set aside, the rest of the batch is booked", async (books) => {
+  test("more returned than was sold is set aside, the rest of the batch is applied", async (books) => {
     const shelf = new Shelf();
     const result = await books.shard.apply([entry(
       1,

@@ -31,7 +31,7 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
     assert.equal((await shard.cursor()).recordedHead, 40);
   });
 
-  test("everybody may ask how far the books are, without a lease", async ({ ledger, shard, rows }) => {
+  test("the progress of the ledger is readable without a lease", async ({ ledger, shard, rows }) => {
     assert.deepEqual(await ledger.progress(), [{ shard: 0, seq: 1, recordedHead: 0, deadLetters: 0 }]);
     applied(await shard.apply([entry(1, sale(2, "SKU-1", 9))]));
     await shard.recordHead(40);
@@ -107,7 +107,7 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
     }
   });
 
-  test("two batches at once are booked one after the other", async ({ shard }) => {
+  test("two batches at once are applied one after the other", async ({ shard }) => {
     const [first, second, cursor] = await Promise.all([
       shard.apply([entry(1, sale(2, "SKU-1", 9))]),
       shard.apply([entry(1, sale(3, "SKU-1", 8))]),

@@ -193,7 +193,7 @@ export function registerRebuildReads({ test }: Registrar): void {
     ]);
   });
 
-  test("a remembered line has the name of its token; imported and open sales belong to nobody", async ({ ledger, shard }) => {
+  test("a remembered line has the name of its token; imported and open sales have no owner", async ({ ledger, shard }) => {
     const shelf = new Shelf();
     const actors = ["shop", "", "cli:alice", "cli", "x".repeat(64)];
     const sales = actors.map((actor, i) => shelf.next("deduct", `o${i}`, [["SKU-1", -1, 0]], { actor }));

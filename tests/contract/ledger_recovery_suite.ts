@@ -14,7 +14,7 @@ const accepted = {
 
 /** Registers these tests. */
 export function registerRecovery({ test }: Registrar): void {
-  test("what a store knows beyond the books is noted, never backwards, and its epoch is not issued", async ({ shard }) => {
+  test("what a store knows beyond the ledger is recorded, never backwards, and its epoch is not issued", async ({ shard }) => {
     await shard.recordSeen({ epoch: 7, seq: 40 }, 30);
     await shard.recordSeen({ epoch: 3, seq: 20 }, 10);
     const seen = { recordedHead: 40, seenApplied: 30 };

@@ -53,7 +53,7 @@ const REFUSING = `
   create trigger refuse before insert on movements for each row execute function refuse();
   create trigger refuse before insert on dead_letters for each row execute function refuse();`;
 
-Deno.test("an event that PostgreSQL refuses although it was cleaned is a dead letter, and booking goes on", async () => {
+Deno.test("an event that PostgreSQL refuses although it was cleaned is a dead letter, and applying goes on", async () => {
   const url = await sharedPostgres().freshDatabase();
   await using ledger = await open(url);
   await ledger.prepare(1);

@@ -94,7 +94,7 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
     assert.deepEqual(await rows("select * from movements, stock order by seq"), before);
   });
 
-  test("of entries that overlap what is booked only the rest is booked", async ({ shard }) => {
+  test("of entries that overlap applied ones only the rest is applied", async ({ shard }) => {
     applied(await shard.apply([entry(1, sale(2, "SKU-1", 9))]));
     const result = await shard.apply([
       entry(1, sale(2, "SKU-1", 9), sale(3, "SKU-1", 8)),
@@ -104,7 +104,7 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
     assert.deepEqual(await shard.stock("", 10), [{ sku: "SKU-1", available: 7, reserved: 0, policy: null }]);
   });
 
-  test("a booked number with other contents applies nothing: the log is not the one that was booked", async ({ shard, rows }) => {
+  test("an applied number with other contents applies nothing: the log is not the one that was applied", async ({ shard, rows }) => {
     const first = [entry(1, sale(2, "SKU-1", 9)), entry(1, sale(3, "SKU-1", 8))];
     applied(await shard.apply(first));
     const others = [
@@ -127,7 +127,7 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
     assert.deepEqual(await shard.divergent([...first, entry(1, sale(4, "SKU-1", 7))]), []);
   });
 
-  test("what a text cannot hold is compared as it is booked, and numbers declared lost are not compared", async ({ shard }) => {
+  test("what a text cannot hold is compared as it is applied, and numbers declared lost are not compared", async ({ shard }) => {
     const odd = sale(2, "SKU-1", 9, { id: "a\0b", userId: "\ud800" });
     applied(await shard.apply([entry(1, odd)]));
     await shard.jump({ to: { epoch: 1, seq: 5 }, actor: "", reason: "" });
@@ -141,7 +141,7 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
     assert.equal((await shard.cursor()).seq, 1);
   });
 
-  test("new numbers under an old epoch are refused, booked ones are skipped", async ({ shard, rows }) => {
+  test("new numbers under an old epoch are refused, applied ones are skipped", async ({ shard, rows }) => {
     applied(await shard.apply([entry(3, sale(2, "SKU-1", 9))]));
     const refused = await shard.apply([entry(2, sale(2, "SKU-1", 9), sale(3, "SKU-1", 8))]);
     assert.deepEqual(refused, {
@@ -205,7 +205,7 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
     assert.equal((await shard.cursor()).seq, 1);
   });
 
-  test("a line that returns is booked and keeps its first answer", async ({ shard, rows }) => {
+  test("a line that returns is applied and keeps its first answer", async ({ shard, rows }) => {
     const again = { id: "order-2" };
     applied(await shard.apply([entry(1, sale(2, "SKU-1", 9))]));
     const result = await shard.apply([
@@ -293,7 +293,7 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
     assert.equal(JSON.parse(String(letters[0]?.event)).reason, "a\0b");
   });
 
-  test("an order line that cannot be booked is set aside, its movement is booked", async ({ shard, rows }) => {
+  test("an order line that cannot be applied is set aside, its movement is applied", async ({ shard, rows }) => {
     const free = [{ sku: "SKU-1", delta: 0, reservedDelta: 0, available: 9, reserved: 0 }];
     const result = await shard.apply([entry(1, sale(2, "SKU-1", 9), event(3, free), sale(4, "SKU-1", 8))]);
     assert.equal(applied(result).deadLetters, 1);

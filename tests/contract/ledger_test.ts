@@ -120,7 +120,7 @@ Deno.test("PostgreSQL: a lease whose connection is gone stays lost and never rec
     await shard.release();
   }));
 
-Deno.test("PostgreSQL: an entry of 20,000 lines is booked in transactions of 16,384 at most", () =>
+Deno.test("PostgreSQL: an entry of 20,000 lines is applied in transactions of 16,384 at most", () =>
   withLease(async (_ledger, shard, url) => {
     const skus = Array.from({ length: 100 }, (_, i) => `basket-${i}`);
     const openings = skus.map((sku, i) => opening(1 + i, sku, 1000));
@@ -216,7 +216,7 @@ Deno.test("PostgreSQL: a lease before the schema is made is an error, not a shar
   await assert.rejects(ledger.lease(0), /the ledger has no schema yet/).finally(() => ledger.close());
 });
 
-Deno.test("PostgreSQL: a session to another deployment's ledger is refused, and one whose ledger got another id books nothing more", () =>
+Deno.test("PostgreSQL: a session to another deployment's ledger is refused, and one whose ledger got another id applies nothing more", () =>
   withLease(async (ledger, shard, url) => {
     await shard.apply([entry(1, opening(1, "SKU-1", 5))]);
     await withConnection(url, (sql) => sql`update inventory.deployment set id = gen_random_uuid()`);
@@ -252,7 +252,7 @@ Deno.test("PostgreSQL: a server that is away rejects with the reason, not with a
   }
 });
 
-Deno.test("PostgreSQL: an event that another session books while this one waits for the cursor is not booked again", () =>
+Deno.test("PostgreSQL: an event that another session applies while this one waits for the cursor is not applied again", () =>
   withLease(async (_ledger, shard, url) => {
     await shard.apply([entry(1, opening(1, "SKU-1", 5))]);
     const isMoved = Promise.withResolvers<void>();

@@ -60,7 +60,7 @@ test("a visit whose reply was lost is no reason for alarm, an older nonce is", a
   assert.ok((await control.inspect(0)).armed, "the worker that acknowledges with it may be the late one");
 });
 
-test("a head below what is booked disarms the shard at once", async ({ store, control }) => {
+test("a head below the applied number disarms the shard at once", async ({ store, control }) => {
   await decide(store, adjust("a", "S", 5));
   const { kind } = await control.acknowledge(0, { epoch: 1, seq: 2 }, deployment, armedNonce);
   assert.equal(kind, "went_back");
@@ -70,7 +70,7 @@ test("a head below what is booked disarms the shard at once", async ({ store, co
   assert.ok(!(await control.inspect(0)).suspect);
 });
 
-test("a shard that is visited is not disarmed, one that nobody visits is", async ({ control }) => {
+test("a shard that is acknowledged is not disarmed, another one is", async ({ control }) => {
   const someone = "00000000-0000-4000-8000-000000000002";
   assert.equal(await control.disarmUnacknowledged(0, deployment, "word"), "recorded");
   await control.acknowledge(0, { epoch: 1, seq: 0 }, deployment, armedNonce);

@@ -98,7 +98,7 @@ for (const fault of FAULTS) {
     const took: string[] = [];
     for (const [round, worker] of (["stopped", "running", "stopped"] as const).entries()) {
       await scenario.sell(ORDERS_AN_ACT);
-      await scenario.booked();
+      await scenario.applied();
       const strike = () => fault.strike(fixture, round);
       const { ms, rebuilds } = worker === "stopped"
         ? await strikeWithoutWorker(stack, scenario, strike)

@@ -61,11 +61,11 @@ async function assertFull(
   clients: LoadClients,
   api: Service,
   redis: RedisServer,
-  booked: number,
+  applied: number,
 ): Promise<void> {
   assert.equal(clients.count("accepted"), BACKLOG_MAX);
   assert.equal(clients.count("backlog_full"), clients.answered - BACKLOG_MAX, "all others heard why");
-  assert.equal(await headOf(redis) - booked, BACKLOG_MAX);
+  assert.equal(await headOf(redis) - applied, BACKLOG_MAX);
   const { order, heard } = anAccepted(clients);
   assert.deepEqual(await send(api, { ...order, orderId: "new" }), [503, "backlog_full"]);
   assert.deepEqual(await send(api, order), [200, heard.newStock], "a retry gets its first answer");
@@ -73,7 +73,7 @@ async function assertFull(
   const adjustment = { adjustment_id: "at the limit", delta: 0 };
   const { status } = await api.post("/api/v1/inventory/hot-1/adjustments", adjustment);
   assert.equal(status, 200);
-  assert.equal(await headOf(redis) - booked, BACKLOG_MAX + 1);
+  assert.equal(await headOf(redis) - applied, BACKLOG_MAX + 1);
   assert.deepEqual(await send(api, { ...order, orderId: "new" }), [503, "backlog_full"]);
 }
 
@@ -82,11 +82,11 @@ for (const away of ["freeze", "kill"] as const) {
     const seed = runSeed();
     await using shop = await startShop(String(BACKLOG_MAX));
     const { redis, postgres, databaseUrl, api } = shop;
-    const booked = await drained(redis);
+    const applied = await drained(redis);
     await postgres[away]();
     await using clients = clientsOf(seed, api, 1500, 16);
     await clients.rush();
-    await assertFull(clients, api, redis, booked);
+    await assertFull(clients, api, redis, applied);
 
     const startMs = performance.now();
     await (away === "freeze" ? postgres.thaw() : postgres.start());
@@ -105,11 +105,11 @@ Deno.test("backlog: everything drains after worker, API, Redis and PostgreSQL we
   const seed = runSeed();
   await using shop = await startShop(String(BACKLOG_MAX));
   const { redis, postgres, databaseUrl, api, worker } = shop;
-  const booked = await drained(redis);
+  const applied = await drained(redis);
   await postgres.kill();
   await using clients = clientsOf(seed, api, 1500, 16);
   await clients.rush();
-  await assertFull(clients, api, redis, booked);
+  await assertFull(clients, api, redis, applied);
   await worker.kill();
   await api.kill();
   await redis.kill();
@@ -123,7 +123,7 @@ Deno.test("backlog: everything drains after worker, API, Redis and PostgreSQL we
   await postgres.start();
   await restarting;
   await api.ready();
-  assert.equal(await drained(redis) - booked, BACKLOG_MAX + 1);
+  assert.equal(await drained(redis) - applied, BACKLOG_MAX + 1);
   const { settled, books } = await audit({ clients, api, initial: INITIAL, databaseUrl });
   // deno-lint-ignore no-console -- the seed repeats the run
   console.log(`seed ${seed}: drained after four kills`, settled);
@@ -135,12 +135,12 @@ Deno.test("backlog: 30,000 orders that wait for a frozen PostgreSQL take bounded
   const seed = runSeed();
   await using shop = await startShop();
   const { redis, postgres, databaseUrl, api, worker } = shop;
-  const booked = await drained(redis);
+  const applied = await drained(redis);
   await using clients = clientsOf(seed, api, 30_000, 64);
   using memory = watchMemory({ api: api.pid, worker: worker.pid, redis: redis.pid });
   await postgres.freeze();
   await clients.rush();
-  assert.equal(await headOf(redis) - booked, 30_000, "none of them was refused");
+  assert.equal(await headOf(redis) - applied, 30_000, "none of them was refused");
   const atRush = { ...memory.highest };
   await postgres.thaw();
   await drained(redis, 30_000);

@@ -11,7 +11,7 @@ import { Service, startStack } from "../system/stack.ts";
 import { refusalOf, saying } from "./fault_probe.ts";
 
 /** The worker looks every 3 s. */
-const LOOK_DEADLINE_MS = 20_000;
+const CHECK_DEADLINE_MS = 20_000;
 
 /** Waits until `/readyz` says exactly this of promises, in the order of their names. */
 async function guaranteesOff(api: Service, expected: readonly RegExp[]): Promise<void> {
@@ -19,7 +19,7 @@ async function guaranteesOff(api: Service, expected: readonly RegExp[]): Promise
   await waitFor(async () => {
     off = (await api.get("/readyz")).body.promises_off as string[];
     return off.length === expected.length && expected.every((words, i) => words.test(off[i] ?? ""));
-  }, { deadlineMs: LOOK_DEADLINE_MS, what: `${expected}` }).catch((error) => {
+  }, { deadlineMs: CHECK_DEADLINE_MS, what: `${expected}` }).catch((error) => {
     throw new Error(`${error.message}: ${JSON.stringify(off)}`, { cause: error });
   });
 }
@@ -31,7 +31,7 @@ async function isReady(api: Service): Promise<boolean> {
 /** Waits until no order can be decided, and returns why. */
 async function untilUnready(api: Service): Promise<unknown> {
   await waitFor(async () => !await isReady(api), {
-    deadlineMs: LOOK_DEADLINE_MS,
+    deadlineMs: CHECK_DEADLINE_MS,
     what: "a shard without its right",
   });
   return (await api.get("/readyz")).body.missing;
@@ -45,7 +45,7 @@ async function startPair(): Promise<{ master: RedisServer } & AsyncDisposable> {
   );
   owned.use(await startRedis({ args: ["--replicaof", "127.0.0.1", String(master.port)] }));
   await waitFor(async () => (await master.cli("INFO", "replication")).includes("min_slaves_good_slaves:1"), {
-    deadlineMs: LOOK_DEADLINE_MS,
+    deadlineMs: CHECK_DEADLINE_MS,
     what: "a good replica",
   });
   const all = owned.move();
@@ -79,7 +79,7 @@ Deno.test("durability: a setting that is changed while selling is noticed, said 
   );
   assert.match(await refusalOf(worker), /maxmemory-policy must be noeviction/);
   await redis.cli("CONFIG", "SET", "maxmemory-policy", "noeviction");
-  await api.ready(LOOK_DEADLINE_MS);
+  await api.ready(CHECK_DEADLINE_MS);
   assert.equal((await api.get("/api/v1/inventory/sku")).body.available, 10);
 });
 
@@ -98,7 +98,7 @@ Deno.test("durability: strict arms on servers that keep every promise, and stops
     /DURABILITY is strict: an answered sale survives a power cut .* everysec/,
   );
   await master.cli("CONFIG", "SET", "appendfsync", "always");
-  await api.ready(LOOK_DEADLINE_MS);
+  await api.ready(CHECK_DEADLINE_MS);
   assert.equal((await api.get("/api/v1/inventory/sku")).body.available, 10);
 });
 
@@ -123,7 +123,7 @@ Deno.test("durability: strict refuses a server without replicas, one that shows 
   // With DURABILITY=report the same servers sell, and the guarantees that are off are listed.
   await worker.stop();
   await using modest = await Service.start("worker", { ...env, DURABILITY: "report" });
-  await api.ready(LOOK_DEADLINE_MS);
+  await api.ready(CHECK_DEADLINE_MS);
   await guaranteesOff(api, [
     noLedgerUrl,
     /^cannot tell whether .* power cut of Redis: appendfsync/,

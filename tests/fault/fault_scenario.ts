@@ -102,7 +102,7 @@ export class FaultScenario {
   }
 
   /** Waits until the ledger has all that was sold, and reads it. */
-  async booked(deadlineMs?: number): Promise<Books> {
+  async applied(deadlineMs?: number): Promise<Books> {
     const { api, databaseUrl } = this.#options;
     return await readLedger({ databaseUrl }, await stockOf(api, this.#initial.keys()), deadlineMs);
   }
@@ -120,7 +120,7 @@ export class FaultScenario {
         if (last) this.#heard.set(orderId, last);
       });
     }
-    const books = await this.booked();
+    const books = await this.applied();
     const heard = this.#plan.map(({ orderId }) => this.#heard.get(orderId));
     const left = await this.left();
     assertLedger({ orders: this.#plan, heard, initial: this.#initial, left, history: this.#history }, books);

@@ -10,7 +10,7 @@ import { withConnection } from "../../tools/servers/database.ts";
 import { sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import {
-  booked,
+  applied,
   type Fixture,
   FIXTURE_OPTIONS,
   openLedgerAt,
@@ -100,7 +100,7 @@ Deno.test(
     );
     await swap(fixture.databaseUrl, theirs);
     await untilApplied(fixture, 13);
-    assert.equal((await booked(fixture)).lost, 0);
+    assert.equal((await applied(fixture)).lost, 0);
     const armings = fixture.lines.filter(({ message }) => message === "shard armed");
     assert.deepEqual(
       armings.map(({ fields }) => fields.rebuilt),
@@ -140,7 +140,7 @@ for (
       );
       assert.equal(said(lines, "shard armed").length, 0);
       assert.equal(said(fixture.lines, "shard armed").length, 1, "it was never disarmed");
-      assert.equal((await booked(fixture)).sales, 10 + sold);
+      assert.equal((await applied(fixture)).sales, 10 + sold);
     },
   );
 }

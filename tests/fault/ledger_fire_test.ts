@@ -46,7 +46,7 @@ const STEPS = [
 ];
 
 /** A crowd that buys until it is stopped, from one buyer: the ledger always has something to do, and no backlog. */
-function steadyCrowd(seed: number, api: Service): LoadClients {
+function steadyClients(seed: number, api: Service): LoadClients {
   const orders = planOrders({ seed, orders: 300_000, skus: SKUS, users: 300_000 });
   return new LoadClients({ orders, urls: [api.url], connections: 1 });
 }
@@ -67,7 +67,7 @@ async function startFire(seed: number) {
   const proxy = owned.use(new PostgresProxy(databaseUrl));
   const { api, worker } = owned.use(await startStack({ redisUrl: redis.url, databaseUrl: proxy.url }));
   await stockUp(api, INITIAL);
-  const clients = owned.use(steadyCrowd(seed, api));
+  const clients = owned.use(steadyClients(seed, api));
   const rush = clients.rush();
   await clients.answeredAtLeast(20);
   const all = owned.move();
@@ -83,7 +83,7 @@ async function startFire(seed: number) {
   };
 }
 
-Deno.test("ledger: the connection is cut before every message of the transaction, and every line is booked once", async () => {
+Deno.test("ledger: the connection is cut before every message of the transaction, and every line is applied once", async () => {
   const seed = runSeed();
   await using fire = await startFire(seed);
   const { proxy, worker, clients } = fire;
@@ -104,7 +104,7 @@ Deno.test("ledger: the connection is cut before every message of the transaction
   assert.equal(books.lines.length, clients.count("accepted"));
 });
 
-Deno.test("ledger: the worker is killed between every two steps of the transaction, and every line is booked once", async () => {
+Deno.test("ledger: the worker is killed between every two steps of the transaction, and every line is applied once", async () => {
   const seed = runSeed();
   await using fire = await startFire(seed);
   const { proxy, worker, clients } = fire;
@@ -124,7 +124,7 @@ Deno.test("ledger: the worker is killed between every two steps of the transacti
   assert.equal(proxy.strikes, STEPS.length);
 });
 
-Deno.test("ledger: the answer to COMMIT is lost, with and without the worker, and every line is booked once", async () => {
+Deno.test("ledger: the answer to COMMIT is lost, with and without the worker, and every line is applied once", async () => {
   const seed = runSeed();
   await using fire = await startFire(seed);
   const { proxy, worker, clients, databaseUrl } = fire;
@@ -275,7 +275,7 @@ async function assertStopped(api: Service): Promise<void> {
   assert.equal(status, 503);
 }
 
-Deno.test("ledger: an event that PostgreSQL cannot take is set aside beside its movement, and the others are booked", async () => {
+Deno.test("ledger: an event that PostgreSQL cannot take is set aside except for its movement, and the others are applied", async () => {
   await using shop = await startShop();
   const { redis, databaseUrl, api } = shop;
   const place = { namespace: "inventory", shards: 1 };
@@ -312,41 +312,44 @@ Deno.test("ledger: an event that PostgreSQL cannot take is set aside beside its 
   assert.equal(shop.worker.logged("dead letters").length, 1);
 });
 
-Deno.test("ledger: a gap in the log is booked up to, says so and stops the shard, also after a restart", async () => {
+Deno.test("ledger: a gap in the log is applied up to, says so and stops the shard, also after a restart", async () => {
   await using shop = await startShop();
   const { redis, databaseUrl, api, worker } = shop;
-  const booked = await drained(redis);
+  const applied = await drained(redis);
   await worker.kill(); // one entry an order, none applied: all of them will come in one read
   for (let order = 1; order <= 5; order++) await buy(api, `order-${order}`);
   const log = "{inventory:0}:events";
-  const third = (await redis.cli("XRANGE", log, "-", "+")).match(new RegExp(`^\\d+-${booked + 3}$`, "m"))
+  const third = (await redis.cli("XRANGE", log, "-", "+")).match(new RegExp(`^\\d+-${applied + 3}$`, "m"))
     ?.[0];
   assert.equal(await redis.cli("XDEL", log, third ?? ""), "1");
   await worker.restart();
 
-  assert.match(await refusalOf(worker), new RegExp(`the log continues at ${booked + 4} after ${booked + 2}`));
+  assert.match(
+    await refusalOf(worker),
+    new RegExp(`the log continues at ${applied + 4} after ${applied + 2}`),
+  );
   const [said] = worker.logged("log entries cannot be applied");
   assert.equal(said?.level, "error");
   // How many entries a read has follows from their size, so what comes before the gap may be applied already.
   assert.match(
     String(said?.why),
-    new RegExp(`continues at ${booked + 4} after (${booked}|${booked + 1}|${booked + 2})$`),
+    new RegExp(`continues at ${applied + 4} after (${applied}|${applied + 1}|${applied + 2})$`),
   );
   await assertStopped(api);
   await worker.kill();
   await worker.restart();
   assert.match(await refusalOf(worker), /the log continues at/);
   await assertStopped(api);
-  assert.equal(await figure(databaseUrl, "select seq from inventory.log_cursor"), booked + 2);
-  assert.equal(await figure(databaseUrl, "select count(*) from inventory.movements"), booked + 2);
-  assert.equal(await headOf(redis), booked + 5, "nothing was sold after it");
+  assert.equal(await figure(databaseUrl, "select seq from inventory.log_cursor"), applied + 2);
+  assert.equal(await figure(databaseUrl, "select count(*) from inventory.movements"), applied + 2);
+  assert.equal(await headOf(redis), applied + 5, "nothing was sold after it");
 });
 
 Deno.test("ledger: a figure that was changed behind its back disarms the shard, raises an error and is found again", async () => {
   await using shop = await startShop();
   const { redis, databaseUrl, api, worker } = shop;
   assert.deepEqual(await buy(api, "before"), [200, 99]);
-  const booked = await drained(redis);
+  const applied = await drained(redis);
   await redis.cli("HSET", "{inventory:0}:stock", "sku", "500 0");
   assert.deepEqual(await buy(api, "after"), [200, 499], "nobody can know yet");
 
@@ -364,7 +367,7 @@ Deno.test("ledger: a figure that was changed behind its back disarms the shard, 
   assert.equal(await figure(databaseUrl, "select count(*) from inventory.dead_letters"), 0);
   assert.equal(
     await figure(databaseUrl, "select seq from inventory.log_cursor"),
-    booked,
+    applied,
     "never half a batch",
   );
 });

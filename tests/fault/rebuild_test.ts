@@ -8,14 +8,14 @@ import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { Service, type Stack, startStack } from "../system/stack.ts";
-import { digest, DIGESTIBLE, position, remembered, untilTold } from "./redis_state.ts";
+import { digest, DIGESTIBLE, position, remembered, untilRecorded } from "./redis_state.ts";
 import { FaultScenario, note, SCENARIO_ENV, untilUnarmed } from "./fault_scenario.ts";
 
 const STEP_DEADLINE_MS = 30_000;
 /** More than the 64 entries of a transaction: one order an entry, as they are sent one after the other. */
 const LAG_ORDERS = 200;
 /** So slow that the worker notes the head of the log between two transactions, as it does every 200 ms. */
-const SLOW_BOOKING_S = 0.3;
+const SLOW_APPLYING_S = 0.3;
 /** Lines of an older sale: 200 chunks of a rebuild take a second. */
 const OLD_LINES = 200_000;
 
@@ -43,7 +43,7 @@ Deno.test("a flushed Redis gets stock and remembered lines with their answers, u
   await using fixture = await openFixture();
   const { redis, scenario, stack: { api, worker } } = fixture;
   const clients = await scenario.sell(400);
-  await scenario.booked();
+  await scenario.applied();
   const before = { left: await scenario.left(), lines: await remembered(redis), ...await position(redis) };
 
   await worker.kill();
@@ -67,26 +67,26 @@ Deno.test("a flushed Redis gets stock and remembered lines with their answers, u
   assert.deepEqual(jumps, []);
 });
 
-Deno.test("with a lag, exactly the numbers that were noted and not booked are lost, and nothing is sold twice", async () => {
+Deno.test("with a lag, exactly the numbers that were recorded and not applied are lost, and nothing is sold twice", async () => {
   await using fixture = await openFixture();
   const { redis, databaseUrl, scenario, stack: { api, worker } } = fixture;
   await scenario.sell(100);
-  await scenario.booked();
+  await scenario.applied();
   await worker.kill();
   const lagging = scenario.again(scenario.act(LAG_ORDERS));
   await lagging.rush();
   const { seq: head } = await position(redis);
-  await slowBooking(databaseUrl, SLOW_BOOKING_S);
+  await slowApplying(databaseUrl, SLOW_APPLYING_S);
   await worker.restart();
   await waitFor(async () => (await cursor(databaseUrl)).noted === head, {
     deadlineMs: STEP_DEADLINE_MS,
     what: "a worker that notes the head",
   });
   await worker.kill();
-  await untilNoWorkerBooks(databaseUrl);
-  await slowBooking(databaseUrl, 0);
-  const booked = (await cursor(databaseUrl)).seq;
-  const lost = head - booked;
+  await untilNoWorkerApplies(databaseUrl);
+  await slowApplying(databaseUrl, 0);
+  const applied = (await cursor(databaseUrl)).seq;
+  const lost = head - applied;
   assert.ok(lost > 0, "there is a lag");
   const answers = [...lagging.heard];
 
@@ -95,7 +95,7 @@ Deno.test("with a lag, exactly the numbers that were noted and not booked are lo
   await worker.restart();
   await api.ready();
   const arming = worker.logged("shard armed").at(-1);
-  note(`head ${head}, booked ${booked}: the rebuild reports ${arming?.lost} lost`);
+  note(`head ${head}, applied ${applied}: the rebuild reports ${arming?.lost} lost`);
   assert.equal(arming?.lost, lost);
   assert.equal((await position(redis)).seq, head, "a lost number is never issued again");
 
@@ -106,16 +106,16 @@ Deno.test("with a lag, exactly the numbers that were noted and not booked are lo
   const sold = answers.filter((heard) => heard.kind === "accepted");
   assert.equal(sold.length - kept.length, lost);
   const stands = (heard: unknown) => answers.some((answer) => sameAnswer(answer, heard));
-  assert.ok(kept.every(stands), "what was booked has its first answer");
+  assert.ok(kept.every(stands), "what was applied has its first answer");
   const { jumps } = await scenario.audit();
-  assert.deepEqual(jumps, [{ shard: 0, from_seq: booked, to_seq: head }]);
+  assert.deepEqual(jumps, [{ shard: 0, from_seq: applied, to_seq: head }]);
 });
 
 Deno.test("a worker frozen in the middle of a rebuild changes nothing once another one has armed the shard", async () => {
   await using fixture = await openFixture();
   const { redis, databaseUrl, scenario, stack: { api, worker } } = fixture;
   await scenario.sell(100);
-  await scenario.booked();
+  await scenario.applied();
   await worker.kill();
   await addOldLines(databaseUrl);
   await redis.cli("FLUSHALL");
@@ -136,8 +136,8 @@ Deno.test("a worker frozen in the middle of a rebuild changes nothing once anoth
   });
   assert.ok(other.logged("shard armed").length > 0);
   await scenario.sell(200);
-  await scenario.booked();
-  await untilTold(redis);
+  await scenario.applied();
+  await untilRecorded(redis);
   const before = await digest(redis);
   worker.thaw();
   await waitFor(() => worker.logged("shard interrupted").length > 0, {
@@ -150,21 +150,21 @@ Deno.test("a worker frozen in the middle of a rebuild changes nothing once anoth
   assert.ok(lines > OLD_LINES, `${lines} remembered lines`);
   await other.kill();
   await scenario.sell(100); // the thawed one takes over, and books this
-  const { cursors, deadLetters } = await scenario.booked();
+  const { cursors, deadLetters } = await scenario.applied();
   assert.equal(cursors[0]?.seq, (await position(redis)).seq);
   assert.equal(deadLetters, 0);
 });
 
-Deno.test("a whole Redis whose log is gone before it was booked is refused, not filled from the ledger", async () => {
+Deno.test("a whole Redis whose log is gone before it was applied is refused, not filled from the ledger", async () => {
   await using fixture = await openFixture();
   const { redis, databaseUrl, scenario, stack: { api, worker } } = fixture;
   await scenario.sell(100);
-  await scenario.booked();
+  await scenario.applied();
   await worker.kill();
   await scenario.sell(100); // the log alone knows these, beside Redis itself
   const [stock, lines] = [await redis.cli("HGETALL", "{inventory:0}:stock"), await remembered(redis)];
   const { seq } = await cursor(databaseUrl);
-  assert.ok((await position(redis)).seq > seq, "there is something that is not booked");
+  assert.ok((await position(redis)).seq > seq, "there is something that is not applied");
   await redis.cli("XTRIM", "{inventory:0}:events", "MAXLEN", "0");
   await redis.kill();
   await redis.start();
@@ -200,7 +200,7 @@ async function cursor(databaseUrl: string): Promise<{ seq: number; noted: number
 }
 
 /** Makes every transaction of the worker take this long; 0 = as fast as it is. */
-async function slowBooking(databaseUrl: string, seconds: number): Promise<void> {
+async function slowApplying(databaseUrl: string, seconds: number): Promise<void> {
   await withConnection(databaseUrl, async (sql) => {
     await sql.unsafe("drop trigger if exists slow on inventory.order_lines");
     if (seconds === 0) return;
@@ -212,7 +212,7 @@ async function slowBooking(databaseUrl: string, seconds: number): Promise<void> 
 }
 
 /** A transaction that was on its way when its worker was killed may still commit. */
-async function untilNoWorkerBooks(databaseUrl: string): Promise<void> {
+async function untilNoWorkerApplies(databaseUrl: string): Promise<void> {
   await withConnection(databaseUrl, async (sql) => {
     await waitFor(async () => {
       const [row] = await sql`

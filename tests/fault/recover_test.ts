@@ -235,14 +235,14 @@ Deno.test("recover: a rebuild of a log with a hole says how many numbers are los
   await using shop = await startShop();
   const { redis, databaseUrl, stack: { api, worker }, env } = shop;
   await worker.kill();
-  const booked = await headOf(redis);
+  const applied = await headOf(redis);
   await sell(api, 50);
   const ids = (await redis.cli("XRANGE", EVENTS, "-", "+")).match(/^\d+-\d+$/gm) ?? [];
-  const hole = ids.find((id) => id.endsWith(`-${booked + 20}`)) ?? "";
+  const hole = ids.find((id) => id.endsWith(`-${applied + 20}`)) ?? "";
   assert.equal(await redis.cli("XDEL", EVENTS, hole), "1");
   const unasked = await inventory(env, "rebuild", "--yes");
-  const words = `31 numbers are neither in the ledger nor in the log (shard 0: numbers ${booked + 20} to ${
-    booked + 50
+  const words = `31 numbers are neither in the ledger nor in the log (shard 0: numbers ${applied + 20} to ${
+    applied + 50
   })`;
   assert.deepEqual([unasked.code, unasked.err.includes(words)], [2, true], unasked.err);
   assert.match(unasked.err, /'inventory recover' keeps the store's figures/);
@@ -258,7 +258,7 @@ Deno.test("recover: a rebuild of a log with a hole says how many numbers are los
       "select count(*) from inventory.movements where kind = 'deduct' and line < 1000",
     ),
     19,
-    "booked up to the hole",
+    "applied up to the hole",
   );
   assert.equal(await figure(databaseUrl, "select available from inventory.stock where sku = 'sku'"), 50);
   await worker.restart();

@@ -11,7 +11,7 @@ import { waitFor } from "../../tools/servers/wait.ts";
 export const DIGESTIBLE: readonly string[] = ["--enable-debug-command", "local"];
 
 const META = "{inventory:0}:meta";
-const TOLD_DEADLINE_MS = 8_000;
+const RECORDED_DEADLINE_MS = 8_000;
 
 /** Every key of the shard, in short: two states are the same if these are. */
 export async function digest(redis: RedisServer): Promise<string> {
@@ -38,11 +38,11 @@ export async function remembered(redis: RedisServer): Promise<number> {
 }
 
 /** Waits until a server knows that all it has sold is in the ledger: from then on an idle worker writes nothing. */
-export async function untilTold(redis: RedisServer): Promise<void> {
+export async function untilRecorded(redis: RedisServer): Promise<void> {
   await waitFor(async () => {
     const [applied, head] = (await redis.cli("HMGET", META, "applied", "seq")).split("\n");
     return applied === head;
-  }, { deadlineMs: TOLD_DEADLINE_MS, what: "a server that knows what is booked" });
+  }, { deadlineMs: RECORDED_DEADLINE_MS, what: "a server that knows what is applied" });
 }
 
 /** Connections with this name that it has. */

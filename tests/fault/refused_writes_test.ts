@@ -73,21 +73,25 @@ async function scriptLoads(redis: RedisServer): Promise<number> {
   return Number(/cmdstat_script\|load:calls=(\d+)/.exec(stats)?.[1] ?? 0);
 }
 
-Deno.test("a Redis that refuses writes: what was sold before is booked, operators and buyers hear the state by name, and it ends by itself", async () => {
+Deno.test("a Redis that refuses writes: what was sold before is applied, operators and buyers hear the state by name, and it ends by itself", async () => {
   await using redis = await startRedis({ args: ["--enable-protected-configs", "yes"] });
   const databaseUrl = await sharedPostgres().freshDatabase();
   await using stack = await startStack({ redisUrl: redis.url, databaseUrl });
   const { api, worker } = stack;
   const env = { REDIS_URL: redis.url, DATABASE_URL: databaseUrl };
   await stockUp(api, new Map([["sku", UNITS]]));
-  const booked = () => figure(databaseUrl, "select count(*) from inventory.order_lines");
+  const applied = () => figure(databaseUrl, "select count(*) from inventory.order_lines");
 
   for (const [index, { code, problem, enter, leave }] of STATES.entries()) {
     worker.freeze();
     assert.deepEqual(await sell(api, code), new Array(ORDERS).fill(200), code);
     await enter(redis);
     worker.thaw();
-    await saying(worker, `${code}: all booked`, async () => await booked() === index * (ORDERS + 1) + ORDERS);
+    await saying(
+      worker,
+      `${code}: all applied`,
+      async () => await applied() === index * (ORDERS + 1) + ORDERS,
+    );
     await saying(worker, `${code} by name`, () => worker.logged(REFUSING).length > index);
     assert.match(String(worker.logged(REFUSING)[index]?.why), new RegExp(`^${code} `));
 

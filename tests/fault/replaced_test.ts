@@ -9,7 +9,7 @@ import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { Service, type Stack, startStack } from "../system/stack.ts";
 import { startForwarder } from "./forwarder.ts";
-import { clientsNamed, digest, DIGESTIBLE, position, soldDigest, untilTold } from "./redis_state.ts";
+import { clientsNamed, digest, DIGESTIBLE, position, soldDigest, untilRecorded } from "./redis_state.ts";
 import { FaultScenario, note, SCENARIO_ENV } from "./fault_scenario.ts";
 
 const ORDERS_AN_ACT = 200;
@@ -33,7 +33,7 @@ for (const fresh of [undefined, "worker"] as const) {
     await using stack = await startStack({ redisUrl: forwarder.url, databaseUrl, env: SCENARIO_ENV });
     const scenario = await FaultScenario.open({ api: stack.api, databaseUrl, orders: 2_000 });
     await scenario.sell(ORDERS_AN_ACT);
-    await scenario.booked();
+    await scenario.applied();
     await waitFor(async () => await digest(first) === await digest(second), {
       deadlineMs: STEP_DEADLINE_MS,
       what: "a replica in sync",
@@ -44,7 +44,7 @@ for (const fresh of [undefined, "worker"] as const) {
     forwarder.redirect(second.port);
     await scenario.untilSold();
     await scenario.sell(ORDERS_AN_ACT);
-    await scenario.booked();
+    await scenario.applied();
     const leftBehind = await soldDigest(first);
 
     if (fresh) await stack.worker.kill();
@@ -115,9 +115,9 @@ Deno.test("somebody else's Redis, armed and selling, is neither sold from nor ch
   const { mine, theirs, theirRedis, databaseUrl } = all;
   const scenario = await FaultScenario.open({ api: mine.api, databaseUrl, orders: 2_000 });
   await scenario.sell(ORDERS_AN_ACT);
-  await scenario.booked();
+  await scenario.applied();
   await theirs.api.post("/api/v1/inventory/plenty/adjustments", { adjustment_id: "theirs", delta: 500 });
-  await untilTold(theirRedis);
+  await untilRecorded(theirRedis);
   const before = await digest(theirRedis);
 
   all.redirect(theirRedis);
@@ -135,14 +135,14 @@ Deno.test("somebody else's Redis, armed and selling, is neither sold from nor ch
   await scenario.audit();
 });
 
-Deno.test("a worker that was booking while the address changed does not touch somebody else's log", async () => {
+Deno.test("a worker that was applying while the address changed does not touch somebody else's log", async () => {
   await using all = await startNeighbors();
   const { mine, theirs, theirRedis, databaseUrl } = all;
   const scenario = await FaultScenario.open({ api: mine.api, databaseUrl, orders: 2_000 });
   await scenario.sell(ORDERS_AN_ACT);
-  await scenario.booked();
+  await scenario.applied();
   await theirs.api.post("/api/v1/inventory/plenty/adjustments", { adjustment_id: "theirs", delta: 500 });
-  await untilTold(theirRedis);
+  await untilRecorded(theirRedis);
   await waitFor(async () => await clientsNamed(theirRedis, "inventory-worker") === IDLE_CONNECTIONS, {
     deadlineMs: STEP_DEADLINE_MS,
     what: "their worker to be idle",

@@ -230,7 +230,7 @@ Deno.test("replicas: two masters of a shard at once, each with an API of its own
   );
   assert.deepEqual(new Set(answers.map(([here]) => here.kind)), new Set(["accepted"]));
   assert.deepEqual(new Set(answers.map(([, there]) => there.kind)), new Set(["unknown"]));
-  const soldThere = 60 - Number(/^(\d+)/.exec(await stockFigure(old))?.[1]);
+  const soldThere = 60 - Number(/^(\d+)/.exec(await stockValue(old))?.[1]);
   assert.ok(soldThere > 0, "the old master has sold, and told nobody");
 
   // Found again, the old master is a replica. Every order that heard nothing hears the truth.
@@ -250,6 +250,6 @@ Deno.test("replicas: two masters of a shard at once, each with an API of its own
 });
 
 /** The stock as a server keeps it: `<available> <reserved>`. */
-function stockFigure(server: RedisServer): Promise<string> {
+function stockValue(server: RedisServer): Promise<string> {
   return server.cli("HGET", "{inventory:0}:stock", "sku");
 }

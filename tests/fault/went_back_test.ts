@@ -7,8 +7,8 @@ import { adjust, decide, deduct } from "../contract/store_suite.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import {
+  applied,
   armedAgain,
-  booked,
   figures,
   type Fixture,
   FIXTURE_OPTIONS as OPTIONS,
@@ -97,7 +97,7 @@ for (const method of METHODS) {
       const { fields } = await armedAgain(fixture);
       assert.match(String(fields.rebuilt), /the store went back/);
       assert.equal(fields.lost, again);
-      assert.deepEqual(await booked(fixture), { seq: 2 + UNITS + again, sales: UNITS, lost: again });
+      assert.deepEqual(await applied(fixture), { seq: 2 + UNITS + again, sales: UNITS, lost: again });
       assert.equal(await sell(fixture, "third", "scarce", 5, 1), 0, "sold out");
       const [store, ledger] = await figures(fixture);
       assert.deepEqual(store, ledger);
@@ -111,7 +111,7 @@ for (const method of METHODS) {
 
   for (const [where, plenty] of [["at", 0], ["beyond", 35]] as const) {
     Deno.test(
-      `keys put back ${method.what} are found when the head is ${where} the one that was booked`,
+      `keys put back ${method.what} are found when the head is ${where} the one that was applied`,
       OPTIONS,
       async () => {
         await using redis = await startRedis({ args: ["--enable-debug-command", "local"] });
@@ -126,17 +126,17 @@ for (const method of METHODS) {
         assert.equal((await fixture.under.control.inspect(0)).position.seq, 2 + UNITS + plenty);
         goOn();
         const { fields } = await armedAgain(fixture);
-        const { sales, lost } = await booked(fixture);
+        const { sales, lost } = await applied(fixture);
         assert.equal(fields.lost, lost);
         assert.equal(
           sales + lost,
           UNITS + scarce + plenty,
-          "every accepted order is booked or counted as lost",
+          "every accepted order is applied or counted as lost",
         );
         assert.ok(lost >= scarce, `${lost} are lost`);
         assert.equal(await sell(fixture, "third", "scarce", 5, 1), 0, "sold out");
         assert.equal(await sell(fixture, "third", "plenty", 5, 1), 5);
-        await waitFor(async () => (await booked(fixture)).sales === sales + 5, {
+        await waitFor(async () => (await applied(fixture)).sales === sales + 5, {
           deadlineMs: STEP_DEADLINE_MS,
           what: "sales after the rebuild in the ledger",
         });

@@ -137,7 +137,7 @@ export interface Booked {
 }
 
 /** Reads it. */
-export async function booked({ databaseUrl, under: { namespace } }: Fixture): Promise<Booked> {
+export async function applied({ databaseUrl, under: { namespace } }: Fixture): Promise<Booked> {
   return await withConnection(databaseUrl, async (sql) => {
     const [row] = await sql.unsafe<Booked[]>(`select
       (select seq from "${namespace}".log_cursor)::integer as seq,
@@ -150,14 +150,14 @@ export async function booked({ databaseUrl, under: { namespace } }: Fixture): Pr
 
 /** Waits until the ledger has a number, and the store knows. */
 export async function untilApplied(fixture: Fixture, seq: number): Promise<void> {
-  await waitFor(async () => (await booked(fixture)).seq >= seq, {
+  await waitFor(async () => (await applied(fixture)).seq >= seq, {
     deadlineMs: STEP_DEADLINE_MS,
     what: `number ${seq} in the ledger`,
   });
   // The store was told so: a visit has come after the applying.
   await waitFor(async () => (await fixture.under.control.inspect(0)).applied >= seq, {
     deadlineMs: STEP_DEADLINE_MS,
-    what: `a store that knows that ${seq} is booked`,
+    what: `a store that knows that ${seq} is applied`,
   });
 }
 

@@ -110,23 +110,23 @@ Deno.test("a topic truncated behind the reader, under it and beyond what was rel
   await using fixture = await Fixture.open(kafka);
   const way = fixture.way();
   await fixture.sell(19);
-  const booked = (await fixture.readAll(way)).at(-1)?.position;
-  assert.equal(booked?.seq, 20);
+  const applied = (await fixture.readAll(way)).at(-1)?.position;
+  assert.equal(applied?.seq, 20);
   await fixture.sell(10);
   const other = fixture.way(); // in the topic by another worker, and not read by this one
-  assert.deepEqual(numbersOf(await fixture.readAll(other, booked)), upTo(30, 21));
+  assert.deepEqual(numbersOf(await fixture.readAll(other, applied)), upTo(30, 21));
   await fixture.truncate(-1);
-  assert.deepEqual(numbersOf(await fixture.readAll(way, booked)), upTo(30, 21));
+  assert.deepEqual(numbersOf(await fixture.readAll(way, applied)), upTo(30, 21));
 });
 
 Deno.test("a topic deleted under way is made anew, and nothing is missing in it", sharing, async () => {
   await using fixture = await Fixture.open(kafka);
   const way = fixture.way();
   await fixture.sell(9);
-  const booked = (await fixture.readAll(way)).at(-1)?.position ?? START;
+  const applied = (await fixture.readAll(way)).at(-1)?.position ?? START;
   await fixture.admin((admin, topic) => admin.deleteTopics({ topics: [topic] }));
   await fixture.sell(10);
-  assert.deepEqual(numbersOf(await following(way.log, booked, 10)), upTo(20, 11));
+  assert.deepEqual(numbersOf(await following(way.log, applied, 10)), upTo(20, 11));
   assert.equal(way.told.filter(({ kind }) => kind === "created").length, 2, "at first, and anew");
   const { end } = await fixture.topic().bounds(0);
   assert.ok(end >= 10, `the topic has ${end} records`);
@@ -158,8 +158,8 @@ Deno.test("a relay that an older epoch left behind appends what nobody reads", s
   await using fixture = await Fixture.open(kafka);
   const way = fixture.way();
   await fixture.sell(4);
-  const booked = (await fixture.readAll(way)).at(-1)?.position;
-  assert.equal(booked?.seq, 5);
+  const applied = (await fixture.readAll(way)).at(-1)?.position;
+  assert.equal(applied?.seq, 5);
   await fixture.control.disarm(0, deployment);
   await armAgain(fixture.control, 2);
   const armed = { epoch: 2, seq: 5 };
@@ -206,19 +206,19 @@ Deno.test(
   async () => {
     await using fixture = await Fixture.open(kafka);
     const way = fixture.way();
-    const booked = (await fixture.readAll(way)).at(-1)?.position ?? START;
+    const applied = (await fixture.readAll(way)).at(-1)?.position ?? START;
     kafka.freeze();
     try {
       await fixture.sell(3);
       const startMs = performance.now();
-      assert.deepEqual(await way.log.read(0, booked, FOLLOWING), []);
+      assert.deepEqual(await way.log.read(0, applied, FOLLOWING), []);
       assert.ok(performance.now() - startMs < 2500, "a lease may be silent for 3 s");
-      await assert.rejects(way.log.read(0, booked, { ...FOLLOWING, waitMs: 0 }), TopicAway);
-      await following(way.log, booked, 0, () => way.told.some(({ kind }) => kind === "away"));
+      await assert.rejects(way.log.read(0, applied, { ...FOLLOWING, waitMs: 0 }), TopicAway);
+      await following(way.log, applied, 0, () => way.told.some(({ kind }) => kind === "away"));
     } finally {
       kafka.thaw();
     }
-    assert.deepEqual(numbersOf(await following(way.log, booked, 3)), [2, 3, 4]);
+    assert.deepEqual(numbersOf(await following(way.log, applied, 3)), [2, 3, 4]);
     assert.deepEqual(way.told.map(({ kind }) => kind), ["created", "away", "back"]);
   },
 );
@@ -253,7 +253,7 @@ Deno.test(
     await using fixture = await Fixture.open(kafka);
     const way = fixture.way();
     await fixture.sell(4);
-    const booked = (await fixture.readAll(way)).at(-1)?.position ?? START;
+    const applied = (await fixture.readAll(way)).at(-1)?.position ?? START;
     const producer = fixture.client().producer();
     await producer.connect();
     await producer.send({
@@ -271,7 +271,7 @@ Deno.test(
     });
     await waitFor(() => seen > 0, { deadlineMs: 30_000, what: "a stranger that reads" });
     await fixture.sell(3);
-    assert.deepEqual(numbersOf(await following(way.log, booked, 3)), [6, 7, 8]);
+    assert.deepEqual(numbersOf(await following(way.log, applied, 3)), [6, 7, 8]);
     assert.deepEqual(way.told.map(({ kind }) => kind), ["created", "unreadable"]);
     // A reader that starts over meets it.
     const other = fixture.way();
@@ -281,33 +281,37 @@ Deno.test(
   },
 );
 
-Deno.test("Kafka knows how far the books are, and not how far was read ahead of them", sharing, async () => {
-  await using fixture = await Fixture.open(kafka);
-  const { log } = fixture.way();
-  const topic = fixture.topic();
-  await fixture.sell(9);
-  const [first] = await log.read(0, START, { ...FOLLOWING, entriesMax: 1 }); // the next ones are on their way
-  await fixture.sell(5);
-  await waitFor(async () => (await topic.bounds(0)).end > 1, {
-    deadlineMs: 30_000,
-    what: "a relay that goes ahead",
-  });
-  assert.equal(await topic.committed(0), undefined, "nothing is booked yet");
-  const [second] = await log.read(0, first?.position ?? START, { ...FOLLOWING, entriesMax: 1 });
-  await waitFor(async () => await topic.committed(0) === 1, {
-    deadlineMs: 20_000,
-    what: "the place of the first",
-  });
-  let booked = second?.position ?? START;
-  await waitFor(async () => {
-    booked = (await log.read(0, booked, FOLLOWING)).at(-1)?.position ?? booked;
-    return await topic.committed(0) === 15;
-  }, { deadlineMs: 20_000, what: "the place of the last" });
-  const [offsets] = await fixture.admin((admin, topic) =>
-    admin.fetchOffsets({ groupId: `${fixture.namespace}-ledger`, topics: [topic] })
-  );
-  assert.deepEqual(offsets?.partitions, [{ partition: 0, offset: "15", metadata: "1-15" }]);
-});
+Deno.test(
+  "Kafka knows the progress of the ledger, and not how far was read ahead of it",
+  sharing,
+  async () => {
+    await using fixture = await Fixture.open(kafka);
+    const { log } = fixture.way();
+    const topic = fixture.topic();
+    await fixture.sell(9);
+    const [first] = await log.read(0, START, { ...FOLLOWING, entriesMax: 1 }); // the next ones are on their way
+    await fixture.sell(5);
+    await waitFor(async () => (await topic.bounds(0)).end > 1, {
+      deadlineMs: 30_000,
+      what: "a relay that goes ahead",
+    });
+    assert.equal(await topic.committed(0), undefined, "nothing is applied yet");
+    const [second] = await log.read(0, first?.position ?? START, { ...FOLLOWING, entriesMax: 1 });
+    await waitFor(async () => await topic.committed(0) === 1, {
+      deadlineMs: 20_000,
+      what: "the place of the first",
+    });
+    let applied = second?.position ?? START;
+    await waitFor(async () => {
+      applied = (await log.read(0, applied, FOLLOWING)).at(-1)?.position ?? applied;
+      return await topic.committed(0) === 15;
+    }, { deadlineMs: 20_000, what: "the place of the last" });
+    const [offsets] = await fixture.admin((admin, topic) =>
+      admin.fetchOffsets({ groupId: `${fixture.namespace}-ledger`, topics: [topic] })
+    );
+    assert.deepEqual(offsets?.partitions, [{ partition: 0, offset: "15", metadata: "1-15" }]);
+  },
+);
 
 Deno.test(
   "a topic is made with a partition a shard, and one that does not fit is refused by name",
@@ -373,8 +377,8 @@ Deno.test(
     assert.equal(way.told.filter(({ kind }) => kind === "unreadable").length, 41);
     await fixture.sell(2);
     await fixture.topic().append(0, foreign);
-    const booked = { epoch: 1, seq: 4 };
-    assert.deepEqual(numbersOf(await following(way.log, booked, 2)), [5, 6]);
+    const applied = { epoch: 1, seq: 4 };
+    assert.deepEqual(numbersOf(await following(way.log, applied, 2)), [5, 6]);
     assert.deepEqual(await way.log.tail(0), { epoch: 1, seq: 6 });
   },
 );
@@ -386,7 +390,7 @@ Deno.test(
     await using fixture = await Fixture.open(kafka);
     const way = fixture.way();
     await fixture.sell(9);
-    const booked = (await fixture.readAll(way)).at(-1)?.position ?? START;
+    const applied = (await fixture.readAll(way)).at(-1)?.position ?? START;
     await fixture.control.disarm(0, deployment);
     await armAgain(fixture.control, 2);
     // A relay of epoch 1 that was left behind: other sales under numbers that epoch 2 issues.
@@ -397,7 +401,7 @@ Deno.test(
       await fixture.topic().append(0, encodeMessages({ position: { epoch: 1, seq }, events }, ORIGIN, 1e6));
     }
     await fixture.sell(10);
-    const read = await following(way.log, { epoch: 2, seq: booked.seq }, 10);
+    const read = await following(way.log, { epoch: 2, seq: applied.seq }, 10);
     await waitFor(async () => {
       await way.log.read(0, read.at(-1)?.position ?? START, FOLLOWING); // commits the place
       return await fixture.topic().committed(0) === 22;
@@ -426,8 +430,8 @@ Deno.test(
     await fixture.sell(10); // applied without Kafka
     await fixture.trimTo("1-9");
     const way = fixture.way();
-    const booked = { epoch: 1, seq: 12 };
-    assert.deepEqual(numbersOf(await following(way.log, booked, 3)), [13, 14, 15]);
+    const applied = { epoch: 1, seq: 12 };
+    assert.deepEqual(numbersOf(await following(way.log, applied, 3)), [13, 14, 15]);
     assert.deepEqual(way.told.filter(({ kind }) => kind === "jump"), [
       { kind: "jump", shard: 0, from: 5, to: 8 },
     ]);

@@ -100,9 +100,9 @@ Deno.test("a rush through Kafka while broker and worker are killed, the broker f
     await rush;
     assert.equal(clients.count("unknown"), 0, `buyers felt '${what}'`);
     const startMs = performance.now();
-    await fixture.scenario.booked(STEP_DEADLINE_MS);
+    await fixture.scenario.applied(STEP_DEADLINE_MS);
     note(
-      `${what}: ${meanwhile} sold meanwhile, booked ${
+      `${what}: ${meanwhile} sold meanwhile, applied ${
         Math.round(performance.now() - startMs)
       } ms after the rush`,
     );
@@ -115,11 +115,11 @@ Deno.test("a rush through Kafka while broker and worker are killed, the broker f
   assert.equal(code, 0, "a worker stops in time while the broker does not answer");
 });
 
-Deno.test("a Redis flushed while the books lag: what Kafka has is booked first, and nothing is lost", async () => {
+Deno.test("a Redis flushed while the ledger lags: what Kafka has is applied first, and nothing is lost", async () => {
   await using fixture = await openFixture(2_000);
   const { redis, scenario, stack: { api, worker } } = fixture;
   await scenario.sell(100);
-  await scenario.booked();
+  await scenario.applied();
   await worker.kill();
   const lagging = scenario.again(scenario.act(200)); // one after the other: an entry each
   await lagging.rush();
@@ -140,11 +140,11 @@ Deno.test("a Redis flushed while the books lag: what Kafka has is booked first, 
   assert.deepEqual(jumps, []);
 });
 
-Deno.test("a Redis flushed while books and topic lag: lost is what neither has, and no number is issued again", async () => {
+Deno.test("a Redis flushed while ledger and topic lag: lost is what neither has, and no number is issued again", async () => {
   await using fixture = await openFixture(2_000);
   const { redis, scenario, stack: { api, worker } } = fixture;
   await scenario.sell(100);
-  await scenario.booked();
+  await scenario.applied();
   await worker.kill();
   const lagging = scenario.again(scenario.act(200));
   await lagging.rush();
@@ -158,7 +158,7 @@ Deno.test("a Redis flushed while books and topic lag: lost is what neither has, 
   await worker.restart();
   await api.ready();
   const arming = worker.logged("shard armed").at(-1);
-  assert.equal(arming?.lost, 100, "behind the gap nothing can be booked");
+  assert.equal(arming?.lost, 100, "behind the gap nothing can be applied");
   assert.equal((await position(redis)).seq, head, "a lost number is never issued again");
   const again = scenario.again(lagging);
   await again.rush();
@@ -166,14 +166,14 @@ Deno.test("a Redis flushed while books and topic lag: lost is what neither has, 
   assert.deepEqual(jumps, [{ shard: 0, from_seq: lost - 1, to_seq: head }]);
 });
 
-Deno.test("a PostgreSQL of an older copy and a Redis that is empty: what Kafka has is booked, and nothing is issued again", async () => {
+Deno.test("a PostgreSQL of an older copy and a Redis that is empty: what Kafka has is applied, and nothing is issued again", async () => {
   await using fixture = await openFixture(1_000);
   const { redis, databaseUrl, scenario, stack: { api, worker } } = fixture;
   await scenario.sell(100);
-  await scenario.booked();
+  await scenario.applied();
   await backUp(databaseUrl);
   await scenario.sell(300);
-  await scenario.booked();
+  await scenario.applied();
   const before = await position(redis);
   await worker.kill();
   await restore(databaseUrl);
@@ -191,18 +191,18 @@ Deno.test("a PostgreSQL of an older copy and a Redis that is empty: what Kafka h
   assert.deepEqual(jumps, []);
 });
 
-Deno.test("PostgreSQL and Redis of one older copy: what only Kafka has is booked, and nothing is issued again", async () => {
+Deno.test("PostgreSQL and Redis of one older copy: what only Kafka has is applied, and nothing is issued again", async () => {
   await using fixture = await openFixture(1_000);
   const { redis, databaseUrl, scenario, stack: { api, worker } } = fixture;
   await scenario.sell(100);
-  await scenario.booked();
+  await scenario.applied();
   await backUp(databaseUrl);
   await worker.kill();
   const keys = (await redis.cli("KEYS", "{inventory:0}:*")).split("\n").filter((key) => key !== "");
   for (const key of keys) await redis.cli("COPY", key, `copy:${key}`, "DB", "1");
   await worker.restart();
   await scenario.sell(300);
-  await scenario.booked();
+  await scenario.applied();
   const before = await position(redis);
   await worker.kill();
   await restore(databaseUrl);

@@ -18,7 +18,7 @@ const NODES = 6;
 const READY_DEADLINE_MS = 30_000;
 
 /** How many of each, and their settings. */
-export interface SceneOptions {
+export interface FixtureOptions {
   readonly shards: number;
   /** 1 when left out. */
   readonly workers?: number;
@@ -55,7 +55,7 @@ export interface Fixture extends AsyncDisposable {
 
 /** Starts a deployment. */
 export async function openFixture(
-  { shards, workers = 1, env = {}, redisArgs = [] }: SceneOptions,
+  { shards, workers = 1, env = {}, redisArgs = [] }: FixtureOptions,
 ): Promise<Fixture> {
   await using started = new AsyncDisposableStack();
   const network = started.use(await openNetwork());

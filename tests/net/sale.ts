@@ -16,7 +16,7 @@ import type { Service } from "../system/stack.ts";
 const PAUSE_MS = 20;
 const STOCK = 100_000;
 const SETTLE_DEADLINE_MS = 30_000;
-const BOOKED_DEADLINE_MS = 30_000;
+const APPLIED_DEADLINE_MS = 30_000;
 
 /** What a sale is made at, and where it is applied. */
 export interface SaleOptions {
@@ -101,7 +101,7 @@ export class Sale implements AsyncDisposable {
       });
     }
     const stock = await stockOf(api, skus);
-    const books = await readLedger({ databaseUrl }, stock, BOOKED_DEADLINE_MS);
+    const books = await readLedger({ databaseUrl }, stock, APPLIED_DEADLINE_MS);
     const [orders, heard, initial, left] = [this.#orders, this.#heard, this.#initial, unitsOf(stock)];
     assertLedger({ orders, heard, initial, left, history: this.#history }, books);
     return books;

@@ -88,7 +88,7 @@ function linesAgainstAnswers({ orders, heard }: Sale, books: Books): string[] {
     const answer = heard[index];
     rows.delete(orderId);
     if (answer?.kind !== "accepted") {
-      if (row) violations.push(`${orderId} is booked, and its buyer heard ${JSON.stringify(answer)}`);
+      if (row) violations.push(`${orderId} is applied, and its buyer heard ${JSON.stringify(answer)}`);
       return;
     }
     const said = { ...order, newStock: answer.newStock, seq: answer.seq };
@@ -96,11 +96,11 @@ function linesAgainstAnswers({ orders, heard }: Sale, books: Books): string[] {
       { userId: row.user_id, sku: row.sku, amount: row.amount, newStock: row.new_stock, seq: row.seq };
     if (JSON.stringify(said) !== JSON.stringify(written)) {
       violations.push(
-        `${orderId} was accepted as ${JSON.stringify(said)}, booked ${JSON.stringify(written)}`,
+        `${orderId} was accepted as ${JSON.stringify(said)}, applied ${JSON.stringify(written)}`,
       );
     }
   });
-  return [...violations, ...[...rows.keys()].map((orderId) => `${orderId} is booked and nobody ordered it`)];
+  return [...violations, ...[...rows.keys()].map((orderId) => `${orderId} is applied and nobody ordered it`)];
 }
 
 /** Initial − sold = left, by the API, by the table of stock and by the sum of the movements. */
@@ -130,7 +130,7 @@ function numbersWithoutGap({ movements, cursors, jumps }: Books): string[] {
     for (let seq = 1; seq <= last; seq++) {
       const isLost = lost.some(({ from_seq, to_seq }) => from_seq < seq && seq <= to_seq);
       if (found.delete(seq) === isLost) {
-        violations.push(`shard ${shard}, number ${seq}: ${isLost ? "booked though lost" : "missing"}`);
+        violations.push(`shard ${shard}, number ${seq}: ${isLost ? "applied though lost" : "missing"}`);
       }
     }
     return [...violations, ...[...found].map((seq) => `shard ${shard}, number ${seq} is after the cursor`)];
@@ -210,8 +210,8 @@ export async function readLedger(
     let cursors: Books["cursors"] = [];
     await waitFor(async () => {
       cursors = await query(statements(namespace).cursors) as unknown as Books["cursors"];
-      const booked = new Map(cursors.map(({ shard, seq }) => [shard, seq]));
-      return [...stock.values()].every(({ shard, seq }) => (booked.get(shard) ?? -1) >= seq);
+      const applied = new Map(cursors.map(({ shard, seq }) => [shard, seq]));
+      return [...stock.values()].every(({ shard, seq }) => (applied.get(shard) ?? -1) >= seq);
     }, { deadlineMs, what: "the ledger to have all that was sold" }).catch((error) => {
       const heads = [...stock.values()].map(({ shard, seq }) => `${shard}: ${seq}`);
       throw new Error(`${error.message}: heads ${heads}, cursors ${JSON.stringify(cursors)}`, {

@@ -76,7 +76,7 @@ const books: Books = {
   deadLetters: 0,
 };
 
-Deno.test("assertBooks() passes a sale and books that agree", () => {
+Deno.test("assertLedger() passes a sale and a ledger that agree", () => {
   assertLedger(sale, books);
 });
 
@@ -90,7 +90,7 @@ const faults: readonly { what: string; sale?: Partial<Sale>; books?: Partial<Boo
   {
     what: "a row whose buyer was refused",
     books: { lines: [...lines, line("o3", "u3", 0, 4)] },
-    says: /o3 is booked, and its buyer heard/,
+    says: /o3 is applied, and its buyer heard/,
   },
   {
     what: "a row of nobody",
@@ -100,7 +100,7 @@ const faults: readonly { what: string; sale?: Partial<Sale>; books?: Partial<Boo
   {
     what: "a row with another first answer",
     books: { lines: [line("o1", "u1", 4, 2), ...lines.slice(1)] },
-    says: /o1 was accepted as .*3.*booked .*4/,
+    says: /o1 was accepted as .*3.*applied .*4/,
   },
   { what: "an order booked twice", books: { lines: [...lines, ...lines.slice(1)] }, says: /two lines/ },
   {

@@ -83,14 +83,14 @@ async function everyCommand(api: Service): Promise<void> {
 }
 
 /** Waits until the ledger has every line that {@link everyCommand} has sold or held, and its last event. */
-async function allBooked(databaseUrl: string): Promise<void> {
-  const booked = () =>
+async function allApplied(databaseUrl: string): Promise<void> {
+  const applied = () =>
     withConnection(databaseUrl, async (sql) => {
       const [row] = await sql<{ lines: number; last: boolean }[]>`
         select count(*)::int as lines, bool_or(order_id = 'o-3') as last from inventory.order_lines`;
       return row?.last && row.lines;
     });
-  await waitFor(async () => await booked() === 6, { deadlineMs: DEADLINE_MS, what: "all lines booked" });
+  await waitFor(async () => await applied() === 6, { deadlineMs: DEADLINE_MS, what: "all lines applied" });
 }
 
 /** Commands that a user's line of `users.acl` names one by one. */
@@ -131,7 +131,7 @@ Deno.test("deploy/redis: API and worker do all of their work over TLS under thei
     deadlineMs: DEADLINE_MS,
     what: "the worker",
   });
-  await allBooked(databaseUrl);
+  await allApplied(databaseUrl);
   const before = worker.logged("shard armed").length;
   await redis.cli("admin", "FLUSHALL");
   await waitFor(() => worker.logged("shard armed").length > before, {
@@ -254,7 +254,7 @@ Deno.test("deploy/postgres: worker and API do their work in their roles, auditor
   await api.ready(DEADLINE_MS);
   await everyCommand(api);
 
-  await allBooked(as("auditor"));
+  await allApplied(as("auditor"));
   const forbidden: [role: string, statement: string][] = [
     ...["holdfast_api", "auditor"].flatMap((role): [string, string][] =>
       [

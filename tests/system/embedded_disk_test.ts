@@ -39,8 +39,8 @@ Deno.test("a power cut in the middle of a rush, three times: every answered orde
     service.thaw();
     await using restarted = await startEmbedded(`${left.folder}/data`);
     const { lines, movements, stock } = await readFolder(`${left.folder}/data`);
-    const booked = new Map(lines.map((line) => [line.order_id, line]));
-    const lost = orders.filter(({ orderId }, i) => heard[i]?.kind === "accepted" && !booked.has(orderId));
+    const applied = new Map(lines.map((line) => [line.order_id, line]));
+    const lost = orders.filter(({ orderId }, i) => heard[i]?.kind === "accepted" && !applied.has(orderId));
     assert.deepEqual(lost, []);
     for (const { sku, available } of stock) {
       const sum = movements.filter((row) => row.sku === sku).reduce((units, { delta }) => units + delta, 0);

@@ -177,9 +177,9 @@ Deno.test("the file is read by others in a rush; a backup that is taken in it is
 
   const accepted = orders.flatMap(({ orderId }, i) => heard[i]?.kind === "accepted" ? [orderId] : []);
   for (const { lines } of [readWhileSelling, await readFolder(restored)]) {
-    const booked = new Set(lines.map(({ order_id }) => order_id));
+    const applied = new Set(lines.map(({ order_id }) => order_id));
     assert.deepEqual(
-      accepted.filter((orderId) => !booked.has(orderId)),
+      accepted.filter((orderId) => !applied.has(orderId)),
       [],
       "what was answered before is there",
     );

@@ -14,7 +14,7 @@ import { type PostgresServer, startPostgres } from "../../tools/servers/postgres
 import { type Env, type Stack, startStack } from "./stack.ts";
 
 /** What is not always the same. */
-export interface PictureOptions {
+export interface FullStackOptions {
   /** For APIs and workers, beside where their servers are. */
   readonly env?: Env;
   /** Where nginx listens; a free port when left out. */
@@ -39,7 +39,7 @@ const WORKERS = 2;
 const SHARDS = 12;
 
 /** Starts all of it; returns when every API can decide orders. */
-export async function startFullStack({ env = {}, port }: PictureOptions = {}): Promise<FullStack> {
+export async function startFullStack({ env = {}, port }: FullStackOptions = {}): Promise<FullStack> {
   await using started = new AsyncDisposableStack();
   const [cluster, kafka, postgres] = await Promise.all([
     startCluster({ args: AS_SHIPPED }).then((server) => started.use(server)),

@@ -19,7 +19,7 @@ export type Heard =
   | { readonly kind: "unknown"; readonly code: string };
 
 /** How the clients buys. */
-export interface CrowdOptions {
+export interface ClientsOptions {
   readonly orders: readonly Order[];
   /** APIs, taken in turn. */
   readonly urls: readonly string[];
@@ -80,7 +80,7 @@ export class LoadClients implements AsyncDisposable {
    */
   #mayActUntilMs = 0;
 
-  constructor(options: CrowdOptions) {
+  constructor(options: ClientsOptions) {
     const { orders, urls, connections, requestTimeoutMs = REQUEST_TIMEOUT_MS, declaresFirst = false } =
       options;
     this.orders = orders;

@@ -130,7 +130,7 @@ Deno.test("load: the settings of the environment count, and no process, folder o
   const ran = await load(["--orders=200", "--skus=3", "--stock=50", "--rate=500"], env);
   assert.equal(ran.code, 0, ran.out);
   assert.match(ran.out, /accepted 150, refused 50, failed 0/);
-  assert.match(ran.out, /units gone 150[^]*units booked 150\nstore and ledger agree/);
+  assert.match(ran.out, /units gone 150[^]*units applied 150\nstore and ledger agree/);
   assert.match(ran.oha, / -q 500 --latency-correction /);
   assert.deepEqual(ran.left, []);
   ran.history.assertHolds(await readLedger({ databaseUrl, namespace }, new Map()));

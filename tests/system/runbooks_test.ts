@@ -255,7 +255,7 @@ async function stockOf({ env }: Fixture): Promise<number> {
   return await read();
 }
 
-Deno.test("runbooks: a drift with events that wait: the ledger takes the store's figures, booking goes on", async () => {
+Deno.test("runbooks: a drift with events that wait: the ledger takes the store's figures, applying goes on", async () => {
   await using here = await fixture();
   const { redis, databaseUrl, stack } = here;
   await stockUp(here, 1000);
@@ -326,7 +326,7 @@ Deno.test("runbooks: a drift with nothing that waits, in Redis or in the ledger"
   assert.equal((await inventory(here.env, "reconcile")).code, 0);
 });
 
-Deno.test("runbooks: a log that was trimmed before it was booked is named, and recovered from the store", async () => {
+Deno.test("runbooks: a log that was trimmed before it was applied is named, and recovered from the store", async () => {
   await using here = await fixture();
   const { redis, stack } = here;
   await stockUp(here, 1000);

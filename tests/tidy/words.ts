@@ -84,6 +84,17 @@ export const goneIdentifiers: readonly Gone[] = [
   { old: "tellRelay", say: "logRelay" },
   { old: "unwatched", say: "noObserver" },
   { old: "DenoPlaces", say: "DenoContexts" },
+  { old: "Booking", say: "BatchApplier" },
+  { old: "BookedSoFar", say: "Progress" },
+  { old: "bookAtOnce", say: "applyAtOnce" },
+  { old: "bookByHalves", say: "applyByHalves" },
+  { old: "CallerPlace", say: "CallerKeySpace" },
+  { old: "noFollowers", say: "noReplicas" },
+  { old: "DeploymentWatchParts", say: "DeploymentMonitorParts" },
+  { old: "descriptorsBesideRequests", say: "ownDescriptorsMax" },
+  { old: "unitsBooked", say: "unitsApplied" },
+  { old: "TOLD_DEADLINE_MS", say: "RECORDED_DEADLINE_MS" },
+  { old: "noPlace", say: "noSlot" },
   { old: "importSeed", say: "nothing: import --from-seed is gone" },
 ];
 
@@ -98,6 +109,13 @@ export const goneFromSource: readonly Gone[] = [
   { old: "by way of", say: "through, from" },
   { old: "in words", say: "as text" },
   { old: "in vain", say: "name what happens instead" },
+  { old: "whoever", say: "name the subject" },
+  { old: "in vain", say: "name what happens instead" },
+  { old: "by way of", say: "through, from" },
+  { old: "in words", say: "as text" },
+  { old: "what is more", say: "also" },
+  { old: "follower", say: "replica" },
+  { old: "outbox", say: "export queue" },
 ];
 
 /** Documents: prose without code, names of tests and links' targets, which follow their own rules. */

@@ -23,7 +23,7 @@ Deno.test("a name that is gone from the source is found", () => {
     fine: [file("src/a.ts", "const batcher = new Batcher(lane, Benchmark);"), file("a.md", "Lane")],
     broken: [
       file("src/a.ts", "new Lane()"),
-      file("tests/a.ts", "// the Followers"),
+      file("tests/a.ts", "// a KafkaPlace"),
       file("lua/a.lua", "-- the journey of a command"),
     ],
   });

@@ -10,7 +10,7 @@
 // deno-lint-ignore-file no-console -- this is the command that prints for the user
 import { parseArgs } from "node:util";
 import { openRun } from "../servers/run_folder.ts";
-import { LoadError, LoadStock, startSystem, type System, unitsBooked } from "./load_system.ts";
+import { LoadError, LoadStock, startSystem, type System, unitsApplied } from "./load_system.ts";
 import { cpuMs, findOha, type OhaReport, runOha, writeBodies } from "./oha.ts";
 
 const help = `Load of many buyers on a running system, or on one that is started for it. Needs oha.
@@ -155,9 +155,9 @@ async function audit(stock: LoadStock, run: string, { accepted, failed }: Answer
   let agreed = gone <= accepted + failed; // an order without an answer may have taken its unit
   const databaseUrl = Deno.env.get("DATABASE_URL");
   if (databaseUrl) {
-    const booked = await unitsBooked(databaseUrl, run, gone);
-    console.log(`units booked ${booked}`);
-    agreed &&= booked === gone;
+    const applied = await unitsApplied(databaseUrl, run, gone);
+    console.log(`units applied ${applied}`);
+    agreed &&= applied === gone;
   }
   console.log(agreed ? "store and ledger agree" : "STORE AND LEDGER DIFFER");
   return agreed;

@@ -132,16 +132,16 @@ export class LoadStock {
 }
 
 /** Waits until as many orders of this run are in the ledger as units are gone; returns how many at the deadline. */
-export async function unitsBooked(databaseUrl: string, run: string, gone: number): Promise<number> {
+export async function unitsApplied(databaseUrl: string, run: string, gone: number): Promise<number> {
   const schema = Deno.env.get("NAMESPACE") || "inventory";
   return await withConnection(databaseUrl, async (sql) => {
-    let booked = 0;
+    let applied = 0;
     await waitFor(async () => {
       const [row] = await sql`
         select count(*)::int as count from ${sql(schema)}.order_lines where order_id like ${`${run}-%`}`;
-      booked = row?.count ?? 0;
-      return booked >= gone;
+      applied = row?.count ?? 0;
+      return applied >= gone;
     }, { deadlineMs: appliedDeadlineMs, what: "the ledger" }).catch(() => {});
-    return booked;
+    return applied;
   });
 }
