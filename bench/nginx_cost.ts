@@ -24,7 +24,7 @@ const env = { USER_LIMIT_MS: "0", LOG_LEVEL: "warn", TRUST_PROXY: "1" };
 await using stack = await startStack({ redisUrl: redis.url, databaseUrl, apis: 2, env });
 await using nginx = await startNginx({ apis: stack.apis.map(({ url }) => url) });
 await stockUp(stack.api, new Map(skus.map((sku) => [sku, 10_000_000])));
-const folder = await dataDir("crowd");
+const folder = await dataDir("clients");
 await Deno.writeTextFile(`${folder}/ca.pem`, nginx.certificate);
 
 const ways: readonly { way: string; url: string; args: readonly string[] }[] = [

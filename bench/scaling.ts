@@ -75,7 +75,7 @@ async function followed(masters: readonly RedisServer[]): Promise<string[]> {
   return counts.filter((count) => count === "1");
 }
 
-/** Runs one crowd an API. Returns accepted orders and seconds. */
+/** Runs clients against each API. Returns accepted orders and seconds. */
 async function rush(urls: readonly string[], run: string): Promise<{ accepted: number; s: number }> {
   const clients = {
     orders: Math.floor(orders / urls.length),

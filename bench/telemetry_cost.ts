@@ -1,6 +1,6 @@
 /**
  * What telemetry costs: two deployments on the same servers, one that tells nothing and one that tells all it does at
- * 1 %, and the same crowd of buyers at full load on one after the other, off and on in turn.
+ * 1 %, and the same buyers at full load on one after the other, off and on in turn.
  *
  *     deno task bench bench/telemetry_cost.ts                      4 rounds of 100,000 orders
  *     deno task bench bench/telemetry_cost.ts -- 8 200000

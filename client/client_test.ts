@@ -175,7 +175,7 @@ Deno.test("Retry-After is waited for, with the spread on top; a date is not read
   deepEqual(waitsMs, [2050, 30_100, 200]);
 });
 
-Deno.test("nobody waits longer than 30 s: a server that asks for more gets no further try", async () => {
+Deno.test("no call waits longer than 30 s: a server that requests more gets no further attempt", async () => {
   const { client, sent } = scripted([
     refuse(503, "unarmed", { deadline: at(3) }, { "retry-after": "31" }),
     ok,
@@ -348,7 +348,7 @@ Deno.test("a batch sends again only the items that were not decided", async () =
   deepEqual(waitsMs, [1050, 100]);
 });
 
-Deno.test("a batch that is refused as a whole is one refusal; one that nobody answers is unknown, item by item", async () => {
+Deno.test("a batch that is refused as a whole is one refusal; one without a response is unknown, item by item", async () => {
   const refused = await scripted([refuse(413, "body_too_large")]).client.deductBatch([order]);
   equal(refused.kind === "refused" && refused.code, "body_too_large");
   const silent = await scripted([lost, () => new Response("<html>")], { attemptsMax: 2 }).client.deductBatch([
@@ -457,8 +457,8 @@ Deno.test("every call is understood by the real app, and its answer by the clien
         ["B", 0, 1],
       ],
     );
-    const nobody = await client.findOrder("o-2");
-    equal(nobody.kind === "refused" && nobody.code, "unknown_order");
+    const missing = await client.findOrder("o-2");
+    equal(missing.kind === "refused" && missing.code, "unknown_order");
     const noRules = { opensAt: null, closesAt: null, quota: null, purchaseToken: false };
     const plain = { kind: "stock", reserved: 0, paused: false, ...noRules, rulesVersion: 0 };
     deepEqual(await client.stock("A"), { ...plain, sku: "A", available: 6 });

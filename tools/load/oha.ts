@@ -10,7 +10,7 @@ import { track, untrack } from "../servers/run_folder.ts";
 const bodiesPerOrder = 4;
 const runDeadlineMs = 30 * 60_000;
 
-/** A crowd. */
+/** Clients of one load. */
 export interface LoadClients {
   /** The API's address. */
   readonly url: string;
@@ -21,7 +21,7 @@ export interface LoadClients {
   readonly bodies: string;
   /** Beside the content type. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Of oha, beside those that every crowd has. */
+  /** Options of oha, in addition to those of all clients. */
   readonly args?: readonly string[];
   /** Ends it early. */
   readonly signal?: AbortSignal;
@@ -52,7 +52,7 @@ export async function writeBodies(
   }
 }
 
-/** Sends all of a crowd's orders. */
+/** Sends all orders of the clients. */
 export async function runOha(clients: LoadClients): Promise<OhaReport> {
   const { url, orders, connections, bodies, headers = {} } = clients;
   const args = [

@@ -29,7 +29,7 @@ function copyOf(name: string): string {
   return `${name}_copy`;
 }
 
-/** Runs `work` while nobody is connected to the database. */
+/** Runs `work` while no client is connected to the database. */
 async function alone(databaseUrl: string, work: (sql: Sql, name: string) => Promise<void>): Promise<void> {
   const url = new URL(databaseUrl);
   const name = url.pathname.slice(1);
@@ -40,7 +40,7 @@ async function alone(databaseUrl: string, work: (sql: Sql, name: string) => Prom
       const left = await sql`
         select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`;
       return left.length === 0;
-    }, { deadlineMs: DEADLINE_MS, what: `nobody on ${name}` });
+    }, { deadlineMs: DEADLINE_MS, what: `no client on ${name}` });
     await work(sql, name);
     await sql.unsafe(`alter database "${name}" with allow_connections true`);
   });

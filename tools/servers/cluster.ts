@@ -14,7 +14,7 @@ const SLOTS = 16384;
 const NODE_TIMEOUT_MS = 2000;
 const FORMED_DEADLINE_MS = 30_000;
 
-/** Which server, how many nodes, and settings of every node beside the defaults. */
+/** The server, its number of nodes, and settings of every node in addition to the defaults. */
 export interface ClusterOptions {
   /** Redis when left out. */
   readonly flavour?: RedisFlavour;

@@ -1,5 +1,5 @@
 /**
- * The Deno that Deno Deploy runs, beside the one that runs the tests.
+ * The Deno version that Deno Deploy runs, in addition to the one that runs the tests.
  *
  * @module
  */

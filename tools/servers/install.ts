@@ -69,7 +69,7 @@ const RECIPES: Record<ServerName, Recipe> = {
   },
   nginx: {
     programs: ["nginx"],
-    folders: () => ["/usr/sbin", "/usr/local/sbin"], // not in everybody's PATH
+    folders: () => ["/usr/sbin", "/usr/local/sbin"], // not in every user's PATH
     install: () => installPackages(["nginx"]),
     byHand: "sudo apt-get install -y nginx",
   },
@@ -88,7 +88,7 @@ const RECIPES: Record<ServerName, Recipe> = {
   // For tests that drop packets between hosts: `network.ts`.
   iproute2: {
     programs: ["ip"],
-    folders: () => ["/usr/sbin", "/sbin"], // not in everybody's PATH
+    folders: () => ["/usr/sbin", "/sbin"], // not in every user's PATH
     install: () => installPackages(["iproute2"]),
     byHand: "sudo apt-get install -y iproute2",
   },

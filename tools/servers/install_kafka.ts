@@ -16,7 +16,7 @@ const PROBE_DEADLINE_MS = 30_000;
 
 const REPOSITORY = join(import.meta.dirname ?? ".", "..", "..");
 
-/** The jar that holds the broker; the others are beside it. */
+/** The jar of the broker; the others are in the same folder. */
 export const KAFKA_JAR: string = `kafka_2.13-${VERSION}.jar`;
 
 /** What to type where it cannot be installed. */

@@ -15,7 +15,7 @@ import { isGone } from "./pid.ts";
 import { type KeeperAnswer, openRun, RUN_DIR_VARIABLE, SHARED_VARIABLES } from "./run_folder.ts";
 import { missingServers, startShared } from "./shared_servers.ts";
 
-// The tests have ended: nobody waits for this process, so a slow poll costs nothing.
+// The tests have ended: no process waits for this one, so a slow poll costs nothing.
 const POLL_MS = 200;
 
 async function main(testsPid: number, answerFile: string): Promise<void> {

@@ -203,7 +203,7 @@ function isPossible(): boolean {
   return Deno.build.os === "linux" && Deno.uid() === 0;
 }
 
-/** Without the program nobody has made a namespace here. */
+/** Without the program no namespace can exist here. */
 function isInstalled(): Promise<boolean> {
   return ip("netns", "list").then(() => true, () => false);
 }

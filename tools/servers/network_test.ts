@@ -7,7 +7,7 @@ import { startProcess } from "./process.ts";
 import { startRedis } from "./redis.ts";
 
 const DEADLINE_MS = 10_000;
-/** How long a client waits that nobody answers. */
+/** How long a client waits without a response. */
 const SILENCE_MS = 1_000;
 
 /** Asks the Redis at a port of `server` from `client`. */

@@ -26,7 +26,7 @@ export interface NginxOptions {
 
 /** An nginx that answers; disposing of it ends it. */
 export interface Nginx extends AsyncDisposable {
-  /** Plain HTTP, which the shipped configuration does not have: a crowd on TLS would take both cores. */
+  /** Plain HTTP, which the shipped configuration does not have: clients on TLS would take both cores. */
   readonly url: string;
   /** TLS, as shipped. */
   readonly tlsUrl: string;

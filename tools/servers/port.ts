@@ -12,7 +12,7 @@ const PORT_MAX = 21_999;
 const BUS_OFFSET = 10_000;
 const ATTEMPTS_MAX = 50;
 
-/** Ports that were given out: a server that was told its port does not listen there yet. */
+/** Reserved ports: a server that has its port does not listen on it yet. */
 const given = new Set<number>();
 
 /**

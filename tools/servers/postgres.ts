@@ -13,7 +13,7 @@ import { startProcess } from "./process.ts";
 import { dataDir, runDir } from "./run_folder.ts";
 import { waitFor } from "./wait.ts";
 
-/** Settings beside the defaults (`-c`, `name=value`, …), which they override. */
+/** Settings in addition to the defaults (`-c`, `name=value`, …), which they override. */
 export interface PostgresOptions {
   /** Appended to the command line. */
   readonly args?: readonly string[];

@@ -93,7 +93,7 @@ function running(
   const { pid } = child;
   let ended = false;
   exited.then(() => ended = true);
-  // After its end the id may belong to somebody else.
+  // After its end the id may belong to another process.
   const signal = (name: Deno.Signal) => void (ended || signalPid(pid, name));
   const kill = async () => {
     signal("SIGKILL");
@@ -136,7 +136,7 @@ function spawn(command: string, options: ProcessOptions, title: string): Deno.Ch
   try {
     track(child.pid, title);
   } catch (error) {
-    child.kill("SIGKILL"); // the run is over: nobody would end it
+    child.kill("SIGKILL"); // the run is over: no process would end it
     throw error;
   }
   return child;

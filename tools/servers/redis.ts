@@ -13,7 +13,7 @@ import { dataDir } from "./run_folder.ts";
 /** The two servers that speak the protocol and must behave alike. */
 export type RedisFlavour = "redis" | "valkey";
 
-/** Which server, and settings beside the defaults (`--name`, `value`, …), which they override. */
+/** The server, and settings in addition to the defaults (`--name`, `value`, …), which they override. */
 export interface RedisOptions {
   /** Redis when left out. */
   readonly flavour?: RedisFlavour;
@@ -74,7 +74,7 @@ export class RedisServer extends OwnServer {
     await this.startOnce(() =>
       startProcess({
         ...this.#host?.command(program, args) ?? { command: program, args },
-        // Printed after the append-only file was read: no client is told LOADING from here on.
+        // Printed after the append-only file was read: no client gets LOADING from here on.
         readyLine: /Ready to accept connections/,
       })
     );
