@@ -46,13 +46,13 @@ export async function startFixture(redis: { readonly url: string }): Promise<Fix
   const databaseUrl = await sharedPostgres().freshDatabase();
   const lines: LogLine[] = [];
   let gate = Promise.resolve();
-  const visit = async (shard: number, applied: Position, whose: string, nonce: Nonce) => {
+  const acknowledge = async (shard: number, applied: Position, whose: string, nonce: Nonce) => {
     await gate;
     return await under.control.acknowledge(shard, applied, whose, nonce);
   };
   const control = new Proxy(under.control, {
     get(target, name) {
-      if (name === "visit") return visit;
+      if (name === "acknowledge") return acknowledge;
       const member: unknown = Reflect.get(target, name);
       return typeof member === "function" ? member.bind(target) : member;
     },
