@@ -10,7 +10,6 @@ import { openPostgres } from "../ledger/postgres/server.ts";
 import { readSqliteLedger } from "../ledger/sqlite/ledger.ts";
 import { openLedger } from "../ledger/postgres/ledger.ts";
 import { Failure } from "../cli/context/failure.ts";
-import { Connection } from "../redis/connection.ts";
 import { ShardConnections } from "../redis/shard_connections.ts";
 import { ClusterMap } from "../redis/cluster_map.ts";
 import { adviceOn } from "../runtime/advice.ts";
@@ -58,19 +57,6 @@ export class CliConnections {
   get deploymentId(): string | undefined {
     const { store } = this.config;
     return store.kind === "redis" ? store.deploymentId ?? undefined : undefined;
-  }
-
-  async connect(url: string, what: string): Promise<Connection> {
-    let last: unknown;
-    const name = `${this.config.namespace}-cli`;
-    const connection = new Connection(url, { name, world, onError: (error) => last = error });
-    try {
-      await connection.whenReady(connectTimeoutMs);
-      return connection;
-    } catch (cause) {
-      await connection.close();
-      throw new Failure(`Cannot reach ${what}: ${describeError(last ?? cause)}`);
-    }
   }
 
   clusterMap(): Promise<ClusterMap> {

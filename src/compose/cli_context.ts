@@ -3,28 +3,23 @@
  *
  * @module
  */
-import type { Ledger } from "../ledger/ledger.ts";
+import { note, openApi } from "./cli_api.ts";
+import { inspectTopic } from "./cli_topic.ts";
 import { CliConnections } from "./cli_connections.ts";
-import { createHash } from "node:crypto";
 import { userInfo } from "node:os";
-import { createApp } from "../http/app.ts";
 import type { Config } from "../runtime/settings/config.ts";
 import { limitsOf } from "../domain/limits.ts";
 import { RedisControl } from "../redis/control.ts";
 import { RedisReader } from "../redis/reader.ts";
 import { RedisStore } from "../redis/store.ts";
-import { InventoryService } from "../decide/service.ts";
 import type { StockStore } from "../decide/store.ts";
 import { KafkaTopic } from "../kafka/topic.ts";
 import type { EventLog } from "../log/event_log.ts";
 import { RedisStream } from "../redis/stream.ts";
 import { RelayedLog } from "../log/relayed_log.ts";
-import { localApi } from "../cli/context/api_request.ts";
 import { Failure } from "../cli/context/failure.ts";
-import type { CliContext, TopicLook } from "../cli/context/context.ts";
+import type { CliContext } from "../cli/context/context.ts";
 import { ShardConnections } from "../redis/shard_connections.ts";
-import { adviceOn } from "../runtime/advice.ts";
-import { describeError } from "../runtime/logger.ts";
 import { realWorld as world } from "../runtime/world.ts";
 
 const replicaTimeoutMs = 1000;
@@ -93,60 +88,4 @@ export function openContext(config: Config): CliContext {
     database: () => parts.database(),
     close: () => parts.close(),
   };
-}
-
-type CliApi = Awaited<ReturnType<CliContext["api"]>>;
-
-/** The real API, with a token for this process that has the operator's name. */
-function openApi(config: Config, store: StockStore, ledger: Ledger | null, actor: string): CliApi {
-  const inventory = new InventoryService(store, world, {
-    shards: config.shards,
-    batchMax: config.batchMax,
-    callsMax: 2,
-    queueMax: config.queueMax,
-    requestTimeoutMs: config.requestTimeoutMs,
-    guaranteesOff: () => [],
-    archive: ledger,
-    onBroken: reportError,
-  });
-  const token = world.uuid();
-  const sha256 = createHash("sha256").update(token).digest("hex");
-  const app = createApp({
-    inventory,
-    config: {
-      ...config,
-      access: {
-        kind: "tokens",
-        tokens: [{ name: actor, scopes: ["admin", "read"], sha256, isWeak: false }],
-      },
-    },
-    world,
-    reportError,
-    deployment: () => null, // it neither sells nor issues tokens
-  });
-  return localApi(async (request) => await app.fetch(request), token);
-}
-
-async function inspectTopic(config: Config): Promise<TopicLook | null> {
-  const { namespace, shards } = config;
-  const kafka = config.store.kind === "redis" ? config.store.kafka : null;
-  if (kafka === null) return null;
-  const opened = new KafkaTopic({ ...kafka, namespace, shards, onLog: () => {} });
-  try {
-    const found = await opened.inspect();
-    return found ? { kind: "found", ...found } : { kind: "missing" };
-  } catch (error) {
-    const why = describeError(error);
-    return { kind: "away", why: `${why}: ${adviceOn("KAFKA_BROKERS", why)}` };
-  } finally {
-    await opened.close();
-  }
-}
-
-function reportError(error: unknown): void {
-  note(`Broken: ${describeError(error)}`);
-}
-
-function note(message: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`${message}\n`));
 }

@@ -7,16 +7,12 @@ import type { StoreConfig } from "../runtime/settings/config.ts";
 import { StoreError } from "../domain/errors.ts";
 import { limitsOf } from "../domain/limits.ts";
 import type { StockStore } from "../decide/store.ts";
-import { DeploymentMonitor, ledgerNotMade } from "../ledger/postgres/deployment_monitor.ts";
-import type { Ledger } from "../ledger/ledger.ts";
 import { openPostgres } from "../ledger/postgres/server.ts";
 import { openLedger } from "../ledger/postgres/ledger.ts";
 import { RedisStore } from "../redis/store.ts";
 import { ShardConnections } from "../redis/shard_connections.ts";
 import { die, exitCodes, orExit } from "../runtime/lifecycle.ts";
-import { adviceOn } from "../runtime/advice.ts";
-import { Reminder } from "../runtime/reminder.ts";
-import { describeError } from "../runtime/logger.ts";
+import { guaranteesOffWithout, monitorDeployment } from "./deployment.ts";
 import type { OpenStore } from "./open_store.ts";
 import { openClusterMap, unlessAway } from "./cluster.ts";
 import type { Process } from "./process.ts";
@@ -80,55 +76,4 @@ async function refuseForeign(store: StockStore): Promise<void> {
     const isFinal = error instanceof StoreError && (error.code === "foreign" || error.code === "no_rights");
     if (isFinal) throw new RangeError(error.message);
   });
-}
-
-function monitorDeployment(
-  { config, world, logger }: Process,
-  ledger: Ledger,
-  store: RedisStore,
-  isKnown: boolean,
-): DeploymentMonitor {
-  const { shards } = config;
-  let selling = isKnown;
-  // A frozen server fails with several errors in turn.
-  const away = new Reminder(world, ({ why, ...fields }) => {
-    const reason = String(why);
-    logger.warn("ledger does not answer", { reason, selling, ...fields, ...mendLedger(reason) });
-  });
-  return new DeploymentMonitor({
-    ledger,
-    world,
-    describe: describeError,
-    onKnown(deployment) {
-      if (deployment.shards !== shards) {
-        throw new RangeError(`Cannot use SHARDS=${shards} as the ledger was made for ${deployment.shards}`);
-      }
-      store.belongsTo(deployment.id);
-      selling = true;
-    },
-    onProblem(problem) {
-      if (problem !== null) return away.say(problem);
-      away.clear();
-      logger.info("ledger answers");
-    },
-  });
-}
-
-/** A ledger that was not created yet only needs a worker. */
-function mendLedger(problem: string): { mend: string } {
-  const isMissing = problem === ledgerNotMade;
-  return { mend: isMissing ? "start a worker: deno task worker" : adviceOn("DATABASE_URL", problem) };
-}
-
-/** Functions of the API that need the ledger. */
-function guaranteesOffWithout(monitor: DeploymentMonitor | null, isKnown: boolean): string[] {
-  const archive = "orders past the idempotency window";
-  if (!monitor) return [`${archive}: DATABASE_URL is not set`];
-  if (monitor.problem === null) return [];
-  const off = [`${archive}: the ledger at DATABASE_URL does not answer`];
-  return monitor.isKnown || isKnown ? off : [
-    ...off,
-    "any sale: whose stock this is says the ledger at DATABASE_URL, which does not answer, or DEPLOYMENT_ID, " +
-    "which is not set",
-  ];
 }

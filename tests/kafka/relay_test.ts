@@ -337,7 +337,10 @@ Deno.test(
       facts: { ...facts, created: false },
       whyUnusable: undefined,
     });
-    assert.match((await fixture.topic(4).inspect())?.whyUnusable ?? "", /^it must have a partition a shard/);
+    assert.match(
+      (await fixture.topic(4).inspect())?.whyUnusable ?? "",
+      /^it must have a partition per shard/,
+    );
     await assert.rejects(fixture.topic(4).prepare(), /a partition per shard: it has 3, SHARDS is 4/);
     const raised = await fixture.topic(2).prepare();
     assert.deepEqual([raised.partitions, raised.used], [3, 2], "somebody raised them: the first are used");

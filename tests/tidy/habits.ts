@@ -8,11 +8,17 @@ import { codeOnly, commentsOf, isTestCode, type SourceFile } from "./files.ts";
 /** Most lines of a file of the product. A test file is a list, and may be longer. */
 export const linesMax = 300;
 
-/** Files that nobody can read in one go. */
+/** Most lines of a file that wires a process together: what it decides belongs elsewhere. */
+export const wiringLinesMax = 120;
+
+const wiring = /^(?:main|worker|inventory)\.ts$|^src\/compose\//;
+
+/** Files that are too long to read in one go. */
 export function tooLong({ path, text }: SourceFile): string[] {
   if (isTestCode(path) || !/\.(ts|lua|sql)$/.test(path)) return [];
   const lines = text.trimEnd().split("\n").length;
-  return lines > linesMax ? [`${path} has ${lines} lines: at most ${linesMax}`] : [];
+  const max = wiring.test(path) ? wiringLinesMax : linesMax;
+  return lines > max ? [`${path} has ${lines} lines: at most ${max}`] : [];
 }
 
 /** What git leaves where two branches changed the same lines. */

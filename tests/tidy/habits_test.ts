@@ -6,6 +6,7 @@ import {
   tooLong,
   unmerged,
   untaggedNotes,
+  wiringLinesMax,
 } from "./habits.ts";
 import { file, judges } from "./judge.ts";
 
@@ -13,7 +14,13 @@ Deno.test("a file over the limit is found, unless it is a test", () => {
   const long = "x\n".repeat(linesMax + 1);
   judges(tooLong, {
     fine: [file("src/a.ts", "x\n".repeat(linesMax)), file("tests/a.ts", long), file("README.md", long)],
-    broken: [file("src/a.ts", long), file("lua/a.lua", long), file("src/ledger/sql/a.sql", long)],
+    broken: [
+      file("src/a.ts", long),
+      file("lua/a.lua", long),
+      file("src/ledger/sql/a.sql", long),
+      file("main.ts", "x\n".repeat(wiringLinesMax + 1)),
+      file("src/compose/a.ts", "x\n".repeat(wiringLinesMax + 1)),
+    ],
   });
 });
 
