@@ -1,0 +1,30 @@
+/** Applies a batch to an embedded ledger and kills itself at one statement: the process of `sqlite_steps_test.ts`. */
+import { openSqliteLedger } from "../../src/ledger/sqlite/ledger.ts";
+import { RemoteEngine } from "../../src/ledger/sqlite/remote_engine.ts";
+import { realWorld } from "../../src/runtime/world.ts";
+
+const { folder, step, moment, batch } = JSON.parse(Deno.args[0] ?? "");
+const { query } = RemoteEngine.prototype;
+let statements = -1; // not counted yet
+
+async function die(): Promise<never> {
+  Deno.kill(Deno.pid, "SIGKILL");
+  return await new Promise(() => {});
+}
+
+RemoteEngine.prototype.query = async function (this: RemoteEngine, text, params) {
+  const isHere = statements >= 0 && statements++ === step;
+  if (isHere && moment === "before") await die();
+  const rows = await query.call(this, text, params);
+  if (isHere) await die();
+  return rows;
+} as typeof query;
+
+const ledger = await openSqliteLedger({ folder, namespace: "inventory", world: realWorld });
+await ledger.prepare(1);
+const shard = await ledger.lease(0);
+statements = 0;
+const result = await shard?.apply([batch]);
+statements = -1;
+await ledger.close();
+Deno.exit(result?.kind === "applied" ? 0 : 1);
