@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
---[=[ arm: lets a shard sell, if it is still exactly what the worker verified.
+--[=[ arm: arms a shard if its state is still exactly what the worker verified.
 
   KEYS    the nine keys of lua/decide.lua, in the same order
-  ARGV[1] instance     replication id that was seen
+  ARGV[1] instance     replication id that the worker read
   ARGV[2] epoch seen   ARGV[3] seq seen
-  ARGV[4] epoch        the one that the ledger issued for this; also the nonce that the first visit expects
+  ARGV[4] epoch        issued by the ledger for this arming; also the nonce that the first acknowledgement expects
   ARGV[5] deployment   ARGV[6] shards
   ARGV[7] applied      last number in the ledger
   ARGV[8] token        of the restore that filled the shard, or ""
-  ARGV[9] replicas     that its answers wait for   ARGV[10] disk: 1 until it is on their disks, 0 in their memory
-  ARGV[11] settings    that decide from now on, as in lua/decide.lua
+  ARGV[9] replicas     that replies wait for   ARGV[10] disk: 1 = until they have it on disk, 0 = in memory
+  ARGV[11] settings    in force from now on, as in lua/decide.lua
   Reply   1 armed; 0 something changed since it was verified: nothing was done
   Cost    O(1) ]=]
 

@@ -1,6 +1,6 @@
 #!lua
---[=[ decide: decides a batch of commands of one shard, in order, each at most once, and writes the facts to
-  the log: all of it or nothing.
+--[=[ decide: decides a batch of commands of one shard, in order, each at most once, and appends the events to
+  the log, atomically.
 
   KEYS[1] meta      {inventory:<shard>}:meta       hash: deployment, shards, armed, epoch, seq, applied, settings,
                                                    orders_gen, orders_since, orders_marks, limits_gen, limits_since,
@@ -10,21 +10,21 @@
   KEYS[3] orders:0  {inventory:<shard>}:orders:0   hash: order id -> its lines (msgpack); \1 and an adjustment id,
                                                    or \2, an order id, \31 and a return id -> the same
   KEYS[4] orders:1  {inventory:<shard>}:orders:1   the other generation
-  KEYS[5] limits:0  {inventory:<shard>}:limits:0   hash: user \31 SKU -> when the user last bought it, ms
+  KEYS[5] limits:0  {inventory:<shard>}:limits:0   hash: user \31 SKU -> time of the user's last purchase, ms
   KEYS[6] limits:1  {inventory:<shard>}:limits:1   the other generation
   KEYS[7] quota     {inventory:<shard>}:quota      hash: user \31 SKU -> "<units bought> <policy's sale>"
-  KEYS[8] expiry    {inventory:<shard>}:expiry     sorted set: order id of an open reservation -> when it lapses, ms
+  KEYS[8] expiry    {inventory:<shard>}:expiry     sorted set: order id of an open reservation -> when it expires, ms
   KEYS[9] events    {inventory:<shard>}:events     stream: the log; entry id <epoch>-<seq of its last event>
 
   ARGV[1] commands            JSON array of commands; shapes below
-  ARGV[2] epoch               as the caller last saw it, 0 = not yet
-  ARGV[3] settings            as the caller has them. Those in `meta` decide, which the worker wrote:
+  ARGV[2] epoch               that the caller last read, 0 = none yet
+  ARGV[3] settings            of the caller. Those in `meta` are in force, which the worker wrote:
                               "<user limit> <window> <backlog max>"
                                 user limit   ms between two accepted purchases of a SKU by a user, 0 = off
-                                window       ms that a line is remembered at least
+                                window       minimum time that a line is remembered, ms
                                 backlog max  events that may wait for the ledger before new sales are refused
   ARGV[4] shards              the caller's SHARDS
-  ARGV[5] deployment          whose ledger the caller knows; "" = none
+  ARGV[5] deployment          of the ledger that the caller uses; "" = none
 
   Commands (every deadline is ms since 1970 on this server's clock)
     ["deduct", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
@@ -42,35 +42,35 @@
     ["stock", deadline, SKU]
     ["lookup", deadline, order id]
     hold     ms that a reservation lasts from when it was made, else 0
-    token    whether a purchase token came with it; in rules, whether a sale needs one
+    token    whether the request had a valid purchase token; in rules, whether a sale needs one
     lines    [[SKU, amount], ...];   ledger   [last number in it, [the order's lines], [the return's lines]], when it was
-             asked; lines as they are remembered, see state.lua
-    second sale   [order id, its number, units of the first that were sold then, units returned since]: the worker gives
-             back what was sold twice
+             read; lines as they are remembered, see state.lua
+    second sale   [order id, its number, units that the first sold, units returned since]: the worker
+             returns what was sold twice
     opens, closes   ms since 1970
-    owner    lines that another actor made are not touched; "" = all may be
+    owner    lines of another actor are not changed; "" = every line may be
     expected   in set: units that must be available, null = the SKU has no stock yet; in rules: the version of the
-             rules that the caller has seen, 0 = none were ever set, null = the SKU does not exist, and is created
+             rules that the caller has read, 0 = none were ever set, null = the SKU does not exist, and is created
 
   Reply   JSON, one of
     ["decided", now in ms, head of the log, [reply, ...], replicas, disk, more due, settings]   one reply a command, in
                                                             order
     ["unarmed", now in ms]                                  not verified since this server changed: nothing done
-    ["stale_epoch", now in ms, current epoch]               nothing done, ask again under that epoch
-    ["stale_server", now in ms, epoch here]                 the caller has seen a newer epoch: the shard is disarmed,
-                                                            and its worker goes on behind that epoch
+    ["stale_epoch", now in ms, current epoch]               nothing done, send again with that epoch
+    ["stale_server", now in ms, epoch here]                 the caller has read a newer epoch: the shard is disarmed,
+                                                            and its worker arms it above that epoch
     ["foreign", now in ms, what]                            armed for another deployment, or another number of shards
     ["no_rights", now in ms, what]                          commands that the caller's Redis user may not run: nothing done
                                                             (checked at epoch 0 and for an empty batch)
     error HALFDONE                                          the log has the events, a later write was refused: the
-                                                            shard is unarmed, its stock is behind its log
-    more due   1: more reservations have lapsed than this call gave back: the next call goes on
-    replicas   that must have this, in memory or (disk = 1) on disk, before anybody may hear the replies
+                                                            shard is disarmed, its stock is behind its log
+    more due   1: more reservations have expired than this call released: the next call continues
+    replicas   that must have this, in memory or (disk = 1) on disk, before a reply may be sent on
     settings   those in force, when the caller's differ; else ""
   Replies of commands
-    ["accepted", seq, [available, ...], expires]   done; one figure a line; expires in ms, 0 = never
+    ["accepted", seq, [available, ...], expires]   done; one number a line; expires in ms, 0 = never
     ["created", seq, [available], 0]               an adjustment, or rules, that made the SKU
-    ["replayed", seq, [available, ...], expires]   done before: the first answer again
+    ["replayed", seq, [available, ...], expires]   done before: the first reply again
     ["replayed_created", seq, [available], 0]
     ["settled", seq, state, [[SKU, units confirmed, available], ...]]            "confirmed" or "cancelled"
     ["replayed_settled", seq, state, [[SKU, units confirmed, available], ...]]
@@ -83,9 +83,9 @@
     ["already_confirmed"]
     ["already_cancelled"]
     ["reservation_expired"]
-    ["exceeds", SKU, units]               more than is held, or was sold
-    ["stale", SKU, available]             the stock is not what was expected
-    ["stale_rules", SKU, version]         the rules are not those that were expected
+    ["exceeds", SKU, units]               more than is reserved, or was sold
+    ["stale", SKU, available]             the stock differs from the expected one
+    ["stale_rules", SKU, version]         the version differs from the expected one
     ["paused", SKU]
     ["not_open", SKU, opens]
     ["sale_closed", SKU, closes]
@@ -97,22 +97,22 @@
     ["order_full"]                        the order has 100 lines in this shard
     ["backlog_full"]                      the ledger is too far behind to sell more
     ["late"]                              the deadline has passed: no effect, now or ever
-    ["postponed", lines]                  no effect: this call has done as much as one call may (`lines` of the command's
-                                          order were to be read), or units that would make a difference have
-                                          lapsed and are not given back yet (0): ask again
-    ["forgotten"]                         this shard may have forgotten the order, or this return: ask the ledger
-    ["ledger_behind"]                     the ledger does not have all yet that this shard may have forgotten
+    ["postponed", lines]                  no effect: the call is at its limit (`lines` of the command's order were to be
+                                          read), or units on which the decision depends are reserved by expired
+                                          reservations that are not released yet (0): send again
+    ["forgotten"]                         this shard may have forgotten the order, or this return: read the ledger
+    ["ledger_behind"]                     the ledger has not yet applied all that this shard may have forgotten
     ["stock", SKU, available, reserved, seq, policy]
     ["order", lines or null, forgotten, window]   lines as they are remembered, see state.lua; the last number that
-                                          may be forgotten; ms that a line is remembered at least
+                                          may be forgotten; minimum time that a line is remembered, ms
 
-  Order   arming, reads, lapsed reservations, decisions, every argument, then writes with XADD first: it alone can
-          still be refused (with meta lost and the stream kept, stock was taken and no event written when XADD came
-          last). Redis does not roll back: when a write after the first fails, the shard is disarmed, and the worker
+  Order   arming, reads, expired reservations, decisions, every argument, then writes with XADD first: only XADD can
+          still be refused (when XADD was last, a lost meta key with a kept stream took stock and wrote no event).
+          Redis does not roll back: when a write after the first fails, the shard is disarmed, and the worker
           rebuilds it with these events in the ledger.
-  Cost    n commands: O(n); 4 reads and 2 to 7 writes a batch, more only past 4000 fields. Without a sale: no write.
-          At most 256 remembered lines are read for commands and 256 lapsed ones given back, or one order's of each.
-  If the caller dies, the same commands give the same replies. ]=]
+  Cost    n commands: O(n); 4 reads and 2 to 7 writes a batch, more only above 4000 fields. Without a sale: no write.
+          At most 256 remembered lines are read for commands and 256 expired ones released, or one order's of each.
+  After a crash of the caller, the same commands get the same replies. ]=]
 
 -- @include "state.lua"
 -- @include "rights.lua"
@@ -184,12 +184,12 @@ for i = 1, #commands do
     replies[i] = { "postponed", excess }
   else
     replies[i] = decide[command[1]](command)
-    read_lines = read_lines - unread_lines(command) -- most refusals look at no line
+    read_lines = read_lines - unread_lines(command) -- most refusals read no line
   end
 end
 
--- The worker says how many replicas answers wait for. One that has just acknowledged something counts from then on; a
--- replica acknowledges once a second.
+-- The worker sets how many replicas replies wait for. A replica that has just acknowledged counts from then on; it
+-- acknowledges once a second.
 local replicas, heard = tonumber(meta[11] or "0"), 0
 for lag in string.gmatch(replication, "state=online,offset=[1-9]%d*,lag=(%d+)") do
   if tonumber(lag) <= 2 then heard = heard + 1 end

@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
---[=[ disarm: takes the right to sell away from a shard, if it is this deployment's.
+--[=[ disarm: disarms a shard, if it is this deployment's.
 
   KEYS    the nine keys of lua/decide.lua, in the same order
   ARGV[1] deployment
-  ARGV[2] challenge    "" = at once; else a word that the next visit of a living worker takes away: the first call
-                       notes it, a second one with the same word disarms if it is still there
+  ARGV[2] challenge    "" = at once; else a value that the next acknowledgement of a running worker removes: the first
+                       call stores it, a second call with the same value disarms if it is still stored
   ARGV[3] suspect      1 = the next verification compares all of the log with the ledger, else 0
-  Reply   1 done; 0 somebody else's, or nobody's: nothing was done; 2 the challenge was noted
+  Reply   1 done; 0 of another deployment, or of none: nothing was done; 2 the challenge was stored
   Cost    O(1) ]=]
 
 local META, challenge = KEYS[1], ARGV[2]

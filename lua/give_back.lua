@@ -1,13 +1,13 @@
 --[=[ give_back: returns sold units to the stock, all or part, never more than was sold; the quota is given back.
 
-  Idempotent by (order id, return id, SKU), for ever: the same SKUs and amounts get the first answer again. A return
-  may come long after the window, and may be sent again after it. What this shard may have forgotten of the order or
-  of the return, the ledger says (`ledger`), once it has all that may be forgotten. What is then remembered counts
-  again. Only the token that made the lines may return them, or a caller without an owner.
+  Idempotent by (order id, return id, SKU), without an end: the same SKUs and amounts get the first reply again. A
+  return may be sent, and repeated, long after the window. What this shard may have forgotten of the order or of the
+  return is in `ledger`, once the ledger has applied all that may be forgotten. It is then remembered again. Only the
+  token that made the lines may return them, or a caller without an owner.
 
   Event   ["return", order id, user id, "", actor, traceparent, [line, ...], reason, return id, {}] ]=]
 
--- Whether a return of an order may have been forgotten. One is younger than its sale, and takes units off its line.
+-- Whether a return of an order may have been forgotten. It is later than its sale, and subtracts units from the line.
 local function may_be_forgotten(known_lines)
   if not known_lines then return forgotten > 0 end
   for _, line in ipairs(known_lines) do
@@ -18,12 +18,12 @@ local function may_be_forgotten(known_lines)
 end
 
 -- The return `id` as the ledger has it, where this shard may have forgotten it. Returns its lines and the order's, each
--- nil when there are none, and why it cannot be told.
+-- nil when there are none, and the refusal when the ledger does not suffice.
 local function ask_ledger(order, id, ledger)
   if count_lines(id) > 0 or not may_be_forgotten(orders[order]) then return nil, nil, nil end
   if is_null(ledger) then return nil, nil, { "forgotten" } end
-  local booked, sold, returned = unpack(ledger)
-  if booked < forgotten then return nil, nil, { "ledger_behind" } end
+  local applied_seq, sold, returned = unpack(ledger)
+  if applied_seq < forgotten then return nil, nil, { "ledger_behind" } end
   return #returned > 0 and returned or nil, #sold > 0 and sold or nil, nil
 end
 

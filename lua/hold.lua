@@ -1,14 +1,14 @@
---[=[ hold: what becomes of a reservation: confirmed (all of it, or fewer units: the rest returns), cancelled,
-  extended, lapsed. All lines of an order that are held go together. Only the token that made the reservation may ask
-  for it, or a caller without an owner.
+--[=[ hold: confirms a reservation (all of it, or fewer units: the rest returns), cancels, extends or expires it. All
+  held lines of an order change together. Only the token that made the reservation may do so, or a caller without an
+  owner.
 
-  Cancelling again gives the first answer, and so does confirming the same units again; anything else that comes too
-  late is told which it is: already_confirmed, already_cancelled, reservation_expired.
+  Cancelling again gets the first reply, and so does confirming the same units again; any other call after the end
+  gets the state as its reply: already_confirmed, already_cancelled, reservation_expired.
 
   Event   [kind, order id, user id, "", actor, traceparent, [line, ...], "", "", data]
   kind    "confirm", "cancel", "expire", "extend"; data of expire and extend: {"expires"} in ms ]=]
 
--- Whether a confirmation of `lines` (null = all) is the one that was made of `settled`.
+-- Whether a confirmation of `lines` (null = all) equals the one that made `settled`.
 local function is_same(settled, lines)
   local units = {}
   for _, line in ipairs(settled) do
@@ -32,7 +32,7 @@ local function is_foreign_reservation(order, owner)
   return last ~= nil and is_foreign(last, owner)
 end
 
--- The answer to a call that finds nothing held. `want` is what it would have made of the reservation.
+-- The reply to a call that finds nothing held. `want` is the state that the call asks for.
 local function settled_answer(order, want, lines)
   local last = reserved_line(order)
   if not last then return { "unknown_reservation" } end
@@ -49,7 +49,7 @@ local function settled_answer(order, want, lines)
   return ENDED[last[STATE]]
 end
 
--- Ends the hold of `held`: keeps `keep[SKU]` units of each line sold, gives the rest back.
+-- Ends the holds `held`: `keep[SKU]` units of each line are sold, the rest returns to the stock.
 local function settle(kind, state, order, held, keep, actor, traceparent)
   seq = seq + 1
   local facts, lines = {}, {}
@@ -97,7 +97,7 @@ local function cancel(c)
   return settle("cancel", "cancelled", order, held, EMPTY, c[4], c[5])
 end
 
--- Lasts until `hold` after the reservation was made, never shorter than before: repeating it changes nothing.
+-- The new end is `hold` after the reservation was made, never earlier than before: a repetition changes nothing.
 local function extend(c)
   local order, hold = c[3], math.min(c[4], HOLD_MAX_MS)
   if is_foreign_reservation(order, c[7]) then return FORBIDDEN end
@@ -119,7 +119,7 @@ local function extend(c)
   return { "extended", seq, expires }
 end
 
--- Gives back what has lapsed, before anything looks at the stock.
+-- Releases expired reservations, before any command reads the stock.
 local function lapse(due)
   for _, order in ipairs(due) do
     local held = held_lines(order)

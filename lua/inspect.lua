@@ -1,10 +1,10 @@
 #!lua flags=no-writes
---[=[ inspect: what a shard's store says of itself, in one step. Writes nothing.
+--[=[ inspect: reads a shard's state, in one step. Writes nothing.
 
   KEYS    the nine keys of lua/decide.lua, in the same order
   Reply   JSON {"instance", "deployment", "shards", "armed", "epoch", "seq", "applied", "token", "epoch_seen",
           "settings", "nonce", "suspect", "log_way", "first": "<epoch>-<seq>" or "", "last": the same, "skus",
-          "keys": how many of the keys exist}
+          "keys": number of the keys that exist}
   Cost    O(1) ]=]
 
 local meta = redis.call("HMGET", KEYS[1], "deployment", "shards", "armed", "epoch", "seq", "applied", "token",
@@ -14,7 +14,7 @@ local instance = string.match(redis.call("INFO", "replication"), "master_replid:
 local first = redis.call("XRANGE", KEYS[9], "-", "+", "COUNT", 1)[1]
 local last = redis.call("XREVRANGE", KEYS[9], "+", "-", "COUNT", 1)[1]
 
--- Numbers go out as the strings they are kept as: cjson keeps 14 digits.
+-- Numbers are returned as the stored strings: cjson writes 14 digits.
 return cjson.encode({
   instance = instance,
   deployment = meta[1] or "",

@@ -1,6 +1,6 @@
---[=[ read: all that a batch will look at, each field once, in a few HMGETs in chunks. ]=]
+--[=[ read: reads all fields that a batch needs, each once, in a few HMGETs in chunks. ]=]
 
--- Orders whose reservations have lapsed that one call looks at; LAPSE_LINES_MAX bounds their lines.
+-- Orders with expired reservations that one call reads; LAPSE_LINES_MAX limits their lines.
 local DUE_MAX = 256
 
 -- Calls `take(field, value)` for each of `fields` that the hash has.
@@ -38,14 +38,14 @@ local function want(list, field)
   end
 end
 
--- Order ids of reservations that have lapsed, the first first.
+-- Order ids of expired reservations, the earliest first.
 local function read_due()
   local due = redis.call("ZRANGEBYSCORE", EXPIRY, "-inf", string.format("%.0f", now), "LIMIT", 0, DUE_MAX)
   more_due = #due == DUE_MAX
   return due
 end
 
--- What a command looks at.
+-- The fields that a command reads.
 local wants = {}
 
 function wants.deduct(c, ids, skus, pairs_)
@@ -76,12 +76,12 @@ wants.set = wants.adjust
 function wants.stock(c, _, skus) want(skus, c[3]) end
 wants.pause, wants.resume, wants.rules = wants.stock, wants.stock, wants.stock
 
--- Commands that move the stock of whatever SKUs their order has.
+-- Commands that change the stock of all SKUs of their order.
 local by_order = { confirm = true, cancel = true, extend = true }
--- Commands that look at no order.
+-- Commands that read no order.
 local by_sku = { stock = true, pause = true, resume = true, rules = true }
 
--- How many lines a command may look at that are not unpacked yet.
+-- Number of lines that a command may read and that are not unpacked yet.
 local function unread_lines(c)
   local kind = c[1]
   if by_sku[kind] then return 0 end
@@ -90,8 +90,8 @@ local function unread_lines(c)
   return packed_lines(c[3])
 end
 
--- Counts the lines that a command may look at. Returns 0, or how many are too many for this call: then nothing was
--- counted, and the command has to wait. The first that has any always goes.
+-- Counts the lines that a command may read. Returns 0, or their number when they are too many for this call: then
+-- nothing was counted, and the command has to wait. The first command with lines is always admitted.
 local function admit(c)
   local is_whole = c[1] == "lookup" or by_order[c[1]] -- the reply may have all lines, unpacked before or not
   local lines = is_whole and count_lines(c[3]) or unread_lines(c)
@@ -100,7 +100,7 @@ local function admit(c)
   return 0
 end
 
--- As many of the orders that are due as one call gives back: at least one.
+-- The due orders that one call releases: at least one.
 local function take_due(due)
   local taken, lines = {}, 0
   for i, id in ipairs(due) do
@@ -114,7 +114,7 @@ local function take_due(due)
   return taken
 end
 
--- Returns the orders to give back, and which commands have to wait for another call: index -> lines.
+-- Returns the orders to release, and the commands that have to wait for another call: index -> lines.
 local function prefetch(commands, due)
   local ids, skus, pairs_ = new_list(), new_list(), new_list()
   for _, id in ipairs(due) do want(ids, id) end

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
---[=[ recall: shows what a shard remembers, for a comparison with the ledger, armed or not. Writes nothing.
+--[=[ recall: reads a shard's contents for a comparison with the ledger, armed or not. Writes nothing.
 
   KEYS    the nine keys of lua/decide.lua, in the same order
   ARGV[1] what, then by it
@@ -8,7 +8,7 @@
     "stock"   ARGV[2..] SKUs                 -> [head, ["<available> <reserved>[ <policy>]" or null, ...]]
     "orders"  ARGV[2..] names in orders:0/1  -> [head, [lines or null, ...]], with lines as in lua/state.lua
     "quotas"  ARGV[2..] user \31 SKU         -> [head, ["<units bought> <policy's sale>" or null, ...]]
-    "holds"   ARGV[2..] order ids            -> [head, ["<when it lapses, ms>" or null, ...]]
+    "holds"   ARGV[2..] order ids            -> [head, ["<when it expires, ms>" or null, ...]]
               at most 1000 names a call
   Reply   JSON, as above
   Cost    O(names) ]=]

@@ -1,6 +1,6 @@
 #!lua
---[=[ restore: fills a shard from the ledger, chunk by chunk. Every chunk proves its token, so a worker that was
-  frozen in the middle cannot write into a shard that another one has restored since.
+--[=[ restore: fills a shard from the ledger, chunk by chunk. Every chunk carries its token, so a worker that was
+  frozen during a restore cannot write into a shard that another worker has restored since.
 
   KEYS    the nine keys of lua/decide.lua, in the same order
   ARGV[1] step, ARGV[2] token, then by step
@@ -9,10 +9,10 @@
              ledger: empties the shard
     "stock"  ARGV[3..] SKU, "<available> <reserved>[ <policy>]", ...          at most 4000 arguments
     "lines"  ARGV[3] JSON array of [key, line], 1 to 2000 of them, with lines as in lua/state.lua,
-             ARGV[4] user limit in ms: what was bought that recently counts again
+             ARGV[4] user limit in ms: purchases within it count again
     "quotas" ARGV[3..] user \31 SKU, units bought, policy's sale, ...  at most 6000 arguments, each pair once:
              adds the units to those of earlier chunks
-  Reply   1 done; 0 overtaken (another token, or the shard is not what was seen): nothing was done
+  Reply   1 done; 0 overtaken (another token, or the shard differs from what was read): nothing was done
   Cost    O(chunk); "begin" frees the old keys in the background ]=]
 
 local META, STOCK, ORDERS, LIMITS = KEYS[1], KEYS[2], KEYS[3], KEYS[5]

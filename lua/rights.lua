@@ -1,8 +1,8 @@
---[=[ rights: which commands of the script its Redis user may not run. Redis checks them one by one while the script
-  runs and does not roll back: a user without ZADD would get its XADD done and its answer lost. ]=]
+--[=[ rights: the commands of the script that its Redis user may not run. Redis checks them one by one while the script
+  runs and does not roll back: for a user without ZADD, the XADD would be done and the reply lost. ]=]
 
 local function missing_rights()
-  -- Command -> arguments that it may be checked with.
+  -- Command -> arguments for its check.
   local needed = {
     HGET = { QUOTA, "f" },
     HMGET = { META, "f" },
@@ -15,7 +15,7 @@ local function missing_rights()
   }
   local missing = {}
   for command, arguments in pairs(needed) do
-    -- A command that was renamed away is an error here, not "false".
+    -- A command that was renamed is an error here, not "false".
     local known, allowed = pcall(redis.acl_check_cmd, command, unpack(arguments))
     if not (known and allowed) then missing[#missing + 1] = command end
   end

@@ -1,17 +1,17 @@
---[=[ sell: takes the lines of one order, all or none: for good (deduct, order) or for a while (reserve).
+--[=[ sell: sells (deduct, order) or reserves (reserve) the lines of one order, all or none.
 
   Checks, in this order, the same as in the memory store: replay, conflict, unknown SKU, paused, not open, closed,
   purchase token, stock, the user's limit, quota, room in the order, room in the backlog. A refusal is not
-  remembered: stock may come back.
+  remembered, because stock may return.
 
-  A reserve whose order id has a reservation already: the first answer again while that one is held and has the same
-  contents (`hold` is one of them), else a conflict; after its end the answer says which end it was.
+  A reserve whose order id already has a reservation gets the first reply again while that one is held and has the
+  same contents (`hold` is one of them), else a conflict; after its end the reply is the state in which it ended.
 
   Event   [kind, order id, user id, "", actor, traceparent, [line, ...], "", "", data]
   line    [SKU, change of available, change of reserved, available after, reserved after]
   data    reserve: {"expires", "hold"} in ms; else {} ]=]
 
--- What a sale under an order id that is known already is told before anything else; nil when it is a new one.
+-- The reply to a sale whose order id is already known, before all other checks; nil when the order id is new.
 local function past_answer(kind, order, user, lines, hold)
   local reserved = kind == "reserve" and reserved_line(order)
   if reserved and reserved[STATE] ~= "held" then return ENDED[reserved[STATE]] end
@@ -26,7 +26,7 @@ local function past_answer(kind, order, user, lines, hold)
   return nil
 end
 
--- Why a SKU is not for sale now, or nil.
+-- The refusal when a SKU is not for sale now, or nil.
 local function closed_answer(sku, has_token)
   local policy = stock[sku].policy
   if not policy then return nil end
@@ -37,8 +37,8 @@ local function closed_answer(sku, has_token)
   return nil
 end
 
--- When a user last bought a SKU, or nil. A purchase ahead of now was made before the clock was set back: it counts
--- as made now, and that is noted, so the user waits for the limit once and not until the clock is there again.
+-- When a user last bought a SKU, or nil. A purchase later than now was made before the clock was set back: it counts
+-- as made now, and is stored so: the user waits for the limit once and not until the clock has caught up.
 local function bought_at(user, sku)
   local pair = user .. PAIR .. sku
   local at = bought[pair]
@@ -49,7 +49,7 @@ local function bought_at(user, sku)
   return at
 end
 
--- Why this user may not buy these lines now, or nil.
+-- The refusal when this user may not buy these lines now, or nil.
 local function unfair_answer(user, lines)
   for i = 1, USER_LIMIT_MS > 0 and #lines or 0 do
     local at = bought_at(user, lines[i][1])
@@ -91,7 +91,7 @@ local function why_not(order, user, lines, has_token)
   return nil
 end
 
--- Remembers the first sale of one SKU under an order id, which nearly every command is: a line without its table, whose
+-- Remembers the first sale of one SKU under an order id, as nearly every command is: a line without a table, whose
 -- values (...) are packed at once. The script takes 0.85 × of the time at a batch of 64.
 local function remember_plain(order, actor, ...)
   local count = select("#", ...)

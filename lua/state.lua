@@ -1,4 +1,4 @@
---[=[ state: what a batch has read, and what it will write.
+--[=[ state: the values that a batch has read, and those that it will write.
 
   A remembered line is {SKU, "", kind, amount, available after, seq, at, user, state, units, hold, expires,
   settled seq, "", settled units, settled available, actor}. The last nine belong to sales; a line without them (an
@@ -7,7 +7,7 @@
     actor   name of the token that made the sale. Absent when access was open, for imported sales, and in lines of
             earlier versions: such a line belongs to every token
     state   "accepted", "held", "confirmed", "cancelled", "expired"
-    units   what is still sold or held
+    units   that are still sold or reserved
   Lines of one command have the same seq. An order id has at most one reservation in a shard, so its lines of kind
   "reserve" are one command's and have one state.
 
@@ -24,7 +24,7 @@ local HOLD_MAX_MS -- HOLD_LONGEST_MS, and never longer than the order is remembe
 local HOLD_LONGEST_MS = 14400000 -- 4 h
 local QUANTITY_MAX = 1000000000000 -- 10^12: cjson prints 14 digits
 local ORDER_LINES_MAX = 100
-local CLOSED_MS = 86400000 -- sweep.lua keeps what users bought of a sale that has closed for that long
+local CLOSED_MS = 86400000 -- for so long sweep.lua keeps what users bought of a closed sale
 local CHUNK = 4000 -- arguments a call: unpack fails near 8000
 local ADJUSTMENT, RETURN = "\1", "\2" -- before ids that are not order ids: no id holds a control character
 local PAIR = "\31" -- between two ids, for the same reason
@@ -33,8 +33,8 @@ local SKU, KIND, AMOUNT, ANSWER, SEQ, AT, USER = 1, 3, 4, 5, 6, 7, 8
 local STATE, UNITS, HOLD, EXPIRES, SETTLED_SEQ, SETTLED_UNITS, SETTLED_ANSWER = 9, 10, 11, 12, 13, 15, 16
 local ACTOR = 17
 
--- Remembered lines that one call reads for its commands, and lines that it gives back because their holds have ended.
--- To unpack a line, or to reply with it, takes 1 to 10 us, and a call keeps every other client of the server waiting.
+-- Remembered lines that one call reads for its commands, and lines that it releases because their holds have ended.
+-- To unpack a line, or to reply with it, takes 1 to 10 us, and every other client of the server waits for the call.
 local READ_LINES_MAX = 256
 local LAPSE_LINES_MAX = 256
 
@@ -42,7 +42,7 @@ local LATE, BACKLOG_FULL, ORDER_FULL = { "late" }, { "backlog_full" }, { "order_
 local MORE_DUE = { "postponed", 0 }
 local FORBIDDEN = { "forbidden" }
 local EMPTY = {}
--- The answer to a call that comes after the end of a reservation, by what became of it.
+-- The reply to a call after the end of a reservation, by the reservation's state.
 local ENDED = {
   confirmed = { "already_confirmed" },
   cancelled = { "already_cancelled" },
@@ -58,16 +58,16 @@ local limits_gen, limits_since
 local turn_seq, forgotten      -- last number before that generation; last number that may be forgotten
 local holds_end, older_holds_end -- when the last hold ends, of the generation that takes new lines and of the other
 local stock = {}               -- SKU -> {available, reserved, policy}, or nil when unknown
-local packed = {}              -- order key -> its lines as they were read, until something looks at them
-local fresh = {}               -- order key -> its one line as it will be written: a plain sale of this call
-local read_lines = 0           -- how many lines this call has read for its commands
+local packed = {}              -- order key -> its lines as read, until they are first used
+local fresh = {}               -- order key -> its one line as it will be written: a sale of one SKU in this call
+local read_lines = 0           -- number of lines that this call has read for its commands
 local bought = {}              -- user and SKU -> ms
 local quotas = {}              -- user and SKU -> {units, sale}
 local dirty_stock, dirty_orders, dirty_bought, dirty_quotas, dirty_expiry = {}, {}, {}, {}, {}
 local events = {}
-local more_due = false         -- more reservations have lapsed than this call gives back
+local more_due = false         -- more reservations have expired than this call releases
 
--- order key -> its remembered lines. They are unpacked when they are first looked at: most refusals look at none.
+-- order key -> its remembered lines. They are unpacked on first use: most refusals read none.
 local orders = setmetatable({}, {
   __index = function(unpacked, id)
     local bytes = packed[id] or fresh[id]
@@ -85,8 +85,8 @@ local function read_marks(marks, since)
     turn_seq, forgotten = tonumber(turned), tonumber(last)
     holds_end, older_holds_end = tonumber(ends), tonumber(older_ends)
   else
-    -- A new shard, a restored one, or generations that the script of an earlier version turned: what it may have
-    -- forgotten is not known, nor which generation has the open holds.
+    -- A new shard, a restored one, or generations that an earlier version of the script rotated: it is unknown what
+    -- may be forgotten, and which generation has the open holds.
     local held = redis.call("ZRANGEBYSCORE", EXPIRY, "-inf", "+inf", "LIMIT", 0, 1)
     turn_seq, forgotten = seq, seq
     holds_end = #held > 0 and now + HOLD_LONGEST_MS or 0
@@ -100,22 +100,22 @@ local function begin(meta)
   HOLD_MAX_MS = math.min(HOLD_LONGEST_MS, IDEMPOTENCY_WINDOW_MS)
   seq, applied = tonumber(meta[3]), tonumber(meta[4])
   read_marks(meta[14], meta[6])
-  -- A generation that began ahead of now began before the clock was set back: it counts from now.
+  -- A generation that began later than now began before the clock was set back: it counts from now.
   orders_gen, orders_since = tonumber(meta[5]), math.min(now, tonumber(meta[6]))
   limits_gen, limits_since = tonumber(meta[7]), math.min(now, tonumber(meta[8]))
 end
 
 local function is_null(value) return value == nil or value == cjson.null end
 
--- How many lines of an order are not unpacked yet. A msgpack array of up to 15 says it in its first byte, a longer
--- one in the next two.
+-- Number of lines of an order that are not unpacked yet. A msgpack array of up to 15 has its length in the first
+-- byte, a longer one in the next two.
 local function packed_lines(id)
   if not packed[id] then return 0 end
   local first, high, low = string.byte(packed[id], 1, 3)
   return first >= 0x90 and first <= 0x9f and first - 0x90 or high * 256 + low
 end
 
--- How many lines of an order are remembered.
+-- Number of remembered lines of an order.
 local function count_lines(id)
   return packed[id] and packed_lines(id) or #(orders[id] or EMPTY)
 end
@@ -150,7 +150,7 @@ local function remember(id, line)
   dirty_orders[id] = true
 end
 
--- Finds a command that is sent again. Returns its lines out of those `known` under its id, in the order of `lines`,
+-- Finds a repeated command. Returns its lines out of those `known` under its id, in the order of `lines`,
 -- when kind, user (nil = not compared), SKUs and amounts are the same; else nil and the first SKU that differs; nil
 -- alone when no SKU of it is known.
 local function past_lines(known, kind, user, lines)
@@ -193,17 +193,17 @@ local function held_lines(order)
   return held
 end
 
--- Whether another token than `owner` made a line. An owner of "" may change every line.
+-- Whether a token other than `owner` made a line. An owner of "" may change every line.
 local function is_foreign(line, owner)
   return owner ~= "" and line[ACTOR] ~= nil and line[ACTOR] ~= owner
 end
 
--- Whether units of a SKU may be free that do not count as available yet.
+-- Whether a SKU may have units of expired reservations that do not count as available yet.
 local function may_be_freed(sku)
   return more_due and stock[sku].reserved > 0
 end
 
--- Changes a SKU's figures. Returns the line of the event.
+-- Changes a SKU's stock. Returns the line of the event.
 local function move(sku, delta, reserved_delta)
   local s = stock[sku]
   s.available = s.available + delta
@@ -212,8 +212,8 @@ local function move(sku, delta, reserved_delta)
   return { sku, delta, reserved_delta, s.available, s.reserved }
 end
 
--- What a user has bought of a SKU within its window; nil when the SKU has no quota. Few SKUs have one, so this
--- is read when it is needed.
+-- Units that a user has bought of a SKU within its window; nil when the SKU has no quota. Few SKUs have a quota, so
+-- this is read when it is needed.
 local function quota_of(user, sku)
   local policy = stock[sku].policy
   if not policy or not policy.quota then return nil end
@@ -229,7 +229,7 @@ local function quota_of(user, sku)
   return count
 end
 
--- Counts units that a user took (or gave back, below zero) by the sale with number `number`.
+-- Counts units that a user bought (or returned, below zero) by the sale with number `number`.
 local function count_quota(user, sku, units, number)
   local count = quota_of(user, sku)
   if not count or number <= count.sale then return end -- bought before this window

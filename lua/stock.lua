@@ -1,25 +1,25 @@
---[=[ stock: what a stock keeper asks. Never refused for a full backlog: it may be what is needed.
+--[=[ stock: the commands of stock management. Never refused for a full backlog, which they may help to resolve.
 
-  adjust  adds `delta` units, and makes the SKU when delta >= 0. With a second sale it gives back at most `delta` units,
+  adjust  adds `delta` units, and makes the SKU when delta >= 0. With a second sale it returns at most `delta` units,
           and the order's line has the units that remain sold.
   set     sets the available units if they are as expected; expected null: the SKU has no stock yet, and gets its first.
           Both are idempotent by (adjustment id, SKU).
           Event [kind, adjustment id, "", "", actor, traceparent, [line], reason, reference, data];
           kind is "create" for the one that made the SKU, else "adjust" or "set". Data is {}; {"policy"} when it ends
           `unstocked`.
-  pause, resume, rules  change the policy; nothing happens when it is so already.
+  pause, resume, rules  change the policy; no effect when it has that value already.
           Event [kind, "", "", "", actor, traceparent, [line], reason, "", {"policy"}]
-          rules replaces all of them but the pause, when they are the version that the caller expects; on an unknown SKU
-          it creates one without stock.
-  policy  {"paused", "opens", "closes", "quota", "token", "sale", "version", "unstocked"}: what does not apply is absent
+          rules replaces all rules but the pause, when their version is the one that the caller expects; an unknown SKU
+          is created without stock.
+  policy  {"paused", "opens", "closes", "quota", "token", "sale", "version", "unstocked"}: absent where not set
           sale       number of the event after which sales count for the quota: it set a quota where there was none,
                      another `opens`, or any rule a day or more after `closes`, when the counts may be dropped (sweep.lua)
           version    number of the event that set the rules
           unstocked  true: the SKU was made by rules and has had no stock yet
   stock   reads one SKU.   lookup  reads what this shard remembers of an order. ]=]
 
--- The first answer if this very change was made before, a conflict if another one was, nil if none was. What was
--- asked follows from what is remembered: a `set` found the figure after it less the change, a `create` no SKU.
+-- The first reply if the same change was made before, a conflict if another one was, nil if none was. The request
+-- follows from the remembered line: a `set` expected the stock after it minus the change, a `create` no SKU.
 local function past_adjustment(id, sku, is_same)
   local past = remembered(id, sku)
   if not past then return nil end
@@ -64,8 +64,8 @@ local function keep_stock(kind, id, sku, delta, is_first, actor, traceparent, re
   return { kind == "create" and "created" or "accepted", seq, { fact[4] }, 0 }
 end
 
--- What is to be given back of a second sale, and its line if it is remembered, with the units that are truly sold. What
--- came back counts for the first sale, as far as that had units; the rest was of the second, and is back already.
+-- The units of a second sale to return, and its line if it is remembered, with the units that remain sold. Returned
+-- units count for the first sale, up to its units; the rest was of the second sale, and has returned already.
 local function undo(second, sku, amount)
   local order, number, sold, returned = unpack(second)
   local line = remembered(order, sku)

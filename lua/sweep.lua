@@ -1,16 +1,16 @@
 #!lua flags=allow-oom
---[=[ sweep: drops what users have bought under quotas that are over, a page at a time.
+--[=[ sweep: deletes the quota counts of windows that have ended, a page at a time.
 
   KEYS    the nine keys of lua/decide.lua, in the same order
-  ARGV[1] deployment   another deployment's shard is not touched, nor one that is not armed
+  ARGV[1] deployment   another deployment's shard is not changed, nor one that is not armed
   ARGV[2] cursor       of HSCAN: "0" at first, then the last reply
-  ARGV[3] fields       to look at, about
+  ARGV[3] fields       to read, about
   Reply   the next cursor; "0" after the last page
   Cost    O(fields) ]=]
 
 local META, STOCK, QUOTA = KEYS[1], KEYS[2], KEYS[7]
 local CHUNK = 4000 -- arguments a call: unpack fails near 8000
--- A window that has just closed is kept for a day: clocks go back at times.
+-- A window that has just closed is kept for a day, because clocks are set back at times.
 local CLOSED_MS = 86400000
 
 local meta = redis.call("HMGET", META, "armed", "deployment")
@@ -18,7 +18,7 @@ if not meta[1] or meta[2] ~= ARGV[1] then return "0" end
 local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
--- The number that set the window which counts now, or nil when none does.
+-- The number of the event that set the current window, or false when there is none.
 local sales = {}
 local function sale_of(sku)
   if sales[sku] == nil then

@@ -1,4 +1,4 @@
---[=[ write: the one place that writes. Everything is turned into arguments first; then XADD, then the rest. ]=]
+--[=[ write: the only part that writes. All arguments are made first; then XADD, then the other writes. ]=]
 
 -- Writes `flat` (field, value, field, value, ...) in chunks.
 local function write_flat(command, key, flat)
@@ -27,7 +27,7 @@ local function flatten(dirty, value)
   return flat
 end
 
--- Open reservations as ZADD wants them, and closed ones as ZREM does.
+-- Arguments of ZADD for open reservations, and of ZREM for closed ones.
 local function expiry_args()
   local open, closed = {}, {}
   for id, expires in pairs(dirty_expiry) do
@@ -41,9 +41,9 @@ local function expiry_args()
   return open, closed
 end
 
--- A generation that is a window old makes room: forgetting a day of orders is one UNLINK. Only what the ledger has
--- is forgotten, so its word is whole; and no hold before its end, whatever the window was when it was made: its units
--- would never be back.
+-- A generation that is one window old is dropped: forgetting a day of orders is one UNLINK. Only lines that the ledger
+-- has applied are forgotten, so that its copy is complete; and no hold before its end, under any earlier window: its
+-- units would never return.
 local function turn_orders()
   if now - orders_since < IDEMPOTENCY_WINDOW_MS or applied < turn_seq then return end
   if more_due or older_holds_end > now then return end
@@ -59,7 +59,7 @@ local function turn_limits()
   limits_gen, limits_since = 1 - limits_gen, now
 end
 
--- Notes when the holds end that this call writes into the generation that takes new lines.
+-- Records the latest end of the holds that this call writes into the generation that takes new lines.
 local function note_holds()
   for id in pairs(dirty_orders) do
     for _, line in ipairs(fresh[id] and EMPTY or orders[id]) do
@@ -68,15 +68,15 @@ local function note_holds()
   end
 end
 
--- What follows XADD in commit is lost when a server refuses it; then this says that the log has the events.
+-- The writes after XADD in commit are lost when a server refuses one; then this says that the log has the events.
 local log_written = false
 
 local function commit(epoch, replicas)
   local open, closed = expiry_args()
   local bought_args = flatten(dirty_bought, function(pair) return string.format("%.0f", bought[pair]) end)
   if #events == 0 then
-    write_flat("ZREM", EXPIRY, closed) -- reservations that had nothing held any more
-    write_flat("HSET", LIMITS[limits_gen], bought_args) -- purchases that were ahead of a clock that was set back
+    write_flat("ZREM", EXPIRY, closed) -- reservations without held lines
+    write_flat("HSET", LIMITS[limits_gen], bought_args) -- purchases that were later than a clock that was set back
     return
   end
   local id = string.format("%.0f-%.0f", epoch, seq)
@@ -87,7 +87,7 @@ local function commit(epoch, replicas)
   end)
   local quota_args = flatten(dirty_quotas, pack_quota)
 
-  redis.call("XADD", EVENTS, id, "v1", entry) -- first: it alone is refused when the server or the stream is not in order
+  redis.call("XADD", EVENTS, id, "v1", entry) -- first: only XADD is refused by the state of the server or the stream
   log_written = true
   turn_orders()
   turn_limits()
