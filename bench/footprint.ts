@@ -26,7 +26,7 @@ for (let n = 0; n < skus; n++) {
 }
 await applied(0);
 
-const before = { redis: await redisBytes(), books: await ledgerBytes() };
+const before = { redis: await redisBytes(), ledger: await ledgerBytes() };
 await worker.kill();
 for (let first = 0; first < orders; first += itemsAPost) {
   const items = Array.from({ length: Math.min(itemsAPost, orders - first) }, (_, i) => ({
@@ -41,7 +41,7 @@ for (let first = 0; first < orders; first += itemsAPost) {
 const sold = await redisBytes();
 await worker.restart();
 await applied(orders);
-const after = { redis: await redisBytes(), books: await ledgerBytes() };
+const after = { redis: await redisBytes(), ledger: await ledgerBytes() };
 
 const each = (bytes: number) => `${(bytes / orders).toFixed(0)} bytes an order`;
 console.log(`${orders} orders of ids with 36 and 15 characters, in batches of ${itemsAPost} over HTTP`);
@@ -50,8 +50,8 @@ console.log(`an event waits in  ${each(sold.events - before.redis.events)}, unti
 console.log(`API to Redis       ${each(sold.received - before.redis.received)}`);
 console.log(`Redis to API       ${each(sold.sent - before.redis.sent)}`);
 console.log(`append-only file   ${each(sold.written - before.redis.written)}, before it is rewritten`);
-console.log(`PostgreSQL         ${each(after.books.tables - before.books.tables)} in tables and indexes`);
-console.log(`write-ahead log    ${each(after.books.wal - before.books.wal)}`);
+console.log(`PostgreSQL         ${each(after.ledger.tables - before.ledger.tables)} in tables and indexes`);
+console.log(`write-ahead log    ${each(after.ledger.wal - before.ledger.wal)}`);
 
 /** Waits until the ledger has as many sales. */
 async function applied(sales: number): Promise<void> {
@@ -59,7 +59,7 @@ async function applied(sales: number): Promise<void> {
     withConnection(databaseUrl, async (sql) => {
       const [row] = await sql`select count(*)::int as lines from inventory.order_lines where kind = 'deduct'`;
       return row?.lines === sales;
-    }), { deadlineMs: appliedDeadlineMs, what: "the books" });
+    }), { deadlineMs: appliedDeadlineMs, what: "the ledger" });
 }
 
 async function redisBytes() {

@@ -28,7 +28,7 @@ const decision = {
 /** Writes a shard's log as the store would. */
 class Till {
   #seq = 0;
-  readonly #figures = new Map<string, { available: number; reserved: number }>();
+  readonly #stock = new Map<string, { available: number; reserved: number }>();
 
   open(): LogEntry {
     return this.#entry(
@@ -62,9 +62,9 @@ class Till {
   #event(kind: string, id: string, index: number, delta: number, reservedDelta: number): InventoryEvent {
     this.#seq++;
     const sku = `SKU_${index % skus}`;
-    const { available, reserved } = this.#figures.get(sku) ?? { available: 0, reserved: 0 };
+    const { available, reserved } = this.#stock.get(sku) ?? { available: 0, reserved: 0 };
     const after = { available: available + delta, reserved: reserved + reservedDelta };
-    this.#figures.set(sku, after);
+    this.#stock.set(sku, after);
     const lines = [{ sku, delta, reservedDelta, ...after }];
     return { ...decision, seq: this.#seq, kind, id, userId: `user-${this.#seq}`, atMs: Date.now(), lines };
   }

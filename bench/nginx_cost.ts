@@ -9,7 +9,7 @@ import { startNginx } from "../tools/servers/nginx.ts";
 import { startRedis } from "../tools/servers/redis.ts";
 import { dataDir } from "../tools/servers/run_folder.ts";
 import { sharedPostgres } from "../tools/servers/shared.ts";
-import { stockUp } from "../tests/system/books.ts";
+import { stockUp } from "../tests/system/ledger_audit.ts";
 import { startStack } from "../tests/system/stack.ts";
 import { cpuMs, runOha, writeBodies } from "../tools/load/oha.ts";
 

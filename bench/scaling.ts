@@ -18,7 +18,7 @@ import { dataDir } from "../tools/servers/run_folder.ts";
 import { sharedPostgres } from "../tools/servers/shared.ts";
 import { waitFor } from "../tools/servers/wait.ts";
 import { startStack } from "../tests/system/stack.ts";
-import { stockUp } from "../tests/system/books.ts";
+import { stockUp } from "../tests/system/ledger_audit.ts";
 import { cpuMs, runOha, writeBodies } from "../tools/load/oha.ts";
 
 const only = Deno.args.map(Number);

@@ -31,7 +31,7 @@ function reserve(orderId: string, sku: string): Sale {
 }
 
 /** What the ledger has: both shards up to `appliedSeq`. */
-interface Books {
+interface LedgerContents {
   lines: readonly RememberedLine[];
   returned: readonly RememberedLine[];
   adjusted: MadeAdjustment | undefined;
@@ -39,7 +39,7 @@ interface Books {
   isAway: boolean;
 }
 
-/** Two armed shards in memory, and books that have what the test puts there. */
+/** Two armed shards in memory, and a ledger with what the test puts there. */
 async function setup() {
   const world = new ManualWorld();
   const limits = { userLimitMs: 0, idempotencyWindowMs: windowMs, backlogMax: 1_000_000 };
@@ -48,7 +48,13 @@ async function setup() {
     const seen = await store.inspect(shard);
     await store.arm(shard, { seen, epoch: 1, deployment: "d", shards, applied: 0, token: "" });
   }
-  const books: Books = { lines: [], returned: [], adjusted: undefined, appliedSeq: 1_000_000, isAway: false };
+  const ledger: LedgerContents = {
+    lines: [],
+    returned: [],
+    adjusted: undefined,
+    appliedSeq: 1_000_000,
+    isAway: false,
+  };
   let asked = 0;
   const inventory = new InventoryService(store, world, {
     shards,
@@ -60,15 +66,15 @@ async function setup() {
     archive: {
       findOrder() {
         asked++;
-        const appliedSeqs = new Map([[0, books.appliedSeq], [1, books.appliedSeq]]);
-        return books.isAway
+        const appliedSeqs = new Map([[0, ledger.appliedSeq], [1, ledger.appliedSeq]]);
+        return ledger.isAway
           ? Promise.reject(new Error("away"))
-          : Promise.resolve({ lines: books.lines, appliedSeqs });
+          : Promise.resolve({ lines: ledger.lines, appliedSeqs });
       },
-      findReturn: () => Promise.resolve(books.returned),
+      findReturn: () => Promise.resolve(ledger.returned),
       findAdjustment() {
         asked++;
-        const { adjusted: made, appliedSeq, isAway } = books;
+        const { adjusted: made, appliedSeq, isAway } = ledger;
         return isAway ? Promise.reject(new Error("away")) : Promise.resolve({ made, appliedSeq });
       },
     },
@@ -87,7 +93,7 @@ async function setup() {
       await accept(adjust(sku, `turn-${++turns}`));
     }
   };
-  return { world, store, inventory, accept, forget, books, asked: () => asked };
+  return { world, store, inventory, accept, forget, ledger, asked: () => asked };
 }
 
 let turns = 0;
@@ -99,41 +105,41 @@ async function linesOf(inventory: InventoryService, orderId: string): Promise<re
 }
 
 Deno.test("service: an order that one shard has forgotten and another has not is found whole", async () => {
-  const { inventory, accept, forget, books, asked } = await setup();
+  const { inventory, accept, forget, ledger, asked } = await setup();
   await accept(deduct("o", inFirst), deduct("o", inSecond));
   const before = await linesOf(inventory, "o");
   assert.deepEqual(skusOf(before), [inFirst, inSecond]);
   assert.equal(asked(), 0);
 
-  books.lines = before;
+  ledger.lines = before;
   await forget(inSecond); // shards forget at moments of their own
   assert.deepEqual(skusOf(await linesOf(inventory, "o")), [inFirst, inSecond]);
 });
 
-Deno.test("service: half of an old order is not shown as all of it when the books cannot be asked, or are behind", async () => {
-  const { inventory, accept, forget, books, asked } = await setup();
+Deno.test("service: half of an old order is not shown as all of it when the ledger cannot be asked, or is behind", async () => {
+  const { inventory, accept, forget, ledger, asked } = await setup();
   await accept(deduct("o", inFirst));
   await linesOf(inventory, "o");
   await forget(inSecond);
-  books.isAway = true;
+  ledger.isAway = true;
   assert.deepEqual(await inventory.findOrder("o"), { kind: "store_unavailable", reason: "ledger" });
-  books.isAway = false;
-  books.appliedSeq = 0;
+  ledger.isAway = false;
+  ledger.appliedSeq = 0;
   assert.deepEqual(await inventory.findOrder("o"), { kind: "ledger_behind" });
-  books.appliedSeq = 1;
+  ledger.appliedSeq = 1;
   assert.deepEqual(skusOf(await linesOf(inventory, "o")), [inFirst]);
   assert.equal(asked(), 3);
 });
 
-Deno.test("service: an order that no shard remembers is not called unknown while the books are behind", async () => {
-  const { inventory, accept, forget, books } = await setup();
+Deno.test("service: an order that no shard remembers is not called unknown while the ledger is behind", async () => {
+  const { inventory, accept, forget, ledger } = await setup();
   await accept(deduct("o", inFirst));
   const lines = await linesOf(inventory, "o");
   await forget(inFirst);
-  books.appliedSeq = 1; // the order is number 2
+  ledger.appliedSeq = 1; // the order is number 2
   assert.deepEqual(await inventory.findOrder("o"), { kind: "ledger_behind" });
-  books.appliedSeq = 2;
-  books.lines = lines;
+  ledger.appliedSeq = 2;
+  ledger.lines = lines;
   assert.deepEqual(await linesOf(inventory, "o"), lines);
 });
 
@@ -143,30 +149,30 @@ const giveBack = (returnId: string, sku: string): Return => {
 };
 
 Deno.test("service: a return past the window is decided with what the ledger has, and not while that is too old", async () => {
-  const { inventory, accept, forget, books, asked } = await setup();
+  const { inventory, accept, forget, ledger, asked } = await setup();
   await accept(deduct("o", inFirst), deduct("o", inSecond));
-  books.lines = await linesOf(inventory, "o");
+  ledger.lines = await linesOf(inventory, "o");
   assert.equal((await inventory.submit(giveBack("none", inFirst))).kind, "accepted");
   assert.equal(asked(), 0);
   await forget(inSecond);
-  books.appliedSeq = 1;
+  ledger.appliedSeq = 1;
   assert.deepEqual(await inventory.submit(giveBack("r", inSecond)), { kind: "ledger_behind" });
-  books.isAway = true;
+  ledger.isAway = true;
   assert.equal((await inventory.submit(giveBack("r", inSecond))).kind, "store_unavailable");
-  books.isAway = false;
-  books.appliedSeq = 2;
+  ledger.isAway = false;
+  ledger.appliedSeq = 2;
   assert.equal((await inventory.submit(giveBack("r", inSecond))).kind, "accepted");
   assert.equal((await inventory.submit(giveBack("s", inSecond))).kind, "exceeds");
 });
 
 Deno.test("service: a return that is sent again past the window hears its first answer from the ledger", async () => {
-  const { inventory, accept, forget, books } = await setup();
+  const { inventory, accept, forget, ledger } = await setup();
   await accept(deduct("o", inFirst));
   const [line = assert.fail()] = await linesOf(inventory, "o");
   const first = await inventory.submit(giveBack("r", inFirst));
   assert.ok(first.kind === "accepted");
   await forget(inFirst);
-  books.lines = [{ ...line, units: 0 }];
+  ledger.lines = [{ ...line, units: 0 }];
   const returned = {
     ...line,
     ...unsettled,
@@ -175,12 +181,12 @@ Deno.test("service: a return that is sent again past the window hears its first 
     seq: first.seq,
     newStock: first.newStock[0] ?? -1,
   };
-  books.returned = [returned];
+  ledger.returned = [returned];
   assert.deepEqual(await inventory.submit(giveBack("r", inFirst)), { ...first, replayed: true });
 });
 
 Deno.test("service: an adjustment that is sent again past the window hears its first answer from the ledger", async () => {
-  const { inventory, forget, books, asked } = await setup();
+  const { inventory, forget, ledger, asked } = await setup();
   const available = async () => {
     const stock = await inventory.submit({ kind: "stock", sku: inFirst });
     return stock.kind === "stock" && stock.available;
@@ -191,17 +197,17 @@ Deno.test("service: an adjustment that is sent again past the window hears its f
   assert.equal(asked(), 0, "the shard remembers it");
   await forget(inFirst);
   const before = await available();
-  books.adjusted = { kind: "adjust", amount: 9, newStock: first.newStock[0] ?? -1, seq: first.seq };
+  ledger.adjusted = { kind: "adjust", amount: 9, newStock: first.newStock[0] ?? -1, seq: first.seq };
   assert.deepEqual(await inventory.submit(adjust(inFirst, "a")), { ...first, replayed: true });
   const other = { ...adjust(inFirst, "a"), delta: 8 };
   assert.deepEqual(await inventory.submit(other), { kind: "conflict", sku: inFirst });
-  books.adjusted = undefined;
-  books.appliedSeq = 1; // the adjustment is number 2
+  ledger.adjusted = undefined;
+  ledger.appliedSeq = 1; // the adjustment is number 2
   assert.deepEqual(await inventory.submit(adjust(inFirst, "a")), { kind: "ledger_behind" });
-  books.isAway = true;
+  ledger.isAway = true;
   assert.equal((await inventory.submit(adjust(inFirst, "a"))).kind, "store_unavailable");
   assert.equal(await available(), before, "nothing was added");
-  Object.assign(books, { isAway: false, appliedSeq: 1_000_000 });
+  Object.assign(ledger, { isAway: false, appliedSeq: 1_000_000 });
   assert.equal((await inventory.submit(adjust(inFirst, "new"))).kind, "accepted");
 });
 

@@ -10,8 +10,8 @@ const note = { actor: "cli:alice", reason: "active", reference: "stocktaking 7" 
 
 /** Registers these tests. */
 export function registerCorrections({ test }: Registrar): void {
-  test("a correction follows the last applied number, and the next event is audited against it", async (books) => {
-    const { ledger, shard, rows } = books;
+  test("a correction follows the last applied number, and the next event is audited against it", async (fixture) => {
+    const { ledger, shard, rows } = fixture;
     applied(await shard.apply([entry(1, sale(2, "SKU-1", 9), opening(3, "SKU-2", 5))]));
     const made = await ledger.correct(0, ({ seq }) =>
       Promise.resolve(
@@ -33,9 +33,9 @@ export function registerCorrections({ test }: Registrar): void {
         { epoch: 1, seq: 3, line: 1002, sku: "SKU-1", delta: -1, available_after: 18, ...note },
       ],
     );
-    await assertSums(books);
+    await assertSums(fixture);
     applied(await shard.apply([entry(1, sale(4, "SKU-1", 17))]));
-    await assertSums(books);
+    await assertSums(fixture);
   });
 
   test("nothing is applied while a correction is decided", async ({ ledger, shard, rows }) => {
@@ -54,8 +54,8 @@ export function registerCorrections({ test }: Registrar): void {
     ]);
   });
 
-  test("a dead letter is closed once, by a correction of nothing, and gives back what it took", async (books) => {
-    const { ledger, shard, rows, database } = books;
+  test("a dead letter is closed once, by a correction of nothing, and gives back what it took", async (fixture) => {
+    const { ledger, shard, rows, database } = fixture;
     const again = { id: "order-2", userId: "user-2" };
     applied(await shard.apply([entry(1, sale(2, "SKU-1", 9), sale(3, "SKU-1", 8, again))]));
     const [letter] = await rows("select id from dead_letters");

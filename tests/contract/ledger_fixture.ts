@@ -1,5 +1,5 @@
 /**
- * Books to test on, and the events that go into them.
+ * Ledgers to test, and the events that they apply.
  */
 import assert from "node:assert/strict";
 import { isSale } from "../../src/domain/outcome.ts";
@@ -66,15 +66,15 @@ export function event(
   };
 }
 
-/** Writes events as the store would: the next number, and the figures that the changes leave. */
+/** Writes events as the store would: the next number, and the stock after the changes. */
 export class Shelf {
   #seq: number;
-  readonly #figures = new Map<string, { available: number; reserved: number }>();
+  readonly #stock = new Map<string, { available: number; reserved: number }>();
 
-  /** Goes on after {@link Books}. */
+  /** Continues after {@link LedgerFixture}. */
   constructor() {
     this.#seq = 1;
-    this.#figures.set("SKU-1", { available: 10, reserved: 0 });
+    this.#stock.set("SKU-1", { available: 10, reserved: 0 });
   }
 
   /** An event of these changes: SKU, change of available and of reserved units. */
@@ -85,9 +85,9 @@ export class Shelf {
     fields: Partial<InventoryEvent> = {},
   ): InventoryEvent {
     const lines = changes.map(([sku, delta, reservedDelta]) => {
-      const { available, reserved } = this.#figures.get(sku) ?? { available: 0, reserved: 0 };
+      const { available, reserved } = this.#stock.get(sku) ?? { available: 0, reserved: 0 };
       const after = { available: available + delta, reserved: reserved + reservedDelta };
-      this.#figures.set(sku, after);
+      this.#stock.set(sku, after);
       return { sku, delta, reservedDelta, ...after };
     });
     return event(++this.#seq, lines, { kind, id, ...fields });
@@ -122,7 +122,7 @@ export function plainLine(
 }
 
 /** For every SKU the movements add up to its stock, of available and of reserved units. */
-export async function assertSums({ rows }: Pick<Books, "rows">): Promise<void> {
+export async function assertSums({ rows }: Pick<LedgerFixture, "rows">): Promise<void> {
   const sums = await rows(
     `select sku, sum(delta)::bigint as available, sum(reserved_delta)::bigint as reserved
      from movements group by sku order by sku`,
@@ -135,8 +135,8 @@ export function entry(epoch: number, ...events: InventoryEvent[]): LogEntry {
   return { position: { epoch, seq: events.at(-1)?.seq ?? 0 }, events };
 }
 
-/** Books with 10 units of SKU-1 in shard 0, made by number 1 under epoch 1. */
-export interface Books {
+/** A leased ledger with 10 units of SKU-1 in shard 0, made by number 1 under epoch 1. */
+export interface LedgerFixture {
   readonly database: Queries;
   readonly ledger: Ledger;
   readonly shard: ShardLedger;
@@ -159,8 +159,8 @@ export function applied(result: Applied): Extract<Applied, { kind: "applied" }> 
 
 /** Registers tests for one kind of database. */
 export interface Registrar {
-  /** A test on {@link Books}. */
-  test(what: string, run: (books: Books) => Promise<void>): void;
+  /** A test on a {@link LedgerFixture}. */
+  test(what: string, run: (fixture: LedgerFixture) => Promise<void>): void;
   /** A test that opens its ledgers itself. */
   testOpening(what: string, run: (open: OpenLedger) => Promise<void>): void;
 }

@@ -7,9 +7,9 @@ import {
   applied,
   assertSums,
   atMs,
-  type Books,
   entry,
   holdMs,
+  type LedgerFixture,
   plainLine,
   type Registrar,
   Shelf,
@@ -21,19 +21,19 @@ export function registerOrderLives({ test }: Registrar): void {
   const testBothWays = (
     what: string,
     events: (shelf: Shelf) => InventoryEvent[],
-    check: (books: Books) => Promise<void>,
+    check: (fixture: LedgerFixture) => Promise<void>,
   ) => {
-    test(`${what}, in one batch`, async (books) => {
-      assert.equal(applied(await books.shard.apply([entry(1, ...events(new Shelf()))])).deadLetters, 0);
-      await check(books);
-      await assertSums(books);
+    test(`${what}, in one batch`, async (fixture) => {
+      assert.equal(applied(await fixture.shard.apply([entry(1, ...events(new Shelf()))])).deadLetters, 0);
+      await check(fixture);
+      await assertSums(fixture);
     });
-    test(`${what}, in a batch an event`, async (books) => {
+    test(`${what}, in a batch an event`, async (fixture) => {
       for (const event of events(new Shelf())) {
-        assert.equal(applied(await books.shard.apply([entry(1, event)])).deadLetters, 0);
+        assert.equal(applied(await fixture.shard.apply([entry(1, event)])).deadLetters, 0);
       }
-      await check(books);
-      await assertSums(books);
+      await check(fixture);
+      await assertSums(fixture);
     });
   };
 
@@ -104,8 +104,8 @@ export function registerOrderLives({ test }: Registrar): void {
     });
   }
 
-  test("a sale that comes back after the window is given back if all of its contents are the same", async (books) => {
-    const { shard, rows } = books;
+  test("a sale that comes back after the window is given back if all of its contents are the same", async (fixture) => {
+    const { shard, rows } = fixture;
     const shelf = new Shelf();
     const basket = (id: string, s: number, t: number, fields: Partial<InventoryEvent> = {}) =>
       shelf.next("order", id, [["SKU-1", -s, 0], ["SKU-2", -t, 0]], fields);
@@ -137,7 +137,7 @@ export function registerOrderLives({ test }: Registrar): void {
       "select distinct m.order_id from compensations c join movements m using (shard, seq, sku)",
     );
     assert.deepEqual(given.map((row) => row.order_id).toSorted(), ["same", "turned"]);
-    await assertSums(books);
+    await assertSums(fixture);
   });
 
   testBothWays("an extension never makes a hold shorter", (shelf) => [
@@ -165,8 +165,8 @@ export function registerOrderLives({ test }: Registrar): void {
 
   const dayMs = 86_400_000;
 
-  test("order lines are forgotten by age, page by page; what is held or counts for a quota stays", async (books) => {
-    const { shard, rows } = books;
+  test("order lines are forgotten by age, page by page; what is held or counts for a quota stays", async (fixture) => {
+    const { shard, rows } = fixture;
     const shelf = new Shelf();
     const rules = (sku: string, sale: number) =>
       shelf.next("rules", "", [[sku, 0, 0]], { data: { policy: { quota: 5, sale } } });
@@ -203,8 +203,8 @@ export function registerOrderLives({ test }: Registrar): void {
     assert.deepEqual(after.map((row) => row.order_id), ["held", "young", "newest"]);
   });
 
-  test("no line is forgotten by a store's clock that ran ahead, nor before there are any", async (books) => {
-    const { shard, rows } = books;
+  test("no line is forgotten by a store's clock that ran ahead, nor before there are any", async (fixture) => {
+    const { shard, rows } = fixture;
     assert.equal(await shard.forgetLines(dayMs, { seq: 0, line: -1 }, 10), undefined);
     const now = Date.now();
     const shelf = new Shelf();
@@ -233,13 +233,13 @@ export function registerOrderLives({ test }: Registrar): void {
     assert.deepEqual(await all(), before);
   });
 
-  test("a sum of reserved units that differs from the store's rolls back what became of the lines", async (books) => {
+  test("a sum of reserved units that differs from the store's rolls back what became of the lines", async (fixture) => {
     const shelf = new Shelf();
-    applied(await books.shard.apply([entry(1, shelf.reserve("order-g", ["SKU-1", 4]))]));
+    applied(await fixture.shard.apply([entry(1, shelf.reserve("order-g", ["SKU-1", 4]))]));
     const confirm = shelf.next("confirm", "order-g", [["SKU-1", 0, -4]]);
     const [line] = confirm.lines;
     assert.ok(line);
-    const result = await books.shard.apply([entry(1, { ...confirm, lines: [{ ...line, reserved: 1 }] })]);
+    const result = await fixture.shard.apply([entry(1, { ...confirm, lines: [{ ...line, reserved: 1 }] })]);
     assert.deepEqual(result, {
       kind: "mismatch",
       differences: [{
@@ -248,45 +248,45 @@ export function registerOrderLives({ test }: Registrar): void {
         store: { available: 6, reserved: 1 },
       }],
     });
-    assert.partialDeepStrictEqual((await books.ledger.findOrder("order-g")).lines, [{
+    assert.partialDeepStrictEqual((await fixture.ledger.findOrder("order-g")).lines, [{
       state: "held",
       units: 4,
     }]);
-    applied(await books.shard.apply([entry(1, confirm)]));
-    assert.partialDeepStrictEqual((await books.ledger.findOrder("order-g")).lines, [{
+    applied(await fixture.shard.apply([entry(1, confirm)]));
+    assert.partialDeepStrictEqual((await fixture.ledger.findOrder("order-g")).lines, [{
       state: "confirmed",
       units: 4,
     }]);
   });
 
-  test("a reservation that returns after the window is set aside, and what follows on it", async (books) => {
+  test("a reservation that returns after the window is set aside, and what follows on it", async (fixture) => {
     const shelf = new Shelf();
     applied(
-      await books.shard.apply([entry(
+      await fixture.shard.apply([entry(
         1,
         shelf.reserve("order-h", ["SKU-1", 2]),
         shelf.next("confirm", "order-h", [["SKU-1", 0, -2]]),
         shelf.reserve("order-h", ["SKU-1", 2]),
       )]),
     );
-    applied(await books.shard.apply([entry(1, shelf.next("expire", "order-h", [["SKU-1", 2, -2]]))]));
-    assert.deepEqual(await books.rows("select seq, sqlstate, reason from dead_letters order by seq"), [
+    applied(await fixture.shard.apply([entry(1, shelf.next("expire", "order-h", [["SKU-1", 2, -2]]))]));
+    assert.deepEqual(await fixture.rows("select seq, sqlstate, reason from dead_letters order by seq"), [
       { seq: 4, sqlstate: "23505", reason: "line accepted before, a reservation" },
       { seq: 5, sqlstate: "02000", reason: "no line to expire, or not in the state for it" },
     ]);
-    assert.deepEqual(await books.shard.compensations({ seq: 0, sku: "" }, 10), []);
-    assert.partialDeepStrictEqual((await books.ledger.findOrder("order-h")).lines, [
+    assert.deepEqual(await fixture.shard.compensations({ seq: 0, sku: "" }, 10), []);
+    assert.partialDeepStrictEqual((await fixture.ledger.findOrder("order-h")).lines, [
       { seq: 2, state: "confirmed", units: 2, settledSeq: 3 },
     ]);
-    await assertSums(books);
+    await assertSums(fixture);
   });
 
-  test("a basket that returns with the same contents is given back whole", async (books) => {
+  test("a basket that returns with the same contents is given back whole", async (fixture) => {
     const shelf = new Shelf();
     const basket = () => shelf.next("order", "order-i", [["SKU-1", -1, 0], ["SKU-2", -2, 0]]);
     const made = shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], { userId: "" });
-    assert.equal(applied(await books.shard.apply([entry(1, made, basket(), basket())])).compensations, 1);
-    assert.deepEqual(await books.shard.compensations({ seq: 0, sku: "" }, 10), [
+    assert.equal(applied(await fixture.shard.apply([entry(1, made, basket(), basket())])).compensations, 1);
+    assert.deepEqual(await fixture.shard.compensations({ seq: 0, sku: "" }, 10), [
       { seq: 4, sku: "SKU-1", amount: 1, orderId: "order-i", soldUnits: 1, returnedUnits: 0 },
       { seq: 4, sku: "SKU-2", amount: 2, orderId: "order-i", soldUnits: 2, returnedUnits: 0 },
     ]);
@@ -313,9 +313,9 @@ export function registerOrderLives({ test }: Registrar): void {
     );
   });
 
-  test("more returned than was sold is set aside, the rest of the batch is applied", async (books) => {
+  test("more returned than was sold is set aside, the rest of the batch is applied", async (fixture) => {
     const shelf = new Shelf();
-    const result = await books.shard.apply([entry(
+    const result = await fixture.shard.apply([entry(
       1,
       shelf.next("deduct", "order-j", [["SKU-1", -3, 0]]),
       shelf.reserve("order-k", ["SKU-1", 1]),
@@ -326,17 +326,22 @@ export function registerOrderLives({ test }: Registrar): void {
       shelf.next("pause", "", [["SKU-1", 0, 0]], { data: { policy: { paused: true } } }),
     )]);
     assert.equal(applied(result).deadLetters, 2);
-    assert.deepEqual(await books.rows("select seq, sqlstate from dead_letters order by seq"), [
+    assert.deepEqual(await fixture.rows("select seq, sqlstate from dead_letters order by seq"), [
       { seq: 5, sqlstate: "23514" },
       { seq: 7, sqlstate: "02000" },
     ]);
-    assert.partialDeepStrictEqual((await books.ledger.findOrder("order-j")).lines, [{ amount: 3, units: 1 }]);
-    assert.partialDeepStrictEqual((await books.ledger.findOrder("order-k")).lines, [{ state: "confirmed" }]);
-    assert.partialDeepStrictEqual(await books.shard.stock("", 10), [{ policy: { paused: true } }]);
-    await assertSums(books);
+    assert.partialDeepStrictEqual((await fixture.ledger.findOrder("order-j")).lines, [{
+      amount: 3,
+      units: 1,
+    }]);
+    assert.partialDeepStrictEqual((await fixture.ledger.findOrder("order-k")).lines, [{
+      state: "confirmed",
+    }]);
+    assert.partialDeepStrictEqual(await fixture.shard.stock("", 10), [{ policy: { paused: true } }]);
+    await assertSums(fixture);
   });
 
-  test("what follows on a line that is not in the state for it is set aside", async (books) => {
+  test("what follows on a line that is not in the state for it is set aside", async (fixture) => {
     const shelf = new Shelf();
     const lives = [
       shelf.next("deduct", "sold", [["SKU-1", -1, 0]]),
@@ -350,11 +355,11 @@ export function registerOrderLives({ test }: Registrar): void {
       shelf.next("confirm", "over", [["SKU-1", 0, 0]]),
       shelf.next("extend", "over", [["SKU-1", 0, 0]], { data: { expires: atMs + 2 * holdMs } }),
     ];
-    assert.equal(applied(await books.shard.apply([entry(1, ...lives)])).deadLetters, 0);
-    assert.equal(applied(await books.shard.apply([entry(1, ...strays)])).deadLetters, 4);
-    const letters = await books.rows("select seq from dead_letters order by seq");
+    assert.equal(applied(await fixture.shard.apply([entry(1, ...lives)])).deadLetters, 0);
+    assert.equal(applied(await fixture.shard.apply([entry(1, ...strays)])).deadLetters, 4);
+    const letters = await fixture.rows("select seq from dead_letters order by seq");
     assert.deepEqual(letters.map(({ seq }) => seq), strays.map(({ seq }) => seq));
-    assert.partialDeepStrictEqual((await books.ledger.findOrder("over")).lines, [
+    assert.partialDeepStrictEqual((await fixture.ledger.findOrder("over")).lines, [
       { state: "cancelled", units: 0, expiresAtMs: atMs + holdMs },
     ]);
   });

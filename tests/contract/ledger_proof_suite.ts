@@ -149,8 +149,8 @@ const slips: readonly { readonly by: string; readonly says: readonly RegExp[] }[
 
 /** Registers these tests. */
 export function registerProof({ test }: Registrar): void {
-  test("a ledger that went through everything is proved whole, and each slip of a hand is found", async (books) => {
-    const { ledger, shard, database } = books;
+  test("a ledger that went through everything is proved whole, and each slip of a hand is found", async (fixture) => {
+    const { ledger, shard, database } = fixture;
     await live(shard);
     await database.script("update compensations set done_at = now()");
     assert.deepEqual(await faultsOf(ledger), []);

@@ -15,7 +15,11 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
     assert.equal(await shard.issueEpoch(1, 0), 2);
     assert.equal(await shard.issueEpoch(1, 0), undefined);
     assert.equal(await shard.issueEpoch(2, 2), 3);
-    assert.equal(await shard.issueEpoch(3, 7), 8, "books of an older copy do not issue an epoch again");
+    assert.equal(
+      await shard.issueEpoch(3, 7),
+      8,
+      "an older copy of the ledger does not issue an epoch again",
+    );
     assert.deepEqual(await shard.cursor(), {
       epoch: 1,
       seq: 1,
@@ -172,7 +176,7 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
     }
   });
 
-  testOpening("books are prepared once and keep their owner", async (open) => {
+  testOpening("a ledger is prepared once and keeps its owner", async (open) => {
     const { ledger: first } = await open();
     const owner = await first.prepare(2).finally(() => first.close());
     assert.match(owner.id, /^[0-9a-f-]{36}$/);
@@ -212,7 +216,7 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
     await assert.rejects(ledger.keepScripts([long]), /scripts_source_check/);
   });
 
-  testOpening("books of a newer program are refused", async (open) => {
+  testOpening("a ledger of a newer program is refused", async (open) => {
     const { ledger, database } = await open();
     try {
       await ledger.prepare(1);

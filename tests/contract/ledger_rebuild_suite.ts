@@ -85,8 +85,8 @@ export function registerRebuildReads({ test }: Registrar): void {
     ]);
   });
 
-  test("quotas count what is still sold or held within the window, in pages of lines", async (books) => {
-    const { shard } = books;
+  test("quotas count what is still sold or held within the window, in pages of lines", async (fixture) => {
+    const { shard } = fixture;
     const shelf = new Shelf();
     const quota = (sku: string, sale: number) =>
       shelf.next("rules", "", [[sku, 0, 0]], { ...keeper, data: { policy: { quota: 5, sale } } });
@@ -141,7 +141,7 @@ export function registerRebuildReads({ test }: Registrar): void {
       ]),
     );
     assert.deepEqual(await allQuotas(shard), [{ userId: "b", sku: "SKU-2", units: 1, sale: 14 }]);
-    await assertSums(books);
+    await assertSums(fixture);
   });
 
   test("remembered lines say all of each kind", async ({ shard }) => {

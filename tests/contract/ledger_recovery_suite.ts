@@ -22,8 +22,8 @@ export function registerRecovery({ test }: Registrar): void {
     assert.equal(await shard.issueEpoch(1, 0), 8);
   });
 
-  test("a jump takes the store's figures in by corrections, says who and why, and closes what was accepted", async (books) => {
-    const { ledger, shard, rows } = books;
+  test("a jump takes the store's figures in by corrections, says who and why, and closes what was accepted", async (fixture) => {
+    const { ledger, shard, rows } = fixture;
     await ledger.acceptLoss(0, { ...accepted, toSeq: 5 });
     await ledger.acceptLoss(0, accepted);
     const recovery = await shard.recovery();
@@ -55,16 +55,16 @@ export function registerRecovery({ test }: Registrar): void {
         { seq: 1, sku: "SKU-2", delta: 5, actor, reason, reference },
       ],
     );
-    await assertSums(books);
+    await assertSums(fixture);
     const next = sale(10, "SKU-1", 5);
     applied(
       await shard.apply([entry(2, { ...next, lines: next.lines.map((line) => ({ ...line, reserved: 1 })) })]),
     );
-    await assertSums(books);
+    await assertSums(fixture);
   });
 
-  test("events taken from a store stand at their own numbers, and the ledger is proved whole", async (books) => {
-    const { ledger, shard, rows } = books;
+  test("events taken from a store stand at their own numbers, and the ledger is proved whole", async (fixture) => {
+    const { ledger, shard, rows } = fixture;
     const shelf = new Shelf();
     applied(await shard.apply([entry(1, shelf.reserve("before", ["SKU-1", 2]))]));
     const [correction] = shelf.next("deduct", "forgotten", [["SKU-1", -1, 0]]).lines; // 3
@@ -85,7 +85,7 @@ export function registerRecovery({ test }: Registrar): void {
       corrections: [correction],
       recalled: recalled.map((one) => one.kind === "extend" ? { ...one, seq: last } : one),
     });
-    await assertSums(books);
+    await assertSums(fixture);
     const faults = [];
     for await (const fault of ledger.prove(0, 86_400_000, () => {})) faults.push(fault);
     assert.deepEqual(faults, []);
@@ -113,6 +113,6 @@ export function registerRecovery({ test }: Registrar): void {
       ["SKU-2", policy],
     ]);
     applied(await shard.apply([entry(2, shelf.next("deduct", "after", [["SKU-1", -1, 0]]))]));
-    await assertSums(books);
+    await assertSums(fixture);
   });
 }

@@ -278,7 +278,7 @@ Deno.test("PostgreSQL: an event that another session applies while this one wait
         waitsIn = rows.map(({ query }) => query);
         return rows.length > 0;
       }), { deadlineMs: 5000, what: "a session that waits for a lock" });
-    assert.match(waitsIn.join(), /from log_cursor/, "it waits before it books anything");
+    assert.match(waitsIn.join(), /from log_cursor/, "it waits before it applies anything");
     mayCommit.resolve();
     await other;
     assert.deepEqual(await applying, {

@@ -116,16 +116,16 @@ async function goesOn(
     fc.asyncProperty(anyBatches, anyBatches, async (before, after) => {
       await using first = await makeMemoryStore(limits);
       await using second = await makeFilled();
-      await using books = await openPrepared();
+      await using filled = await openPrepared();
       await armEmpty(first.control);
       for (const batch of before) await decide(first.store, ...batch);
 
-      const applied = await books.shard.apply(await readAll(first.log));
+      const applied = await filled.shard.apply(await readAll(first.log));
       assert.ok(applied.kind === "applied" && applied.deadLetters === 0);
-      assert.deepEqual(bySku(await books.shard.stock("", 1000)), await allStock(first));
+      assert.deepEqual(bySku(await filled.shard.stock("", 1000)), await allStock(first));
 
-      const { deployment } = books;
-      const parts = { control: second.control, ledger: books.shard, deployment, world };
+      const { deployment } = filled;
+      const parts = { control: second.control, ledger: filled.shard, deployment, world };
       const { seq, token, ...rebuilt } = await rebuild(
         await second.control.inspect(0),
         applied.cursor.seq,
@@ -144,7 +144,7 @@ async function goesOn(
       assert.ok(armed);
       for (const command of after.flat()) {
         const [expected] = await decide(first.store, withoutLedger(command));
-        const actual = await decideWithLedger(second.store, withoutLedger(command), books.ledger);
+        const actual = await decideWithLedger(second.store, withoutLedger(command), filled.ledger);
         assert.deepEqual(actual && timeless(actual), expected && timeless(expected));
       }
       assert.deepEqual(await allStock(second), await allStock(first));

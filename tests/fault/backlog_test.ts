@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { startPostgres } from "../../tools/servers/postgres.ts";
 import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { stockUp } from "../system/books.ts";
+import { stockUp } from "../system/ledger_audit.ts";
 import { type Heard, LoadClients } from "../system/load_clients.ts";
 import { type Order, planOrders, runSeed } from "../system/plan.ts";
 import { type Service, startStack } from "../system/stack.ts";
@@ -16,7 +16,7 @@ const BACKLOG_MAX = 500;
 const SKUS = ["hot-1", "hot-2"];
 const INITIAL = new Map(SKUS.map((sku) => [sku, 1_000_000]));
 /**
- * Resident memory, MB, during a rush of 30,000 orders that nobody books, and while they are applied: about twice
+ * Resident memory, MB, during a rush of 30,000 orders that no worker applies, and while they are applied: about twice
  * what was measured (115, 111 and 20). Deno alone takes 70.
  */
 const RSS_MAX_MB = { api: 220, worker: 220, redis: 50 };
@@ -124,10 +124,10 @@ Deno.test("backlog: everything drains after worker, API, Redis and PostgreSQL we
   await restarting;
   await api.ready();
   assert.equal(await drained(redis) - applied, BACKLOG_MAX + 1);
-  const { settled, books } = await audit({ clients, api, initial: INITIAL, databaseUrl });
+  const { settled, tables } = await audit({ clients, api, initial: INITIAL, databaseUrl });
   // deno-lint-ignore no-console -- the seed repeats the run
   console.log(`seed ${seed}: drained after four kills`, settled);
-  assert.deepEqual(books.jumps, [], "nothing was lost");
+  assert.deepEqual(tables.jumps, [], "nothing was lost");
   assert.equal(clients.count("accepted"), 1500, "selling goes on");
 });
 

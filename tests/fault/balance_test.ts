@@ -10,7 +10,7 @@ import { freePort } from "../../tools/servers/port.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { stockUp } from "../system/books.ts";
+import { stockUp } from "../system/ledger_audit.ts";
 import { LoadClients } from "../system/load_clients.ts";
 import { planOrders, runSeed } from "../system/plan.ts";
 import { Service } from "../system/stack.ts";
@@ -29,7 +29,7 @@ const INITIAL = new Map(SKUS.map((sku) => [sku, 1_000_000]));
 /** How long it took until the shards were with these workers as they should. */
 type Moves = Record<string, number>;
 
-/** Looks at leases and cursors all the time: who has how many shards, and how long a shard's books stand still. */
+/** Looks at leases and cursors all the time: who has how many shards, and how long a shard's cursor stands still. */
 class Watch implements AsyncDisposable {
   readonly #sql: Sql;
   readonly #moved = new Map<number, { seq: number; atMs: number }>();

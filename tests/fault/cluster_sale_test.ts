@@ -8,7 +8,7 @@ import { type RedisCluster, startCluster } from "../../tools/servers/cluster.ts"
 import type { RedisServer } from "../../tools/servers/redis.ts";
 import { startPostgres } from "../../tools/servers/postgres.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "../system/books.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "../system/ledger_audit.ts";
 import { LoadClients } from "../system/load_clients.ts";
 import { oneSkuAShard, planOrders, runSeed, wanted } from "../system/plan.ts";
 import { type Service, startStack } from "../system/stack.ts";
@@ -110,13 +110,13 @@ Deno.test("cluster: 50,000 orders on 12 shards over 3 masters while masters, slo
   const settled = await clients.settle(SETTLE_DEADLINE_MS);
 
   const stock = await stockOf(api, skus);
-  const books = await readLedger({ databaseUrl }, stock, STEP_DEADLINE_MS);
+  const tables = await readLedger({ databaseUrl }, stock, STEP_DEADLINE_MS);
   note(`${clients.ordersPerSecond} orders/s; struck:`, struck);
   note(`${clients.count("accepted")} accepted, ${clients.count("insufficient_stock")} sold out`, settled);
-  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, books);
+  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, tables);
   assert.equal(clients.heard.length, ORDERS);
-  assert.deepEqual(books.jumps, [], "no number was lost");
-  assert.equal(new Set(books.movements.map(({ shard }) => shard)).size, SHARDS, "every shard has sold");
+  assert.deepEqual(tables.jumps, [], "no number was lost");
+  assert.equal(new Set(tables.movements.map(({ shard }) => shard)).size, SHARDS, "every shard has sold");
   assert.ok(clients.count("insufficient_stock") > ORDERS / 10, "the stock was too little");
   assert.ok(settled.hadTakenEffect > 0, "an answer was lost whose order had been accepted");
 });

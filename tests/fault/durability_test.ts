@@ -6,7 +6,7 @@ import { withConnection } from "../../tools/servers/database.ts";
 import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { stockUp } from "../system/books.ts";
+import { stockUp } from "../system/ledger_audit.ts";
 import { Service, startStack } from "../system/stack.ts";
 import { refusalOf, saying } from "./fault_probe.ts";
 

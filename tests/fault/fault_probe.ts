@@ -8,7 +8,7 @@ import type { Sql } from "postgres";
 import { withConnection } from "../../tools/servers/database.ts";
 import type { RedisServer } from "../../tools/servers/redis.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { assertLedger, type Books, readLedger, stockOf, unitsOf } from "../system/books.ts";
+import { assertLedger, type LedgerTables, readLedger, stockOf, unitsOf } from "../system/ledger_audit.ts";
 import type { LoadClients, Settled } from "../system/load_clients.ts";
 import type { Service } from "../system/stack.ts";
 
@@ -82,16 +82,16 @@ export interface Ended {
 /** Settles what is unknown, then asserts that answers, stock and ledger are one and the same. */
 export async function audit(
   { clients, api, initial, databaseUrl }: Ended,
-): Promise<{ settled: Settled; books: Books }> {
+): Promise<{ settled: Settled; tables: LedgerTables }> {
   const settled = await clients.settle();
   const stock = await stockOf(api, initial.keys());
-  const books = await readLedger({ databaseUrl }, stock, DRAIN_DEADLINE_MS);
+  const tables = await readLedger({ databaseUrl }, stock, DRAIN_DEADLINE_MS);
   assertLedger({
     orders: clients.orders,
     heard: clients.heard,
     initial,
     left: unitsOf(stock),
     history: clients.history,
-  }, books);
-  return { settled, books };
+  }, tables);
+  return { settled, tables };
 }

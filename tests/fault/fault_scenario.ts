@@ -4,7 +4,14 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { assertLedger, type Books, readLedger, stockOf, stockUp, unitsOf } from "../system/books.ts";
+import {
+  assertLedger,
+  type LedgerTables,
+  readLedger,
+  stockOf,
+  stockUp,
+  unitsOf,
+} from "../system/ledger_audit.ts";
 import { type Heard, LoadClients } from "../system/load_clients.ts";
 import { HistoryRecorder } from "../system/recorder.ts";
 import { type Order, planOrders, runSeed, wanted } from "../system/plan.ts";
@@ -102,7 +109,7 @@ export class FaultScenario {
   }
 
   /** Waits until the ledger has all that was sold, and reads it. */
-  async applied(deadlineMs?: number): Promise<Books> {
+  async applied(deadlineMs?: number): Promise<LedgerTables> {
     const { api, databaseUrl } = this.#options;
     return await readLedger({ databaseUrl }, await stockOf(api, this.#initial.keys()), deadlineMs);
   }
@@ -113,18 +120,18 @@ export class FaultScenario {
   }
 
   /** Asserts that every answer of every act, the stock and the ledger are one and the same. */
-  async audit(): Promise<Books> {
+  async audit(): Promise<LedgerTables> {
     for (const { orders, heard } of this.#acts) {
       orders.forEach(({ orderId }, index) => {
         const last = heard[index];
         if (last) this.#heard.set(orderId, last);
       });
     }
-    const books = await this.applied();
+    const tables = await this.applied();
     const heard = this.#plan.map(({ orderId }) => this.#heard.get(orderId));
     const left = await this.left();
-    assertLedger({ orders: this.#plan, heard, initial: this.#initial, left, history: this.#history }, books);
-    return books;
+    assertLedger({ orders: this.#plan, heard, initial: this.#initial, left, history: this.#history }, tables);
+    return tables;
   }
 
   #stage(orders: readonly Order[], connections: number): LoadClients {

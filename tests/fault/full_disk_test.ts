@@ -6,7 +6,7 @@ import { runCommand } from "../../tools/servers/command.ts";
 import { withConnection } from "../../tools/servers/database.ts";
 import { folderFor, type PostgresServer, startPostgres, unprivileged } from "../../tools/servers/postgres.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
-import { stockUp } from "../system/books.ts";
+import { stockUp } from "../system/ledger_audit.ts";
 import { json } from "../system/command_line.ts";
 import { startStack } from "../system/stack.ts";
 import { drained, figure, saying } from "./fault_probe.ts";

@@ -18,7 +18,7 @@ import { withConnection } from "../../tools/servers/database.ts";
 import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { stockUp } from "../system/books.ts";
+import { stockUp } from "../system/ledger_audit.ts";
 import { LoadClients } from "../system/load_clients.ts";
 import { planOrders, runSeed } from "../system/plan.ts";
 import { Service, type Stack, startStack } from "../system/stack.ts";
@@ -133,7 +133,7 @@ function withoutLocks(database: Database): Database {
   return Object.assign(database, { session });
 }
 
-/** A worker in this process that takes the lease whether or not it is free; counts what it books and arms. */
+/** A worker in this process that takes the lease whether or not it is free; counts what it applies and arms. */
 async function startGreedyWorker(redisUrl: string, databaseUrl: string) {
   const place = { namespace: "inventory", shards: 1 };
   const limits = {
@@ -212,7 +212,7 @@ Deno.test("lease: two workers at once do no harm, also when both arm a store tha
   // deno-lint-ignore no-console -- the seed repeats the run
   console.log(`seed ${seed}: two workers at once, batches ${commits}, ${clients.count("accepted")} accepted`);
   await api.ready();
-  const { books } = await audit({ clients, api, initial: INITIAL, databaseUrl });
-  assert.deepEqual(books.jumps, [], "neither has rebuilt what the other was selling from");
+  const { tables } = await audit({ clients, api, initial: INITIAL, databaseUrl });
+  assert.deepEqual(tables.jumps, [], "neither has rebuilt what the other was selling from");
   assert.ok(Math.min(...commits) > 20, `both have read the log: ${commits}`);
 });

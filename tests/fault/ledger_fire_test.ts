@@ -13,7 +13,7 @@ import { withConnection } from "../../tools/servers/database.ts";
 import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { stockUp } from "../system/books.ts";
+import { stockUp } from "../system/ledger_audit.ts";
 import { LoadClients } from "../system/load_clients.ts";
 import { planOrders, runSeed } from "../system/plan.ts";
 import { Service, startStack } from "../system/stack.ts";
@@ -95,13 +95,13 @@ Deno.test("ledger: the connection is cut before every message of the transaction
     struck.push(await inTime(proxy.strikeNext("cut", isNext), `message ${index}`));
     await armedAgain(worker, before);
   }
-  const { books } = await fire.end();
+  const { tables } = await fire.end();
 
   // deno-lint-ignore no-console -- the seed repeats the run
   console.log(`seed ${seed}: cut before ${struck.length} messages, ${clients.count("accepted")} accepted`);
   assert.equal(proxy.strikes, struck.length);
   assert.deepEqual(STEPS.filter((step) => !struck.some(({ statement }) => step.test(statement))), []);
-  assert.equal(books.lines.length, clients.count("accepted"));
+  assert.equal(tables.lines.length, clients.count("accepted"));
 });
 
 Deno.test("ledger: the worker is killed between every two steps of the transaction, and every line is applied once", async () => {
@@ -193,13 +193,13 @@ Deno.test("ledger: deadlocks, serialization failures and ended sessions are trie
     await sql.unsafe(`alter database ${name} reset default_transaction_isolation`);
     await endLease(sql);
   });
-  const { books } = await fire.end();
+  const { tables } = await fire.end();
 
   // deno-lint-ignore no-console -- the seed repeats the run
   console.log(
     `seed ${seed}: ${clients.count("accepted")} accepted beside deadlock and serialization failure`,
   );
-  assert.equal(books.deadLetters, 0, "the server's troubles are no fault of an event");
+  assert.equal(tables.deadLetters, 0, "the server's troubles are no fault of an event");
 });
 
 Deno.test("ledger: a PostgreSQL that turns the worker away is asked again until it lets it in", async () => {

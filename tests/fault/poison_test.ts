@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { withConnection } from "../../tools/servers/database.ts";
-import { type Books, readLedger, stockOf, stockUp } from "../system/books.ts";
+import { type LedgerTables, readLedger, stockOf, stockUp } from "../system/ledger_audit.ts";
 import { HttpConnection } from "../system/http_connection.ts";
 import { type Service, type Stack, startStack } from "../system/stack.ts";
 import { note } from "./fault_scenario.ts";
@@ -141,9 +141,9 @@ Deno.test("poison over HTTP: no 5xx, nothing half done, and good orders in the s
   for (const path of BROKEN_PATHS) assert.equal((await api.get(path)).status, 400, path);
   assert.equal((await position(redis)).seq, before.seq + NEIGHBORS, "poison was accepted");
   note(`${poison.length + BROKEN_PATHS.length} requests refused, ${good.length} good ones went through`);
-  const books = await fixture.books(["sku"]);
-  assert.equal(books.lines.length, NEIGHBORS);
-  assert.equal(books.deadLetters, 0);
+  const tables = await fixture.tables(["sku"]);
+  assert.equal(tables.lines.length, NEIGHBORS);
+  assert.equal(tables.deadLetters, 0);
 });
 
 /** In a path: percent-encoding of a lone surrogate, of a byte that is no UTF-8, of NUL, and none at all. */
@@ -178,7 +178,7 @@ Deno.test("ids that look like keys, Lua, SQL and JSON are ids: sold, replayed, f
     const found = await api.get(`/api/v1/orders/${encodeURIComponent(id)}`);
     assert.deepEqual((found.body.lines as { sku: string }[]).map(({ sku }) => sku), [id]);
   }
-  const { lines, stock, deadLetters } = await fixture.books(["sku"]);
+  const { lines, stock, deadLetters } = await fixture.tables(["sku"]);
   assert.deepEqual(lines.map(({ order_id }) => order_id).sort(), skus.map(({ id }) => id).sort());
   assert.ok(lines.every(({ order_id, user_id, sku }) => order_id === sku && user_id === sku));
   assert.ok(skus.every(({ id }) => stock.find(({ sku }) => sku === id)?.available === 8));
@@ -263,7 +263,7 @@ for (const { what, victims, corrupt, heal } of CORRUPTIONS) {
 
     await heal(redis);
     assert.equal((await connection.value.post(PATH, order)).status, 200);
-    const { lines, deadLetters } = await fixture.books(["sku", "broken"]);
+    const { lines, deadLetters } = await fixture.tables(["sku", "broken"]);
     assert.equal(lines.length, 2 * NEIGHBORS + 1);
     assert.equal(deadLetters, 0);
   });
@@ -278,7 +278,7 @@ async function scriptErrors(redis: RedisServer): Promise<number> {
 interface Fixture extends AsyncDisposable {
   readonly stack: Stack;
   /** Waits until all that was sold is applied. */
-  books(skus: readonly string[]): Promise<Books>;
+  tables(skus: readonly string[]): Promise<LedgerTables>;
 }
 
 async function openFixture(redis: RedisServer, skus: readonly string[] = ["sku"]): Promise<Fixture> {
@@ -287,14 +287,14 @@ async function openFixture(redis: RedisServer, skus: readonly string[] = ["sku"]
   await stockUp(stack.api, new Map(skus.map((sku) => [sku, UNITS])));
   return {
     stack,
-    async books(skus) {
+    async tables(skus) {
       const stock = await stockOf(stack.api, skus); // with the head of the whole shard
-      const books = await readLedger({ databaseUrl }, stock);
+      const tables = await readLedger({ databaseUrl }, stock);
       await withConnection(databaseUrl, async (sql) => {
         const [row] = await sql`select count(*)::int as count from inventory.compensations`;
         assert.equal(row?.count, 0);
       });
-      return books;
+      return tables;
     },
     [Symbol.asyncDispose]: () => stack[Symbol.asyncDispose](),
   };

@@ -149,7 +149,7 @@ Deno.test("a worker frozen in the middle of a rebuild changes nothing once anoth
   const lines = await remembered(redis);
   assert.ok(lines > OLD_LINES, `${lines} remembered lines`);
   await other.kill();
-  await scenario.sell(100); // the thawed one takes over, and books this
+  await scenario.sell(100); // the thawed one takes over, and applies this
   const { cursors, deadLetters } = await scenario.applied();
   assert.equal(cursors[0]?.seq, (await position(redis)).seq);
   assert.equal(deadLetters, 0);

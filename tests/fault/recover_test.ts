@@ -7,7 +7,7 @@ import { backUp, restore } from "../../tools/servers/backup.ts";
 import { withConnection } from "../../tools/servers/database.ts";
 import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
-import { stockUp } from "../system/books.ts";
+import { stockUp } from "../system/ledger_audit.ts";
 import { inventory, json } from "../system/command_line.ts";
 import { type Env, type Service, type Stack, startStack } from "../system/stack.ts";
 import { armedAgain, armings, drained, figure, headOf, saying } from "./fault_probe.ts";

@@ -8,7 +8,7 @@ import { startPostgres } from "../../tools/servers/postgres.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { stockUp } from "../system/books.ts";
+import { stockUp } from "../system/ledger_audit.ts";
 import { runToEnd, Service, startStack } from "../system/stack.ts";
 import { drained, figure, saying } from "./fault_probe.ts";
 

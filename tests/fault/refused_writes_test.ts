@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { stockUp } from "../system/books.ts";
+import { stockUp } from "../system/ledger_audit.ts";
 import { inventory } from "../system/command_line.ts";
 import { runToEnd, Service, startStack } from "../system/stack.ts";
 import { drained, figure, saying } from "./fault_probe.ts";

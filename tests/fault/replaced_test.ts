@@ -16,7 +16,7 @@ const ORDERS_AN_ACT = 200;
 const PROBES = 64;
 const STEP_DEADLINE_MS = 8_000;
 const SELLING_AGAIN_MAX_MS = 4_000;
-/** Connections of a worker that books: to verify and visit, and to read the log. */
+/** Connections of a worker that applies events: to verify and visit, and to read the log. */
 const BOOKING_CONNECTIONS = 2;
 /** One that was idle has given back what lapsed, too. */
 const IDLE_CONNECTIONS = 3;
@@ -72,7 +72,7 @@ for (const fresh of [undefined, "worker"] as const) {
   });
 }
 
-/** Two deployments with the same names; only the second's Redis and books are looked at from outside. */
+/** Two deployments with the same names; only the second's Redis and ledger are read from outside. */
 interface Neighbors extends AsyncDisposable {
   readonly mine: Stack;
   readonly redis: RedisServer;

@@ -8,7 +8,7 @@ import { startCluster } from "../../tools/servers/cluster.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { type Env, Service, startStack } from "../system/stack.ts";
-import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "../system/books.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "../system/ledger_audit.ts";
 import { adjust, armEmpty, decide, deduct, deployment, inTime } from "../contract/store_suite.ts";
 import { makeRedisStore } from "../contract/stores.ts";
 import type { Heard } from "../system/load_clients.ts";
@@ -243,9 +243,9 @@ Deno.test("replicas: two masters of a shard at once, each with an API of its own
     });
   }
   const stock = await stockOf(api, ["sku"]);
-  const books = await readLedger({ databaseUrl }, stock);
+  const tables = await readLedger({ databaseUrl }, stock);
   const orders = [...heard.keys()];
-  assertLedger({ orders, heard: [...heard.values()], initial, left: unitsOf(stock), history }, books);
+  assertLedger({ orders, heard: [...heard.values()], initial, left: unitsOf(stock), history }, tables);
   assert.equal(stock.get("sku")?.available, 60 - 41);
 });
 

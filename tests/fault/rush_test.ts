@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { startPostgres } from "../../tools/servers/postgres.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "../system/books.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "../system/ledger_audit.ts";
 import { LoadClients } from "../system/load_clients.ts";
 import { type Order, planOrders, runSeed, wanted } from "../system/plan.ts";
 import { startStack } from "../system/stack.ts";
@@ -102,15 +102,15 @@ Deno.test("a rush of 90,000 orders while worker, API, Redis and PostgreSQL are k
   const settled = await clients.settle(SETTLE_DEADLINE_MS);
 
   const stock = await stockOf(api, SKUS);
-  const books = await readLedger({ databaseUrl }, stock, STEP_DEADLINE_MS).catch((error) => {
+  const tables = await readLedger({ databaseUrl }, stock, STEP_DEADLINE_MS).catch((error) => {
     throw new Error(`${error.message}; the worker says:\n${worker.output()}`, { cause: error });
   });
   note(`${clients.ordersPerSecond} orders/s; orders struck or sold meanwhile:`, struck);
   note(`${clients.count("accepted")} accepted, ${clients.count("insufficient_stock")} sold out`, settled);
-  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, books);
+  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, tables);
   assert.equal(clients.heard.length, ORDERS);
   assert.deepEqual([...new Set(unitsOf(stock).values())], [0], "the last units were sold too");
-  assert.deepEqual(books.jumps, [], "no number was lost");
+  assert.deepEqual(tables.jumps, [], "no number was lost");
   assert.ok(clients.count("insufficient_stock") > ORDERS / 10, "the stock was too little");
   assert.ok(settled.hadTakenEffect > 0, "an answer was lost whose order had been accepted");
 });

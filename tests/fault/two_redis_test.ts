@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
-import { stockUp } from "../system/books.ts";
+import { stockUp } from "../system/ledger_audit.ts";
 import { inventory } from "../system/command_line.ts";
 import { Service, startStack } from "../system/stack.ts";
 import { armings, drained, figure, refusalOf, saying } from "./fault_probe.ts";

@@ -7,7 +7,7 @@ import { runCommand } from "../../tools/servers/command.ts";
 import { startProxy } from "../../tools/proxy.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
-import { readLedger, stockOf, stockUp } from "../system/books.ts";
+import { readLedger, stockOf, stockUp } from "../system/ledger_audit.ts";
 import { HttpConnection } from "../system/http_connection.ts";
 import { runSeed } from "../system/plan.ts";
 import { Service } from "../system/stack.ts";
@@ -147,10 +147,10 @@ Deno.test("an answer cut in the middle: the order was executed exactly once, and
     assert.equal((await position(redis)).seq, seq + BUYERS, "each order was executed exactly once");
   }
   note(`${cuts} answers cut, ${lost} orders without an answer`);
-  const books = await readLedger({ databaseUrl }, await stockOf(api, ["sku"]));
-  assert.equal(books.lines.length, BUYERS * (1 + cuts));
-  assert.equal(books.movements.length, 1 + BUYERS * (1 + cuts), "one movement an order, and the adjustment");
-  assert.equal(books.stock[0]?.available, UNITS - BUYERS * (1 + cuts));
+  const tables = await readLedger({ databaseUrl }, await stockOf(api, ["sku"]));
+  assert.equal(tables.lines.length, BUYERS * (1 + cuts));
+  assert.equal(tables.movements.length, 1 + BUYERS * (1 + cuts), "one movement an order, and the adjustment");
+  assert.equal(tables.stock[0]?.available, UNITS - BUYERS * (1 + cuts));
 });
 
 interface Buyers extends AsyncDisposable {

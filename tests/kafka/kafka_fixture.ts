@@ -95,7 +95,7 @@ export class Fixture implements AsyncDisposable {
     for (let i = 0; i < count; i++) await decide(this.store, deduct(`order-${this.#orders++}`, "S"));
   }
 
-  /** Everything after a position, as a worker that books it reads it. */
+  /** Everything after a position, as a worker that applies it reads it. */
   async readAll(
     { log }: { readonly log: EventLog },
     after: Position = { epoch: 0, seq: 0 },

@@ -1,5 +1,5 @@
 /**
- * The way stream → topic → books loses nothing and gives nothing twice, whatever happens to the topic.
+ * The way stream → topic → ledger loses nothing and gives nothing twice, whatever happens to the topic.
  */
 import assert from "node:assert/strict";
 import type { LogEntry, Position } from "../../src/domain/event.ts";
@@ -387,7 +387,7 @@ Deno.test(
 );
 
 Deno.test(
-  "books of an older copy find in the topic, from its start, what the stream has lost, and not what an older epoch left there",
+  "an older copy of the ledger finds in the topic, from its start, what the stream has lost, and not what an older epoch left there",
   sharing,
   async () => {
     await using fixture = await Fixture.open(kafka);

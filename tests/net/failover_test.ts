@@ -29,9 +29,9 @@ async function failOver(fixture: Fixture, strike: (index: number) => Promise<voi
   note(`successor after ${tookMs} ms, sold ${afterMs} ms after it`);
   note(`pauses of the sale ${sale.pauses(strikeMs)}`, sale.unknown);
   await fixture.network.heal();
-  const books = await sale.audit();
-  note(`${books.lines.length} accepted`);
-  assert.deepEqual(books.jumps, [], "no number was lost");
+  const tables = await sale.audit();
+  note(`${tables.lines.length} accepted`);
+  assert.deepEqual(tables.jumps, [], "no number was lost");
   return soldMs - chosenMs;
 }
 

@@ -34,8 +34,8 @@ Deno.test("packets dropped between a worker and PostgreSQL: the other worker tak
       note(`shares are even again ${await untilShares(sql, workers, [2, 2])} ms after healing`);
     });
     note(`the ledger stood still for ${stood} ms; pauses of the sale ${sale.pauses(cutMs)}`);
-    const books = await sale.audit();
-    note(`${books.lines.length} accepted`, sale.unknown);
+    const tables = await sale.audit();
+    note(`${tables.lines.length} accepted`, sale.unknown);
     assert.ok(Math.max(...stood) < STANDSTILL_MAX_MS, `the ledger stood still for ${stood} ms`);
   });
 });
@@ -52,6 +52,6 @@ Deno.test("packets dropped between the API and Redis: it sells again soon after 
   const afterMs = soldMs.map((ms) => Math.round(ms - healedMs));
   note(`sold ${afterMs} ms after healing`, sale.unknown);
   assert.ok(Math.max(...afterMs) < SOLD_AFTER_MAX_MS, `sold ${afterMs} ms after healing`);
-  const books = await sale.audit();
-  note(`${books.lines.length} accepted`);
+  const tables = await sale.audit();
+  note(`${tables.lines.length} accepted`);
 });

@@ -60,8 +60,8 @@ Deno.test("packets dropped between a master and its replica: selling goes on wit
       what: "the promise that is kept again",
     },
   );
-  const books = await sale.audit();
-  note(`${books.lines.length} accepted`);
+  const tables = await sale.audit();
+  note(`${tables.lines.length} accepted`);
 });
 
 Deno.test("packets dropped between a master and its replica, DURABILITY=strict: the shard stops, says so, and sells again", async () => {
@@ -85,6 +85,6 @@ Deno.test("packets dropped between a master and its replica, DURABILITY=strict: 
   const healedMs = performance.now();
   const soldMs = await sale.sells(sku, STEP_DEADLINE_MS);
   note(`sold ${Math.round(soldMs - healedMs)} ms after healing`);
-  const books = await sale.audit();
-  note(`${books.lines.length} accepted`);
+  const tables = await sale.audit();
+  note(`${tables.lines.length} accepted`);
 });

@@ -6,7 +6,14 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { assertLedger, type Books, readLedger, stockOf, stockUp, unitsOf } from "../system/books.ts";
+import {
+  assertLedger,
+  type LedgerTables,
+  readLedger,
+  stockOf,
+  stockUp,
+  unitsOf,
+} from "../system/ledger_audit.ts";
 import type { Heard } from "../system/load_clients.ts";
 import type { Order } from "../system/plan.ts";
 import { HistoryRecorder } from "../system/recorder.ts";
@@ -88,7 +95,7 @@ export class Sale implements AsyncDisposable {
   }
 
   /** Ends it, asks what became of every order without an answer, and asserts that all figures are the same. */
-  async audit(): Promise<Books> {
+  async audit(): Promise<LedgerTables> {
     await this.stop();
     const { api, databaseUrl, skus } = this.#options;
     const open = this.#heard.flatMap(({ kind }, index) => (kind === "unknown" ? [index] : []));
@@ -101,10 +108,10 @@ export class Sale implements AsyncDisposable {
       });
     }
     const stock = await stockOf(api, skus);
-    const books = await readLedger({ databaseUrl }, stock, APPLIED_DEADLINE_MS);
+    const tables = await readLedger({ databaseUrl }, stock, APPLIED_DEADLINE_MS);
     const [orders, heard, initial, left] = [this.#orders, this.#heard, this.#initial, unitsOf(stock)];
-    assertLedger({ orders, heard, initial, left, history: this.#history }, books);
-    return books;
+    assertLedger({ orders, heard, initial, left, history: this.#history }, tables);
+    return tables;
   }
 
   /** No more orders. */

@@ -39,7 +39,7 @@ Deno.test("packets dropped between a worker and Redis: the other worker takes it
     note(`a master killed meanwhile: pauses of the sale ${sale.pauses(killedMs)}`);
     await network.heal();
     note(`shares are even again ${await untilShares(sql, workers, [2, 2])} ms after healing`);
-    const books = await sale.audit();
-    note(`${books.lines.length} accepted`, sale.unknown);
+    const tables = await sale.audit();
+    note(`${tables.lines.length} accepted`, sale.unknown);
   });
 });

@@ -9,7 +9,7 @@ import { denoOfDeploy } from "../../tools/servers/deno.ts";
 import { startProcess } from "../../tools/servers/process.ts";
 import { dataDir } from "../../tools/servers/run_folder.ts";
 import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
-import { readLedger, stockOf, stockUp } from "./books.ts";
+import { readLedger, stockOf, stockUp } from "./ledger_audit.ts";
 import { type Env, runToEnd, Service } from "./stack.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));

@@ -6,7 +6,7 @@ import { startProxy } from "../../tools/proxy.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "./books.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "./ledger_audit.ts";
 import { LoadClients } from "./load_clients.ts";
 import { HttpConnection } from "./http_connection.ts";
 import { planOrders, runSeed } from "./plan.ts";
@@ -133,9 +133,9 @@ Deno.test("worker: a takeover in the middle of a rush stops no sale and loses no
   await clients.settle();
 
   const stock = await stockOf(stack.api, skus);
-  const books = await readLedger({ databaseUrl }, stock);
+  const tables = await readLedger({ databaseUrl }, stock);
   // deno-lint-ignore no-console -- the seed repeats the run
   console.log(`seed ${seed}, ${clients.ordersPerSecond} orders/s: taken over in ${ms} ms`);
-  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, books);
+  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, tables);
   assert.equal(clients.count("unknown"), 0, "selling goes on while nobody has the lease");
 });

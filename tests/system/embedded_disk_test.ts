@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { blockDisk, memoryDisk, remount } from "../../tools/servers/disk.ts";
 import { dataDir } from "../../tools/servers/run_folder.ts";
-import { assertLedger, readFolder, stockOf, stockUp, unitsOf } from "./books.ts";
+import { assertLedger, readFolder, stockOf, stockUp, unitsOf } from "./ledger_audit.ts";
 import { LoadClients } from "./load_clients.ts";
 import { planOrders, runSeed } from "./plan.ts";
 import { runToEnd, startEmbedded } from "./stack.ts";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { runCommand } from "../../tools/servers/command.ts";
 import { freePort } from "../../tools/servers/port.ts";
 import { dataDir } from "../../tools/servers/run_folder.ts";
-import { assertLedger, readFolder, type Sale, stockOf, stockUp, unitsOf } from "./books.ts";
+import { assertLedger, readFolder, type Sale, stockOf, stockUp, unitsOf } from "./ledger_audit.ts";
 import { inventory, json } from "./command_line.ts";
 import { LoadClients } from "./load_clients.ts";
 import { planOrders, runSeed, wanted } from "./plan.ts";
@@ -72,7 +72,7 @@ Deno.test("kill -9 in the middle of a rush, three times: every answered order is
   const settled = await clients.settle();
   const left = unitsOf(await stockOf(service, SKUS));
   assert.equal((await service.stop()).code, 0);
-  const books = await readFolder(folder);
+  const tables = await readFolder(folder);
 
   note(
     `seed ${seed}: orders struck by each kill ${strikes}`,
@@ -80,7 +80,7 @@ Deno.test("kill -9 in the middle of a rush, three times: every answered order is
     `accepted ${clients.count("accepted")}`,
   );
   note(`ready in ${startEmptyMs} ms on an empty folder, in ${startsMs} ms on an existing one`);
-  assertLedger({ orders, heard: clients.heard, initial, left, history: clients.history }, books);
+  assertLedger({ orders, heard: clients.heard, initial, left, history: clients.history }, tables);
   assert.ok(strikes.every((lost) => lost > 0), "each kill has hit orders on their way");
   assert.ok(clients.count("insufficient_stock") > 0, "the stock was too little");
   assert.ok(startEmptyMs < START_EMPTY_MAX_MS, `${startEmptyMs} ms on an empty folder`);

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { allShardSlots } from "../../src/redis/keys.ts";
 import type { RedisServer } from "../../tools/servers/redis.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "./books.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "./ledger_audit.ts";
 import { LoadClients } from "./load_clients.ts";
 import { type FullStack, startFullStack } from "./full_stack.ts";
 import { oneSkuAShard, planOrders, runSeed, wanted } from "./plan.ts";
@@ -65,13 +65,13 @@ Deno.test("the whole picture: 50,000 orders while broker, master, worker, API an
   const settled = [await calm.settle(STEP_DEADLINE_MS), await clients.settle(STEP_DEADLINE_MS)];
 
   const stock = await stockOf(stack.api, skus);
-  const books = await readLedger({ databaseUrl }, stock, STEP_DEADLINE_MS);
+  const tables = await readLedger({ databaseUrl }, stock, STEP_DEADLINE_MS);
   report(seed, table, calm, clients, acceptedAtOnce, settled);
   const heard = [...calm.heard, ...clients.heard];
-  assertLedger({ orders, heard, initial, left: unitsOf(stock), history }, books);
+  assertLedger({ orders, heard, initial, left: unitsOf(stock), history }, tables);
   assert.equal(heard.length, CALM_ORDERS + ORDERS);
-  assert.deepEqual(books.jumps, [], "no number was lost");
-  assert.equal(new Set(books.movements.map(({ shard }) => shard)).size, SHARDS, "every shard has sold");
+  assert.deepEqual(tables.jumps, [], "no number was lost");
+  assert.equal(new Set(tables.movements.map(({ shard }) => shard)).size, SHARDS, "every shard has sold");
   assert.ok(clients.count("insufficient_stock") > ORDERS / 10, "the stock was too little");
 });
 

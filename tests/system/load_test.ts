@@ -9,7 +9,7 @@ import { withConnection } from "../../tools/servers/database.ts";
 import { dataDir } from "../../tools/servers/run_folder.ts";
 import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { readLedger } from "./books.ts";
+import { readLedger } from "./ledger_audit.ts";
 import { ROOT } from "./compose.ts";
 import { HistoryRecorder } from "./recorder.ts";
 import { type Env, startEmbedded } from "./stack.ts";

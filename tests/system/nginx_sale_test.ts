@@ -4,7 +4,7 @@ import { startNginx } from "../../tools/servers/nginx.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "./books.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "./ledger_audit.ts";
 import { LoadClients } from "./load_clients.ts";
 import { planOrders, runSeed, wanted } from "./plan.ts";
 import { startStack } from "./stack.ts";
@@ -58,7 +58,7 @@ Deno.test("nginx: API processes killed in a rush of 20,000 orders cost no buyer 
   const settled = await clients.settle();
 
   const stock = await stockOf(stack.api, skus);
-  const books = await readLedger({ databaseUrl }, stock);
+  const tables = await readLedger({ databaseUrl }, stock);
   // deno-lint-ignore no-console -- the seed repeats the run, the figures are what people ask for
   console.log(
     `seed ${seed}, ${clients.ordersPerSecond} orders/s through nginx: ${
@@ -71,7 +71,7 @@ Deno.test("nginx: API processes killed in a rush of 20,000 orders cost no buyer 
   );
   assert.ok(hidden > 0, "a killed process had accepted an order and not answered it");
   assert.equal(settled.unknown, 0, "no buyer was left without an answer");
-  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, books);
+  assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, tables);
   assert.deepEqual([...new Set(unitsOf(stock).values())], [0], "the last units were sold too");
   assert.ok(clients.count("insufficient_stock") > ORDERS / 4, "the stock was too little");
 });

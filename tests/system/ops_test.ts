@@ -8,7 +8,7 @@ import { startRedis } from "../../tools/servers/redis.ts";
 import { dataDir } from "../../tools/servers/run_folder.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { stockUp } from "./books.ts";
+import { stockUp } from "./ledger_audit.ts";
 import { Service, startEmbedded } from "./stack.ts";
 
 const SNAPSHOT_DEADLINE_MS = 20_000;
@@ -92,7 +92,10 @@ Deno.test("ops: a viewer sees what is sold, what is left and how far the ledger 
   assert.ok(watcher.snapshots.some(({ sales_per_second: { accepted } }) => accepted > 0));
   assert.deepEqual(sold.shards, { total: 1, unarmed: 0 });
   // Here an answer waits for the ledger.
-  await watcher.seen("books", ({ log_lag, dead_letters }) => log_lag?.[0]?.lag === 0 && dead_letters === 0);
+  await watcher.seen(
+    "ledger without lag",
+    ({ log_lag, dead_letters }) => log_lag?.[0]?.lag === 0 && dead_letters === 0,
+  );
 });
 
 Deno.test("ops: without a worker the lag grows and without a ledger nobody claims to know it", async () => {
@@ -105,7 +108,7 @@ Deno.test("ops: without a worker the lag grows and without a ledger nobody claim
   await api.ready();
   await stockUp(api, new Map([["hot", 100]]));
   await using watcher = await Watcher.open(api);
-  await watcher.seen("books that are level", ({ log_lag }) => log_lag?.[0]?.lag === 0);
+  await watcher.seen("ledger without lag", ({ log_lag }) => log_lag?.[0]?.lag === 0);
   await worker.kill();
   for (let i = 0; i < 3; i++) assert.equal(await buy(api, `order-${i}`), 200);
   await watcher.seen("three events behind", ({ log_lag }) => log_lag?.[0]?.lag === 3);

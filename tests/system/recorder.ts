@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { checkHistory } from "../../tools/checker/checker.ts";
-import type { Books } from "./books.ts";
+import type { LedgerTables } from "./ledger_audit.ts";
 import type { Order } from "./plan.ts";
 
 /** What a client heard. */
@@ -62,7 +62,7 @@ export class HistoryRecorder {
   }
 
   /** The history as a file has it: the operations, and the ledger as the witness. */
-  *lines({ movements, jumps, cursors }: Books): Generator<string> {
+  *lines({ movements, jumps, cursors }: LedgerTables): Generator<string> {
     const refusal_age_max_ms = this.#declaresFirst ? CACHE_MS : 0;
     yield JSON.stringify({ type: "history", version: 1, complete: true, refusal_age_max_ms });
     for (const operation of this.#operations) yield JSON.stringify(operation);
@@ -85,7 +85,7 @@ export class HistoryRecorder {
   }
 
   /** Asserts that every rule of the checker holds. A history that breaks one is kept in a file, which the error names. */
-  assertHolds(ledger: Books): void {
+  assertHolds(ledger: LedgerTables): void {
     const { violations } = checkHistory(this.lines(ledger));
     if (violations.length === 0) return;
     const file = Deno.makeTempFileSync({ prefix: "holdfast_history_", suffix: ".jsonl" });

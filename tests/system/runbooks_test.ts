@@ -112,7 +112,7 @@ async function runWorker(env: Env): Promise<Ran> {
     const { out } = await inventory({ ...env, REDIS_URL }, "status", "--json");
     const [shard] = JSON.parse(out).shards;
     return shard.armed && shard.lag === 0;
-  }, { deadlineMs: DEADLINE_MS, what: "a worker that books" });
+  }, { deadlineMs: DEADLINE_MS, what: "a worker that applies events" });
   const { code, output } = await worker.stop();
   return { code: code ?? 1, out: output, err: "" };
 }

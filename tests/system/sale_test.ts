@@ -1,11 +1,11 @@
 /**
  * The main promise on real servers: a rush on too little stock, API, worker, Redis and PostgreSQL as
- * processes of their own, and books that agree to the unit.
+ * processes of their own, and a ledger that agrees to the unit.
  */
 import assert from "node:assert/strict";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
-import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "./books.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "./ledger_audit.ts";
 import { LoadClients } from "./load_clients.ts";
 import { planOrders, runSeed, wanted } from "./plan.ts";
 import { startStack } from "./stack.ts";
@@ -43,14 +43,14 @@ for (
     const settled = await clients.settle();
 
     const stock = await stockOf(stack.api, skus);
-    const books = await readLedger({ databaseUrl }, stock);
+    const tables = await readLedger({ databaseUrl }, stock);
     // deno-lint-ignore no-console -- the seed repeats the run, the rate is what people ask for
     console.log(
       `seed ${seed}, ${clients.ordersPerSecond} orders/s: ${clients.count("accepted")} accepted, ` +
         `${clients.count("insufficient_stock")} sold out, ${clients.count("rate_limited")} limited`,
       settled,
     );
-    assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, books);
+    assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, tables);
     assert.equal(new Set([...stock.values()].map(({ shard }) => shard)).size, shards, "every shard has sold");
     assert.equal(settled.unknown, 0, "nothing failed, so every order had its answer at once");
     assert.ok(clients.count("insufficient_stock") > ORDERS / 4, "the stock was too little");

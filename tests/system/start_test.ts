@@ -7,7 +7,7 @@ import { freePort } from "../../tools/servers/port.ts";
 import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { freshNamespace, sharedPostgres, sharedRedis } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { stockOf, stockUp } from "./books.ts";
+import { stockOf, stockUp } from "./ledger_audit.ts";
 import { type Env, type Program, runToEnd, Service, startStack } from "./stack.ts";
 
 const PROGRAMS: readonly Program[] = ["api", "worker"];

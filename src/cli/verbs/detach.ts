@@ -14,8 +14,8 @@ import type { Terminal } from "../context/terminal.ts";
 /** Asks first. Refuses while a worker uses the ledger. */
 export async function detach(context: CliContext, terminal: Terminal): Promise<number> {
   const before = (await context.deployment()).id;
-  const [books, sql] = [await context.database(), await loadStatements()];
-  const [found] = await books.query<{ locks: number }>(sql.count_locks);
+  const [database, sql] = [await context.database(), await loadStatements()];
+  const [found] = await database.query<{ locks: number }>(sql.count_locks);
   if (found?.locks !== 0) {
     throw new Failure("Cannot change the deployment id as a worker uses this ledger: stop its workers first");
   }
@@ -24,7 +24,7 @@ export async function detach(context: CliContext, terminal: Terminal): Promise<n
     `This gives the ledger at DATABASE_URL the deployment id ${id} instead of ${before}. Do it to a copy: Redis and ` +
       `topic of ${before} are refused from then on, and only a restored ledger accepts them again.`,
   );
-  const changed = await books.query(sql.rename_deployment, [id, before]);
+  const changed = await database.query(sql.rename_deployment, [id, before]);
   if (changed.length !== 1) throw new Failure("Cannot change the deployment id as it changed meanwhile");
   terminal.result({ before, id }, `The ledger belongs to deployment ${id} now; it was ${before}`);
   return exits.ok;

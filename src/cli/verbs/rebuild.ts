@@ -80,7 +80,7 @@ export async function rebuildShards(
  *
  * @throws {Failure}
  */
-export async function refuseIncompleteBooks(
+export async function refuseIncompleteLedger(
   context: CliContext,
   terminal: Terminal,
   shard: number,

@@ -9,7 +9,7 @@
  */
 import { exits, Failure } from "../context/failure.ts";
 import type { CliContext } from "../context/context.ts";
-import { rebuildShard, refuseIncompleteBooks } from "./rebuild.ts";
+import { rebuildShard, refuseIncompleteLedger } from "./rebuild.ts";
 import { compareShards } from "./reconcile.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
@@ -27,7 +27,7 @@ export async function repair(
     terminal.result({ repaired: [], report: null }, "Nothing to repair: store and ledger agree");
     return exits.ok;
   }
-  for (const { shard } of different) await refuseIncompleteBooks(context, terminal, shard);
+  for (const { shard } of different) await refuseIncompleteLedger(context, terminal, shard);
   terminal.note(table(rows));
   terminal.confirm(
     `This sets ${rows.length} differences to the ledger's values, by rebuilding shard ` +

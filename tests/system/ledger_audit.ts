@@ -14,7 +14,7 @@ import { HistoryRecorder } from "./recorder.ts";
 import type { Service } from "./stack.ts";
 
 /** The ledger's tables, as far as an auditor reads them. */
-export interface Books {
+export interface LedgerTables {
   readonly lines: readonly {
     readonly order_id: string;
     readonly sku: string;
@@ -59,17 +59,17 @@ export interface Sale {
 const VIOLATIONS_SHOWN = 10;
 
 /** Asserts that the sale and the ledger agree to the unit, and that the history of the sale breaks no rule. */
-export function assertLedger(sale: Sale, books: Books): void {
+export function assertLedger(sale: Sale, tables: LedgerTables): void {
   const violations = [
     ...undecided(sale),
-    ...linesAgainstAnswers(sale, books),
-    ...stockAgainstLines(sale, books),
-    ...numbersWithoutGap(books),
-    ...refusalsWereTrue(sale, books),
-    ...books.deadLetters > 0 ? [`${books.deadLetters} dead letters`] : [],
+    ...linesAgainstAnswers(sale, tables),
+    ...stockAgainstLines(sale, tables),
+    ...numbersWithoutGap(tables),
+    ...refusalsWereTrue(sale, tables),
+    ...tables.deadLetters > 0 ? [`${tables.deadLetters} dead letters`] : [],
   ];
   assert.deepEqual(violations.slice(0, VIOLATIONS_SHOWN), [], `${violations.length} violations`);
-  sale.history.assertHolds(books);
+  sale.history.assertHolds(tables);
 }
 
 function undecided({ orders, heard }: Sale): string[] {
@@ -80,9 +80,9 @@ function undecided({ orders, heard }: Sale): string[] {
 }
 
 /** The rows are the accepted answers: no more, no fewer, and with the same contents. */
-function linesAgainstAnswers({ orders, heard }: Sale, books: Books): string[] {
-  const rows = new Map(books.lines.map((line) => [line.order_id, line]));
-  const violations = rows.size === books.lines.length ? [] : ["an order id has two lines"];
+function linesAgainstAnswers({ orders, heard }: Sale, tables: LedgerTables): string[] {
+  const rows = new Map(tables.lines.map((line) => [line.order_id, line]));
+  const violations = rows.size === tables.lines.length ? [] : ["an order id has two lines"];
   orders.forEach(({ orderId, ...order }, index) => {
     const row = rows.get(orderId);
     const answer = heard[index];
@@ -100,29 +100,32 @@ function linesAgainstAnswers({ orders, heard }: Sale, books: Books): string[] {
       );
     }
   });
-  return [...violations, ...[...rows.keys()].map((orderId) => `${orderId} is applied and nobody ordered it`)];
+  return [
+    ...violations,
+    ...[...rows.keys()].map((orderId) => `${orderId} is applied and no buyer ordered it`),
+  ];
 }
 
 /** Initial − sold = left, by the API, by the table of stock and by the sum of the movements. */
-function stockAgainstLines({ orders, heard, initial, left }: Sale, books: Books): string[] {
+function stockAgainstLines({ orders, heard, initial, left }: Sale, tables: LedgerTables): string[] {
   const sold = sums(
     orders.flatMap(({ sku, amount }, index) =>
       heard[index]?.kind === "accepted" ? [[sku, amount] as const] : []
     ),
   );
-  const moved = sums(books.movements.map(({ sku, delta }) => [sku, delta] as const));
-  const stock = new Map(books.stock.map(({ sku, available }) => [sku, available]));
+  const moved = sums(tables.movements.map(({ sku, delta }) => [sku, delta] as const));
+  const stock = new Map(tables.stock.map(({ sku, available }) => [sku, available]));
   const skus = new Set([...initial.keys(), ...stock.keys(), ...moved.keys()]);
   return [...skus].flatMap((sku) => {
     const expected = (initial.get(sku) ?? 0) - (sold.get(sku) ?? 0);
-    const figures = { api: left.get(sku), stock: stock.get(sku), movements: moved.get(sku) };
-    const agrees = expected >= 0 && Object.values(figures).every((figure) => figure === expected);
-    return agrees ? [] : [`${sku} must have ${expected} units left: found ${JSON.stringify(figures)}`];
+    const found = { api: left.get(sku), stock: stock.get(sku), movements: moved.get(sku) };
+    const agrees = expected >= 0 && Object.values(found).every((units) => units === expected);
+    return agrees ? [] : [`${sku} must have ${expected} units left: found ${JSON.stringify(found)}`];
   });
 }
 
 /** 1, 2, 3, … to the cursor in every shard, but for numbers that a rebuild has declared lost. */
-function numbersWithoutGap({ movements, cursors, jumps }: Books): string[] {
+function numbersWithoutGap({ movements, cursors, jumps }: LedgerTables): string[] {
   return cursors.flatMap(({ shard, seq: last }) => {
     const found = new Set(movements.filter((row) => row.shard === shard).map(({ seq }) => seq));
     const lost = jumps.filter((jump) => jump.shard === shard);
@@ -139,10 +142,10 @@ function numbersWithoutGap({ movements, cursors, jumps }: Books): string[] {
 
 /**
  * Stock only falls in a sale, so a refusal is true only if the order wants more than was left at the end.
- * And what it says was available must be a figure that the SKU once had.
+ * And what it says was available must be a quantity that the SKU once had.
  */
-function refusalsWereTrue({ orders, heard, left }: Sale, books: Books): string[] {
-  const states = new Set(books.movements.map(({ sku, available_after }) => `${sku} ${available_after}`));
+function refusalsWereTrue({ orders, heard, left }: Sale, tables: LedgerTables): string[] {
+  const states = new Set(tables.movements.map(({ sku, available_after }) => `${sku} ${available_after}`));
   return orders.flatMap(({ orderId, sku, amount }, index) => {
     const answer = heard[index];
     if (answer?.kind !== "refused" || answer.code !== "insufficient_stock") return [];
@@ -178,13 +181,13 @@ export async function stockOf(
   api: Service,
   skus: Iterable<string>,
 ): Promise<Map<string, { available: number; shard: number; seq: number }>> {
-  const figures = new Map();
+  const stock = new Map();
   for (const sku of skus) {
     const { status, body } = await api.get(`/api/v1/inventory/${sku}`);
     assert.equal(status, 200, JSON.stringify(body));
-    figures.set(sku, { available: body.available, shard: body.shard, seq: body.seq });
+    stock.set(sku, { available: body.available, shard: body.shard, seq: body.seq });
   }
-  return figures;
+  return stock;
 }
 
 /** Units of each SKU. */
@@ -204,12 +207,12 @@ export async function readLedger(
   { databaseUrl, namespace = "inventory" }: LedgerPlace,
   stock: ReadonlyMap<string, { readonly shard: number; readonly seq: number }>,
   deadlineMs: number = 10_000,
-): Promise<Books> {
+): Promise<LedgerTables> {
   return await withConnection(databaseUrl, async (sql) => {
     const query: Query = async (statement) => [...await sql.unsafe(statement)];
-    let cursors: Books["cursors"] = [];
+    let cursors: LedgerTables["cursors"] = [];
     await waitFor(async () => {
-      cursors = await query(statements(namespace).cursors) as unknown as Books["cursors"];
+      cursors = await query(statements(namespace).cursors) as unknown as LedgerTables["cursors"];
       const applied = new Map(cursors.map(({ shard, seq }) => [shard, seq]));
       return [...stock.values()].every(({ shard, seq }) => (applied.get(shard) ?? -1) >= seq);
     }, { deadlineMs, what: "the ledger to have all that was sold" }).catch((error) => {
@@ -223,7 +226,7 @@ export async function readLedger(
 }
 
 /** Reads the ledger of the embedded default, which may be selling. */
-export async function readFolder(folder: string): Promise<Books> {
+export async function readFolder(folder: string): Promise<LedgerTables> {
   const database = new DatabaseSync(`${folder}/ledger.db`, { readOnly: true });
   try {
     const query: Query = (statement) => {
@@ -238,20 +241,20 @@ export async function readFolder(folder: string): Promise<Books> {
 
 type Query = (statement: string) => Promise<Record<string, unknown>[]>;
 
-async function readTables(query: Query, namespace: string): Promise<Books> {
+async function readTables(query: Query, namespace: string): Promise<LedgerTables> {
   const { lines, movements, stock, cursors, jumps, deadLetters } = statements(namespace);
   const [letters] = await query(deadLetters);
   return {
-    lines: await query(lines) as unknown as Books["lines"],
-    movements: await query(movements) as unknown as Books["movements"],
-    stock: await query(stock) as unknown as Books["stock"],
-    cursors: await query(cursors) as unknown as Books["cursors"],
-    jumps: await query(jumps) as unknown as Books["jumps"],
+    lines: await query(lines) as unknown as LedgerTables["lines"],
+    movements: await query(movements) as unknown as LedgerTables["movements"],
+    stock: await query(stock) as unknown as LedgerTables["stock"],
+    cursors: await query(cursors) as unknown as LedgerTables["cursors"],
+    jumps: await query(jumps) as unknown as LedgerTables["jumps"],
     deadLetters: Number(letters?.count),
   };
 }
 
-/** Figures as int, which drivers give as numbers; no test sells 2^31 units. */
+/** Quantities as int, which drivers give as numbers; no test sells 2^31 units. */
 function statements(schema: string) {
   return {
     lines: `select order_id, sku, user_id, amount::int, new_stock::int, seq::int from ${schema}.order_lines`,

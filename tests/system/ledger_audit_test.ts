@@ -1,6 +1,6 @@
 /** The audit finds whatever is wrong: a sale and its ledger that agree, and one thing changed at a time. */
 import assert from "node:assert/strict";
-import { assertLedger, type Books, type Sale } from "./books.ts";
+import { assertLedger, type LedgerTables, type Sale } from "./ledger_audit.ts";
 import type { Heard } from "./load_clients.ts";
 import { HistoryRecorder } from "./recorder.ts";
 
@@ -67,7 +67,7 @@ const movement = (seq: number, delta: number, available_after: number) => ({
 });
 const lines = [line("o1", "u1", 3, 2), line("o2", "u2", 1, 3)];
 const movements = [movement(1, 5, 5), movement(2, -2, 3), movement(3, -2, 1)];
-const books: Books = {
+const tables: LedgerTables = {
   lines,
   movements,
   stock: [{ sku: "sku", available: 1, reserved: 0 }],
@@ -77,32 +77,37 @@ const books: Books = {
 };
 
 Deno.test("assertLedger() passes a sale and a ledger that agree", () => {
-  assertLedger(sale, books);
+  assertLedger(sale, tables);
 });
 
-Deno.test("assertBooks() counts numbers that a rebuild has declared lost as accounted for", () => {
+Deno.test("assertLedger() counts numbers that a rebuild has declared lost as accounted for", () => {
   const jumps = [{ shard: 0, from_seq: 3, to_seq: 5 }];
-  assertLedger(sale, { ...books, jumps, cursors: [{ shard: 0, seq: 5 }] });
+  assertLedger(sale, { ...tables, jumps, cursors: [{ shard: 0, seq: 5 }] });
 });
 
-const faults: readonly { what: string; sale?: Partial<Sale>; books?: Partial<Books>; says: RegExp }[] = [
-  { what: "an accepted order without a row", books: { lines: lines.slice(1) }, says: /o1 was accepted/ },
+const faults: readonly {
+  what: string;
+  sale?: Partial<Sale>;
+  tables?: Partial<LedgerTables>;
+  says: RegExp;
+}[] = [
+  { what: "an accepted order without a row", tables: { lines: lines.slice(1) }, says: /o1 was accepted/ },
   {
     what: "a row whose buyer was refused",
-    books: { lines: [...lines, line("o3", "u3", 0, 4)] },
+    tables: { lines: [...lines, line("o3", "u3", 0, 4)] },
     says: /o3 is applied, and its buyer heard/,
   },
   {
-    what: "a row of nobody",
-    books: { lines: [...lines, line("o9", "u9", 0, 4)] },
-    says: /nobody ordered it/,
+    what: "a row that no buyer ordered",
+    tables: { lines: [...lines, line("o9", "u9", 0, 4)] },
+    says: /no buyer ordered it/,
   },
   {
     what: "a row with another first answer",
-    books: { lines: [line("o1", "u1", 4, 2), ...lines.slice(1)] },
+    tables: { lines: [line("o1", "u1", 4, 2), ...lines.slice(1)] },
     says: /o1 was accepted as .*3.*applied .*4/,
   },
-  { what: "an order booked twice", books: { lines: [...lines, ...lines.slice(1)] }, says: /two lines/ },
+  { what: "an order applied twice", tables: { lines: [...lines, ...lines.slice(1)] }, says: /two lines/ },
   {
     what: "an order without a definite answer",
     sale: { heard: [...heard.slice(0, 2), { kind: "unknown", code: "outcome_unknown" }] },
@@ -115,17 +120,17 @@ const faults: readonly { what: string; sale?: Partial<Sale>; books?: Partial<Boo
   },
   {
     what: "stock of the ledger that differs",
-    books: { stock: [{ sku: "sku", available: 2, reserved: 0 }] },
+    tables: { stock: [{ sku: "sku", available: 2, reserved: 0 }] },
     says: /sku must have 1 units left/,
   },
   {
     what: "movements that do not add up",
-    books: { movements: [...movements.slice(0, 2), movement(3, -1, 1)] },
+    tables: { movements: [...movements.slice(0, 2), movement(3, -1, 1)] },
     says: /sku must have 1 units left/,
   },
   {
     what: "a number that is missing",
-    books: { movements: [movements[0] ?? movement(1, 5, 5), movement(3, -4, 1)] },
+    tables: { movements: [movements[0] ?? movement(1, 5, 5), movement(3, -4, 1)] },
     says: /number 2: missing/,
   },
   {
@@ -138,7 +143,7 @@ const faults: readonly { what: string; sale?: Partial<Sale>; books?: Partial<Boo
     sale: { heard: [...heard.slice(0, 2), { kind: "refused", code: "insufficient_stock", available: 2 }] },
     says: /o3 wanted 3 of sku, heard that 2 were there/,
   },
-  { what: "a dead letter", books: { deadLetters: 1 }, says: /1 dead letters/ },
+  { what: "a dead letter", tables: { deadLetters: 1 }, says: /1 dead letters/ },
 ];
 
 Deno.test("assertLedger() finds a history that breaks a rule, and keeps it in a file", async () => {
@@ -150,7 +155,7 @@ Deno.test("assertLedger() finds a history that breaks a rule, and keeps it in a 
     body: { code: "insufficient_stock", sku: "sku", available: 1 },
   };
   await history.deduct(order, () => Promise.resolve(refused));
-  assert.throws(() => assertLedger({ ...sale, history }, books), (error: Error & { actual?: unknown }) => {
+  assert.throws(() => assertLedger({ ...sale, history }, tables), (error: Error & { actual?: unknown }) => {
     assert.match(JSON.stringify(error.actual), /replay_differs: deduct of o1: accepted, and then refused/);
     const file = /kept in (\S+)$/m.exec(error.message)?.[1] ?? assert.fail(error.message);
     assert.match(Deno.readTextFileSync(file), /^{"type":"history"/);
@@ -160,9 +165,9 @@ Deno.test("assertLedger() finds a history that breaks a rule, and keeps it in a 
 });
 
 for (const fault of faults) {
-  Deno.test(`assertBooks() finds ${fault.what}`, () => {
+  Deno.test(`assertLedger() finds ${fault.what}`, () => {
     assert.throws(
-      () => assertLedger({ ...sale, ...fault.sale }, { ...books, ...fault.books }),
+      () => assertLedger({ ...sale, ...fault.sale }, { ...tables, ...fault.tables }),
       (error: Error & { actual?: unknown }) => fault.says.test(JSON.stringify(error.actual)),
     );
   });
