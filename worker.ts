@@ -55,7 +55,7 @@ const store = new RedisStore(new ShardConnections(clusterMap, "server"), {
   ...keySpace,
   deployment: deployment.id,
 }, {
-  ...limits, // its own: the control beside it writes them into the store
+  ...limits, // its own: the control of the same process writes them into the store
   replicaTimeoutMs: Math.min(Math.floor(config.requestTimeoutMs / 2), silenceMaxMs / 2),
 });
 const stream = new RedisStream(new ShardConnections(clusterMap, "shard"), keySpace);

@@ -37,8 +37,8 @@ for (const delayMs of [0, 1]) {
   await batcher.submit(command);
   for (const waiting of [1, 64, 1024]) {
     Deno.bench(
-      `lane: ${waiting} orders at once, a store of ${delayMs} ms`,
-      { group: `lane ${delayMs}` },
+      `batcher: ${waiting} orders at once, a store of ${delayMs} ms`,
+      { group: `batcher ${delayMs}` },
       async () => {
         await Promise.all(Array.from({ length: waiting }, () => batcher.submit(command)));
       },

@@ -1,6 +1,6 @@
 /**
  * Compares Holdfast with what could be used in its place, in turns on one machine: every system sells for some seconds,
- * then the next one, and all again in the next round. Read the ratios: absolute figures belong to the machine.
+ * then the next one, and all again in the next round. Read the ratios: absolute values belong to the machine.
  *
  *     deno task bench:compare
  *     deno task bench:compare --rounds=3 --seconds=5 --systems=holdfast,no-worker,gin,bare --json=out.json
@@ -136,10 +136,10 @@ function describe({ perSecond, accepted, report, cpuUs }: Row): string {
 
 /** Each system against the baseline and against the floor: the median of the rounds, and their spread. */
 function printRatios(): void {
-  const of = (name: string, figure: (row: Row) => number) => (rows.get(name) ?? []).map(figure);
+  const of = (name: string, measure: (row: Row) => number) => (rows.get(name) ?? []).map(measure);
   const front = ({ cpuUs }: Row) => (cpuUs.API ?? 0) + (cpuUs.Redis ?? 0);
   const whole = ({ cpuUs }: Row) => Object.values(cpuUs).reduce((sum, us) => sum + us, 0);
-  const figures: Record<string, (row: Row) => number> = {
+  const measures: Record<string, (row: Row) => number> = {
     "orders a second": ({ perSecond }) => perSecond,
     "p99": ({ report }) => report.ms["99"] ?? 0,
     "CPU of the API": ({ cpuUs }) => cpuUs.API ?? 0,
@@ -150,7 +150,7 @@ function printRatios(): void {
   for (
     const against of names.filter((name) => ["gin", "bare", "before", "before-no-worker"].includes(name))
   ) {
-    for (const [figure, read] of Object.entries(figures)) {
+    for (const [measure, read] of Object.entries(measures)) {
       const base = of(against, read);
       if (!base.some((value) => value > 0)) continue;
       const ratios = names.filter((name) => name !== against).map((name) => {
@@ -158,7 +158,7 @@ function printRatios(): void {
         const [low, high] = [Math.min(...each), Math.max(...each)];
         return `${name} ${median(each).toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`;
       });
-      console.log(`${figure.padEnd(22)} against ${against}: ${ratios.join(", ")}`);
+      console.log(`${measure.padEnd(22)} against ${against}: ${ratios.join(", ")}`);
     }
   }
 }

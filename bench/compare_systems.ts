@@ -26,7 +26,7 @@ export interface System extends AsyncDisposable {
   readonly sells: boolean;
   /** User and system time of its processes since they began, ms. */
   cpuMs(): Promise<Record<string, number>>;
-  /** Units that were sold, by the system's own figures. */
+  /** Units that were sold, by the system's own count. */
   gone(): Promise<number>;
   /** Lines in the ledger; null = it has none. */
   rows(): Promise<number | null>;
@@ -57,9 +57,9 @@ export function startSystem(name: string, stock: number, before: string): Promis
   return start(stock, before);
 }
 
-/** The middle of some figures. */
-export function median(figures: readonly number[]): number {
-  const sorted = figures.toSorted((a, b) => a - b);
+/** The median of some values. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return ((sorted[middle] ?? NaN) + (sorted[sorted.length - 1 - middle] ?? NaN)) / 2;
 }

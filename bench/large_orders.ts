@@ -71,7 +71,7 @@ async function sell(name: string, others: (until: number) => Promise<void>[]): P
 
 let reads = 0;
 await sell("sales alone", () => []);
-await sell(`sales beside ${readers} readers`, (until) =>
+await sell(`sales with ${readers} readers`, (until) =>
   Array.from({ length: readers }, async () => {
     while (performance.now() < until) {
       const outcome = await batcher.submit({ kind: "lookup", orderId: "large-0" });

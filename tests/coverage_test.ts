@@ -15,7 +15,7 @@ Deno.test("the floor of the gate refuses a run that misses a third of the produc
   assert.ok(belowFloor("SF:/repo/src/a.ts\nLH:66\nLF:100\nend_of_record", FLOOR_PERCENT));
 });
 
-Deno.test("a run below the floor is refused with both figures, an empty report too", () => {
+Deno.test("a run below the floor is refused with both values, an empty report too", () => {
   assert.equal(belowFloor(lcov, 90), undefined);
   assert.match(
     belowFloor(lcov, 91) ?? "",

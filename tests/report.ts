@@ -49,7 +49,7 @@ function testCase(attributes: string, body: string): TestCase {
   };
 }
 
-/** Whether this is a step: deno names it "test > step" and lists it beside its test. */
+/** Whether this is a step: deno names it "test > step" and lists it next to its test. */
 function isStep({ file, name }: TestCase, known: ReadonlySet<string>): boolean {
   const parts = name.split(" &gt; ");
   return parts.some((_, index) => index > 0 && known.has(`${file}\n${parts.slice(0, index).join(" &gt; ")}`));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readReport } from "./report.ts";
 
-// As deno 2.9 writes it: steps beside their tests, no time for a test that a filter left out.
+// As deno 2.9 writes it: steps next to their tests, no time for a test that a filter left out.
 const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="deno test" tests="7" failures="3" errors="0" time="0.065">
     <testsuite name="./a_test.ts" tests="7" disabled="2" errors="0" failures="3">

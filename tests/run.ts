@@ -136,7 +136,7 @@ async function judgeCoverage(dir: string): Promise<string | undefined> {
 
 async function runBenchmarks(args: readonly string[]): Promise<Result> {
   const code = await runDeno(["bench", "--allow-all", ...args]);
-  // What Redis itself spends is no time of ours: a report beside the benchmarks.
+  // What Redis itself spends is no time of ours: a report of the benchmarks.
   if (args.length === 0) await runDeno(["run", "--allow-all", "bench/script_cost.ts"]);
   return { code, reasons: [] };
 }

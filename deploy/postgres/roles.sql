@@ -6,7 +6,7 @@
 create role holdfast_worker login;
 -- The API reads: orders past the idempotency window, and whose ledger this is.
 create role holdfast_api login;
--- Auditors and reports read all of it. Give their own roles this one: grant holdfast_auditor to somebody.
+-- Auditors and reports read all of it. Give their own roles this one: grant holdfast_auditor to <role>.
 create role holdfast_auditor nologin;
 
 create schema inventory authorization holdfast_worker;
@@ -14,5 +14,5 @@ grant usage on schema inventory to holdfast_api, holdfast_auditor;
 -- For every table that the worker will make.
 alter default privileges for role holdfast_worker in schema inventory grant select on tables to holdfast_api, holdfast_auditor;
 
--- Nobody else looks in, and nobody makes tables beside it. (PostgreSQL 14 let everybody do so in "public".)
+-- No other role reads it or creates tables in "public". (PostgreSQL 14 let every role do so.)
 revoke create on schema public from public;

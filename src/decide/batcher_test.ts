@@ -62,7 +62,7 @@ interface Setup {
 const orderIdOf = (command: Command) => (command as Command & { orderId: string }).orderId;
 const names = (call: Call) => call.batch.map(({ command }) => orderIdOf(command));
 
-/** A lane that has learned the clock and has nothing on its way. */
+/** A batcher that knows the store's clock and has no call in flight. */
 async function warm(options: { batchMax?: number; callsMax?: number } = {}): Promise<Setup> {
   const world = new ManualWorld();
   const store = new HeldStore(world);
@@ -83,7 +83,7 @@ async function warm(options: { batchMax?: number; callsMax?: number } = {}): Pro
   return { world, store, batcher, broken, submit };
 }
 
-Deno.test("lane: an idle lane sends at once, without a timer", async () => {
+Deno.test("batcher: an idle batcher sends at once, without a timer", async () => {
   const { store, submit } = await warm();
   const [outcome] = submit("a");
   await Promise.resolve();
@@ -93,7 +93,7 @@ Deno.test("lane: an idle lane sends at once, without a timer", async () => {
   assert.equal((await outcome)?.kind, "order");
 });
 
-Deno.test("lane: what arrives while a call is on its way leaves together in the next, in order", async () => {
+Deno.test("batcher: what arrives while a call is on its way leaves together in the next, in order", async () => {
   const { store, submit } = await warm({ batchMax: 10 });
   submit("a");
   await settled();
@@ -107,7 +107,7 @@ Deno.test("lane: what arrives while a call is on its way leaves together in the 
   assert.deepEqual(store.calls.map(names), [["a"], ["b", "c", "d"]]);
 });
 
-Deno.test("lane: a batch holds no more lines than it may, but always one command", async () => {
+Deno.test("batcher: a batch holds no more lines than it may, but always one command", async () => {
   const { store, batcher, submit } = await warm({ batchMax: 3 });
   submit("a");
   await settled();
@@ -133,7 +133,7 @@ Deno.test("lane: a batch holds no more lines than it may, but always one command
   assert.deepEqual(store.calls.map(names), [["a"], ["b", "c", "d"], ["e"], ["big"]]);
 });
 
-Deno.test("lane: keeps no more calls on their way than it may", async () => {
+Deno.test("batcher: keeps no more calls on their way than it may", async () => {
   const { store, submit } = await warm({ callsMax: 2 });
   submit("a");
   await settled();
@@ -144,7 +144,7 @@ Deno.test("lane: keeps no more calls on their way than it may", async () => {
   assert.deepEqual(store.calls.map(names), [["a"], ["b"]]);
 });
 
-Deno.test("lane: a deadline is the store's time, early rather than late", async () => {
+Deno.test("batcher: a deadline is the store's time, early rather than late", async () => {
   const { world, store, submit } = await warm();
   await world.advance(10);
   submit("a");
@@ -152,7 +152,7 @@ Deno.test("lane: a deadline is the store's time, early rather than late", async 
   assert.equal(store.call(0).batch[0]?.deadlineMs, world.now() + 5000 + 1000);
 });
 
-Deno.test("lane: unanswered at its deadline, what left is unknown and what waited took no effect", async () => {
+Deno.test("batcher: unanswered at its deadline, what left is unknown and what waited took no effect", async () => {
   const { world, store, submit } = await warm();
   const [left] = submit("left");
   await settled();
@@ -167,7 +167,7 @@ Deno.test("lane: unanswered at its deadline, what left is unknown and what waite
   assert.deepEqual(await waited, { kind: "overloaded" });
 });
 
-Deno.test("lane: a timed-out call keeps its place, so calls do not pile up on a frozen server", async () => {
+Deno.test("batcher: a timed-out call keeps its place, so calls do not pile up on a frozen server", async () => {
   const { world, store, submit } = await warm();
   submit("a");
   await settled();
@@ -184,7 +184,7 @@ Deno.test("lane: a timed-out call keeps its place, so calls do not pile up on a 
   assert.deepEqual(store.calls.map(names), [["a"], ["e"]]);
 });
 
-Deno.test("lane: a lost connection leaves the outcome unknown, a refusal of the server does not", async () => {
+Deno.test("batcher: a lost connection leaves the outcome unknown, a refusal of the server does not", async () => {
   const { store, submit } = await warm();
   const [lost] = submit("a");
   await settled();
@@ -196,7 +196,7 @@ Deno.test("lane: a lost connection leaves the outcome unknown, a refusal of the 
   assert.deepEqual(await refused, { kind: "store_unavailable", reason: "LOADING" });
 });
 
-Deno.test("lane: a poisonous command does not take its batch with it", async () => {
+Deno.test("batcher: a poisonous command does not take its batch with it", async () => {
   const { store, submit } = await warm();
   const [first] = submit("a");
   await settled();
@@ -222,7 +222,7 @@ Deno.test("lane: a poisonous command does not take its batch with it", async () 
   ]);
 });
 
-Deno.test("lane: an error that no store should throw is reported, and the outcome is unknown", async () => {
+Deno.test("batcher: an error that no store should throw is reported, and the outcome is unknown", async () => {
   const { store, submit, broken } = await warm();
   const [outcome] = submit("a");
   await settled();
@@ -232,7 +232,7 @@ Deno.test("lane: an error that no store should throw is reported, and the outcom
   assert.deepEqual(broken, [error]);
 });
 
-Deno.test("lane: sets no timer when nothing waits", async () => {
+Deno.test("batcher: sets no timer when nothing waits", async () => {
   const { world, store, batcher, submit } = await warm();
   await world.advance(5000);
   assert.equal(world.timers, 0);
@@ -245,7 +245,7 @@ Deno.test("lane: sets no timer when nothing waits", async () => {
   batcher.close();
 });
 
-Deno.test("lane: what a call had no time for goes into the next, and light commands pass heavy ones", async () => {
+Deno.test("batcher: what a call had no time for goes into the next, and light commands pass heavy ones", async () => {
   const { store, submit } = await warm({ batchMax: 200 });
   const outcomes = submit("a", "b", "c");
   await settled();
@@ -260,7 +260,7 @@ Deno.test("lane: what a call had no time for goes into the next, and light comma
   assert.deepEqual((await Promise.all(outcomes)).map(({ kind }) => kind), ["order", "order", "order"]);
 });
 
-Deno.test("lane: what is postponed until there is no time for another call was certainly not decided", async () => {
+Deno.test("batcher: what is postponed until there is no time for another call was certainly not decided", async () => {
   const { world, store, submit } = await warm();
   const [outcome] = submit("a");
   for (let call = 0; call < 8; call++) {
@@ -272,7 +272,7 @@ Deno.test("lane: what is postponed until there is no time for another call was c
   assert.equal(store.calls.length, 8);
 });
 
-Deno.test("lane: a store without memory is said to be full, and another refusal by its code", async () => {
+Deno.test("batcher: a store without memory is said to be full, and another refusal by its code", async () => {
   const { store, submit } = await warm();
   const [full] = submit("a");
   await settled();
@@ -284,7 +284,7 @@ Deno.test("lane: a store without memory is said to be full, and another refusal 
   assert.deepEqual(await away, { kind: "store_unavailable", reason: "LOADING" });
 });
 
-Deno.test("lane: of two commands on their way only the one whose time is over is settled", async () => {
+Deno.test("batcher: of two commands on their way only the one whose time is over is settled", async () => {
   const { world, store, batcher } = await warm();
   const early = batcher.submit({ kind: "lookup", orderId: "a" }, undefined, world.elapsedMs() - 400);
   const late = batcher.submit({ kind: "lookup", orderId: "b" });
@@ -296,7 +296,7 @@ Deno.test("lane: of two commands on their way only the one whose time is over is
   assert.equal((await late).kind, "order");
 });
 
-Deno.test("lane: an answer without a time leaves the clock as it was", async () => {
+Deno.test("batcher: an answer without a time leaves the clock as it was", async () => {
   const { world, store, batcher } = await warm();
   const decide = store.decide.bind(store);
   store.decide = () => Promise.resolve({ kind: "unarmed", timeMs: 0 });
@@ -307,7 +307,7 @@ Deno.test("lane: an answer without a time leaves the clock as it was", async () 
   assert.equal(store.call(0).batch[0]?.deadlineMs, world.now() + 5000 + 1000);
 });
 
-Deno.test("lane: a clock that was learned leaves no timer behind", async () => {
+Deno.test("batcher: a clock that was learned leaves no timer behind", async () => {
   const world = new ManualWorld();
   const batcher = new Batcher(0, new HeldStore(world), world, {
     ...{ batchMax: 3, callsMax: 1, requestTimeoutMs: 1000 },
@@ -318,7 +318,7 @@ Deno.test("lane: a clock that was learned leaves no timer behind", async () => {
   assert.equal(world.timers, 1, "the deadline of the command alone");
 });
 
-Deno.test("lane: who has less time left goes first, whether it came later or the store had no time for it", async () => {
+Deno.test("batcher: who has less time left goes first, whether it came later or the store had no time for it", async () => {
   const { world, store, batcher, submit } = await warm();
   submit("a");
   await settled();
@@ -334,7 +334,7 @@ Deno.test("lane: who has less time left goes first, whether it came later or the
   assert.deepEqual(names(store.call(2)), ["c"]);
 });
 
-Deno.test("lane: a shard that may not sell is known as such until it decides again", async () => {
+Deno.test("batcher: a shard that may not sell is known as such until it decides again", async () => {
   const world = new ManualWorld();
   const store = new HeldStore(world);
   const batcher = new Batcher(0, store, world, {

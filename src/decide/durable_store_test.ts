@@ -38,7 +38,7 @@ Deno.test("watermark: who waits for a number is woken by it, and by nothing less
   assert.ok(await isSettled(watermark.reached(0, 7)), "it was reached before");
 });
 
-Deno.test("watermark: a number of one shard wakes nobody of another, and it never goes back", async () => {
+Deno.test("watermark: a number of one shard wakes no waiter of another, and it never goes back", async () => {
   const watermark = new Watermark();
   const [first, second] = [watermark.reached(0, 3), watermark.reached(1, 3)];
   watermark.advance(1, 9);

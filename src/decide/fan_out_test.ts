@@ -25,7 +25,7 @@ Deno.test("broadcast: lines of several shards are one answer", () => {
   assert.deepEqual([merged.seq, merged.lines.map((line) => line.sku)], [7, ["S", "T"]]);
 });
 
-Deno.test("broadcast: as long as one shard has not decided, nobody knows", () => {
+Deno.test("broadcast: as long as one shard has not decided, the outcome is unknown", () => {
   const lost: Outcome = { kind: "outcome_unknown", deadlineMs: nowMs + 5 };
   assert.deepEqual(mergeNow([settled(7, "S"), lost, unknown]), lost);
   assert.deepEqual(mergeNow([unknown, { kind: "unarmed" }]), { kind: "unarmed" });

@@ -50,7 +50,7 @@ interface Probe {
   isOver: boolean;
 }
 
-/** Asks every shard, and gives the answer again for a second: anybody may ask, and a probe costs a call a shard. */
+/** Asks every shard, and gives the answer again for a second: any client may ask, and a probe costs a call a shard. */
 export class ReadinessProbe {
   readonly #batchers: readonly Batcher[];
   readonly #store: StockStore;

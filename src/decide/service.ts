@@ -1,5 +1,5 @@
 /**
- * The inventory as the HTTP edge sees it: each command goes to its shard's lane.
+ * The inventory as the HTTP routes see it: each command goes to its shard's batcher.
  *
  * @module
  */
@@ -54,7 +54,7 @@ export interface Inventory {
 
 /** Bounds and promises of a process. */
 export interface ServiceOptions extends BatcherOptions {
-  /** Number of shards, fixed for the deployment: one lane each. */
+  /** Number of shards, fixed for the deployment: one batcher each. */
   readonly shards: number;
   /** Commands and look-ups on their way in this process; beyond it `overloaded`, at once. */
   readonly queueMax: number;
@@ -76,7 +76,7 @@ export class InventoryService implements Inventory {
   #idle: (() => void) | undefined;
   readonly #readiness: ReadinessProbe;
 
-  /** One lane a shard. Nothing is sent before the first command. */
+  /** One batcher a shard. Nothing is sent before the first command. */
   constructor(store: StockStore, world: World, options: ServiceOptions) {
     this.#router = new Router(options.shards);
     this.#batchers = this.#router.all().map((shard) => new Batcher(shard, store, world, options));
@@ -86,7 +86,7 @@ export class InventoryService implements Inventory {
     this.#readiness = new ReadinessProbe(this.#batchers, store, world, options);
   }
 
-  /** Asks the sold-out cache, then the shard's lane; `overloaded` when `queueMax` are on their way. */
+  /** Asks the sold-out cache, then the shard's batcher; `overloaded` when `queueMax` are in flight. */
   async submit(command: Command, timings?: CommandTimings): Promise<Outcome> {
     const askedAtMs = this.#world.elapsedMs();
     const known = this.soldOut.check(command);

@@ -189,7 +189,7 @@ export class ProofWalk {
     return made;
   }
 
-  /** A dead letter may have had an effect besides its movement; its order lines and rules are not compared. */
+  /** A dead letter may have had an effect in addition to its movement; its order lines and rules are not compared. */
   #follow(movement: ProvenMovement): void {
     const { kind, seq, sku, reservedDelta, policy, expires } = movement;
     const orderId = movement.orderId ?? "";

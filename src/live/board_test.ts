@@ -36,7 +36,7 @@ async function next(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Sn
   return value && JSON.parse(new TextDecoder().decode(value).replace(/^data: /, ""));
 }
 
-Deno.test("nobody looks: no timer, no question, and the same again when the last one has gone", async () => {
+Deno.test("without a viewer: no timer, no question, and the same again when the last one has gone", async () => {
   const { world, ledger, board } = boardUnderTest();
   await world.advance(5000);
   deepEqual([world.timers, ledger.asked, board.isWatched], [0, 0, false]);
@@ -103,7 +103,7 @@ Deno.test("a client that does not read is let go, and the others are not", async
   await awake.cancel();
 });
 
-Deno.test("a stream lasts a minute, so that a socket that nobody reads from does not keep its place", async () => {
+Deno.test("a stream lasts a minute, so that a socket without a reader does not keep its place", async () => {
   const { world, board } = boardUnderTest();
   const readers = Array.from({ length: boardBounds.streamsMax }, () => readerOf(board));
   const all = () => Promise.all(readers.map(next));

@@ -24,7 +24,7 @@ export const livePage: string = `<!doctype html>
 <h1>Holdfast, live</h1>
 <p><span id="state" role="status">connecting</span> <span id="at"></span></p>
 </header>
-<noscript><p>This page needs scripts. The same figures: <code>curl -N …/ops/stream</code></p></noscript>
+<noscript><p>This page needs scripts. The same values: <code>curl -N …/ops/stream</code></p></noscript>
 <form id="login" hidden>
 <label for="token">Token with the scope <code>read</code></label>
 <input id="token" type="password" autocomplete="off" required>
@@ -42,8 +42,8 @@ ${list(["accepted", "accepted"], ["refused", "refused"], ["failed", "failed"])}
 <p class="note">median of the last 10 s</p>
 ${list(["p95", "p95"], ["p99", "p99"], ["max", "slowest"])}
 </section>
-<section aria-labelledby="h-books">
-<h2 id="h-books">Log lag, events</h2>
+<section aria-labelledby="h-lag">
+<h2 id="h-lag">Log lag, events</h2>
 <p class="big" id="lag">–</p>
 ${list(["behind", "shards behind"], ["dead", "dead letters"])}
 </section>
@@ -68,7 +68,7 @@ ${list(["waiting", "commands waiting"], ["cache", "sold out, from memory"])}
 </table>
 </section>
 </main>
-<p class="note">Sales, latency and SKUs are those of the process that serves this page, from when somebody looked.
+<p class="note">Sales, latency and SKUs are those of the process that serves this page, from when the first viewer opened it.
 Lag and dead letters are read from the ledger: those of the whole deployment.</p>
 <script>${liveScript}</script>
 </body>

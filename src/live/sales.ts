@@ -162,7 +162,7 @@ export class RecentSales {
       }
     }
     const hottest = [...all].toSorted(([, a], [, b]) => b.units - a.units || b.refused - a.refused);
-    return hottest.slice(0, topMax).map(([sku, figures]) => ({ sku, ...figures }));
+    return hottest.slice(0, topMax).map(([sku, quantities]) => ({ sku, ...quantities }));
   }
 
   #sku(name: string): Sku | undefined {

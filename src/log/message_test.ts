@@ -55,7 +55,7 @@ Deno.test("message: a traceparent is a header only when all events have it", () 
   assert.equal(headersOf(first, second), undefined);
 });
 
-Deno.test("message: a jump says what does not come, and is told from an event", () => {
+Deno.test("message: a jump names the missing numbers, and differs from an event", () => {
   const jump = decodeMessage(encodeJump(4, { epoch: 3, seq: 9 }, origin, 5), origin);
   assert.deepEqual([jump.position, jumpFrom(jump)], [{ epoch: 3, seq: 9 }, 4]);
   assert.equal(jumpFrom(entry(1, 1)), undefined);

@@ -89,16 +89,16 @@ class ArrayTopic implements Topic {
 function setup(...entries: LogEntry[]) {
   const [stream, topic] = [new ArrayStream(), new ArrayTopic()];
   stream.entries = entries;
-  const told: string[] = [];
+  const reported: string[] = [];
   const clock = { ms: 0 };
   const parts: RelayParts = {
     ...{ stream, topic, origin, now: () => 7, elapsedMs: () => clock.ms },
-    onJump: (from, to) => told.push(`jump ${from}-${to}`),
-    onCreated: () => told.push("created"),
-    onGap: ({ seq }) => told.push(`gap ${seq}`),
-    onUnreadable: (offset) => told.push(`unreadable ${offset}`),
+    onJump: (from, to) => reported.push(`jump ${from}-${to}`),
+    onCreated: () => reported.push("created"),
+    onGap: ({ seq }) => reported.push(`gap ${seq}`),
+    onUnreadable: (offset) => reported.push(`unreadable ${offset}`),
   };
-  return { stream, topic, told, clock, parts, relay: new Relay(parts) };
+  return { stream, topic, reported, clock, parts, relay: new Relay(parts) };
 }
 
 /** Steps until nothing comes any more. Returns the numbers. */
@@ -116,7 +116,7 @@ const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
 const logOf = (epoch: number, last: number) => upTo(last).map((seq) => entry(epoch, seq));
 
 Deno.test("relay: what the stream has is in the topic, in order and once, before it is handed on", async () => {
-  const { relay, topic, told } = setup(...logOf(1, 10));
+  const { relay, topic, reported } = setup(...logOf(1, 10));
   assert.deepEqual(await readAll(relay), upTo(10));
   assert.deepEqual(topic.records.map(({ key }) => key), upTo(10).map((seq) => `1-${seq}`));
   assert.deepEqual(relay.progress, {
@@ -124,31 +124,31 @@ Deno.test("relay: what the stream has is in the topic, in order and once, before
     relayed: { epoch: 1, seq: 10 },
     unread: 0,
   });
-  assert.deepEqual([await relay.tail(), told], [{ epoch: 1, seq: 10 }, []]);
+  assert.deepEqual([await relay.tail(), reported], [{ epoch: 1, seq: 10 }, []]);
 });
 
 Deno.test("relay: a message that the topic acknowledged and lost is relayed again, in the middle and at the end", async () => {
-  const { relay, topic, told } = setup(...logOf(1, 8));
+  const { relay, topic, reported } = setup(...logOf(1, 8));
   topic.toLose.add("1-4").add("1-8");
   assert.deepEqual(await readAll(relay), upTo(8));
   assert.equal(topic.toLose.size, 0);
-  assert.equal(told[0], "gap 3");
+  assert.equal(reported[0], "gap 3");
 });
 
 Deno.test("relay: what another relay appended too is handed on once, and what is not ours is passed over", async () => {
-  const { relay, topic, parts, told } = setup(...logOf(1, 5));
+  const { relay, topic, parts, reported } = setup(...logOf(1, 5));
   await readAll(new Relay(parts));
   const [first = assert.fail()] = topic.records;
   const foreign = { ...first, headers: { ...first.headers, deployment: "e" } };
   await topic.append(0, [...topic.records, foreign]);
   assert.deepEqual(await readAll(relay), upTo(5));
-  assert.deepEqual(told, ["unreadable 10"]);
+  assert.deepEqual(reported, ["unreadable 10"]);
 });
 
 Deno.test("relay: a topic that ends before the ledger gets what the stream still has, and a jump for the rest", async () => {
-  const { relay, topic, told } = setup(...logOf(1, 9).slice(4)); // 1 to 4 were trimmed
+  const { relay, topic, reported } = setup(...logOf(1, 9).slice(4)); // 1 to 4 were trimmed
   assert.deepEqual(await readAll(relay, { epoch: 1, seq: 7 }), [8, 9]);
-  assert.deepEqual(told, ["jump 0-4"]);
+  assert.deepEqual(reported, ["jump 0-4"]);
   const [jump, ...others] = topic.records.map((record) => decodeMessage(record, origin));
   assert.deepEqual([jump && jumpFrom(jump), jump?.position], [0, { epoch: 1, seq: 4 }]);
   assert.deepEqual(others.map(({ position }) => position.seq), [5, 6, 7, 8, 9]);

@@ -17,7 +17,7 @@ Deno.test("the SKUs that sell most are shown, as they stand now, and never more 
   assert.equal(skus.get("hot"), 991);
 });
 
-Deno.test("what is nearly gone is shown beside it, with few units before none", () => {
+Deno.test("what is nearly gone is shown with it, with few units before none", () => {
   const board = new StockBoard(new ManualWorld());
   for (let i = 0; i < 60; i++) board.saw(0, `hot-${i}`, 5000, 100 - i);
   for (let i = 0; i < 200; i++) board.saw(0, `gone-${i}`, 0, 0);

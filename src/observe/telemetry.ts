@@ -47,7 +47,7 @@ export interface Telemetry {
   /** Observes a worker's shards. */
   readonly worker: WorkerObserver;
   readonly log: LogSink;
-  observeInventory(figures: InventoryFigures): void;
+  observeInventory(counts: InventoryFigures): void;
   /** Sends the queued telemetry, within 2 s. Never rejects. */
   stop(): Promise<void>;
 }
@@ -84,11 +84,11 @@ export async function startTelemetry(
     get worker() {
       return shards ??= new Shards({ world, config, contexts, spans, meter });
     },
-    observeInventory(figures) {
-      inventory = figures;
-      meter.observe(instruments.queueDepth, () => single(figures.waiting));
-      meter.observe(instruments.cacheHits, () => single(figures.soldOut.hits));
-      meter.observe(instruments.cacheMisses, () => single(figures.soldOut.misses));
+    observeInventory(counts) {
+      inventory = counts;
+      meter.observe(instruments.queueDepth, () => single(counts.waiting));
+      meter.observe(instruments.cacheHits, () => single(counts.soldOut.hits));
+      meter.observe(instruments.cacheMisses, () => single(counts.soldOut.misses));
     },
     async stop() {
       await backend.stop();

@@ -234,7 +234,7 @@ export class RedisControl implements ShardControl {
   ): Promise<AckResult> {
     const keep = Math.max(0, applied.seq - trimMargin);
     const { replicas, onDisk, isCertain, silent } = await this.#replicasOf(shard);
-    const told = [replicas, Number(onDisk), Number(isCertain), nonce.known, nonce.next, this.#settings];
+    const parameters = [replicas, Number(onDisk), Number(isCertain), nonce.known, nonce.next, this.#settings];
     try {
       const reply = await this.#run(
         this.#visit,
@@ -243,7 +243,7 @@ export class RedisControl implements ShardControl {
         applied.epoch,
         keep,
         deployment,
-        ...told,
+        ...parameters,
       );
       return { ...decodeAck(reply), silentReplicas: silent };
     } catch (error) {

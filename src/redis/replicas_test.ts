@@ -59,10 +59,10 @@ Deno.test("replicas: one that was declared failed is not waited for at once", ()
   assert.equal(goneAtS(found), 3);
 });
 
-Deno.test("replicas: beside one server, a replica that is gone or silent is waited for until the limit", () => {
+Deno.test("replicas: of one server, a replica that is gone or silent is waited for until the limit", () => {
   const gone = checks(20, (second) => ({ lagsS: second < 3 ? [0] : [] }));
   assert.equal(goneAtS(gone), 2 + timeoutMs / 1000);
-  assert.equal(gone.at(-1)?.silent, 0, "nobody knows of it any more");
+  assert.equal(gone.at(-1)?.silent, 0, "it is no longer known");
   const silent = checks(20, (second) => ({ lagsS: [second < 3 ? 0 : second - 2] }));
   assert.equal(goneAtS(silent), 2 + timeoutMs / 1000);
   assert.equal(silent.at(-1)?.silent, 1);

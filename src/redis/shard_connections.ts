@@ -101,7 +101,7 @@ export class ShardConnections {
   #connection(shard: number): Connection {
     const url = this.#clusterMap.urlOf(shard);
     if (url === undefined || this.#closed) {
-      throw new StoreError("not_connected", "none", `Cannot reach shard ${shard}: nobody knows where it is`);
+      throw new StoreError("not_connected", "none", `Cannot reach shard ${shard}: its master is not known`);
     }
     const key = this.#keyOf(shard, url);
     let connection = this.#open.get(key);

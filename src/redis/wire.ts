@@ -114,8 +114,8 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
     }
     case "set": {
       const note = [c.actor, c.traceparent, c.reason, c.reference];
-      const figures = [c.available, c.expected];
-      return [c.kind, deadlineMs, c.adjustmentId, c.sku, ...figures, ...note];
+      const quantities = [c.available, c.expected];
+      return [c.kind, deadlineMs, c.adjustmentId, c.sku, ...quantities, ...note];
     }
     case "pause":
     case "resume":

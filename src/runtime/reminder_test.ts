@@ -34,7 +34,7 @@ Deno.test("reasons that alternate are one line each, and another reason is writt
   deepEqual(lines.length, 3);
 });
 
-Deno.test("a condition that nobody ends is over when it was not met for a while", async () => {
+Deno.test("a condition without an end is over when it was not met for a while", async () => {
   const { world, lines, lasts } = reminderUnderTest(15_000);
   await lasts(10, "broken");
   await world.advance(14_000);

@@ -117,7 +117,7 @@ Deno.test("shard worker: a shard that lost its right to sell is armed again unde
   assert.deepEqual(kept.failures, []);
 });
 
-Deno.test("shard worker: figures that the ledger does not have disarm the shard, are said, and are not applied", async () => {
+Deno.test("shard worker: quantities that the ledger does not have disarm the shard, are reported, and are not applied", async () => {
   await using parts = await makeEmbeddedParts(realWorld);
   const wrong = withMembers(parts.store, {
     async read(...args) {

@@ -36,7 +36,7 @@ Deno.test("verify: another ledger's store has other contents under a number that
   assert.match(whyOtherLedger(view(), 7) ?? "", /of 7, and its event 7/);
 });
 
-Deno.test("verify: a store of nobody must be empty, and one of somebody this deployment's with its shards", () => {
+Deno.test("verify: a store without an owner must be empty, and one with an owner this deployment's with its shards", () => {
   const owner = { deployment, shard: 1 };
   const why = (changes: Partial<ShardView>) => whyForeign(view(changes), owner) ?? "";
   assert.equal(why({}), "");

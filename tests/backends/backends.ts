@@ -93,7 +93,7 @@ export async function startBackends({ tailSampling }: BackendsOptions = {}): Pro
   };
 }
 
-/** The shipped configuration and rules, but evaluated every second: nobody waits 15 s for a recording rule. */
+/** The shipped configuration and rules, but evaluated every second: no test waits 15 s for a recording rule. */
 async function fasterPrometheus(folder: string): Promise<string> {
   const source = `${DEPLOY}/prometheus`;
   await Deno.mkdir(`${folder}/rules`);

@@ -20,7 +20,7 @@ const ARRIVAL_DEADLINE_MS = 90_000;
 const eventually = (what: string, condition: () => Promise<boolean>) =>
   waitFor(condition, { deadlineMs: ARRIVAL_DEADLINE_MS, what });
 
-Deno.test("an order is found in every backend: its spans, the ledger's behind the link, its figures, its lines", async (t) => {
+Deno.test("an order is found in every backend: its spans, the ledger's behind the link, its metrics, its lines", async (t) => {
   await using redis = await startRedis();
   await using backends = await startBackends();
   await using stack = await startStack({
@@ -102,7 +102,7 @@ Deno.test("an order is found in every backend: its spans, the ledger's behind th
     assert.deepEqual(await evaluates(backends.prometheusUrl, '{otel_metric_overflow="true"}'), []);
   });
 
-  await t.step("Prometheus' figures are those of the sale", async () => {
+  await t.step("Prometheus' values are those of the sale", async () => {
     const stock = 'max by (sku) (inventory_stock_current{sku="HOT"})';
     await eventually("the stock of a SKU that was sold out", async () => await figure(backends, stock) === 0);
     const accepted = 'sum(inventory_deduct_total{result=~"accepted|replayed"})';

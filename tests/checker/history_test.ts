@@ -116,7 +116,7 @@ const doctored: readonly Doctored[] = [
     says: /number 7, a: -1 units are available/,
   },
   {
-    what: "a sold unit that the log's figures hide",
+    what: "a sold unit that the log's quantities hide",
     movements: { o5: movement(6, "deduct", "o5", -1, 1) },
     rule: "arithmetic",
     says: /1 and -1 make 0, not 1/,
@@ -417,7 +417,7 @@ const bad: readonly (readonly [what: string, lines: readonly string[], says: Reg
     /^line 2: answer.kind of 'read' must not be 'accepted'/,
   ],
   [
-    "an answer with too few figures",
+    "an answer with too few quantities",
     [first, JSON.stringify({ ...operations.o1, ...accepted(2) })],
     /^line 2: answer.available must have as many items as lines: 0, not 1/,
   ],

@@ -1,5 +1,5 @@
 /**
- * Random histories: correct ones pass, and one slip in the figures of a correct one is found. The seed is printed;
+ * Random histories: correct ones pass, and one slip in the quantities of a correct one is found. The seed is printed;
  * TEST_SEED repeats it.
  */
 import assert from "node:assert/strict";

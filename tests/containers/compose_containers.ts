@@ -115,7 +115,7 @@ async function break_(engine: Engine): Promise<void> {
 
 /**
  * A machine that may not raise its limit of open files (a container itself, say) cannot give compose.yaml's: the file
- * beside it, which Compose merges, lowers it there.
+ * next to it, which Compose merges, lowers it there.
  */
 async function fitLimits(folder: string, report: (line: string) => void): Promise<void> {
   const hard = Number(await runCommand("sh", ["-c", "ulimit -Hn"], { deadlineMs: 10_000 }));

@@ -94,7 +94,7 @@ Deno.test("arming: a shard that is given back before a rebuild loses no entry th
   await assert.rejects(armWith(log, stop.signal), /given back/);
   const verdict = await armWith(store.log, shard.signal);
   assert.ok(verdict.kind === "armed" && verdict.rebuilt !== "", JSON.stringify(verdict));
-  assert.equal(verdict.lost, 100 - 1 - SALES, "lost is what nobody has");
+  assert.equal(verdict.lost, 100 - 1 - SALES, "lost is what neither store nor ledger has");
   assert.deepEqual((await lease.stock("", 10)).map(({ available }) => available), [100 - SALES]);
 });
 

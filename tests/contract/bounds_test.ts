@@ -85,7 +85,7 @@ for (const [name, make] of stores) {
     assert.deepEqual([stock.available, stock.reserved], [10, 0]);
   });
 
-  Deno.test(`${name}: while more is due nobody hears of too few units, and of no wrong figure`, async () => {
+  Deno.test(`${name}: while more is due no reply says too few units, nor a wrong quantity`, async () => {
     await using parts = await open(make);
     await decide(parts.store, adjust("a", "other", 1));
     await lapsed(parts, 10); // every unit of every SKU

@@ -55,7 +55,7 @@ function soldLine(some: Partial<RememberedLine>): RememberedLine {
 }
 
 const origin = { actor: "till", traceparent: "" } as const;
-/** Who sells: nobody in particular where access is open. */
+/** The actor: none where access is open. */
 const actor = fc.constantFrom("till", "till", "shop", "");
 /** Whose lines may be changed: mostly all, as few commands would get further otherwise. */
 const owner = fc.constantFrom("", "", "", "till", "shop");

@@ -53,7 +53,7 @@ Deno.test("connection: closing it settles the calls that a frozen server does no
   const connection = new Connection(redis.url, {
     name: "test",
     world: realWorld,
-    silenceMaxMs: 60_000, // nobody else gives up on them
+    silenceMaxMs: 60_000, // nothing else gives up on them
     onError() {},
   });
   await connection.whenReady(DEADLINE_MS);

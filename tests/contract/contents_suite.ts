@@ -10,10 +10,10 @@ import {
   confirm,
   expiryOf,
   extend,
-  figures,
   giveBack,
   kinds,
   origin,
+  quantities,
   read,
   reserve,
   waitPast,
@@ -62,7 +62,7 @@ export function contentsSuite(name: string, make: MakeStore): void {
     );
     assert.deepEqual(kinds(outcomes), ["accepted", "accepted", "conflict", "accepted", "stock"]);
     assert.ok(outcomes[3]?.kind === "accepted" && outcomes[3].replayed);
-    assert.deepEqual(figures(outcomes[4]), [1_999_999, 0]);
+    assert.deepEqual(quantities(outcomes[4]), [1_999_999, 0]);
   });
 
   test("a basket is the same in any order of its lines, and not in part or with more", async ({ store }) => {
@@ -110,7 +110,7 @@ export function contentsSuite(name: string, make: MakeStore): void {
     );
     assert.deepEqual(outcomes[0], { ...first, replayed: true });
     assert.deepEqual(kinds(outcomes.slice(1, 6)), Array(5).fill("conflict"));
-    assert.deepEqual([figures(outcomes[6]), figures(outcomes[7])], [[9, 1], [10, 0]]);
+    assert.deepEqual([quantities(outcomes[6]), quantities(outcomes[7])], [[9, 1], [10, 0]]);
   });
 
   test("a reservation that has ended is not made again, and no retry says that it holds", async ({ store }) => {
@@ -127,7 +127,7 @@ export function contentsSuite(name: string, make: MakeStore): void {
     await waitPast(store, expiryOf(brief));
     const outcomes = await decide(store, reserve("e", { S: 1 }, 1000), reserve("e", { T: 1 }), read("S"));
     assert.deepEqual(kinds(outcomes), ["reservation_expired", "reservation_expired", "stock"]);
-    assert.deepEqual(figures(outcomes[2]), [9, 0]);
+    assert.deepEqual(quantities(outcomes[2]), [9, 0]);
   });
 
   test("a late retry of a cancellation takes nothing with it", async ({ store }) => {
@@ -142,7 +142,7 @@ export function contentsSuite(name: string, make: MakeStore): void {
     assert.ok(again?.kind === "settled" && again.replayed);
     assert.equal(second?.kind, "already_cancelled");
     assert.deepEqual(later, again);
-    assert.deepEqual(figures(stock), [8, 0]);
+    assert.deepEqual(quantities(stock), [8, 0]);
   });
 
   test("the longest life of a hold is not evaded by a second reservation", async ({ store }) => {
@@ -178,14 +178,14 @@ export function contentsSuite(name: string, make: MakeStore): void {
     ]);
   });
 
-  test("a confirmation sent again shows the reservation and no sale beside it", async ({ store }) => {
+  test("a confirmation sent again shows the reservation and no sale in addition", async ({ store }) => {
     await decide(store, deduct("r", "T", 1), reserve("r", { S: 1 }), confirm("r"));
     const [again] = await decide(store, confirm("r"));
     assert.ok(again?.kind === "settled" && again.replayed);
     assert.deepEqual(again.lines.map(({ sku }) => sku), ["S"]);
   });
 
-  test("an adjustment is the same with the same change, a set with the same figures", async ({ store }) => {
+  test("an adjustment is the same with the same change, a set with the same quantities", async ({ store }) => {
     await decide(
       store,
       adjust("plus", "S", 5),

@@ -39,14 +39,14 @@ export function registerCorrections({ test }: Registrar): void {
   });
 
   test("nothing is applied while a correction is decided", async ({ ledger, shard, rows }) => {
-    let booking: Promise<unknown> = Promise.resolve();
+    let applying: Promise<unknown> = Promise.resolve();
     await ledger.correct(0, async (at, queries) => {
-      booking = shard.apply([entry(1, sale(2, "SKU-1", 10))]);
+      applying = shard.apply([entry(1, sale(2, "SKU-1", 10))]);
       const [seen] = await queries.query<{ count: number }>("select count(*) as count from movements");
       assert.deepEqual([at.epoch, at.seq, seen?.count], [1, 1, 1]);
       return [{ sku: "SKU-1", delta: 1, reservedDelta: 0, available: 11, reserved: 0 }];
     }, note);
-    applied(await booking as Applied);
+    applied(await applying as Applied);
     assert.deepEqual(await rows("select seq, line, available_after from movements order by seq, line"), [
       { seq: 1, line: 0, available_after: 10 },
       { seq: 1, line: 1000, available_after: 11 },

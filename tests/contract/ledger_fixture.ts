@@ -147,7 +147,7 @@ export interface LedgerFixture {
 /** Takes a lease that must be free. */
 export async function leased(ledger: Ledger, shard = 0): Promise<ShardLedger> {
   const lease = await ledger.lease(shard);
-  assert.ok(lease, `shard ${shard} is leased by somebody else`);
+  assert.ok(lease, `shard ${shard} is leased by another session`);
   return lease;
 }
 

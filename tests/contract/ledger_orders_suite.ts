@@ -322,7 +322,7 @@ export function registerOrderLives({ test }: Registrar): void {
       shelf.next("return", "order-j", [["SKU-1", 2, 0]], { reference: "return-1" }),
       shelf.next("return", "order-j", [["SKU-1", 2, 0]], { reference: "return-2" }),
       shelf.next("confirm", "order-k", [["SKU-1", 0, -1]]),
-      shelf.next("return", "nobody's", [["SKU-1", 1, 0]], { reference: "return-3" }),
+      shelf.next("return", "unknown", [["SKU-1", 1, 0]], { reference: "return-3" }),
       shelf.next("pause", "", [["SKU-1", 0, 0]], { data: { policy: { paused: true } } }),
     )]);
     assert.equal(applied(result).deadLetters, 2);

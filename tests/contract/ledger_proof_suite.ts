@@ -49,14 +49,14 @@ async function faultsOf(ledger: Ledger): Promise<string[]> {
   return faults;
 }
 
-/** Changes movements, which only grow for everybody who does not do this. */
+/** Changes movements, which only grow without this. */
 function tamper(database: Queries, statement: string): Promise<void> {
   return database.script(
     `alter table movements disable trigger user; ${statement}; alter table movements enable trigger user`,
   );
 }
 
-/** What somebody does by hand, and what the proof says of it. */
+/** Changes by hand, and what the proof says of them. */
 const slips: readonly { readonly by: string; readonly says: readonly RegExp[] }[] = [
   {
     by: "delete from movements where seq = 4",

@@ -81,7 +81,7 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
     await assert.rejects(shard.beat(), LeaseLost);
   });
 
-  testOpening("more shards than sessions are leased, booked and given back one by one", async (open) => {
+  testOpening("more shards than sessions are leased, applied and released one by one", async (open) => {
     const { ledger } = await open();
     try {
       const shards = Array.from({ length: 20 }, (_, shard) => shard);
@@ -170,7 +170,7 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
       ]);
       const line = plainLine({ id: "wide", sku: "SKU-0", amount: 1, newStock: 4, seq: 2 });
       assert.deepEqual(lines[0], { shard: 0, ...line });
-      assert.deepEqual((await ledger.findOrder("nobody's")).lines, []);
+      assert.deepEqual((await ledger.findOrder("unknown")).lines, []);
     } finally {
       await ledger.close();
     }

@@ -17,7 +17,7 @@ import {
   Shelf,
 } from "./ledger_fixture.ts";
 
-/** What a stock keeper's event has beside what it changes. */
+/** What a stock keeper's event has in addition to its changes. */
 const keeper = { userId: "" };
 
 /** Registers these tests. */

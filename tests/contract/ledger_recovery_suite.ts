@@ -22,7 +22,7 @@ export function registerRecovery({ test }: Registrar): void {
     assert.equal(await shard.issueEpoch(1, 0), 8);
   });
 
-  test("a jump takes the store's figures in by corrections, says who and why, and closes what was accepted", async (fixture) => {
+  test("a jump takes the store's stock in by corrections, says who and why, and closes what was accepted", async (fixture) => {
     const { ledger, shard, rows } = fixture;
     await ledger.acceptLoss(0, { ...accepted, toSeq: 5 });
     await ledger.acceptLoss(0, accepted);

@@ -250,7 +250,7 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
     const done = "select seq from compensations where done_at is not null";
     assert.deepEqual(await rows(done), [{ seq: 3 }], "closed in the transaction that applies the adjustment");
     await database.script("update compensations set done_at = null");
-    assert.deepEqual(await shard.compensations(start, 10), [], "the booked adjustment is the record");
+    assert.deepEqual(await shard.compensations(start, 10), [], "the applied adjustment is the record");
     assert.deepEqual(await rows(done), [{ seq: 3 }]);
   });
 

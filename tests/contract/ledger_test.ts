@@ -94,7 +94,7 @@ function leaseHolders(url: string): Promise<number[]> {
 
 async function terminate(url: string): Promise<void> {
   const [pid] = await leaseHolders(url);
-  assert.ok(pid, "nobody holds a lease");
+  assert.ok(pid, "no session holds a lease");
   await withConnection(url, (sql) => sql`select pg_terminate_backend(${pid})`);
 }
 
@@ -236,14 +236,14 @@ Deno.test("PostgreSQL: a session to another deployment's ledger is refused, and 
 
 Deno.test("a namespace that PostgreSQL would cut off is refused", () => {
   for (const namespace of ["", "n".repeat(64), "ö".repeat(32)]) {
-    assert.throws(() => postgresAt("postgres://nobody@127.0.0.1:1/none", namespace), RangeError);
+    assert.throws(() => postgresAt("postgres://unknown@127.0.0.1:1/none", namespace), RangeError);
   }
 });
 
 Deno.test("PostgreSQL: a server that is away rejects with the reason, not with a lost lease", async () => {
   // Port 1 on loopback: nothing listens there, two hosts because the driver treats those differently.
   for (const host of ["127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2"]) {
-    const ledger = await openLedger(postgresAt(`postgres://nobody@${host}/none`), realWorld);
+    const ledger = await openLedger(postgresAt(`postgres://unknown@${host}/none`), realWorld);
     await assert.rejects(ledger.prepare(1), (error: Error) => {
       assert.ok(!(error instanceof LeaseLost), String(error));
       assert.match(JSON.stringify(error, Object.getOwnPropertyNames(error)), /refused/i);

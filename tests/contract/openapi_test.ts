@@ -100,7 +100,7 @@ Deno.test("every reference of the document leads somewhere, and every operation 
   assert.equal(new Set(names).size, names.length);
 });
 
-Deno.test("nobody can change the document", () => {
+Deno.test("no caller can change the document", () => {
   const paths = openApiDocument().paths as Record<string, Record<string, Record<string, unknown>>>;
   assert.throws(() => paths["/livez"] = {}, TypeError);
   assert.throws(() => Object.assign(paths["/livez"]?.get ?? {}, { summary: "no" }), TypeError);
@@ -353,7 +353,7 @@ testEach("one walk meets every success that is documented", async (backend) => {
   assert.deepEqual(api.broken, []);
 });
 
-testEach("where buyers are limited, the last one too many is told when to come back", async (backend) => {
+testEach("where buyers are limited, the one above the limit gets a time to retry", async (backend) => {
   await using api = await startApp({ ...everythingOn, RATE_LIMIT: "2/60" }, backend);
   const operation = operationOf("deduct");
   const buy = async () =>

@@ -62,7 +62,7 @@ export const read = (sku: string): Command => ({ kind: "stock", sku });
 export const kinds = (outcomes: readonly Outcome[]): string[] => outcomes.map((outcome) => outcome.kind);
 
 /** What a look at a SKU found. */
-export function figures(outcome: Outcome | undefined): [available: number, reserved: number] {
+export function quantities(outcome: Outcome | undefined): [available: number, reserved: number] {
   assert.equal(outcome?.kind, "stock");
   return outcome?.kind === "stock" ? [outcome.available, outcome.reserved] : [-1, -1];
 }

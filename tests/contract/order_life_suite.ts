@@ -15,10 +15,10 @@ import {
   confirm,
   expiryOf,
   extend,
-  figures,
   giveBack,
   kinds,
   origin,
+  quantities,
   read,
   reserve,
   rules,
@@ -64,7 +64,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
     const [held, stock] = await decide(store, reserve("r", { S: 3, T: 1 }), read("S"));
     assert.ok(held?.kind === "accepted" && held.expiresAtMs > Date.now() + 500_000);
     assert.deepEqual(held.newStock, [7, 9]);
-    assert.deepEqual(figures(stock), [7, 3]);
+    assert.deepEqual(quantities(stock), [7, 3]);
     const [confirmed, again, after] = await decide(store, confirm("r"), confirm("r"), read("S"));
     assert.deepEqual(confirmed, {
       kind: "settled",
@@ -74,7 +74,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       lines: [{ sku: "S", amount: 3, available: 7 }, { sku: "T", amount: 1, available: 9 }],
     });
     assert.deepEqual(again, { ...confirmed, replayed: true });
-    assert.deepEqual(figures(after), [7, 0]);
+    assert.deepEqual(quantities(after), [7, 0]);
   });
 
   test("a confirmation may name fewer units: the rest returns", async ({ store }) => {
@@ -84,7 +84,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       { sku: "S", amount: 1, available: 9 },
       { sku: "T", amount: 0, available: 10 },
     ]);
-    assert.deepEqual([figures(s), figures(t)], [[9, 0], [10, 0]]);
+    assert.deepEqual([quantities(s), quantities(t)], [[9, 0], [10, 0]]);
   });
 
   test("more than is held cannot be confirmed, and nothing happens", async ({ store }) => {
@@ -92,10 +92,10 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
     const outcomes = await decide(store, confirm("r", { S: 4 }), confirm("r", { T: 1 }), read("S"));
     assert.deepEqual(outcomes[0], { kind: "exceeds", sku: "S", units: 3 });
     assert.deepEqual(outcomes[1], { kind: "exceeds", sku: "T", units: 0 });
-    assert.deepEqual(figures(outcomes[2]), [7, 3]);
+    assert.deepEqual(quantities(outcomes[2]), [7, 3]);
   });
 
-  test("what comes too late is told which it is", async ({ store }) => {
+  test("what comes too late gets the state as its reply", async ({ store }) => {
     await decide(store, reserve("c", { S: 1 }), confirm("c"), reserve("x", { S: 1 }), cancel("x"));
     assert.deepEqual(
       kinds(
@@ -167,7 +167,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
     await decide(store, adjust("turn", "T", 1)); // the generation with the reservations is the older one now
     await sleep(realWorld, start + 1150 - Date.now());
     await waitPast(store, expiryOf(held.at(-1)));
-    await waitFor(async () => figures((await decide(store, read("S")))[0])[1] === 0, {
+    await waitFor(async () => quantities((await decide(store, read("S")))[0])[1] === 0, {
       deadlineMs: 10_000,
       what: "every reservation to be back",
     });
@@ -199,7 +199,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       "unknown_order",
       "stock",
     ]);
-    assert.deepEqual(figures(outcomes[8]), [9, 1]);
+    assert.deepEqual(quantities(outcomes[8]), [9, 1]);
   });
 
   test("a shard that has forgotten an order takes the ledger's word for a return", async ({ store, control }) => {
@@ -278,7 +278,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       created: false,
       expiresAtMs: 0,
     });
-    assert.deepEqual(figures(outcomes[6]), [12, 0]);
+    assert.deepEqual(quantities(outcomes[6]), [12, 0]);
   });
 
   for (
@@ -294,7 +294,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       const undone = { ...adjust("undo", "S", 5), secondSale };
       const outcomes = await decide(store, undone, undone, giveBack("o", "later", { S: 1 }), read("S"));
       assert.deepEqual(kinds(outcomes), ["accepted", "accepted", "exceeds", "stock"]);
-      assert.deepEqual(figures(outcomes[3]), [stock, 0]);
+      assert.deepEqual(quantities(outcomes[3]), [stock, 0]);
     });
   }
 
@@ -311,7 +311,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       read("S"),
     );
     assert.deepEqual(kinds(outcomes), ["accepted", "exceeds", "accepted", "exceeds", "stock"]);
-    assert.deepEqual(figures(outcomes[4]), [14, 0]);
+    assert.deepEqual(quantities(outcomes[4]), [14, 0]);
   });
 
   test("a pause takes effect with the next decision, and only sales heed it", async ({ store, log }) => {

@@ -77,7 +77,7 @@ class Shop {
   }
 
   /** Available and reserved units of SKUs. */
-  async figures(...skus: string[]): Promise<[number, number][]> {
+  async quantities(...skus: string[]): Promise<[number, number][]> {
     const all = await Promise.all(skus.map((sku) => this.#send("GET", `/inventory/${sku}`)));
     return all.map(({ body }) => [body.available, body.reserved]);
   }
@@ -121,10 +121,10 @@ testEach("a confirmation that names a SKU which is not held does nothing", async
   const refused = [await shop.confirm("o1", { [b]: 1 }), await shop.confirm("o1", { [a]: 1, [b]: 1 })];
   assert.deepEqual(said(refused), Array(2).fill("409 confirm_exceeds_held"));
   assert.deepEqual([refused[0]?.body.sku, refused[1]?.body.sku], [b, b]);
-  assert.deepEqual(await shop.figures(a, b), [[8, 2], [10, 0]]);
+  assert.deepEqual(await shop.quantities(a, b), [[8, 2], [10, 0]]);
   assert.equal((await shop.confirm("o1", { [a]: 2 })).said, "200 accepted");
   assert.equal((await shop.confirm("o1", { [a]: 2, [b]: 1 })).said, "409 already_confirmed");
-  assert.deepEqual(await shop.figures(a, b), [[8, 0], [10, 0]]);
+  assert.deepEqual(await shop.quantities(a, b), [[8, 0], [10, 0]]);
 });
 
 testEach("what is held in several shards is confirmed whole or not at all", async (shop) => {
@@ -132,13 +132,13 @@ testEach("what is held in several shards is confirmed whole or not at all", asyn
   await shop.holdApart("o1", { [a]: 2, [b]: 2 });
   const refused = await shop.confirm("o1", { [a]: 1, [b]: 5 });
   assert.deepEqual([refused.said, refused.body.sku], ["409 confirm_exceeds_held", b]);
-  assert.deepEqual(await shop.figures(a, b), [[8, 2], [8, 2]]);
+  assert.deepEqual(await shop.quantities(a, b), [[8, 2], [8, 2]]);
   const part = await shop.confirm("o1", { [a]: 1 });
   assert.deepEqual(part.body.lines.map(({ sku, confirmed }: Record<string, unknown>) => [sku, confirmed]), [
     [a, 1],
     [b, 0],
   ]);
-  assert.deepEqual(await shop.figures(a, b), [[9, 0], [10, 0]]);
+  assert.deepEqual(await shop.quantities(a, b), [[9, 0], [10, 0]]);
   const later = [
     await shop.confirm("o1", { [a]: 1 }),
     await shop.confirm("o1"),
@@ -159,9 +159,9 @@ testEach(
     await decideIn(0, shop.api.store, confirm("o1", { [a]: 1 })); // the first SKU of `apart` is in shard 0
     const others = [await shop.confirm("o1"), await shop.confirm("o1", { [b]: 1 }), await shop.cancel("o1")];
     assert.deepEqual(said(others), Array(3).fill("409 already_confirmed"));
-    assert.deepEqual(await shop.figures(a, b), [[9, 0], [8, 2]]);
+    assert.deepEqual(await shop.quantities(a, b), [[9, 0], [8, 2]]);
     assert.equal((await shop.confirm("o1", { [a]: 1, [b]: 2 })).said, "200 accepted");
-    assert.deepEqual(await shop.figures(a, b), [[9, 0], [8, 0]]);
+    assert.deepEqual(await shop.quantities(a, b), [[9, 0], [8, 0]]);
   },
   severalShards,
 );
@@ -180,7 +180,7 @@ testEach("an order id has one reservation, wherever its SKUs are", async (shop) 
   const again = await shop.reserve("r", { [a]: 1 });
   assert.deepEqual([again.said, again.replayed, again.body], ["201 accepted", true, first.body]);
   assert.equal((await shop.deduct("r", b)).said, "200 accepted");
-  assert.deepEqual(await shop.figures(a, b), [[9, 1], [9, 0]]);
+  assert.deepEqual(await shop.quantities(a, b), [[9, 1], [9, 0]]);
 });
 
 testEach(
@@ -206,7 +206,7 @@ testEach(
     const late = [await shop.cancel("x"), await shop.confirm("c", { [a]: 1 })];
     assert.ok(late.every(({ replayed }) => replayed));
     assert.deepEqual(late[1]?.body, confirmed.body);
-    assert.deepEqual(await shop.figures(a, b), [[9, 0], [8, 0]]);
+    assert.deepEqual(await shop.quantities(a, b), [[9, 0], [8, 0]]);
   },
 );
 
@@ -217,17 +217,17 @@ testEach(
     const first = { "order-attempt": "1" };
     const soldOut = async (sku: string, orderId: string) => {
       assert.equal((await shop.deduct(orderId, sku, 10, "v", first)).said, "409 insufficient_stock");
-      await shop.figures(sku);
+      await shop.quantities(sku);
     };
     await shop.reserve("x", { [a]: 10 });
     await soldOut(a, "1");
     await shop.cancel("x");
-    assert.deepEqual(await shop.figures(a), [[10, 0]]);
+    assert.deepEqual(await shop.quantities(a), [[10, 0]]);
     assert.equal((await shop.deduct("2", a, 3, "v", first)).said, "200 accepted");
     await shop.reserve("c", { [b]: 10 });
     await soldOut(b, "3");
     await shop.confirm("c", { [b]: 1 });
-    assert.deepEqual(await shop.figures(b), [[9, 0]]);
+    assert.deepEqual(await shop.quantities(b), [[9, 0]]);
     assert.equal((await shop.deduct("4", b, 9, "v", first)).said, "200 accepted");
     await soldOut(b, "5");
     await shop.giveBack("4", "back", { [b]: 9 });
@@ -242,7 +242,7 @@ testEach("an order with a forged digest is a conflict", async (shop) => {
   assert.deepEqual([first.said, forged.said], ["200 accepted", "422 order_conflict"]);
   const again = await shop.deduct("o", "SKU_123", 1, "alice");
   assert.deepEqual([again.replayed, again.body], [true, first.body]);
-  assert.deepEqual(await shop.figures("SKU_123"), [[1_999_999, 0]]);
+  assert.deepEqual(await shop.quantities("SKU_123"), [[1_999_999, 0]]);
 });
 
 testEach("the same id with other contents is a conflict, for every kind of change", async (shop) => {
@@ -260,7 +260,7 @@ testEach("the same id with other contents is a conflict, for every kind of chang
     const again = await same();
     assert.deepEqual([again.replayed, again.body], [true, first.body]);
   }
-  assert.deepEqual(await shop.figures(a), [[20, 0]]);
+  assert.deepEqual(await shop.quantities(a), [[20, 0]]);
 });
 
 testEach(
@@ -271,6 +271,6 @@ testEach(
     const refused = await shop.giveBack("o", "r", { [b]: 1 });
     assert.deepEqual([refused.said, refused.body.sku, refused.body.units], ["409 return_exceeds_sold", b, 0]);
     assert.equal((await shop.giveBack("none", "r", { [b]: 1 })).said, "404 unknown_order");
-    assert.deepEqual(await shop.figures(a, b), [[9, 0], [10, 0]]);
+    assert.deepEqual(await shop.quantities(a, b), [[9, 0], [10, 0]]);
   },
 );

@@ -1,5 +1,5 @@
 /**
- * What a script in Redis leaves behind when a step of it is refused, comes too late, or comes from somebody else.
+ * What a script in Redis leaves behind when a step of it is refused, comes too late, or comes from another deployment.
  */
 import assert from "node:assert/strict";
 import type { Command, Sale } from "../../src/domain/command.ts";

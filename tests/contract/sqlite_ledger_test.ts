@@ -92,7 +92,7 @@ Deno.test("SQLite: another program that writes for too long is named as the caus
     }
   }));
 
-Deno.test("SQLite: has a text for every statement, and none that nobody runs", async () => {
+Deno.test("SQLite: has a text for every statement, and none that is never run", async () => {
   const own = [
     "add_cursors",
     "claim_deployment",

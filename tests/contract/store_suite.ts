@@ -11,7 +11,7 @@ import type { StockStore } from "../../src/decide/store.ts";
 import type { LogEntry } from "../../src/domain/event.ts";
 import type { EventLog } from "../../src/log/event_log.ts";
 
-/** A store with its other two faces, on keys that nobody else uses. */
+/** A store with its other two faces, on keys of its own. */
 export interface StoreUnderTest extends AsyncDisposable {
   readonly store: StockStore;
   readonly control: ShardControl;
@@ -266,7 +266,7 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
     ]);
   });
 
-  test("figures stay exact up to 10^12 and no further", async ({ store, control, log }) => {
+  test("quantities stay exact up to 10^12 and no further", async ({ store, control, log }) => {
     await armEmpty(control);
     const most = 1_000_000_000_000;
     const outcomes = await decide(
@@ -425,7 +425,7 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
     assert.deepEqual(none, { kind: "order", lines: [], forgottenSeq: 0, windowMs: 86_400_000 });
   });
 
-  test("writes each fact once, numbered, with the figures after it", async ({ store, control, log }) => {
+  test("writes each fact once, numbered, with the stock after it", async ({ store, control, log }) => {
     await armEmpty(control);
     await decide(store, adjust("a", "S", 5));
     await decide(store, deduct("o", "S", 2), deduct("p", "S", 9), deduct("o", "S", 2), deduct("q", "S", 1));

@@ -31,7 +31,7 @@ function confirm(orderId: string): Command {
   return { kind: "confirm", owner: "", orderId, lines: null, ...origin };
 }
 
-function figures(outcome: Outcome | undefined): [available: number, reserved: number] {
+function quantities(outcome: Outcome | undefined): [available: number, reserved: number] {
   return outcome?.kind === "stock" ? [outcome.available, outcome.reserved] : assert.fail(outcome?.kind);
 }
 
@@ -93,7 +93,7 @@ test("an order with an open hold is never forgotten, also when the window is low
   assert.deepEqual(kinds(await decide(parts.store, confirm("held"))), ["settled"]);
   await parts.at(5 * minute);
   const [stock, late] = await decide(parts.store, read("S"), confirm("lapses"));
-  assert.deepEqual(figures(stock), [6, 0]);
+  assert.deepEqual(quantities(stock), [6, 0]);
   assert.equal(late?.kind, "reservation_expired");
   for (const ms of [7 * minute, 9 * minute, 11 * minute]) {
     await parts.at(ms);
@@ -145,13 +145,13 @@ test("only what the ledger has is forgotten, however long it lags", async (parts
   assert.ok(again?.kind === "accepted" && again.replayed);
   assert.ok(order?.kind === "order" && order.lines.length === 1 && order.forgottenSeq === 0);
   await parts.acknowledge(limits);
-  await decide(parts.store, adjust("booked", "S", 0));
+  await decide(parts.store, adjust("applied", "S", 0));
   const [forgotten] = await decide(parts.store, lookup("o"));
   assert.ok(forgotten?.kind === "order" && forgotten.lines.length === 0);
   assert.ok(forgotten.forgottenSeq >= 2, "the order's number is among those that may be forgotten");
 });
 
-test("a clock that is set back an hour lets nobody wait longer than the limit", async (parts) => {
+test("a clock that is set back an hour lets no buyer wait longer than the limit", async (parts) => {
   await decide(parts.store, deduct("o-1", "S"), deduct("o-1", "S", 1, "bob"));
   await parts.at(-hour);
   const [first] = await decide(parts.store, deduct("o-2", "S"));
@@ -190,14 +190,14 @@ test("a clock that jumps ahead and comes back keeps limits within their length, 
   assert.deepEqual(kinds(await decide(parts.store, deduct("o-1", "S"))), ["accepted"]);
 });
 
-test("a hold lasts until the time that was told, whatever the clock did meanwhile", async (parts) => {
+test("a hold lasts until the time in its reply, whatever the clock did meanwhile", async (parts) => {
   const [held] = await decide(parts.store, reserve("r", 2 * minute));
   assert.ok(held?.kind === "accepted");
   assert.equal(held.expiresAtMs, startMs + 2 * minute);
   await parts.at(-hour);
-  assert.deepEqual(figures((await decide(parts.store, read("S")))[0]), [7, 3]);
+  assert.deepEqual(quantities((await decide(parts.store, read("S")))[0]), [7, 3]);
   await parts.at(2 * minute - 1);
-  assert.deepEqual(figures((await decide(parts.store, read("S")))[0]), [7, 3]);
+  assert.deepEqual(quantities((await decide(parts.store, read("S")))[0]), [7, 3]);
   await parts.at(2 * minute);
-  assert.deepEqual(figures((await decide(parts.store, read("S")))[0]), [10, 0]);
+  assert.deepEqual(quantities((await decide(parts.store, read("S")))[0]), [10, 0]);
 }, off);

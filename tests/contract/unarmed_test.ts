@@ -11,18 +11,18 @@ import { armEmpty, deployment as owner } from "./store_suite.ts";
 
 const LIMITS = { userLimitMs: 0, idempotencyWindowMs: 3_600_000, backlogMax: 100, replicaTimeoutMs: 1000 };
 
-/** An API's store, and what it was told of reasons. */
+/** An API's store, and the reasons that it reported. */
 async function openApi(url: string, namespace: string, deployment: string | null = owner) {
   const place = { namespace, shards: 1 };
   const servers = new ClusterMap([url], place, { name: "unarmed", world, onError() {} });
   const links = new ShardConnections(servers, "shard");
   await links.whenReady(0, 5000);
-  const told: string[] = [];
-  const options = { ...LIMITS, onUnarmed: (_: number, reason: string) => told.push(reason) };
+  const reported: string[] = [];
+  const options = { ...LIMITS, onUnarmed: (_: number, reason: string) => reported.push(reason) };
   const store = new RedisStore(links, { ...place, deployment }, options);
   return {
     store,
-    told,
+    reported,
     /** Why it does not sell; undefined when it does. */
     async why() {
       const result = await store.decide(0, []);
@@ -58,7 +58,7 @@ Deno.test("unarmed: the reason is no worker, a worker that verifies or refuses, 
     reason: "Cannot arm shard 0 as the test says so",
   });
   assert.equal(await api.why(), "its worker refused it: Cannot arm shard 0 as the test says so");
-  await under.control.publish(0, "somebody else", { kind: "refusal", reason: "not ours" });
+  await under.control.publish(0, "another", { kind: "refusal", reason: "not ours" });
   assert.match(await api.why() ?? "", /the test says so$/);
 
   await redis.cli("HDEL", allShardKeys({ namespace: under.namespace, shards: 1 })[0]?.[0] ?? "", "settings");
@@ -68,7 +68,7 @@ Deno.test("unarmed: the reason is no worker, a worker that verifies or refuses, 
     /^server requirements are not met: .*maxmemory-policy must be noeviction/,
   );
   await redis.cli("CONFIG", "SET", "maxmemory-policy", "noeviction");
-  assert.equal(api.told.length, 6, `each reason once: ${api.told.join("; ")}`);
+  assert.equal(api.reported.length, 6, `each reason once: ${api.reported.join("; ")}`);
 });
 
 Deno.test("unarmed: another deployment's shard, and a ledger that did not answer yet, are reasons of their own", async () => {

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { sharedRedis } from "../../tools/servers/shared.ts";
-import { cancel, confirm, extend, figures, giveBack, kinds, read, reserve } from "./order_commands.ts";
+import { cancel, confirm, extend, giveBack, kinds, quantities, read, reserve } from "./order_commands.ts";
 import { adjust, armEmpty, decide, deduct } from "./store_suite.ts";
 import { makeRedisStore, type RedisUnderTest } from "./stores.ts";
 
@@ -101,6 +101,6 @@ Deno.test("upgrade: two reservations that an earlier version made under one id e
     assert.deepEqual(outcomes[3], { ...outcomes[2], replayed: true });
     const after = await decide(store, read("S"), read("T"), extend("two", hourMs));
     const back = end.kind === "confirm" ? [[7, 0], [8, 0]] : [[9, 0], [9, 0]];
-    assert.deepEqual(after.slice(0, 2).map(figures), back);
+    assert.deepEqual(after.slice(0, 2).map(quantities), back);
   }
 });

@@ -1,5 +1,5 @@
 /**
- * What the worker and a shard in Redis tell one another at a visit, beside the figures.
+ * What the worker and a shard in Redis exchange in an acknowledgement, in addition to the numbers.
  */
 import assert from "node:assert/strict";
 import { sharedRedis } from "../../tools/servers/shared.ts";

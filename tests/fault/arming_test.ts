@@ -76,7 +76,7 @@ const FAULTS: readonly Fault[] = [
     rebuilds: false,
   },
   {
-    what: "told to forget its scripts",
+    what: "made to forget its scripts",
     strike: ({ redis }) => redis.cli("SCRIPT", "FLUSH"),
     rebuilds: false,
   },

@@ -69,7 +69,7 @@ async function assertFull(
   const { order, heard } = anAccepted(clients);
   assert.deepEqual(await send(api, { ...order, orderId: "new" }), [503, "backlog_full"]);
   assert.deepEqual(await send(api, order), [200, heard.newStock], "a retry gets its first answer");
-  // An adjustment of nothing, so that the audit's figures stay those of the sale.
+  // An adjustment of nothing, so that the audit's quantities stay those of the sale.
   const adjustment = { adjustment_id: "at the limit", delta: 0 };
   const { status } = await api.post("/api/v1/inventory/hot-1/adjustments", adjustment);
   assert.equal(status, 200);
@@ -146,7 +146,7 @@ Deno.test("backlog: 30,000 orders that wait for a frozen PostgreSQL take bounded
   await drained(redis, 30_000);
   await waitFor(() => memory.samples() > 10, { deadlineMs: 5000, what: "samples" });
 
-  // deno-lint-ignore no-console -- the figures say how far the bounds are
+  // deno-lint-ignore no-console -- the values show the distance to the limits
   console.log(
     `seed ${seed}: ${clients.ordersPerSecond} orders/s; MB at the rush`,
     atRush,

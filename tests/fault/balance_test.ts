@@ -18,7 +18,7 @@ import { audit } from "./fault_probe.ts";
 import { startForwarder } from "./forwarder.ts";
 
 const SHARDS = 12;
-/** What is promised: nobody waits longer for another worker to go on with a shard. */
+/** The promise: a shard waits no longer than this for another worker. */
 const STANDSTILL_MAX_MS = 5_000;
 /** A takeover takes 3 s after a freeze; the rest is a busy machine's. */
 const MOVED_DEADLINE_MS = 20_000;
@@ -84,7 +84,7 @@ class Watch implements AsyncDisposable {
 
 Deno.test("workers: 12 shards are shared out evenly as workers join, leave, die and freeze in a rush", async () => {
   const router = new Router(SHARDS);
-  assert.equal(new Set(SKUS.map((sku) => router.route(sku))).size, SHARDS, "the crowd buys in every shard");
+  assert.equal(new Set(SKUS.map((sku) => router.route(sku))).size, SHARDS, "the buyers buy in every shard");
   const seed = runSeed();
   await using redis = await startRedis();
   const databaseUrl = await sharedPostgres().freshDatabase();
@@ -171,7 +171,7 @@ Deno.test("workers: one that cannot reach Redis leaves its shards to the others,
       });
     });
   await shares([2, 2], "even shares");
-  way.redirect(freePort()); // nobody listens there
+  way.redirect(freePort()); // nothing listens there
   await shares([4, 0], "all shards with the worker that can reach Redis");
   await api.ready();
   way.redirect(redis.port);

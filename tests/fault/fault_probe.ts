@@ -48,7 +48,7 @@ export async function headOf(redis: RedisServer): Promise<number> {
   return Number(await redis.cli("HGET", "{inventory:0}:meta", "seq"));
 }
 
-/** Waits until the store was told that everything up to its head is applied; returns that number. */
+/** Waits until everything up to the store's head is acknowledged; returns that number. */
 export async function drained(redis: RedisServer, deadlineMs: number = STEP_DEADLINE_MS): Promise<number> {
   let head = "";
   await waitFor(async () => {
@@ -66,7 +66,7 @@ export async function cursorOf(sql: Sql): Promise<number> {
 }
 
 /** One number out of the ledger, e.g. a count. */
-export function figure(databaseUrl: string, query: string): Promise<number> {
+export function queryNumber(databaseUrl: string, query: string): Promise<number> {
   return withConnection(databaseUrl, async (sql) => Number((await sql.unsafe(query).values())[0]?.[0]));
 }
 

@@ -21,7 +21,7 @@ import { waitFor } from "../../tools/servers/wait.ts";
 /** The limit of one accepted deduct per user is not what these tests are about. */
 export const SCENARIO_ENV: Env = { USER_LIMIT_MS: "0", REQUEST_TIMEOUT_MS: "1000" };
 
-/** What has hardly any units, and what has more than anybody wants: something can always be sold. */
+/** What has hardly any units, and what has more than all buyers want: something can always be sold. */
 const SKUS = { scarce: "scarce", plenty: "plenty" };
 const REQUEST_TIMEOUT_MS = 1000;
 const CONNECTIONS = 16;

@@ -77,7 +77,7 @@ async function sellTen(fixture: Fixture): Promise<void> {
 }
 
 Deno.test(
-  "another deployment's PostgreSQL on the worker's address: Redis is not touched, and booking goes on after it",
+  "another deployment's PostgreSQL on the worker's address: Redis is not touched, and applying goes on after it",
   FIXTURE_OPTIONS,
   async () => {
     await using fixture = await startFixture(sharedRedis());
@@ -146,7 +146,7 @@ for (
 }
 
 Deno.test(
-  "a store that nobody keeps armed is not filled from a copy whose history is another",
+  "a store that no worker keeps armed is not filled from a copy whose history is another",
   FIXTURE_OPTIONS,
   async () => {
     const lines: LogLine[] = [];

@@ -9,7 +9,7 @@ import { startRedis } from "../../tools/servers/redis.ts";
 import { stockUp } from "../system/ledger_audit.ts";
 import { json } from "../system/command_line.ts";
 import { startStack } from "../system/stack.ts";
-import { drained, figure, saying } from "./fault_probe.ts";
+import { drained, queryNumber, saying } from "./fault_probe.ts";
 
 const REFUSING = "ledger refuses writes, selling continues";
 const BACKLOG_MAX = 500;
@@ -94,7 +94,7 @@ Deno.test("a full disk of PostgreSQL: selling goes on to BACKLOG_MAX, the worker
 
   await disk.enlarge();
   await drained(redis, DEADLINE_MS);
-  assert.equal(await figure(databaseUrl, "select count(*) from inventory.order_lines"), sold);
+  assert.equal(await queryNumber(databaseUrl, "select count(*) from inventory.order_lines"), sold);
   assert.deepEqual(await sell(1), ["sold"]);
   assert.equal(worker.logged("shard armed").length, 1, "no arming was needed");
   assert.equal(worker.logged(REFUSING).length, 1, "said once, then once a minute");

@@ -29,7 +29,7 @@ const TAKEOVER_MAX_MS = 5_000;
 const SKUS = ["hot-1", "hot-2"];
 const INITIAL = new Map(SKUS.map((sku) => [sku, 1_000_000]));
 
-/** A crowd that buys until it is stopped: few buyers, many orders. */
+/** Buyers that buy until they are stopped: few buyers, many orders. */
 function endlessClients(seed: number, urls: readonly string[]): LoadClients {
   const orders = planOrders({ seed, orders: 300_000, skus: SKUS, users: 300_000 });
   return new LoadClients({ orders, urls, connections: 4 });
@@ -85,7 +85,7 @@ Deno.test("lease: another worker takes over within 5 s of a kill -9 in the middl
   await audit({ clients, api: stack.api, initial: INITIAL, databaseUrl });
   assert.ok(ms <= TAKEOVER_MAX_MS, `${ms} ms`);
   assert.equal(armings(other), 1);
-  assert.equal(clients.count("unknown"), 0, "selling goes on while nobody has the lease");
+  assert.equal(clients.count("unknown"), 0, "selling goes on while no worker has the lease");
 });
 
 Deno.test("lease: another worker takes over within 5 s of a freeze, and the thawed one does no harm", async () => {
@@ -121,7 +121,7 @@ Deno.test("lease: another worker takes over within 5 s of a freeze, and the thaw
   assert.equal(times.length, 2);
   assert.ok(Math.max(...times) <= TAKEOVER_MAX_MS, `${times} ms`);
   assert.deepEqual([armings(holder), armings(other)], [2, 1]);
-  assert.equal(clients.count("unknown"), 0, "selling goes on while nobody has the lease");
+  assert.equal(clients.count("unknown"), 0, "selling goes on while no worker has the lease");
 });
 
 /** A database on which every lease is free, so that nothing but the cursor keeps two workers apart. */
@@ -196,7 +196,7 @@ Deno.test("lease: two workers at once do no harm, also when both arm a store tha
   await using clients = endlessClients(seed, [api.url]);
   const rush = clients.rush();
   await clients.answeredAtLeast(1500);
-  // One of them finds the store armed already, or is told that it changed: both end up following it.
+  // One of them finds the store armed already, or reads that it changed: both end up following it.
   const before = workers.map((worker) => worker.count("shard armed"));
   await redis.kill();
   await redis.start();

@@ -24,8 +24,8 @@ import {
   audit,
   cursorOf,
   drained,
-  figure,
   headOf,
+  queryNumber,
   refusalOf,
   saying,
 } from "./fault_probe.ts";
@@ -45,7 +45,7 @@ const STEPS = [
   /^commit$/,
 ];
 
-/** A crowd that buys until it is stopped, from one buyer: the ledger always has something to do, and no backlog. */
+/** One buyer that buys until it is stopped: the ledger always has something to do, and no backlog. */
 function steadyClients(seed: number, api: Service): LoadClients {
   const orders = planOrders({ seed, orders: 300_000, skus: SKUS, users: 300_000 });
   return new LoadClients({ orders, urls: [api.url], connections: 1 });
@@ -59,7 +59,7 @@ async function inTime<T>(strike: Promise<T>, what: string): Promise<T> {
   return await strike;
 }
 
-/** API and worker with a crowd at work, and the worker's way to PostgreSQL under the test's control. */
+/** API and worker with buyers at work, and the worker's way to PostgreSQL under the test's control. */
 async function startFire(seed: number) {
   await using owned = new AsyncDisposableStack();
   const redis = owned.use(await startRedis());
@@ -197,7 +197,7 @@ Deno.test("ledger: deadlocks, serialization failures and ended sessions are trie
 
   // deno-lint-ignore no-console -- the seed repeats the run
   console.log(
-    `seed ${seed}: ${clients.count("accepted")} accepted beside deadlock and serialization failure`,
+    `seed ${seed}: ${clients.count("accepted")} accepted with deadlock and serialization failure`,
   );
   assert.equal(tables.deadLetters, 0, "the server's troubles are no fault of an event");
 });
@@ -287,7 +287,7 @@ Deno.test("ledger: an event that PostgreSQL cannot take is set aside except for 
     replicaTimeoutMs: 1000,
   };
   const store = new RedisStore(new ShardConnections(servers, "shard"), { ...place, deployment: "" }, limits);
-  // The edge refuses NUL; a program of somebody else's that writes past it does not.
+  // The edge refuses NUL; another program that writes past it does not.
   const orders = ["good-1", "bad\0order", "good-2", "good-3"];
   const outcomes = await decide(store, ...orders.map((id) => deduct(id, "sku", 2, `user of ${id}`)));
   await Promise.all([store.close(), servers.close()]);
@@ -340,8 +340,8 @@ Deno.test("ledger: a gap in the log is applied up to, says so and stops the shar
   await worker.restart();
   assert.match(await refusalOf(worker), /the log continues at/);
   await assertStopped(api);
-  assert.equal(await figure(databaseUrl, "select seq from inventory.log_cursor"), applied + 2);
-  assert.equal(await figure(databaseUrl, "select count(*) from inventory.movements"), applied + 2);
+  assert.equal(await queryNumber(databaseUrl, "select seq from inventory.log_cursor"), applied + 2);
+  assert.equal(await queryNumber(databaseUrl, "select count(*) from inventory.movements"), applied + 2);
   assert.equal(await headOf(redis), applied + 5, "nothing was sold after it");
 });
 
@@ -351,7 +351,7 @@ Deno.test("ledger: a figure that was changed behind its back disarms the shard, 
   assert.deepEqual(await buy(api, "before"), [200, 99]);
   const applied = await drained(redis);
   await redis.cli("HSET", "{inventory:0}:stock", "sku", "500 0");
-  assert.deepEqual(await buy(api, "after"), [200, 499], "nobody can know yet");
+  assert.deepEqual(await buy(api, "after"), [200, 499], "no process can know yet");
 
   const words = /'sku' is 98\+0 in the ledger and 499\+0 in the store/;
   assert.match(await refusalOf(worker), words);
@@ -364,9 +364,9 @@ Deno.test("ledger: a figure that was changed behind its back disarms the shard, 
     assert.match(await refusalOf(worker), words);
     await assertStopped(api);
   }
-  assert.equal(await figure(databaseUrl, "select count(*) from inventory.dead_letters"), 0);
+  assert.equal(await queryNumber(databaseUrl, "select count(*) from inventory.dead_letters"), 0);
   assert.equal(
-    await figure(databaseUrl, "select seq from inventory.log_cursor"),
+    await queryNumber(databaseUrl, "select seq from inventory.log_cursor"),
     applied,
     "never half a batch",
   );
@@ -405,19 +405,19 @@ Deno.test("ledger: a line that returns after the window is given back once, and 
   await drained(redis);
   assert.deepEqual((await api.get("/api/v1/inventory/sku")).body.available, 97);
   assert.deepEqual(await givenBack(databaseUrl), { deltas: [3], open: 0, done: 1 });
-  assert.equal(await figure(databaseUrl, "select count(*) from inventory.dead_letters"), 0);
+  assert.equal(await queryNumber(databaseUrl, "select count(*) from inventory.dead_letters"), 0);
 
   await endWindow(redis, api);
-  assert.deepEqual(await buy(api, "again", 2, "somebody else"), [200, 95]);
+  assert.deepEqual(await buy(api, "again", 2, "another user"), [200, 95]);
   await saying(worker, "the dead letter", () => worker.logged("dead letters").length > 0);
   await drained(redis);
   assert.deepEqual((await api.get("/api/v1/inventory/sku")).body.available, 95, "a person decides");
   assert.deepEqual(await givenBack(databaseUrl), { deltas: [3], open: 0, done: 1 });
   const letters = "from inventory.dead_letters where reason like 'line accepted before%'";
-  assert.equal(await figure(databaseUrl, `select count(*) ${letters}`), 1);
-  assert.equal(await figure(databaseUrl, "select available from inventory.stock where sku = 'sku'"), 95);
+  assert.equal(await queryNumber(databaseUrl, `select count(*) ${letters}`), 1);
+  assert.equal(await queryNumber(databaseUrl, "select available from inventory.stock where sku = 'sku'"), 95);
   assert.equal(
-    await figure(databaseUrl, "select amount from inventory.order_lines where order_id = 'again'"),
+    await queryNumber(databaseUrl, "select amount from inventory.order_lines where order_id = 'again'"),
     3,
   );
 });
@@ -440,7 +440,10 @@ Deno.test("ledger: sold, returned, sent again after the window and returned: no 
   assert.deepEqual(await giveBack("r-2"), [409, "return_exceeds_sold"]);
   assert.deepEqual((await api.get("/api/v1/inventory/sku")).body.available, 100);
   await drained(redis);
-  assert.equal(await figure(databaseUrl, "select available from inventory.stock where sku = 'sku'"), 100);
+  assert.equal(
+    await queryNumber(databaseUrl, "select available from inventory.stock where sku = 'sku'"),
+    100,
+  );
 });
 
 for (
@@ -450,7 +453,7 @@ for (
     { moment: "after giving back, before it is noted", step: /update compensations/, strike: 2 },
   ]
 ) {
-  Deno.test(`ledger: a worker that is killed ${moment} gives back once all the same`, async () => {
+  Deno.test(`ledger: a worker that is killed ${moment} gives back once nevertheless`, async () => {
     await using owned = new AsyncDisposableStack();
     let proxy: PostgresProxy | undefined;
     await using shop = await startShop({}, (databaseUrl) => {

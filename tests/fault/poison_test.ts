@@ -152,7 +152,7 @@ const BROKEN_PATHS = ["%ED%A0%80", "%FF", "%00", "%1F", "%", "%zz"].flatMap((id)
   `/api/v1/orders/${id}`,
 ]);
 
-Deno.test("ids that look like keys, Lua, SQL and JSON are ids: sold, replayed, found and booked as they are", async () => {
+Deno.test("ids that look like keys, Lua, SQL and JSON are ids: sold, replayed, found and applied as they are", async () => {
   await using redis = await startRedis();
   await using fixture = await openFixture(redis);
   const { api } = fixture.stack;

@@ -161,7 +161,7 @@ Deno.test("a whole Redis whose log is gone before it was applied is refused, not
   await scenario.sell(100);
   await scenario.applied();
   await worker.kill();
-  await scenario.sell(100); // the log alone knows these, beside Redis itself
+  await scenario.sell(100); // only the log and Redis know these
   const [stock, lines] = [await redis.cli("HGETALL", "{inventory:0}:stock"), await remembered(redis)];
   const { seq } = await cursor(databaseUrl);
   assert.ok((await position(redis)).seq > seq, "there is something that is not applied");
@@ -223,7 +223,7 @@ async function untilNoWorkerApplies(databaseUrl: string): Promise<void> {
   });
 }
 
-/** Copies of a line, of orders that nobody in this test sends again: they only have to be remembered. */
+/** Copies of a line, of orders that this test does not send again: they only have to be remembered. */
 async function addOldLines(databaseUrl: string): Promise<void> {
   await withConnection(databaseUrl, async (sql) => {
     await sql`

@@ -10,7 +10,7 @@ import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { stockUp } from "../system/ledger_audit.ts";
 import { inventory, json } from "../system/command_line.ts";
 import { type Env, type Service, type Stack, startStack } from "../system/stack.ts";
-import { armedAgain, armings, drained, figure, headOf, saying } from "./fault_probe.ts";
+import { armedAgain, armings, drained, headOf, queryNumber, saying } from "./fault_probe.ts";
 import { position } from "./redis_state.ts";
 import { note } from "./fault_scenario.ts";
 
@@ -104,7 +104,7 @@ Deno.test("recover: a PostgreSQL of an older copy gets from the log what it lack
   assert.equal(await drained(redis), head);
   assert.ok((await position(redis)).epoch > before.epoch, "no epoch is issued twice");
   assert.equal(
-    await figure(databaseUrl, "select count(*) from inventory.movements where kind = 'deduct'"),
+    await queryNumber(databaseUrl, "select count(*) from inventory.movements where kind = 'deduct'"),
     5,
   );
   assert.deepEqual(await jumps(databaseUrl), [], "nothing is lost");
@@ -121,7 +121,7 @@ Deno.test("recover: what neither ledger nor log has is refused with its count, a
   await restore(databaseUrl);
   await refused(worker, new RegExp(`ledger went back.*20 numbers, ${copied + 1} to ${head}, are neither`));
   assert.deepEqual(await buy(api, "too-late"), [503, "unarmed"]);
-  // Older than the window: what it sold shows in the figures alone.
+  // Older than the window: what it sold shows in the stock only.
   assert.equal(await redis.cli("HDEL", "{inventory:0}:orders:0", "order-0"), "1");
 
   const why = ["recover", "--reason", REASON];
@@ -194,8 +194,8 @@ Deno.test("recover: reservations, returns, adjustments, new SKUs and rules of lo
     if (rebuilt) await json(env, 0, "rebuild", "--yes");
     await json(env, 0, "verify");
     await json(env, 0, "reconcile");
-    const figures = { available: 98, reserved: 4, paused: true };
-    assert.partialDeepStrictEqual(await json(env, 0, "stock", "sku"), figures);
+    const quantities = { available: 98, reserved: 4, paused: true };
+    assert.partialDeepStrictEqual(await json(env, 0, "stock", "sku"), quantities);
     for (const [path, body, seq] of first) assert.equal(await post(path, body), seq, `${path} is a replay`);
   }
   await post("reservations/lost-1/confirm", {});
@@ -245,7 +245,7 @@ Deno.test("recover: a rebuild of a log with a hole says how many numbers are los
     applied + 50
   })`;
   assert.deepEqual([unasked.code, unasked.err.includes(words)], [2, true], unasked.err);
-  assert.match(unasked.err, /'inventory recover' keeps the store's figures/);
+  assert.match(unasked.err, /'inventory recover' keeps the store's stock/);
   assert.deepEqual(await buy(api, "too-late"), [503, "unarmed"], "so that the count stays true");
 
   const { recovered } = await json(env, 0, "recover", "--reason", "an entry was deleted", "--lost", "31") as {
@@ -253,14 +253,14 @@ Deno.test("recover: a rebuild of a log with a hole says how many numbers are los
   };
   assert.partialDeepStrictEqual(recovered[0], { lost: 31, figures_of: "store", by: "this process" });
   assert.equal(
-    await figure(
+    await queryNumber(
       databaseUrl,
       "select count(*) from inventory.movements where kind = 'deduct' and line < 1000",
     ),
     19,
     "applied up to the hole",
   );
-  assert.equal(await figure(databaseUrl, "select available from inventory.stock where sku = 'sku'"), 50);
+  assert.equal(await queryNumber(databaseUrl, "select available from inventory.stock where sku = 'sku'"), 50);
   await worker.restart();
   await armedAgain(worker, 0);
   assert.deepEqual(await buy(api, "next"), [200, 49]);
@@ -275,5 +275,5 @@ Deno.test("recover: a rebuild of a log with a hole says how many numbers are los
   assert.partialDeepStrictEqual(shards[0], { lost: 1, by: "this process" });
   assert.equal(await headOf(redis), head);
   await worker.restart();
-  assert.equal(await figure(databaseUrl, "select available from inventory.stock where sku = 'sku'"), 40);
+  assert.equal(await queryNumber(databaseUrl, "select available from inventory.stock where sku = 'sku'"), 40);
 });

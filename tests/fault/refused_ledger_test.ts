@@ -1,5 +1,5 @@
 /**
- * A PostgreSQL that is up and refuses: a schema that is somebody else's, no right to it, a server that is read-only.
+ * A PostgreSQL that is up and refuses: a schema of another program, no right to it, a server that is read-only.
  */
 import assert from "node:assert/strict";
 import sql from "postgres";
@@ -10,7 +10,7 @@ import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "../system/ledger_audit.ts";
 import { runToEnd, Service, startStack } from "../system/stack.ts";
-import { drained, figure, saying } from "./fault_probe.ts";
+import { drained, queryNumber, saying } from "./fault_probe.ts";
 
 const rollbacks = "select xact_rollback from pg_stat_database where datname = current_database()";
 const REFUSING = "ledger refuses writes, selling continues";
@@ -26,7 +26,7 @@ function setReadOnly(databaseUrl: string, value: "on" | "off"): Promise<void> {
   });
 }
 
-Deno.test("a worker ends with one line when the schema has a table of somebody else's, or its role has no right to it", async () => {
+Deno.test("a worker ends with one line when the schema has a table of another program, or its role has no right to it", async () => {
   await using redis = await startRedis();
   const databaseUrl = await sharedPostgres().freshDatabase();
   await withConnection(
@@ -85,7 +85,7 @@ Deno.test("a read-only PostgreSQL: at the start waited for with the reason, whil
   await setReadOnly(databaseUrl, "on");
   // It says that it runs when the ledger is prepared, which is not before the server takes writes.
   const starting = Service.start("worker", { REDIS_URL: redis.url, DATABASE_URL: databaseUrl });
-  await waitFor(() => figure(databaseUrl, rollbacks).then((count) => count >= 3), {
+  await waitFor(() => queryNumber(databaseUrl, rollbacks).then((count) => count >= 3), {
     deadlineMs: 30_000,
     what: "three attempts of the worker",
   });
@@ -110,6 +110,6 @@ Deno.test("a read-only PostgreSQL: at the start waited for with the reason, whil
   assert.equal((await order("o2")).status, 200);
   await setReadOnly(databaseUrl, "off");
   await drained(redis, 30_000);
-  assert.equal(await figure(databaseUrl, "select count(*) from inventory.order_lines"), 2);
+  assert.equal(await queryNumber(databaseUrl, "select count(*) from inventory.order_lines"), 2);
   assert.equal(worker.logged(REFUSING).length, 1, worker.output());
 });

@@ -8,7 +8,7 @@ import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "../system/ledger_audit.ts";
 import { inventory } from "../system/command_line.ts";
 import { runToEnd, Service, startStack } from "../system/stack.ts";
-import { drained, figure, saying } from "./fault_probe.ts";
+import { drained, queryNumber, saying } from "./fault_probe.ts";
 
 const STEP_DEADLINE_MS = 30_000;
 const UNITS = 10_000;
@@ -17,7 +17,7 @@ const REFUSING = "store refuses writes, applying continues";
 
 interface State {
   readonly code: string;
-  /** What a sale is told. */
+  /** The reply to a sale. */
   readonly problem: string;
   enter(redis: RedisServer): Promise<unknown>;
   leave(redis: RedisServer): Promise<unknown>;
@@ -80,7 +80,7 @@ Deno.test("a Redis that refuses writes: what was sold before is applied, operato
   const { api, worker } = stack;
   const env = { REDIS_URL: redis.url, DATABASE_URL: databaseUrl };
   await stockUp(api, new Map([["sku", UNITS]]));
-  const applied = () => figure(databaseUrl, "select count(*) from inventory.order_lines");
+  const applied = () => queryNumber(databaseUrl, "select count(*) from inventory.order_lines");
 
   for (const [index, { code, problem, enter, leave }] of STATES.entries()) {
     worker.freeze();
@@ -170,8 +170,8 @@ Deno.test("a Redis that refuses writes: every verb works, or ends with one line 
   const state = async () => [
     await redis.cli("HGETALL", "{inventory:0}:stock"),
     await redis.cli("HMGET", "{inventory:0}:meta", "armed", "epoch", "seq"),
-    await figure(databaseUrl, "select count(*) from inventory.movements"),
-    await figure(databaseUrl, "select count(*) from inventory.log_jumps"),
+    await queryNumber(databaseUrl, "select count(*) from inventory.movements"),
+    await queryNumber(databaseUrl, "select count(*) from inventory.log_jumps"),
   ];
   const before = await state();
   for (const { code, enter, leave } of STATES) {

@@ -1,6 +1,6 @@
 /**
  * The address of a Redis leads to another server, which is armed in its own right: a master that was left
- * behind by a failover and never knew, or the Redis of somebody else.
+ * behind by a failover and never knew, or the Redis of another deployment.
  */
 import assert from "node:assert/strict";
 import { withConnection } from "../../tools/servers/database.ts";
@@ -110,7 +110,7 @@ async function startNeighbors(): Promise<Neighbors> {
   };
 }
 
-Deno.test("somebody else's Redis, armed and selling, is neither sold from nor changed", async () => {
+Deno.test("another deployment's Redis, armed and selling, is neither sold from nor changed", async () => {
   await using all = await startNeighbors();
   const { mine, theirs, theirRedis, databaseUrl } = all;
   const scenario = await FaultScenario.open({ api: mine.api, databaseUrl, orders: 2_000 });
@@ -135,7 +135,7 @@ Deno.test("somebody else's Redis, armed and selling, is neither sold from nor ch
   await scenario.audit();
 });
 
-Deno.test("a worker that was applying while the address changed does not touch somebody else's log", async () => {
+Deno.test("a worker that was applying while the address changed does not touch another deployment's log", async () => {
   await using all = await startNeighbors();
   const { mine, theirs, theirRedis, databaseUrl } = all;
   const scenario = await FaultScenario.open({ api: mine.api, databaseUrl, orders: 2_000 });
@@ -155,7 +155,7 @@ Deno.test("a worker that was applying while the address changed does not touch s
       await scenario.untilSold(); // the worker waits for the lock with it
       await waitFor(async () => (await waitingForLocks(databaseUrl)) > 0, {
         deadlineMs: STEP_DEADLINE_MS,
-        what: "a worker that waits in the middle of booking",
+        what: "a worker that waits in the middle of applying",
       });
       all.redirect(theirRedis);
       await waitFor(
@@ -163,7 +163,7 @@ Deno.test("a worker that was applying while the address changed does not touch s
           await clientsNamed(theirRedis, "inventory-worker") >= IDLE_CONNECTIONS + BOOKING_CONNECTIONS,
         {
           deadlineMs: STEP_DEADLINE_MS,
-          what: "a worker that is connected to somebody else's Redis",
+          what: "a worker that is connected to another deployment's Redis",
         },
       );
     });
@@ -179,7 +179,7 @@ Deno.test("a worker that was applying while the address changed does not touch s
 async function refusedAsForeign(worker: Service): Promise<void> {
   await waitFor(
     () => worker.logged("shard refused").some(({ reason }) => /another deployment/.test(String(reason))),
-    { deadlineMs: STEP_DEADLINE_MS, what: "a refusal of somebody else's Redis" },
+    { deadlineMs: STEP_DEADLINE_MS, what: "a refusal of another deployment's Redis" },
   );
 }
 

@@ -1,5 +1,5 @@
 /**
- * Nobody hears a success that a failover can take back: answers wait for the replicas.
+ * No success is answered that a failover can revoke: answers wait for the replicas.
  */
 import assert from "node:assert/strict";
 import { allShardSlots } from "../../src/redis/keys.ts";
@@ -175,7 +175,7 @@ Deno.test("replicas: with min-replicas-to-write a master that lost its replicas 
 });
 
 Deno.test("replicas: two masters of a shard at once, each with an API of its own, sell no unit twice", async () => {
-  // A slot of which nobody takes care must not keep the others from selling: a cluster's default is the opposite.
+  // A slot without a server must not keep the others from selling: a cluster's default is the opposite.
   await using cluster = await startCluster({ args: ["--cluster-require-full-coverage", "no"] });
   const databaseUrl = await sharedPostgres().freshDatabase();
   const redisUrl = cluster.urls.join();
@@ -231,7 +231,7 @@ Deno.test("replicas: two masters of a shard at once, each with an API of its own
   assert.deepEqual(new Set(answers.map(([here]) => here.kind)), new Set(["accepted"]));
   assert.deepEqual(new Set(answers.map(([, there]) => there.kind)), new Set(["unknown"]));
   const soldThere = 60 - Number(/^(\d+)/.exec(await stockValue(old))?.[1]);
-  assert.ok(soldThere > 0, "the old master has sold, and told nobody");
+  assert.ok(soldThere > 0, "the old master has sold, and answered no buyer");
 
   // Found again, the old master is a replica. Every order that heard nothing hears the truth.
   await old.cli("CLUSTER", "MEET", "127.0.0.1", String(successor.port));

@@ -5,7 +5,7 @@ import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { stockUp } from "../system/ledger_audit.ts";
 import { inventory } from "../system/command_line.ts";
 import { Service, startStack } from "../system/stack.ts";
-import { armings, drained, figure, refusalOf, saying } from "./fault_probe.ts";
+import { armings, drained, queryNumber, refusalOf, saying } from "./fault_probe.ts";
 import { startForwarder } from "./forwarder.ts";
 
 const UNITS = 100;
@@ -53,7 +53,7 @@ Deno.test("two Redis servers behind one address: neither sells until one of them
   sold += await sell(apis, "after", UNITS);
   assert.equal(sold, UNITS);
   await drained(first, DEADLINE_MS);
-  assert.equal(await figure(databaseUrl, "select count(*) from inventory.order_lines"), UNITS);
+  assert.equal(await queryNumber(databaseUrl, "select count(*) from inventory.order_lines"), UNITS);
 });
 
 Deno.test("an address that leads to another Redis from now on: connections that stay on the old one are given up, and it sells no more", async () => {
@@ -78,5 +78,5 @@ Deno.test("an address that leads to another Redis from now on: connections that 
   await api.ready(DEADLINE_MS);
   assert.equal(sold + await sell([api], "after", UNITS), UNITS);
   await drained(second, DEADLINE_MS);
-  assert.equal(await figure(databaseUrl, "select count(*) from inventory.order_lines"), UNITS);
+  assert.equal(await queryNumber(databaseUrl, "select count(*) from inventory.order_lines"), UNITS);
 });

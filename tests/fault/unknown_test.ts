@@ -78,7 +78,7 @@ Deno.test("a Redis frozen longer than every deadline: 503 in time, nothing sold 
     const deadlineMs = Date.parse(String(body.deadline));
     assert.ok(deadlineMs <= thawMs, `deadline ${body.deadline} has passed when Redis goes on`);
   }
-  assert.equal(lookup.status, 503, "nobody knows while it is frozen");
+  assert.equal(lookup.status, 503, "the outcome is unknown while it is frozen");
   assert.ok(sent < CALLS_MAX * CALL_BYTES_MAX, `${sent} bytes: timed-out calls pile up on a frozen server`);
   assert.ok(grownKib < MEMORY_GROWTH_MAX_KIB, `${grownKib} KiB`);
 
@@ -128,8 +128,8 @@ Deno.test("an answer cut in the middle: the order was executed exactly once, and
     lost += unknown.length;
     await api.ready();
     const executed = (await position(redis)).seq - seq;
-    const told = answers.filter(({ status }) => status === 200).length;
-    assert.ok(executed > told, "the cut answer was that of an order that was executed");
+    const heard = answers.filter(({ status }) => status === 200).length;
+    assert.ok(executed > heard, "the cut answer was that of an order that was executed");
 
     const again = await clients.buyAll(`${seed}-cut-${cut}`);
     assert.ok(

@@ -9,9 +9,9 @@ import { waitFor } from "../../tools/servers/wait.ts";
 import {
   applied,
   armedAgain,
-  figures,
   type Fixture,
   FIXTURE_OPTIONS as OPTIONS,
+  quantities,
   sell,
   startFixture,
   STEP_DEADLINE_MS,
@@ -99,7 +99,7 @@ for (const method of METHODS) {
       assert.equal(fields.lost, again);
       assert.deepEqual(await applied(fixture), { seq: 2 + UNITS + again, sales: UNITS, lost: again });
       assert.equal(await sell(fixture, "third", "scarce", 5, 1), 0, "sold out");
-      const [store, ledger] = await figures(fixture);
+      const [store, ledger] = await quantities(fixture);
       assert.deepEqual(store, ledger);
       assert.ok(
         fixture.lines.some(({ level, message }) =>
@@ -140,7 +140,7 @@ for (const method of METHODS) {
           deadlineMs: STEP_DEADLINE_MS,
           what: "sales after the rebuild in the ledger",
         });
-        const [store, ledger] = await figures(fixture);
+        const [store, ledger] = await quantities(fixture);
         assert.deepEqual(store, ledger);
       },
     );

@@ -130,16 +130,16 @@ export async function sell(
 }
 
 /** What the ledger has. */
-export interface Booked {
+export interface AppliedState {
   readonly seq: number;
   readonly sales: number;
   readonly lost: number;
 }
 
 /** Reads it. */
-export async function applied({ databaseUrl, under: { namespace } }: Fixture): Promise<Booked> {
+export async function applied({ databaseUrl, under: { namespace } }: Fixture): Promise<AppliedState> {
   return await withConnection(databaseUrl, async (sql) => {
-    const [row] = await sql.unsafe<Booked[]>(`select
+    const [row] = await sql.unsafe<AppliedState[]>(`select
       (select seq from "${namespace}".log_cursor)::integer as seq,
       (select count(*) from "${namespace}".movements where kind = 'deduct')::integer as sales,
       (select coalesce(sum(count), 0) from "${namespace}".log_jumps)::integer as lost`);
@@ -154,7 +154,7 @@ export async function untilApplied(fixture: Fixture, seq: number): Promise<void>
     deadlineMs: STEP_DEADLINE_MS,
     what: `number ${seq} in the ledger`,
   });
-  // The store was told so: a visit has come after the applying.
+  // The store has it: an acknowledgement followed the applying.
   await waitFor(async () => (await fixture.under.control.inspect(0)).applied >= seq, {
     deadlineMs: STEP_DEADLINE_MS,
     what: `a store that knows that ${seq} is applied`,
@@ -169,7 +169,7 @@ export async function armedAgain({ lines }: Fixture): Promise<LogLine> {
 }
 
 /** What is left in store and ledger, SKU by SKU. */
-export async function figures({ databaseUrl, under }: Fixture): Promise<unknown[]> {
+export async function quantities({ databaseUrl, under }: Fixture): Promise<unknown[]> {
   const { rows } = await under.control.stock(0, "0");
   const store = rows.map(({ sku, available }) => [sku, available]).sort();
   const ledger = await withConnection(databaseUrl, async (sql) => {

@@ -26,7 +26,7 @@ const NEVER = new AbortController().signal;
 /** A log read through a topic, and the calls of its observer. */
 export interface Way {
   readonly log: RelayedLog;
-  readonly told: RelayEvent[];
+  readonly reported: RelayEvent[];
 }
 
 /** One shard's parts. */
@@ -78,11 +78,11 @@ export class Fixture implements AsyncDisposable {
 
   /** A worker's log. */
   way(topic: Topic = this.topic()): Way {
-    const told: RelayEvent[] = [];
+    const reported: RelayEvent[] = [];
     const stream = new RedisStream(this.#links(), this.#place); // closed with the log
-    const onEvent = (event: RelayEvent) => void told.push(event);
+    const onEvent = (event: RelayEvent) => void reported.push(event);
     const log = new RelayedLog({ stream, topic, deployment, world: realWorld, onEvent });
-    return { log: this.#closing(log), told };
+    return { log: this.#closing(log), reported };
   }
 
   /** What the store wrote, past the topic. */
@@ -150,7 +150,7 @@ export class Fixture implements AsyncDisposable {
     });
   }
 
-  /** A client of somebody else. */
+  /** A client of another program. */
   client(): kafkajs.Kafka {
     return new kafkajs.Kafka({ brokers: [this.kafka.broker], logLevel: kafkajs.logLevel.NOTHING });
   }

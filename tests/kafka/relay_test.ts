@@ -63,7 +63,7 @@ Deno.test(
     toLose.add("1-31").add("1-32");
     assert.deepEqual(numbersOf(await fixture.readAll(way, read.at(-1)?.position)), [31, 32]);
     assert.equal(toLose.size, 0, "every loss has struck");
-    const gaps = way.told.flatMap((event) => event.kind === "gap" ? [event.after.seq] : []);
+    const gaps = way.reported.flatMap((event) => event.kind === "gap" ? [event.after.seq] : []);
     // How far the relay was ahead when it found the first gap follows from the size of its reads: 20 may be a second one.
     assert.deepEqual(gaps.filter((after) => after !== 19), [3, 30]);
   },
@@ -103,7 +103,7 @@ Deno.test("a topic that loses all that it acknowledges is away, not at its end",
   const way = fixture.way(losing(fixture.topic(), () => true));
   await assert.rejects(fixture.readAll(way), TopicAway);
   assert.deepEqual(await way.log.read(0, START, FOLLOWING), []);
-  assert.equal(way.told.at(-1)?.kind, "away");
+  assert.equal(way.reported.at(-1)?.kind, "away");
 });
 
 Deno.test("a topic truncated behind the reader, under it and beyond what was relayed", sharing, async () => {
@@ -127,7 +127,7 @@ Deno.test("a topic deleted under way is made anew, and nothing is missing in it"
   await fixture.admin((admin, topic) => admin.deleteTopics({ topics: [topic] }));
   await fixture.sell(10);
   assert.deepEqual(numbersOf(await following(way.log, applied, 10)), upTo(20, 11));
-  assert.equal(way.told.filter(({ kind }) => kind === "created").length, 2, "at first, and anew");
+  assert.equal(way.reported.filter(({ kind }) => kind === "created").length, 2, "at first, and anew");
   const { end } = await fixture.topic().bounds(0);
   assert.ok(end >= 10, `the topic has ${end} records`);
 });
@@ -154,7 +154,7 @@ Deno.test("two relays at once: each reader gets every number once", sharing, asy
   for (const entries of read) assert.deepEqual(numbersOf(entries), upTo(151));
 });
 
-Deno.test("a relay that an older epoch left behind appends what nobody reads", sharing, async () => {
+Deno.test("a relay of an earlier epoch appends what no worker reads", sharing, async () => {
   await using fixture = await Fixture.open(kafka);
   const way = fixture.way();
   await fixture.sell(4);
@@ -214,12 +214,12 @@ Deno.test(
       assert.deepEqual(await way.log.read(0, applied, FOLLOWING), []);
       assert.ok(performance.now() - startMs < 2500, "a lease may be silent for 3 s");
       await assert.rejects(way.log.read(0, applied, { ...FOLLOWING, waitMs: 0 }), TopicAway);
-      await following(way.log, applied, 0, () => way.told.some(({ kind }) => kind === "away"));
+      await following(way.log, applied, 0, () => way.reported.some(({ kind }) => kind === "away"));
     } finally {
       kafka.thaw();
     }
     assert.deepEqual(numbersOf(await following(way.log, applied, 3)), [2, 3, 4]);
-    assert.deepEqual(way.told.map(({ kind }) => kind), ["created", "away", "back"]);
+    assert.deepEqual(way.reported.map(({ kind }) => kind), ["created", "away", "back"]);
   },
 );
 
@@ -236,14 +236,14 @@ Deno.test("a broker killed in the middle of sending, and away for a while", shar
   });
   await kafka.kill();
   await selling;
-  await waitFor(() => way.told.some(({ kind }) => kind === "away"), {
+  await waitFor(() => way.reported.some(({ kind }) => kind === "away"), {
     deadlineMs: 30_000,
     what: "a failure",
   });
   await kafka.start();
   await reading;
   assert.deepEqual(numbersOf(read), upTo(401));
-  assert.ok(way.told.some(({ kind }) => kind === "back"));
+  assert.ok(way.reported.some(({ kind }) => kind === "back"));
 });
 
 Deno.test(
@@ -272,11 +272,11 @@ Deno.test(
     await waitFor(() => seen > 0, { deadlineMs: 30_000, what: "a stranger that reads" });
     await fixture.sell(3);
     assert.deepEqual(numbersOf(await following(way.log, applied, 3)), [6, 7, 8]);
-    assert.deepEqual(way.told.map(({ kind }) => kind), ["created", "unreadable"]);
+    assert.deepEqual(way.reported.map(({ kind }) => kind), ["created", "unreadable"]);
     // A reader that starts over meets it.
     const other = fixture.way();
     assert.deepEqual(numbersOf(await fixture.readAll(other)), upTo(8));
-    assert.ok(other.told.some(({ kind }) => kind === "unreadable"));
+    assert.ok(other.reported.some(({ kind }) => kind === "unreadable"));
     await consumer.disconnect();
   },
 );
@@ -343,7 +343,7 @@ Deno.test(
     );
     await assert.rejects(fixture.topic(4).prepare(), /a partition per shard: it has 3, SHARDS is 4/);
     const raised = await fixture.topic(2).prepare();
-    assert.deepEqual([raised.partitions, raised.used], [3, 2], "somebody raised them: the first are used");
+    assert.deepEqual([raised.partitions, raised.used], [3, 2], "they were raised: the first are used");
     const set = (name: string, value: string) =>
       fixture.admin((admin, topic) =>
         admin.alterConfigs({
@@ -369,15 +369,15 @@ Deno.test(
     const [entry] = await fixture.readAll({ log: fixture.stream() });
     assert.ok(entry);
     await fixture.topic().prepare();
-    const foreign = encodeMessages(entry, { shard: 0, deployment: "somebody-else" }, 1e6);
+    const foreign = encodeMessages(entry, { shard: 0, deployment: "another-one" }, 1e6);
     await fixture.topic().append(0, foreign);
-    await assert.rejects(fixture.readAll(fixture.way()), /another deployment wrote it: somebody-else/);
+    await assert.rejects(fixture.readAll(fixture.way()), /another deployment wrote it: another-one/);
     await fixture.topic().append(0, encodeMessages(entry, ORIGIN, 1e6));
     await fixture.sell(3);
     for (let i = 0; i < 40; i++) await fixture.topic().append(0, foreign); // more than a first look at the end
     const way = fixture.way();
     assert.deepEqual(numbersOf(await fixture.readAll(way)), upTo(4));
-    assert.equal(way.told.filter(({ kind }) => kind === "unreadable").length, 41);
+    assert.equal(way.reported.filter(({ kind }) => kind === "unreadable").length, 41);
     await fixture.sell(2);
     await fixture.topic().append(0, foreign);
     const applied = { epoch: 1, seq: 4 };
@@ -435,7 +435,7 @@ Deno.test(
     const way = fixture.way();
     const applied = { epoch: 1, seq: 12 };
     assert.deepEqual(numbersOf(await following(way.log, applied, 3)), [13, 14, 15]);
-    assert.deepEqual(way.told.filter(({ kind }) => kind === "jump"), [
+    assert.deepEqual(way.reported.filter(({ kind }) => kind === "jump"), [
       { kind: "jump", shard: 0, from: 5, to: 8 },
     ]);
     const { records } = await fixture.topic().read(0, 0);

@@ -233,7 +233,7 @@ Deno.test("through Kafka, too, another worker takes over within 5 s of a freeze,
       select application_name as name from pg_locks join pg_stat_activity using (pid)
       where locktype = 'advisory' and granted and objsubid = 2 and objid = 0 and datname = current_database()`;
     const holder = workers.find(({ pid }) => lease?.name.startsWith(`inventory-worker:${pid}@`));
-    assert.ok(holder, `nobody is called ${lease?.name}`);
+    assert.ok(holder, `no worker is called ${lease?.name}`);
     const startMs = performance.now();
     holder.freeze();
     const reached = await cursorOf(sql);

@@ -1,5 +1,5 @@
 /**
- * Kafka with TLS and a login: the worker's topic on a real broker that lets in nobody else.
+ * Kafka with TLS and a login: the worker's topic on a real broker that admits no other client.
  */
 import assert from "node:assert/strict";
 import { KafkaTopic } from "../../src/kafka/topic.ts";

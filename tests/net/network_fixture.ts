@@ -23,7 +23,7 @@ export interface FixtureOptions {
   /** 1 when left out. */
   readonly workers?: number;
   readonly env?: Env;
-  /** Of every Redis server, beside the defaults. */
+  /** Of every Redis server, in addition to the defaults. */
   readonly redisArgs?: readonly string[];
 }
 

@@ -94,7 +94,7 @@ export class Sale implements AsyncDisposable {
     return this.#options.skus.map((sku) => `${(this.pauseMs(sku, fromMs) / 1000).toFixed(1)} s`).join(", ");
   }
 
-  /** Ends it, asks what became of every order without an answer, and asserts that all figures are the same. */
+  /** Ends it, asks what became of every order without an answer, and asserts that all quantities are the same. */
   async audit(): Promise<LedgerTables> {
     await this.stop();
     const { api, databaseUrl, skus } = this.#options;

@@ -56,7 +56,7 @@ Deno.test("command line: stock is kept as over HTTP, and the ledger knows who di
   assert.equal((await json(env, 0, "adjust", "A B/ä", "-3", "--id", "d2")).available, 7);
   assert.equal((await json(env, 1, "set", "A B/ä", "5", "--expected", "99")).code, "stale");
   assert.equal((await json(env, 0, "set", "NEW", "5", "--expected", "none")).available, 5);
-  assert.equal((await json(env, 1, "stock", "NOBODY")).code, "unknown_sku");
+  assert.equal((await json(env, 1, "stock", "UNKNOWN")).code, "unknown_sku");
 
   await json(env, 0, "pause", "NEW", "--reason", "broken");
   assert.partialDeepStrictEqual(await json(env, 0, "stock", "NEW"), { paused: true });
@@ -66,7 +66,7 @@ Deno.test("command line: stock is kept as over HTTP, and the ledger knows who di
   assert.deepEqual([ruled.paused, ruled.quota, ruled.opens_at], [false, 2, "2025-12-31T16:00:00.000Z"]);
   assert.equal((await json(env, 2, "rules", "NEW", "--opens-at", "tomorrow")).code, "invalid_request");
 
-  // Rules that are not named stay, and nobody overwrites what was not seen.
+  // Rules that are not named stay, and no call overwrites what was not read.
   await json(env, 0, "rules", "NEW", "--quota", "3");
   await json(env, 0, "rules", "NEW", "--closes-at", "2900-01-01T00:00:00Z");
   const kept = await json(env, 0, "stock", "NEW");
@@ -139,13 +139,17 @@ Deno.test("import: a wrong row stops all of it, repeating it is harmless, and it
     );
   });
   await withFile("sku,available\nSKU-1,1\nSKU-5,1\n", async (file) => {
-    assert.equal((await json(env, 1, "import", file)).refused, 2, "create refuses SKUs with other figures");
+    assert.equal(
+      (await json(env, 1, "import", file)).refused,
+      2,
+      "create refuses SKUs with other quantities",
+    );
     assert.equal((await json(env, 0, "import", file, "--mode", "add")).changed, 2);
     assert.equal((await json(env, 0, "stock", "SKU-5")).available, 6);
   });
 });
 
-Deno.test("reconcile finds a figure that somebody changed, repair puts it right and keeps it", async () => {
+Deno.test("reconcile finds a quantity that was changed by hand, repair puts it right and keeps it", async () => {
   await using run = await deployment();
   const { env } = run;
   await json(env, 0, "set", "A", "10", "--expected", "none");
@@ -165,7 +169,7 @@ Deno.test("reconcile finds a figure that somebody changed, repair puts it right 
     assert.equal(
       (await inventory(env, "repair", "--report", report)).code,
       2,
-      "nobody is there to confirm it",
+      "no terminal is there to confirm it",
     );
     const repaired = await json(env, 0, "repair", "--yes", "--report", report);
     assert.deepEqual([repaired.repaired, repaired.left], [differences, []]);

@@ -1,4 +1,4 @@
-/** The containers' picture: held against its schema, the settings, the configurations in `deploy/` and the pins. */
+/** The Compose file: held against its schema, the settings, the configurations in `deploy/` and the pins. */
 import assert from "node:assert/strict";
 import { loadConfig, settings } from "../../src/runtime/settings/config.ts";
 import { exampleEnv, readCompose, ROOT, servicesOf } from "./compose.ts";

@@ -106,12 +106,12 @@ async function assertAllNeeded(node: ShippedRedis, user: string): Promise<void> 
   const unused = (await granted(user))
     .filter((command) => command !== "@connection" && !command.startsWith("cluster|"))
     .filter((command) => !stats.includes(`cmdstat_${command}:`));
-  assert.deepEqual(unused, [], `${user} is allowed what nobody needs`);
+  assert.deepEqual(unused, [], `${user} is allowed what no process needs`);
 }
 
 /** Nothing that a process sent was refused. */
 async function assertNothingDenied(node: ShippedRedis): Promise<void> {
-  assert.equal(await node.cli("admin", "ACL", "LOG"), "", "somebody was refused something");
+  assert.equal(await node.cli("admin", "ACL", "LOG"), "", "a command was refused");
 }
 
 Deno.test("deploy/redis: API and worker do all of their work over TLS under their users, who may do nothing else", async () => {
@@ -239,7 +239,7 @@ Deno.test("deploy/redis: six nodes of the shipped file are a cluster that is sol
   await Promise.all(nodes.map(assertNothingDenied));
 });
 
-Deno.test("deploy/postgres: worker and API do their work in their roles, auditors read, and nobody does more", async () => {
+Deno.test("deploy/postgres: worker and API do their work in their roles, auditors read, and no role does more", async () => {
   await using redis = await startRedis();
   await using postgres = await startPostgres();
   const databaseUrl = await postgres.freshDatabase();

@@ -122,7 +122,7 @@ Deno.test("worker: a takeover in the middle of a rush stops no sale and loses no
   const initial = new Map(skus.map((sku) => [sku, 1_000_000]));
   const history = await stockUp(stack.api, initial);
   const orders = planOrders({ seed, orders: 300_000, skus, users: 300_000 });
-  // Few buyers: the rush must last until somebody has taken over.
+  // Few buyers: the rush must last until another worker has taken over.
   await using clients = new LoadClients({ orders, urls: [stack.api.url], connections: 8, history });
   const rush = clients.rush();
   await clients.answeredAtLeast(2000);
@@ -137,5 +137,5 @@ Deno.test("worker: a takeover in the middle of a rush stops no sale and loses no
   // deno-lint-ignore no-console -- the seed repeats the run
   console.log(`seed ${seed}, ${clients.ordersPerSecond} orders/s: taken over in ${ms} ms`);
   assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, tables);
-  assert.equal(clients.count("unknown"), 0, "selling goes on while nobody has the lease");
+  assert.equal(clients.count("unknown"), 0, "selling goes on while no worker has the lease");
 });

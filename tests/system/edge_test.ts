@@ -94,7 +94,7 @@ async function sellThree(url: string): Promise<void> {
     await response.body?.cancel();
     if (response.status === 200) sold++;
     return sold >= 3;
-  }, { deadlineMs: DEADLINE_MS, what: "three sales in a crowd of connections" });
+  }, { deadlineMs: DEADLINE_MS, what: "three sales among many connections" });
 }
 
 Deno.test("edge: more connections than descriptors do not end the API, and buyers get in", async () => {

@@ -1,5 +1,5 @@
 /**
- * The whole picture on one machine, without containers:
+ * The full stack on one machine, without containers:
  *
  *     nginx ──▶ 3 APIs ──▶ Redis Cluster, 3 masters with a replica each ──▶ 2 workers ──▶ Kafka ──▶ PostgreSQL
  *
@@ -15,7 +15,7 @@ import { type Env, type Stack, startStack } from "./stack.ts";
 
 /** What is not always the same. */
 export interface FullStackOptions {
-  /** For APIs and workers, beside where their servers are. */
+  /** For APIs and workers, in addition to the addresses of their servers. */
   readonly env?: Env;
   /** Where nginx listens; a free port when left out. */
   readonly port?: number;

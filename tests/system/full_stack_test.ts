@@ -31,7 +31,7 @@ interface Fault {
   readonly restart: () => Promise<unknown>;
 }
 
-Deno.test("the whole picture: 50,000 orders while broker, master, worker, API and PostgreSQL are killed in turn", async () => {
+Deno.test("the full stack: 50,000 orders while broker, master, worker, API and PostgreSQL are killed in turn", async () => {
   const seed = runSeed();
   await using fullStack = await startFullStack({
     env: { USER_LIMIT_MS: "0", REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS) },
@@ -139,7 +139,7 @@ async function strike(
   };
 }
 
-/** Watches how long nobody is sold anything. The function that it returns ends that, and says the longest time, ms. */
+/** Watches how long no order is accepted. The function that it returns ends that, and says the longest time, ms. */
 function watchGap(clients: LoadClients): () => number {
   let accepted = clients.count("accepted");
   let sinceMs = performance.now();
@@ -167,7 +167,7 @@ function report(
   settled: readonly unknown[],
 ): void {
   const rate = (clients: LoadClients, accepted: number) => Math.round(accepted * 1000 / clients.elapsedMs);
-  // deno-lint-ignore no-console -- the seed repeats the run, the figures are what people ask for
+  // deno-lint-ignore no-console -- the seed repeats the run, the values are what people ask for
   const print = (...words: unknown[]) => console.log(...words);
   // deno-lint-ignore no-console -- see above
   console.table(table);

@@ -45,7 +45,7 @@ export class HttpConnection {
   /**
    * Connects to the API at `url`.
    *
-   * @throws {ConnectionLost} when nobody listens there
+   * @throws {ConnectionLost} when nothing listens there
    */
   static async open(url: string, answerDeadlineMs: number): Promise<HttpConnection> {
     const { hostname, port, host } = new URL(url);

@@ -1,5 +1,5 @@
 /**
- * A crowd of buyers that notes what each of them heard, and afterwards finds out what became of every
+ * Buyers that record what each of them heard, and afterwards finds out what became of every
  * order whose answer was lost, as the contract says: by sending the same order again.
  *
  * @module
@@ -39,7 +39,7 @@ export interface ClientsOptions {
 export interface Settled {
   /** Orders whose first answer was none. */
   readonly unknown: number;
-  /** Those of them that had been accepted all the same. */
+  /** Those of them that had been accepted nevertheless. */
   readonly hadTakenEffect: number;
   /** Accepted orders that were sent again and got their first answer again. */
   readonly replays: number;

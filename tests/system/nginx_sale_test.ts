@@ -42,7 +42,7 @@ Deno.test("nginx: API processes killed in a rush of 20,000 orders cost no buyer 
     await clients.answeredAtLeast(count);
     const api = stack.apis[turn % stack.apis.length];
     assert.ok(api);
-    // Once with orders in Redis for certain: it decides them when it goes on, and nobody is there to be told.
+    // Once with orders in Redis for certain: it decides them when it goes on, and no client is there to hear it.
     const isHeld = turn === 0;
     if (isHeld) {
       redis.freeze();
@@ -59,7 +59,7 @@ Deno.test("nginx: API processes killed in a rush of 20,000 orders cost no buyer 
 
   const stock = await stockOf(stack.api, skus);
   const tables = await readLedger({ databaseUrl }, stock);
-  // deno-lint-ignore no-console -- the seed repeats the run, the figures are what people ask for
+  // deno-lint-ignore no-console -- the seed repeats the run, the values are what people ask for
   console.log(
     `seed ${seed}, ${clients.ordersPerSecond} orders/s through nginx: ${
       clients.count("accepted")

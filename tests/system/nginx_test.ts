@@ -261,7 +261,7 @@ Deno.test("nginx: one address gets 100 requests a second and a burst of 200", as
   assert.equal(refused.headers.get("retry-after"), "1");
   assert.equal(refused.headers.get("content-type"), "application/problem+json");
   assert.equal((await refused.json()).code, "too_many_requests");
-  assert.equal(api.asked.length, passed, "what was refused has reached nobody");
+  assert.equal(api.asked.length, passed, "what was refused has reached no API");
 });
 
 Deno.test("nginx: one address holds 100 requests at a time, however slow they are", async () => {

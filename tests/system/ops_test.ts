@@ -1,5 +1,5 @@
 /**
- * The live page's stream from a process of its own: figures move, places are limited and given back, and nobody who
+ * The live page's stream from a process of its own: values move, places are limited and given back, and no client that
  * looks keeps it from stopping.
  */
 import assert from "node:assert/strict";
@@ -98,7 +98,7 @@ Deno.test("ops: a viewer sees what is sold, what is left and how far the ledger 
   );
 });
 
-Deno.test("ops: without a worker the lag grows and without a ledger nobody claims to know it", async () => {
+Deno.test("ops: without a worker the lag grows and without a ledger it is not claimed to be known", async () => {
   await using redis = await startRedis();
   const databaseUrl = await sharedPostgres().freshDatabase();
   const both = { REDIS_URL: redis.url, DATABASE_URL: databaseUrl };

@@ -1,4 +1,4 @@
-/** What somebody changed by hand in Redis or in the ledger, which two figures do not show. */
+/** What was changed by hand in Redis or in the ledger, which two quantities do not show. */
 import assert from "node:assert/strict";
 import { allShardKeys } from "../../src/redis/keys.ts";
 import { withConnection } from "../../tools/servers/database.ts";
@@ -11,7 +11,7 @@ interface Found {
   readonly store: string;
 }
 
-Deno.test("reconcile and verify find what two figures do not show, and rebuild puts the store right", async () => {
+Deno.test("reconcile and verify find what two quantities do not show, and rebuild puts the store right", async () => {
   await using run = await deployment({ USER_LIMIT_MS: "0" });
   const { env, stack: { api }, namespace } = run;
   const keys = allShardKeys({ namespace, shards: 1 })[0] ?? [];
@@ -55,7 +55,7 @@ Deno.test("reconcile and verify find what two figures do not show, and rebuild p
     { by: () => redis("HSET", stock, "A", "100 0"), says: [/^rules A: \{"paused":true\} \| none$/] },
     { by: () => redis("DEL", expiry), says: [/^holds held: lapses: \d+ \| lapses: nothing$/] },
     { by: () => redis("HSET", quota, "u\u001fB", "0 4"), says: [/^quotas u B: 2 bought \| 0 bought$/] },
-    { by: () => redis("ZADD", expiry, 1e14, "nobody"), says: [/^holds nobody: lapses: nothing \|/] },
+    { by: () => redis("ZADD", expiry, 1e14, "unknown"), says: [/^holds unknown: lapses: nothing \|/] },
     // Lines move from the generation that is read first to the one that goes next: all are still remembered.
     { by: () => redis("RENAME", orders0, orders1), says: [] },
     {

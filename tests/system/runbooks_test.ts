@@ -17,9 +17,9 @@ import type { Runbook, runbookSections } from "./runbook_sections.ts";
 import { type Env, Service, type Stack, startStack } from "./stack.ts";
 
 const DEADLINE_MS = 30_000;
-/** curl's exit code when nobody listens. */
+/** curl's exit code when nothing listens. */
 const NOBODY_LISTENS = 7;
-/** These ask before they act, and nobody is there to answer. */
+/** These ask before they act, and no terminal is there to answer. */
 const ASKING = ["correct", "repair", "rebuild"];
 
 /** A deployment of its own, whose Redis may be struck. */
@@ -164,11 +164,11 @@ Deno.test("runbooks: while it sells: slow decisions, few units, fewer requests, 
   await runSection(here, "StockLow", "Do", { sku: "sku", delta: "100", reason: "a delivery" });
   const address = { "public address": stack.api.url };
   await runSection(here, "RequestRateCollapsed", "Look first", address, { "": { says: /200 OK/ } });
-  const nobody = `127.0.0.1:${freePort()}`;
+  const unused = `127.0.0.1:${freePort()}`;
   const away = { "": { code: NOBODY_LISTENS } };
-  await runSection(here, "TelemetryDropped", "Look first", { collector: nobody }, away);
+  await runSection(here, "TelemetryDropped", "Look first", { collector: unused }, away);
   await stack.api.kill();
-  const gone = { api: new URL(stack.api.url).host, collector: nobody };
+  const gone = { api: new URL(stack.api.url).host, collector: unused };
   await runSection(here, "ApiAbsent", "Look first", gone, away);
 });
 
@@ -212,7 +212,7 @@ Deno.test("runbooks: dead letters are looked at, and closed with and without the
     await redis.cli("HSET", META, "orders_since", "0");
     await inventory(env, "adjust", "other", String(turn));
   }
-  for (const order of ["o-1", "o-2"]) assert.equal(await buy(here, order, { user_id: "somebody else" }), 200);
+  for (const order of ["o-1", "o-2"]) assert.equal(await buy(here, order, { user_id: "another user" }), 200);
   const letters = () =>
     withConnection(
       databaseUrl,
@@ -226,7 +226,7 @@ Deno.test("runbooks: dead letters are looked at, and closed with and without the
   const ids = (await letters()).map(({ id }) => String(id));
   const fills = { id: ids[0] ?? "", "order id": "o-1", decision: "the shop used the id twice" };
   await runSection(here, "DeadLetters", "Look first", fills, {
-    "deno task inventory dead-letters <id>": { says: /somebody else/ },
+    "deno task inventory dead-letters <id>": { says: /another user/ },
     "deno task inventory dead-letters": { says: /line accepted before/ },
     "deno task inventory order": { says: /o-1/ },
   });
@@ -255,13 +255,13 @@ async function stockOf({ env }: Fixture): Promise<number> {
   return await read();
 }
 
-Deno.test("runbooks: a drift with events that wait: the ledger takes the store's figures, applying goes on", async () => {
+Deno.test("runbooks: a drift with events that wait: the ledger takes the store's stock, applying goes on", async () => {
   await using here = await fixture();
   const { redis, databaseUrl, stack } = here;
   await stockUp(here, 1000);
   assert.equal(await buy(here, "o-1"), 200);
   await drained(here);
-  await redis.cli("HSET", STOCK, "sku", "1009 0"); // somebody's slip: 10 more than there are
+  await redis.cli("HSET", STOCK, "sku", "1009 0"); // a slip by hand: 10 more than there are
   assert.equal(await buy(here, "o-2"), 200);
   await untilRefused(here);
 

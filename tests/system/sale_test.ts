@@ -19,7 +19,7 @@ for (
     { shards: 4, skus: ["hot-1", "hot-2", "hot-3", "hot-4", "hot-5", "hot-6", "hot-7", "hot-8"] },
   ]
 ) {
-  Deno.test(`a rush of 20,000 orders on too little stock, ${shards} shards: accepted = booked = initial − left`, async () => {
+  Deno.test(`a rush of 20,000 orders on too little stock, ${shards} shards: accepted = applied = initial − left`, async () => {
     const seed = runSeed();
     await using redis = await startRedis();
     const databaseUrl = await sharedPostgres().freshDatabase();

@@ -89,7 +89,7 @@ Deno.test("worker: waits for a ledger that is away or speaks another protocol, s
   }
 });
 
-Deno.test("redis: a wrong password, a closed port and another protocol are told apart, by API and command line alike", async () => {
+Deno.test("redis: a wrong password, a closed port and another protocol are distinguished, by API and command line alike", async () => {
   await using wrong = web();
   await using redis = await startRedis({ args: ["--requirepass", "secret"] });
   const { host } = new URL(redis.url);

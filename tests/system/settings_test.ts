@@ -8,7 +8,7 @@ import { Service } from "./stack.ts";
 
 const READY_MS = 10_000;
 
-Deno.test("settings: a process with others is told, by its log, by readyz and by doctor, and wipes no limit", async () => {
+Deno.test("settings: a process with others is reported, by its log, by readyz and by doctor, and wipes no limit", async () => {
   const [redisUrl, databaseUrl] = [sharedRedis().url, await sharedPostgres().freshDatabase()];
   const NAMESPACE = freshNamespace();
   const env = { REDIS_URL: redisUrl, DATABASE_URL: databaseUrl, NAMESPACE };
@@ -36,11 +36,11 @@ Deno.test("settings: a process with others is told, by its log, by readyz and by
   assert.deepEqual(await buy(api, "o-2"), [429, "rate_limited"]);
   assert.deepEqual(await buy(other, "o-2"), [429, "rate_limited"]);
 
-  const told = /USER_LIMIT_MS is 1000 here and 600000 there/;
-  assert.match(JSON.stringify((await other.get("/readyz")).body.promises_off), told);
-  assert.doesNotMatch(JSON.stringify((await api.get("/readyz")).body.promises_off), told);
-  assert.match(JSON.stringify(other.logged("settings differ")), told);
-  assert.match((await inventory(env, "doctor")).out, told);
+  const difference = /USER_LIMIT_MS is 1000 here and 600000 there/;
+  assert.match(JSON.stringify((await other.get("/readyz")).body.promises_off), difference);
+  assert.doesNotMatch(JSON.stringify((await api.get("/readyz")).body.promises_off), difference);
+  assert.match(JSON.stringify(other.logged("settings differ")), difference);
+  assert.match((await inventory(env, "doctor")).out, difference);
   assert.deepEqual(api.logged("settings differ"), []);
 
   await worker.kill();

@@ -153,7 +153,7 @@ export class Service implements AsyncDisposable {
     this.#running().signal(signal);
   }
 
-  /** Waits for its end, which somebody else has caused. */
+  /** Waits for its end, which another process has caused. */
   async ended(): Promise<Ended> {
     const process = this.#running();
     const ended = await endOf(process);

@@ -141,10 +141,10 @@ Deno.test("an API whose DATABASE_URL does not work sells nothing and says why, u
   assert.match(String(line?.reason), /does not exist/);
   assert.ok(!line?.selling);
 
-  await using told = await Service.start("api", { ...env, DATABASE_URL: missing.href, DEPLOYMENT_ID: id });
-  assert.deepEqual(await buy(told, "sku", "order-2"), [200, 99]);
+  await using named = await Service.start("api", { ...env, DATABASE_URL: missing.href, DEPLOYMENT_ID: id });
+  assert.deepEqual(await buy(named, "sku", "order-2"), [200, 99]);
   assert.match(
-    JSON.stringify((await told.get("/readyz")).body),
+    JSON.stringify((await named.get("/readyz")).body),
     /orders past the idempotency window: the ledger/,
   );
 

@@ -1,5 +1,5 @@
 /**
- * Metrics: every request is counted whatever becomes of its trace, and nobody can make series.
+ * Metrics: every request is counted whatever becomes of its trace, and no client can make series.
  */
 import assert from "node:assert/strict";
 import type { Attributes, Point } from "./otlp.ts";

@@ -27,7 +27,7 @@ export interface WatchedApp extends AsyncDisposable {
   deduct(orderId: string, extra?: DeductExtra): Promise<Response>;
 }
 
-/** What a deduct of a test has beside its order. */
+/** What a deduct of a test has in addition to its order. */
 export interface DeductExtra {
   readonly sku?: string;
   readonly headers?: Record<string, string>;

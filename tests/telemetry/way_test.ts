@@ -140,7 +140,7 @@ Deno.test("an order's trace goes from the request to the ledger, and every metri
     },
   );
 
-  await t.step("no series has a label beside those of the table", () => {
+  await t.step("no series has a label that the table lacks", () => {
     const table = new Map<string, readonly string[]>(
       Object.values(instruments).map(({ name, labels }) => [name, labels]),
     );
@@ -161,7 +161,7 @@ Deno.test("an order's trace goes from the request to the ledger, and every metri
     }
   });
 
-  await t.step("stock is told by the worker, and of what is nearly gone", () => {
+  await t.step("stock is reported by the worker, and of what is nearly gone", () => {
     const reports = receiver.metrics.filter(({ name }) => name === "inventory.stock.current");
     assert.ok(reports.every(({ service }) => service === `${namespace}-worker`));
     const seen = reports.flatMap(({ points }) => points);

@@ -44,7 +44,7 @@ export function isTestCode(path: string): boolean {
 }
 
 // A text first, so that slashes inside one do not begin a comment. Templates are taken whole: one inside
-// another splits at its marks, which come in pairs, so what follows is read correctly all the same.
+// another splits at its marks, which come in pairs, so what follows is still read correctly.
 const textOrComment =
   /("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g;
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { codeOnly, commentsOf, ignoredBy, isTestCode, withoutComments } from "./files.ts";
 import { file } from "./judge.ts";
 
-Deno.test("a text is told apart from its comments", () => {
+Deno.test("a text is separated from its comments", () => {
   const source = 'const a = "http://x"; // off\n/* off */ const b = `${"//"}`;';
   assert.equal(withoutComments(source), 'const a = "http://x"; \n const b = `${"//"}`;');
   assert.equal(codeOnly(source), 'const a = ""; \n const b = "";');

@@ -1,5 +1,5 @@
 /**
- * House rules about single files: size, leftovers, skipped tests, traces of somebody's machine.
+ * House rules about single files: size, leftovers, skipped tests, traces of one machine.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export function tooLong({ path, text }: SourceFile): string[] {
 
 /** What git leaves where two branches changed the same lines. */
 export function unmerged({ path, text }: SourceFile): string[] {
-  return /^(?:<{7} |>{7} )/m.test(text) ? [`${path} has marks of a conflict that nobody resolved`] : [];
+  return /^(?:<{7} |>{7} )/m.test(text) ? [`${path} has marks of a conflict that are not resolved`] : [];
 }
 
 /** Notes to oneself that no issue remembers. */

@@ -20,10 +20,10 @@ const adapters = [
 /** The processes. Nothing imports them. */
 const processes = ["main.ts", "worker.ts", "inventory.ts"];
 
-/** What puts a process together, beside the processes' own files. */
+/** What puts a process together, in addition to the processes' own files. */
 const wiring = ["src/compose/", "src/cli/"];
 
-/** Packages that have one owner: everybody else speaks to the owner's port. */
+/** Packages that have one owner: all others call the owner's port. */
 const owners: Readonly<Record<string, readonly string[]>> = {
   hono: ["src/http/app.ts"],
   commander: ["src/cli/program.ts", "src/cli/run.ts"],

@@ -36,7 +36,7 @@ Deno.test("an import against the rule is found, however it is written", () => {
       file("tools/checker/log.ts", importing("../../src/domain/event.ts")),
       file("tools/checker/log.ts", importing("../servers/wait.ts")),
       file("tools/checker/log.ts", importing("postgres")),
-      file("src/ledger/postgres/booking.ts", importing("postgres")),
+      file("src/ledger/postgres/batch.ts", importing("postgres")),
     ],
   });
 });

@@ -18,7 +18,7 @@ export interface Report {
   readonly outcomes: Outcomes;
   /** Refusals that nothing can be said of: they were decided at numbers that the log declares lost. */
   readonly undecidable: number;
-  /** SKUs whose free units were refused to somebody: how often, and how many were free at most. */
+  /** SKUs whose free units were refused to a buyer: how often, and how many were free at most. */
   readonly stranded: readonly { readonly sku: string; readonly refusals: number; readonly units: number }[];
 }
 

@@ -19,7 +19,7 @@ export interface LoadClients {
   readonly connections: number;
   /** A file of bodies, one a line: see {@link writeBodies}. */
   readonly bodies: string;
-  /** Beside the content type. */
+  /** In addition to the content type. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Options of oha, in addition to those of all clients. */
   readonly args?: readonly string[];
@@ -90,7 +90,7 @@ export async function findOha(): Promise<boolean> {
   }
 }
 
-/** User and system time of a process, ms; undefined where there is no /proc, which Deno reads for nobody. */
+/** User and system time of a process, ms; undefined without /proc, which Deno does not read for every user. */
 export async function cpuMs(pid: number): Promise<number | undefined> {
   const stat = await runCommand("cat", [`/proc/${pid}/stat`], { deadlineMs: 5_000 }).catch(() => undefined);
   const fields = stat?.replace(/^.*\) /, "").split(" ");

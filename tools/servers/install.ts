@@ -30,7 +30,7 @@ export type ServerName =
 interface Recipe {
   /** Its programs; the server is installed when all of them are in one folder. */
   readonly programs: readonly string[];
-  /** Where to look besides PATH, best first. */
+  /** Folders to search in addition to PATH, best first. */
   readonly folders: () => string[];
   /** Installs it, if this machine allows. */
   readonly install: () => Promise<void>;

@@ -1,6 +1,6 @@
 /**
  * Hosts on this machine between which packets can be dropped: network namespaces, all linked to one that
- * forwards. A link is cut by a rule of the forwarding host (`blackhole`), so nobody is refused and no
+ * forwards. A link is cut by a rule of the forwarding host (`blackhole`), so no connection is refused and no
  * connection is closed: packets are gone, as when a cable is pulled.
  *
  *     host ──veth──┐

@@ -1,5 +1,5 @@
 /**
- * Servers that were given to the run from outside: refused when somebody else's data is there, and left
+ * Servers that were given to the run from outside: refused when they have other data, and left
  * as empty as they were.
  *
  * @module

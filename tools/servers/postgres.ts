@@ -71,7 +71,7 @@ export class PostgresServer extends OwnServer {
     const program = programOf("postgres", "postgres");
     const args = ["-D", this.dir, ...flags, ...this.#args];
     const started = this.#host
-      ? this.#host.command(program, args, this.#account) // root enters the host, then becomes somebody else
+      ? this.#host.command(program, args, this.#account) // root enters the host, then becomes another user
       : { command: program, args, ...this.#account };
     await this.startOnce(() =>
       startProcess({

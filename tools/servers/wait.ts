@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 
-// Short beside the fastest server start here (15 ms for Redis), long beside one look at a condition.
+// Short against the fastest server start here (15 ms for Redis), long against one check of a condition.
 const POLL_MS = 15;
 /** For the last look, which comes after the deadline. */
 const LAST_LOOK_MS = 50;

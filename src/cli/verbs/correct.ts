@@ -44,7 +44,7 @@ export async function correct(
 ): Promise<number> {
   const shards = chosenShards(context, only);
   await context.deployment();
-  const booked: Row[] = [];
+  const corrected: Row[] = [];
   let left = 0;
   let isConfirmed = false;
   for (const shard of shards) {
@@ -62,12 +62,12 @@ export async function correct(
         isConfirmed = true;
       }
       const made = await correctShard(context, shard, walk, skus.slice(0, skusMax), reason);
-      booked.push(...made.map((one) => ({ shard, ...one })));
+      corrected.push(...made.map((one) => ({ shard, ...one })));
       if (made.length === 0) break;
       await settled(context, shard);
     }
   }
-  const rows = booked.map(({ shard, sku, delta, reservedDelta, available, reserved }) => ({
+  const rows = corrected.map(({ shard, sku, delta, reservedDelta, available, reserved }) => ({
     ...{ shard, sku, delta, reserved_delta: reservedDelta, available, reserved },
   }));
   const text = rows.length === 0

@@ -193,7 +193,7 @@ function saidOf(
 ): string {
   const { kind, userId, amount, seq, state, units, expiresAtMs } = line;
   const until = state === "held" ? ` until ${expiresAtMs}` : "";
-  return `${kind} ${amount} of ${userId || "nobody"}, number ${seq}, ${state} ${units}${until}`;
+  return `${kind} ${amount} of ${userId || "no user"}, number ${seq}, ${state} ${units}${until}`;
 }
 
 /** Purchases of SKUs with a quota, by user. */

@@ -1,5 +1,5 @@
 /**
- * How far an import is, in a file beside the CSV, so that an interrupted one goes on where it was.
+ * How far an import is, in a file next to the CSV, so that an interrupted one continues.
  *
  * @module
  */

@@ -21,8 +21,8 @@ export async function lookAtOrder(context: CliContext, terminal: Terminal, order
     const { values: [lines] } = await reader.read(shard, "orders", [orderId]);
     store.push(...(lines ?? []).map((line) => rowOf(shard, line)));
   }
-  const { lines: booked } = await (await context.ledger()).findOrder(orderId);
-  const ledger = booked.map((line) => rowOf(line.shard, line));
+  const { lines: applied } = await (await context.ledger()).findOrder(orderId);
+  const ledger = applied.map((line) => rowOf(line.shard, line));
   const text = [
     "A shard does not sell now. The lines in store and ledger, separately:",
     ...sideOf("store", store),

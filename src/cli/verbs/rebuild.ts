@@ -53,7 +53,7 @@ export async function rebuildShards(
     `it does not sell until that has ended.`;
   if (losses.some(({ lost }) => lost > 0)) {
     const whole = losses.some((one) => one.lost > 0 && one.isStoreWhole)
-      ? " 'inventory recover' keeps the store's figures instead."
+      ? " 'inventory recover' keeps the store's stock instead."
       : "";
     confirmLoss(
       terminal,

@@ -22,7 +22,7 @@ export interface RulesOptions {
 }
 
 export const rulesHelp = `
-Only the rules that are named change. The change is refused (409 stale) when somebody else changed the rules at the
+Only the rules that are named change. The change is refused (409 stale) when another client changed the rules at the
 same time, or after the version that --expected names; 'stock <sku>' shows it as rules_version.
 
 What users bought goes on counting for the quota when --closes-at or --quota changes. It counts anew after another

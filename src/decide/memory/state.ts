@@ -164,7 +164,7 @@ export class ShardState {
     }
   }
 
-  /** Changes a SKU's figures. Returns the line of the event. */
+  /** Changes a SKU's stock. Returns the line of the event. */
   move(sku: string, delta: number, reservedDelta: number): EventLine {
     const stock = this.known(sku);
     stock.available += delta;

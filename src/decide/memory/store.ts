@@ -199,7 +199,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
   }
 
   /**
-   * Writes the figures as the ledger has them.
+   * Writes the stock as the ledger has it.
    *
    * @throws {RestoreOvertaken} when another restore began
    */

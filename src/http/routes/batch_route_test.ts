@@ -41,13 +41,13 @@ Deno.test("each item of a batch has its own answer, in order, whatever it is", a
     new_stock: 11,
     seq: 5,
   });
-  const figures = items.map(({ success, status, code, retry_after }: Record<string, unknown>) => [
+  const results = items.map(({ success, status, code, retry_after }: Record<string, unknown>) => [
     success,
     status,
     code,
     retry_after,
   ]);
-  deepEqual(figures, [
+  deepEqual(results, [
     [true, 200, "accepted", undefined],
     [false, 400, "invalid_request", undefined],
     [true, 200, "accepted", undefined],

@@ -72,13 +72,13 @@ Deno.test("new rules are said back, in UTC", () => {
 });
 
 Deno.test("a read of a SKU is not cached, and has its rules and its shard", () => {
-  const figures = { sku: "S", available: 3, reserved: 1, paused: false, seq: 7 };
-  deepEqual(answerStock({ kind: "stock", ...figures, ...rules, rulesVersion: 5 }, 3, nowMs), {
+  const quantities = { sku: "S", available: 3, reserved: 1, paused: false, seq: 7 };
+  deepEqual(answerStock({ kind: "stock", ...quantities, ...rules, rulesVersion: 5 }, 3, nowMs), {
     status: 200,
     headers: { ...headers, ...nosniff, "cache-control": "no-store" },
-    body: { ...figures, ...ruleMembers, rules_version: 5, shard: 3 },
+    body: { ...quantities, ...ruleMembers, rules_version: 5, shard: 3 },
   });
-  const { body } = answerStock({ kind: "stock", ...figures, ...noRules, rulesVersion: 0 }, 3, nowMs);
+  const { body } = answerStock({ kind: "stock", ...quantities, ...noRules, rulesVersion: 0 }, 3, nowMs);
   const { opens_at, closes_at, quota, purchase_token } = body;
   deepEqual([opens_at, closes_at, quota, purchase_token], [null, null, null, false]);
 });

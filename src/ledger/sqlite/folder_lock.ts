@@ -1,6 +1,6 @@
 /**
  * One process a folder, by a lock of the operating system: it ends with the process, however that ends,
- * so a file left behind locks nobody out.
+ * so a file that remains locks no process out.
  *
  * @module
  */

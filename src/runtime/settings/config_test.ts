@@ -107,8 +107,8 @@ Deno.test("loadConfig() freezes all of it", () => {
 });
 
 Deno.test("loadConfig() keeps integers within their bounds, both included", () => {
-  // Beside each: what must be set with it so that no relation between settings speaks first.
-  const bounds: readonly (readonly [name: string, min: number, max: number, beside: Env])[] = [
+  // `others`: what must be set with it so that no relation between settings fails first.
+  const bounds: readonly (readonly [name: string, min: number, max: number, others: Env])[] = [
     ["PORT", 0, 65_535, {}],
     ["SHARDS", 1, 1024, {}],
     ["USER_LIMIT_MS", 0, 86_400_000, {}],
@@ -124,12 +124,12 @@ Deno.test("loadConfig() keeps integers within their bounds, both included", () =
     ["TRACE_FULL_EVERY", 2, 86_400, { TRACE_FULL_FOR: "1" }],
     ["TRACE_FULL_FOR", 1, 86_399, { TRACE_FULL_EVERY: "86400" }],
   ];
-  for (const [name, min, max, beside] of bounds) {
+  for (const [name, min, max, others] of bounds) {
     for (const value of [min, max]) {
-      deepEqual(namesOf({ ...beside, [name]: String(value) }), [], `${name}=${value}`);
+      deepEqual(namesOf({ ...others, [name]: String(value) }), [], `${name}=${value}`);
     }
     const wrong = [`${max + 1}`, `${min - 1}`, `${min}.5`, "1e3", "0x10", ` ${max}`, "many", "9".repeat(30)];
-    for (const value of wrong) deepEqual(namesOf({ ...beside, [name]: value }), [name], `${name}=${value}`);
+    for (const value of wrong) deepEqual(namesOf({ ...others, [name]: value }), [name], `${name}=${value}`);
   }
 });
 
@@ -261,9 +261,9 @@ Deno.test("loadConfig() takes tokens that are short or unnamed on loopback only"
   }
 });
 
-Deno.test("loadConfig() takes brokers as host:port, and only beside a REDIS_URL", () => {
-  const beside = { REDIS_URL: "redis://a" };
-  const { store } = loadConfig({ ...beside, KAFKA_BROKERS: "kafka-1:9092, 10.0.0.7:9092,[::1]:9092" });
+Deno.test("loadConfig() takes brokers as host:port, and only with a REDIS_URL", () => {
+  const others = { REDIS_URL: "redis://a" };
+  const { store } = loadConfig({ ...others, KAFKA_BROKERS: "kafka-1:9092, 10.0.0.7:9092,[::1]:9092" });
   deepEqual(store.kind === "redis" && store.kafka?.brokers, ["kafka-1:9092", "10.0.0.7:9092", "[::1]:9092"]);
   for (
     const brokers of [
@@ -277,7 +277,7 @@ Deno.test("loadConfig() takes brokers as host:port, and only beside a REDIS_URL"
       "kafka://u:secret@k:9092",
     ]
   ) {
-    deepEqual(namesOf({ ...beside, KAFKA_BROKERS: brokers }), ["KAFKA_BROKERS"], brokers);
+    deepEqual(namesOf({ ...others, KAFKA_BROKERS: brokers }), ["KAFKA_BROKERS"], brokers);
   }
   deepEqual(namesOf({ KAFKA_BROKERS: "kafka-1:9092" }), ["KAFKA_BROKERS"]);
 });

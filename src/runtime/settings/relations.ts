@@ -45,7 +45,7 @@ export const relations: readonly Relation[] = [
   {
     of: ["tokens", "denoDeploy"],
     rule:
-      "set on Deno Deploy, because it chooses the address itself and everything would be open to everybody",
+      "set on Deno Deploy, because it chooses the address itself and everything would be open to every client",
     holds: ({ tokens, denoDeploy }) => tokens !== null || denoDeploy === null,
   },
   {
@@ -87,13 +87,14 @@ export const relations: readonly Relation[] = [
   },
   {
     of: ["host", "tokens"],
-    rule: "a loopback address without API_TOKENS, because everything would be open to everybody",
+    rule: "a loopback address without API_TOKENS, because everything would be open to every client",
     holds: ({ host, tokens }) => tokens !== null || isLoopback(host),
   },
   {
     of: ["denoServeAddress", "tokens"],
-    rule: "unset or tcp:127.0.0.1:<port> without API_TOKENS, because everything would be open to everybody",
-    // `duplicate,…` would listen there beside HOST.
+    rule:
+      "unset or tcp:127.0.0.1:<port> without API_TOKENS, because everything would be open to every client",
+    // `duplicate,…` would listen there in addition to HOST.
     holds: ({ denoServeAddress, tokens }) => tokens !== null || !isServedElsewhere(denoServeAddress),
   },
   {
@@ -116,7 +117,7 @@ export const relations: readonly Relation[] = [
   },
   {
     of: ["drainTimeoutMs", "denoDeploy"],
-    rule: "below 5000 on Deno Deploy, because it kills what has not stopped 5 s after it was told to",
+    rule: "below 5000 on Deno Deploy, because it kills what has not stopped 5 s after the signal",
     holds: ({ drainTimeoutMs, denoDeploy }) => drainTimeoutMs < 5000 || denoDeploy === null,
   },
   {

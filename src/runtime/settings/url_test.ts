@@ -47,7 +47,7 @@ Deno.test("REDIS_URL: a part that is wrong is named, with how to write it", () =
   match(ruleOf(parseRedisUrls("redis://a,redis://b", 1)), /at most 1 URLs/);
 });
 
-Deno.test("REDIS_URL: what providers write beside is named and has no effect", () => {
+Deno.test("REDIS_URL: what providers add to it is named and has no effect", () => {
   const result = parseRedisUrl("rediss://default:p@h:6380?ssl_cert_reqs=none&protocol=3");
   deepEqual(result.kind === "valid" && result.ignored, ["ssl_cert_reqs", "protocol"]);
 });
@@ -109,7 +109,7 @@ Deno.test("DATABASE_URL: a part that is wrong is named, with how to write it", (
   for (const [url, rule] of cases) match(ruleOf(parsePostgresUrl(url)), rule, url);
 });
 
-Deno.test("DATABASE_URL: what providers write beside is named and has no effect", () => {
+Deno.test("DATABASE_URL: what providers add to it is named and has no effect", () => {
   const url = "postgres://u:p@h/d?sslmode=require&channel_binding=require&pgbouncer=true&schema=public";
   const result = parsePostgresUrl(url);
   deepEqual(result.kind === "valid" && result.ignored, ["channel_binding", "pgbouncer", "schema"]);
