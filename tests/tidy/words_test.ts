@@ -20,11 +20,18 @@ Deno.test("a document that uses a word which is gone is found, code and names of
 
 Deno.test("a name that is gone from the source is found", () => {
   judges(goneNames, {
-    fine: [file("src/a.ts", "const batcher = new Batcher(lane, Benchmark);"), file("a.md", "Lane")],
+    fine: [
+      file("src/a.ts", "const batcher = new Batcher(lines, Benchmark);"),
+      file("a.md", "Lane"),
+      file("src/ledger/postgres/sql/migrations/0001_a.sql", "-- what is booked"),
+      file("src/worker/acknowledger.ts", "{ head, booked: applied.seq }"),
+    ],
     broken: [
       file("src/a.ts", "new Lane()"),
       file("tests/a.ts", "// a KafkaPlace"),
       file("lua/a.lua", "-- the journey of a command"),
+      file("src/a.ts", "const books = 1;"),
+      file("src/worker/acknowledger.ts", "{ head, booked: 1 }"),
     ],
   });
 });
