@@ -133,7 +133,7 @@ local meta = redis.call("HMGET", META, "armed", "epoch", "seq", "applied",
   "settings", "orders_marks")
 local replication = redis.call("INFO", "replication")
 local server = string.match(replication, "master_replid:(%x+)")
--- Without settings it was armed by an earlier version: the worker writes them at its next visit.
+-- Without settings it was armed by an earlier version: the worker writes them with its next acknowledgement.
 if not meta[1] or meta[1] ~= server or not meta[13] then
   return cjson.encode({ "unarmed", now })
 end

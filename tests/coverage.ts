@@ -7,7 +7,7 @@
 
 /**
  * Percent of lines. It only rises. Without tests/system, tests/fault and half of tests/contract 12,201 of 13,604 lines
- * ran (89.7 %), and about 3,900 were not loaded: no whole run has less than 69 %. Set it to a whole run's figure.
+ * ran (89.7 %), and about 3,900 were not loaded: no whole run has less than 69 %. Set it to a whole run's value.
  */
 export const FLOOR_PERCENT = 69;
 

@@ -30,7 +30,7 @@ export interface ProcessIdentity {
 }
 
 /** Metrics of the inventory in addition to its requests. */
-export interface InventoryFigures {
+export interface InventoryCounts {
   /** Commands that wait for a call. */
   readonly waiting: number;
   /** Shards that refused to sell at their last call. */
@@ -47,7 +47,7 @@ export interface Telemetry {
   /** Observes a worker's shards. */
   readonly worker: WorkerObserver;
   readonly log: LogSink;
-  observeInventory(counts: InventoryFigures): void;
+  observeInventory(counts: InventoryCounts): void;
   /** Sends the queued telemetry, within 2 s. Never rejects. */
   stop(): Promise<void>;
 }
@@ -68,7 +68,7 @@ export async function startTelemetry(
   const calls = new StoreCalls(meter);
   const stopProcess = watchProcess(world, meter);
   let shards: Shards | undefined;
-  let inventory: InventoryFigures | undefined;
+  let inventory: InventoryCounts | undefined;
   // In the embedded default, both are in one process.
   meter.observe(
     instruments.unarmed,

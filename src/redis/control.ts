@@ -62,7 +62,7 @@ export class RedisControl implements ShardControl {
   readonly #decide = readScript("decide");
   readonly #inspect = readScript("inspect");
   readonly #arm = readScript("arm");
-  readonly #visit = readScript("acknowledge");
+  readonly #ack = readScript("acknowledge");
   readonly #disarm = readScript("disarm");
   readonly #restore = readScript("restore");
   readonly #publishScript = readScript("publish_guarantees");
@@ -237,7 +237,7 @@ export class RedisControl implements ShardControl {
     const parameters = [replicas, Number(onDisk), Number(isCertain), nonce.known, nonce.next, this.#settings];
     try {
       const reply = await this.#run(
-        this.#visit,
+        this.#ack,
         shard,
         applied.seq,
         applied.epoch,
@@ -283,7 +283,7 @@ export class RedisControl implements ShardControl {
 
   #scripts(): Script[] {
     const asked = [this.#decide, this.#inspect, this.#probeWrites];
-    return [...asked, this.#arm, this.#visit, this.#disarm, this.#restore, this.#publishScript, this.#sweep];
+    return [...asked, this.#arm, this.#ack, this.#disarm, this.#restore, this.#publishScript, this.#sweep];
   }
 
   #key(shard: number, index: number): string {

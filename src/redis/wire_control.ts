@@ -26,12 +26,12 @@ export function unpackStock(sku: string, packed: string): StockRow {
   };
 }
 
-const visitKinds = ["armed", "lost", "replaced", "went_back"] as const;
+const ackKinds = ["armed", "lost", "replaced", "went_back"] as const;
 
 /** Decodes the reply of `lua/acknowledge.lua`. */
 export function decodeAck(reply: unknown): Pick<AckResult, "kind" | "head" | "nonce"> {
   const [found, head, nonce] = list(JSON.parse(text(reply)));
-  const kind = visitKinds.find((kind) => kind === found) ?? "lost";
+  const kind = ackKinds.find((kind) => kind === found) ?? "lost";
   return { kind, head: integer(head), nonce: text(nonce) };
 }
 

@@ -104,10 +104,13 @@ Deno.test("an order is found in every backend: its spans, the ledger's behind th
 
   await t.step("Prometheus' values are those of the sale", async () => {
     const stock = 'max by (sku) (inventory_stock_current{sku="HOT"})';
-    await eventually("the stock of a SKU that was sold out", async () => await figure(backends, stock) === 0);
+    await eventually(
+      "the stock of a SKU that was sold out",
+      async () => await valueOf(backends, stock) === 0,
+    );
     const accepted = 'sum(inventory_deduct_total{result=~"accepted|replayed"})';
     const sales = UNITS + 1; // the reservation that lapsed gave its unit back
-    await eventually(`${sales} sales`, async () => await figure(backends, accepted) === sales);
+    await eventually(`${sales} sales`, async () => await valueOf(backends, accepted) === sales);
   });
 
   await t.step("Loki has the lines of both processes, and a failed request's under its trace", async () => {
@@ -148,7 +151,7 @@ Deno.test("a Collector that samples by the tail keeps what failed, whole, and co
     async () => (await spansOf(backends.jaegerUrl, FAILED_TRACE_ID)).length === 4,
   );
   const calls = 'sum(traces_span_metrics_calls_total{span_name="POST /api/v1/inventory/deduct"})';
-  await eventually("a count of all", async () => await figure(backends, calls) === orders + 1);
+  await eventually("a count of all", async () => await valueOf(backends, calls) === orders + 1);
   const kept = await spansNamed(backends.jaegerUrl, "inventory-api", "POST /api/v1/inventory/deduct");
   assert.equal(kept.length, 1, "of what went well, nothing was to be kept");
 });
@@ -168,7 +171,7 @@ async function buy({ api }: Stack, orderId: string, traceId?: string, sampled = 
   return response.status;
 }
 
-/** What a sale can come to, so that every figure moves: sold, sold out, failed; a reservation that lapses. */
+/** What a sale can come to, so that every value changes: sold, sold out, failed; a reservation that lapses. */
 async function everyOutcome(stack: Stack, redis: RedisServer): Promise<void> {
   const lapses = { order_id: "held", user_id: "u", lines: [{ sku: "HOT", amount: 1 }], ttl_seconds: 1 };
   assert.equal((await stack.api.post("/api/v1/reservations", lapses)).status, 201);
@@ -193,8 +196,8 @@ async function everyOutcome(stack: Stack, redis: RedisServer): Promise<void> {
   assert.equal(await buy(stack, "far-too-late"), 409);
 }
 
-/** The one figure of an expression; undefined when there is none yet. */
-async function figure({ prometheusUrl }: Backends, promql: string): Promise<number | undefined> {
+/** The one value of an expression; undefined when there is none yet. */
+async function valueOf({ prometheusUrl }: Backends, promql: string): Promise<number | undefined> {
   const [result] = await evaluates(prometheusUrl, promql) as { readonly value: readonly [number, string] }[];
   return result && Number(result.value[1]);
 }

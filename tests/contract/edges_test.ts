@@ -123,7 +123,7 @@ test("a replayed reservation names its first end, and an extension is in the log
   assert.deepEqual([last?.kind, last?.data], ["extend", { expires: startMs + 2 * minute }]);
 });
 
-test("what is known to be in the ledger never becomes less, by a visit or by arming", async (parts) => {
+test("what is known to be in the ledger never becomes less, by an acknowledgement or by arming", async (parts) => {
   const { store, control } = parts;
   await decide(store, deduct("o-1", "S"), deduct("o-2", "S"));
   await parts.acknowledge(limits, 3);

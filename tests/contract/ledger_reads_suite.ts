@@ -229,7 +229,7 @@ export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
 }
 
 /** Registers what a database does that several workers share. */
-export function registerCrew({ test }: Registrar): void {
+export function registerPeers({ test }: Registrar): void {
   test("peers: places are taken in the order of age, and end with their worker", async ({ ledger }) => {
     const [elder, younger] = [await ledger.join(), await ledger.join()];
     const leased = [0]; // by the test itself

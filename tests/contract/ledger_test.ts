@@ -17,7 +17,7 @@ import {
   registrar,
   sale,
 } from "./ledger_fixture.ts";
-import { registerCrew } from "./ledger_reads_suite.ts";
+import { registerPeers } from "./ledger_reads_suite.ts";
 import { ledgerSuite } from "./ledger_suite.ts";
 
 function postgresAt(url: string, namespace = "inventory") {
@@ -40,7 +40,7 @@ const onPostgres: MakeLedgers = async () => {
 };
 
 ledgerSuite("PostgreSQL", onPostgres);
-registerCrew(registrar("PostgreSQL", onPostgres));
+registerPeers(registrar("PostgreSQL", onPostgres));
 
 Deno.test("PostgreSQL: two namespaces of one database do not see each other", async () => {
   const url = await sharedPostgres().freshDatabase();

@@ -140,7 +140,7 @@ Deno.test("rights: a command that was renamed away is named like one that is not
   assert.match(message, /may not run UNLINK:/);
 });
 
-Deno.test("a full store: a sale is refused with its own outcome, reads of operators and the worker's visit go on", async () => {
+Deno.test("a full store: a sale is refused with its own outcome, reads of operators and the worker's acknowledgement go on", async () => {
   await using redis = await startRedis();
   await using under = await makeRedisStore(redis.url);
   await armEmpty(under.control);
@@ -152,8 +152,8 @@ Deno.test("a full store: a sale is refused with its own outcome, reads of operat
   assert.match(view.refusal, /^OOM /);
   assert.equal(view.position.seq, 1);
   const { deployment } = view;
-  const visit = await under.control.acknowledge(0, { epoch: 1, seq: 1 }, deployment ?? "", armedNonce);
-  assert.deepEqual([visit.kind, visit.head, visit.refusal], ["armed", 1, undefined]);
+  const ack = await under.control.acknowledge(0, { epoch: 1, seq: 1 }, deployment ?? "", armedNonce);
+  assert.deepEqual([ack.kind, ack.head, ack.refusal], ["armed", 1, undefined]);
   assert.equal((await under.control.inspect(0)).applied, 1);
   await under.control.publish(0, deployment ?? "", { kind: "promises_off", off: ["a promise"] });
   await redis.cli("CONFIG", "SET", "maxmemory", "0");
@@ -161,16 +161,16 @@ Deno.test("a full store: a sale is refused with its own outcome, reads of operat
   assert.equal((await decide(under.store, deduct("o1", "sku")))[0]?.kind, "accepted");
 });
 
-Deno.test("a master without enough replicas: the worker's visit reads what it may not write, and sees a lost shard", async () => {
+Deno.test("a master without enough replicas: the worker's acknowledgement reads what it may not write, and sees a lost shard", async () => {
   await using redis = await startRedis();
   await using under = await makeRedisStore(redis.url);
   await armEmpty(under.control);
   await decide(under.store, adjust("d1", "sku", 10));
   const owner = (await under.control.inspect(0)).deployment ?? "";
   await redis.cli("CONFIG", "SET", "min-replicas-to-write", "1");
-  const visit = await under.control.acknowledge(0, { epoch: 1, seq: 1 }, owner, armedNonce);
-  assert.deepEqual([visit.kind, visit.head], ["armed", 1]);
-  assert.match(visit.refusal ?? "", /^NOREPLICAS /);
+  const ack = await under.control.acknowledge(0, { epoch: 1, seq: 1 }, owner, armedNonce);
+  assert.deepEqual([ack.kind, ack.head], ["armed", 1]);
+  assert.match(ack.refusal ?? "", /^NOREPLICAS /);
   assert.match((await under.control.inspect(0)).refusal, /^NOREPLICAS /);
   assert.equal(
     (await under.control.acknowledge(0, { epoch: 2, seq: 1 }, owner, armedNonce)).kind,

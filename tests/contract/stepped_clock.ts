@@ -22,7 +22,7 @@ import { armEmpty, deployment, type StoreUnderTest } from "./store_suite.ts";
 export interface SteppedStore extends StoreUnderTest {
   /** From now on it is `nowMs` for the store. */
   setTime(nowMs: number): Promise<void>;
-  /** The worker visits, with these settings: everything decided up to now is in the ledger, or up to `appliedSeq`. */
+  /** The worker acknowledges, with these settings: everything decided up to now is in the ledger, or up to `appliedSeq`. */
   acknowledge(limits: DecisionLimits, appliedSeq?: number): Promise<void>;
   /** The same shard for another caller, whose own settings are these. */
   asCaller(limits: DecisionLimits): StockStore;

@@ -27,7 +27,7 @@ export const farDeadlineMs = 9_000_000_000_000;
 /** Whose stock the tests' stores hold. */
 export const deployment = "00000000-0000-4000-8000-000000000001";
 
-/** What the first visit of a shard that was armed under epoch 1 expects. */
+/** What the first acknowledgement of a shard that was armed under epoch 1 expects. */
 export const armedNonce: Nonce = { known: "1", next: "next" };
 
 /** A deduct of one line. */
@@ -340,8 +340,8 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
       await decide(store, adjust("a", "S", 9), deduct("o-1", "S"), deduct("o-2", "S"));
       const outcomes = await decide(store, deduct("o-3", "S"), deduct("o-1", "S"), adjust("b", "S", 1));
       assert.deepEqual(outcomes.map((outcome) => outcome.kind), ["backlog_full", "accepted", "accepted"]);
-      const visit = await control.acknowledge(0, { epoch: 1, seq: 4 }, deployment, armedNonce);
-      assert.deepEqual([visit.kind, visit.head], ["armed", 4]);
+      const ack = await control.acknowledge(0, { epoch: 1, seq: 4 }, deployment, armedNonce);
+      assert.deepEqual([ack.kind, ack.head], ["armed", 4]);
       assert.equal((await decide(store, deduct("o-3", "S")))[0]?.kind, "accepted");
     },
     { backlogMax: 3 },
@@ -357,7 +357,7 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
     assert.deepEqual([armed, position.epoch, owner], [false, 0, deployment]);
   });
 
-  test("a visit changes nothing in a shard of another epoch or deployment, nor does disarming", async (parts) => {
+  test("an acknowledgement changes nothing in a shard of another epoch or deployment, nor does disarming", async (parts) => {
     const { store, control } = parts;
     await armEmpty(control);
     await decide(store, adjust("a", "S", 9));

@@ -70,7 +70,7 @@ test("a caller with other settings wipes no limit: those of the deployment count
   assert.deepEqual(limited, { kind: "rate_limited", sku: "S", retryAfterMs: 6 * minute });
 });
 
-test("a setting that is changed decides from the worker's next visit on", async (parts) => {
+test("a setting that is changed decides from the worker's next acknowledgement on", async (parts) => {
   await decide(parts.store, deduct("o-1", "S"));
   await parts.acknowledge({ ...limits, userLimitMs: 0 });
   assert.deepEqual(kinds(await decide(parts.store, deduct("o-2", "S"))), ["accepted"]);

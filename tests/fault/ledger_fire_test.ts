@@ -345,7 +345,7 @@ Deno.test("ledger: a gap in the log is applied up to, says so and stops the shar
   assert.equal(await headOf(redis), applied + 5, "nothing was sold after it");
 });
 
-Deno.test("ledger: a figure that was changed behind its back disarms the shard, raises an error and is found again", async () => {
+Deno.test("ledger: a quantity that was changed behind its back disarms the shard, raises an error and is found again", async () => {
   await using shop = await startShop();
   const { redis, databaseUrl, api, worker } = shop;
   assert.deepEqual(await buy(api, "before"), [200, 99]);

@@ -14,13 +14,13 @@ const SAMPLE_MS = 100;
 
 /** A look now and then at the memory of processes. */
 export interface MemoryWatch<Name extends string> extends Disposable {
-  /** The highest figure of each, MB. */
+  /** The highest value of each, MB. */
   readonly highest: Readonly<Record<Name, number>>;
   /** How often it has looked. */
   samples(): number;
 }
 
-/** Looks at the memory of processes until it is stopped; keeps the highest figure of each. */
+/** Looks at the memory of processes until it is stopped; keeps the highest value of each. */
 export function watchMemory<Name extends string>(pids: Readonly<Record<Name, number>>): MemoryWatch<Name> {
   const names = Object.keys(pids) as Name[];
   const highest = Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;

@@ -16,7 +16,7 @@ const ORDERS_AN_ACT = 200;
 const PROBES = 64;
 const STEP_DEADLINE_MS = 8_000;
 const SELLING_AGAIN_MAX_MS = 4_000;
-/** Connections of a worker that applies events: to verify and visit, and to read the log. */
+/** Connections of a worker that applies events: to verify and acknowledge, and to read the log. */
 const BOOKING_CONNECTIONS = 2;
 /** One that was idle has given back what lapsed, too. */
 const IDLE_CONNECTIONS = 3;

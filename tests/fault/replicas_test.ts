@@ -133,7 +133,7 @@ Deno.test("replicas: without any left selling goes on, and /readyz says which pr
   await untilHeard(api, "second", [200, 8]);
 });
 
-Deno.test("replicas: one that acknowledges since the last visit counts, and the first answer of a store waits for it", async () => {
+Deno.test("replicas: one that acknowledges since the last acknowledgement counts, and the first answer of a store waits for it", async () => {
   await using master = await startRedis();
   await using replica = await startReplica("redis", master);
   await using under = await makeRedisStore(master.url);

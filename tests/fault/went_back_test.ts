@@ -1,6 +1,6 @@
 /**
  * Keys that are put back to an older state while the server runs. The right to sell comes back with them, so the store
- * sells what is sold already until the worker's next visit. The loss is bounded by that and counted exactly.
+ * sells what is sold already until the worker's next acknowledgement. The loss is bounded by that and counted exactly.
  */
 import assert from "node:assert/strict";
 import { adjust, decide, deduct } from "../contract/store_suite.ts";
@@ -20,7 +20,7 @@ import {
 
 const UNITS = 100;
 const SOLD_BEFORE = 10;
-/** An idle shard is visited every 200 ms. */
+/** The worker acknowledges to an idle shard every 200 ms. */
 const FOUND_MAX_MS = 1000;
 
 /** Copies and puts back what a shard has. */
@@ -118,7 +118,7 @@ for (const method of METHODS) {
         await using fixture = await startFixture(redis);
         await sellOut(fixture, method);
         const goOn = fixture.holdAcknowledgements();
-        // The next visit waits with what it has read: this one is in the ledger before the keys go back.
+        // The next acknowledgement waits with what it has read: this one is in the ledger before the keys go back.
         await method.putBack(fixture);
         const scarce = await sell(fixture, "fork", "scarce", UNITS - SOLD_BEFORE, 9);
         assert.equal(scarce, UNITS - SOLD_BEFORE);

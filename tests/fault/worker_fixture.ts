@@ -1,5 +1,5 @@
 /**
- * A shard in Redis and a worker in this process, whose visits can be held up.
+ * A shard in Redis and a worker in this process, whose acknowledgements can be held up.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export const STEP_DEADLINE_MS = 20_000;
 /** Timers of the drivers end after the test. */
 export const FIXTURE_OPTIONS = { sanitizeOps: false, sanitizeResources: false };
 
-/** A worker in this process, whose visits can be held up. */
+/** A worker in this process, whose acknowledgements can be held up. */
 export interface Fixture extends AsyncDisposable {
   readonly client: Redis;
   readonly under: RedisUnderTest;

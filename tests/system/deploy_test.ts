@@ -77,7 +77,7 @@ for (
       await api.restart();
       own.push(Math.round(api.startMs - nothingMs));
     }
-    // deno-lint-ignore no-console -- the figure is in README
+    // deno-lint-ignore no-console -- the value is in README
     console.log(`own work at the start on ${version}: ${own.join(", ")} ms`);
     assert.ok(Math.min(...own) < START_MAX_MS, `${own} ms`);
   });

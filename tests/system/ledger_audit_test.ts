@@ -139,7 +139,7 @@ const faults: readonly {
     says: /o3 wanted 3 of sku, heard that 3 were there/,
   },
   {
-    what: "a refusal with a figure that never was",
+    what: "a refusal with a quantity that never was",
     sale: { heard: [...heard.slice(0, 2), { kind: "refused", code: "insufficient_stock", available: 2 }] },
     says: /o3 wanted 3 of sku, heard that 2 were there/,
   },

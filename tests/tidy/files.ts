@@ -18,15 +18,15 @@ const released = "lua/previous";
 export function readRepository(root: URL): SourceFile[] {
   const ignored = ignoredBy(Deno.readTextFileSync(new URL(".gitignore", root)));
   const files: SourceFile[] = [];
-  const visit = (folder: string) => {
+  const walk = (folder: string) => {
     for (const entry of Deno.readDirSync(new URL(folder || ".", root))) {
       const path = folder + entry.name;
       if (ignored(entry.name) || path === released) continue;
-      if (entry.isDirectory) visit(`${path}/`);
+      if (entry.isDirectory) walk(`${path}/`);
       else if (entry.isFile) files.push({ path, text: Deno.readTextFileSync(new URL(path, root)) });
     }
   };
-  visit("");
+  walk("");
   return files;
 }
 

@@ -87,6 +87,8 @@ export const goneIdentifiers: readonly Gone[] = [
   { old: "unitsBooked", say: "unitsApplied" },
   { old: "TOLD_DEADLINE_MS", say: "RECORDED_DEADLINE_MS" },
   { old: "noPlace", say: "noSlot" },
+  { old: "InventoryFigures", say: "InventoryCounts" },
+  { old: "refuseIncompleteBooks", say: "refuseIncompleteLedger" },
   { old: "importSeed", say: "nothing: import --from-seed is gone" },
 ];
 
@@ -102,7 +104,8 @@ export const goneFromSource: readonly Gone[] = [
   { old: "booked", say: "applied" },
   { old: "booking", say: "applying" },
   { old: "uncounted", say: "suspended" },
-  { old: "figures", say: "values, quantities" },
+  { old: "figure", say: "value, quantity" },
+  { old: "visit", say: "acknowledge, acknowledgement" },
   { old: "season", say: "name the scenario" },
   { old: "picture", say: "full stack" },
   { old: "crowd", say: "clients, buyers" },

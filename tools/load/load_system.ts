@@ -124,9 +124,9 @@ export class LoadStock {
     return fetch(`${this.url}/api/v1/inventory/${sku}${action}`, { headers: this.headers, ...init });
   }
 
-  async #each(visit: (sku: string) => Promise<void>): Promise<void> {
+  async #each(use: (sku: string) => Promise<void>): Promise<void> {
     for (let first = 0; first < this.skus.length; first += requestsMax) {
-      await Promise.all(this.skus.slice(first, first + requestsMax).map(visit));
+      await Promise.all(this.skus.slice(first, first + requestsMax).map(use));
     }
   }
 }

@@ -21,7 +21,7 @@ export const targets: readonly Target[] = [
     files: /^lua\/(?!previous\/|probe_writes|rights|inspect|recall)\w+\.lua$/,
     stages: [
       ["tests/contract/edges_test.ts", "tests/contract/script_steps_test.ts"],
-      ["tests/contract/store_test.ts", "tests/contract/visit_test.ts", "tests/contract/time_test.ts"],
+      ["tests/contract/store_test.ts", "tests/contract/acknowledge_test.ts", "tests/contract/time_test.ts"],
       ["tests/contract/bounds_test.ts", "tests/contract/events_test.ts", "tests/contract/unarmed_test.ts"],
       ["tests/contract/oracle_clock_test.ts"],
       ["tests/contract/oracle_test.ts", "tests/contract/replay_test.ts"],

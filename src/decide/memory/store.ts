@@ -58,7 +58,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
   /**
    * Every shard starts empty and unarmed: the worker fills and arms it, as it does with Redis.
    *
-   * @param limits take effect when a shard is armed or visited next, as they do in Redis
+   * @param limits take effect when a shard is armed or acknowledged next, as they do in Redis
    */
   constructor(readonly world: World, public limits: DecisionLimits, shards: number) {
     this.#instance = world.uuid();
@@ -183,7 +183,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     return Promise.resolve(isOurs);
   }
 
-  /** Disarms: no other worker can visit this process's memory. */
+  /** Disarms: no other worker can reach this process's memory. */
   async disarmUnacknowledged(shard: number, deployment: string): Promise<"disarmed"> {
     await this.disarm(shard, deployment);
     return "disarmed";

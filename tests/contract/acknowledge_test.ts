@@ -9,7 +9,7 @@ import { makeRedisStore, type RedisUnderTest } from "./stores.ts";
 const MARGIN = 10_000;
 
 function test(title: string, body: (parts: RedisUnderTest) => Promise<void>): void {
-  Deno.test(`visit: ${title}`, async () => {
+  Deno.test(`acknowledge: ${title}`, async () => {
     await using under = await makeRedisStore(sharedRedis().url);
     await armEmpty(under.control);
     await body(under);
@@ -38,25 +38,30 @@ test("the log keeps 10,000 events behind the ledger, also when the shard was arm
 });
 
 test("the nonce is renewed when the head has moved, and an idle shard is not written to", async ({ store, control }) => {
-  const visit = (known: string, next: string) =>
+  const acknowledge = (known: string, next: string) =>
     control.acknowledge(0, { epoch: 1, seq: 0 }, deployment, { known, next });
-  assert.deepEqual(await visit("1", "n1"), { kind: "armed", head: 0, nonce: "1", silentReplicas: 0 });
+  assert.deepEqual(await acknowledge("1", "n1"), { kind: "armed", head: 0, nonce: "1", silentReplicas: 0 });
   await decide(store, adjust("a", "S", 5));
-  assert.deepEqual(await visit("1", "n1"), { kind: "armed", head: 1, nonce: "n1", silentReplicas: 0 });
-  assert.deepEqual(await visit("n1", "n2"), { kind: "armed", head: 1, nonce: "n1", silentReplicas: 0 });
+  assert.deepEqual(await acknowledge("1", "n1"), { kind: "armed", head: 1, nonce: "n1", silentReplicas: 0 });
+  assert.deepEqual(await acknowledge("n1", "n2"), { kind: "armed", head: 1, nonce: "n1", silentReplicas: 0 });
   assert.equal((await control.inspect(0)).nonce, "n1");
 });
 
-test("a visit whose reply was lost is no reason for alarm, an older nonce is", async ({ store, control }) => {
-  const visit = (known: string, next: string) =>
+test("an acknowledgement whose reply was lost is no reason for alarm, an older nonce is", async ({ store, control }) => {
+  const acknowledge = (known: string, next: string) =>
     control.acknowledge(0, { epoch: 1, seq: 0 }, deployment, { known, next });
   await decide(store, adjust("a", "S", 5));
-  await visit("1", "n1"); // its reply is lost
-  assert.deepEqual(await visit("1", "n1"), { kind: "armed", head: 1, nonce: "n1", silentReplicas: 0 });
+  await acknowledge("1", "n1"); // its reply is lost
+  assert.deepEqual(await acknowledge("1", "n1"), { kind: "armed", head: 1, nonce: "n1", silentReplicas: 0 });
   await decide(store, adjust("b", "S", 5));
-  assert.deepEqual(await visit("1", "n1"), { kind: "armed", head: 2, nonce: "n1", silentReplicas: 0 });
-  assert.deepEqual(await visit("n1", "n2"), { kind: "armed", head: 2, nonce: "n2", silentReplicas: 0 });
-  assert.deepEqual(await visit("n7", "n8"), { kind: "replaced", head: 2, nonce: "n2", silentReplicas: 0 });
+  assert.deepEqual(await acknowledge("1", "n1"), { kind: "armed", head: 2, nonce: "n1", silentReplicas: 0 });
+  assert.deepEqual(await acknowledge("n1", "n2"), { kind: "armed", head: 2, nonce: "n2", silentReplicas: 0 });
+  assert.deepEqual(await acknowledge("n7", "n8"), {
+    kind: "replaced",
+    head: 2,
+    nonce: "n2",
+    silentReplicas: 0,
+  });
   assert.ok((await control.inspect(0)).armed, "the worker that acknowledges with it may be the late one");
 });
 
