@@ -120,7 +120,7 @@
 -- @include "write.lua"
 -- @include "sell.lua"
 -- @include "hold.lua"
--- @include "give_back.lua"
+-- @include "return_units.lua"
 -- @include "stock.lua"
 
 if ARGV[2] == "0" or ARGV[1] == "[]" then
@@ -159,7 +159,7 @@ local decide = {
   confirm = confirm,
   cancel = cancel,
   extend = extend,
-  ["return"] = give_back,
+  ["return"] = return_units,
   adjust = adjust,
   set = set,
   pause = pause,

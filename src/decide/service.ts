@@ -107,7 +107,7 @@ export class InventoryService implements Inventory {
       }
       if (command.kind === "adjust") return await this.#adjust(shard, command, askedAtMs, timings);
       if (command.kind !== "return") return await this.#ask(shard, command, askedAtMs, timings);
-      const outcome = await this.#giveBack(shard, command, askedAtMs, timings);
+      const outcome = await this.#returnUnits(shard, command, askedAtMs, timings);
       const isKnown = outcome.kind !== "unknown_order" || this.#batchers.length === 1;
       return isKnown ? outcome : await this.#whyNotReturn(command);
     } finally {
@@ -174,7 +174,7 @@ export class InventoryService implements Inventory {
   }
 
   /** A shard forgets orders and returns after the window, but units come back later than that: the ledger knows them. */
-  async #giveBack(
+  async #returnUnits(
     shard: number,
     command: Return,
     askedAtMs: number,

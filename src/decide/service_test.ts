@@ -143,7 +143,7 @@ Deno.test("service: an order that no shard remembers is not called unknown while
   assert.deepEqual(await linesOf(inventory, "o"), lines);
 });
 
-const giveBack = (returnId: string, sku: string): Return => {
+const returnUnits = (returnId: string, sku: string): Return => {
   const lines = [{ sku, amount: 1 }];
   return { kind: "return", owner: "", orderId: "o", returnId, lines, reason: "", ledger: null, ...origin };
 };
@@ -152,24 +152,24 @@ Deno.test("service: a return past the window is decided with what the ledger has
   const { inventory, accept, forget, ledger, asked } = await setup();
   await accept(deduct("o", inFirst), deduct("o", inSecond));
   ledger.lines = await linesOf(inventory, "o");
-  assert.equal((await inventory.submit(giveBack("none", inFirst))).kind, "accepted");
+  assert.equal((await inventory.submit(returnUnits("none", inFirst))).kind, "accepted");
   assert.equal(asked(), 0);
   await forget(inSecond);
   ledger.appliedSeq = 1;
-  assert.deepEqual(await inventory.submit(giveBack("r", inSecond)), { kind: "ledger_behind" });
+  assert.deepEqual(await inventory.submit(returnUnits("r", inSecond)), { kind: "ledger_behind" });
   ledger.isAway = true;
-  assert.equal((await inventory.submit(giveBack("r", inSecond))).kind, "store_unavailable");
+  assert.equal((await inventory.submit(returnUnits("r", inSecond))).kind, "store_unavailable");
   ledger.isAway = false;
   ledger.appliedSeq = 2;
-  assert.equal((await inventory.submit(giveBack("r", inSecond))).kind, "accepted");
-  assert.equal((await inventory.submit(giveBack("s", inSecond))).kind, "exceeds");
+  assert.equal((await inventory.submit(returnUnits("r", inSecond))).kind, "accepted");
+  assert.equal((await inventory.submit(returnUnits("s", inSecond))).kind, "exceeds");
 });
 
 Deno.test("service: a return that is sent again past the window hears its first answer from the ledger", async () => {
   const { inventory, accept, forget, ledger } = await setup();
   await accept(deduct("o", inFirst));
   const [line = assert.fail()] = await linesOf(inventory, "o");
-  const first = await inventory.submit(giveBack("r", inFirst));
+  const first = await inventory.submit(returnUnits("r", inFirst));
   assert.ok(first.kind === "accepted");
   await forget(inFirst);
   ledger.lines = [{ ...line, units: 0 }];
@@ -182,7 +182,7 @@ Deno.test("service: a return that is sent again past the window hears its first 
     newStock: first.newStock[0] ?? -1,
   };
   ledger.returned = [returned];
-  assert.deepEqual(await inventory.submit(giveBack("r", inFirst)), { ...first, replayed: true });
+  assert.deepEqual(await inventory.submit(returnUnits("r", inFirst)), { ...first, replayed: true });
 });
 
 Deno.test("service: an adjustment that is sent again past the window hears its first answer from the ledger", async () => {

@@ -10,12 +10,12 @@ import {
   confirm,
   expiryOf,
   extend,
-  giveBack,
   kinds,
   origin,
   quantities,
   read,
   reserve,
+  returnUnits,
   waitPast,
 } from "./order_commands.ts";
 import { adjust, armEmpty, decide, deduct, type MakeStore, type StoreUnderTest } from "./store_suite.ts";
@@ -215,15 +215,15 @@ export function contentsSuite(name: string, make: MakeStore): void {
   });
 
   test("a return is the same with the same SKUs and amounts", async ({ store }) => {
-    await decide(store, order("o", { S: 3, T: 3 }), giveBack("o", "x", { S: 1, T: 2 }));
+    await decide(store, order("o", { S: 3, T: 3 }), returnUnits("o", "x", { S: 1, T: 2 }));
     const outcomes = await decide(
       store,
-      giveBack("o", "x", { T: 2, S: 1 }),
-      giveBack("o", "x", { S: 1 }),
-      giveBack("o", "x", { S: 1, T: 1 }),
-      giveBack("o", "y", { S: 1 }),
-      giveBack("o", "y", { T: 1 }),
-      giveBack("o", "y", { S: 1, T: 1 }),
+      returnUnits("o", "x", { T: 2, S: 1 }),
+      returnUnits("o", "x", { S: 1 }),
+      returnUnits("o", "x", { S: 1, T: 1 }),
+      returnUnits("o", "y", { S: 1 }),
+      returnUnits("o", "y", { T: 1 }),
+      returnUnits("o", "y", { S: 1, T: 1 }),
     );
     assert.deepEqual(kinds(outcomes), [
       ...["accepted", "conflict", "conflict"],

@@ -45,7 +45,7 @@ export const extend = (orderId: string, holdMs: number): Extend => ({
 });
 
 /** A return. */
-export function giveBack(orderId: string, returnId: string, amounts: Record<string, number>): Return {
+export function returnUnits(orderId: string, returnId: string, amounts: Record<string, number>): Return {
   const lines = Object.entries(amounts).map(([sku, amount]) => ({ sku, amount }));
   return { kind: "return", owner: "", orderId, returnId, lines, reason: "", ledger: null, ...origin };
 }

@@ -15,12 +15,12 @@ import {
   confirm,
   expiryOf,
   extend,
-  giveBack,
   kinds,
   origin,
   quantities,
   read,
   reserve,
+  returnUnits,
   rules,
   waitPast,
 } from "./order_commands.ts";
@@ -178,14 +178,14 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
     await decide(store, confirm("r"));
     const outcomes = await decide(
       store,
-      giveBack("o", "x", { S: 2 }),
-      giveBack("o", "x", { S: 2 }),
-      giveBack("o", "x", { S: 1 }),
-      giveBack("o", "y", { S: 2 }),
-      giveBack("o", "y", { S: 1 }),
-      giveBack("r", "z", { S: 2 }),
-      giveBack("h", "z", { S: 1 }),
-      giveBack("none", "z", { S: 1 }),
+      returnUnits("o", "x", { S: 2 }),
+      returnUnits("o", "x", { S: 2 }),
+      returnUnits("o", "x", { S: 1 }),
+      returnUnits("o", "y", { S: 2 }),
+      returnUnits("o", "y", { S: 1 }),
+      returnUnits("r", "z", { S: 2 }),
+      returnUnits("h", "z", { S: 1 }),
+      returnUnits("none", "z", { S: 1 }),
       read("S"),
     );
     assert.deepEqual(kinds(outcomes), [
@@ -224,13 +224,13 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
     const ledger = { appliedSeq: 9, sold: [sold], returned: [] };
     const outcomes = await decide(
       store,
-      giveBack("o", "x", { S: 1 }),
-      { ...giveBack("o", "x", { S: 1 }), ledger: { ...ledger, appliedSeq: 8 } },
-      { ...giveBack("o", "x", { S: 3 }), ledger },
-      { ...giveBack("o", "x", { S: 1 }), ledger },
-      { ...giveBack("o", "y", { S: 2 }), ledger },
-      { ...giveBack("o", "y", { S: 1 }), ledger },
-      { ...giveBack("p", "y", { S: 1 }), ledger: { ...ledger, sold: [] } },
+      returnUnits("o", "x", { S: 1 }),
+      { ...returnUnits("o", "x", { S: 1 }), ledger: { ...ledger, appliedSeq: 8 } },
+      { ...returnUnits("o", "x", { S: 3 }), ledger },
+      { ...returnUnits("o", "x", { S: 1 }), ledger },
+      { ...returnUnits("o", "y", { S: 2 }), ledger },
+      { ...returnUnits("o", "y", { S: 1 }), ledger },
+      { ...returnUnits("p", "y", { S: 1 }), ledger: { ...ledger, sold: [] } },
     );
     assert.deepEqual(kinds(outcomes), [
       ...["forgotten", "ledger_behind", "exceeds", "accepted", "exceeds", "accepted", "unknown_order"],
@@ -259,12 +259,12 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
     const ledger = { appliedSeq: 9, sold: [line], returned: [] };
     const outcomes = await decide(
       store,
-      { ...giveBack("o", "y", { S: 1 }), ledger },
-      giveBack("o", "y", { S: 1 }),
-      giveBack("o", "x", { S: 2 }),
-      { ...giveBack("o", "x", { S: 2 }), ledger: { ...ledger, returned: [returned] } },
-      { ...giveBack("o", "x", { S: 1 }), ledger: { ...ledger, returned: [returned] } },
-      { ...giveBack("o", "z", { S: 1 }), ledger },
+      { ...returnUnits("o", "y", { S: 1 }), ledger },
+      returnUnits("o", "y", { S: 1 }),
+      returnUnits("o", "x", { S: 2 }),
+      { ...returnUnits("o", "x", { S: 2 }), ledger: { ...ledger, returned: [returned] } },
+      { ...returnUnits("o", "x", { S: 1 }), ledger: { ...ledger, returned: [returned] } },
+      { ...returnUnits("o", "z", { S: 1 }), ledger },
       read("S"),
     );
     assert.deepEqual(kinds(outcomes), [
@@ -289,10 +289,10 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
   ) {
     test(`what a second sale took comes back once: the first ${first}`, async ({ store, control }) => {
       await rebuildAt(control, 9);
-      await decide(store, deduct("o", "S", 5), ...returned.map((id) => giveBack("o", id, { S: 5 })));
+      await decide(store, deduct("o", "S", 5), ...returned.map((id) => returnUnits("o", id, { S: 5 })));
       const secondSale = { orderId: "o", seq: 10, soldUnits: 0, returnedUnits: 0 };
       const undone = { ...adjust("undo", "S", 5), secondSale };
-      const outcomes = await decide(store, undone, undone, giveBack("o", "later", { S: 1 }), read("S"));
+      const outcomes = await decide(store, undone, undone, returnUnits("o", "later", { S: 1 }), read("S"));
       assert.deepEqual(kinds(outcomes), ["accepted", "accepted", "exceeds", "stock"]);
       assert.deepEqual(quantities(outcomes[3]), [stock, 0]);
     });
@@ -300,14 +300,14 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
 
   test("what is left of the first sale can be returned when the second one is undone", async ({ store, control }) => {
     await rebuildAt(control, 9);
-    await decide(store, deduct("o", "S", 5), giveBack("o", "r", { S: 1 }));
+    await decide(store, deduct("o", "S", 5), returnUnits("o", "r", { S: 1 }));
     const secondSale = { orderId: "o", seq: 10, soldUnits: 4, returnedUnits: 0 };
     const outcomes = await decide(
       store,
       { ...adjust("undo", "S", 5), secondSale },
-      giveBack("o", "s", { S: 4 }),
-      giveBack("o", "s", { S: 3 }),
-      giveBack("o", "t", { S: 3 }),
+      returnUnits("o", "s", { S: 4 }),
+      returnUnits("o", "s", { S: 3 }),
+      returnUnits("o", "t", { S: 3 }),
       read("S"),
     );
     assert.deepEqual(kinds(outcomes), ["accepted", "exceeds", "accepted", "exceeds", "stock"]);
@@ -324,7 +324,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       deduct("p", "S"),
       deduct("o", "S"),
       confirm("r"),
-      giveBack("o", "x", { S: 1 }),
+      returnUnits("o", "x", { S: 1 }),
       adjust("b", "S", 1),
       { ...pause, kind: "resume" },
       deduct("p", "S"),
@@ -385,7 +385,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       deduct("o", "S", 2),
       deduct("p", "S", 2),
       deduct("o", "S", 2),
-      giveBack("o", "x", { S: 1 }),
+      returnUnits("o", "x", { S: 1 }),
       deduct("p", "S", 2),
       reserve("r", { S: 1 }, 600_000, "user-2"),
       cancel("r"),

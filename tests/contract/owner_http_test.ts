@@ -63,10 +63,10 @@ for (const backend of backends) {
       "forbidden",
       "no replay for another, either",
     );
-    const giveBack = { return_id: "r", lines: [line] };
-    assert.equal(await ask("other", "/orders/o/return", giveBack), "forbidden");
-    assert.equal(await ask("desk", "/orders/o/return", giveBack), 200);
-    assert.equal(await ask("other", "/orders/unknown/return", giveBack), "unknown_order");
+    const returnUnits = { return_id: "r", lines: [line] };
+    assert.equal(await ask("other", "/orders/o/return", returnUnits), "forbidden");
+    assert.equal(await ask("desk", "/orders/o/return", returnUnits), 200);
+    assert.equal(await ask("other", "/orders/unknown/return", returnUnits), "unknown_order");
     assert.equal(await ask("shop", "/reservations", reserve("p")), 201);
     assert.equal(await ask("desk", "/reservations/p/cancel", {}), 200);
     assert.equal(await ask("other", "/reservations/unknown/cancel", {}), "unknown_reservation");

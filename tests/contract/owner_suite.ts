@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { Command, Sale } from "../../src/domain/command.ts";
 import { type RememberedLine, unsettled } from "../../src/domain/outcome.ts";
-import { cancel, confirm, extend, giveBack, kinds, read, reserve } from "./order_commands.ts";
+import { cancel, confirm, extend, kinds, read, reserve, returnUnits } from "./order_commands.ts";
 import {
   adjust,
   armEmpty,
@@ -60,7 +60,7 @@ export function ownerSuite(name: string, make: MakeStore, options: SuiteOptions 
         by("shop", reserve(`a${owner}`, { S: 1 })),
         asOwner(owner, extend(`a${owner}`, 700_000)),
         asOwner(owner, confirm(`a${owner}`)),
-        asOwner(owner, giveBack(`a${owner}`, "r", { S: 1 })),
+        asOwner(owner, returnUnits(`a${owner}`, "r", { S: 1 })),
         by("shop", reserve(`b${owner}`, { S: 1 })),
         asOwner(owner, cancel(`b${owner}`)),
       );
@@ -75,13 +75,13 @@ export function ownerSuite(name: string, make: MakeStore, options: SuiteOptions 
       store,
       by("shop", deduct("o", "S", 2)),
       by("other", deduct("o", "T", 2)),
-      asOwner("other", giveBack("o", "r", { S: 1 })),
-      asOwner("other", giveBack("o", "r", { T: 1, S: 1 })),
-      asOwner("other", giveBack("o", "r", { T: 1 })),
-      asOwner("shop", giveBack("o", "r2", { S: 1 })),
-      asOwner("other", giveBack("o", "r2", { S: 1 })),
-      asOwner("shop", giveBack("o", "r2", { S: 1 })),
-      asOwner("other", giveBack("unknown", "r", { S: 1 })),
+      asOwner("other", returnUnits("o", "r", { S: 1 })),
+      asOwner("other", returnUnits("o", "r", { T: 1, S: 1 })),
+      asOwner("other", returnUnits("o", "r", { T: 1 })),
+      asOwner("shop", returnUnits("o", "r2", { S: 1 })),
+      asOwner("other", returnUnits("o", "r2", { S: 1 })),
+      asOwner("shop", returnUnits("o", "r2", { S: 1 })),
+      asOwner("other", returnUnits("unknown", "r", { S: 1 })),
     );
     assert.deepEqual(kinds(outcomes), [
       ...["accepted", "accepted", "forbidden", "forbidden", "accepted", "accepted", "forbidden", "accepted"],
@@ -125,9 +125,9 @@ export function ownerSuite(name: string, make: MakeStore, options: SuiteOptions 
     assert.deepEqual(await remembered(), lines);
     const outcomes = await decide(
       store,
-      asOwner("other", giveBack("o", "r", { S: 1 })),
-      asOwner("ショップ", giveBack("o", "r", { S: 1 })),
-      asOwner("other", giveBack("p", "r", { S: 1 })),
+      asOwner("other", returnUnits("o", "r", { S: 1 })),
+      asOwner("ショップ", returnUnits("o", "r", { S: 1 })),
+      asOwner("other", returnUnits("p", "r", { S: 1 })),
     );
     assert.deepEqual(kinds(outcomes), ["forbidden", "accepted", "accepted"]);
   });
@@ -147,9 +147,9 @@ export function ownerSuite(name: string, make: MakeStore, options: SuiteOptions 
     const ledger = { appliedSeq: 9, sold: [sold], returned: [] };
     const outcomes = await decide(
       store,
-      { ...asOwner("other", giveBack("o", "r", { S: 1 })), ledger },
-      { ...asOwner("shop", giveBack("o", "r", { S: 1 })), ledger },
-      asOwner("other", giveBack("o", "s", { S: 1 })),
+      { ...asOwner("other", returnUnits("o", "r", { S: 1 })), ledger },
+      { ...asOwner("shop", returnUnits("o", "r", { S: 1 })), ledger },
+      asOwner("other", returnUnits("o", "s", { S: 1 })),
     );
     // The last one: the shard remembers the order again, with its owner, and has no word about the return.
     assert.deepEqual(kinds(outcomes), ["forbidden", "accepted", "forgotten"]);

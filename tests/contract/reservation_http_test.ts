@@ -68,7 +68,7 @@ class Shop {
     return this.#send("POST", `/reservations/${orderId}/extend`, { ttl_seconds: ttl });
   }
 
-  giveBack(orderId: string, returnId: string, amounts: Record<string, number>): Promise<Seen> {
+  returnUnits(orderId: string, returnId: string, amounts: Record<string, number>): Promise<Seen> {
     return this.#send("POST", `/orders/${orderId}/return`, { return_id: returnId, lines: linesOf(amounts) });
   }
 
@@ -230,7 +230,7 @@ testEach(
     assert.deepEqual(await shop.quantities(b), [[9, 0]]);
     assert.equal((await shop.deduct("4", b, 9, "v", first)).said, "200 accepted");
     await soldOut(b, "5");
-    await shop.giveBack("4", "back", { [b]: 9 });
+    await shop.returnUnits("4", "back", { [b]: 9 });
     assert.equal((await shop.deduct("6", b, 9, "v", first)).said, "200 accepted");
   },
 );
@@ -249,7 +249,7 @@ testEach("the same id with other contents is a conflict, for every kind of chang
   const [a = ""] = await shop.stockUp("A");
   const pairs: [same: () => Promise<Seen>, others: (() => Promise<Seen>)[]][] = [
     [() => shop.deduct("o", a, 2), [() => shop.deduct("o", a, 1), () => shop.deduct("o", a, 2, "w")]],
-    [() => shop.giveBack("o", "r", { [a]: 1 }), [() => shop.giveBack("o", "r", { [a]: 2 })]],
+    [() => shop.returnUnits("o", "r", { [a]: 1 }), [() => shop.returnUnits("o", "r", { [a]: 2 })]],
     [() => shop.adjust(a, "d", 5), [() => shop.adjust(a, "d", 4), () => shop.set(a, "d", 14, 9)]],
     [() => shop.set(a, "s", 20, 14), [() => shop.set(a, "s", 21, 14), () => shop.set(a, "s", 20, 13)]],
   ];
@@ -268,9 +268,9 @@ testEach(
   async (shop) => {
     const [a = "", b = ""] = await shop.stockUp("A", "B");
     await shop.deduct("o", a);
-    const refused = await shop.giveBack("o", "r", { [b]: 1 });
+    const refused = await shop.returnUnits("o", "r", { [b]: 1 });
     assert.deepEqual([refused.said, refused.body.sku, refused.body.units], ["409 return_exceeds_sold", b, 0]);
-    assert.equal((await shop.giveBack("none", "r", { [b]: 1 })).said, "404 unknown_order");
+    assert.equal((await shop.returnUnits("none", "r", { [b]: 1 })).said, "404 unknown_order");
     assert.deepEqual(await shop.quantities(a, b), [[9, 0], [10, 0]]);
   },
 );

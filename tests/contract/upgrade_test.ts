@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { sharedRedis } from "../../tools/servers/shared.ts";
-import { cancel, confirm, extend, giveBack, kinds, quantities, read, reserve } from "./order_commands.ts";
+import { cancel, confirm, extend, kinds, quantities, read, reserve, returnUnits } from "./order_commands.ts";
 import { adjust, armEmpty, decide, deduct } from "./store_suite.ts";
 import { makeRedisStore, type RedisUnderTest } from "./stores.ts";
 
@@ -51,7 +51,7 @@ Deno.test("upgrade: sales, adjustments and returns of an earlier version are com
     store,
     ...[deduct("plain", "S", 2), deduct("plain", "S", 1), deduct("plain", "S", 2, "user-2")],
     ...[basket(1), basket(2), adjust("count", "S", 4), adjust("count", "S", 5)],
-    ...[giveBack("basket", "back", { T: 1 }), giveBack("basket", "back", { T: 2 })],
+    ...[returnUnits("basket", "back", { T: 1 }), returnUnits("basket", "back", { T: 2 })],
   );
   assert.deepEqual(kinds(outcomes), [
     ...["accepted", "conflict", "conflict"],

@@ -425,7 +425,7 @@ Deno.test("ledger: a line that returns after the window is given back once, and 
 Deno.test("ledger: sold, returned, sent again after the window and returned: no more units than there were", async () => {
   await using shop = await startShop();
   const { redis, databaseUrl, api, worker } = shop;
-  const giveBack = async (return_id: string) => {
+  const returnUnits = async (return_id: string) => {
     const { status, body } = await api.post("/api/v1/orders/again/return", {
       return_id,
       lines: [{ sku: "sku", amount: 5 }],
@@ -433,11 +433,11 @@ Deno.test("ledger: sold, returned, sent again after the window and returned: no 
     return [status, body.code];
   };
   assert.deepEqual(await buy(api, "again", 5), [200, 95]);
-  assert.deepEqual(await giveBack("r-1"), [200, undefined]);
+  assert.deepEqual(await returnUnits("r-1"), [200, undefined]);
   await endWindow(redis, api);
   assert.deepEqual(await buy(api, "again", 5), [200, 95]);
   await saying(worker, "the units to be back", async () => (await givenBack(databaseUrl)).done === 1);
-  assert.deepEqual(await giveBack("r-2"), [409, "return_exceeds_sold"]);
+  assert.deepEqual(await returnUnits("r-2"), [409, "return_exceeds_sold"]);
   assert.deepEqual((await api.get("/api/v1/inventory/sku")).body.available, 100);
   await drained(redis);
   assert.equal(

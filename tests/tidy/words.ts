@@ -106,6 +106,7 @@ export const goneFromSource: readonly Gone[] = [
   { old: "uncounted", say: "suspended" },
   { old: "figure", say: "value, quantity" },
   { old: "visit", say: "acknowledge, acknowledgement" },
+  { old: "give_back", say: "return_units" },
   { old: "season", say: "name the scenario" },
   { old: "picture", say: "full stack" },
   { old: "crowd", say: "clients, buyers" },

@@ -11,7 +11,7 @@ import { type Decided, isSale, rulesOf } from "../../domain/outcome.ts";
 import { pairKey, rememberedKey } from "../../domain/remembered_line.ts";
 import type { DecisionLimits } from "../../domain/limits.ts";
 import type { Timed } from "../store.ts";
-import { giveBack } from "./give_back.ts";
+import { returnUnits } from "./return_units.ts";
 import { cancel, confirm, extend, lapse } from "./hold.ts";
 import { adjust, pause, rules, set } from "./stock.ts";
 import { sell } from "./sell.ts";
@@ -126,7 +126,7 @@ export class MemoryShard {
       case "extend":
         return extend(state, command);
       case "return":
-        return giveBack(state, command);
+        return returnUnits(state, command);
       case "adjust":
         return adjust(state, command);
       case "set":

@@ -26,7 +26,7 @@ const line: RememberedLine = {
 };
 const lines = [{ sku: "A", amount: 1 }, { sku: "B", amount: 2 }];
 const basket = { order_id: "o1", user_id: "u1", lines };
-const giveBack = { return_id: "r1", lines, reason: "too small" };
+const returnUnits = { return_id: "r1", lines, reason: "too small" };
 
 Deno.test("a basket reaches the inventory as one command, lines of a SKU summed, and its answer the client", async () => {
   const { send, inventory } = routesUnderTest();
@@ -111,7 +111,7 @@ Deno.test("an order id in the path is held to the rules of ids", async () => {
   for (const id of ["%00", "%ff", "a".repeat(129)]) {
     const responses = [
       await send(`/api/v1/orders/${id}`),
-      await send(`/api/v1/orders/${id}/return`, jsonPost(giveBack)),
+      await send(`/api/v1/orders/${id}/return`, jsonPost(returnUnits)),
     ];
     for (const response of responses) {
       equal(response.status, 400, id);
@@ -124,7 +124,7 @@ Deno.test("an order id in the path is held to the rules of ids", async () => {
 Deno.test("a return reaches the inventory as a command, and its answer the client", async () => {
   const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ ...acceptedOutcome, seq: 7, newStock: [9, 8], replayed: true });
-  const response = await send("/api/v1/orders/a%2Fb/return", jsonPost(giveBack));
+  const response = await send("/api/v1/orders/a%2Fb/return", jsonPost(returnUnits));
   equal(response.status, 200);
   equal(response.headers.get("idempotency-replayed"), "true");
   deepEqual(await response.json(), {
@@ -154,20 +154,20 @@ Deno.test("a return reaches the inventory as a command, and its answer the clien
 Deno.test("a return of an unknown order is 404, and 503 when the ledger is needed and unavailable", async () => {
   const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ kind: "unknown_order" });
-  const unknown = await (await send("/api/v1/orders/o1/return", jsonPost(giveBack))).json();
+  const unknown = await (await send("/api/v1/orders/o1/return", jsonPost(returnUnits))).json();
   deepEqual([unknown.status, unknown.code, unknown.order_id], [404, "unknown_order", "o1"]);
   inventory.decide = () => ({ kind: "store_unavailable", reason: "ledger" });
-  const away = await (await send("/api/v1/orders/o1/return", jsonPost(giveBack))).json();
+  const away = await (await send("/api/v1/orders/o1/return", jsonPost(returnUnits))).json();
   deepEqual([away.status, away.code, away.return_id], [503, "store_unavailable", "r1"]);
   inventory.decide = () => ({ kind: "ledger_behind" });
-  const behind = await (await send("/api/v1/orders/o1/return", jsonPost(giveBack))).json();
+  const behind = await (await send("/api/v1/orders/o1/return", jsonPost(returnUnits))).json();
   deepEqual([behind.status, behind.code, behind.return_id], [503, "ledger_behind", "r1"]);
 });
 
 Deno.test("a return of more than was sold says how many there are", async () => {
   const { send, inventory } = routesUnderTest();
   inventory.decide = () => ({ kind: "exceeds", sku: "B", units: 1 });
-  const response = await send("/api/v1/orders/o1/return", jsonPost(giveBack));
+  const response = await send("/api/v1/orders/o1/return", jsonPost(returnUnits));
   const { status, code, sku, units } = await response.json();
   deepEqual({ status, code, sku, units }, { status: 409, code: "return_exceeds_sold", sku: "B", units: 1 });
 });

@@ -1,4 +1,4 @@
---[=[ give_back: returns sold units to the stock, all or part, never more than was sold; the quota is given back.
+--[=[ return_units: returns sold units to the stock, all or part, never more than was sold; the quota is given back.
 
   Idempotent by (order id, return id, SKU), without an end: the same SKUs and amounts get the first reply again. A
   return may be sent, and repeated, long after the window. What this shard may have forgotten of the order or of the
@@ -53,7 +53,7 @@ local function why_not_back(known_lines, lines)
   return nil, sold_lines
 end
 
-local function give_back(c)
+local function return_units(c)
   local order, return_id, lines = c[3], c[4], c[8]
   local id = RETURN .. order .. PAIR .. return_id
   local returned, sold, unknown = ask_ledger(order, id, c[9])

@@ -1,5 +1,5 @@
 /**
- * `lua/give_back.lua` in TypeScript: returns sold units to the stock, never more than was sold.
+ * `lua/return_units.lua` in TypeScript: returns sold units to the stock, never more than was sold.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { pastLines } from "./replay.ts";
 import { accepted, type ShardState } from "./state.ts";
 
 /** Decides a return. */
-export function giveBack(state: ShardState, command: Return): Decided {
+export function returnUnits(state: ShardState, command: Return): Decided {
   const { orderId, returnId, lines, reason, owner } = command;
   const key = returnKey(orderId, returnId);
   const asked = askLedger(state, key, command);
