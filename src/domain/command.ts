@@ -29,9 +29,9 @@ export const limits = {
   holdDefaultMs: 600_000,
   /** How long a purchase token may last, seconds: long enough for a checkout, too short for a market of tokens. */
   tokenTtlMaxS: 600,
-  /** For so long after the end of a sale its users' counts are kept, ms: clocks go back at times. */
+  /** For so long after the end of a sale its users' counts are kept, ms, because clocks are set back at times. */
   closedMs: 86_400_000,
-  /** Orders whose holds have lapsed that one call looks at, and remembered lines of them; more wait for the next call. */
+  /** Orders with expired holds that one call reads, and remembered lines of them; more wait for the next call. */
   dueMax: 256,
   lapseLinesMax: 256,
   /** Remembered lines that one call reads for its commands, in Lua: each takes 1 to 10 us of the server. */

@@ -17,13 +17,13 @@ import { adjust, pause, rules, set } from "./stock.ts";
 import { sell } from "./sell.ts";
 import { moreDue, ShardState } from "./state.ts";
 
-/** What became of a batch. */
+/** The result of a batch. */
 export interface MemoryBatch {
   /** One a command, in order. */
   readonly outcomes: Decided[];
-  /** What is new in the log. */
+  /** New events of the log. */
   readonly events: InventoryEvent[];
-  /** More reservations have lapsed than this batch gave back. */
+  /** More reservations have expired than this batch released. */
   readonly isMoreDue: boolean;
 }
 
@@ -35,7 +35,7 @@ export class MemoryShard {
    * An empty shard.
    *
    * @param seq last number issued before
-   * @param nowMs when remembering starts, milliseconds since 1970
+   * @param nowMs when the first generations start, ms since 1970
    */
   constructor(limits: DecisionLimits, seq: number, nowMs: number) {
     this.#state = new ShardState(limits, seq, seq, nowMs);
@@ -55,7 +55,7 @@ export class MemoryShard {
     this.#state.applied = seq;
   }
 
-  /** By which it decides. */
+  /** The limits in force. */
   get limits(): DecisionLimits {
     return this.#state.limits;
   }
@@ -64,7 +64,7 @@ export class MemoryShard {
     this.#state.limits = limits;
   }
 
-  /** How many SKUs it has. */
+  /** Number of SKUs. */
   get skus(): number {
     return this.#state.stock.size;
   }
@@ -74,22 +74,22 @@ export class MemoryShard {
     return [...this.#state.stock].map(([sku, stock]) => ({ sku, ...stock }));
   }
 
-  /** Takes over a SKU as the ledger has it. */
+  /** Restores a SKU from the ledger. */
   restoreStock({ sku, available, reserved, policy }: StockRow): void {
     this.#state.stock.set(sku, { available, reserved, policy });
   }
 
-  /** Takes over what a user has bought of a SKU with a quota. */
+  /** Restores a user's count of a SKU with a quota. */
   restoreQuota({ userId, sku, units, sale }: QuotaRow): void {
     this.#state.restoreQuota(userId, sku, units, sale);
   }
 
-  /** Drops counts of quotas that are over, a page at a time. Returns whether there are more. */
+  /** Deletes the quota counts of windows that have ended, a page at a time. Returns whether there are more. */
   sweepQuotas(isFirst: boolean, nowMs: number): boolean {
     return this.#state.sweepQuotas(isFirst, nowMs);
   }
 
-  /** Takes over a line as the ledger remembers it. */
+  /** Restores a remembered line from the ledger. */
   restoreLine(row: LineRow): void {
     const { id, returnId: _, ...line } = row;
     const { remembered, bought } = this.#state;

@@ -1,5 +1,5 @@
 /**
- * Open reservations by the time at which they lapse: a binary heap, so that a decision looks at one of them.
+ * Open reservations by the time at which they expire: a binary heap, so that a decision reads one of them.
  *
  * @module
  */
@@ -12,13 +12,13 @@ interface Entry {
 /** Entries that were replaced stay in the heap until they come to its top, or until there are this many. */
 const staleEntriesMax = 1000;
 
-/** Order ids, the one that lapses first at the top; ids of equal time come in the order of their bytes, as in Redis. */
+/** Order ids, the one that expires first at the top; ids of equal time come in the order of their bytes, as in Redis. */
 export class ExpiryQueue {
-  /** What is true; entries of the heap that differ from it are stale. */
+  /** The current times; entries of the heap that differ are stale. */
   readonly #times = new Map<string, number>();
   #heap: Entry[] = [];
 
-  /** Entries that are kept, the stale ones among them. */
+  /** Number of entries, the stale ones included. */
   get entries(): number {
     return this.#heap.length;
   }
@@ -31,7 +31,7 @@ export class ExpiryQueue {
     if (this.#heap.length > 2 * this.#times.size + staleEntriesMax) this.#rebuild();
   }
 
-  /** When an order lapses, ms; undefined when it is not here. */
+  /** When an order expires, ms; undefined for an unknown order. */
   get(orderId: string): number | undefined {
     return this.#times.get(orderId);
   }
@@ -41,7 +41,7 @@ export class ExpiryQueue {
     this.#times.delete(orderId);
   }
 
-  /** The order that lapses first, if that is not after `nowMs`; it stays. */
+  /** The order that expires first, if not after `nowMs`; it is not removed. */
   firstDue(nowMs: number): string | undefined {
     for (let top = this.#heap[0]; top; top = this.#heap[0]) {
       if (this.#times.get(top.orderId) === top.expiresAtMs) {

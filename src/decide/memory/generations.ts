@@ -1,5 +1,5 @@
 /**
- * A map that forgets: two generations, so that forgetting everything old is dropping one of them.
+ * A map with two generations, so that all old values are forgotten by dropping one of them.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export class Generations<V> {
     this.#sinceMs = nowMs;
   }
 
-  /** The value, from whichever generation has it; the current one wins. */
+  /** The value from the generation that has it; the current one first. */
   get(key: string): V | undefined {
     return this.#current.get(key) ?? this.#previous.get(key);
   }
@@ -32,7 +32,7 @@ export class Generations<V> {
     this.#changed.add(key);
   }
 
-  /** Remembers what no batch has set: it comes from the ledger. */
+  /** Remembers a value from the ledger, which no batch has set. */
   load(key: string, value: V): void {
     this.#current.set(key, value);
   }
@@ -44,7 +44,7 @@ export class Generations<V> {
 
   /**
    * Ends a batch. When the current generation is a window old a new one starts, with what the batch has set. One that
-   * began ahead of now, before the clock was set back, counts from now.
+   * began later than now, before the clock was set back, counts from now.
    *
    * @param windowMs Infinity = no new one, however old this one is
    * @returns whether a new one started

@@ -1,5 +1,5 @@
 /**
- * `lua/hold.lua` in TypeScript: what becomes of a reservation.
+ * `lua/hold.lua` in TypeScript: confirms, cancels, extends and expires reservations.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { moreDue, type ShardState } from "./state.ts";
 
 const noOrigin: Origin = { actor: "", traceparent: "" };
 
-/** Makes what is held a sale: all of it, or fewer units. */
+/** Confirms a reservation: all of it, or fewer units. */
 export function confirm(state: ShardState, command: Confirm): Decided {
   const { orderId, lines } = command;
   if (isForeignReservation(state, command)) return { kind: "forbidden" };
@@ -37,7 +37,7 @@ export function confirm(state: ShardState, command: Confirm): Decided {
   return settle(state, "confirm", "confirmed", orderId, held, keep, command);
 }
 
-/** Gives back what is held. */
+/** Cancels a reservation. */
 export function cancel(state: ShardState, command: Cancel): Decided {
   const { orderId } = command;
   if (isForeignReservation(state, command)) return { kind: "forbidden" };
@@ -46,7 +46,7 @@ export function cancel(state: ShardState, command: Cancel): Decided {
   return settle(state, "cancel", "cancelled", orderId, held, new Map(), command);
 }
 
-/** Lasts until `holdMs` after the reservation was made, never shorter than before. */
+/** The new end is `holdMs` after the reservation was made, never earlier than before. */
 export function extend(state: ShardState, command: Extend): Decided {
   const { orderId } = command;
   if (isForeignReservation(state, command)) return { kind: "forbidden" };
@@ -67,7 +67,7 @@ export function extend(state: ShardState, command: Extend): Decided {
   return { kind: "extended", seq, expiresAtMs };
 }
 
-/** Gives back what has lapsed, before anything looks at the stock; at least one order. Notes whether there may be more. */
+/** Releases expired reservations, before any command reads the stock; at least one order. Sets whether there may be more. */
 export function lapse(state: ShardState): void {
   let [orders, lines] = [0, 0];
   for (;;) {
@@ -96,7 +96,7 @@ function heldLines(state: ShardState, orderId: string): readonly RememberedLine[
   return (state.remembered.get(orderId) ?? []).filter((line) => line.state === "held");
 }
 
-/** The answer to a call that finds nothing held. `wanted` is what it would have made of the reservation. */
+/** The outcome of a call that finds nothing held. `wanted` is the state that the call asks for. */
 function settledAnswer(
   state: ShardState,
   orderId: string,
@@ -121,7 +121,7 @@ function settledAnswer(
   };
 }
 
-/** Whether a confirmation of `lines` (null = all) is the one that was made of `settled`. */
+/** Whether a confirmation of `lines` (null = all) equals the one that made `settled`. */
 function isSame(settled: readonly RememberedLine[], lines: readonly Line[] | null): boolean {
   if (lines === null) return settled.every((line) => line.settledUnits === line.amount);
   const wanted = new Map(lines.map(({ sku, amount }) => [sku, amount]));
@@ -129,7 +129,7 @@ function isSame(settled: readonly RememberedLine[], lines: readonly Line[] | nul
     settled.every((line) => line.settledUnits === (wanted.get(line.sku) ?? 0));
 }
 
-/** Ends the hold of `held`: keeps `keep` units of each SKU sold, gives the rest back. */
+/** Ends the holds `held`: `keep` units of each SKU are sold, the rest returns to the stock. */
 function settle(
   state: ShardState,
   kind: "confirm" | "cancel" | "expire",

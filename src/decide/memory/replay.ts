@@ -1,5 +1,5 @@
 /**
- * Commands that are sent again: compares what is asked with what is remembered, as `lua/state.lua` does.
+ * Repeated commands: compares a command with the remembered lines, as `lua/state.lua` does.
  *
  * @module
  */
@@ -7,11 +7,11 @@ import type { Line } from "../../domain/command.ts";
 import type { Decided, RememberedLine } from "../../domain/outcome.ts";
 import type { ShardState } from "./state.ts";
 
-/** What is remembered of a command. */
+/** The remembered lines of a command. */
 export type Past =
   /** No SKU of it. */
   | { readonly kind: "none" }
-  /** The same command: its lines in the order that they are asked in, and the first of them. */
+  /** The same command: its lines in the order of the request, and the first of them. */
   | { readonly kind: "same"; readonly lines: readonly RememberedLine[]; readonly first: RememberedLine }
   /** Another command under the same id; `sku` is the first that differs. */
   | { readonly kind: "differs"; readonly sku: string };
@@ -26,7 +26,7 @@ export interface Asked {
   readonly lines: readonly Line[];
 }
 
-/** Finds a command that is sent again. Lines of one command have the same number. */
+/** Finds a repeated command. Lines of one command have the same number. */
 export function pastLines(remembered: readonly RememberedLine[] = [], asked: Asked): Past {
   const bySku = new Map(remembered.map((line) => [line.sku, line]));
   const past = asked.lines.map(({ sku }) => bySku.get(sku));
@@ -50,7 +50,7 @@ export function reservedLine(state: ShardState, orderId: string): RememberedLine
   return state.remembered.get(orderId)?.findLast((line) => line.kind === "reserve");
 }
 
-/** The answer to a call that comes after the end of a reservation. */
+/** The outcome of a call after the end of a reservation. */
 export function endedAnswer({ state }: RememberedLine): Decided {
   switch (state) {
     case "confirmed":

@@ -48,7 +48,7 @@ export function returnUnits(state: ShardState, command: Return): Decided {
   return accepted(seq, facts.map((fact) => fact.available));
 }
 
-/** Whether a return of an order may have been forgotten. One is younger than its sale, and takes units off its line. */
+/** Whether a return of an order may have been forgotten. It is later than its sale, and subtracts units from the line. */
 function mayBeForgotten({ forgottenSeq }: ShardState, known: readonly RememberedLine[] | undefined): boolean {
   if (!known) return forgottenSeq > 0;
   return known.some(({ seq, state, settledUnits, amount, units }) =>
@@ -61,7 +61,7 @@ interface Borrowed {
   readonly sold?: readonly RememberedLine[] | undefined;
 }
 
-/** The return and its order as the ledger has them, where this shard may have forgotten them; or why that is not known. */
+/** The return and its order as the ledger has them, where this shard may have forgotten them; or the refusal. */
 function askLedger(state: ShardState, key: string, { orderId, ledger }: Return): Borrowed | Decided {
   if (state.remembered.get(key) || !mayBeForgotten(state, state.remembered.get(orderId))) return {};
   if (ledger === null) return { kind: "forgotten" };

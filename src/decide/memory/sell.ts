@@ -1,5 +1,5 @@
 /**
- * `lua/sell.lua` in TypeScript: takes the lines of one order, all or none.
+ * `lua/sell.lua` in TypeScript: sells or reserves the lines of one order, all or none.
  *
  * @module
  */

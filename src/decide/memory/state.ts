@@ -15,7 +15,7 @@ import { Generations } from "./generations.ts";
 export interface Stock {
   /** Units that can be sold. */
   available: number;
-  /** Units that are held. */
+  /** Units that are reserved. */
   reserved: number;
   /** The rules of its sale; null = none. */
   policy: StoredPolicy | null;
@@ -25,7 +25,7 @@ export interface Stock {
 export interface QuotaCount {
   /** Units still sold or held. */
   units: number;
-  /** Which window they count for. */
+  /** The window that they count for. */
   sale: number;
 }
 
@@ -33,21 +33,21 @@ export interface QuotaCount {
 export interface Fact {
   /** Order id or adjustment id; empty for a policy. */
   readonly id: string;
-  /** Who bought. */
+  /** The buyer. */
   readonly userId?: string;
-  /** Who asked. */
+  /** The caller. */
   readonly origin: Origin;
   /** The reason, as text. */
   readonly reason?: string;
   /** A document elsewhere, or the return id. */
   readonly reference?: string;
-  /** What changed, SKU by SKU. */
+  /** The changes, one per SKU. */
   readonly lines: readonly EventLine[];
-  /** What only this kind has. */
+  /** Members of this kind only. */
   readonly data?: EventData;
 }
 
-/** Counts that one step of a sweep looks at. */
+/** Counts that one step of a sweep reads. */
 const sweepMax = 1000;
 
 /** The state of a shard, and the events of the batch that is being decided. */
@@ -58,9 +58,9 @@ export class ShardState {
   readonly remembered: Generations<readonly RememberedLine[]>;
   /** When a user last bought a SKU, ms. */
   readonly bought: Generations<number>;
-  /** Order ids of open reservations, and when they lapse, ms. */
+  /** Order ids of open reservations, and when they expire, ms. */
   readonly expiry = new ExpiryQueue();
-  /** More reservations have lapsed than this batch gives back. */
+  /** More reservations have expired than this batch releases. */
   isMoreDue = false;
   readonly #quotas = new Map<string, QuotaCount>();
   #sweep = this.#quotas.entries();
@@ -95,7 +95,7 @@ export class ShardState {
     return Math.min(limits.holdLongestMs, this.limits.idempotencyWindowMs);
   }
 
-  /** A SKU that was checked to be there. */
+  /** A SKU that is known to exist. */
   known(sku: string): Stock {
     const stock = this.stock.get(sku);
     if (!stock) throw new Error(`Cannot use SKU '${sku}' as it was not checked before`);
@@ -117,19 +117,19 @@ export class ShardState {
     this.remembered.set(key, (this.remembered.get(key) ?? []).map(change));
   }
 
-  /** Whether units of a SKU may be free that do not count as available yet. */
+  /** Whether a SKU may have units of expired reservations that do not count as available yet. */
   mayBeFreed(sku: string): boolean {
     return this.isMoreDue && this.known(sku).reserved > 0;
   }
 
-  /** Takes over a hold, from the ledger: which generation its order belongs to is not known. */
+  /** Restores a hold from the ledger: the generation of its order is not known. */
   restoreHold(orderId: string, expiresAtMs: number): void {
     this.expiry.set(orderId, expiresAtMs);
     this.#holdsEndMs = this.nowMs + limits.holdLongestMs;
     this.#olderHoldsEndMs = this.#holdsEndMs;
   }
 
-  /** When a user last bought a SKU. A purchase ahead of now, before the clock was set back, counts as made now. */
+  /** When a user last bought a SKU. A purchase later than now, before the clock was set back, counts as made now. */
   boughtAtMs(userId: string, sku: string): number | undefined {
     const key = pairKey(userId, sku);
     const atMs = this.bought.get(key);
@@ -139,8 +139,8 @@ export class ShardState {
   }
 
   /**
-   * Begins new generations when it is time, as `turn_orders` and `turn_limits` in `lua/write.lua` do it: only what the
-   * ledger has is forgotten, and no hold before its end.
+   * Begins new generations when they are due, as `turn_orders` and `turn_limits` in `lua/write.lua` do: only lines that
+   * the ledger has applied are forgotten, and no hold before its end.
    */
   endBatch(): void {
     const { idempotencyWindowMs, userLimitMs } = this.limits;
@@ -172,7 +172,7 @@ export class ShardState {
     return { sku, delta, reservedDelta, available: stock.available, reserved: stock.reserved };
   }
 
-  /** What a user has bought of a SKU within its window; undefined when the SKU has no quota. */
+  /** Units that a user has bought of a SKU within its window; undefined when the SKU has no quota. */
   quotaOf(userId: string, sku: string): QuotaCount | undefined {
     const { policy } = this.known(sku);
     if (policy?.quota === undefined) return undefined;
@@ -185,7 +185,7 @@ export class ShardState {
     return count;
   }
 
-  /** Counts units that a user took (or gave back, below zero) by the sale with number `number`. */
+  /** Counts units that a user bought (or returned, below zero) by the sale with number `number`. */
   countQuota(userId: string, sku: string, units: number, number: number): void {
     const count = this.quotaOf(userId, sku);
     if (!count || number <= count.sale) return; // bought before this window
@@ -206,7 +206,7 @@ export class ShardState {
     return true;
   }
 
-  /** Takes over what a user has bought, from the ledger; it may come in parts. */
+  /** Restores a user's count from the ledger; it may come in parts. */
   restoreQuota(userId: string, sku: string, units: number, sale: number): void {
     const key = pairKey(userId, sku);
     this.#quotas.set(key, { units: units + (this.#quotas.get(key)?.units ?? 0), sale });
@@ -231,10 +231,10 @@ export class ShardState {
   }
 }
 
-/** The answer to a command that reservations which have lapsed, and are not given back yet, may decide. */
+/** The outcome of a command that depends on expired reservations which are not released yet. */
 export const moreDue: Decided = { kind: "postponed", lines: 0 };
 
-/** The answer to a command that took effect now. */
+/** The outcome of a command that took effect now. */
 export function accepted(
   seq: number,
   newStock: readonly number[],

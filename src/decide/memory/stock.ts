@@ -1,5 +1,5 @@
 /**
- * `lua/stock.lua` in TypeScript: what a stock keeper asks.
+ * `lua/stock.lua` in TypeScript: the commands of stock management.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { type Decided, unsettled } from "../../domain/outcome.ts";
 import { adjustmentKey } from "../../domain/remembered_line.ts";
 import { accepted, moreDue, type ShardState, type Stock } from "./state.ts";
 
-/** Adds units to a SKU, or takes them away. */
+/** Adds units to a SKU, or subtracts them. */
 export function adjust(state: ShardState, command: Adjust): Decided {
   const past = pastAdjustment(state, command);
   if (past) return past;
@@ -27,7 +27,7 @@ export function adjust(state: ShardState, command: Adjust): Decided {
   const { orderId, seq, soldUnits, returnedUnits } = secondSale;
   const remembered = state.line(orderId, sku);
   const line = remembered?.seq === seq ? remembered : undefined;
-  // What came back counts for the first sale, as far as that had units; the rest was of the second, and is back already.
+  // Returned units count for the first sale, up to its units; the rest was of the second, and has returned already.
   const returned = line ? line.amount - line.units : returnedUnits;
   const outcome = keepStock(state, command, delta - Math.max(0, returned - soldUnits));
   if (line && outcome.kind === "accepted") {
@@ -37,7 +37,7 @@ export function adjust(state: ShardState, command: Adjust): Decided {
   return outcome;
 }
 
-/** Sets a SKU's available units, if they are as expected. */
+/** Sets a SKU's available units, if they equal the expected ones. */
 export function set(state: ShardState, command: SetStock): Decided {
   const past = pastAdjustment(state, command);
   if (past) return past;
@@ -51,7 +51,7 @@ export function set(state: ShardState, command: SetStock): Decided {
   return keepStock(state, command, available - (stock?.available ?? 0));
 }
 
-/** Stops selling a SKU, or goes on. */
+/** Pauses or resumes the sale of a SKU. */
 export function pause(state: ShardState, command: Pause): Decided {
   const { kind, sku, reason } = command;
   const stock = state.stock.get(sku);
@@ -63,7 +63,7 @@ export function pause(state: ShardState, command: Pause): Decided {
   return setPolicy(state, kind, sku, wanted ? { ...others, paused: true } : others, command, reason);
 }
 
-/** Sets the rules of a SKU's sale, if they are the version that is expected; the pause stays. */
+/** Sets the rules of a SKU's sale, if their version is the expected one; the pause stays. */
 export function rules(state: ShardState, command: SetRules): Decided {
   const { sku, opensAtMs, closesAtMs, quota, tokenRequired, expected } = command;
   const stock = state.stock.get(sku);
@@ -101,7 +101,7 @@ function startsAnew(before: StoredPolicy, policy: StoredPolicy, nowMs: number): 
     before.closes !== undefined && before.closes + limits.closedMs < nowMs;
 }
 
-/** The first answer if this very change was made before, a conflict if another one was. */
+/** The first outcome if the same change was made before, a conflict if another one was. */
 function pastAdjustment(state: ShardState, command: Adjust | SetStock): Decided | undefined {
   const past = state.line(adjustmentKey(command.adjustmentId), command.sku);
   return past && repeatedAdjustment(past, command);

@@ -50,7 +50,7 @@ function fitting(entries: readonly LogEntry[]): LogEntry[] {
 
 const nothing = () => {};
 
-/** Decides in memory, keeps the log in memory until the ledger has it. */
+/** Decides in memory, and stores the log in memory until the ledger has applied it. */
 export class MemoryStore implements StockStore, ShardControl, EventLog {
   readonly #slots: Slot[];
   readonly #instance: string;
@@ -128,7 +128,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     return Promise.resolve();
   }
 
-  /** What was noted. */
+  /** The guarantees that were published as off. */
   guaranteesOff(shard: number): Promise<readonly string[]> {
     return Promise.resolve(this.#slot(shard).guaranteesOff);
   }
@@ -262,7 +262,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
     return Promise.resolve({ kind: "armed", head, nonce: "", silentReplicas: 0 });
   }
 
-  /** Looks at 1000 counts a call. */
+  /** Reads 1000 counts a call. */
   sweepQuotas(shard: number, deployment: string, cursor: string): Promise<string> {
     const slot = this.#slot(shard);
     if (!slot.armed || slot.deployment !== deployment) return Promise.resolve("0");
