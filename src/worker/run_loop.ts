@@ -120,7 +120,9 @@ export class RunLoop {
     this.#position = applied.cursor;
     onApplied?.(this.#ledger.shard, this.#position.seq);
     const events = entries.reduce((sum, entry) => sum + entry.events.length, 0);
-    if (gatherMs > 0 && events < gatherEventsMin) await sleep(world, gatherMs, signal);
+    // A full read has more behind it: a worker that catches up does not wait.
+    const isCaughtUp = entries.length < entriesMax;
+    if (gatherMs > 0 && isCaughtUp && events < gatherEventsMin) await sleep(world, gatherMs, signal);
     return "next";
   }
 

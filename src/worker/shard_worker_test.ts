@@ -105,6 +105,21 @@ Deno.test("shard worker: what is sold shortly after a small commit is one commit
   assert.deepEqual(kept.applied, [0, 1, 4]);
 });
 
+Deno.test("shard worker: a worker that catches up does not wait between its commits", async () => {
+  await using parts = await makeEmbeddedParts(realWorld);
+  const gatherMs = 2000;
+  await using kept = keep(parts, parts.shard, { gatherMs });
+  await until("an armed shard", () => kept.applied.length > 0);
+  await parts.decide(adjust("a", "S", 200));
+  await until("the first commit", () => kept.applied.includes(1));
+  // One entry each; a read takes 64.
+  for (let i = 0; i < 200; i++) await parts.decide(deduct(`o-${i}`, "S", 1, `user-${i}`));
+  await until("the first full read", () => kept.applied.includes(65));
+  const startMs = performance.now();
+  await until("all of it in the ledger", () => kept.applied.includes(201));
+  assert.ok(performance.now() - startMs < gatherMs, "it waited after a full read");
+});
+
 Deno.test("shard worker: a shard that lost its right to sell is armed again under the next epoch", async () => {
   await using parts = await makeEmbeddedParts(realWorld);
   await using kept = keep(parts);
