@@ -49,7 +49,7 @@ const table: readonly Advice[] = [
   ],
   [/certificate|self.signed|UnknownIssuer/i, (setting) => `TLS fails: see the CA settings of ${setting}`],
   [
-    /timeout|timed out|no answer within \d+ ms|\bin \d+ ms|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/i,
+    /timeout|timed out|no (?:answer|response) within \d+ ms|\bin \d+ ms|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/i,
     (setting) =>
       `no answer: correct host and port in ${setting}, or open the firewall; or the server does not speak ` +
       `${protocols[setting]}'s protocol`,

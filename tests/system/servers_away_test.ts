@@ -171,6 +171,16 @@ Deno.test("advice: drivers' errors lead to what is to be corrected", () => {
     ["DATABASE_URL", "getaddrinfo ENOTFOUND nowhere", /^no host has this name/],
     ["REDIS_URL", "connect ETIMEDOUT", /firewall/],
     [
+      "DATABASE_URL",
+      "no response within 3000 ms; the server may not be PostgreSQL",
+      /firewall.*does not speak PostgreSQL's protocol/,
+    ],
+    [
+      "DATABASE_URL",
+      "the server closed the connection during the login; it may not be PostgreSQL",
+      /does not speak PostgreSQL's protocol/,
+    ],
+    [
       "REDIS_URL",
       "Cannot reach Redis within 5000 ms: received corrupt message",
       /^the server does not speak TLS there/,
