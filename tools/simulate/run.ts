@@ -48,6 +48,7 @@ class Run {
   #clockStepMs = -1;
   #doubledUntilMs = 0;
   #hasLoss = false;
+  #hasCorrections = false;
   #broken: string | undefined;
   #acceptedLoss = "";
 
@@ -167,6 +168,7 @@ class Run {
     ledger.keep();
     this.scheduler.after(Math.floor(dice * 2000), undefined, () => {
       this.#lose("ledger");
+      this.#epochs.clear(); // with the store flushed too, nobody knows the last epoch
       void ledger.failBack();
     });
   }
@@ -203,6 +205,10 @@ class Run {
           actor: "operator",
           reason: "loss",
         };
+        this.#hasCorrections ||= source === "store";
+        for (const [name, seq] of this.site.store.issued) {
+          if (seq >= Number(first) && seq <= Number(last)) this.#lost.add(name);
+        }
         void this.site.ledger.direct().acceptLoss(0, loss);
       }
       this.#operate();
