@@ -240,6 +240,7 @@ class Run {
           ledger,
           this.clients.accepted,
           (order) => this.isLost(order),
+          this.#hasCorrections,
         );
         return this.#broken ?? broken;
       }
