@@ -116,7 +116,7 @@ export class SimulatedLedger {
     });
   }
 
-  /** The connection of a session, or of nobody in particular. */
+  /** The connection of a session, or one without a lease. */
   connection(process: Process | undefined, session: Session | undefined): Connection {
     const direct = this.#connection();
     if (!process) return direct;

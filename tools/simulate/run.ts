@@ -168,7 +168,7 @@ class Run {
     ledger.keep();
     this.scheduler.after(Math.floor(dice * 2000), undefined, () => {
       this.#lose("ledger");
-      this.#epochs.clear(); // with the store flushed too, nobody knows the last epoch
+      this.#epochs.clear(); // with the store flushed too, no server knows the last epoch
       void ledger.failBack();
     });
   }
