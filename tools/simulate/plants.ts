@@ -12,7 +12,6 @@ export const plants = {
   "trim-before-commit": "the log is trimmed when it is read",
   "cursor-outside-transaction": "the ledger's cursor moves in a transaction of its own",
   "epoch-not-raised": "an arming uses the last epoch again",
-  "rebuild-without-token": "a restore does not prove its token",
   "cache-answers-retry": "a retry says that it is a first attempt",
   "dead-letter-skips-movement": "the movement of a dead letter is not in the ledger",
   "answer-before-wait": "an answer does not wait for the disk",

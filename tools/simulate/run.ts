@@ -48,6 +48,7 @@ class Run {
   #clockStepMs = -1;
   #doubledUntilMs = 0;
   #hasLoss = false;
+  /** The operator would copy the store into the ledger, which is not modelled: the run ends. */
   #hasCorrections = false;
   #broken: string | undefined;
   #acceptedLoss = "";
@@ -231,7 +232,7 @@ class Run {
     const { scheduler } = this;
     const { store, ledger } = this.site;
     let checkMs = faultsEndMs + 12_000;
-    while (this.#broken === undefined && await scheduler.step()) {
+    while (this.#broken === undefined && !this.#hasCorrections && await scheduler.step()) {
       if (scheduler.nowMs < checkMs) continue;
       checkMs = scheduler.nowMs + 500;
       if (this.#isSettled) {
@@ -240,7 +241,6 @@ class Run {
           ledger,
           this.clients.accepted,
           (order) => this.isLost(order),
-          this.#hasCorrections,
         );
         return this.#broken ?? broken;
       }

@@ -50,6 +50,8 @@ export class SimulatedStore {
   #durable = 0;
   #generation = 0;
   #instance: string;
+  /** The instance that a worker armed last. */
+  #verified = "";
   /** Its clock minus the date, ms. */
   skewMs = 0;
   downUntilMs = 0;
@@ -102,6 +104,9 @@ export class SimulatedStore {
       throw new StoreError("stale_server", "none", "the server is behind");
     }
     callerEpoch.seen = slot.epoch;
+    if (this.#verified !== this.#instance) {
+      this.watch.broken("a store decides that was not verified since it restarted");
+    }
     const result = this.#decideNow(batch, timeMs);
     const bad = this.#slot.shard.stock().find(({ available, reserved }) => available < 0 || reserved < 0);
     if (bad) this.watch.broken(`'${bad.sku}' is below zero in the store`);
@@ -133,7 +138,7 @@ export class SimulatedStore {
   /** Resolves when all operations until now are on the disk; rejects when the server restarts before. */
   #onDisk(): Promise<void> {
     const [until, generation] = [this.#journal.length, this.#generation];
-    const ms = this.chance.between(0, this.slowUntilMs > this.scheduler.nowMs ? 150 : 3);
+    const ms = this.chance.between(0, this.slowUntilMs > this.scheduler.nowMs ? 600 : 5);
     return new Promise((resolve, reject) => {
       this.scheduler.after(ms, undefined, () => {
         if (generation !== this.#generation) {
@@ -242,14 +247,14 @@ export class SimulatedStore {
   }
 
   restore(token: string, fill: (shard: MemoryShard) => void): void {
-    if (this.#slot.token !== token && this.plant !== "rebuild-without-token") overtaken();
+    if (this.#slot.token !== token) overtaken();
     this.#do((slot) => fill(slot.shard));
   }
 
   arm(arming: Arming): boolean {
     const { seen, epoch, deployment, shards, applied, token } = arming;
     const slot = this.#slot;
-    const isProven = slot.token === token || this.plant === "rebuild-without-token";
+    const isProven = slot.token === token;
     const isSame = seen.instance === this.#instance && seen.position.epoch === slot.epoch && isProven &&
       seen.position.seq === slot.shard.seq && (slot.deployment ?? deployment) === deployment;
     if (!isSame) return false;
@@ -268,6 +273,7 @@ export class SimulatedStore {
       slot.shard.applied = Math.max(slot.shard.applied, applied);
     });
     this.refusal = "";
+    this.#verified = instance;
     this.watch.armed(epoch);
     return true;
   }
