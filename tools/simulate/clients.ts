@@ -81,12 +81,17 @@ export class Clients {
       ...{ kind, orderId: `o${++this.#ids}`, userId: "u", lines: [{ sku, amount }], holdMs },
       ...{ firstAttempt: true, hasToken: false, actor: "", traceparent: "" },
     };
+    const sentMs = this.#shop.scheduler.nowMs;
     const outcome = await this.#untilCertain(sale);
-    if (outcome.kind === "accepted") await this.#afterwards(sale, outcome);
+    if (outcome.kind === "accepted") await this.#afterwards(sale, outcome, sentMs);
     this.open--;
   }
 
-  async #afterwards(sale: Sale, outcome: Extract<Outcome, { kind: "accepted" }>): Promise<void> {
+  async #afterwards(
+    sale: Sale,
+    outcome: Extract<Outcome, { kind: "accepted" }>,
+    sentMs: number,
+  ): Promise<void> {
     const { chance, scheduler } = this.#shop;
     const [line] = sale.lines;
     const { orderId } = sale;
@@ -110,7 +115,7 @@ export class Clients {
     await sleep(this.#process.world, chance.between(0, 1500));
     const again = await this.#untilCertain({ ...sale, firstAttempt: false });
     const isSame = again.kind === "accepted" && again.seq === seq && again.newStock[0] === newStock;
-    const isYoung = scheduler.nowMs - order.atMs < limits.idempotencyWindowMs;
+    const isYoung = scheduler.nowMs - sentMs < limits.idempotencyWindowMs;
     if (isSame || !isYoung || this.#shop.isExcused(order)) return;
     this.#shop.broken(
       `a retry of ${orderId} hears ${JSON.stringify(again)}, first ${JSON.stringify(outcome)}`,
