@@ -49,6 +49,8 @@ export class SimulatedStore {
   /** Operations that are on the disk. */
   #durable = 0;
   #generation = 0;
+  /** When it was empty last: a replay of the journal begins then. */
+  #emptiedMs = 0;
   #instance: string;
   /** The instance that a worker armed last. */
   #verified = "";
@@ -68,12 +70,13 @@ export class SimulatedStore {
     readonly watch: StoreWatch,
   ) {
     this.#instance = scheduler.uuid();
+    this.#emptiedMs = this.#now();
     this.#slot = this.#empty();
   }
 
   #empty(): Slot {
     return {
-      shard: new MemoryShard(limits, 0, this.#now()),
+      shard: new MemoryShard(limits, 0, this.#emptiedMs),
       deployment: null,
       ...{ shards: 0, armed: "", epoch: 0, epochSeen: 0, token: "", nonce: "", nonceSeq: 0 },
       ...{ suspect: false, challenge: "", log: [] },
@@ -165,6 +168,7 @@ export class SimulatedStore {
   /** Loses everything. */
   flush(): void {
     this.#journal = [];
+    this.#emptiedMs = this.#now();
     this.#begin();
   }
 
