@@ -12,12 +12,18 @@ async function die(): Promise<never> {
   return await new Promise(() => {});
 }
 
-RemoteEngine.prototype.query = async function (this: RemoteEngine, text, params) {
-  const isHere = statements >= 0 && statements++ === step;
-  if (isHere && moment === "before") await die();
-  const rows = await query.call(this, text, params);
-  if (isHere) await die();
-  return rows;
+// One statement at a time: pipelined ones are done in the thread before this one could die between two of them.
+let turn: Promise<unknown> = Promise.resolve();
+RemoteEngine.prototype.query = function (this: RemoteEngine, text, params) {
+  const running = turn.then(async () => {
+    const isHere = statements >= 0 && statements++ === step;
+    if (isHere && moment === "before") await die();
+    const rows = await query.call(this, text, params);
+    if (isHere) await die();
+    return rows;
+  });
+  turn = running.catch(() => {});
+  return running;
 } as typeof query;
 
 const ledger = await openSqliteLedger({ folder, namespace: "inventory", world: realWorld });

@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { openSqliteLedger } from "../../src/ledger/sqlite/ledger.ts";
+import { DatabaseSync } from "node:sqlite";
+import { ledgerFile, openSqliteLedger } from "../../src/ledger/sqlite/ledger.ts";
 import { realWorld } from "../../src/runtime/world.ts";
 import { applied, entry, leased, opening, sale } from "../contract/ledger_fixture.ts";
 
@@ -31,6 +32,18 @@ async function applyUntil(folder: string, step: number, moment: "before" | "afte
   if (signal === "SIGKILL") return false;
   assert.equal(code, 0, new TextDecoder().decode(stderr));
   return true;
+}
+
+/** Rows that a batch writes, and the cursor, as any SQLite tool reads them. */
+function rowsOf(folder: string): Record<string, unknown> | undefined {
+  const database = new DatabaseSync(ledgerFile(folder));
+  try {
+    return database.prepare(`
+      select (select seq from log_cursor) as seq, (select count(*) from movements) as movements,
+        (select count(*) from order_lines) as lines, (select available from stock) as available`).get();
+  } finally {
+    database.close();
+  }
 }
 
 /** What the file has: the number of the last event, and the units left. A file that is not whole fails. */
@@ -69,6 +82,13 @@ for (const moment of ["before", "after"] as const) {
         applied(await (await leased(ledger)).apply([before]));
         await ledger.close();
         isKilled = !await applyUntil(folder, kills, moment);
+        const rows = { ...rowsOf(folder) };
+        const sold = rows.seq === 1 ? 0 : SALES;
+        assert.deepEqual(
+          rows,
+          { seq: 1 + sold, movements: 1 + sold, lines: sold, available: STOCK - sold },
+          `step ${kills}`,
+        );
         const found = await contentsOf(folder);
         const isWhole = found.seq === 1 + SALES;
         assert.deepEqual(found, isWhole ? found : { seq: 1, available: STOCK }, `step ${kills}`);

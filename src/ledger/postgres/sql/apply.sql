@@ -4,7 +4,7 @@
 -- Inserts a batch of movements.
 -- $1 shard   $2 JSON array of movements, as made by movements.ts; atMs in milliseconds since 1970
 -- One JSON parameter, not an array a column for UNNEST: on the same machine 110 against 126 thousand rows a second into
--- PostgreSQL and 62 to 73 against 79 into PGlite, but it is one text that both drivers send alike, and it refuses
+-- PostgreSQL, but it is one text that both drivers send alike, and it refuses
 -- half a surrogate pair, which an array would store as something else in silence.
 -- fingerprint, here and in order_lines, is empty: earlier versions kept a digest there, and nothing decides by it.
 insert into movements (
