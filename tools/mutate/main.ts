@@ -5,6 +5,7 @@
  */
 // deno-lint-ignore-file no-console -- this is the command that prints for the user
 import { parseArgs } from "node:util";
+import { proofs, type Slip } from "./guarantees.ts";
 import { type Mutant, mutantsOf } from "./mutants.ts";
 import { type Target, targetOf } from "./targets.ts";
 
@@ -16,6 +17,7 @@ const help =
   deno task mutate --max=100           so many slips; 0 = all
   deno task mutate --seed=7            the same slips again
   deno task mutate --list              prints the slips, and runs nothing
+  deno task mutate --guarantees        the slips of docs/guarantees.md: each breaks a guarantee, and its test must fail
 
 It works in a copy of the tree, uncommitted changes included. tools/mutate/equivalents.json lists slips that change
 nothing, each with its reason.
@@ -41,6 +43,7 @@ interface Asked {
   readonly max: number;
   readonly seed: number;
   readonly isListed: boolean;
+  readonly isForGuarantees: boolean;
 }
 
 function readArgs(args: readonly string[]): Asked | string {
@@ -51,6 +54,7 @@ function readArgs(args: readonly string[]): Asked | string {
       max: { type: "string", default: "40" },
       seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 31)) },
       list: { type: "boolean", default: false },
+      guarantees: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -66,6 +70,7 @@ function readArgs(args: readonly string[]): Asked | string {
     max: count("max") || Infinity,
     seed: count("seed"),
     isListed: values.list,
+    isForGuarantees: values.guarantees,
   };
 }
 
@@ -135,6 +140,37 @@ function named({ path, line, operator, before, after }: Mutant): string {
   return `${path}:${line} ${operator}: ${before} -> ${after || "(removed)"}`;
 }
 
+/** Plants a slip and runs its test. */
+async function isSlipFound(folder: string, { path, before, after, test }: Slip): Promise<boolean> {
+  const file = `${folder}/${path}`;
+  const whole = await Deno.readTextFile(file);
+  await Deno.writeTextFile(file, whole.replace(before, () => after));
+  const isFound = !await passes(folder, [test.file, "--filter", test.title]);
+  await Deno.writeTextFile(file, whole);
+  return isFound;
+}
+
+async function proveGuarantees(): Promise<number> {
+  await using copy = await openCopy();
+  let survived = 0;
+  for (const { guarantee, slips } of proofs) {
+    for (const slip of slips) {
+      const { path, before, after, test } = slip;
+      const isRedWithout = !await passes(copy.folder, [test.file, "--filter", test.title]);
+      const verdict = isRedWithout
+        ? "RED BEFORE"
+        : await isSlipFound(copy.folder, slip)
+        ? "killed    "
+        : "SURVIVED  ";
+      if (verdict !== "killed    ") survived++;
+      console.log(
+        `${verdict} ${guarantee}: ${path}: ${before} -> ${after || "(removed)"} by '${test.title}'`,
+      );
+    }
+  }
+  return survived === 0 ? 0 : 1;
+}
+
 async function mutate(mutants: readonly Mutant[], equivalents: readonly Equivalent[]): Promise<number> {
   await using copy = await openCopy();
   for (const target of new Set(mutants.map(({ path }) => targetOf(path)))) {
@@ -183,6 +219,7 @@ async function main(): Promise<number> {
     console.log(asked);
     return 0;
   }
+  if (asked.isForGuarantees) return await proveGuarantees();
   const all = await allMutants(asked);
   const mutants = drawn(all, asked);
   console.log(`seed ${asked.seed}: ${mutants.length} of ${all.length} slips`);
