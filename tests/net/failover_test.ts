@@ -27,7 +27,7 @@ async function failOver(fixture: Fixture, strike: (index: number) => Promise<voi
   const soldMs = await sale.sells(sku, STEP_DEADLINE_MS);
   const [tookMs, afterMs] = [chosenMs - strikeMs, soldMs - chosenMs].map(Math.round);
   note(`successor after ${tookMs} ms, sold ${afterMs} ms after it`);
-  note(`pauses of the sale ${sale.pauses(strikeMs)}`, sale.unknown);
+  note(`pauses of the sale ${sale.pauses(strikeMs)}`, sale.unavailable);
   await fixture.network.heal();
   const tables = await sale.audit();
   note(`${tables.lines.length} accepted`);

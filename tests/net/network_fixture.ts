@@ -12,7 +12,7 @@ import { waitFor } from "../../tools/servers/wait.ts";
 import { allShardKeys, allShardSlots } from "../../src/redis/keys.ts";
 import { oneSkuAShard } from "../system/plan.ts";
 import { type Env, Service } from "../system/stack.ts";
-import { Sale } from "./sale.ts";
+import { Sale } from "../fault/sale.ts";
 
 const NODES = 6;
 const READY_DEADLINE_MS = 30_000;
@@ -22,6 +22,8 @@ export interface FixtureOptions {
   readonly shards: number;
   /** 1 when left out. */
   readonly workers?: number;
+  /** 1 when left out. */
+  readonly apis?: number;
   readonly env?: Env;
   /** Of every Redis server, in addition to the defaults. */
   readonly redisArgs?: readonly string[];
@@ -41,7 +43,9 @@ export interface Fixture extends AsyncDisposable {
   readonly nodes: readonly Host[];
   readonly ledger: Host;
   readonly databaseUrl: string;
+  /** The first API. */
   readonly api: Hosted;
+  readonly apis: readonly Hosted[];
   readonly workers: readonly Hosted[];
   /** One a shard. */
   readonly skus: readonly string[];
@@ -55,13 +59,13 @@ export interface Fixture extends AsyncDisposable {
 
 /** Starts a deployment. */
 export async function openFixture(
-  { shards, workers = 1, env = {}, redisArgs = [] }: FixtureOptions,
+  { shards, workers = 1, apis = 1, env = {}, redisArgs = [] }: FixtureOptions,
 ): Promise<Fixture> {
   await using started = new AsyncDisposableStack();
   const network = started.use(await openNetwork());
   const hosts: Host[] = [];
-  for (let i = 0; i < NODES + workers + 2; i++) hosts.push(await network.host());
-  const [ledger, apiHost, ...workerHosts] = hosts.splice(NODES) as [Host, Host, ...Host[]];
+  for (let i = 0; i < NODES + workers + apis + 1; i++) hosts.push(await network.host());
+  const [ledger, ...serviceHosts] = hosts.splice(NODES) as [Host, ...Host[]];
   const [cluster, postgres] = await Promise.all([
     startCluster({ hosts, args: redisArgs }).then((cluster) => started.use(cluster)),
     startPostgres({ host: ledger }).then((postgres) => started.use(postgres)),
@@ -81,11 +85,15 @@ export async function openFixture(
     host,
     service: started.use(await Service.start(program, { ...all, ...own }, undefined, host)),
   });
-  const [api, ...working] = await Promise.all([
-    start("api", apiHost, {}),
-    ...workerHosts.map((host) => start("worker", host, { DATABASE_URL: databaseUrl })),
-  ]);
-  await api.service.ready(READY_DEADLINE_MS);
+  const services = await Promise.all(
+    serviceHosts.map((host, i) =>
+      i < apis ? start("api", host, {}) : start("worker", host, { DATABASE_URL: databaseUrl })
+    ),
+  );
+  const selling = services.slice(0, apis);
+  const [api] = selling;
+  if (!api) throw new RangeError("Cannot start a deployment without an API");
+  for (const { service } of selling) await service.ready(READY_DEADLINE_MS);
   const slots = allShardSlots({ namespace: "inventory", shards });
   const skus = oneSkuAShard(shards);
   const ownerOf = (shard: number, seenBy?: RedisServer) => cluster.ownerOf(slots[shard] ?? -1, seenBy);
@@ -98,7 +106,8 @@ export async function openFixture(
     ledger,
     databaseUrl,
     api,
-    workers: working,
+    apis: selling,
+    workers: services.slice(apis),
     skus,
     masterOf: async (shard, seenBy) => cluster.nodes.indexOf(await ownerOf(shard, seenBy)),
     untilReplicated: (shard) =>
@@ -106,7 +115,7 @@ export async function openFixture(
         deadlineMs: READY_DEADLINE_MS,
         what: "answers that wait for a replica",
       }),
-    sale: () => Sale.open({ api: api.service, databaseUrl, skus }),
+    sale: () => Sale.open({ apis: selling.map(({ service }) => service), databaseUrl, skus }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

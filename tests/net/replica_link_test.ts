@@ -44,7 +44,7 @@ Deno.test("packets dropped between a master and its replica: selling goes on wit
   const soldMs = await sale.sells(sku, STEP_DEADLINE_MS);
   const offMs = Math.round(saidMs - cutMs);
   note(`said ${offMs} ms after the cut, sold after ${Math.round(soldMs - cutMs)}`);
-  note(`pauses of the sale ${sale.pauses(cutMs)}`, sale.unknown);
+  note(`pauses of the sale ${sale.pauses(cutMs)}`, sale.unavailable);
   assert.ok(offMs >= REPLICA_TIMEOUT_MS - 1000, "the limit was waited for");
   assert.ok(offMs < REPLICA_TIMEOUT_MS + ROOM_MS, `said ${offMs} ms after the cut`);
   assert.ok(sale.pauseMs(sku, cutMs) < REPLICA_TIMEOUT_MS + ROOM_MS, "and sold on");
@@ -76,7 +76,7 @@ Deno.test("packets dropped between a master and its replica, DURABILITY=strict: 
 
   const cutMs = await cutReplica(fixture);
   const stoppedMs = await untilSaid(fixture, /shard 0: unarmed/) - cutMs;
-  note(`stopped ${Math.round(stoppedMs)} ms after the cut`, sale.unknown);
+  note(`stopped ${Math.round(stoppedMs)} ms after the cut`, sale.unavailable);
   assert.ok(stoppedMs < REPLICA_TIMEOUT_MS + ROOM_MS, `stopped after ${stoppedMs} ms`);
   const [why] = worker.service.logged("shard disarmed: server requirements not met");
   assert.match(JSON.stringify(why), /DURABILITY is strict: .*0 of 1 acknowledge/);

@@ -40,6 +40,6 @@ Deno.test("packets dropped between a worker and Redis: the other worker takes it
     await network.heal();
     note(`shares are even again ${await untilShares(sql, workers, [2, 2])} ms after healing`);
     const tables = await sale.audit();
-    note(`${tables.lines.length} accepted`, sale.unknown);
+    note(`${tables.lines.length} accepted`, sale.unavailable);
   });
 });

@@ -11,14 +11,19 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { runCommand } from "./command.ts";
 import { installServers, programOf } from "./install.ts";
 import { isGone, signalPid } from "./pid.ts";
+import { type RunningProcess, startProcess } from "./process.ts";
 
 const IP_DEADLINE_MS = 10_000;
 /** Names of our namespaces and interfaces: the process that made them, then a count. An interface has 15 characters. */
 const NAME = /^hf(\d+)n\d+/;
 const NETWORKS = 512;
+/** The device of the hub whose packets are delayed and lost, and the table of routes that leads to it. */
+const SLOW = "slow";
+const SLOW_TABLE = "100";
 /** Another run may take the same addresses in the same moment. */
 const ATTEMPTS_MAX = 20;
 
@@ -74,7 +79,9 @@ export async function openNetwork(): Promise<Network> {
 export class Network implements AsyncDisposable {
   readonly #name: string;
   readonly #subnet: string;
-  readonly #cuts = new Set<string>();
+  /** Rules of the hub that are in force. */
+  readonly #rules = new Set<string>();
+  #slowLink: RunningProcess | undefined;
   #hosts = 0;
 
   /** Use {@link openNetwork}. */
@@ -130,22 +137,62 @@ export class Network implements AsyncDisposable {
 
   /** Drops every packet from one host to another; those of the other way arrive. */
   async cutOneWay(from: Pick<Host, "address">, to: Pick<Host, "address">): Promise<void> {
-    const rule = `from ${from.address} to ${to.address} type blackhole`;
-    if (this.#cuts.has(rule)) return;
-    await ip("-n", `${this.#name}-hub`, "rule", "add", ...rule.split(" "));
-    this.#cuts.add(rule);
+    await this.#add(`from ${from.address} to ${to.address} type blackhole`);
+  }
+
+  /** Delays packets between two hosts, both ways, and loses some of them, until {@link heal}. One degree at a time. */
+  async degrade(
+    a: Pick<Host, "address">,
+    b: Pick<Host, "address">,
+    { delayMs, lossPercent }: { readonly delayMs: number; readonly lossPercent: number },
+  ): Promise<void> {
+    const hub = `${this.#name}-hub`;
+    if (!this.#slowLink) {
+      await inside(hub, [`tuntap add dev ${SLOW} mode tun`, `link set ${SLOW} up`]);
+      await ip("-n", hub, "route", "add", "default", "dev", SLOW, "table", SLOW_TABLE);
+      await this.#run("echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter");
+      const script = fileURLToPath(new URL("slow_link.ts", import.meta.url));
+      const args = ["run", "--allow-ffi", script, SLOW, String(delayMs), String(lossPercent)];
+      this.#slowLink = await startProcess({
+        command: "nsenter",
+        args: [`--net=/run/netns/${hub}`, "--", Deno.execPath(), ...args],
+        readyLine: /forwards/,
+      });
+    }
+    // What the slow link writes back comes in by its own device, and takes the usual way.
+    for (const [from, to] of [[a, b], [b, a]] as const) {
+      const link = from.address === this.here.address ? "here" : `host${from.address.split(".").at(-1)}`;
+      await this.#add(`from ${from.address} to ${to.address} iif ${link} lookup ${SLOW_TABLE}`);
+    }
   }
 
   /** Mends every link. */
   async heal(): Promise<void> {
-    for (const rule of this.#cuts) {
+    for (const rule of this.#rules) {
       await ip("-n", `${this.#name}-hub`, "rule", "del", ...rule.split(" "));
-      this.#cuts.delete(rule);
+      this.#rules.delete(rule);
     }
+    await this.#slowLink?.kill();
+    if (this.#slowLink) await ip("-n", `${this.#name}-hub`, "link", "del", SLOW);
+    this.#slowLink = undefined;
+  }
+
+  async #add(rule: string): Promise<void> {
+    if (this.#rules.has(rule)) return;
+    await ip("-n", `${this.#name}-hub`, "rule", "add", ...rule.split(" "));
+    this.#rules.add(rule);
+  }
+
+  /** Runs a shell command on the forwarding host. */
+  async #run(script: string): Promise<void> {
+    await runCommand("nsenter", [`--net=/run/netns/${this.#name}-hub`, "--", "sh", "-c", script], {
+      deadlineMs: IP_DEADLINE_MS,
+    });
   }
 
   /** Removes hosts and links. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#slowLink?.kill();
     await removeNamespaces((namespace) => namespace.startsWith(`${this.#name}-`));
   }
 }

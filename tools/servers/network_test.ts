@@ -33,6 +33,27 @@ Deno.test("network: packets of a link that is cut are dropped, those of the othe
   assert.equal(await ping(a, b, redis.port), "PONG\n");
 });
 
+Deno.test("network: a degraded link delays packets and loses some, until it is healed", async () => {
+  await using network = await openNetwork();
+  const [a, b, c] = [await network.host(), await network.host(), await network.host()];
+  await using redis = await startRedis({ host: b });
+  const pingMs = async (client: Host) => {
+    const startMs = performance.now();
+    await ping(client, b, redis.port);
+    return performance.now() - startMs;
+  };
+  await network.degrade(a, b, { delayMs: 100, lossPercent: 0 });
+  const delayed = await pingMs(a);
+  assert.ok(delayed >= 400, `two round trips of 200 ms took ${delayed} ms`);
+  const direct = await pingMs(c);
+  assert.ok(direct < delayed / 2, `${direct} ms on another link`);
+  await network.heal();
+  await network.degrade(a, b, { delayMs: 0, lossPercent: 100 });
+  await assert.rejects(ping(a, b, redis.port), /took more than 1000 ms/, "every packet is lost");
+  await network.heal();
+  assert.equal(await ping(a, b, redis.port), "PONG\n");
+});
+
 Deno.test("network: what a run that was killed has left behind is removed", async () => {
   const dead = new Deno.Command("true").spawn();
   await dead.status;
