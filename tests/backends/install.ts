@@ -48,9 +48,12 @@ export function backendsAreBuilt(): boolean {
   return (Object.keys(RECIPES) as BackendProgram[]).every((name) => exists(backendProgram(name)));
 }
 
-/** Builds what is missing; says so through `report`, because it takes minutes. */
-export async function installBackends(report: (line: string) => void): Promise<void> {
-  const missing = (Object.keys(RECIPES) as BackendProgram[]).filter((name) => !exists(backendProgram(name)));
+/** Builds what is missing of `wanted` (all); says so through `report`, because it takes minutes. */
+export async function installBackends(
+  report: (line: string) => void,
+  wanted: readonly BackendProgram[] = Object.keys(RECIPES) as BackendProgram[],
+): Promise<void> {
+  const missing = wanted.filter((name) => !exists(backendProgram(name)));
   if (missing.length === 0) return;
   await refuseWithoutGo();
   await Deno.mkdir(cacheFolder(), { recursive: true });

@@ -1,0 +1,3 @@
+module holdfast-bench/openloop
+
+go 1.26.0

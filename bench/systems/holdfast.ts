@@ -1,0 +1,185 @@
+/**
+ * Holdfast as a system under load: with Redis, worker and PostgreSQL, or the embedded default.
+ *
+ * @module
+ */
+import { withConnection } from "../../tools/servers/database.ts";
+import { type PostgresServer, startPostgres } from "../../tools/servers/postgres.ts";
+import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
+import { waitFor } from "../../tools/servers/wait.ts";
+import { Service } from "../../tests/system/stack.ts";
+import {
+  cpuMsOf,
+  type Part,
+  residentBytesOf,
+  skuNames,
+  type StartOptions,
+  type System,
+  usedMemoryBytes,
+} from "./system.ts";
+
+const readyDeadlineMs = 30_000;
+const settledDeadlineMs = 600_000;
+/** Requests under way at once while stock is made and counted. */
+const requestsMax = 64;
+
+/** Redis without a file, or with the one that survives a crash. */
+export function redisArgs({ hasFsync = false }: StartOptions): string[] {
+  return hasFsync ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
+}
+
+/** Starts it on servers of its own. Without its worker, what is sold stays in Redis. */
+export async function startHoldfast(
+  options: StartOptions,
+  { hasWorker, folder }: { hasWorker: boolean; folder?: string },
+): Promise<System> {
+  await using started = new AsyncDisposableStack();
+  const redis = started.use(await startRedis({ args: redisArgs(options) }));
+  const postgres = started.use(await startPostgres());
+  const databaseUrl = await postgres.freshDatabase();
+  const env = {
+    LOG_LEVEL: "warn",
+    BACKLOG_MAX: "100000000",
+    REDIS_URL: redis.url,
+    DATABASE_URL: databaseUrl,
+    ...options.telemetryUrl === undefined ? {} : { OTLP_ENDPOINT: options.telemetryUrl },
+    ...options.env,
+  };
+  const start = async (program: "api" | "worker") =>
+    started.use(await Service.start(program, env, Deno.execPath(), undefined, folder));
+  const [api, worker] = [await start("api"), await start("worker")];
+  await stockAll(api, options);
+  const servers = { api, worker, redis, postgres };
+  const ledger = ledgerOf(servers, databaseUrl, options);
+  if (!hasWorker) {
+    await ledger.settled();
+    await worker.kill();
+  }
+  const owned = started.move();
+  return {
+    url: api.url,
+    sells: true,
+    parts: {
+      API: partOf(api),
+      Redis: redis,
+      ...hasWorker ? { worker: partOf(worker), PostgreSQL: postgres } : {},
+    },
+    sold: () => soldBy(api, options),
+    ...ledger,
+    ...hasWorker ? {} : {
+      rows: () => Promise.resolve(null),
+      lag: () => Promise.resolve(null),
+      settled: () => Promise.resolve(),
+    },
+    usage: () => usageOf(servers, hasWorker),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Starts the embedded default: one process, SQLite with fsync before each answer. */
+export async function startEmbedded(options: StartOptions): Promise<System> {
+  await using started = new AsyncDisposableStack();
+  const env = {
+    LOG_LEVEL: "warn",
+    BACKLOG_MAX: "100000000",
+    DATA_DIR: await dataDir("embedded"),
+    DEMO_STOCK: "0",
+    ...options.telemetryUrl === undefined ? {} : { OTLP_ENDPOINT: options.telemetryUrl },
+    ...options.env,
+  };
+  const api = started.use(await Service.start("api", env));
+  await stockAll(api, options);
+  const owned = started.move();
+  return {
+    url: api.url,
+    sells: true,
+    parts: { API: partOf(api) },
+    sold: () => soldBy(api, options),
+    rows: () => Promise.resolve(null),
+    lag: () => Promise.resolve(null),
+    settled: () => Promise.resolve(),
+    orderIds: () => Promise.resolve(new Set()),
+    usage: async () => ({
+      cpuMs: { API: await cpuMsOf(api.pid) },
+      memoryBytes: { API: await residentBytesOf(api.pid) },
+    }),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function partOf(service: Service): Part {
+  return { kill: () => service.kill(), start: () => service.restart() };
+}
+
+async function stockAll(api: Service, { skus, stock }: StartOptions): Promise<void> {
+  await api.ready(readyDeadlineMs);
+  await eachSku(skus, async (sku) => {
+    const made = await api.post(`/api/v1/inventory/${sku}/adjustments`, { adjustment_id: "a", delta: stock });
+    if (made.status !== 201) throw new Error(`Cannot stock ${sku}: ${JSON.stringify(made.body)}`);
+  });
+}
+
+async function soldBy(api: Service, { skus, stock }: StartOptions): Promise<number> {
+  let sold = 0;
+  await eachSku(skus, async (sku) => {
+    const { status, body } = await api.get(`/api/v1/inventory/${sku}`);
+    if (status !== 200) throw new Error(`Cannot read ${sku}: ${JSON.stringify(body)}`);
+    sold += stock - Number(body.available);
+  });
+  return sold;
+}
+
+async function eachSku(count: number, work: (sku: string) => Promise<void>): Promise<void> {
+  const names = skuNames(count);
+  for (let first = 0; first < count; first += requestsMax) {
+    await Promise.all(names.slice(first, first + requestsMax).map(work));
+  }
+}
+
+interface Servers {
+  readonly api: Service;
+  readonly worker: Service;
+  readonly redis: RedisServer;
+  readonly postgres: PostgresServer;
+}
+
+function ledgerOf({ api }: Servers, databaseUrl: string, { skus }: StartOptions) {
+  const value = (name: string, query: string) =>
+    withConnection(databaseUrl, async (sql) => Number((await sql.unsafe(query))[0]?.[name] ?? 0));
+  const applied = () => value("seq", "select sum(seq)::float8 as seq from inventory.log_cursor");
+  const head = async () => Number((await api.get(`/api/v1/inventory/${skuNames(skus)[0]}`)).body.seq);
+  return {
+    rows: () => value("count", "select count(*)::int as count from inventory.order_lines"),
+    lag: async () => Math.max(0, await head() - await applied()),
+    async settled() {
+      const wanted = await head();
+      await waitFor(async () => await applied() >= wanted, {
+        deadlineMs: settledDeadlineMs,
+        what: "the ledger",
+      });
+    },
+    orderIds: () =>
+      withConnection(databaseUrl, async (sql) => {
+        const ids = await sql`select order_id from inventory.order_lines`.values();
+        return new Set(ids.map(([id]) => String(id)));
+      }),
+  };
+}
+
+async function usageOf({ api, worker, redis, postgres }: Servers, hasWorker: boolean) {
+  const cpuMs = { API: await cpuMsOf(api.pid), Redis: await cpuMsOf(redis.pid) };
+  const memoryBytes = {
+    API: await residentBytesOf(api.pid),
+    Redis: usedMemoryBytes(await redis.cli("INFO", "memory")),
+  };
+  if (!hasWorker) return { cpuMs, memoryBytes };
+  return {
+    cpuMs: {
+      ...cpuMs,
+      worker: await cpuMsOf(worker.pid),
+      PostgreSQL: await cpuMsOf(postgres.pid, { hasChildren: true }),
+    },
+    memoryBytes: { ...memoryBytes, worker: await residentBytesOf(worker.pid) },
+  };
+}
