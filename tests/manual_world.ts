@@ -8,6 +8,8 @@ export class ManualWorld implements World {
   #nowMs = 1_000_000;
   #timers: { atMs: number; fn: () => void }[] = [];
   #ids = 0;
+  /** How often {@link afterTurn} was called. */
+  turns = 0;
 
   now(): number {
     return this.#nowMs;
@@ -21,6 +23,11 @@ export class ManualWorld implements World {
     const timer = { atMs: this.#nowMs + ms, fn };
     this.#timers.push(timer);
     return () => this.#timers = this.#timers.filter((other) => other !== timer);
+  }
+
+  afterTurn(fn: () => void): void {
+    this.turns++;
+    queueMicrotask(fn);
   }
 
   random(): number {

@@ -1,6 +1,7 @@
 /**
  * The micro-batcher of one shard. Commands that arrive while a call is in flight leave together in the next call. There
- * is no timer: the first command of an idle batcher leaves in the same turn of the event loop.
+ * is no timer: the first command of an idle batcher leaves at once, and under load a call leaves at the end of the turn
+ * of the event loop, with all that the turn brought.
  *
  *     submit ──▶ waiting ──▶ in flight ──▶ settled
  *                   │            │
@@ -49,6 +50,8 @@ export class Batcher {
   #cancelSweep: Cancel | undefined;
   #sweepAtMs = Infinity;
   #scheduled = false;
+  /** Commands of the last call. */
+  #lastSize = 0;
   /** The call that asks for the time, while it is on its way: never more than one. */
   #probe: Promise<BatchResult> | undefined;
   #unarmed = false;
@@ -146,10 +149,15 @@ export class Batcher {
   #schedule(): void {
     if (this.#scheduled || this.#calls.size >= this.options.callsMax) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    const dispatch = () => {
       this.#scheduled = false;
       this.#dispatch();
-    });
+    };
+    // A call at the end of the turn has twice as many commands: 37 in place of 17 with 64 connections, at 0.6 to 0.9 ×
+    // of the CPU of API and Redis. A command that is alone has nobody to wait for.
+    const isAlone = this.#calls.size === 0 && this.#lastSize <= 1;
+    if (isAlone) queueMicrotask(dispatch);
+    else this.world.afterTurn(dispatch);
   }
 
   #dispatch(): void {
@@ -181,6 +189,7 @@ export class Batcher {
 
   async #call(batch: readonly Waiting[]): Promise<void> {
     this.#calls.add(batch);
+    this.#lastSize = batch.length;
     const call = this.#noteCall(batch);
     try {
       const result = await this.store.decide(this.shard, batch);

@@ -93,6 +93,31 @@ Deno.test("batcher: an idle batcher sends at once, without a timer", async () =>
   assert.equal((await outcome)?.kind, "order");
 });
 
+Deno.test("batcher: one command after another leaves at once, several wait for the end of the turn", async () => {
+  const { world, store, submit } = await warm({ batchMax: 10, callsMax: 2 });
+  const answers = async () => {
+    await settled();
+    store.call(store.calls.length - 1).answer();
+    await settled();
+  };
+  submit("a");
+  await answers();
+  submit("b");
+  await answers();
+  assert.equal(world.turns, 0, "alone");
+  submit("c", "d");
+  await answers();
+  submit("e");
+  await answers();
+  assert.equal(world.turns, 1, "the call before had two");
+  submit("f");
+  await settled();
+  submit("g");
+  await settled();
+  assert.equal(world.turns, 2, "a call is on its way");
+  assert.deepEqual(store.calls.map(names), [["a"], ["b"], ["c", "d"], ["e"], ["f"], ["g"]]);
+});
+
 Deno.test("batcher: what arrives while a call is on its way leaves together in the next, in order", async () => {
   const { store, submit } = await warm({ batchMax: 10 });
   submit("a");

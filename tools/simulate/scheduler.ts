@@ -111,6 +111,7 @@ export class Scheduler {
         now: () => this.dateMs,
         elapsedMs: () => this.nowMs,
         after: (ms, fn) => this.after(ms, owner, fn),
+        afterTurn: (fn) => void this.after(0, owner, fn),
         random: () => this.#chance.next(),
         uuid: () => this.uuid(),
       },
