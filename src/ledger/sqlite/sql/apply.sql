@@ -3,17 +3,14 @@
 -- A text of several statements runs them in turn, each with the same parameters, and returns the rows of all.
 
 -- name: insert_movements
--- ?2 JSON array of movements, as made by movements.ts; atMs in milliseconds since 1970
+-- ?2 JSON array of movements, as made by movements.ts: the statement runs for each, and $x is its member x
 insert into movements (
   shard, epoch, seq, line, kind, order_id, user_id, sku, delta, reserved_delta, available_after, reserved_after,
   reason, reference, actor, traceparent, data, occurred_at
+) values (
+  ?1, $epoch, $seq, $line, $kind, $id, $userId, $sku, $delta, $reservedDelta, $available, $reserved,
+  $reason, $reference, $actor, $traceparent, $data, strftime('%Y-%m-%d %H:%M:%f', $atMs / 1000.0, 'unixepoch')
 )
-select
-  ?1, value ->> 'epoch', value ->> 'seq', value ->> 'line', value ->> 'kind', value ->> 'id', value ->> 'userId',
-  value ->> 'sku', value ->> 'delta', value ->> 'reservedDelta', value ->> 'available', value ->> 'reserved',
-  value ->> 'reason', value ->> 'reference', value ->> 'actor', value ->> 'traceparent',
-  nullif(value -> 'data', 'null'), strftime('%Y-%m-%d %H:%M:%f', (value ->> 'atMs') / 1000.0, 'unixepoch')
-from json_each(?2)
 
 -- name: add_missing_stock
 -- Inserts new SKUs of movements just applied, at zero. Range.
