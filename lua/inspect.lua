@@ -3,12 +3,12 @@
 
   KEYS    the nine keys of lua/decide.lua, in the same order
   Reply   JSON {"instance", "deployment", "shards", "armed", "epoch", "seq", "applied", "token", "epoch_seen",
-          "settings", "nonce", "suspect", "log_way", "first": "<epoch>-<seq>" or "", "last": the same, "skus",
-          "keys": number of the keys that exist}
+          "settings", "nonce", "suspect", "log_way", "reconciled", "first": "<epoch>-<seq>" or "", "last": the
+          same, "skus", "keys": number of the keys that exist}
   Cost    O(1) ]=]
 
 local meta = redis.call("HMGET", KEYS[1], "deployment", "shards", "armed", "epoch", "seq", "applied", "token",
-  "epoch_seen", "settings", "nonce", "suspect", "log_way")
+  "epoch_seen", "settings", "nonce", "suspect", "log_way", "reconciled")
 local instance = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
 
 local first = redis.call("XRANGE", KEYS[9], "-", "+", "COUNT", 1)[1]
@@ -29,6 +29,7 @@ return cjson.encode({
   nonce = meta[10] or "",
   suspect = meta[11] == "1",
   log_way = meta[12] or "",
+  reconciled = meta[13] or "",
   first = first and first[1] or "",
   last = last and last[1] or "",
   skus = redis.call("HLEN", KEYS[2]),

@@ -8,6 +8,7 @@
             "verifying"     "": the worker verifies the shard; the stored value is the time, ms
             "refusal"       why the worker did not arm it; lua/arm.lua removes it
             "log_way"       where the worker reads the log
+            "reconciled"    JSON: the result of the last reconciliation with the ledger
   Reply   1 done; 0 of another deployment, or of none: nothing was done
   Cost    O(1) ]=]
 

@@ -34,6 +34,8 @@ export interface ShardView {
   readonly suspect: boolean;
   /** The published log source of the last worker; empty when there is none. */
   readonly logWay: string;
+  /** The last reconciliation with the ledger; null before the first one. */
+  readonly reconciled: Reconciled | null;
   /** Number of SKUs. */
   readonly skus: number;
   /** No key of this shard exists. */
@@ -159,6 +161,18 @@ export interface ShardControl {
   close(): Promise<void>;
 }
 
+/** The result of the last reconciliation of a shard with the ledger. */
+export interface Reconciled {
+  /** When every SKU had been compared, ms since 1970; 0 before the first time. */
+  readonly atMs: number;
+  /** Number of SKUs. */
+  readonly skus: number;
+  /** Differences that were found and are not gone. */
+  readonly differences: number;
+  /** Last number and time at which the stock of every SKU agreed. */
+  readonly agreed?: { readonly seq: number; readonly atMs: number };
+}
+
 /** The status that a worker publishes with a shard. */
 export type ShardStatus =
   /** Guarantees that its servers do not keep, as text. */
@@ -168,7 +182,9 @@ export type ShardStatus =
   /** Why the worker did not arm it; without SKUs and stock. */
   | { readonly kind: "refusal"; readonly reason: string }
   /** Where the worker reads the log: `stream`, or the topic and its cluster. */
-  | { readonly kind: "log_way"; readonly way: string };
+  | { readonly kind: "log_way"; readonly way: string }
+  /** What the continuous reconciliation found. */
+  | { readonly kind: "reconciled"; readonly result: Reconciled };
 
 /** The start of a restored shard. */
 export interface RestoreStart {

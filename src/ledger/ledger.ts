@@ -91,6 +91,30 @@ export interface Difference {
   readonly store: { readonly available: number; readonly reserved: number } | undefined;
 }
 
+/** A SKU as the ledger had it just after a number. */
+export interface StockAt {
+  /** The SKU. */
+  readonly sku: string;
+  /** Units that can be sold. */
+  readonly available: number;
+  /** Units that are reserved. */
+  readonly reserved: number;
+  /** Its rules as JSON, `{}` without any; null when they changed after the number. */
+  readonly policy: string | null;
+}
+
+/** Movements of a range of numbers, of SKUs within bounds. */
+export interface MovementRange {
+  /** Number before the first one. */
+  readonly afterSeq: number;
+  /** Last number. */
+  readonly toSeq: number;
+  /** SKU before the first one; empty = from the first. */
+  readonly afterSku: string;
+  /** Last SKU; empty = to the last. */
+  readonly toSku: string;
+}
+
 /**
  * The exclusive right to write one shard's rows. The connection that holds the lock is the one that writes, so losing
  * the lock ends the writing. After that every call rejects with {@link LeaseLost}.
@@ -125,6 +149,12 @@ export interface ShardLedger {
   stock(afterSku: string, limit: number): Promise<StockRow[]>;
   /** Number of SKUs in this shard. */
   countSkus(): Promise<number>;
+  /** SKUs as they were just after number `seq`, without those created later. One snapshot. */
+  stockAt(skus: readonly string[], seq: number): Promise<StockAt[]>;
+  /** The sums of movements, by SKU; a SKU without any is left out. */
+  sumMovements(range: MovementRange): Promise<Omit<StockAt, "policy">[]>;
+  /** The SKU that is `count` rows after `afterSku`; undefined when fewer follow. */
+  nthSku(afterSku: string, count: number): Promise<string | undefined>;
   /** Number of open dead letters in this shard. */
   countDeadLetters(): Promise<number>;
   /** SKUs with fewer units than `below`, at most `limit`; SKUs with units left come before sold-out ones. */

@@ -182,6 +182,29 @@ export const instruments = {
     description: "Units by which store and ledger differ, as of the last verification or applied batch.",
     ...perShard,
   },
+  reconcileDifferences: {
+    name: "inventory.reconcile.differences",
+    kind: "gauge",
+    unit: "{difference}",
+    description:
+      "Differences of store and ledger that the continuous reconciliation found and that are not gone.",
+    ...perShard,
+  },
+  reconcileAge: {
+    name: "inventory.reconcile.age",
+    kind: "gauge",
+    unit: "s",
+    description:
+      "Time since every SKU had been compared with the ledger, or since the lease; absent when it is off.",
+    ...perShard,
+  },
+  reconcileSkus: {
+    name: "inventory.reconcile.skus",
+    kind: "counter",
+    unit: "{sku}",
+    description: "SKUs compared with the ledger while they sell.",
+    ...perProcess,
+  },
   deadLetters: {
     name: "inventory.dead_letters",
     kind: "gauge",

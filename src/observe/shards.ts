@@ -7,7 +7,13 @@
 import type { TelemetryConfig } from "../runtime/settings/config.ts";
 import type { LogEntry } from "../domain/event.ts";
 import type { Applied } from "../ledger/ledger.ts";
-import type { ApplyObserver, ArmingResult, ShardLedgerMetrics, WorkerObserver } from "../worker/observer.ts";
+import type {
+  ApplyObserver,
+  ArmingResult,
+  ReconciliationProgress,
+  ShardLedgerMetrics,
+  WorkerObserver,
+} from "../worker/observer.ts";
 import type { World } from "../runtime/world.ts";
 import { instruments } from "./instruments.ts";
 import type { Series } from "../runtime/histogram.ts";
@@ -36,6 +42,10 @@ interface Shard {
   driftUnits: number;
   deadLetters: number;
   guaranteesOff: number;
+  /** Undefined until the first report. */
+  differences: number | undefined;
+  leasedAtMs: number;
+  reconciledAtMs: number | undefined;
 }
 
 /** See {@link WorkerObserver}. */
@@ -47,6 +57,7 @@ export class Shards implements WorkerObserver {
   readonly #commits: Series;
   readonly #holdLags: Series;
   #events = 0;
+  #reconciledSkus = 0;
 
   constructor(parts: ShardsParts) {
     const { meter, world } = this.#parts = parts;
@@ -61,6 +72,9 @@ export class Shards implements WorkerObserver {
     meter.observe(instruments.kafkaLag, () => this.#each(({ unread }) => unread));
     meter.observe(instruments.logAge, () => this.#each((shard) => this.#ageS(shard)));
     meter.observe(instruments.drift, () => this.#each(({ driftUnits }) => driftUnits));
+    meter.observe(instruments.reconcileDifferences, () => this.#each(({ differences }) => differences));
+    meter.observe(instruments.reconcileAge, () => this.#each((shard) => this.#reconcileAgeS(shard)));
+    meter.observe(instruments.reconcileSkus, () => single(this.#reconciledSkus));
     meter.observe(instruments.deadLetters, () => this.#each(({ deadLetters }) => deadLetters));
     meter.observe(instruments.guaranteesOff, () => this.#each(({ guaranteesOff }) => guaranteesOff));
   }
@@ -79,6 +93,9 @@ export class Shards implements WorkerObserver {
       driftUnits: 0,
       deadLetters: 0,
       guaranteesOff: 0,
+      differences: undefined,
+      leasedAtMs: this.#parts.world.now(),
+      reconciledAtMs: undefined,
     });
   }
 
@@ -140,6 +157,12 @@ export class Shards implements WorkerObserver {
     for (const { sku, available } of lowStock ?? []) this.#stock.saw(shard, sku, available, 0);
   }
 
+  reconciled(shard: number, { skus, differences, endedAtMs }: ReconciliationProgress): void {
+    this.#reconciledSkus += skus;
+    const known = this.#shards.get(shard);
+    if (known) Object.assign(known, { differences, reconciledAtMs: endedAtMs });
+  }
+
   #applied(
     shard: number,
     entries: readonly LogEntry[],
@@ -161,6 +184,11 @@ export class Shards implements WorkerObserver {
   /** The difference of the store's clock and this one is far below the thresholds of alerts. */
   #ageS({ oldestAtMs }: Shard): number {
     return oldestAtMs === 0 ? 0 : Math.max(0, this.#parts.world.now() - oldestAtMs) / 1000;
+  }
+
+  #reconcileAgeS({ differences, reconciledAtMs, leasedAtMs }: Shard): number | undefined {
+    if (differences === undefined) return undefined;
+    return Math.max(0, this.#parts.world.now() - Math.max(leasedAtMs, reconciledAtMs ?? 0)) / 1000;
   }
 
   #each(read: (shard: Shard) => number | undefined): Reading[] {

@@ -7,6 +7,7 @@ import { allShardKeys, type KeySpace } from "./keys.ts";
 import type { ShardConnections } from "./shard_connections.ts";
 import { integer, list, text } from "./reply.ts";
 import { readScript } from "./script.ts";
+import { StoreError } from "../domain/errors.ts";
 import type { Facet, FacetValue, ShardReader } from "../decide/shard_reader.ts";
 import { decodeLine } from "./wire_lines.ts";
 
@@ -62,12 +63,17 @@ export class RedisReader implements ShardReader {
 
   async #run(shard: number, ...args: string[]): Promise<string> {
     const keys = this.#keys[shard] ?? [];
-    if (!this.#loaded.has(shard)) {
-      await this.#connections.call(shard, "SCRIPT", "LOAD", this.#script.source);
-      this.#loaded.add(shard);
+    const call = async () =>
+      text(await this.#connections.call(shard, "EVALSHA", this.#script.sha, keys.length, ...keys, ...args));
+    if (this.#loaded.has(shard)) {
+      try {
+        return await call();
+      } catch (error) {
+        if (!(error instanceof StoreError && error.code === "NOSCRIPT")) throw error; // restarted, or another server
+      }
     }
-    return text(
-      await this.#connections.call(shard, "EVALSHA", this.#script.sha, keys.length, ...keys, ...args),
-    );
+    await this.#connections.call(shard, "SCRIPT", "LOAD", this.#script.source);
+    this.#loaded.add(shard);
+    return await call();
   }
 }

@@ -12,6 +12,7 @@ import type { ShardConnections } from "./shard_connections.ts";
 import { list, text } from "./reply.ts";
 import { readScript } from "./script.ts";
 import { ownerUnknown, whyUnarmed } from "./unarmed.ts";
+import { decodeReconciled } from "./wire_control.ts";
 import { type BatchReply, decodeBatch, encodeBatch } from "./wire.ts";
 
 /** The keys of a deployment, and the caller's deployment. */
@@ -133,10 +134,16 @@ export class RedisStore implements StockStore {
   /** One `HMGET`, for which no order waits. */
   async guaranteesOff(shard: number): Promise<readonly string[]> {
     const [meta = ""] = this.#shardKeys(shard);
-    const [published, settings] = list(
-      await this.#connections.call(shard, "HMGET", meta, "promises_off", "settings"),
+    const [published, settings, reconciled] = list(
+      await this.#connections.call(shard, "HMGET", meta, "promises_off", "settings", "reconciled"),
     );
     const off = typeof published === "string" ? list(JSON.parse(published)).map(text) : [];
+    const { differences = 0 } = decodeReconciled(reconciled) ?? {};
+    if (differences > 0) {
+      off.push(
+        `store and ledger of shard ${shard} agree: ${differences} differences, named in the worker's log`,
+      );
+    }
     const difference = typeof settings === "string" ? this.#differenceFrom(settings) : "";
     return difference === "" ? off : [...off, difference];
   }

@@ -7,7 +7,7 @@
 import { integer, list, text } from "./reply.ts";
 import { parsePosition } from "../domain/event.ts";
 import { unpackLimits } from "../domain/limits.ts";
-import type { AckResult, ShardStatus, ShardView } from "../decide/shard_control.ts";
+import type { AckResult, Reconciled, ShardStatus, ShardView } from "../decide/shard_control.ts";
 import type { StockRow } from "../domain/rows.ts";
 
 /** Encodes a SKU in the format of `lua/state.lua`. */
@@ -49,7 +49,14 @@ export function encodeStatus(status: ShardStatus): string {
       return status.reason.slice(0, reasonCharsMax);
     case "log_way":
       return status.way;
+    case "reconciled":
+      return JSON.stringify(status.result);
   }
+}
+
+/** Decodes a result of {@link encodeStatus}; null when none was published. */
+export function decodeReconciled(published: unknown): Reconciled | null {
+  return typeof published !== "string" || published === "" ? null : JSON.parse(published);
 }
 
 /** Decodes the reply of `inspect.lua`. `refusal` as in {@link ShardView.refusal}. */
@@ -69,6 +76,7 @@ export function decodeView(reply: unknown, refusal: string): ShardView {
     nonce: text(view.nonce),
     suspect: view.suspect === true,
     logWay: text(view.log_way),
+    reconciled: decodeReconciled(view.reconciled),
     skus: integer(view.skus),
     empty: integer(view.keys) === 0,
     refusal,

@@ -27,6 +27,16 @@ export interface ShardLedgerMetrics {
   readonly lowStock: readonly { readonly sku: string; readonly available: number }[] | null;
 }
 
+/** Progress of the continuous reconciliation of a shard. */
+export interface ReconciliationProgress {
+  /** Number of SKUs compared since the last call. */
+  readonly skus: number;
+  /** Differences that are known and not gone. */
+  readonly differences: number;
+  /** When every SKU had been compared, ms since 1970; undefined before the first time. */
+  readonly endedAtMs: number | undefined;
+}
+
 /** Observer of a worker's shards. */
 export interface WorkerObserver {
   /** The lease of a shard was taken. */
@@ -49,6 +59,8 @@ export interface WorkerObserver {
   guaranteesOff(shard: number, count: number): void;
   /** Ledger metrics were read. */
   ledgerMetrics(shard: number, metrics: ShardLedgerMetrics): void;
+  /** A part of the shard was compared with the ledger. */
+  reconciled(shard: number, progress: ReconciliationProgress): void;
 }
 
 /** An observer that does nothing. */
@@ -63,4 +75,5 @@ export const noObserver: WorkerObserver = {
   topicRead() {},
   guaranteesOff() {},
   ledgerMetrics() {},
+  reconciled() {},
 };

@@ -13,6 +13,7 @@ import { LedgerMetrics } from "./ledger_metrics.ts";
 import { Acknowledger } from "./acknowledger.ts";
 import { noObserver, type WorkerObserver } from "./observer.ts";
 import { QuotaSweep } from "./quota_sweep.ts";
+import { Reconciler } from "./reconciler.ts";
 import { Refusals } from "./refusals.ts";
 import { Retention } from "./retention.ts";
 import { ServerCheckMonitor } from "./server_check_monitor.ts";
@@ -42,6 +43,7 @@ export class RunLoop {
   readonly #retention: Retention;
   readonly #sweep: QuotaSweep;
   readonly #ledgerMetrics: LedgerMetrics | undefined;
+  readonly #reconciler: Reconciler | undefined;
   readonly #acknowledger: Acknowledger;
   /** Position of the last event in the ledger. */
   #position: Position;
@@ -63,6 +65,11 @@ export class RunLoop {
     this.#retention = new Retention(ledger, world, parts.retentionMs);
     this.#sweep = new QuotaSweep(parts.control, world);
     this.#ledgerMetrics = parts.observer && new LedgerMetrics(ledger, world, parts.observer);
+    const { reader, reconcileMs = 0 } = parts;
+    const isReconciled = reader !== undefined && reconcileMs > 0;
+    this.#reconciler = isReconciled
+      ? new Reconciler({ ...parts, ledger, reader, passMs: reconcileMs })
+      : undefined;
     this.#acknowledger = new Acknowledger(nonce, { ...parts, ledger, refusals: this.#refusals });
     this.#position = position;
     this.#recorded = { head: position.seq, atMs: world.elapsedMs() };
@@ -99,6 +106,7 @@ export class RunLoop {
     }
     await this.#refusals.attempt(() => this.#sweep.step(this.#ledger.shard, this.#parts.deployment.id));
     await this.#refusals.attempt(() => this.#deleteOldLines());
+    await this.#reconciler?.step(this.#position);
     return "next";
   }
 

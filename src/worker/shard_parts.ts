@@ -23,6 +23,8 @@ export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
   readonly logWay?: () => Promise<string | undefined>;
   /** Order lines older than this are deleted, ms; at least the idempotency window. */
   readonly retentionMs: number;
+  /** Every SKU is compared with the ledger within this time while the shard sells, ms; left out or 0 = never. */
+  readonly reconcileMs?: number;
   readonly logger: Logger;
   /** Logs why the shard was released although its lease was valid; cleared when it is armed. */
   readonly interruption: Reminder;

@@ -9,7 +9,7 @@ function view(changes: Partial<ShardView> = {}): ShardView {
   return {
     ...{ instance: "i", deployment: "d", shards: 2, armed: true, position: { epoch: 3, seq: 7 } },
     ...{ applied: 7, epochSeen: 3, log: null, limits: null, nonce: "", suspect: false, logWay: "" },
-    ...{ skus: 1, empty: false, refusal: "" },
+    ...{ skus: 1, empty: false, refusal: "", reconciled: null },
     ...changes,
   };
 }

@@ -38,8 +38,14 @@ export interface Fixture extends AsyncDisposable {
   stopWorker(): Promise<void>;
 }
 
+/** What a worker of a test may have besides. */
+export type WorkerOptions = Partial<Pick<Parameters<typeof startWorker>[0], "reconcileMs" | "observer">>;
+
 /** Starts a worker on a shard of its own and waits until it is armed. */
-export async function startFixture(redis: { readonly url: string }): Promise<Fixture> {
+export async function startFixture(
+  redis: { readonly url: string },
+  options: WorkerOptions = {},
+): Promise<Fixture> {
   await using started = new AsyncDisposableStack();
   const under = started.use(await makeRedisStore(redis.url));
   const client = started.adopt(new Redis(redis.url), (client) => void client.disconnect());
@@ -57,7 +63,7 @@ export async function startFixture(redis: { readonly url: string }): Promise<Fix
       return typeof member === "function" ? member.bind(target) : member;
     },
   }) as ShardControl;
-  const worker = await startWorkerHere({ ...under, control }, databaseUrl, lines);
+  const worker = await startWorkerHere({ ...under, control }, databaseUrl, lines, options);
   let isRunning = true;
   const stopWorker = async () => {
     if (isRunning) await worker[Symbol.asyncDispose]();
@@ -84,14 +90,19 @@ export async function startFixture(redis: { readonly url: string }): Promise<Fix
 
 /** A worker in this process: on the shard of `under`, with the ledger at `databaseUrl`. */
 export async function startWorkerHere(
-  under: Pick<RedisUnderTest, "namespace" | "control" | "store" | "log">,
+  under:
+    & Pick<RedisUnderTest, "namespace" | "control" | "store" | "log">
+    & Partial<Pick<RedisUnderTest, "reader">>,
   databaseUrl: string,
   lines: LogLine[],
+  options: WorkerOptions = {},
 ): Promise<AsyncDisposable> {
-  const { namespace, control, store, log } = under;
+  const { namespace, control, store, log, reader } = under;
   const ledger = await openLedgerAt(databaseUrl, namespace);
   const worker = startWorker({
     ...{ ledger, deployment: await ledger.prepare(1), control, store, log, world: realWorld },
+    ...reader && { reader },
+    ...options,
     logger: createLoggerTo(realWorld, "info", (line) => lines.push(line)),
     durability: "report",
     retentionMs: 400 * 86_400_000,

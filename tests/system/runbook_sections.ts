@@ -8,6 +8,8 @@ export const runbookSections = {
   LedgerDrift: ["Look first", "Do", "Events wait", "Nothing waits", "Numbers are missing"],
   LogLagHigh: ["Look first", "Do"],
   PostgresDiskLow: ["Look first"],
+  ReconcileDifference: ["Look first", "Redis was changed", "The ledger was changed", "The log was changed"],
+  ReconcileLate: ["Look first", "Do"],
   RedisMemoryHigh: ["Look first", "Do"],
   RequestRateCollapsed: ["Look first"],
   ShardUnarmed: ["Look first", "Numbers are missing"],

@@ -17,6 +17,8 @@ import type { Runbook, runbookSections } from "./runbook_sections.ts";
 import { type Env, Service, type Stack, startStack } from "./stack.ts";
 
 const DEADLINE_MS = 30_000;
+/** A slice is due within 3 s of an arming, and then every 10 s. */
+const RECONCILED_DEADLINE_MS = 60_000;
 /** curl's exit code when nothing listens. */
 const NOBODY_LISTENS = 7;
 /** These ask before they act, and no terminal is there to answer. */
@@ -31,11 +33,11 @@ interface Fixture extends AsyncDisposable {
   readonly folder: string;
 }
 
-async function fixture(): Promise<Fixture> {
+async function fixture(own: Env = {}): Promise<Fixture> {
   await using owned = new AsyncDisposableStack();
   const redis = owned.use(await startRedis());
   const databaseUrl = await sharedPostgres().freshDatabase();
-  const env = { USER_LIMIT_MS: "0" };
+  const env = { USER_LIMIT_MS: "0", ...own };
   const stack = owned.use(await startStack({ redisUrl: redis.url, databaseUrl, env }));
   const folder = await Deno.makeTempDir();
   owned.defer(() => Deno.remove(folder, { recursive: true }));
@@ -324,6 +326,44 @@ Deno.test("runbooks: a drift with nothing that waits, in Redis or in the ledger"
   assert.equal(corrected.code, 0, corrected.err);
   assert.equal((await inventory(here.env, "verify")).code, 0);
   assert.equal((await inventory(here.env, "reconcile")).code, 0);
+});
+
+Deno.test("runbooks: differences that the worker finds while it sells are named, and mended with a reason", async () => {
+  await using here = await fixture({ RECONCILE_MINUTES: "1" });
+  const { redis, databaseUrl, stack: { worker, api } } = here;
+  await stockUp(here, 1000);
+  await drained(here);
+  await redis.cli("HSET", STOCK, "sku", "1009 0"); // nothing is sold from it
+  const found = (count: number) =>
+    waitFor(() => worker.logged("store and ledger differ").length >= count, {
+      deadlineMs: RECONCILED_DEADLINE_MS,
+      what: `difference ${count}`,
+    });
+  await found(1);
+  const { what, name, ledger, store } = worker.logged("store and ledger differ")[0] ?? {};
+  assert.deepEqual([what, name, ledger, store], ["stock", "sku", "1000+0", "1009+0"]);
+  const ready = await api.get("/readyz");
+  assert.equal(ready.status, 200);
+  assert.match(JSON.stringify(ready.body), /store and ledger of shard 0 agree: 1 difference/);
+  assert.match((await inventory(here.env, "doctor")).out, /reconciliation +off +store and ledger differ/);
+  await runSection(here, "ReconcileDifference", "Look first", {}, {
+    "deno task inventory status": { says: /differences/ },
+    "deno task inventory reconcile": { code: 1, says: /stock +sku +1000\+0 +1009\+0/ },
+    "deno task inventory verify": { says: /The ledger is whole/ },
+  });
+  await runSection(here, "ReconcileDifference", "Redis was changed", {});
+  assert.equal((await inventory(here.env, "reconcile")).code, 0);
+
+  const agreed = () => worker.logged("store and ledger agree again").length;
+  await withConnection(databaseUrl, (sql) => sql`update inventory.stock set available = 5`);
+  await found(2);
+  await runSection(here, "ReconcileDifference", "The ledger was changed", { "who changed what": "psql" });
+  await waitFor(() => agreed() > 0, { deadlineMs: RECONCILED_DEADLINE_MS, what: "both sides agree again" });
+  await runSection(here, "ReconcileDifference", "The log was changed", {});
+  await runSection(here, "ReconcileLate", "Look first", {});
+  await runSection(here, "ReconcileLate", "Do", {});
+  assert.equal(await buy(here, "o-1"), 200);
+  assert.equal((await inventory(here.env, "verify")).code, 0);
 });
 
 Deno.test("runbooks: a log that was trimmed before it was applied is named, and recovered from the store", async () => {

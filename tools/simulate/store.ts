@@ -201,6 +201,7 @@ export class SimulatedStore {
       nonce: slot.nonce,
       suspect: slot.suspect,
       logWay: "",
+      reconciled: null,
       skus: shard.skus,
       empty: slot.deployment === null,
       refusal: "",

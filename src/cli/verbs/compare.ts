@@ -14,14 +14,8 @@ import type { Facet, ShardReader } from "../../decide/shard_reader.ts";
 import { loadStatements } from "../../ledger/postgres/statements.ts";
 import type { Position } from "../../domain/event.ts";
 import { sleep } from "../../runtime/world.ts";
-import {
-  type Comparer,
-  comparers,
-  type LedgerSide,
-  type Named,
-  readChanges,
-  type Unequal,
-} from "./facets.ts";
+import { type Comparer, comparers, type LedgerSide, type Named, readChanges } from "./facets.ts";
+import type { Unequal } from "../../worker/stock_difference.ts";
 import { Failure } from "../context/failure.ts";
 import { type Pending, readPending } from "./pending.ts";
 import type { CliContext } from "../context/context.ts";

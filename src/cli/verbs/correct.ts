@@ -179,8 +179,8 @@ async function stockRows(
   at: Position,
   skus: readonly string[],
 ): Promise<Map<string, StockSums>> {
-  const { compare_stock } = await loadStatements();
-  const rows = await queries.query<StockSums & { sku: string }>(compare_stock, [
+  const { stock_at } = await loadStatements();
+  const rows = await queries.query<StockSums & { sku: string }>(stock_at, [
     shard,
     JSON.stringify(skus),
     at.seq,

@@ -6,6 +6,7 @@
 import { loadStatements } from "../../ledger/postgres/statements.ts";
 import type { Config } from "../../runtime/settings/config.ts";
 import { type CheckResult, type GuaranteeName, guarantees } from "../../domain/check_result.ts";
+import type { ShardView } from "../../decide/shard_control.ts";
 import { countDescriptors, descriptorsWanted } from "../../http/listener.ts";
 import { describeDifferences, limitsOf } from "../../domain/limits.ts";
 import { exits } from "../context/failure.ts";
@@ -116,6 +117,7 @@ async function shardFindings(context: CliContext): Promise<Look[]> {
         : `${views.length} armed`,
       promise: null,
     },
+    reconciliationCheck(views),
     {
       check: "SHARDS",
       verdict: other.length > 0 ? "bad" : "ok",
@@ -131,6 +133,25 @@ async function shardFindings(context: CliContext): Promise<Look[]> {
       promise: null,
     },
   ];
+}
+
+/** What the workers found while the shards sold. */
+export function reconciliationCheck(views: readonly Pick<ShardView, "reconciled">[]): Look {
+  const about = { check: "reconciliation", promise: null };
+  const counts = views.map(({ reconciled }) => reconciled?.differences ?? 0);
+  const differing = counts.flatMap((count, shard) => count > 0 ? [`shard ${shard}: ${count}`] : []);
+  if (differing.length > 0) {
+    const found = `store and ledger differ (${differing.join(", ")}); the worker's log names what`;
+    return { ...about, verdict: "off", found };
+  }
+  const times = views.map(({ reconciled }) => reconciled?.atMs ?? 0);
+  const oldestMs = Math.min(...times);
+  if (oldestMs === 0) return { ...about, verdict: "unknown", found: "not every SKU was compared yet" };
+  return {
+    ...about,
+    verdict: "ok",
+    found: `every SKU was compared, the last time at ${new Date(oldestMs).toISOString()}`,
+  };
 }
 
 async function ledgerFindings(context: CliContext): Promise<Look[]> {

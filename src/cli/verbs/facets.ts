@@ -7,17 +7,10 @@ import type { RememberedLine } from "../../domain/outcome.ts";
 import { pairKey, rememberedKey } from "../../domain/remembered_line.ts";
 import type { Facet, FacetValue } from "../../decide/shard_reader.ts";
 import type { Param, Queries } from "../../ledger/database.ts";
-import { canonical } from "../../ledger/proof_walk.ts";
 import type { PostgresStatementName, PostgresStatements } from "../../ledger/postgres/statements.ts";
+import type { StockAt } from "../../ledger/ledger.ts";
+import { nothing, stockDifference, type Unequal } from "../../worker/stock_difference.ts";
 import type { Pending } from "./pending.ts";
-
-/** A difference of a name. */
-export interface Unequal {
-  /** Facet: `stock`, `rules`, `orders`, `quotas` or `holds`. */
-  readonly what: string;
-  readonly ledger: string;
-  readonly store: string;
-}
 
 export interface LedgerSide {
   readonly queries: Queries;
@@ -74,7 +67,6 @@ export interface Named {
 }
 
 const pageRows = 2000;
-const nothing = "nothing";
 
 function query<Row extends object>(
   side: LedgerSide,
@@ -97,31 +89,17 @@ const stock: Comparer<"stock"> = {
   async compare(side, names, values, head) {
     const { pending } = side;
     const at = pending ? pending.cursor.seq : head;
-    const rows = await query<{ sku: string; available: number; reserved: number; policy: string | null }>(
+    const rows = await query<StockAt>(
       side,
-      "compare_stock",
+      "stock_at",
       JSON.stringify(names.map(({ name }) => name)),
       at,
     );
     const inLedgerByName = new Map(rows.map((row) => [row.sku, row]));
     const unequal = new Map<string, Unequal>();
     names.forEach(({ name: sku }, i) => {
-      const inLedger = inLedgerByName.get(sku);
-      const [, available, reserved, policy = "{}"] = /^(\d+) (\d+)(?: (.*))?$/s.exec(values[i] ?? "") ?? [];
-      const later = pending?.skus.get(sku);
-      const ledger = inLedger ? `${inLedger.available}+${inLedger.reserved}` : nothing;
-      const store = available === undefined
-        ? nothing
-        : `${Number(available) - (later?.available ?? 0)}+${Number(reserved) - (later?.reserved ?? 0)}`;
-      const isNew = !inLedger && later && store === "0+0"; // an event that cannot be applied yet creates it
-      if (ledger !== store && !isNew) unequal.set(sku, { what: "stock", ledger, store });
-      else if (
-        inLedger && inLedger.policy !== null && !later?.isRuled &&
-        canonical(inLedger.policy) !== canonical(policy)
-      ) {
-        const [ours, theirs] = [canonical(inLedger.policy), canonical(policy)];
-        unequal.set(sku, { what: "rules", ledger: ours || "none", store: theirs || "none" });
-      }
+      const found = stockDifference(inLedgerByName.get(sku), values[i] ?? null, pending?.skus.get(sku));
+      if (found) unequal.set(sku, found);
     });
     return unequal;
   },

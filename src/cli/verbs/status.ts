@@ -56,6 +56,10 @@ export async function status(context: CliContext, terminal: Terminal): Promise<n
         // The cursor was read before the head, so a lag may be outdated; never the reverse.
         lag: inLedger ? Math.max(0, view.position.seq - inLedger.seq) : null,
         skus: view.skus,
+        differences: view.reconciled?.differences ?? null,
+        reconciled: view.reconciled && view.reconciled.atMs > 0
+          ? new Date(view.reconciled.atMs).toISOString()
+          : null,
         dead_letters: inLedger?.deadLetters ?? null,
         compensations: inLedger?.compensations ?? null,
         lease: inLedger?.holder ?? null,

@@ -150,6 +150,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
       nonce: "",
       suspect: false,
       logWay: "",
+      reconciled: null,
       skus: state.skus,
       empty: deployment === null,
       refusal: "",

@@ -10,7 +10,7 @@ import type { Lease } from "./backend.ts";
 import type { Connection, Transaction } from "../database.ts";
 import { findDivergent } from "./divergence.ts";
 import { LeaseLost } from "../../domain/errors.ts";
-import { type Applied, type Cursor, type ShardLedger } from "../ledger.ts";
+import type { Applied, Cursor, MovementRange, ShardLedger, StockAt } from "../ledger.ts";
 import { partsOf } from "../movements.ts";
 import { ForeignLedger } from "../../domain/errors.ts";
 import type { LinePosition, QuotaCursor, QuotaPage } from "../pages.ts";
@@ -148,6 +148,21 @@ export class SqlShardLedger implements ShardLedger {
   async countSkus(): Promise<number> {
     const [count] = await this.#connection.query<{ skus: number }>(this.#sql.count_skus, [this.shard]);
     return count?.skus ?? 0;
+  }
+
+  stockAt(skus: readonly string[], seq: number): Promise<StockAt[]> {
+    return this.#connection.query(this.#sql.stock_at, [this.shard, JSON.stringify(skus), seq]);
+  }
+
+  sumMovements(range: MovementRange): Promise<Omit<StockAt, "policy">[]> {
+    const { afterSeq, toSeq, afterSku, toSku } = range;
+    return this.#connection.query(this.#sql.sum_movements, [this.shard, afterSeq, toSeq, afterSku, toSku]);
+  }
+
+  async nthSku(afterSku: string, count: number): Promise<string | undefined> {
+    const params = [this.shard, afterSku, count];
+    const [row] = await this.#connection.query<{ sku: string }>(this.#sql.find_nth_sku, params);
+    return row?.sku;
   }
 
   async countDeadLetters(): Promise<number> {

@@ -136,6 +136,12 @@ export const settings = {
     meaning: "order lines older than this may be deleted, but never within the idempotency window",
     format: integer(1, 36_500),
   },
+  reconcileMinutes: {
+    name: "RECONCILE_MINUTES",
+    default: "60",
+    meaning: "worker: every SKU is compared with the ledger at least this often while it sells; 0 = off",
+    format: integer(0, 1440),
+  },
   batchMax: {
     name: "BATCH_MAX",
     default: "256",
