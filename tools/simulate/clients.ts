@@ -1,27 +1,23 @@
 /**
- * Clients that send an order again until they know what became of it, and what they were answered.
+ * Clients that send a command again until they know what became of it, and what they were answered.
  *
  * @module
  */
-import type { Command, Sale } from "../../src/domain/command.ts";
-import type { Inventory } from "../../src/decide/service.ts";
-import type { Outcome } from "../../src/domain/outcome.ts";
+import type { Command, Line, Sale } from "../../src/domain/command.ts";
+import type { OrderOutcome, Outcome } from "../../src/domain/outcome.ts";
 import { sleep } from "../../src/runtime/world.ts";
+import type { Api } from "./processes.ts";
 import type { Chance, Process, Scheduler } from "./scheduler.ts";
-import { limits } from "./store.ts";
+import type { Settings } from "./settings.ts";
 
-/** The SKUs of every run. */
-export const skus = ["a", "b", "c"];
 /** Units of a SKU at the start. */
 export const unitsAtStart = 60;
 
-/** An order that was accepted. */
-export interface AcceptedOrder {
-  readonly orderId: string;
-  readonly sku: string;
-  readonly amount: number;
+/** A command that was accepted. */
+export interface Accepted {
+  readonly id: string;
+  readonly shard: number;
   readonly seq: number;
-  readonly newStock: number;
   readonly atMs: number;
 }
 
@@ -29,131 +25,141 @@ export interface AcceptedOrder {
 export interface Shop {
   readonly scheduler: Scheduler;
   readonly chance: Chance;
-  /** Share of requests that a proxy sends twice. */
+  readonly settings: Settings;
+  /** A proxy sends requests twice now. */
   isDoubled(): boolean;
   /** One of the APIs that run; undefined while none does. */
-  api(): { readonly inventory: Inventory; readonly process: Process } | undefined;
-  /** A retry of this order need not hear the first answer: the clock was stepped, or the order was lost. */
-  isExcused(order: AcceptedOrder): boolean;
+  api(): { readonly inventory: Api; readonly process: Process } | undefined;
+  /** A retry need not hear the first answer: a clock was stepped, or the server lost it. */
+  isExcused(accepted: Accepted): boolean;
+  /** Every command says that it is a first attempt. */
   readonly saysFirst: boolean;
   broken(what: string): void;
+  /** Something that must happen sometimes has happened. */
+  happened(what: string): void;
 }
+
+type Answer = Outcome | { readonly kind: "no_answer" };
 
 const undecided: ReadonlySet<string> = new Set([
   ...["unarmed", "overloaded", "store_unavailable", "store_full", "outcome_unknown", "no_answer"],
   ...["late", "postponed", "ledger_behind", "backlog_full"],
 ]);
 
+/** The members of a command that nobody but a person reads. */
+export const note = { reason: "", reference: "", actor: "", traceparent: "" } as const;
+
 /** All clients of a run. */
 export class Clients {
-  readonly #process: Process;
-  readonly #shop: Shop;
+  readonly process: Process;
+  readonly shop: Shop;
   #ids = 0;
   /** Clients that are not done. */
   open = 0;
-  readonly accepted: AcceptedOrder[] = [];
+  /** Accepted sales, returns and adjustments. */
+  readonly accepted: Accepted[] = [];
+  /** Ids of adjustments that were asked for. */
+  readonly adjustments = new Set<string>();
+  /** Orders that certainly had no effect. */
+  readonly refused = new Set<string>();
+  /** Orders of which a copy may arrive at any time: sent again after the window, doubled, or at a frozen API. */
+  readonly late = new Set<string>();
 
   constructor(shop: Shop) {
-    this.#shop = shop;
-    this.#process = shop.scheduler.process("clients");
+    this.shop = shop;
+    this.process = shop.scheduler.process("clients");
+  }
+
+  /** The next id. */
+  id(prefix: string): string {
+    return `${prefix}${++this.#ids}`;
+  }
+
+  /** The shard of a SKU. */
+  shardOf(sku: string): number {
+    return this.shop.settings.skus.findIndex((skus) => skus.includes(sku));
+  }
+
+  wait(ms: number): Promise<void> {
+    return sleep(this.process.world, ms);
+  }
+
+  /** Runs a client, and counts it until it is done. */
+  async run(client: () => Promise<void>): Promise<void> {
+    this.open++;
+    await client();
+    this.open--;
   }
 
   /** Creates the stock. */
   async stockUp(): Promise<void> {
-    this.open++;
-    for (const sku of skus) {
-      const note = { reason: "", reference: "", actor: "", traceparent: "" };
-      const adjustmentId = `start-${sku}`;
-      await this.#untilCertain({ kind: "adjust", adjustmentId, sku, delta: unitsAtStart, ...note });
-    }
-    this.open--;
+    for (const sku of this.shop.settings.skus.flat()) await this.adjust(`start-${sku}`, sku, unitsAtStart);
   }
 
-  /** Places an order now. */
-  async buy(): Promise<void> {
-    this.open++;
-    const { chance } = this.#shop;
-    const sku = skus[chance.between(0, skus.length - 1)] ?? "";
-    const amount = chance.between(1, 3);
-    const kind = chance.isHit(0.4) ? "reserve" : "deduct";
-    const holdMs = kind === "reserve" ? chance.between(1000, 3000) : 0;
-    const sale: Sale = {
-      ...{ kind, orderId: `o${++this.#ids}`, userId: "u", lines: [{ sku, amount }], holdMs },
-      ...{ firstAttempt: true, hasToken: false, actor: "", traceparent: "" },
+  /** Adds units, or removes them. */
+  async adjust(adjustmentId: string, sku: string, delta: number): Promise<void> {
+    this.adjustments.add(adjustmentId);
+    const outcome = await this.untilCertain({ kind: "adjust", adjustmentId, sku, delta, ...note });
+    if (outcome.kind === "accepted") this.note(adjustmentId, sku, outcome.seq);
+  }
+
+  /** Notes that a command was accepted. */
+  note(id: string, sku: string, seq: number): Accepted {
+    const accepted = { id, shard: this.shardOf(sku), seq, atMs: this.shop.scheduler.nowMs };
+    this.accepted.push(accepted);
+    return accepted;
+  }
+
+  /** A sale of some lines. */
+  sale(kind: Sale["kind"], lines: readonly Line[], holdMs: number): Sale {
+    const userId = `user-${this.shop.chance.between(1, 5)}`;
+    return {
+      ...{ kind, lines, holdMs, userId, orderId: this.id("o"), actor: "", traceparent: "" },
+      ...{ firstAttempt: true, hasToken: false },
     };
-    const sentMs = this.#shop.scheduler.nowMs;
-    const outcome = await this.#untilCertain(sale);
-    if (outcome.kind === "accepted") await this.#afterwards(sale, outcome, sentMs);
-    this.open--;
   }
 
-  async #afterwards(
-    sale: Sale,
-    outcome: Extract<Outcome, { kind: "accepted" }>,
-    sentMs: number,
-  ): Promise<void> {
-    const { chance, scheduler } = this.#shop;
-    const [line] = sale.lines;
-    const { orderId } = sale;
-    const { seq, newStock: [newStock = -1] } = outcome;
-    const order = {
-      ...{ orderId, sku: line?.sku ?? "", amount: line?.amount ?? 0, seq, newStock },
-      atMs: scheduler.nowMs,
-    };
-    this.accepted.push(order);
-    if (sale.kind === "reserve") {
-      const kind = chance.isHit(0.5) ? "confirm" : "cancel";
-      const isLeft = chance.isHit(0.3);
-      const by = { orderId, owner: "", actor: "", traceparent: "" };
-      if (!isLeft) {
-        await this.#untilCertain(kind === "confirm" ? { kind, lines: null, ...by } : { kind, ...by });
-      }
-      return;
-    }
-    if (chance.isHit(0.15)) return await this.#returnLate(sale);
-    if (!chance.isHit(0.5)) return;
-    await sleep(this.#process.world, chance.between(0, 1500));
-    const again = await this.#untilCertain({ ...sale, firstAttempt: false });
-    const isSame = again.kind === "accepted" && again.seq === seq && again.newStock[0] === newStock;
-    const isYoung = scheduler.nowMs - sentMs < limits.idempotencyWindowMs;
-    if (isSame || !isYoung || this.#shop.isExcused(order)) return;
-    this.#shop.broken(
-      `a retry of ${orderId} hears ${JSON.stringify(again)}, first ${JSON.stringify(outcome)}`,
-    );
-  }
-
-  /** Sends an order again after the window, by chance with other contents. */
-  async #returnLate(sale: Sale): Promise<void> {
-    const { chance } = this.#shop;
-    await sleep(this.#process.world, 3 * limits.idempotencyWindowMs);
-    const lines = chance.isHit(0.3)
-      ? sale.lines.map((line) => ({ ...line, amount: line.amount + 1 }))
-      : sale.lines;
-    await this.#untilCertain({ ...sale, lines, firstAttempt: false });
-  }
-
-  async #untilCertain(command: Command): Promise<Outcome> {
+  /** Sends a command until its outcome is certain. */
+  async untilCertain(command: Command): Promise<Outcome> {
+    const { saysFirst } = this.shop;
     for (let attempt = 0;; attempt++) {
-      const isFirst = attempt === 0 || this.#shop.saysFirst;
+      const isFirst = attempt === 0 || saysFirst;
       const sent = "firstAttempt" in command
-        ? { ...command, firstAttempt: isFirst && (command.firstAttempt || this.#shop.saysFirst) }
+        ? { ...command, firstAttempt: isFirst && (command.firstAttempt || saysFirst) }
         : command;
-      if (this.#shop.isDoubled() && "firstAttempt" in sent) void this.#send({ ...sent, firstAttempt: false });
-      const outcome = await this.#send(sent);
-      if (outcome.kind !== "no_answer" && !undecided.has(outcome.kind)) return outcome as Outcome;
-      await sleep(this.#process.world, 50 + 50 * Math.min(attempt, 10));
+      if (this.shop.isDoubled()) {
+        if ("orderId" in sent) this.late.add(sent.orderId);
+        void this.#send("firstAttempt" in sent ? { ...sent, firstAttempt: false } : sent);
+      }
+      const answer = await this.#send(sent);
+      this.shop.happened(`a client hears ${answer.kind}`);
+      if (answer.kind === "no_answer" && "orderId" in sent) this.late.add(sent.orderId);
+      if (answer.kind !== "no_answer" && !undecided.has(answer.kind)) return answer as Outcome;
+      await this.wait(50 + 50 * Math.min(attempt, 10));
     }
   }
 
-  #send(command: Command): Promise<Outcome | { readonly kind: "no_answer" }> {
-    const { scheduler, chance } = this.#shop;
-    const api = this.#shop.api();
+  #send(command: Command): Promise<Answer> {
+    return this.#ask((inventory) => inventory.submit(command));
+  }
+
+  /** What became of an order; undefined while nobody knows. */
+  async find(orderId: string): Promise<OrderOutcome | undefined> {
+    const found = await this.#ask((inventory) => inventory.findOrder(orderId));
+    return found.kind === "no_answer" ? undefined : found as OrderOutcome;
+  }
+
+  #ask<T extends { readonly kind: string }>(
+    ask: (inventory: Api) => Promise<T>,
+  ): Promise<T | { readonly kind: "no_answer" }> {
+    const { scheduler, chance } = this.shop;
+    const api = this.shop.api();
     return new Promise((resolve) => {
-      scheduler.after(700, this.#process, () => resolve({ kind: "no_answer" }));
+      scheduler.after(700, this.process, () => resolve({ kind: "no_answer" }));
       if (!api) return;
       scheduler.after(chance.between(1, 5), api.process, () => {
-        void api.inventory.submit(command).then((outcome) => {
-          scheduler.after(chance.between(1, 5), this.#process, () => resolve(outcome));
+        void ask(api.inventory).then((answer) => {
+          scheduler.after(chance.between(1, 5), this.process, () => resolve(answer));
         });
       });
     });

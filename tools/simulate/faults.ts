@@ -5,28 +5,49 @@
  */
 import { Chance } from "./scheduler.ts";
 
-/** Every fault, and how many of it a run has when its regime is on. */
-const kinds = {
-  "lose-request": 12,
-  "lose-reply": 12,
-  "delay": 15,
-  "double": 10,
-  "api-crash": 3,
-  "worker-crash": 4,
-  "worker-freeze": 5,
-  "store-restart": 4,
-  "store-slow-disk": 6,
-  "store-flush": 2,
-  "store-clock": 2,
-  "ledger-refuses": 2,
-  "ledger-goes-back": 1,
-} as const;
+/** Every fault by its regime, and how many of it a run has when it is on. */
+const regimes = {
+  link: { "lose-request": 12, "lose-reply": 12, "delay": 15, "double": 10, "drop-packets": 6 },
+  disk: {
+    "store-slow-disk": 6,
+    "store-restart": 4,
+    "store-power-cut": 4,
+    "store-refuses": 3,
+    "ledger-refuses": 2,
+  },
+  clocks: { "store-clock": 3, "worker-freeze": 3 },
+  processes: { "api-crash": 3, "worker-crash": 4, "api-freeze": 3, "worker-freeze": 5 },
+  awaits: {
+    "api-crash-at-await": 4,
+    "api-freeze-at-await": 4,
+    "worker-crash-at-await": 6,
+    "worker-freeze-at-await": 8,
+  },
+  failover: {
+    "store-restart": 4,
+    "store-replaced": 2,
+    "store-flush": 2,
+    "store-power-cut": 3,
+    "worker-freeze-at-await": 6,
+  },
+  restore: { "store-put-back": 2, "store-replaced": 1, "store-flush": 1, "store-foreign": 2 },
+  ledger: {
+    "ledger-refuses": 2,
+    "ledger-conflicts": 4,
+    "ledger-goes-back": 1,
+    "ledger-standby": 1,
+    "ledger-foreign": 2,
+  },
+} as const satisfies Record<string, Record<string, number>>;
 
+type Regimes = typeof regimes;
 /** The name of a fault. */
-export type FaultKind = keyof typeof kinds;
+export type FaultKind = { [R in keyof Regimes]: keyof Regimes[R] }[keyof Regimes];
 
 /** All names. */
-export const faultKinds = Object.keys(kinds) as FaultKind[];
+export const faultKinds = [
+  ...new Set(Object.values(regimes).flatMap((kinds) => Object.keys(kinds))),
+] as FaultKind[];
 
 /** A fault at a time. */
 export interface Fault {
@@ -39,15 +60,28 @@ export interface Fault {
 /** No fault begins after this, ms of virtual time. */
 export const faultsEndMs = 20_000;
 
-/** The faults of a seed: each kind is on in 30 % of the runs. */
+/**
+ * The faults of a seed. It has one to three regimes, of each some kinds of fault, and by chance single ones of others.
+ * They are spread over the run, or come in bursts.
+ */
 export function faultsOf(seed: number): Fault[] {
   const chance = new Chance(seed, 2);
+  const names = Object.keys(regimes) as (keyof Regimes)[];
+  const chosen = new Set<string>();
+  for (let i = chance.between(1, 3); i > 0; i--) chosen.add(names[chance.between(0, names.length - 1)] ?? "");
+  const hasBursts = chance.isHit(0.4);
+  const bursts = [0, 1, 2, 3].map(() => chance.between(200, faultsEndMs - 1000));
   const faults: Fault[] = [];
-  for (const kind of faultKinds) {
-    const isOn = chance.isHit(0.3);
-    for (let i = 0; i < kinds[kind]; i++) {
-      const fault = { atMs: chance.between(200, faultsEndMs), kind, dice: chance.next() };
-      if (isOn) faults.push(fault);
+  for (const name of names) {
+    for (const [kind, count] of Object.entries(regimes[name])) {
+      const isOn = chance.isHit(chosen.has(name) ? 0.6 : 0.03);
+      for (let i = 0; i < count; i++) {
+        const spreadMs = chance.between(200, faultsEndMs);
+        const burstMs = (bursts[chance.between(0, 3)] ?? 0) + chance.between(0, 900);
+        const atMs = hasBursts ? burstMs : spreadMs;
+        const fault = { atMs, kind: kind as FaultKind, dice: chance.next() };
+        if (isOn) faults.push(fault);
+      }
     }
   }
   return faults.sort((a, b) => a.atMs - b.atMs);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type AcceptedOrder, skus, unitsAtStart } from "./clients.ts";
+import type { Accepted, Clients } from "./clients.ts";
 import type { SimulatedLedger } from "./ledger.ts";
 import type { SimulatedStore } from "./store.ts";
 
@@ -13,70 +13,107 @@ interface Quantities {
   readonly reserved: number;
 }
 
+/** What a run ended with. */
+export interface End {
+  readonly stores: readonly SimulatedStore[];
+  readonly ledger: SimulatedLedger;
+  readonly clients: Clients;
+  /** Whether a server lost what was accepted. */
+  readonly isLost: (accepted: Accepted) => boolean;
+  /** Whether a retry may have been sold again within the window: a clock was stepped, or keys were put back. */
+  readonly isForgetful: boolean;
+}
+
 /** The first invariant that does not hold; undefined when all do. */
-export async function brokenInvariant(
-  store: SimulatedStore,
-  ledger: SimulatedLedger,
-  accepted: readonly AcceptedOrder[],
-  isLost: (order: AcceptedOrder) => boolean,
-): Promise<string | undefined> {
-  return differing(store, ledger) ?? missing(ledger, accepted, isLost) ??
-    unbalanced(ledger) ??
-    await unproven(ledger);
+export async function brokenInvariant(end: End): Promise<string | undefined> {
+  return differing(end) ?? missing(end) ?? soldThoughRefused(end) ?? soldTwice(end) ?? unbalanced(end) ??
+    await unproven(end);
 }
 
-function differing(store: SimulatedStore, ledger: SimulatedLedger): string | undefined {
-  const sides = [
-    ledger.query<Quantities>("select sku, available, reserved from stock"),
-    store.state.shard.stock(),
-  ];
-  const [inLedger, inStore] = sides.map((rows) =>
-    JSON.stringify(rows.map(({ sku, available, reserved }) => [sku, available, reserved]).sort())
+function differing({ stores, ledger }: End): string | undefined {
+  for (const { shard, state } of stores) {
+    const rows = ledger.query<Quantities>("select sku, available, reserved from stock where shard = ?1", [
+      shard,
+    ]);
+    const [inLedger, inStore] = [rows, state.shard.stock()].map((rows) =>
+      JSON.stringify(rows.map(({ sku, available, reserved }) => [sku, available, reserved]).sort())
+    );
+    if (inLedger !== inStore) return `the ledger has ${inLedger}, store-${shard} ${inStore}`;
+  }
+  return undefined;
+}
+
+function missing({ ledger, clients, isLost }: End): string | undefined {
+  const rows = ledger.query<{ shard: number; id: string; seq: number }>(
+    "select shard, order_id as id, seq from movements where line < 1000",
   );
-  return inLedger === inStore ? undefined : `the ledger has ${inLedger}, the store ${inStore}`;
+  const known = new Set(rows.map(({ shard, id, seq }) => `${shard} ${id} ${seq}`));
+  const found = clients.accepted.find((accepted) => {
+    const { shard, id, seq } = accepted;
+    return !known.has(`${shard} ${id} ${seq}`) && !isLost(accepted);
+  });
+  return found &&
+    `${found.id} was accepted by shard ${found.shard} with number ${found.seq}, and the ledger does not have it`;
 }
 
-function missing(
-  ledger: SimulatedLedger,
-  accepted: readonly AcceptedOrder[],
-  isLost: (order: AcceptedOrder) => boolean,
-): string | undefined {
-  const rows = ledger.query<{ id: string; seq: number }>(
-    "select order_id as id, seq from movements where kind in ('deduct', 'reserve') and line < 1000",
+function soldThoughRefused({ ledger, clients, isForgetful }: End): string | undefined {
+  if (isForgetful) return undefined;
+  const rows = ledger.query<{ id: string }>("select order_id as id from order_lines");
+  const found = rows.find(({ id }) => clients.refused.has(id) && !clients.late.has(id));
+  return found && `order ${found.id} was refused, and the ledger has it`;
+}
+
+/** The store forgets an order only after the window: only what was sent again after it may have been sold twice. */
+function soldTwice({ ledger, clients, isForgetful }: End): string | undefined {
+  if (isForgetful) return undefined;
+  const rows = ledger.query<{ id: string }>(
+    "select m.order_id as id from compensations c join movements m on m.shard = c.shard and m.seq = c.seq",
   );
-  const known = new Set(rows.map(({ id, seq }) => `${id} ${seq}`));
-  const order = accepted.find((order) => !known.has(`${order.orderId} ${order.seq}`) && !isLost(order));
-  return order &&
-    `order ${order.orderId} was accepted with number ${order.seq}, and the ledger does not have it`;
+  const found = rows.find(({ id }) => !clients.late.has(id));
+  return found && `order ${found.id} was sold twice within the window`;
 }
 
-/** Units at the start = available + reserved + sold, where a second sale with other contents counts as sold. */
-function unbalanced(ledger: SimulatedLedger): string | undefined {
+/** Units that were stocked = available + reserved + sold, where a second sale with other contents counts as sold. */
+function unbalanced({ ledger, clients }: End): string | undefined {
   const sum = (text: string) =>
-    new Map(ledger.query<{ sku: string; n: number }>(text).map((r) => [r.sku, r.n]));
+    new Map(ledger.query<{ sku: string; n: number }>(text).map((row) => [row.sku, row.n]));
   const here = sum("select sku, available + reserved as n from stock");
   const sold = sum(
     "select sku, sum(units) as n from order_lines where state in ('accepted', 'confirmed') group by sku",
   );
   const aside = sum(
-    `select sku, sum(-delta - reserved_delta) as n from movements
-      where seq in (select seq from dead_letters) and line < 1000 group by sku`,
+    `select m.sku, sum(-m.delta - m.reserved_delta) as n from movements m
+      join dead_letters d on d.shard = m.shard and d.seq = m.seq where m.line < 1000 group by m.sku`,
   );
-  const stocked = sum(
-    "select sku, sum(delta) as n from movements where order_id = 'start-' || sku group by sku",
+  const corrected = sum(
+    "select sku, sum(delta + reserved_delta) as n from movements where line >= 1000 group by sku",
   );
-  for (const sku of skus) {
-    const now = (here.get(sku) ?? 0) + (sold.get(sku) ?? 0) + (aside.get(sku) ?? 0);
-    const expected = Math.min(unitsAtStart, stocked.get(sku) ?? 0); // a flushed store may have lost it
+  const stocked = new Map<string, number>();
+  const ids = new Set<string>();
+  const adjusted = ledger.query<{ id: string; sku: string; delta: number }>(
+    "select order_id as id, sku, delta from movements where kind in ('adjust', 'create', 'set') and line < 1000",
+  );
+  for (const { id, sku, delta } of adjusted) {
+    if (!clients.adjustments.has(id)) continue;
+    if (ids.has(`${id} ${sku}`)) return `the adjustment ${id} of '${sku}' was made twice`;
+    ids.add(`${id} ${sku}`);
+    stocked.set(sku, (stocked.get(sku) ?? 0) + delta);
+  }
+  for (const sku of clients.shop.settings.skus.flat()) {
+    const at = (sums: ReadonlyMap<string, number>) => sums.get(sku) ?? 0;
+    const now = at(here) + at(sold) + at(aside);
+    const expected = at(stocked) + at(corrected);
     if (now !== expected) return `'${sku}' has ${now} units, and ${expected} were stocked`;
   }
   return undefined;
 }
 
 /** The product's own proof of its ledger. */
-async function unproven(ledger: SimulatedLedger): Promise<string | undefined> {
-  for await (const fault of ledger.direct().prove(0, 86_400_000, () => {})) {
-    return `the ledger's proof finds ${JSON.stringify(fault)}`;
+async function unproven({ ledger, stores }: End): Promise<string | undefined> {
+  for (const { shard } of stores) {
+    for await (const fault of ledger.direct().prove(shard, 86_400_000, () => {})) {
+      return `the proof of shard ${shard} finds ${JSON.stringify(fault)}`;
+    }
   }
   return undefined;
 }

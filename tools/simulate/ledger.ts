@@ -1,53 +1,81 @@
 /**
- * The ledger: the product's SQL and its adapter's engine on a database in memory. A transaction is one event of the
- * simulation. The leases are those of PostgreSQL: a session that is silent for 3 s loses its lease to another one.
+ * The ledger's server: the product's SQL and its adapter's engine on a database in memory. A transaction is one event of
+ * the simulation. Sessions and locks are those of PostgreSQL: a session that is silent for 3 s ends, with its locks.
  *
  * @module
  */
-import type { CheckResult } from "../../src/domain/check_result.ts";
 import { LeaseLost } from "../../src/domain/errors.ts";
-import type { Connection, Param, Transaction } from "../../src/ledger/database.ts";
-import { SqlError } from "../../src/ledger/database.ts";
+import { type Connection, type Param, SqlError, type Transaction } from "../../src/ledger/database.ts";
+import type { Deployment, Ledger } from "../../src/ledger/ledger.ts";
 import { SqlLedger } from "../../src/ledger/sql/ledger.ts";
-import type { LedgerBackend } from "../../src/ledger/sql/backend.ts";
 import { Engine } from "../../src/ledger/sqlite/engine.ts";
 import { prepareSchema } from "../../src/ledger/sqlite/schema.ts";
 import { loadStatements } from "../../src/ledger/sqlite/statements.ts";
-import type { Deployment, Ledger } from "../../src/ledger/ledger.ts";
+import { directBackend, SimulatedBackend } from "./backend.ts";
 import type { Network } from "./network.ts";
 import type { Plant } from "./plants.ts";
 import type { Process, Scheduler } from "./scheduler.ts";
 
-const leaseMs = 3000;
+const silentMaxMs = 3000;
 const statements = await loadStatements();
+const writes = /\b(?:insert|update|delete)\b/;
 
-interface Session {
+/** A session at the server. */
+export interface Backend {
+  readonly pid: number;
+  readonly owner: Process;
+  readonly locks: Set<number>;
   heardMs: number;
+  running: number;
+  isEnded: boolean;
 }
+
+/** A copy of all rows. */
+type Copy = ReadonlyMap<string, readonly Record<string, Param>[]>;
 
 /** The server. */
 export class SimulatedLedger {
   #engine = new Engine(":memory:");
-  #spare: Engine | undefined;
+  readonly #spares: Engine[] = [];
   #turn: Promise<unknown> = Promise.resolve();
-  #holder: Session | undefined;
-  #old: { readonly tables: ReadonlyMap<string, readonly Record<string, Param>[]> } | undefined;
+  #backends: Backend[] = [];
+  #pids = 0;
+  #old: Copy | undefined;
   refusesUntilMs = 0;
+  /** Its address leads to the database of another deployment. */
+  foreignUntilMs = 0;
+  /** The next transactions are refused at their end, with these. */
+  readonly conflicts: string[] = [];
   deployment: Deployment = { id: "", shards: 1 };
+  readonly connection: Connection;
 
-  constructor(readonly scheduler: Scheduler, readonly network: Network, readonly plant: Plant | undefined) {}
+  constructor(
+    readonly scheduler: Scheduler,
+    readonly network: Network,
+    readonly plant: Plant | undefined,
+    readonly shards: number,
+  ) {
+    this.connection = this.#open();
+  }
 
-  /** Creates the schema, of the database and of the one that a fail-back uses. Reads files: call it before the run. */
-  async prepare(): Promise<void> {
-    await this.#create();
-    this.#spare = this.#engine;
-    this.#engine = new Engine(":memory:");
+  /** The statement that moves the cursor, when it is in a transaction of its own. */
+  get plantedCursor(): string | undefined {
+    return this.plant === "cursor-outside-transaction" ? statements.move_cursor : undefined;
+  }
+
+  /** Creates the schema, of the database and of those that fail-backs use. Reads files: call it before the run. */
+  async prepare(failBacks: number): Promise<void> {
+    for (let i = 0; i < failBacks; i++) {
+      await this.#create();
+      this.#spares.push(this.#engine);
+      this.#engine = new Engine(":memory:");
+    }
     await this.#create();
   }
 
   async #create(): Promise<void> {
-    const claim = { id: this.scheduler.uuid(), shards: 1, namespace: "inventory" };
-    this.deployment = await prepareSchema(this.#connection(), statements, claim);
+    const claim = { id: "deployment", shards: this.shards, namespace: "inventory" };
+    this.deployment = await prepareSchema(this.connection, statements, claim);
     if (this.plant === "dead-letter-skips-movement") {
       this.#engine.script("drop trigger movements_only_grow_delete; drop trigger movements_only_grow_update");
     }
@@ -56,12 +84,12 @@ export class SimulatedLedger {
   /** Frees the databases. */
   close(): void {
     this.#engine.close();
-    this.#spare?.close();
+    for (const spare of this.#spares) spare.close();
   }
 
   /** Reads at once, for invariants. */
-  query<Row extends object>(text: string): Row[] {
-    return this.#engine.query<Row>(text);
+  query<Row extends object>(text: string, params: readonly Param[] = []): Row[] {
+    return this.#engine.query<Row>(text, params);
   }
 
   /** The port as a process sees it. */
@@ -71,21 +99,66 @@ export class SimulatedLedger {
 
   /** Without network, for the operator and the invariants. */
   direct(): Ledger {
-    return new SqlLedger(new SimulatedBackend(this, undefined), statements);
+    return new SqlLedger(directBackend(this), statements);
   }
 
-  /** Takes the lease. */
-  take(session: Session): boolean {
+  /** A new session. */
+  open(owner: Process): Backend {
     const { nowMs } = this.scheduler;
-    if (this.#holder && nowMs - this.#holder.heardMs < leaseMs) return false;
-    session.heardMs = nowMs;
-    this.#holder = session;
+    const found = {
+      ...{ pid: ++this.#pids, owner, locks: new Set<number>(), heardMs: nowMs },
+      ...{ running: 0, isEnded: false },
+    };
+    this.#backends.push(found);
+    return found;
+  }
+
+  /** Runs a call of a session. */
+  async serve<T>(backend: Backend, run: () => T | Promise<T>): Promise<T> {
+    this.#reap();
+    if (backend.isEnded) throw new LeaseLost("its connection closed");
+    backend.running++;
+    try {
+      return await run();
+    } finally {
+      backend.running--;
+      backend.heardMs = this.scheduler.nowMs;
+    }
+  }
+
+  /** Ends a session. */
+  end(backend: Backend): void {
+    backend.isEnded = true;
+    backend.locks.clear();
+  }
+
+  /** Ends all sessions of a process, or all. */
+  endAll(owner?: Process): void {
+    for (const backend of this.#backends) if (!owner || backend.owner === owner) this.end(backend);
+  }
+
+  /** Takes an advisory lock. */
+  lock(backend: Backend, key: number): boolean {
+    if (this.#backends.some((other) => other !== backend && other.locks.has(key))) return false;
+    backend.locks.add(key);
     return true;
   }
 
-  /** Ends the lease of a session. */
-  end(session: Session): void {
-    if (this.#holder === session) this.#holder = undefined;
+  locks(): number[] {
+    return this.#backends.flatMap(({ locks }) => [...locks]);
+  }
+
+  ended(pids: readonly number[]): number[] {
+    const running = new Set(this.#backends.filter(({ isEnded }) => !isEnded).map(({ pid }) => pid));
+    return pids.filter((pid) => !running.has(pid));
+  }
+
+  #reap(): void {
+    const { nowMs } = this.scheduler;
+    for (const backend of this.#backends) {
+      if (backend.running === 0 && nowMs - backend.heardMs > silentMaxMs) this.end(backend);
+    }
+    this.#backends = this.#backends.filter(({ isEnded }) => !isEnded);
   }
 
   /** Keeps a copy; a later {@link failBack} returns to it. */
@@ -93,19 +166,18 @@ export class SimulatedLedger {
     const names = this.query<{ name: string }>(
       "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'",
     );
-    this.#old = { tables: new Map(names.map(({ name }) => [name, this.query(`select * from ${name}`)])) };
+    this.#old = new Map(names.map(({ name }) => [name, this.query(`select * from ${name}`)]));
   }
 
   /** Goes back to the copy. Every session ends. */
   async failBack(): Promise<void> {
-    const [old, spare] = [this.#old, this.#spare];
+    const [old, spare] = [this.#old, this.#spares.pop()];
     if (!old || !spare) return;
-    this.#holder = undefined;
-    this.#spare = undefined;
+    this.endAll();
     await this.#inTurn(() => {
       this.#engine.close();
       this.#engine = spare;
-      for (const [name, rows] of old.tables) {
+      for (const [name, rows] of old) {
         spare.query(`delete from ${name}`);
         for (const row of rows) {
           const columns = Object.keys(row);
@@ -116,51 +188,12 @@ export class SimulatedLedger {
     });
   }
 
-  /** The connection of a session, or one without a lease. */
-  connection(process: Process | undefined, session: Session | undefined): Connection {
-    const direct = this.#connection();
-    if (!process) return direct;
-    const lost = () => {
-      if (session) this.end(session);
-      return new LeaseLost("its connection is lost");
-    };
-    const served = <T>(name: string, run: () => Promise<T>): Promise<T> =>
-      this.network.call(process, "ledger", name, () => {
-        if (session && session !== this.#holder) throw new LeaseLost("another session has it");
-        if (session) session.heardMs = this.scheduler.nowMs;
-        return run();
-      }, lost);
-    const transact = async <T>(run: (tx: Transaction) => Promise<T>): Promise<T> => {
-      if (this.plant !== "cursor-outside-transaction") {
-        return await served("commit", () => direct.transaction(run));
-      }
-      let move: readonly Param[] | undefined;
-      const result = await served("commit", () =>
-        direct.transaction((tx) =>
-          run({
-            ...tx,
-            query: (text, params) => {
-              if (text !== statements.move_cursor) return tx.query(text, params);
-              move = params;
-              return Promise.resolve([]);
-            },
-          })
-        ));
-      if (move) await served("cursor", () => direct.query(statements.move_cursor, move));
-      return result;
-    };
-    return {
-      query: (text, params) => served("query", () => direct.query(text, params)),
-      page: (text, params) => served("page", () => direct.page(text, params)),
-      script: (text) => served("script", () => direct.script(text)),
-      transaction: transact,
-      close: () => Promise.resolve(),
-    };
-  }
-
-  #connection(): Connection {
+  #open(): Connection {
     const query = <Row extends object>(text: string, params?: readonly Param[]): Promise<Row[]> =>
-      this.#inTurn(() => this.#run<Row>(text, params));
+      this.#inTurn(() => {
+        if (writes.test(text)) this.#mayWrite();
+        return this.#run<Row>(text, params);
+      });
     return {
       query,
       page: query,
@@ -170,9 +203,13 @@ export class SimulatedLedger {
     };
   }
 
+  #mayWrite(): void {
+    if (this.refusesUntilMs > this.scheduler.nowMs) throw new SqlError("53100", "the disk is full");
+  }
+
   async #transact<T>(run: (tx: Transaction) => Promise<T>): Promise<T> {
     const engine = this.#engine;
-    if (this.refusesUntilMs > this.scheduler.nowMs) throw new SqlError("53100", "the disk is full");
+    this.#mayWrite();
     let isOpen = true;
     const rollback = () => {
       isOpen = false;
@@ -186,6 +223,8 @@ export class SimulatedLedger {
         script: async (text) => await Promise.resolve(engine.script(text)),
         rollback,
       });
+      const conflict = isOpen ? this.conflicts.pop() : undefined;
+      if (conflict) throw new SqlError(conflict, "could not serialize access, or a deadlock");
       if (isOpen) engine.query("commit");
       return result;
     } catch (error) {
@@ -195,8 +234,16 @@ export class SimulatedLedger {
   }
 
   #run<Row extends object>(text: string, params: readonly Param[] = []): Row[] {
+    const { foreignUntilMs, scheduler: { nowMs } } = this;
+    if (foreignUntilMs > nowMs) {
+      if (text === statements.read_deployment) return [{ id: "another", shards: 1 } as unknown as Row];
+      throw new LeaseLost("a statement of this deployment reached another one's database");
+    }
     if (text === statements.issue_epoch && this.plant === "epoch-not-raised") {
-      const [known] = this.#engine.query<{ issued: number }>("select issued_epoch as issued from log_cursor");
+      const [known] = this.#engine.query<{ issued: number }>(
+        "select issued_epoch as issued from log_cursor where shard = ?1",
+        [params[0] ?? 0],
+      );
       if (known && known.issued > 0) return [{ issuedEpoch: known.issued } as unknown as Row];
     }
     const rows = this.#engine.query<Row>(text, params);
@@ -211,61 +258,5 @@ export class SimulatedLedger {
     const result = this.#turn.then(run);
     this.#turn = result.catch(() => {}).then(() => this.scheduler.busy--);
     return result;
-  }
-}
-
-/** What the product's ledger needs of the server. */
-class SimulatedBackend implements LedgerBackend {
-  readonly queries: Connection;
-
-  constructor(readonly server: SimulatedLedger, readonly process: Process | undefined) {
-    this.queries = server.connection(process, undefined);
-  }
-
-  prepare(): Promise<Deployment> {
-    return Promise.resolve(this.server.deployment);
-  }
-
-  deployment(): Promise<Deployment> {
-    return Promise.resolve(this.server.deployment);
-  }
-
-  connect(): Promise<Connection> {
-    return Promise.resolve(this.queries);
-  }
-
-  async lease(): ReturnType<LedgerBackend["lease"]> {
-    const { server, process } = this;
-    if (!process) return undefined;
-    const session: Session = { heardMs: 0 };
-    const take = () => server.take(session);
-    const isTaken = await server.network.call(
-      process,
-      "ledger",
-      "lease",
-      take,
-      () => new LeaseLost("no answer"),
-    );
-    if (!isTaken) return undefined;
-    const connection = server.connection(process, session);
-    return {
-      connection,
-      deployment: server.deployment.id,
-      checkResults: () => this.checkResults(),
-      beat: async () => void await connection.query("select 1 as one"),
-      release: () => Promise.resolve(server.end(session)),
-    };
-  }
-
-  join(): never {
-    throw new Error("Cannot join: the simulation has one shard");
-  }
-
-  checkResults(): Promise<CheckResult[]> {
-    return Promise.resolve([]);
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
   }
 }

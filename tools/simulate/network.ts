@@ -5,39 +5,68 @@
  */
 import type { Chance, Process, Scheduler } from "./scheduler.ts";
 
-/** A server that calls lead to. */
-export type Server = "store" | "ledger" | "api";
-
+/** One connection of a process to a server. */
 interface Link {
   arrivesMs: number;
   repliesMs: number;
+  /** Packets are dropped until then, and sent again afterwards: messages wait, in their order. */
+  requestsHeldMs: number;
+  repliesHeldMs: number;
 }
 
-/** How a call fails when the connection is lost. */
-export type Lost = () => Error;
+/** A call of a process. */
+export interface Call<T> {
+  /** The server and the connection, for example `store-0 log`. */
+  readonly to: string;
+  /** For the trace. */
+  readonly name: string;
+  /** Runs at the server. */
+  readonly serve: () => T | Promise<T>;
+  /** What the caller gets when the connection is lost. */
+  readonly lost: () => Error;
+  /** A connection that is silent for this long is given up, ms. */
+  readonly silentMs: number;
+}
+
+/** A fault that one call meets. */
+export type CallFault = "lose-request" | "lose-reply" | "delay";
+
+/** A lost connection is noticed after this. */
+const lostAfterMs = 200;
+/** A packet is sent again within this, once packets pass again. */
+const sentAgainMs = 250;
 
 /** Delivers calls and replies. */
 export class Network {
   readonly #links = new Map<string, Link>();
-  /** The next calls to a store or a ledger meet these faults, one each. */
-  readonly pending: ("lose-request" | "lose-reply" | "delay")[] = [];
+  /** The next calls to a store, a ledger or a topic meet these faults, one each. */
+  readonly pending: CallFault[] = [];
 
   constructor(readonly scheduler: Scheduler, readonly chance: Chance) {}
 
-  /** Runs `serve` at the server, and brings its result back. `lost` is thrown when a message is lost. */
-  call<T>(from: Process, to: Server, name: string, serve: () => T | Promise<T>, lost: Lost): Promise<T> {
+  /** Runs a call at its server, and brings the result back. */
+  call<T>(from: Process, { to, name, serve, lost, silentMs }: Call<T>): Promise<T> {
     const { scheduler } = this;
+    scheduler.point(from, name);
+    if (!from.isAlive) return new Promise(() => {});
     const link = this.#link(`${from.name} ${to}`);
     const fault = this.pending.shift();
     if (fault) scheduler.note(`${fault} ${from.name} ${to} ${name}`);
     return new Promise((resolve, reject) => {
-      if (fault === "lose-request") return void scheduler.after(200, from, () => reject(lost()));
-      link.arrivesMs = Math.max(link.arrivesMs, scheduler.nowMs + this.#delayMs(fault));
-      scheduler.after(link.arrivesMs - scheduler.nowMs, undefined, () => {
+      const giveUp = (afterMs: number) => scheduler.after(afterMs, from, () => reject(lost()));
+      if (fault === "lose-request") return void giveUp(lostAfterMs);
+      const frozenMs = Math.max(0, from.frozenUntilMs - scheduler.nowMs);
+      const sentMs = scheduler.nowMs;
+      const arrivesMs = this.#time(link.requestsHeldMs, frozenMs + this.#delayMs(fault));
+      link.arrivesMs = Math.max(link.arrivesMs, arrivesMs);
+      if (link.arrivesMs - sentMs > frozenMs + silentMs) giveUp(frozenMs + silentMs);
+      scheduler.after(link.arrivesMs - sentMs, undefined, () => {
         scheduler.note(`${to} serves ${name} of ${from.name}`);
         const reply = (act: () => void) => {
-          if (fault === "lose-reply") return void scheduler.after(200, from, () => reject(lost()));
-          link.repliesMs = Math.max(link.repliesMs, scheduler.nowMs + this.#delayMs(undefined));
+          if (fault === "lose-reply") return void giveUp(lostAfterMs);
+          link.repliesMs = Math.max(link.repliesMs, this.#time(link.repliesHeldMs, this.#delayMs(undefined)));
+          const silentUntilMs = sentMs + silentMs;
+          if (link.repliesMs > silentUntilMs) giveUp(Math.max(1, silentUntilMs - scheduler.nowMs));
           scheduler.after(link.repliesMs - scheduler.nowMs, from, act);
         };
         const settle = async () => {
@@ -53,13 +82,33 @@ export class Network {
     });
   }
 
-  #delayMs(fault: string | undefined): number {
+  /** Drops the packets of one direction of a connection that was used before. */
+  hold(dice: number, untilMs: number): void {
+    const links = [...this.#links];
+    const found = links[Math.floor(dice * 977) % Math.max(1, links.length)];
+    if (!found) return;
+    const [name, link] = found;
+    const direction = Math.floor(dice * 9973) % 2 === 0 ? "requestsHeldMs" : "repliesHeldMs";
+    this.scheduler.note(`${direction} of ${name} until ${untilMs}`);
+    link[direction] = Math.max(link[direction], untilMs);
+  }
+
+  #time(heldUntilMs: number, delayMs: number): number {
+    const { nowMs } = this.scheduler;
+    if (heldUntilMs <= nowMs) return nowMs + delayMs;
+    return Math.max(nowMs + delayMs, heldUntilMs + this.chance.between(0, sentAgainMs));
+  }
+
+  #delayMs(fault: CallFault | undefined): number {
     return fault === "delay" ? this.chance.between(20, 700) : this.chance.between(1, 4);
   }
 
   #link(name: string): Link {
-    const known = this.#links.get(name) ?? { arrivesMs: 0, repliesMs: 0 };
-    this.#links.set(name, known);
-    return known;
+    let link = this.#links.get(name);
+    if (!link) {
+      link = { arrivesMs: 0, repliesMs: 0, requestsHeldMs: 0, repliesHeldMs: 0 };
+      this.#links.set(name, link);
+    }
+    return link;
   }
 }

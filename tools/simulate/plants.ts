@@ -4,6 +4,11 @@
  * @module
  */
 
+import type { MemoryShard } from "../../src/decide/memory/decide.ts";
+import type { Timed } from "../../src/decide/store.ts";
+import type { InventoryEvent } from "../../src/domain/event.ts";
+import type { Decided } from "../../src/domain/outcome.ts";
+
 /** By name: what goes wrong. */
 export const plants = {
   "credit-on-timeout": "the API gives units back when it does not know what became of a sale",
@@ -12,6 +17,8 @@ export const plants = {
   "trim-before-commit": "the log is trimmed when it is read",
   "cursor-outside-transaction": "the ledger's cursor moves in a transaction of its own",
   "epoch-not-raised": "an arming uses the last epoch again",
+  "rebuild-without-token":
+    "a worker that was frozen in a rebuild writes on into a store that another one fills",
   "cache-answers-retry": "a retry says that it is a first attempt",
   "dead-letter-skips-movement": "the movement of a dead letter is not in the ledger",
   "answer-before-wait": "an answer does not wait for the disk",
@@ -25,4 +32,23 @@ export type Plant = keyof typeof plants;
 /** Whether a text names a plant. */
 export function isPlant(name: string): name is Plant {
   return Object.hasOwn(plants, name);
+}
+
+/** The plant `hold-released-twice`: a cancellation gives one unit back again, by an event that the log has. */
+export function giveBackAgain(
+  shard: MemoryShard,
+  batch: readonly Timed[],
+  outcomes: readonly Decided[],
+  events: InventoryEvent[],
+  nowMs: number,
+): void {
+  batch.forEach(({ command, deadlineMs }, i) => {
+    const outcome = outcomes[i];
+    if (command.kind !== "cancel" || outcome?.kind !== "settled" || outcome.replayed) return;
+    const [sku = ""] = outcome.lines.map((line) => line.sku);
+    const adjustmentId = `again-${command.orderId}`;
+    const note = { reason: "", reference: "", actor: "", traceparent: "" };
+    const again = { kind: "adjust", adjustmentId, sku, delta: 1, ...note } as const;
+    events.push(...shard.decide([{ deadlineMs, command: again }], nowMs).events);
+  });
 }

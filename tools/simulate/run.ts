@@ -3,16 +3,19 @@
  *
  * @module
  */
-import type { Inventory } from "../../src/decide/service.ts";
-import { type AcceptedOrder, Clients } from "./clients.ts";
+import { type Accepted, Clients } from "./clients.ts";
 import { type Fault, faultsEndMs } from "./faults.ts";
 import { brokenInvariant } from "./invariants.ts";
 import { SimulatedLedger } from "./ledger.ts";
 import { Network } from "./network.ts";
+import { operate } from "./operator.ts";
 import type { Plant } from "./plants.ts";
-import { runWorker, type Site, startApi } from "./processes.ts";
+import { type Api, runWorker, type Site, startApi } from "./processes.ts";
 import { Chance, type Process, Scheduler } from "./scheduler.ts";
+import { type Settings, settingsOf } from "./settings.ts";
+import { buy, keepStock } from "./shoppers.ts";
 import { SimulatedStore } from "./store.ts";
+import { strike } from "./strike.ts";
 
 /** What a run found. */
 export interface RunResult {
@@ -22,6 +25,8 @@ export interface RunResult {
   readonly accepted: number;
   readonly lost: number;
   readonly trace: readonly string[];
+  /** What must happen sometimes, and how often it did. */
+  readonly happened: ReadonlyMap<string, number>;
 }
 
 /** How to run. */
@@ -35,238 +40,217 @@ export interface RunOptions {
 /** When faults have stopped, everything must have settled within this. */
 const settledWithinMs = 60_000;
 
-class Run {
+/** A run, as its faults and its operator see it. */
+export class Run {
   readonly scheduler: Scheduler;
   readonly network: Network;
+  readonly settings: Settings;
   readonly site: Site;
   readonly clients: Clients;
   readonly #chance: Chance;
-  readonly #apis: { inventory: Inventory; process: Process }[] = [];
+  readonly #apis: { inventory: Api; process: Process }[] = [];
   readonly #workers: Process[] = [];
-  readonly #lost = new Set<string>();
-  readonly #epochs = new Set<number>();
-  #clockStepMs = -1;
-  #doubledUntilMs = 0;
-  #hasLoss = false;
-  /** The operator would copy the store into the ledger, which is not modelled: the run ends. */
-  #hasCorrections = false;
+  /** What a server lost, as `<shard> <id> <number>`. */
+  readonly lostNames = new Set<string>();
+  readonly #epochs = new Set<string>();
+  readonly #happened = new Map<string, number>();
+  clockStepMs = -1;
+  /** The last time that keys were put back, and sales may be made twice until the next arming. */
+  #putBackMs = -1;
+  doubledUntilMs = 0;
+  hasLoss = false;
   #broken: string | undefined;
-  #acceptedLoss = "";
 
   constructor({ seed, plant, isTraced = false }: RunOptions) {
     this.#chance = new Chance(seed, 3);
-    this.scheduler = new Scheduler(seed, isTraced);
-    this.network = new Network(this.scheduler, new Chance(seed, 4));
+    this.settings = settingsOf(seed);
+    const scheduler = this.scheduler = new Scheduler(seed, isTraced);
+    const network = this.network = new Network(scheduler, new Chance(seed, 4));
+    const { settings } = this;
+    const { shards, limits, readMax } = settings;
     const broken = (what: string) => this.broken(what);
-    const store = new SimulatedStore(this.scheduler, new Chance(seed, 5), plant, {
+    const watch = {
       broken,
-      armed: (epoch) => {
-        if (this.#epochs.has(epoch)) broken(`epoch ${epoch} was issued twice`);
-        this.#epochs.add(epoch);
+      armed: (shard: number, epoch: number) => {
+        if (this.#epochs.has(`${shard} ${epoch}`)) broken(`epoch ${epoch} of ${shard} was issued twice`);
+        this.#epochs.add(`${shard} ${epoch}`);
       },
+      doubtful: (shard: number, name: string) => {
+        this.#putBackMs = scheduler.nowMs;
+        this.lostNames.add(`${shard} ${name}`);
+      },
+    };
+    const stores = Array.from({ length: shards }, (_, shard) => {
+      const chance = new Chance(seed, 100 + shard);
+      return new SimulatedStore({ shard, scheduler, chance, limits, readMax, plant, watch });
     });
-    const ledger = new SimulatedLedger(this.scheduler, this.network, plant);
-    this.site = { network: this.network, store, ledger, plant };
+    const ledger = new SimulatedLedger(scheduler, network, plant, shards);
+    this.site = { network, settings, stores, ledger, plant, logger: this.#logger() };
     this.clients = new Clients({
-      ...{
-        scheduler: this.scheduler,
-        chance: new Chance(seed, 6),
-        broken,
-        saysFirst: plant === "cache-answers-retry",
-      },
-      isDoubled: () => this.#doubledUntilMs > this.scheduler.nowMs,
+      ...{ scheduler, settings, broken, chance: new Chance(seed, 6) },
+      saysFirst: plant === "cache-answers-retry",
+      isDoubled: () => this.doubledUntilMs > scheduler.nowMs,
       api: () => this.#apis[this.#chance.between(0, this.#apis.length - 1)],
-      isExcused: (order) => order.atMs <= this.#clockStepMs || this.isLost(order),
+      isExcused: (accepted) =>
+        accepted.atMs <= Math.max(this.clockStepMs, this.#putBackMs) || this.isLost(accepted),
+      happened: (what) => this.happened(what),
     });
+  }
+
+  /** The workers' log: their messages are among what must happen sometimes. */
+  #logger(): Site["logger"] {
+    const line = (message: string, fields: Readonly<Record<string, unknown>> = {}) => {
+      const { shard, rebuilt } = fields;
+      this.scheduler.note(`log ${message} ${JSON.stringify(fields)}`);
+      if (shard === undefined) return;
+      this.happened(`worker: ${message}${typeof rebuilt === "string" && rebuilt ? ", rebuilt" : ""}`);
+    };
+    return { debug: line, info: line, warn: line, error: line };
   }
 
   broken(what: string): void {
     this.#broken ??= what;
   }
 
-  isLost({ orderId, seq }: AcceptedOrder): boolean {
-    return this.#lost.has(`${orderId} ${seq}`);
+  happened(what: string): void {
+    this.#happened.set(what, 1 + (this.#happened.get(what) ?? 0));
+  }
+
+  isLost({ shard, id, seq }: Accepted): boolean {
+    return this.lostNames.has(`${shard} ${id} ${seq}`);
   }
 
   start(faults: readonly Fault[]): void {
     for (let i = 0; i < 2; i++) {
-      this.#startApi();
-      this.#startWorker();
+      this.#start("api");
+      this.#start("worker");
     }
-    void this.clients.stockUp();
-    for (let atMs = 500; atMs < faultsEndMs + 2000; atMs += this.#chance.between(40, 400)) {
-      this.scheduler.after(atMs, undefined, () => void this.clients.buy());
+    const { clients, scheduler } = this;
+    void clients.run(() => clients.stockUp());
+    const mostMs = this.settings.shards === 1 ? 400 : 300;
+    for (let atMs = 500; atMs < faultsEndMs + 2000; atMs += this.#chance.between(40, mostMs)) {
+      scheduler.after(atMs, undefined, () => void clients.run(() => buy(clients)));
     }
-    for (const fault of faults) this.scheduler.after(fault.atMs, undefined, () => this.#strike(fault));
+    for (let atMs = 2000; atMs < faultsEndMs; atMs += this.#chance.between(200, 2500)) {
+      scheduler.after(atMs, undefined, () => void clients.run(() => keepStock(clients)));
+    }
+    for (const fault of faults) {
+      scheduler.after(fault.atMs, undefined, () => {
+        scheduler.note(`fault ${fault.kind}`);
+        strike(this, fault);
+      });
+    }
     // A hold lasts by the store's clock: it is set right, so that holds end within the bound.
-    this.scheduler.after(faultsEndMs, undefined, () => this.site.store.skewMs = 0);
-    this.#operate();
+    scheduler.after(faultsEndMs, undefined, () => {
+      for (const store of this.site.stores) store.skewMs = 0;
+    });
+    operate(this);
   }
 
-  #startApi(): void {
-    const process = this.scheduler.process(`api-${this.scheduler.uuid().slice(-4)}`);
-    this.#apis.push({ process, inventory: startApi(process, this.site) });
+  /** The processes of a kind that run. */
+  processes(kind: "api" | "worker"): Process[] {
+    return kind === "api" ? this.#apis.map(({ process }) => process) : this.#workers;
   }
 
-  #startWorker(): void {
-    const process = this.scheduler.process(`worker-${this.scheduler.uuid().slice(-4)}`);
+  #start(kind: "api" | "worker"): void {
+    const process = this.scheduler.process(`${kind}-${this.scheduler.uuid().slice(-4)}`);
+    if (kind === "api") return void this.#apis.push({ process, inventory: startApi(process, this.site) });
     this.#workers.push(process);
-    void runWorker(process, this.site);
+    runWorker(process, this.site);
   }
 
-  #strike({ kind, dice }: Fault): void {
-    const { scheduler, network } = this;
-    const { store, ledger } = this.site;
-    const forMs = (most: number) => scheduler.nowMs + Math.floor(dice * most);
-    scheduler.note(`fault ${kind}`);
-    switch (kind) {
-      case "lose-request":
-      case "lose-reply":
-      case "delay":
-        return void network.pending.push(kind);
-      case "double":
-        return void (this.#doubledUntilMs = forMs(500));
-      case "api-crash":
-        return this.#crash(this.#apis.map(({ process }) => process), dice, () => this.#startApi());
-      case "worker-crash":
-        return this.#crash(this.#workers, dice, () => this.#startWorker());
-      case "worker-freeze": {
-        const worker = this.#workers[Math.floor(dice * 7) % this.#workers.length];
-        return void (worker && (worker.frozenUntilMs = forMs(8000)));
-      }
-      case "store-restart":
-        return store.restart(dice);
-      case "store-slow-disk":
-        return void (store.slowUntilMs = forMs(2000));
-      case "store-flush":
-        this.#lose();
-        return store.flush();
-      case "store-clock":
-        this.#clockStepMs = Infinity;
-        return void (store.skewMs += dice < 0.5 ? -600_000 : 600_000);
-      case "ledger-refuses":
-        return void (ledger.refusesUntilMs = forMs(3000));
-      case "ledger-goes-back":
-        return this.#failBack(dice);
-    }
-  }
-
-  #crash(processes: Process[], dice: number, start: () => void): void {
-    const at = Math.floor(dice * 7) % Math.max(1, processes.length);
-    const process = processes[at];
-    if (!process) return;
+  /** Ends a process; another one starts soon. Its sessions end with it, or when they have been silent for long enough. */
+  crash(kind: "api" | "worker", process: Process | undefined, dice: number): void {
+    if (!process?.isAlive) return;
     process.isAlive = false;
-    const isDead = (other: Process) => other === process;
-    const api = this.#apis.findIndex((api) => isDead(api.process));
+    const api = this.#apis.findIndex((api) => api.process === process);
     if (api >= 0) this.#apis.splice(api, 1);
-    const worker = this.#workers.findIndex(isDead);
+    const worker = this.#workers.indexOf(process);
     if (worker >= 0) this.#workers.splice(worker, 1);
-    this.scheduler.after(Math.floor(dice * 2000), undefined, start);
+    if (dice < 0.5) this.site.ledger.endAll(process);
+    this.scheduler.after(Math.floor(dice * 2000), undefined, () => this.#start(kind));
   }
 
-  #failBack(dice: number): void {
-    const { ledger } = this.site;
+  /** The ledger fails over to a standby that lacks the commits of the last `ms`. */
+  failBack(ms: number): void {
+    const { ledger, stores } = this.site;
     ledger.keep();
-    this.scheduler.after(Math.floor(dice * 2000), undefined, () => {
-      this.#lose("ledger");
+    this.scheduler.after(ms, undefined, () => {
+      this.hasLoss = true;
+      for (const store of stores) this.#loseUnless(store, new Set());
       this.#epochs.clear(); // with the store flushed too, no server knows the last epoch
       void ledger.failBack();
     });
   }
 
-  /** The orders that only the server has that loses them now. */
-  #lose(by?: "ledger"): void {
-    this.#hasLoss = true;
-    const { store, ledger } = this.site;
-    const inLog = store.state.log.flatMap(({ events }) => events);
-    const applied = new Set(ledger.query<{ seq: number }>("select seq from movements").map(({ seq }) => seq));
-    const kept = new Set(inLog.map(({ seq }) => seq));
-    for (const [name, seq] of store.issued) {
-      if (by === "ledger" ? !kept.has(seq) : !applied.has(seq)) this.#lost.add(name);
+  /** A store has lost what it had: the ledger still has what it applied. */
+  lose(store: SimulatedStore): void {
+    this.hasLoss = true;
+    const rows = this.site.ledger.query<{ id: string; seq: number }>(
+      "select order_id as id, seq from movements where shard = ?1",
+      [store.shard],
+    );
+    this.#loseUnless(store, new Set(rows.map(({ id, seq }) => `${id} ${seq}`)));
+  }
+
+  #loseUnless({ shard, issued, state }: SimulatedStore, applied: ReadonlySet<string>): void {
+    const kept = new Set(state.log.flatMap(({ events }) => events.map(({ id, seq }) => `${id} ${seq}`)));
+    for (const name of issued.keys()) {
+      if (!applied.has(name) && !kept.has(name)) this.lostNames.add(`${shard} ${name}`);
     }
   }
 
-  /** The operator accepts a loss that the worker reports. */
-  #operate(): void {
-    this.scheduler.after(2000, undefined, () => {
-      const found = /\d+ numbers, (\d+) to (\d+)/.exec(this.site.store.refusal);
-      const [, first, last] = found ?? [];
-      if (first && last && this.#acceptedLoss !== `${first} ${last}`) {
-        this.#acceptedLoss = `${first} ${last}`;
-        if (!this.#hasLoss) {
-          this.broken(`an operator is needed, and no server lost data: ${this.site.store.refusal}`);
-        }
-        const source = this.site.store.refusal.includes("copies the store")
-          ? "store" as const
-          : "ledger" as const;
-        const loss = {
-          fromSeq: Number(first) - 1,
-          toSeq: Number(last),
-          source,
-          actor: "operator",
-          reason: "loss",
-        };
-        this.#hasCorrections ||= source === "store";
-        for (const [name, seq] of this.site.store.issued) {
-          if (seq >= Number(first) && seq <= Number(last)) this.#lost.add(name);
-        }
-        void this.site.ledger.direct().acceptLoss(0, loss);
+  /** Why a run has not settled; undefined when it has. */
+  #unsettled(): string | undefined {
+    const { stores, ledger } = this.site;
+    if (this.clients.open > 0) return `${this.clients.open} clients wait`;
+    for (const { shard, state, refusal } of stores) {
+      if (!state.isArmed) return `store-${shard} is not armed: ${refusal}`;
+      const [row] = ledger.query<{ seq: number }>("select seq from log_cursor where shard = ?1", [shard]);
+      if (row?.seq !== state.shard.seq) {
+        return `store-${shard} has ${state.shard.seq}, the ledger ${row?.seq}`;
       }
-      this.#operate();
-    });
-  }
-
-  get #isSettled(): boolean {
-    const { store, ledger } = this.site;
-    if (!store.state.isArmed || this.clients.open > 0) return false;
-    const [row] = ledger.query<{ seq: number }>("select seq from log_cursor");
+      // A hold that was made before the clock was set right may last 10 minutes longer.
+      const isHeld = this.clockStepMs < 0 && state.shard.stock().some(({ reserved }) => reserved > 0);
+      if (isHeld) return `store-${shard} has holds: ${JSON.stringify(state.shard.stock())}`;
+    }
     const [open] = ledger.query<{ n: number }>(
       "select count(*) as n from compensations where done_at is null",
     );
-    // A hold that was made before the clock was set right may last 10 minutes longer.
-    const isHeld = this.#clockStepMs < 0 && store.state.shard.stock().some(({ reserved }) => reserved > 0);
-    return row?.seq === store.state.shard.seq && open?.n === 0 && !isHeld;
+    return open?.n === 0 ? undefined : `${open?.n} compensations are open`;
   }
 
   async play(): Promise<string | undefined> {
     const { scheduler } = this;
-    const { store, ledger } = this.site;
     let checkMs = faultsEndMs + 12_000;
-    while (this.#broken === undefined && !this.#hasCorrections && await scheduler.step()) {
+    while (this.#broken === undefined && await scheduler.step()) {
       if (scheduler.nowMs < checkMs) continue;
       checkMs = scheduler.nowMs + 500;
-      if (this.#isSettled) {
-        const broken = await brokenInvariant(
-          store,
-          ledger,
-          this.clients.accepted,
-          (order) => this.isLost(order),
-        );
-        return this.#broken ?? broken;
-      }
+      const why = this.#unsettled();
+      if (why === undefined) return this.#broken ?? await this.#brokenAtEnd();
       if (scheduler.nowMs > faultsEndMs + settledWithinMs) {
-        const { isArmed, shard } = store.state;
-        const [cursor] = ledger.query<{ seq: number }>("select seq from log_cursor");
-        const [open] = ledger.query<{ n: number }>(
-          "select count(*) as n from compensations where done_at is null",
-        );
-        return `not settled ${settledWithinMs} ms after the last fault: armed ${isArmed}, head ${shard.seq}, ` +
-          `ledger ${cursor?.seq}, ${open?.n} compensations and ${this.clients.open} clients open; ` +
-          `${JSON.stringify(shard.stock())} ${store.refusal}`;
+        return `not settled ${settledWithinMs} ms after the last fault: ${why}`;
       }
     }
     return this.#broken;
   }
 
+  #brokenAtEnd(): Promise<string | undefined> {
+    const { stores, ledger } = this.site;
+    const isForgetful = this.clockStepMs >= 0 || this.#putBackMs >= 0 || this.hasLoss;
+    const isLost = (accepted: Accepted) => this.isLost(accepted);
+    return brokenInvariant({ stores, ledger, clients: this.clients, isLost, isForgetful });
+  }
+
   result(broken: string | undefined): RunResult {
-    const { scheduler, clients } = this;
-    const lost = clients.accepted.filter((order) => this.isLost(order)).length;
+    const { scheduler, clients: { accepted } } = this;
     return {
       broken,
       steps: scheduler.steps,
-      accepted: clients.accepted.length,
-      lost,
+      accepted: accepted.length,
+      lost: accepted.filter((one) => this.isLost(one)).length,
       trace: scheduler.trace,
+      happened: this.#happened,
     };
   }
 }
@@ -275,7 +259,8 @@ class Run {
 export async function run(options: RunOptions): Promise<RunResult> {
   const one = new Run(options);
   try {
-    await one.site.ledger.prepare();
+    const isBack = ({ kind }: Fault) => kind === "ledger-goes-back" || kind === "ledger-standby";
+    await one.site.ledger.prepare(options.faults.filter(isBack).length);
     one.start(options.faults);
     return one.result(await one.play());
   } finally {

@@ -38,6 +38,15 @@ export class Chance {
   }
 }
 
+/** What happens to a process at one of its next awaits. */
+export interface Ambush {
+  /** Awaits until then, or calls of that name. */
+  left: number;
+  /** Only at calls of this name; undefined = at any await. */
+  readonly at: string | undefined;
+  readonly strike: () => void;
+}
+
 /** A process. When it has crashed, none of its events runs any more. */
 export interface Process {
   readonly name: string;
@@ -45,6 +54,9 @@ export interface Process {
   isAlive: boolean;
   /** Its events wait until then, ms of virtual time. */
   frozenUntilMs: number;
+  /** Awaits on a server or a timer that have begun or ended. */
+  points: number;
+  ambush: Ambush | undefined;
 }
 
 interface Event {
@@ -107,6 +119,8 @@ export class Scheduler {
       name,
       isAlive: true,
       frozenUntilMs: 0,
+      points: 0,
+      ambush: undefined,
       world: {
         now: () => this.dateMs,
         elapsedMs: () => this.nowMs,
@@ -117,6 +131,16 @@ export class Scheduler {
       },
     };
     return owner;
+  }
+
+  /** A process begins or ends an await: it may be struck here. */
+  point(owner: Process, call = ""): void {
+    owner.points++;
+    const { ambush } = owner;
+    if (!ambush || ambush.at !== undefined && ambush.at !== call || --ambush.left > 0) return;
+    owner.ambush = undefined;
+    this.note(`${owner.name} is struck at await ${owner.points} ${call}`);
+    ambush.strike();
   }
 
   /** The next id. */
@@ -130,8 +154,11 @@ export class Scheduler {
     if (!event) return false;
     if (event.isCancelled || event.owner?.isAlive === false) return true;
     this.nowMs = Math.max(this.nowMs, event.atMs);
-    if (event.owner && event.owner.frozenUntilMs > this.nowMs) {
-      event.atMs = event.owner.frozenUntilMs;
+    const { owner } = event;
+    if (owner && owner.frozenUntilMs <= this.nowMs) this.point(owner);
+    if (owner?.isAlive === false) return true;
+    if (owner && owner.frozenUntilMs > this.nowMs) {
+      event.atMs = owner.frozenUntilMs;
       this.#push(event);
       return true;
     }

@@ -1,0 +1,33 @@
+/**
+ * An operator who accepts the losses that workers report.
+ *
+ * @module
+ */
+import type { Run } from "./run.ts";
+
+const lookEveryMs = 2000;
+
+/** Looks at every shard, again and again. */
+export function operate(run: Run): void {
+  const accepted = new Map<number, string>();
+  const look = () => {
+    for (const store of run.site.stores) {
+      const [, first, last] = /\d+ numbers, (\d+) to (\d+)/.exec(store.refusal) ?? [];
+      if (first === undefined || last === undefined) continue;
+      const range = `${first} ${last} ${store.refusal.includes("copies the store")}`;
+      if (accepted.get(store.shard) === range) continue;
+      accepted.set(store.shard, range);
+      if (!run.hasLoss) run.broken(`an operator is needed, and no server lost data: ${store.refusal}`);
+      run.happened("an operator accepts a loss");
+      const source = store.refusal.includes("copies the store") ? "store" as const : "ledger" as const;
+      const [fromSeq, toSeq] = [Number(first) - 1, Number(last)];
+      for (const [name, seq] of store.issued) {
+        if (seq > fromSeq && seq <= toSeq) run.lostNames.add(`${store.shard} ${name}`);
+      }
+      const by = { actor: "operator", reason: "loss" };
+      void run.site.ledger.direct().acceptLoss(store.shard, { fromSeq, toSeq, source, ...by });
+    }
+    run.scheduler.after(lookEveryMs, undefined, look);
+  };
+  run.scheduler.after(lookEveryMs, undefined, look);
+}
