@@ -155,8 +155,8 @@ export class SimulatedStore extends StoreServer {
     const slot = this.read();
     this.mayWrite("allow-oom");
     const { plant, watch } = this.options;
-    const isTokenless = plant === "rebuild-without-token";
-    const write = arming(slot, this.id, isTokenless ? { ...what, token: slot.token } : what);
+    const isLax = plant === "rebuild-without-token";
+    const write = arming(slot, this.id, isLax ? { ...what, token: slot.token } : what);
     this.write(write);
     if (!write) return false;
     this.refusal = "";
