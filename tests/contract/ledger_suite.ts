@@ -72,6 +72,51 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
     assert.deepEqual(await rows("select * from dead_letters"), []);
   });
 
+  test("texts that need an escape are stored as they came", async ({ shard, rows }) => {
+    const texts = [
+      'a"b',
+      "back\\slash",
+      "{a,b}",
+      "NULL",
+      "",
+      " ",
+      "line\nand\ttab",
+      "\u0002",
+      "ü€😀",
+      "'; --",
+      "\\",
+      '"',
+    ];
+    const events = texts.map((text, i) =>
+      sale(3 + i, "SKU-2", 98 - i, {
+        id: `order${text}`,
+        userId: text,
+        reason: text,
+        traceparent: text,
+        actor: text,
+      })
+    );
+    applied(await shard.apply([entry(1, opening(2, "SKU-2", 99)), entry(1, ...events)]));
+    const stored = await rows(
+      "select order_id, user_id, reason, traceparent, actor from movements order by seq, line",
+    );
+    assert.deepEqual(
+      stored.slice(2),
+      events.map((event) => ({
+        order_id: event.id,
+        user_id: event.userId,
+        reason: event.reason,
+        traceparent: event.traceparent,
+        actor: event.actor,
+      })),
+    );
+    assert.deepEqual(
+      await rows("select order_id from order_lines order by seq"),
+      events.map(({ id }) => ({ order_id: id })),
+    );
+    assert.deepEqual(await rows("select * from dead_letters"), []);
+  });
+
   test("the sum of a SKU's movements is its stock", async ({ shard, rows }) => {
     const events = Array.from({ length: 8 }, (_, i) => sale(2 + i, "SKU-1", 9 - i));
     applied(await shard.apply([entry(1, ...events.slice(0, 3)), entry(1, ...events.slice(3))]));

@@ -11,6 +11,7 @@ import { judgeLedger } from "./server_checks.ts";
 import { LeaseSessions } from "./lease_sessions.ts";
 import type { Deployment, Ledger, Membership } from "../ledger.ts";
 import { SqlMembership } from "./membership.ts";
+import { oneStatementFor } from "./one_statement.ts";
 import { Ownership } from "./ownership.ts";
 import { prepareSchema } from "./schema.ts";
 import { SqlLedger } from "../sql/ledger.ts";
@@ -61,6 +62,7 @@ class PostgresBackend implements LedgerBackend {
     return taken && {
       connection: taken.session,
       deployment: this.#ownership.id,
+      oneStatement: (events) => oneStatementFor(this.#sql.apply_batch, shard, events),
       checkResults: () => judgeLedger(taken.session, this.#sql.read_server, this.#world),
       beat: () => taken.session.ping(),
       release: () => taken.release(),

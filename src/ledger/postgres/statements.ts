@@ -8,6 +8,7 @@ import { readStatements, type StatementName, statementNames } from "../sql/state
 /** Statements that only PostgreSQL runs. Order does not matter. */
 export const ownNames = [
   "add_cursors",
+  "apply_batch",
   "claim_deployment",
   "compare_buyers",
   "compare_holds",

@@ -1,13 +1,13 @@
 /**
  * Applies a batch inside a transaction.
  *
- * The movements are inserted first, as one JSON text. Rules, order lines, stock and audit are then derived from the
- * movements by their numbers, so that a line cannot differ from its movement. Each kind of change is one statement
- * for the whole batch, in the order of a line's life: accepted, extended, settled, returned. One batch may contain
- * the whole life of a line.
+ * Where the database has a statement for the whole batch, that applies it. Otherwise the movements are inserted first,
+ * as one JSON text, and rules, order lines, stock and audit are derived from them by their numbers. Each kind of change
+ * of an order line is one more statement for the whole batch, in the order of a line's life: accepted, extended, settled,
+ * returned. One batch may contain the whole life of a line.
  *
- * When PostgreSQL refuses the data, the batch is applied again in halves until the commands at fault are found: their
- * movement is applied nevertheless, and they become dead letters.
+ * When the data is refused, the batch is applied again step by step, in halves until the commands at fault are found:
+ * their movement is applied nevertheless, and they become dead letters. A line that was accepted before is found there.
  *
  * @module
  */
@@ -15,7 +15,8 @@ import { isCompensationId } from "../compensation_id.ts";
 import { followUps, rules, sales, type Step } from "./apply_steps.ts";
 import { SqlError, type Transaction } from "../database.ts";
 import type { Difference } from "../ledger.ts";
-import { escaped, inAscii, type Numbered, readable, toMovements } from "../movements.ts";
+import { escaped, inAscii, type Numbered, readable } from "../movements.ts";
+import { movementsOf, type Prepared } from "./prepared.ts";
 import { remedyFor } from "../sqlstate.ts";
 import type { Statements } from "./statements.ts";
 
@@ -58,7 +59,7 @@ export class BatchApplier {
   readonly #sql: Statements;
   readonly #shard: number;
   readonly #events: readonly Numbered[];
-  readonly #movements: string;
+  readonly #prepared: Pick<Prepared, "oneStatement" | "movements">;
   /** Numbers of dead letters. */
   readonly #aside = new Set<number>();
   #deadLetters = 0;
@@ -66,39 +67,54 @@ export class BatchApplier {
 
   /**
    * @param events at least one, with consecutive numbers
-   * @param movements of the events, as JSON
+   * @param prepared parameters of these events
    */
   constructor(
     tx: Transaction,
     sql: Statements,
     shard: number,
     events: readonly Numbered[],
-    movements: string,
+    prepared: Pick<Prepared, "oneStatement" | "movements">,
   ) {
     this.#tx = tx;
     this.#sql = sql;
     this.#shard = shard;
     this.#events = events;
-    this.#movements = movements;
+    this.#prepared = prepared;
   }
 
   /** The normal case: sends all statements together, without those that the batch does not need. */
   async applyAtOnce(): Promise<ApplyResult> {
     const steps = followUps.filter((step) => this.#wants(step));
+    const { oneStatement } = this.#prepared;
+    const followed = () =>
+      steps.map(({ statement }) => this.#onRange(this.#sql[statement], rangeOf(this.#events)));
+    let differences: Difference[];
+    if (oneStatement) {
+      const { statement, params } = oneStatement;
+      const [rows] = await together([this.#tx.query<AuditRow>(statement, params), ...followed()]);
+      differences = rows.map(toDifference);
+    } else {
+      differences = await this.#applyInSteps(followed);
+    }
+    if (steps.length > 0) await this.#setStraysAside();
+    await this.#closeCompensations();
+    return this.#result(differences);
+  }
+
+  async #applyInSteps(followUps: () => Promise<unknown>[]): Promise<Difference[]> {
     const range = rangeOf(this.#events);
     const [, , , returned, , differences] = await together([
       this.#insertMovements(this.#events),
       this.#onRange(this.#sql.add_missing_stock, range),
       this.#wants(rules) && this.#onRange(this.#sql[rules.statement], range),
       this.#wants(sales) ? this.#insertOrderLines(this.#events) : 0,
-      Promise.all(steps.map(({ statement }) => this.#onRange(this.#sql[statement], range))),
+      Promise.all(followUps()),
       this.#moveStock(),
       this.#moveCursor(),
     ]);
     if (returned > 0) await this.#judgeReturnedLines();
-    if (steps.length > 0) await this.#setStraysAside();
-    await this.#closeCompensations();
-    return this.#result(differences);
+    return differences;
   }
 
   /** The slow case: the batch contains something that PostgreSQL refuses. */
@@ -168,7 +184,8 @@ export class BatchApplier {
   }
 
   async #insertMovements(events: readonly Numbered[]): Promise<void> {
-    const movements = events === this.#events ? this.#movements : JSON.stringify(toMovements(events));
+    const prepared = events === this.#events ? this.#prepared.movements : "";
+    const movements = prepared === "" ? movementsOf(events) : prepared;
     await this.#tx.query(this.#sql.insert_movements, [this.#shard, movements]);
   }
 

@@ -5,8 +5,15 @@
  */
 import type { CheckResult } from "../../domain/check_result.ts";
 import type { Membership } from "../peers.ts";
-import type { Connection, Queries } from "../database.ts";
+import type { Connection, Param, Queries } from "../database.ts";
 import type { Deployment } from "../ledger.ts";
+import type { Numbered } from "../movements.ts";
+
+/** A statement with its parameters. */
+export interface OneStatement {
+  readonly statement: string;
+  readonly params: readonly Param[];
+}
 
 /** The exclusive right to write one shard's rows. */
 export interface Lease {
@@ -16,6 +23,12 @@ export interface Lease {
   readonly connection: Pick<Connection, "query" | "transaction" | "page">;
   /** Id of the deployment that the ledger belongs to. */
   readonly deployment: string;
+  /**
+   * The statement that applies events at once: movements, order lines, stock and cursor. Its rows are the differences of
+   * the audit. It is refused, as a violation of a key, when an order line exists. Undefined when these events need
+   * several statements; a database without such a statement leaves it out.
+   */
+  readonly oneStatement?: (events: readonly Numbered[]) => OneStatement | undefined;
   /** Checks of the database through this connection. */
   checkResults(): Promise<CheckResult[]>;
   /**

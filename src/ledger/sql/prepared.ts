@@ -4,7 +4,8 @@
  * @module
  */
 import type { LogEntry, Position } from "../../domain/event.ts";
-import { type Plan, planBatch, toMovements } from "../movements.ts";
+import { type Numbered, type Plan, planBatch, toMovements } from "../movements.ts";
+import type { Lease, OneStatement } from "./backend.ts";
 
 /**
  * The contents of a transaction, prepared before it begins, because a session in a transaction may be silent for only
@@ -15,7 +16,9 @@ export interface Prepared {
   readonly cursor: Position;
   /** The events to apply, or why there are none. */
   readonly plan: Plan;
-  /** The movements as JSON; empty when there are none to apply. */
+  /** The statement that applies all of it; undefined when there is none. */
+  readonly oneStatement: OneStatement | undefined;
+  /** The movements as JSON; empty when there are none to apply, or one statement applies all. */
   readonly movements: string;
 }
 
@@ -25,8 +28,18 @@ export function before([first]: readonly LogEntry[]): Position {
 }
 
 /** Plans entries and prepares the parameters of their transaction. */
-export function prepare(entries: readonly LogEntry[], cursor: Position): Prepared {
+export function prepare(
+  entries: readonly LogEntry[],
+  cursor: Position,
+  lease: Pick<Lease, "oneStatement">,
+): Prepared {
   const plan = planBatch(entries, cursor);
-  const movements = plan.kind === "apply" ? JSON.stringify(toMovements(plan.events)) : "";
-  return { cursor, plan, movements };
+  if (plan.kind !== "apply") return { cursor, plan, oneStatement: undefined, movements: "" };
+  const oneStatement = lease.oneStatement?.(plan.events);
+  return { cursor, plan, oneStatement, movements: oneStatement ? "" : movementsOf(plan.events) };
+}
+
+/** Movements as a parameter of the statement `insert_movements`. */
+export function movementsOf(events: readonly Numbered[]): string {
+  return JSON.stringify(toMovements(events));
 }

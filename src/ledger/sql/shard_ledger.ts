@@ -85,7 +85,7 @@ export class SqlShardLedger implements ShardLedger {
   }
 
   async #applyPart(entries: readonly LogEntry[]): Promise<Applied> {
-    const prepared = prepare(entries, this.#lastCursor ?? before(entries));
+    const prepared = prepare(entries, this.#lastCursor ?? before(entries), this.#lease);
     try {
       return await this.#apply(entries, prepared, (batch) => batch.applyAtOnce());
     } catch (error) {
@@ -106,7 +106,8 @@ export class SqlShardLedger implements ShardLedger {
     const applied = await this.#connection.transaction(async (tx: Transaction): Promise<Applied> => {
       const cursor = await this.#lockCursor(tx);
       const isAsPrepared = comparePositions(cursor, prepared.cursor) === 0;
-      const { plan, movements } = isAsPrepared ? prepared : prepare(entries, cursor);
+      const current = isAsPrepared ? prepared : prepare(entries, cursor, this.#lease);
+      const { plan } = current;
       if (plan.kind !== "apply") return { kind: plan.kind, cursor, found: plan.found };
       const [other] = await findDivergent(tx, this.#sql, this.shard, plan.skipped);
       if (other !== undefined) {
@@ -115,9 +116,8 @@ export class SqlShardLedger implements ShardLedger {
       const last = plan.events.at(-1);
       if (!last) return { kind: "applied", cursor, events: 0, deadLetters: 0, compensations: 0 };
 
-      const { differences, ...counts } = await run(
-        new BatchApplier(tx, this.#sql, this.shard, plan.events, movements),
-      );
+      const batch = new BatchApplier(tx, this.#sql, this.shard, plan.events, current);
+      const { differences, ...counts } = await run(batch);
       if (differences.length > 0) {
         await tx.rollback();
         return { kind: "mismatch", differences };
