@@ -42,7 +42,7 @@ export async function measure(
   { byAnswers, openMax }: Counting,
 ): Promise<Row> {
   const [soldBefore, rowsBefore, before] = [await system.sold(), await system.rows(), await system.usage()];
-  const report = await send();
+  const { timeline: _, ...report } = await send();
   const lag = await system.lag();
   const endMs = performance.now();
   await system.settled(); // what the ledger still has to do belongs to these orders

@@ -25,4 +25,6 @@ export interface LoadReport {
   readonly results: Readonly<Record<string, number>> | null;
   /** Orders without an answer, by what failed. */
   readonly failures: Readonly<Record<string, number>>;
+  /** Accepted orders by tenth of a second; missing when the client does not note them. */
+  readonly timeline?: readonly number[];
 }

@@ -53,7 +53,7 @@ function done(summary, latency)
   for _, thread in ipairs(threads) do results[#results + 1] = thread:get("results") end
   local ms = {}
   for _, p in ipairs({ 50, 75, 90, 95, 99, 99.9, 100 }) do
-    ms[#ms + 1] = string.format('"%s":%.3f', p, latency:percentile(p) / 1000)
+    ms[#ms + 1] = string.format('"%s":%.3f', p, (p == 100 and latency.max or latency:percentile(p)) / 1000)
   end
   local errors = summary.errors
   print(string.format('{"requests":%d,"seconds":%.3f,"not2xx":%d,"failed":%d,"ms":{%s},"results":{%s}}',

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DatabaseSync } from "node:sqlite";
 import { withConnection } from "../../tools/servers/database.ts";
 import { type PostgresServer, startPostgres } from "../../tools/servers/postgres.ts";
 import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
@@ -11,6 +12,7 @@ import { waitFor } from "../../tools/servers/wait.ts";
 import { Service } from "../../tests/system/stack.ts";
 import {
   cpuMsOf,
+  descriptorsOf,
   type Part,
   residentBytesOf,
   skuNames,
@@ -80,10 +82,11 @@ export async function startHoldfast(
 /** Starts the embedded default: one process, SQLite with fsync before each answer. */
 export async function startEmbedded(options: StartOptions): Promise<System> {
   await using started = new AsyncDisposableStack();
+  const dataFolder = await dataDir("embedded");
   const env = {
     LOG_LEVEL: "warn",
     BACKLOG_MAX: "100000000",
-    DATA_DIR: await dataDir("embedded"),
+    DATA_DIR: dataFolder,
     DEMO_STOCK: "0",
     ...options.telemetryUrl === undefined ? {} : { OTLP_ENDPOINT: options.telemetryUrl },
     ...options.env,
@@ -99,7 +102,15 @@ export async function startEmbedded(options: StartOptions): Promise<System> {
     rows: () => Promise.resolve(null),
     lag: () => Promise.resolve(null),
     settled: () => Promise.resolve(),
-    orderIds: () => Promise.resolve(new Set()),
+    orderIds() {
+      const database = new DatabaseSync(`${dataFolder}/ledger.db`, { readOnly: true });
+      try {
+        const ids = database.prepare("select order_id from order_lines").all();
+        return Promise.resolve(new Set(ids.map(({ order_id }) => String(order_id))));
+      } finally {
+        database.close();
+      }
+    },
     usage: async () => ({
       cpuMs: { API: await cpuMsOf(api.pid) },
       memoryBytes: { API: await residentBytesOf(api.pid) },
@@ -115,7 +126,10 @@ function partOf(service: Service): Part {
 async function stockAll(api: Service, { skus, stock }: StartOptions): Promise<void> {
   await api.ready(readyDeadlineMs);
   await eachSku(skus, async (sku) => {
-    const made = await api.post(`/api/v1/inventory/${sku}/adjustments`, { adjustment_id: "a", delta: stock });
+    const made = await api.post(`/api/v1/inventory/${sku}/adjustments`, {
+      adjustment_id: `a-${sku}`,
+      delta: stock,
+    });
     if (made.status !== 201) throw new Error(`Cannot stock ${sku}: ${JSON.stringify(made.body)}`);
   });
 }
@@ -181,5 +195,6 @@ async function usageOf({ api, worker, redis, postgres }: Servers, hasWorker: boo
       PostgreSQL: await cpuMsOf(postgres.pid, { hasChildren: true }),
     },
     memoryBytes: { ...memoryBytes, worker: await residentBytesOf(worker.pid) },
+    descriptors: { API: descriptorsOf(api.pid), worker: descriptorsOf(worker.pid) },
   };
 }

@@ -27,6 +27,8 @@ export interface Usage {
   readonly cpuMs: Readonly<Record<string, number>>;
   /** Memory: resident size of a process, `used_memory` of Redis. */
   readonly memoryBytes: Readonly<Record<string, number>>;
+  /** Open descriptors of Holdfast's own processes. */
+  readonly descriptors?: Readonly<Record<string, number>>;
 }
 
 /** A process that can be killed and started again. */
@@ -87,6 +89,15 @@ export async function cpuMsOf(pid: number, { hasChildren = false } = {}): Promis
 /** Resident size of a process, bytes. */
 export async function residentBytesOf(pid: number): Promise<number> {
   return residentBytes(await readProc(pid, "status"));
+}
+
+/** Open descriptors of a process; 0 when it is gone. */
+export function descriptorsOf(pid: number): number {
+  try {
+    return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+  } catch {
+    return 0;
+  }
 }
 
 /** Empty when the process is gone. */

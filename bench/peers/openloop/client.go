@@ -22,6 +22,7 @@ type client struct {
 	o      *options
 	ids    *idFile
 	tally  *tally
+	start  time.Time
 	random *rand.Rand
 	conn   net.Conn
 	in     *bufio.Reader
@@ -66,6 +67,7 @@ func (c *client) disconnect() {
 // work takes one order after the other until all are taken or the time is over.
 func (c *client) work(start time.Time, next *atomic.Int64) {
 	total := c.o.total()
+	c.start = start
 	end := start.Add(c.o.duration)
 	for {
 		if c.o.rate == 0 && c.o.requests == 0 && time.Now().After(end) {
@@ -121,7 +123,11 @@ func (c *client) sendOne(i int64, due time.Time) {
 		result = "replayed"
 	}
 	c.tally.answered(result, took)
-	if result == "accepted" && c.ids != nil {
+	if result != "accepted" {
+		return
+	}
+	c.tally.acceptedAt(time.Since(c.start))
+	if c.ids != nil {
 		c.ids.note(fmt.Sprintf("o-%s-%d", c.o.run, id))
 	}
 }

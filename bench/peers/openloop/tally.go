@@ -15,6 +15,8 @@ type tally struct {
 	results map[string]int64
 	fails   map[string]int64
 	unsent  int64
+	// timeline counts accepted orders by tenth of a second since the start.
+	timeline []int64
 }
 
 type report struct {
@@ -28,6 +30,7 @@ type report struct {
 	Ms       map[string]float64 `json:"ms"`
 	Results  map[string]int64   `json:"results"`
 	Failures map[string]int64   `json:"failures"`
+	Timeline []int64            `json:"timeline"`
 }
 
 func newTally() *tally {
@@ -62,6 +65,13 @@ func (t *tally) answered(result string, latency time.Duration) {
 	t.took(latency)
 }
 
+func (t *tally) acceptedAt(since time.Duration) {
+	for tenth := int(since / (100 * time.Millisecond)); len(t.timeline) <= tenth; {
+		t.timeline = append(t.timeline, 0)
+	}
+	t.timeline[since/(100*time.Millisecond)]++
+}
+
 func (t *tally) failed(kind string, latency time.Duration) {
 	t.fails[kind]++
 	t.took(latency)
@@ -76,6 +86,12 @@ func (t *tally) add(other *tally) {
 	}
 	for kind, n := range other.fails {
 		t.fails[kind] += n
+	}
+	for tenth, n := range other.timeline {
+		for len(t.timeline) <= tenth {
+			t.timeline = append(t.timeline, 0)
+		}
+		t.timeline[tenth] += n
 	}
 	t.max = max(t.max, other.max)
 	t.unsent += other.unsent
@@ -107,6 +123,7 @@ func (t *tally) report(took time.Duration, o *options) report {
 		Ms:       map[string]float64{},
 		Results:  t.results,
 		Failures: t.fails,
+		Timeline: t.timeline,
 	}
 	for result, n := range t.results {
 		r.Requests += n
