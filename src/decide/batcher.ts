@@ -15,7 +15,9 @@ import { type Command, weight } from "../domain/command.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import type { CommandTimings, StoreCall } from "./command_timings.ts";
 import { isForAPerson, StoreError } from "../domain/errors.ts";
-import type { BatchResult, StockStore, Timed } from "./store.ts";
+import { Pace } from "./pace.ts";
+import { mayGoAgain, settle, takeBatch, type Waiting } from "./waiting.ts";
+import type { BatchResult, StockStore } from "./store.ts";
 
 /** Bounds of a batcher. */
 export interface BatcherOptions {
@@ -31,14 +33,11 @@ export interface BatcherOptions {
   readonly onCall?: (call: StoreCall) => void;
 }
 
-interface Waiting extends Timed {
-  /** The same deadline on this process's monotonic clock. */
-  readonly expiresAtMs: number;
-  /** Lines of a call's room that it takes. */
-  weight: number;
-  readonly timings: CommandTimings | undefined;
-  settle: ((outcome: Outcome) => void) | undefined;
-}
+/**
+ * Part of its time after which a command may expect its answer. Beyond it, it is refused at once: a client that hears so
+ * in time asks again, and one that waits in vain hears it after REQUEST_TIMEOUT_MS.
+ */
+const waitShareMax = 0.5;
 
 /** Counts the calls of all batchers. */
 let calls = 0;
@@ -55,6 +54,7 @@ export class Batcher {
   /** The call that asks for the time, while it is on its way: never more than one. */
   #probe: Promise<BatchResult> | undefined;
   #unarmed = false;
+  readonly #pace = new Pace();
   /** Store's clock minus this process's monotonic clock, ms; undefined until the first answer. */
   #clockOffsetMs: number | undefined;
 
@@ -69,6 +69,14 @@ export class Batcher {
   /** Commands that wait for a call. */
   get waiting(): number {
     return this.#queue.length;
+  }
+
+  /** Whether a command that came now would wait too long for its answer, at the speed of the last calls. */
+  get isBehind(): boolean {
+    if (this.#queue.length === 0) return false;
+    let before = this.#queue.length;
+    for (const call of this.#calls) before += call.length;
+    return this.#pace.waitMs(before) > waitShareMax * this.options.requestTimeoutMs;
   }
 
   /** Whether the shard refused to sell when it was last asked. */
@@ -162,29 +170,10 @@ export class Batcher {
 
   #dispatch(): void {
     while (this.#queue.length > 0 && this.#calls.size < this.options.callsMax) {
-      void this.#call(this.#takeBatch());
+      const { batch, rest } = takeBatch(this.#queue, this.options.batchMax);
+      this.#queue = rest;
+      void this.#call(batch);
     }
-  }
-
-  /** The oldest, and of the others those that fit: a heavy command lets lighter ones pass until it is the oldest. */
-  #takeBatch(): Waiting[] {
-    let room = this.options.batchMax;
-    const batch: Waiting[] = [];
-    const passed: Waiting[] = [];
-    let looked = 0;
-    for (const waiting of this.#queue) {
-      if (room <= 0) break;
-      looked++;
-      if (batch.length > 0 && waiting.weight > room) {
-        passed.push(waiting);
-      } else {
-        room -= waiting.weight;
-        batch.push(waiting);
-      }
-    }
-    const rest = this.#queue.slice(looked);
-    this.#queue = passed.length === 0 ? rest : [...passed, ...rest];
-    return batch;
   }
 
   async #call(batch: readonly Waiting[]): Promise<void> {
@@ -197,6 +186,7 @@ export class Batcher {
       call.answeredAtMs = this.world.elapsedMs();
       this.options.onCall?.(call);
       this.#setClock(result, call.answeredAtMs);
+      this.#pace.answered(batch.length, this.#queue.length, call.answeredAtMs);
       const postponed: Waiting[] = [];
       batch.forEach((waiting, i) => {
         const outcome: Outcome | undefined = result.kind === "decided" ? result.outcomes[i] : result;
@@ -295,15 +285,4 @@ export class Batcher {
     if (error instanceof StoreError && error.code === "OOM") return { kind: "store_full" };
     return { kind: "store_unavailable", reason: error instanceof StoreError ? error.code : "broken" };
   }
-}
-
-/** Not when its deadline may pass in the next call: its outcome would be unknown, and now it certainly took no effect. */
-function mayGoAgain({ settle, expiresAtMs }: Waiting, { sentAtMs, answeredAtMs }: StoreCall): boolean {
-  return settle !== undefined && expiresAtMs - answeredAtMs > 2 * (answeredAtMs - sentAtMs);
-}
-
-function settle(waiting: Waiting, outcome: Outcome, nowMs: number): void {
-  if (waiting.settle && waiting.timings) waiting.timings.settledAtMs = nowMs;
-  waiting.settle?.(outcome);
-  waiting.settle = undefined;
 }

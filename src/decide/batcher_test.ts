@@ -386,3 +386,36 @@ Deno.test("batcher: a shard that may not sell is known as such until it decides 
   assert.equal((await ask()).kind, "unarmed");
   assert.ok(batcher.unarmed);
 });
+
+Deno.test("batcher: one that is behind says so, until its queue has been empty", async () => {
+  const { world, store, batcher, submit } = await warm({ batchMax: 3 });
+  const orders = submit(...Array.from({ length: 16 }, (_, i) => `o${i}`));
+  await settled();
+  const seen: boolean[] = [];
+  // 3 commands a call of 100 ms: the 10 that are open after the second would take 333 ms, less than half of their time.
+  for (const ms of [10, 100, 100, 100, 100, 100]) {
+    await world.advance(ms);
+    store.calls.at(-1)?.answer();
+    await settled();
+    seen.push(batcher.isBehind);
+  }
+  assert.deepEqual(seen, [false, false, false, false, false, false]);
+  await Promise.all(orders);
+  const slow = submit(...Array.from({ length: 19 }, (_, i) => `p${i}`));
+  await settled();
+  for (const ms of [10, 200, 200, 200]) {
+    await world.advance(ms);
+    store.calls.at(-1)?.answer();
+    await settled();
+    seen.push(batcher.isBehind);
+  }
+  assert.deepEqual(
+    seen.slice(6),
+    [false, true, true, false],
+    "13 are before it at 67 ms each, then 10, then 7",
+  );
+  await world.advance(1_000);
+  store.calls.at(-1)?.answer();
+  await Promise.all(slow);
+  assert.ok(!batcher.isBehind);
+});

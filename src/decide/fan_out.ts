@@ -156,3 +156,16 @@ function join(a: Done, b: Done): Done {
   }
   return a;
 }
+
+/** A lookup has no refusals: what is not an order was not decided. */
+export function undecided(outcome: Outcome): Undecided {
+  switch (outcome.kind) {
+    case "unarmed":
+    case "overloaded":
+    case "store_unavailable":
+    case "store_full":
+      return outcome;
+    default:
+      return { kind: "store_unavailable", reason: outcome.kind };
+  }
+}

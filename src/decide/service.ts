@@ -11,6 +11,7 @@ import {
   isBroadcast,
   merge,
   partitionOf,
+  undecided,
   whyNotReserve,
   whyNotSettle,
 } from "./fan_out.ts";
@@ -86,7 +87,10 @@ export class InventoryService implements Inventory {
     this.#readiness = new ReadinessProbe(this.#batchers, store, world, options);
   }
 
-  /** Asks the sold-out cache, then the shard's batcher; `overloaded` when `queueMax` are in flight. */
+  /**
+   * Asks the sold-out cache, then the shard's batcher; `overloaded` when `queueMax` are in flight, or when the shard would
+   * not decide in time.
+   */
   async submit(command: Command, timings?: CommandTimings): Promise<Outcome> {
     const askedAtMs = this.#world.elapsedMs();
     const known = this.soldOut.check(command);
@@ -95,11 +99,11 @@ export class InventoryService implements Inventory {
       if (this.soldOut.answers(command)) timings.cache = known ? "hit" : "miss";
     }
     if (known) return known;
-    if (this.#pending >= this.#options.queueMax) return { kind: "overloaded" };
+    const shard = isBroadcast(command) ? undefined : this.#router.routeAll(routingSkus(command));
+    if (this.#pending >= this.#options.queueMax || this.#isBehind(shard)) return { kind: "overloaded" };
     this.#pending++;
     try {
       if (isBroadcast(command)) return await this.#settle(command, askedAtMs, timings);
-      const shard = this.#router.routeAll(routingSkus(command));
       if (shard === undefined) return { kind: "cross_shard" };
       if (command.kind === "reserve" && this.#batchers.length > 1) {
         const refusal = await this.#whyNotReserve(command, shard, askedAtMs);
@@ -113,6 +117,13 @@ export class InventoryService implements Inventory {
     } finally {
       this.#leave();
     }
+  }
+
+  /** Asked before the first step of a command, never between two: half of one is not refused. Undefined = all shards. */
+  #isBehind(shard?: number): boolean {
+    return shard === undefined
+      ? this.#batchers.some(({ isBehind }) => isBehind)
+      : this.#batcher(shard).isBehind;
   }
 
   #leave(): void {
@@ -153,7 +164,7 @@ export class InventoryService implements Inventory {
 
   /** Counts as a command: `overloaded` when `queueMax` are on their way. */
   async findOrder(orderId: string): Promise<OrderOutcome> {
-    if (this.#pending >= this.#options.queueMax) return { kind: "overloaded" };
+    if (this.#pending >= this.#options.queueMax || this.#isBehind()) return { kind: "overloaded" };
     this.#pending++;
     try {
       return await this.#findOrder(orderId);
@@ -283,18 +294,5 @@ export class InventoryService implements Inventory {
     const batcher = this.#batchers[shard];
     if (!batcher) throw new RangeError(`Cannot use shard ${shard} as there are ${this.#batchers.length}`);
     return batcher;
-  }
-}
-
-/** A lookup has no refusals: what is not an order was not decided. */
-function undecided(outcome: Outcome): Undecided {
-  switch (outcome.kind) {
-    case "unarmed":
-    case "overloaded":
-    case "store_unavailable":
-    case "store_full":
-      return outcome;
-    default:
-      return { kind: "store_unavailable", reason: outcome.kind };
   }
 }

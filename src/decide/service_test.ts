@@ -40,7 +40,7 @@ interface LedgerContents {
 }
 
 /** Two armed shards in memory, and a ledger with what the test puts there. */
-async function setup() {
+async function setup({ batchMax = 256 } = {}) {
   const world = new ManualWorld();
   const limits = { userLimitMs: 0, idempotencyWindowMs: windowMs, backlogMax: 1_000_000 };
   const store = new MemoryStore(world, limits, shards);
@@ -58,7 +58,7 @@ async function setup() {
   let asked = 0;
   const inventory = new InventoryService(store, world, {
     shards,
-    batchMax: 256,
+    batchMax,
     callsMax: 2,
     queueMax: 1000,
     requestTimeoutMs: 1000,
@@ -334,4 +334,35 @@ Deno.test("service: as many commands as QUEUE_MAX are on their way at once, and 
   await world.advance(0);
   await world.advance(100);
   assert.equal((await again).kind, "stock", "those that are answered count no longer");
+});
+
+Deno.test("service: a shard that would not decide in time refuses at once, the others and what is on its way go on", async () => {
+  const { world, store, inventory } = await setup({ batchMax: 10 });
+  const decide = store.decide.bind(store);
+  let last = Promise.resolve();
+  const callMs = 109; // one after the other: nine of them end in time
+  store.decide = async (shard, batch) => {
+    if (shard === inventory.shardOf(inFirst)) {
+      await (last = last.then(() => new Promise((resolve) => world.after(callMs, resolve))));
+    }
+    return await decide(shard, batch);
+  };
+  const ask = () => inventory.submit({ kind: "stock", sku: inFirst });
+  const first = ask(); // it asks for the time
+  for (const ms of [0, callMs, 0, callMs, 0]) await world.advance(ms);
+  await first;
+  const outcomes = Array.from({ length: 90 }, ask);
+  for (const ms of [0, callMs, 0, callMs, 0]) await world.advance(ms);
+  assert.equal((await ask()).kind, "overloaded", "50 wait, and half a second is enough for 45");
+  assert.equal((await inventory.findOrder("o")).kind, "overloaded", "it needs every shard");
+  assert.equal((await inventory.submit({ kind: "stock", sku: inSecond })).kind, "stock");
+  for (let i = 0; i < 10; i++) {
+    await world.advance(callMs);
+    await world.advance(0);
+  }
+  const kinds = new Set((await Promise.all(outcomes)).map(({ kind }) => kind));
+  assert.deepEqual([...kinds], ["stock"]);
+  const again = ask();
+  for (const ms of [0, callMs, 0]) await world.advance(ms);
+  assert.equal((await again).kind, "stock", "as soon as nothing waits");
 });

@@ -46,6 +46,8 @@ export interface Row extends Counts, Differences {
   /** Accepted orders, of those of an undisturbed sale of the same length. */
   readonly acceptedShare: number;
   readonly pauseMs: number;
+  /** What else was measured. */
+  readonly detail?: string;
 }
 
 /**
@@ -115,6 +117,7 @@ export function report(row: Row): void {
     `${row.what}: ${row.operations} orders, ${row.unknown} unknown, ${row.unavailable} other 503, ` +
       `${row.accepted} accepted ` +
       `(${row.acceptedShare.toFixed(2)} of undisturbed), ${(row.pauseMs / 1000).toFixed(1)} s without a sale`,
+    row.detail ?? "",
   );
   const file = Deno.env.get("FAULT_ROWS");
   if (file) Deno.writeTextFileSync(file, `${JSON.stringify(row)}\n`, { append: true });

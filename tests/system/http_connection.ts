@@ -11,6 +11,8 @@ export interface HttpAnswer {
   /** It carried `Idempotency-Replayed: true`. */
   readonly replayed: boolean;
   readonly body: Readonly<Record<string, unknown>>;
+  /** Seconds to wait, as the server asks; empty without the header. */
+  readonly retryAfter: string;
 }
 
 /** The connection ended, or its answer did not come in time: what became of the request is not known. */
@@ -115,6 +117,7 @@ export class HttpConnection {
       return {
         status: Number(head.slice("HTTP/1.1 ".length, "HTTP/1.1 200".length)),
         replayed: /\r\nidempotency-replayed: true\r\n/i.test(head.slice(0, headEnd + 2)),
+        retryAfter: /\r\nretry-after: (\d+)\r\n/i.exec(head.slice(0, headEnd + 2))?.[1] ?? "",
         body: JSON.parse(utf8.decode(this.#buffer.subarray(bodyStart, bodyStart + length))),
       };
     }

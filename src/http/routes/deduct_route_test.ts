@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { acceptedOutcome, jsonPost, routesUnderTest } from "../../../tests/http/scripted_inventory.ts";
 
 const path = "/api/v1/inventory/deduct";
@@ -77,7 +77,7 @@ Deno.test("a 503 carries the order id and the moment until when it may take effe
   const { send } = routesUnderTest();
   const response = await send(path, jsonPost(order));
   equal(response.status, 503);
-  equal(response.headers.get("retry-after"), "2");
+  match(response.headers.get("retry-after") ?? "", /^[2-6]$/);
   const { code, order_id, deadline } = await response.json();
   deepEqual({ code, order_id, deadline }, {
     code: "unarmed",

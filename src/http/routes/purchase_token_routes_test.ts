@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import type { Command } from "../../domain/command.ts";
 import { acceptedOutcome, jsonPost, routesUnderTest } from "../../../tests/http/scripted_inventory.ts";
 
@@ -102,11 +102,8 @@ Deno.test("before the deployment is known, sales with a token and requests for o
   let deployment: string | null = null;
   const { send, buy, inventory } = strictShop(env, () => deployment);
   const early = await send(path, jsonPost(purchase));
-  deepEqual([early.status, (await early.json()).code, early.headers.get("retry-after")], [
-    503,
-    "unarmed",
-    "1",
-  ]);
+  deepEqual([early.status, (await early.json()).code], [503, "unarmed"]);
+  match(early.headers.get("retry-after") ?? "", /^[1-3]$/);
   for (const [path, body] of sales) equal(await buy(path, body, issued.purchase_token), "unarmed");
   equal(inventory.commands.length, 0);
   deployment = "here";

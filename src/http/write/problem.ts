@@ -45,7 +45,16 @@ export function problem(code: ProblemCode, detail: string, extras: Extras = {}):
   };
 }
 
-/** A problem that may pass with time. Retry-After is in whole seconds, as HTTP requires. */
+/** The golden ratio: multiples of its fraction are spread evenly, however many are taken. */
+const spreadStep = (Math.sqrt(5) - 1) / 2;
+let spread = 0;
+
+/**
+ * A problem that may pass with time. Retry-After is in whole seconds, as HTTP requires.
+ *
+ * A 429 names the moment at which this client may ask again. A 503 is heard by all clients in the same moment, who would
+ * all be back in the same second: successive responses ask for one to three times `retryAfterMs`.
+ */
 export function retryLater(
   code: ProblemCode,
   detail: string,
@@ -53,8 +62,15 @@ export function retryLater(
   members: Readonly<Record<string, unknown>>,
   headers: Readonly<Record<string, string>> = {},
 ): Answer {
-  const retryAfterS = Math.max(1, Math.ceil(retryAfterMs / 1000));
+  const leastS = Math.max(1, Math.ceil(retryAfterMs / 1000));
+  const retryAfterS = problems[code].status === 503 ? leastS + spreadOver(2 * leastS) : leastS;
   return problem(code, detail, { members, headers: { "retry-after": String(retryAfterS), ...headers } });
+}
+
+/** 0 to `max`, evenly over successive calls. */
+function spreadOver(max: number): number {
+  spread = (spread + spreadStep) % 1;
+  return Math.floor(spread * (max + 1));
 }
 
 /** The response to an invalid request, with all errors at once. */

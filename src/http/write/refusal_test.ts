@@ -160,13 +160,21 @@ function expectProblem(row: Row, context: Asked, members: Record<string, unknown
   const { status, code } = row;
   deepEqual(rest, { type: `/problems/${code}`, status, code, success: false, message: detail, ...members });
   equal(answer.status, status);
-  deepEqual(answer.headers, {
+  const { "retry-after": retryAfter, ...headers } = answer.headers;
+  deepEqual(headers, {
     "content-type": "application/problem+json",
-    ...(row.retryAfter === undefined ? {} : {
-      "x-content-type-options": "nosniff",
-      "retry-after": row.retryAfter,
-    }),
+    ...(row.retryAfter === undefined ? {} : { "x-content-type-options": "nosniff" }),
   });
+  const least = Number(row.retryAfter);
+  const most = status === 503 ? 3 * least : least;
+  ok(
+    row.retryAfter === undefined ? retryAfter === undefined : isWithin(Number(retryAfter), least, most),
+    `${code}: Retry-After ${retryAfter}`,
+  );
+}
+
+function isWithin(value: number, least: number, most: number): boolean {
+  return Number.isInteger(value) && least <= value && value <= most;
 }
 
 Deno.test("every refusal has its status, code and members", () => {
@@ -208,7 +216,17 @@ Deno.test("Retry-After is whole seconds, rounded up, and at least one", () => {
     refusal({ kind: "rate_limited", sku: "S", retryAfterMs }, asked).headers["retry-after"];
   deepEqual([0, 1, 1000, 1001, 86_400_000].map(seconds), ["1", "1", "1", "2", "86400"]);
   const past = refusal({ kind: "outcome_unknown", deadlineMs: nowMs - 5000 }, asked);
-  equal(past.headers["retry-after"], "1");
+  ok(isWithin(Number(past.headers["retry-after"]), 1, 3));
+});
+
+Deno.test("clients that hear 503 in the same moment are spread over the seconds in which they come back", () => {
+  const counts = new Map<string, number>();
+  for (let i = 0; i < 900; i++) {
+    const seconds = refusal({ kind: "overloaded" }, asked).headers["retry-after"] ?? "";
+    counts.set(seconds, (counts.get(seconds) ?? 0) + 1);
+  }
+  deepEqual([...counts.keys()].sort(), ["1", "2", "3"]);
+  ok([...counts.values()].every((count) => count > 290), JSON.stringify([...counts]));
 });
 
 Deno.test("a success of another command, and an unknown outcome, is a program error, not a response", () => {

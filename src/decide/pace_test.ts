@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { Pace } from "./pace.ts";
+
+Deno.test("pace: the time of a command is measured between answers, while others wait", () => {
+  const pace = new Pace();
+  assert.equal(pace.waitMs(10_000), 0, "a burst before the first answer is no overload");
+  pace.answered(1, 100, 1_000);
+  assert.equal(pace.waitMs(10_000), 0, "what the first call took says nothing: it was alone");
+  pace.answered(50, 100, 1_025);
+  assert.equal(pace.waitMs(1_000), 500);
+});
+
+Deno.test("pace: a store that slows down is known after some calls, one that is fast again as soon", () => {
+  const pace = new Pace();
+  let nowMs = 0;
+  const answer = (calls: number, ms: number) => {
+    for (let i = 0; i < calls; i++) pace.answered(100, 1, nowMs += ms);
+  };
+  answer(10, 10);
+  answer(10, 100);
+  assert.ok(pace.waitMs(100) > 90, `${pace.waitMs(100)} ms`);
+  answer(10, 10);
+  assert.ok(pace.waitMs(100) < 20, `${pace.waitMs(100)} ms`);
+});
+
+Deno.test("pace: nothing is known after a moment in which nothing waited", () => {
+  const pace = new Pace();
+  pace.answered(10, 5, 0);
+  pace.answered(10, 5, 1_000);
+  assert.equal(pace.waitMs(10), 1_000);
+  pace.answered(5, 0, 2_000);
+  assert.equal(pace.waitMs(10), 0);
+  pace.answered(1, 9, 60_000);
+  assert.equal(pace.waitMs(10), 0, "the pause is no time of a command");
+});

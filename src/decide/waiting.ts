@@ -1,0 +1,55 @@
+/**
+ * A command in a batcher, from its arrival to its outcome.
+ *
+ * @module
+ */
+import type { Outcome } from "../domain/outcome.ts";
+import type { CommandTimings, StoreCall } from "./command_timings.ts";
+import type { Timed } from "./store.ts";
+
+/** It waits for a call or its answer until it is settled. */
+export interface Waiting extends Timed {
+  /** The same deadline on this process's monotonic clock. */
+  readonly expiresAtMs: number;
+  /** Lines of a call's room that it takes. */
+  weight: number;
+  /** Where it is noted how it goes. */
+  readonly timings: CommandTimings | undefined;
+  /** Undefined once it is settled. */
+  settle: ((outcome: Outcome) => void) | undefined;
+}
+
+/** The oldest, and of the others those that fit: a heavy command lets lighter ones pass until it is the oldest. */
+export function takeBatch(
+  queue: readonly Waiting[],
+  batchMax: number,
+): { batch: Waiting[]; rest: Waiting[] } {
+  let room = batchMax;
+  const batch: Waiting[] = [];
+  const passed: Waiting[] = [];
+  let looked = 0;
+  for (const waiting of queue) {
+    if (room <= 0) break;
+    looked++;
+    if (batch.length > 0 && waiting.weight > room) {
+      passed.push(waiting);
+    } else {
+      room -= waiting.weight;
+      batch.push(waiting);
+    }
+  }
+  const rest = queue.slice(looked);
+  return { batch, rest: passed.length === 0 ? rest : [...passed, ...rest] };
+}
+
+/** Not when its deadline may pass in the next call: its outcome would be unknown, and now it certainly took no effect. */
+export function mayGoAgain({ settle, expiresAtMs }: Waiting, { sentAtMs, answeredAtMs }: StoreCall): boolean {
+  return settle !== undefined && expiresAtMs - answeredAtMs > 2 * (answeredAtMs - sentAtMs);
+}
+
+/** Tells its caller, once. */
+export function settle(waiting: Waiting, outcome: Outcome, nowMs: number): void {
+  if (waiting.settle && waiting.timings) waiting.timings.settledAtMs = nowMs;
+  waiting.settle?.(outcome);
+  waiting.settle = undefined;
+}
