@@ -38,6 +38,15 @@ const regimes = {
     "ledger-standby": 1,
     "ledger-foreign": 2,
   },
+  topic: {
+    "topic-away": 3,
+    "topic-loses": 6,
+    "topic-doubles": 6,
+    "topic-breaks": 4,
+    "topic-truncated": 3,
+    "topic-expires": 2,
+    "topic-deleted": 2,
+  },
 } as const satisfies Record<string, Record<string, number>>;
 
 type Regimes = typeof regimes;

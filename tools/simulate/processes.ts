@@ -6,14 +6,21 @@
 import type { Command } from "../../src/domain/command.ts";
 import { type Inventory, InventoryService } from "../../src/decide/service.ts";
 import type { Logger } from "../../src/runtime/logger.ts";
-import { startWorker } from "../../src/worker/balancer.ts";
+import { RelayedLog, type RelayEvent } from "../../src/log/relayed_log.ts";
+import { logWayOf } from "../../src/log/topic.ts";
+import { startWorker, type WorkerParts } from "../../src/worker/balancer.ts";
 import type { SimulatedLedger } from "./ledger.ts";
+import type { SimulatedTopic } from "./topic.ts";
 import { controlOf, logOf, storeOf, type StoreSite, workerStoreOf } from "./ports.ts";
 import type { Process } from "./scheduler.ts";
 
 /** The servers and what leads to them. */
 export interface Site extends StoreSite {
   readonly ledger: SimulatedLedger;
+  /** Undefined without one: the worker reads the store's log. */
+  readonly topic: SimulatedTopic | undefined;
+  /** Hears of relays. */
+  readonly onRelay: (event: RelayEvent) => void;
   /** Hears the log lines of workers. */
   readonly logger: Logger;
 }
@@ -56,11 +63,23 @@ export function runWorker(process: Process, site: Site): void {
   startWorker({
     ...{ logger, world: process.world, deployment: ledger.deployment },
     control: controlOf(process, site),
-    log: logOf(process, site),
+    ...logAndWay(process, site),
     ledger: ledger.openFor(process),
     store: workerStoreOf(process, site),
     durability: "report",
     retentionMs: 86_400_000,
     gatherMs: settings.gatherMs,
   });
+}
+
+function logAndWay(process: Process, site: Site): Pick<WorkerParts, "log" | "logWay"> {
+  const stream = logOf(process, site);
+  if (!site.topic) return { log: stream, logWay: () => Promise.resolve("stream") };
+  const topic = site.topic.openFor(process, site.network);
+  const { deployment } = site.ledger;
+  const parts = { stream, topic, deployment: deployment.id, world: process.world, onEvent: site.onRelay };
+  return {
+    log: new RelayedLog(parts),
+    logWay: () => topic.prepare().then(logWayOf, () => undefined),
+  };
 }

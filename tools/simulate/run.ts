@@ -16,6 +16,7 @@ import { type Settings, settingsOf } from "./settings.ts";
 import { buy, keepStock } from "./shoppers.ts";
 import { SimulatedStore } from "./store.ts";
 import { strike } from "./strike.ts";
+import { SimulatedTopic } from "./topic.ts";
 
 /** What a run found. */
 export interface RunResult {
@@ -85,7 +86,9 @@ export class Run {
       return new SimulatedStore({ shard, scheduler, chance, limits, readMax, plant, watch });
     });
     const ledger = new SimulatedLedger(scheduler, network, plant, shards);
-    this.site = { network, settings, stores, ledger, plant, logger: this.#logger() };
+    const topic = settings.hasTopic ? new SimulatedTopic(scheduler, new Chance(seed, 8), shards) : undefined;
+    const onRelay: Site["onRelay"] = ({ kind }) => this.happened(`relay: ${kind}`);
+    this.site = { network, settings, stores, ledger, topic, plant, onRelay, logger: this.#logger() };
     this.clients = new Clients({
       ...{ scheduler, settings, broken, chance: new Chance(seed, 6) },
       saysFirst: plant === "cache-answers-retry",

@@ -13,6 +13,8 @@ export interface Settings {
   /** SKUs by shard. */
   readonly skus: readonly (readonly string[])[];
   readonly limits: DecisionLimits;
+  /** The worker reads the log through a topic. */
+  readonly hasTopic: boolean;
   /** How long the worker gathers events after a small commit, ms. */
   readonly gatherMs: number;
   /** Lines of one call to a store. */
@@ -33,6 +35,7 @@ export function settingsOf(seed: number): Settings {
       idempotencyWindowMs: 4000,
       backlogMax: chance.isHit(0.15) ? 12 : 100_000,
     },
+    hasTopic: chance.isHit(0.4),
     gatherMs: chance.isHit(0.5) ? 20 : 0,
     batchMax: chance.isHit(0.2) ? 3 : 20,
     readMax: chance.isHit(0.2) ? 1 : 64,

@@ -36,7 +36,7 @@ function ambush(run: Run, kind: Kind, dice: number, strike: (process: Process) =
 
 /** Lets a fault happen now. */
 export function strike(run: Run, { kind, dice }: Fault): void {
-  const { scheduler, network, site: { ledger, stores } } = run;
+  const { scheduler, network, site: { ledger, stores, topic } } = run;
   const untilMs = (most: number) => scheduler.nowMs + Math.floor(dice * most);
   const store = pick(stores, dice, 613);
   switch (kind) {
@@ -88,6 +88,18 @@ export function strike(run: Run, { kind, dice }: Fault): void {
     case "store-clock":
       run.clockStepMs = Infinity;
       return void (store && (store.skewMs += dice < 0.5 ? -600_000 : 600_000));
+    case "topic-loses":
+    case "topic-doubles":
+    case "topic-breaks":
+      return void topic?.pending.push(kind);
+    case "topic-away":
+      return void (topic && (topic.awayUntilMs = untilMs(4000)));
+    case "topic-truncated":
+      return topic?.truncate(dice);
+    case "topic-expires":
+      return topic?.expire(dice);
+    case "topic-deleted":
+      return topic?.drop();
     case "ledger-refuses":
       return void (ledger.refusesUntilMs = untilMs(3000));
     case "ledger-conflicts":
