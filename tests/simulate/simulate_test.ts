@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { faultsOf } from "../../tools/simulate/faults.ts";
+import { awaitsOf } from "../../tools/simulate/awaits.ts";
+import { cell, Coverage } from "../../tools/simulate/coverage.ts";
+import { describeFault, faultsOf } from "../../tools/simulate/faults.ts";
 import { isPlant, plants } from "../../tools/simulate/plants.ts";
 import { run } from "../../tools/simulate/run.ts";
 import kept from "../../tools/simulate/seeds.json" with { type: "json" };
@@ -42,6 +44,26 @@ for (const plant of Object.keys(plants)) {
     assert.fail("not found");
   });
 }
+
+Deno.test("simulation: a worker is crashed or frozen at each of its first awaits after its store was flushed", async () => {
+  const all = [...awaitsOf(1)];
+  // A worker needs some 60 awaits to arm a flushed shard: each third of them here, all by `--awaits`.
+  for (let i = 1; i < 360; i += 18) {
+    const faults = all[i] ?? [];
+    const what = faults.map(describeFault).join("; ");
+    assert.equal((await run({ seed: 1, faults })).broken, undefined, what);
+  }
+});
+
+Deno.test("simulation: a cell that was never reached and what never happened are named", () => {
+  const coverage = new Coverage();
+  coverage.add(new Map([[cell("store-flush", "selling"), 2]]), new Map([["relay: gap", 1]]));
+  assert.ok(
+    !coverage.empty.includes("store-flush × selling") && coverage.empty.includes("store-flush × holds"),
+  );
+  assert.ok(!coverage.missing.includes("relay: gap") && coverage.missing.includes("relay: jump"));
+  assert.match(coverage.table(), /^store-flush +2 /m);
+});
 
 Deno.test("simulation: a failing seed is shrunk to at most 20 faults, and they fail again", async () => {
   const seed = kept.plants["arming-trusts-script-cache"];

@@ -10,9 +10,6 @@ import type { Api } from "./processes.ts";
 import type { Chance, Process, Scheduler } from "./scheduler.ts";
 import type { Settings } from "./settings.ts";
 
-/** Units of a SKU at the start. */
-export const unitsAtStart = 60;
-
 /** A command that was accepted. */
 export interface Accepted {
   readonly id: string;
@@ -54,6 +51,8 @@ export class Clients {
   readonly process: Process;
   readonly shop: Shop;
   #ids = 0;
+  /** When an order was sent first. */
+  readonly #sentMs = new Map<string, number>();
   /** Clients that are not done. */
   open = 0;
   /** Accepted sales, returns and adjustments. */
@@ -93,7 +92,8 @@ export class Clients {
 
   /** Creates the stock. */
   async stockUp(): Promise<void> {
-    for (const sku of this.shop.settings.skus.flat()) await this.adjust(`start-${sku}`, sku, unitsAtStart);
+    const { skus, units } = this.shop.settings;
+    for (const sku of skus.flat()) await this.adjust(`start-${sku}`, sku, units);
   }
 
   /** Adds units, or removes them. */
@@ -133,10 +133,21 @@ export class Clients {
       }
       const answer = await this.#send(sent);
       this.shop.happened(`a client hears ${answer.kind}`);
-      if (answer.kind === "no_answer" && "orderId" in sent) this.late.add(sent.orderId);
+      this.shop.scheduler.note(`${command.kind} ${idOf(command)} hears ${JSON.stringify(answer)}`);
+      if ("orderId" in sent && (answer.kind === "no_answer" || this.#isOld(sent.orderId))) {
+        this.late.add(sent.orderId);
+      }
       if (answer.kind !== "no_answer" && !undecided.has(answer.kind)) return answer as Outcome;
       await this.wait(50 + 50 * Math.min(attempt, 10));
     }
+  }
+
+  /** Whether the window of an order's first attempt is over. */
+  #isOld(orderId: string): boolean {
+    const { nowMs } = this.shop.scheduler;
+    const sentMs = this.#sentMs.get(orderId) ?? nowMs;
+    this.#sentMs.set(orderId, sentMs);
+    return nowMs - sentMs > this.shop.settings.limits.idempotencyWindowMs - 1000;
   }
 
   #send(command: Command): Promise<Answer> {
@@ -164,4 +175,12 @@ export class Clients {
       });
     });
   }
+}
+
+function idOf(command: Command): string {
+  return "orderId" in command
+    ? command.orderId
+    : "adjustmentId" in command
+    ? command.adjustmentId
+    : command.sku;
 }

@@ -64,10 +64,17 @@ export interface Fault {
   readonly kind: FaultKind;
   /** In [0, 1): what the fault decides by, for example how long it lasts. */
   readonly dice: number;
+  /** Which of the next awaits is struck; left out = the dice decide. */
+  readonly left?: number;
 }
 
 /** No fault begins after this, ms of virtual time. */
 export const faultsEndMs = 20_000;
+
+/** In a burst these come first: the others meet a store that is verified and rebuilt. */
+const disarming: ReadonlySet<string> = new Set([
+  ...["store-restart", "store-flush", "store-replaced", "store-put-back"],
+]);
 
 /**
  * The faults of a seed. It has one to three regimes, of each some kinds of fault, and by chance single ones of others.
@@ -86,7 +93,8 @@ export function faultsOf(seed: number): Fault[] {
       const isOn = chance.isHit(chosen.has(name) ? 0.6 : 0.03);
       for (let i = 0; i < count; i++) {
         const spreadMs = chance.between(200, faultsEndMs);
-        const burstMs = (bursts[chance.between(0, 3)] ?? 0) + chance.between(0, 900);
+        const within = disarming.has(kind) ? 50 : 700;
+        const burstMs = (bursts[chance.between(0, 3)] ?? 0) + chance.between(0, within);
         const atMs = hasBursts ? burstMs : spreadMs;
         const fault = { atMs, kind: kind as FaultKind, dice: chance.next() };
         if (isOn) faults.push(fault);

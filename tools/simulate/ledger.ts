@@ -48,6 +48,8 @@ export class SimulatedLedger {
   readonly conflicts: string[] = [];
   deployment: Deployment = { id: "", shards: 1 };
   readonly connection: Connection;
+  /** Called when a session of a running process has been silent for too long. */
+  onSilent: () => void = () => {};
 
   constructor(
     readonly scheduler: Scheduler,
@@ -156,7 +158,9 @@ export class SimulatedLedger {
   #reap(): void {
     const { nowMs } = this.scheduler;
     for (const backend of this.#backends) {
-      if (backend.running === 0 && nowMs - backend.heardMs > silentMaxMs) this.end(backend);
+      const isSilent = backend.running === 0 && nowMs - backend.heardMs > silentMaxMs;
+      if (isSilent && backend.owner.isAlive) this.onSilent();
+      if (isSilent) this.end(backend);
     }
     this.#backends = this.#backends.filter(({ isEnded }) => !isEnded);
   }

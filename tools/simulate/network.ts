@@ -39,6 +39,7 @@ const sentAgainMs = 250;
 /** Delivers calls and replies. */
 export class Network {
   readonly #links = new Map<string, Link>();
+  #heldUntilMs = 0;
   /** The next calls to a store, a ledger or a topic meet these faults, one each. */
   readonly pending: CallFault[] = [];
 
@@ -91,6 +92,12 @@ export class Network {
     const direction = Math.floor(dice * 9973) % 2 === 0 ? "requestsHeldMs" : "repliesHeldMs";
     this.scheduler.note(`${direction} of ${name} until ${untilMs}`);
     link[direction] = Math.max(link[direction], untilMs);
+    this.#heldUntilMs = Math.max(this.#heldUntilMs, untilMs);
+  }
+
+  /** Whether packets of a connection are dropped now. */
+  get isHeld(): boolean {
+    return this.#heldUntilMs > this.scheduler.nowMs;
   }
 
   #time(heldUntilMs: number, delayMs: number): number {

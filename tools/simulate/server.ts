@@ -18,6 +18,8 @@ export interface StoreWatch {
   broken(what: string): void;
   /** The shard was armed under an epoch. */
   armed(shard: number, epoch: number): void;
+  /** A step of a worker was refused, as something changed. */
+  overtaken(what: string): void;
   /** The store decided an event from keys that were put back: it may be lost. */
   doubtful(shard: number, name: string): void;
 }

@@ -12,6 +12,8 @@ export interface Settings {
   readonly shards: number;
   /** SKUs by shard. */
   readonly skus: readonly (readonly string[])[];
+  /** Units of each SKU at the start. */
+  readonly units: number;
   readonly limits: DecisionLimits;
   /** The worker reads the log through a topic. */
   readonly hasTopic: boolean;
@@ -30,6 +32,7 @@ export function settingsOf(seed: number): Settings {
   return {
     shards,
     skus: skusOf(shards),
+    units: chance.isHit(0.5) ? 60 : 20,
     limits: {
       userLimitMs: chance.isHit(0.15) ? 300 : 0,
       idempotencyWindowMs: 4000,

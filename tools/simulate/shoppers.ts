@@ -60,13 +60,14 @@ async function settle(clients: Clients, { orderId, lines, holdMs }: Sale): Promi
 /** Returns units of an order, soon or after the shard has forgotten it. */
 async function giveBack(clients: Clients, { orderId, lines }: Sale): Promise<void> {
   const { chance, settings } = clients.shop;
-  await clients.wait(chance.isHit(0.3) ? 3 * settings.limits.idempotencyWindowMs : chance.between(0, 500));
+  const isLate = chance.isHit(0.3);
+  await clients.wait(isLate ? 3 * settings.limits.idempotencyWindowMs : chance.between(0, 500));
   const returned = lines.slice(0, 1).map((line) => ({ ...line, amount: 1 }));
   const returnId = clients.id("r");
   const by = { orderId, returnId, owner: "", actor: "", traceparent: "", reason: "", ledger: null };
   const outcome = await clients.untilCertain({ kind: "return", lines: returned, ...by });
   if (outcome.kind !== "accepted") return;
-  clients.shop.happened("units are returned");
+  clients.shop.happened(isLate ? "units are returned after the window" : "units are returned");
   clients.note(orderId, returned[0]?.sku ?? "", outcome.seq);
 }
 
@@ -84,6 +85,7 @@ async function retry(clients: Clients, sale: Sale, { outcome, accepted, sentMs }
   const isSame = again.kind === "accepted" && again.seq === outcome.seq &&
     String(again.newStock) === String(outcome.newStock);
   const isYoung = scheduler.nowMs - sentMs < settings.limits.idempotencyWindowMs;
+  if (isSame) clients.shop.happened("a retry hears the first answer");
   if (isSame || !isYoung || isExcused(accepted)) return;
   const [now, first] = [JSON.stringify(again), JSON.stringify(outcome)];
   clients.shop.broken(`a retry of ${sale.orderId} hears ${now}, first ${first}`);
@@ -97,7 +99,8 @@ async function sendLate(clients: Clients, sale: Sale): Promise<void> {
   const lines = chance.isHit(0.3)
     ? sale.lines.map((line) => ({ ...line, amount: line.amount + 1 }))
     : sale.lines;
-  await clients.untilCertain({ ...sale, lines, firstAttempt: false });
+  const outcome = await clients.untilCertain({ ...sale, lines, firstAttempt: false });
+  if (outcome.kind === "accepted") clients.shop.happened("a sale after the window");
 }
 
 /** One action of a stock keeper. */

@@ -140,14 +140,14 @@ export class SimulatedStore extends StoreServer {
     this.mayWrite();
     const { limits } = this.options;
     const begin = restoreBegun(slot, this.id, seen, { ...start, token, limits, nowMs: this.now() });
-    if (!begin) overtaken();
+    if (!begin) this.#overtaken();
     this.write(begin);
   }
 
   restore(token: string, fill: (shard: MemoryShard) => void): void {
     const slot = this.read();
     this.mayWrite();
-    if (slot.token !== token && this.options.plant !== "rebuild-without-token") overtaken();
+    if (slot.token !== token && this.options.plant !== "rebuild-without-token") this.#overtaken();
     this.write((slot) => fill(slot.shard));
   }
 
@@ -158,7 +158,10 @@ export class SimulatedStore extends StoreServer {
     const isLax = plant === "rebuild-without-token";
     const write = arming(slot, this.id, isLax ? { ...what, token: slot.token } : what);
     this.write(write);
-    if (!write) return false;
+    if (!write) {
+      watch.overtaken("an arming is overtaken");
+      return false;
+    }
     this.refusal = "";
     this.verified = this.instance;
     this.isPutBack = false;
@@ -181,8 +184,9 @@ export class SimulatedStore extends StoreServer {
     this.write(write);
     return { kind, head, nonce: slot.nonce, silentReplicas: 0 };
   }
-}
 
-function overtaken(): never {
-  throw new RestoreOvertaken("Cannot restore the shard as another restore began");
+  #overtaken(): never {
+    this.options.watch.overtaken("a restore is overtaken");
+    throw new RestoreOvertaken("Cannot restore the shard as another restore began");
+  }
 }

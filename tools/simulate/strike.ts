@@ -26,19 +26,31 @@ function freeze(run: Run, process: Process | undefined, dice: number): void {
   if (process) process.frozenUntilMs = run.scheduler.nowMs + Math.floor(dice * 8000);
 }
 
-function ambush(run: Run, kind: Kind, dice: number, strike: (process: Process) => void): void {
+function ambush(
+  run: Run,
+  kind: Kind,
+  { dice, left: fixed }: Fault,
+  strike: (process: Process) => void,
+): void {
   const process = pick(run.processes(kind), dice, 7);
   if (!process) return;
-  const at = pick(kind === "api" ? apiCalls : workerCalls, dice, 31);
-  const left = 1 + Math.floor(dice * 9973) % (at === undefined ? 60 : 3);
+  const at = fixed === undefined ? pick(kind === "api" ? apiCalls : workerCalls, dice, 31) : undefined;
+  const left = fixed ?? 1 + Math.floor(dice * 9973) % (at === undefined ? 60 : 3);
   process.ambush = { left, at, strike: () => strike(process) };
 }
 
 /** Lets a fault happen now. */
-export function strike(run: Run, { kind, dice }: Fault): void {
-  const { scheduler, network, site: { ledger, stores, topic } } = run;
+export function strike(run: Run, fault: Fault): void {
+  const { kind } = fault;
+  if (kind.startsWith("store-")) return strikeStore(run, fault);
+  if (kind.startsWith("ledger-") || kind.startsWith("topic-")) return strikeLedger(run, fault);
+  strikeProcess(run, fault);
+}
+
+function strikeProcess(run: Run, fault: Fault): void {
+  const { scheduler, network } = run;
+  const { kind, dice } = fault;
   const untilMs = (most: number) => scheduler.nowMs + Math.floor(dice * most);
-  const store = pick(stores, dice, 613);
   switch (kind) {
     case "lose-request":
     case "lose-reply":
@@ -58,36 +70,65 @@ export function strike(run: Run, { kind, dice }: Fault): void {
     case "worker-freeze":
       return freeze(run, pick(run.processes("worker"), dice, 7), dice);
     case "api-crash-at-await":
-      return ambush(run, "api", dice, (process) => run.crash("api", process, dice));
+      return ambush(run, "api", fault, (process) => run.crash("api", process, dice));
     case "api-freeze-at-await":
-      return ambush(run, "api", dice, (process) => freeze(run, process, dice));
+      return ambush(run, "api", fault, (process) => freeze(run, process, dice));
     case "worker-crash-at-await":
-      return ambush(run, "worker", dice, (process) => run.crash("worker", process, dice));
+      return ambush(run, "worker", fault, (process) => run.crash("worker", process, dice));
     case "worker-freeze-at-await":
-      return ambush(run, "worker", dice, (process) => freeze(run, process, 0.3 + 0.7 * dice));
+      return ambush(run, "worker", fault, (process) => freeze(run, process, 0.3 + 0.7 * dice));
+  }
+}
+
+function strikeStore(run: Run, { kind, dice }: Fault): void {
+  const { scheduler, site: { stores } } = run;
+  const untilMs = (most: number) => scheduler.nowMs + Math.floor(dice * most);
+  const store = pick(stores, dice, 613);
+  if (!store) return;
+  // By 10 % of the writes at most, or by half of them.
+  const share = dice < 0.7 ? dice * 0.1 : dice * 0.5;
+  switch (kind) {
     case "store-restart":
-      return store?.restart(dice);
+      return store.restart(dice);
     case "store-power-cut":
-      if (store) store.slowUntilMs = untilMs(0) + 600;
-      return void scheduler.after(600, undefined, () => store?.restart(dice));
+      store.slowUntilMs = scheduler.nowMs + 600;
+      return void scheduler.after(600, undefined, () => store.restart(dice));
     case "store-slow-disk":
-      return void (store && (store.slowUntilMs = untilMs(2000)));
+      return void (store.slowUntilMs = untilMs(2000));
     case "store-refuses":
-      return store?.refuse(dice, untilMs(3000));
-    case "store-flush":
-      store?.flush();
-      return store && run.lose(store);
-    case "store-replaced":
-      store?.goBack(dice < 0.7 ? dice * 0.1 : dice * 0.5);
-      return store && run.lose(store);
-    case "store-put-back":
-      store?.putBack(dice < 0.7 ? dice * 0.1 : dice * 0.5);
-      return store && run.lose(store);
+      return store.refuse(dice, untilMs(3000));
     case "store-foreign":
-      return void (store && (store.foreignUntilMs = untilMs(3000)));
+      return void (store.foreignUntilMs = untilMs(3000));
     case "store-clock":
       run.clockStepMs = Infinity;
-      return void (store && (store.skewMs += dice < 0.5 ? -600_000 : 600_000));
+      return void (store.skewMs += dice < 0.5 ? -600_000 : 600_000);
+    case "store-flush":
+      store.flush();
+      return run.lose(store);
+    case "store-replaced":
+      store.goBack(share);
+      return run.lose(store);
+    case "store-put-back":
+      store.putBack(share);
+      return run.lose(store);
+  }
+}
+
+function strikeLedger(run: Run, { kind, dice }: Fault): void {
+  const { scheduler, site: { ledger, topic } } = run;
+  const untilMs = (most: number) => scheduler.nowMs + Math.floor(dice * most);
+  switch (kind) {
+    case "ledger-refuses":
+      return void (ledger.refusesUntilMs = untilMs(3000));
+    case "ledger-conflicts":
+      return void ledger.conflicts.push(...(dice < 0.5 ? ["40001"] : ["40P01", "40001"]));
+    case "ledger-foreign":
+      ledger.endAll();
+      return void (ledger.foreignUntilMs = untilMs(3000));
+    case "ledger-goes-back":
+      return run.failBack(Math.floor(dice * 2000));
+    case "ledger-standby":
+      return run.failBack(Math.floor(dice * 300));
     case "topic-loses":
     case "topic-doubles":
     case "topic-breaks":
@@ -100,16 +141,5 @@ export function strike(run: Run, { kind, dice }: Fault): void {
       return topic?.expire(dice);
     case "topic-deleted":
       return topic?.drop();
-    case "ledger-refuses":
-      return void (ledger.refusesUntilMs = untilMs(3000));
-    case "ledger-conflicts":
-      return void ledger.conflicts.push(...(dice < 0.5 ? ["40001"] : ["40P01", "40001"]));
-    case "ledger-foreign":
-      ledger.endAll();
-      return void (ledger.foreignUntilMs = untilMs(3000));
-    case "ledger-goes-back":
-      return run.failBack(Math.floor(dice * 2000));
-    case "ledger-standby":
-      return run.failBack(Math.floor(dice * 300));
   }
 }
