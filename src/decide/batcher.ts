@@ -85,16 +85,27 @@ export class Batcher {
   }
 
   /** Decides one command, by a deadline that counts from `askedAtMs` (monotonic; default now). Never rejects. */
-  async submit(command: Command, timings?: CommandTimings, askedAtMs?: number): Promise<Outcome> {
-    if (this.#clockOffsetMs === undefined) {
-      const failure = await this.#learnClock();
-      if (failure) return failure;
-    }
-    const nowMs = this.world.elapsedMs();
-    const expiresAtMs = (askedAtMs ?? nowMs) + this.options.requestTimeoutMs;
+  submit(command: Command, timings?: CommandTimings, askedAtMs?: number): Promise<Outcome> {
+    return this.#clockOffsetMs === undefined
+      ? this.#submitFirst(command, timings, askedAtMs)
+      : this.#enqueue(command, this.#clockOffsetMs, timings, askedAtMs);
+  }
+
+  async #submitFirst(command: Command, timings?: CommandTimings, askedAtMs?: number): Promise<Outcome> {
+    return await this.#learnClock() ??
+      await this.#enqueue(command, this.#clockOffsetMs ?? 0, timings, askedAtMs);
+  }
+
+  #enqueue(
+    command: Command,
+    clockOffsetMs: number,
+    timings: CommandTimings | undefined,
+    askedAtMs: number = this.world.elapsedMs(),
+  ): Promise<Outcome> {
+    const expiresAtMs = askedAtMs + this.options.requestTimeoutMs;
     // A reply's time is read before the reply arrives, so the estimate is early: the safe side.
-    const deadlineMs = Math.floor(expiresAtMs + (this.#clockOffsetMs ?? 0));
-    if (timings) timings.queuedAtMs = nowMs;
+    const deadlineMs = Math.floor(expiresAtMs + clockOffsetMs);
+    if (timings) timings.queuedAtMs = this.world.elapsedMs();
     return new Promise((settle) => {
       const last = this.#queue.at(-1);
       this.#queue.push({ command, deadlineMs, expiresAtMs, weight: weight(command), timings, settle });

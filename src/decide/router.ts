@@ -25,9 +25,11 @@ export class Router {
 
   /** The one shard that owns all of `skus`; undefined when they lie in several. */
   routeAll(skus: readonly string[]): number | undefined {
-    const [first = "", ...others] = skus;
-    const shard = this.route(first);
-    return others.every((sku) => this.route(sku) === shard) ? shard : undefined;
+    const shard = this.route(skus[0] ?? "");
+    for (const sku of skus) {
+      if (this.route(sku) !== shard) return undefined;
+    }
+    return shard;
   }
 
   /** Every shard. */

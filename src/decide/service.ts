@@ -110,10 +110,11 @@ export class InventoryService implements Inventory {
         if (refusal) return refusal;
       }
       if (command.kind === "adjust") return await this.#adjust(shard, command, askedAtMs, timings);
-      if (command.kind !== "return") return await this.#ask(shard, command, askedAtMs, timings);
-      const outcome = await this.#returnUnits(shard, command, askedAtMs, timings);
-      const isKnown = outcome.kind !== "unknown_order" || this.#batchers.length === 1;
-      return isKnown ? outcome : await this.#whyNotReturn(command);
+      if (command.kind === "return") return await this.#returnUnits(shard, command, askedAtMs, timings);
+      // As #ask(), without its promise.
+      const outcome = await this.#batcher(shard).submit(command, timings, askedAtMs);
+      this.soldOut.learn(command, outcome, askedAtMs);
+      return outcome;
     } finally {
       this.#leave();
     }
@@ -184,8 +185,19 @@ export class InventoryService implements Inventory {
     return await this.#askLedger(() => completeOrder(found, orderId, archive, (sku) => this.shardOf(sku)));
   }
 
-  /** A shard forgets orders and returns after the window, but units come back later than that: the ledger knows them. */
   async #returnUnits(
+    shard: number,
+    command: Return,
+    askedAtMs: number,
+    timings?: CommandTimings,
+  ): Promise<Outcome> {
+    const outcome = await this.#returnRecalled(shard, command, askedAtMs, timings);
+    const isKnown = outcome.kind !== "unknown_order" || this.#batchers.length === 1;
+    return isKnown ? outcome : await this.#whyNotReturn(command);
+  }
+
+  /** A shard forgets orders and returns after the window, but units come back later than that: the ledger knows them. */
+  async #returnRecalled(
     shard: number,
     command: Return,
     askedAtMs: number,

@@ -87,7 +87,11 @@ export function createApp(parts: AppParts): App {
   const post = (path: string, route: Route) => app.post(path, on(`POST ${path}`, route));
   const put = (path: string, route: Route) => app.put(path, on(`PUT ${path}`, route));
 
-  const deductRoute = deduct(dependencies);
+  const failed = (error: unknown, connection: Connection) => {
+    reportError(error, connection.requestRecord?.traceparent ?? "");
+    return internalError();
+  };
+  const deductRoute = deduct(dependencies, failed);
   post(deductPath, deductRoute);
   post("/api/v1/inventory/deduct/batch", deductBatch(dependencies));
 
@@ -121,12 +125,8 @@ export function createApp(parts: AppParts): App {
       ? unrouted(["POST"])
       : unrouted(methods.filter((method) => app.router.match(method, path)[0].length > 0))
   );
-  const failed = (error: unknown, connection: Connection) => {
-    reportError(error, connection.requestRecord?.traceparent ?? "");
-    return internalError();
-  };
   app.onError((error, c) => failed(error, c.env));
-  const fetch = deductsFirst(deductRoute, (request, connection) => app.fetch(request, connection), failed);
+  const fetch = deductsFirst(deductRoute, (request, connection) => app.fetch(request, connection));
   const plain = observers.length === 0 ? fetch : observed(observers, dependencies, fetch);
   const live = observed([...observers, new LiveObserver(board, inventory)], dependencies, fetch);
   const chosen: Route = (request, connection) => (board.isWatched ? live : plain)(request, connection);
@@ -171,22 +171,11 @@ function exceptDeduct(route: Route): Route {
 }
 
 /** Nearly every request is a deduct. Past the router it costs the API 0.91 × of the CPU (docs/performance.md). */
-function deductsFirst(
-  deductRoute: Route,
-  others: Route,
-  failed: (error: unknown, connection: Connection) => Response,
-): Route {
-  const sell: Route = async (request, connection) => {
-    try {
-      return await deductRoute(request, connection);
-    } catch (error) {
-      return failed(error, connection);
-    }
-  };
+function deductsFirst(deductRoute: Route, others: Route): Route {
   return (request, connection) => {
     if (request.method !== "POST" || rawPath(request) !== deductPath) return others(request, connection);
     if (connection.requestRecord !== undefined) connection.requestRecord.route = `POST ${deductPath}`;
-    return sell(request, connection);
+    return deductRoute(request, connection);
   };
 }
 

@@ -51,8 +51,9 @@ export function guardHost(request: Request): Response | null {
 /** The guard of an API that is open to this machine: browsers are refused, except on the API's own pages. */
 export function guardOpen(request: Request): Response | null {
   const host = hostOf(request);
-  if (host === null || !hostSyntax.test(host)) return respond(invalidHost);
-  if (!loopbackHost.test(host)) return respond(notLoopback);
+  if (host === null || !loopbackHost.test(host)) {
+    return respond(host === null || !hostSyntax.test(host) ? invalidHost : notLoopback);
+  }
   // Browsers send this header with every request; other clients do not.
   const site = request.headers.get("sec-fetch-site");
   return site === null || site === "same-origin" || site === "none" ? null : respond(crossSite);

@@ -1,13 +1,17 @@
 /**
- * Reads request bodies with limits on bytes and time, and none after the process stops.
+ * Reads JSON bodies with limits on bytes and time, and none after the process stops.
  *
  * @module
  */
 import type { World } from "../../runtime/world.ts";
 
 /** The result of reading a body. */
-export type BodyText =
-  | { readonly kind: "text"; readonly text: string }
+export type Body =
+  | { readonly kind: "json"; readonly value: unknown }
+  /** No bytes. */
+  | { readonly kind: "empty" }
+  /** A text that is not JSON. */
+  | { readonly kind: "not_json" }
   /** More bytes than the route accepts. */
   | { readonly kind: "too_large" }
   /** The connection ended before the body was complete. */
@@ -19,14 +23,17 @@ export type BodyText =
 
 /** A body that is incomplete. */
 interface Pending {
-  readonly sinceMs: number;
-  readonly settle: (result: BodyText) => void;
+  /** When a sweep first saw it, monotonic, ms; 0 = not yet. */
+  sinceMs: number;
+  readonly settle: (body: Body) => void;
 }
 
-const late: BodyText = { kind: "late" };
-const stopping: BodyText = { kind: "stopping" };
-const tooLarge: BodyText = { kind: "too_large" };
-const cut: BodyText = { kind: "cut" };
+const empty: Body = { kind: "empty" };
+const notJson: Body = { kind: "not_json" };
+const late: Body = { kind: "late" };
+const stopping: Body = { kind: "stopping" };
+const tooLarge: Body = { kind: "too_large" };
+const cut: Body = { kind: "cut" };
 
 /** The bodies that a process reads now. */
 export class Bodies {
@@ -35,52 +42,82 @@ export class Bodies {
   readonly #pending = new Set<Pending>();
   #stopping = false;
 
-  /** @param timeoutMs time limit of a body */
+  /** @param timeoutMs time limit of a body, counted from the first {@link sweep} after its begin */
   constructor(world: World, timeoutMs: number) {
     this.#world = world;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Reads the body of a request, at most `bytesMax` of it; never rejects. */
-  read(request: Request, bytesMax: number): Promise<BodyText> {
+  /**
+   * Reads the body of a request, at most `bytesMax` of it, and resolves to what `use` makes of it; never rejects.
+   *
+   * `request.json()` takes the text of a complete body from Deno's HTTP library: a bare server that reads by it
+   * costs 0.84 × of one that reads by `text()`. `headers.has()` would copy all headers first.
+   */
+  read<T>(request: Request, bytesMax: number, use: (body: Body) => T): Promise<T> {
     const { headers } = request;
     const length = headers.get("content-length");
     // Deno enforces a Content-Length that is one number. Other bodies (`5, 5`, chunks) are counted here.
-    const isBounded = length !== null && /^\d{1,9}$/.test(length) && !headers.has("transfer-encoding");
-    if (isBounded && Number(length) > bytesMax) return Promise.resolve(tooLarge);
+    const isBounded = length !== null && /^\d{1,9}$/.test(length) &&
+      headers.get("transfer-encoding") === null;
+    if (!isBounded) return this.#inTime(readCounted(request.body, bytesMax), parsed, use);
+    const bytes = Number(length);
+    if (bytes === 0) return Promise.resolve(use(empty));
+    return bytes > bytesMax ? Promise.resolve(use(tooLarge)) : this.#inTime(request.json(), asJson, use);
+  }
+
+  /** Waits for a body, or for the end of its time. */
+  #inTime<Read, T>(
+    reading: Promise<Read>,
+    toBody: (read: Read) => Body,
+    use: (body: Body) => T,
+  ): Promise<T> {
     return new Promise((resolve) => {
-      const pending: Pending = {
-        sinceMs: this.#world.elapsedMs(),
-        settle: (result) => {
-          this.#pending.delete(pending);
-          resolve(result);
-        },
-      };
+      const pending: Pending = { sinceMs: 0, settle: (body) => resolve(use(body)) };
       this.#pending.add(pending);
-      const reading = isBounded ? request.text() : readCounted(request.body, bytesMax);
       reading.then(
-        (text) => pending.settle(text === undefined ? tooLarge : { kind: "text", text }),
-        () => pending.settle(this.#stopping ? stopping : cut),
+        (read) => this.#end(pending, toBody(read)),
+        (error) =>
+          this.#end(pending, error instanceof SyntaxError ? notJson : this.#stopping ? stopping : cut),
       );
     });
   }
 
   /**
    * Ends bodies that exceeded their time limit. Call it about every 250 ms: a timer per body would cost 1 µs per
-   * order.
+   * order, a reading of the clock 0.2 µs.
    */
   sweep(): void {
-    const oldestMs = this.#world.elapsedMs() - this.#timeoutMs;
+    const nowMs = this.#world.elapsedMs();
     for (const pending of this.#pending) {
-      if (pending.sinceMs > oldestMs) break; // in the order of arrival
-      pending.settle(late);
+      if (pending.sinceMs === 0) pending.sinceMs = nowMs;
+      if (nowMs - pending.sinceMs >= this.#timeoutMs) this.#end(pending, late);
     }
   }
 
   /** Ends all incomplete bodies, so that a shutdown does not wait for slow clients. */
   stop(): void {
     this.#stopping = true;
-    for (const pending of this.#pending) pending.settle(stopping);
+    for (const pending of this.#pending) this.#end(pending, stopping);
+  }
+
+  /** A body that ended before has no effect. */
+  #end(pending: Pending, body: Body): void {
+    if (this.#pending.delete(pending)) pending.settle(body);
+  }
+}
+
+function asJson(value: unknown): Body {
+  return { kind: "json", value };
+}
+
+function parsed(text: string | undefined): Body {
+  if (text === undefined) return tooLarge;
+  if (text === "") return empty;
+  try {
+    return asJson(JSON.parse(text));
+  } catch {
+    return notJson;
   }
 }
 

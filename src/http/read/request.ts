@@ -5,7 +5,7 @@
  */
 import type { Connection } from "../ports/route.ts";
 import { invalidRequest, problem } from "../write/problem.ts";
-import type { Bodies, BodyText } from "./bodies.ts";
+import type { Bodies, Body } from "./bodies.ts";
 import type { World } from "../../runtime/world.ts";
 import { stoppingProblem } from "../write/refusal.ts";
 import { type Checked, refused, valid } from "../write/response.ts";
@@ -33,6 +33,7 @@ const wrongEncoding = refused(
   }),
 );
 const bodyCut = refused(invalidRequest([{ pointer: "", detail: "the body ended before it was complete" }]));
+const notJson = refused(invalidRequest([{ pointer: "", detail: "the body must be JSON" }]));
 const emptyObject = valid<unknown>({});
 
 /** Version 00 of W3C Trace Context; ids of only zeros are invalid. */
@@ -57,7 +58,7 @@ const usualBody: BodyRule = {};
  * Invalid UTF-8 becomes U+FFFD, which no string of the API may contain (`text_rules.ts`), so it is refused without a
  * second pass over the text. Of members with the same name the last one counts.
  */
-export async function readJson(
+export function readJson(
   request: Request,
   { bodies, world }: { readonly bodies: Bodies; readonly world: World },
   { bytesMax = bodyBytesMax, whenEmpty }: BodyRule = usualBody,
@@ -65,27 +66,36 @@ export async function readJson(
   const { headers } = request;
   const mediaType = headers.get("content-type");
   const isJson = mediaType !== null && jsonMediaType.test(mediaType);
-  if (!isJson && whenEmpty === undefined) return wrongMediaType;
+  if (!isJson && whenEmpty === undefined) return Promise.resolve(wrongMediaType);
   const encoding = headers.get("content-encoding");
-  if (encoding !== null && encoding.toLowerCase() !== "identity") return wrongEncoding;
-  const body = await bodies.read(request, bytesMax);
-  if (body.kind !== "text") return refusalOf(body, bytesMax, world.now());
-  const { text } = body;
-  if (text === "" && whenEmpty !== undefined) return whenEmpty;
-  if (!isJson) return wrongMediaType;
-  try {
-    return valid(JSON.parse(text));
-  } catch {
-    return refused(invalidRequest([{ pointer: "", detail: "the body must be JSON" }]));
-  }
+  if (encoding !== null && encoding.toLowerCase() !== "identity") return Promise.resolve(wrongEncoding);
+  return bodies.read(
+    request,
+    bytesMax,
+    (body) =>
+      body.kind === "json" && isJson
+        ? valid(body.value)
+        : withoutJson(body, { isJson, bytesMax, whenEmpty, nowMs: world.now() }),
+  );
 }
 
-function refusalOf(
-  { kind }: Exclude<BodyText, { kind: "text" }>,
-  bytesMax: number,
-  nowMs: number,
-): Checked<never> {
+/** The result of a body that has no JSON, or is of another media type. */
+function withoutJson(
+  { kind }: Body,
+  { isJson, bytesMax, whenEmpty = notJson, nowMs }: {
+    readonly isJson: boolean;
+    readonly bytesMax: number;
+    readonly whenEmpty: Checked<unknown> | undefined;
+    readonly nowMs: number;
+  },
+): Checked<unknown> {
   switch (kind) {
+    case "empty":
+      return whenEmpty;
+    case "json":
+      return wrongMediaType;
+    case "not_json":
+      return isJson ? notJson : wrongMediaType;
     case "too_large":
       return refused(problem("body_too_large", `The body must not be larger than ${bytesMax} bytes`));
     case "late":
