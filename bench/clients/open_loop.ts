@@ -24,6 +24,8 @@ export interface OpenLoopOptions {
   readonly hasAttempt?: boolean | undefined;
   /** For the ids of accepted orders, one a line. */
   readonly acceptedFile?: string | undefined;
+  /** For every order and its answer, one JSON object a line. */
+  readonly historyFile?: string | undefined;
 }
 
 /** Sends orders. */
@@ -34,6 +36,7 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<LoadReport>
     .flatMap(([name, value]) => [`-${name}`, String(value)]);
   if (options.hasAttempt) args.push("-attempt");
   if (options.acceptedFile !== undefined) args.push("-accepted", options.acceptedFile);
+  if (options.historyFile !== undefined) args.push("-history", options.historyFile);
   const run = crypto.randomUUID().slice(0, 8);
   const deadlineMs = requests > 0 ? 3_600_000 : (seconds + 180) * 1000;
   const out = await runCommand(program, [...args, "-run", run], { deadlineMs });

@@ -40,6 +40,8 @@ export interface Part {
 /** A system under load. */
 export interface System extends AsyncDisposable {
   readonly url: string;
+  /** PostgreSQL of Holdfast's ledger. */
+  readonly databaseUrl?: string;
   /** Whether it keeps a stock. */
   readonly sells: boolean;
   /** Its processes by name: API, Redis, worker, PostgreSQL. */

@@ -74,7 +74,15 @@ async function load(
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-P=tools", `${ROOT}tools/load/load.ts`, ...args],
     cwd: ROOT,
-    env: { ...UNSET, ...env, PATH: path, TMPDIR: `${folder}/tmp`, OHA_NOTES: notes, TEST_RUN_DIR: "" },
+    env: {
+      ...UNSET,
+      ...env,
+      PATH: path,
+      TMPDIR: `${folder}/tmp`,
+      ...env.NO_OHA ? withoutCache(folder) : {},
+      OHA_NOTES: notes,
+      TEST_RUN_DIR: "",
+    },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -88,6 +96,12 @@ async function load(
     oha: await Deno.readTextFile(notes).catch(() => ""),
     history: historyOf(JSON.parse(await Deno.readTextFile(`${notes}.json`).catch(() => "[]"))),
   };
+}
+
+/** The cache may hold a real oha; Deno's own packages stay where they are. */
+function withoutCache(folder: string): Env {
+  const cache = Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME")}/.cache`;
+  return { XDG_CACHE_HOME: folder, DENO_DIR: Deno.env.get("DENO_DIR") ?? `${cache}/deno` };
 }
 
 interface Sent {

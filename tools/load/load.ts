@@ -11,7 +11,8 @@
 import { parseArgs } from "node:util";
 import { openRun } from "../servers/run_folder.ts";
 import { LoadError, LoadStock, startSystem, type System, unitsApplied } from "./load_system.ts";
-import { cpuMs, findOha, type OhaReport, runOha, writeBodies } from "./oha.ts";
+import { findProgram } from "../servers/install.ts";
+import { cpuMs, type OhaReport, runOha, writeBodies } from "./oha.ts";
 
 const help = `Load of many buyers on a running system, or on one that is started for it. Needs oha.
 
@@ -201,7 +202,7 @@ async function main(): Promise<number> {
     console.log(asked);
     return 0;
   }
-  if (!await findOha()) {
+  if (findProgram("oha", "oha") === undefined) {
     console.error("Cannot find oha: install it with\n  cargo install oha --locked");
     return 2;
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import { runCommand } from "../servers/command.ts";
+import { programOf } from "../servers/install.ts";
 import { track, untrack } from "../servers/run_folder.ts";
 
 /** Bodies a request: with 4, one in nine orders is drawn a second time. */
@@ -63,7 +64,12 @@ export async function runOha(clients: LoadClients): Promise<OhaReport> {
     `${url}/api/v1/inventory/deduct`,
   ];
   // Tracked, so that the end of the run ends it too.
-  const child = new Deno.Command("oha", { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+  const child = new Deno.Command(programOf("oha", "oha"), {
+    args,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
   const end = () => child.kill("SIGKILL");
   clients.signal?.addEventListener("abort", end);
   track(child.pid, "oha");
@@ -77,16 +83,6 @@ export async function runOha(clients: LoadClients): Promise<OhaReport> {
     clearTimeout(deadline);
     clients.signal?.removeEventListener("abort", end);
     untrack(child.pid);
-  }
-}
-
-/** Whether oha can be started. */
-export async function findOha(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("oha", { args: ["--version"], stdin: "null" }).output()).code === 0;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }
 

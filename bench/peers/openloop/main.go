@@ -45,6 +45,7 @@ func main() {
 	grace := flag.Float64("grace", 10, "seconds after the end in which due orders are still sent")
 	timeout := flag.Float64("timeout", 5, "seconds until an order without an answer has failed")
 	accepted := flag.String("accepted", "", "file for the ids of accepted orders, one a line")
+	history := flag.String("history", "", "file for every order and its answer, one JSON object a line")
 	flag.Parse()
 
 	var err error
@@ -54,7 +55,7 @@ func main() {
 	o.duration = time.Duration(*seconds * float64(time.Second))
 	o.grace = time.Duration(*grace * float64(time.Second))
 	o.timeout = time.Duration(*timeout * float64(time.Second))
-	report := send(o, *accepted)
+	report := send(o, *accepted, *history)
 	if err := json.NewEncoder(os.Stdout).Encode(report); err != nil {
 		log.Fatal(err)
 	}
@@ -68,15 +69,13 @@ func (o *options) total() int64 {
 	return int64(o.rate * o.duration.Seconds())
 }
 
-func send(o options, acceptedFile string) report {
-	var ids *idFile
-	if acceptedFile != "" {
-		ids = createIDFile(acceptedFile)
-		defer ids.close()
-	}
+func send(o options, acceptedFile, historyFile string) report {
+	ids, history := createLineFile(acceptedFile), createLineFile(historyFile)
+	defer ids.close()
+	defer history.close()
 	clients := make([]*client, o.connections)
 	for i := range clients {
-		clients[i] = newClient(&o, i, ids)
+		clients[i] = newClient(&o, i, ids, history)
 	}
 	connectAll(clients)
 
