@@ -27,6 +27,7 @@
   ARGV[5] deployment          of the ledger that the caller uses; "" = none
 
   Commands (every deadline is ms since 1970 on this server's clock)
+    ["sell_one", deadline, order id, user id, actor, traceparent, SKU, amount, token]
     ["deduct", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
     ["order", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
     ["reserve", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
@@ -41,6 +42,7 @@
     ["rules", deadline, SKU, opens or null, closes or null, quota or null, token, expected or null, actor, traceparent]
     ["stock", deadline, SKU]
     ["lookup", deadline, order id]
+    sell_one   a deduct of one SKU; JSON writes its texts as they are, without an escape
     hold     ms that a reservation lasts from when it was made, else 0
     token    whether the request had a valid purchase token; in rules, whether a sale needs one
     lines    [[SKU, amount], ...];   ledger   [last number in it, [the order's lines], [the return's lines]], when it was
@@ -118,10 +120,41 @@
 -- @include "rights.lua"
 -- @include "read.lua"
 -- @include "write.lua"
+-- @include "sell_one.lua"
+
+-- All other decisions. Lua looks for each variable of each function that it makes, in a list of all of the script:
+-- 30 us of a call that needs none of them.
+local function load_decisions()
+-- @include "lines.lua"
 -- @include "sell.lua"
 -- @include "hold.lua"
 -- @include "return_units.lua"
 -- @include "stock.lua"
+
+  local function sell_carefully(c)
+    local kind, lines, hold = "deduct", { { c[7], c[8] } }, 0
+    return sell({ kind, c[2], c[3], c[4], c[5], c[6], lines, hold, c[9] })
+  end
+
+  local decide = {
+    sell_one = sell_carefully,
+    deduct = sell,
+    order = sell,
+    reserve = sell,
+    confirm = confirm,
+    cancel = cancel,
+    extend = extend,
+    ["return"] = return_units,
+    adjust = adjust,
+    set = set,
+    pause = pause,
+    resume = pause,
+    rules = rules,
+    stock = read_stock,
+    lookup = lookup,
+  }
+  return decide, lapse
+end
 
 if ARGV[2] == "0" or ARGV[1] == "[]" then
   local missing = missing_rights()
@@ -132,7 +165,8 @@ local meta = redis.call("HMGET", META, "armed", "epoch", "seq", "applied",
   "orders_gen", "orders_since", "limits_gen", "limits_since", "shards", "deployment", "replicas", "on_disk",
   "settings", "orders_marks")
 local replication = redis.call("INFO", "replication")
-local server = string.match(replication, "master_replid:(%x+)")
+local _, before_id = string.find(replication, "master_replid:", 1, true) -- 0.15 us where a pattern takes 0.9
+local server = string.sub(replication, before_id + 1, before_id + 40)
 -- Without settings it was armed by an earlier version: the worker writes them with its next acknowledgement.
 if not meta[1] or meta[1] ~= server or not meta[13] then
   return cjson.encode({ "unarmed", now })
@@ -152,47 +186,42 @@ if caller_epoch > epoch then
 end
 if caller_epoch < epoch then return cjson.encode({ "stale_epoch", now, epoch }) end
 
-local decide = {
-  deduct = sell,
-  order = sell,
-  reserve = sell,
-  confirm = confirm,
-  cancel = cancel,
-  extend = extend,
-  ["return"] = return_units,
-  adjust = adjust,
-  set = set,
-  pause = pause,
-  resume = pause,
-  rules = rules,
-  stock = read_stock,
-  lookup = lookup,
-}
-
 local commands = cjson.decode(ARGV[1])
 begin(meta)
 local due, waiting = prefetch(commands, read_due())
-lapse(due)
+local decide, lapse
+if #due > 0 then
+  decide, lapse = load_decisions()
+  lapse(due)
+end
+
+-- The reply to a command, as JSON or as a table.
+local function reply_to(command, excess)
+  local is_late = command[2] < now
+  local reply = command[1] == "sell_one" and not is_late and sell_one(command)
+  if reply then return reply end
+  excess = excess or admit(command)
+  if is_late then return { "late" } end
+  if excess > 0 then return { "postponed", excess } end
+  if not decide then decide = load_decisions() end
+  reply = decide[command[1]](command)
+  read_lines = read_lines - unread_lines(command) -- most refusals read no line
+  return reply
+end
 
 local replies = {}
 for i = 1, #commands do
-  local command = commands[i]
-  local excess = waiting[i] or admit(command)
-  if command[2] < now then
-    replies[i] = LATE
-  elseif excess > 0 then
-    replies[i] = { "postponed", excess }
-  else
-    replies[i] = decide[command[1]](command)
-    read_lines = read_lines - unread_lines(command) -- most refusals read no line
-  end
+  local reply = reply_to(commands[i], waiting[i])
+  replies[i] = type(reply) == "string" and reply or cjson.encode(reply)
 end
 
 -- The worker sets how many replicas replies wait for. A replica that has just acknowledged counts from then on; it
 -- acknowledges once a second.
 local replicas, heard = tonumber(meta[11] or "0"), 0
-for lag in string.gmatch(replication, "state=online,offset=[1-9]%d*,lag=(%d+)") do
-  if tonumber(lag) <= 2 then heard = heard + 1 end
+if string.find(replication, "state=online", 1, true) then -- the pattern takes 1.6 us
+  for lag in string.gmatch(replication, "state=online,offset=[1-9]%d*,lag=(%d+)") do
+    if tonumber(lag) <= 2 then heard = heard + 1 end
+  end
 end
 replicas = math.max(replicas, heard)
 
@@ -203,8 +232,7 @@ if not committed then
   return redis.error_reply("HALFDONE " .. (type(failure) == "table" and failure.err or tostring(failure)))
 end
 
--- An empty table encodes as {}, so an empty batch is spelled out.
-local body = #replies > 0 and cjson.encode(replies) or "[]"
+local body = table.concat(replies, ",")
 local disk, due_left = tonumber(meta[12] or "0"), more_due and 1 or 0
 local settings = meta[13] ~= ARGV[3] and meta[13] or ""
-return string.format('["decided",%.0f,%.0f,%s,%d,%d,%d,"%s"]', now, seq, body, replicas, disk, due_left, settings)
+return string.format('["decided",%.0f,%.0f,[%s],%d,%d,%d,"%s"]', now, seq, body, replicas, disk, due_left, settings)

@@ -45,41 +45,42 @@ local function read_due()
   return due
 end
 
--- The fields that a command reads.
-local wants = {}
-
-function wants.deduct(c, ids, skus, pairs_)
-  want(ids, c[3])
-  for _, line in ipairs(c[7]) do
-    want(skus, line[1])
-    if USER_LIMIT_MS > 0 then want(pairs_, c[4] .. PAIR .. line[1]) end
-  end
-end
-wants.order, wants.reserve = wants.deduct, wants.deduct
-
-function wants.confirm(c, ids) want(ids, c[3]) end
-wants.cancel, wants.extend, wants.lookup = wants.confirm, wants.confirm, wants.confirm
-
-wants["return"] = function(c, ids, skus)
-  want(ids, c[3])
-  want(ids, RETURN .. c[3] .. PAIR .. c[4])
-  for _, line in ipairs(c[8]) do want(skus, line[1]) end
-end
-
-function wants.adjust(c, ids, skus)
-  want(ids, ADJUSTMENT .. c[3])
-  if c[1] == "adjust" and not is_null(c[10]) then want(ids, c[10][1]) end
-  want(skus, c[4])
-end
-wants.set = wants.adjust
-
-function wants.stock(c, _, skus) want(skus, c[3]) end
-wants.pause, wants.resume, wants.rules = wants.stock, wants.stock, wants.stock
-
--- Commands that change the stock of all SKUs of their order.
-local by_order = { confirm = true, cancel = true, extend = true }
+-- Commands that change the stock of all SKUs of their order, or show all its lines.
+local by_order = { confirm = true, cancel = true, extend = true, lookup = true }
 -- Commands that read no order.
 local by_sku = { stock = true, pause = true, resume = true, rules = true }
+
+-- Adds the fields that a command reads.
+local function want_fields(c, ids, skus, pairs_)
+  local kind = c[1]
+  if kind == "sell_one" then
+    -- Seldom twice in a batch, so that reading them again costs less than to look for them.
+    ids.fields[#ids.fields + 1] = c[3]
+    want(skus, c[7])
+    if USER_LIMIT_MS > 0 then
+      c[10] = c[4] .. PAIR .. c[7]
+      pairs_.fields[#pairs_.fields + 1] = c[10]
+    end
+  elseif by_order[kind] then
+    want(ids, c[3])
+  elseif by_sku[kind] then
+    want(skus, c[3])
+  elseif kind == "return" then
+    want(ids, c[3])
+    want(ids, RETURN .. c[3] .. PAIR .. c[4])
+    for _, line in ipairs(c[8]) do want(skus, line[1]) end
+  elseif kind == "adjust" or kind == "set" then
+    want(ids, ADJUSTMENT .. c[3])
+    if kind == "adjust" and c[10] ~= cjson.null then want(ids, c[10][1]) end
+    want(skus, c[4])
+  else
+    want(ids, c[3])
+    for _, line in ipairs(c[7]) do
+      want(skus, line[1])
+      if USER_LIMIT_MS > 0 then want(pairs_, c[4] .. PAIR .. line[1]) end
+    end
+  end
+end
 
 -- Number of lines that a command may read and that are not unpacked yet.
 local function unread_lines(c)
@@ -93,8 +94,8 @@ end
 -- Counts the lines that a command may read. Returns 0, or their number when they are too many for this call: then
 -- nothing was counted, and the command has to wait. The first command with lines is always admitted.
 local function admit(c)
-  local is_whole = c[1] == "lookup" or by_order[c[1]] -- the reply may have all lines, unpacked before or not
-  local lines = is_whole and count_lines(c[3]) or unread_lines(c)
+  -- The reply may have all lines, unpacked before or not.
+  local lines = by_order[c[1]] and count_lines(c[3]) or unread_lines(c)
   if lines > 0 and read_lines > 0 and read_lines + lines > READ_LINES_MAX then return lines end
   read_lines = read_lines + lines
   return 0
@@ -118,10 +119,7 @@ end
 local function prefetch(commands, due)
   local ids, skus, pairs_ = new_list(), new_list(), new_list()
   for _, id in ipairs(due) do want(ids, id) end
-  for i = 1, #commands do
-    local c = commands[i]
-    wants[c[1]](c, ids, skus, pairs_)
-  end
+  for i = 1, #commands do want_fields(commands[i], ids, skus, pairs_) end
   -- The generation that takes new lines is read last: when both have an order, it has all of its lines.
   each_present(ORDERS[1 - orders_gen], ids.fields, take_order)
   each_present(ORDERS[orders_gen], ids.fields, take_order)
@@ -132,7 +130,7 @@ local function prefetch(commands, due)
   local waiting = {}
   for i = 1, #commands do
     local c = commands[i]
-    if by_order[c[1]] then
+    if by_order[c[1]] and c[1] ~= "lookup" then
       waiting[i] = admit(c)
       for _, line in ipairs(waiting[i] == 0 and orders[c[3]] or EMPTY) do want(skus, line[SKU]) end
     end

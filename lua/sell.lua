@@ -91,16 +91,6 @@ local function why_not(order, user, lines, has_token)
   return nil
 end
 
--- Remembers the first sale of one SKU under an order id, as nearly every command is: a line without a table, whose
--- values (...) are packed at once. The script takes 0.85 × of the time at a batch of 64.
-local function remember_plain(order, actor, ...)
-  local count = select("#", ...)
-  local packed_values = cmsgpack.pack(...)
-  if actor then count, packed_values = count + 1, packed_values .. cmsgpack.pack(actor) end
-  fresh[order] = "\145\220\0" .. string.char(count) .. packed_values -- msgpack: an array of one array of `count`
-  dirty_orders[order] = true
-end
-
 local function sell(c)
   local kind, order, user, lines = c[1], c[3], c[4], c[7]
   local hold = math.min(c[8], HOLD_MAX_MS)
@@ -113,20 +103,14 @@ local function sell(c)
   local expires = held and now + hold or 0
   local left, facts = {}, {}
   local actor = c[5] ~= "" and c[5] or nil
-  local is_plain = kind == "deduct" and #lines == 1 and count_lines(order) == 0
   for i = 1, #lines do
     local sku, amount = lines[i][1], lines[i][2]
     facts[i] = move(sku, -amount, held and amount or 0)
     left[i] = facts[i][4]
-    if is_plain then
-      remember_plain(order, actor, sku, "", kind, amount, left[i], seq, now, user,
-        "accepted", amount, hold, expires, 0, "", 0, 0)
-    else
-      remember(order, {
-        sku, "", kind, amount, left[i], seq, now, user,
-        held and "held" or "accepted", amount, hold, expires, 0, "", 0, 0, actor,
-      })
-    end
+    remember(order, {
+      sku, "", kind, amount, left[i], seq, now, user,
+      held and "held" or "accepted", amount, hold, expires, 0, "", 0, 0, actor,
+    })
     count_quota(user, sku, amount, seq)
     if USER_LIMIT_MS > 0 then
       bought[user .. PAIR .. sku] = now

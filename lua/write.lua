@@ -17,9 +17,9 @@ local function pack_quota(pair)
   return string.format("%.0f %.0f", quotas[pair].units, quotas[pair].sale)
 end
 
--- Fields of `dirty` with their values, flat.
-local function flatten(dirty, value)
-  local flat = {}
+-- Fields of `dirty` with their values, flat, behind those that `flat` has.
+local function flatten(dirty, value, flat)
+  flat = flat or {}
   for field in pairs(dirty) do
     flat[#flat + 1] = field
     flat[#flat + 1] = value(field)
@@ -62,10 +62,20 @@ end
 -- Records the latest end of the holds that this call writes into the generation that takes new lines.
 local function note_holds()
   for id in pairs(dirty_orders) do
-    for _, line in ipairs(fresh[id] and EMPTY or orders[id]) do
+    for _, line in ipairs(orders[id]) do
       if line[STATE] == "held" then holds_end = math.max(holds_end, line[EXPIRES]) end
     end
   end
+end
+
+-- The entry of the log.
+local function pack_events()
+  local texts = {}
+  for i = 1, #events do
+    local event = events[i]
+    texts[i] = type(event) == "string" and event or cjson.encode(event)
+  end
+  return string.format("[%.0f,[", now) .. table.concat(texts, ",") .. "]]"
 end
 
 -- The writes after XADD in commit are lost when a server refuses one; then this says that the log has the events.
@@ -73,18 +83,16 @@ local log_written = false
 
 local function commit(epoch, replicas)
   local open, closed = expiry_args()
-  local bought_args = flatten(dirty_bought, function(pair) return string.format("%.0f", bought[pair]) end)
+  flatten(dirty_bought, function(pair) return string.format("%.0f", bought[pair]) end, bought_args)
   if #events == 0 then
     write_flat("ZREM", EXPIRY, closed) -- reservations without held lines
     write_flat("HSET", LIMITS[limits_gen], bought_args) -- purchases that were later than a clock that was set back
     return
   end
   local id = string.format("%.0f-%.0f", epoch, seq)
-  local entry = string.format("[%.0f,%s]", now, cjson.encode(events))
+  local entry = pack_events()
   local stock_args = flatten(dirty_stock, pack_stock)
-  local orders_args = flatten(dirty_orders, function(order)
-    return fresh[order] or cmsgpack.pack(orders[order])
-  end)
+  local orders_args = flatten(dirty_orders, function(id) return cmsgpack.pack(orders[id]) end, fresh_args)
   local quota_args = flatten(dirty_quotas, pack_quota)
 
   redis.call("XADD", EVENTS, id, "v1", entry) -- first: only XADD is refused by the state of the server or the stream

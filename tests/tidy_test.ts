@@ -187,7 +187,11 @@ function asShape(value: unknown): Shape {
 }
 
 Deno.test("Lua: commands are sent as the header says, position by position", () => {
-  const batch = Object.values(samples).map((command) => ({ command, deadlineMs: numbers.deadline }));
+  const one: Command = { kind: "deduct", ...sale, holdMs: 0 };
+  const batch = [one, ...Object.values(samples)].map((command) => ({
+    command,
+    deadlineMs: numbers.deadline,
+  }));
   const sent: unknown[] = JSON.parse(encodeBatch(batch));
   assert.deepEqual(commandDrift(contract(), sent.map(asShape)), []);
 });

@@ -173,7 +173,7 @@ export class Batcher {
       this.#dispatch();
     };
     // A call at the end of the turn has twice as many commands: 37 in place of 17 with 64 connections, at 0.6 to 0.9 ×
-    // of the CPU of API and Redis. A command that is alone has nobody to wait for.
+    // of the CPU of API and Redis. A command that is alone does not wait.
     const isAlone = this.#calls.size === 0 && this.#lastSize <= 1;
     if (isAlone) queueMicrotask(dispatch);
     else this.world.afterTurn(dispatch);

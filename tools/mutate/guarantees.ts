@@ -117,8 +117,8 @@ export const proofs: readonly Proof[] = [
     slips: [
       {
         path: "lua/decide.lua",
-        before: "if command[2] < now then",
-        after: "if command[2] + 1 < now then",
+        before: "local is_late = command[2] < now",
+        after: "local is_late = command[2] + 1 < now",
         test: {
           file: "tests/contract/edges_test.ts",
           title: "a command takes effect at its deadline, and not a millisecond later",
