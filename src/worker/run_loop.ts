@@ -26,8 +26,8 @@ const expireForMs = 25;
 /** Entries a transaction: at most 64 batches of the store. */
 const entriesMax = 64;
 
-/** A commit of fewer events is a small one. At 183 events a commit an event costs half of what it costs at 70. */
-const gatherEventsMin = 256;
+/** A commit of fewer events is a small one. At 512 events a commit an event costs a third of what it costs at 64. */
+const gatherEventsMin = 512;
 
 /** `verify`: the shard must be verified before it sells again. */
 type StepResult = "next" | "verify";
