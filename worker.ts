@@ -74,6 +74,7 @@ const worker = startWorker({
   logWay,
   durability: config.durability,
   retentionMs: config.retentionDays * 86_400_000,
+  movementsRetentionMs: config.movementsRetentionDays * 86_400_000,
   reconcileMs: config.reconcileMinutes * 60_000,
   gatherMs: 50, // the lag that it adds is far below what a lost Redis may lose
   ...telemetry && { observer: telemetry.worker },

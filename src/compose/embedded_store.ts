@@ -32,6 +32,7 @@ export async function openEmbeddedStore(
     logger,
     durability: config.durability,
     retentionMs: config.retentionDays * 86_400_000,
+    movementsRetentionMs: config.movementsRetentionDays * 86_400_000,
     ...telemetry && { observer: telemetry.worker },
     onApplied: (shard, seq) => watermark.advance(shard, seq),
     onFailure: fatal, // an order that cannot be applied must not be answered

@@ -9,6 +9,7 @@ import type { Membership } from "./peers.ts";
 import type { LogEntry, Position } from "../domain/event.ts";
 import type { Closed, Correction, CorrectionNote, UnitsOf } from "./corrections.ts";
 import type { Queries } from "./database.ts";
+import type { Folded, Openings } from "./openings.ts";
 import type { QuotaCursor, QuotaPage } from "./pages.ts";
 import type { Fault, ProofWalk } from "./proof_walk.ts";
 import type { Jump, LossAccepted, Recovery } from "./recovery.ts";
@@ -170,7 +171,7 @@ export interface ShardLedger {
   compensations(after: Pick<Compensation, "seq" | "sku">, limit: number): Promise<Compensation[]>;
   /**
    * Deletes order lines accepted more than `ageMs` before the newest one, out of the `limit` after (`seq`, `line`).
-   * Held lines and lines that count for a quota are never deleted; movements neither.
+   * Held lines and lines that count for a quota are never deleted.
    *
    * @returns how many, and the start of the next page; undefined when no old lines are left
    */
@@ -179,6 +180,16 @@ export interface ShardLedger {
     after: { seq: number; line: number },
     limit: number,
   ): Promise<Forgotten | undefined>;
+  /** Makes room for the numbers that follow, where movements are in partitions. Returns whether it added one. */
+  extendRanges(): Promise<boolean>;
+  /**
+   * Adds movements older than `ageMs` to the opening balances, of `limit` numbers at most, or drops what is in them.
+   *
+   * @returns undefined when none are old enough
+   */
+  foldMovements(ageMs: number, limit: number): Promise<Folded | undefined>;
+  /** Opening balances of SKUs after `afterSku`, up to `toSku` (empty string = all that follow). */
+  openings(afterSku: string, toSku: string): Promise<Openings>;
   /** Records the highest number seen issued, never backwards. */
   recordHead(head: number): Promise<void>;
   /**

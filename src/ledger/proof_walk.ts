@@ -7,6 +7,7 @@
  */
 import { isCompensationId } from "./compensation_id.ts";
 import { asideLine } from "./movements.ts";
+import type { Openings } from "./openings.ts";
 
 /** A fault in the ledger. */
 export interface Fault {
@@ -83,9 +84,9 @@ export class ProofWalk {
   readonly givenBack = new Map<string, number>();
   /** Movements read. */
   movements = 0;
-  /** The last movement read. */
+  /** The last movement read, or the end of the opening balances. */
   last = { seq: 0, line: -1 };
-  /** Last number of an event or of a jump. */
+  /** Last number of an event, of a jump or in opening balances. */
   #at = 0;
   #line = -1;
   #epoch = 0;
@@ -97,10 +98,27 @@ export class ProofWalk {
    *
    * @param jumps first to last number of each jump: see `log_jumps`
    * @param dead numbers of dead letters
+   * @param openings of all SKUs; the walk begins behind them
    */
-  constructor(jumps: ReadonlyMap<number, number>, dead: ReadonlySet<number>) {
-    this.#jumps = new Map(jumps);
+  constructor(
+    jumps: ReadonlyMap<number, number>,
+    dead: ReadonlySet<number>,
+    { seq, balances }: Openings = { seq: -1, balances: [] },
+  ) {
     this.#dead = dead;
+    for (const { sku, available, reserved, policy } of balances) {
+      this.stock.set(sku, { available, reserved, policy: canonical(policy) });
+    }
+    if (seq < 0) {
+      this.#jumps = new Map(jumps);
+      return;
+    }
+    this.#at = seq;
+    this.last = { seq, line: 2 ** 31 - 1 };
+    // A jump may lead out of the opening balances.
+    this.#jumps = new Map(
+      [...jumps].filter(([, to]) => to > seq).map(([from, to]) => [Math.max(from, seq), to]),
+    );
   }
 
   /** Follows further movements. */

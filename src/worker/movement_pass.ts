@@ -13,7 +13,7 @@ import type { Compared, Found, Moment, Pass } from "./reconcile_pass.ts";
 import { nothing, quantities } from "./stock_difference.ts";
 
 export interface MovementPassParts {
-  readonly ledger: Pick<ShardLedger, "stock" | "sumMovements" | "nthSku">;
+  readonly ledger: Pick<ShardLedger, "stock" | "openings" | "sumMovements" | "nthSku">;
   readonly world: World;
   /** SKUs whose sums are in memory at once. */
   readonly rangeSkus?: number;
@@ -25,6 +25,9 @@ const rangeSkusMax = 100_000;
 const [pageNumbersMin, pageNumbersMax] = [100, 5000];
 const pageSlowMs = 30;
 const stockRows = 500;
+
+/** No number: the opening balances are not read yet. */
+const unread = -2;
 
 interface Sum {
   available: number;
@@ -42,7 +45,7 @@ export class MovementPass implements Pass {
   #from = "";
   #to: string | undefined;
   /** Movements are summed up to this number. */
-  #seq = 0;
+  #seq = unread;
   /** Stock is compared up to this SKU. */
   #compared = "";
   #found = new Map<string, Omit<Found, "agreed">>();
@@ -63,9 +66,16 @@ export class MovementPass implements Pass {
       this.#compared = this.#from;
       this.#begun ??= { seq: applied.seq, atMs: this.#world.now() };
     }
+    if (this.#seq === unread) await this.#open();
     await this.#sumPage(applied.seq);
     if (this.#seq < applied.seq) return undefined;
     return await this.#compare() ? this.#endRange() : undefined;
+  }
+
+  async #open(): Promise<void> {
+    const { seq, balances } = await this.#ledger.openings(this.#compared, this.#to ?? "");
+    for (const { sku, available, reserved } of balances) this.#sums.set(sku, { available, reserved });
+    this.#seq = seq;
   }
 
   async #sumPage(end: number): Promise<void> {
@@ -116,7 +126,7 @@ export class MovementPass implements Pass {
     const [first, found, to] = [this.#first, this.#found, this.#to];
     this.#sums.clear();
     this.#found = new Map();
-    this.#seq = 0;
+    this.#seq = unread;
     if (first === undefined && found.size > 0) {
       [this.#first, this.#compared] = [found, this.#from];
       return undefined;

@@ -15,6 +15,7 @@ import { noObserver, type WorkerObserver } from "./observer.ts";
 import { QuotaSweep } from "./quota_sweep.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Refusals } from "./refusals.ts";
+import { MovementRetention } from "./movement_retention.ts";
 import { Retention } from "./retention.ts";
 import { ServerCheckMonitor } from "./server_check_monitor.ts";
 import { pause, refusedRetryMs, type ShardWorkerParts } from "./shard_parts.ts";
@@ -41,6 +42,7 @@ export class RunLoop {
   readonly #refusals: Refusals;
   readonly #checks: ServerCheckMonitor;
   readonly #retention: Retention;
+  readonly #movementRetention: MovementRetention;
   readonly #sweep: QuotaSweep;
   readonly #ledgerMetrics: LedgerMetrics | undefined;
   readonly #reconciler: Reconciler | undefined;
@@ -63,6 +65,7 @@ export class RunLoop {
     this.#refusals = new Refusals(ledger.shard, world, logger, parts.onFailure);
     this.#checks = new ServerCheckMonitor({ ...parts, ledger, refusals: this.#refusals });
     this.#retention = new Retention(ledger, world, parts.retentionMs);
+    this.#movementRetention = new MovementRetention(ledger, world, parts.movementsRetentionMs ?? 0);
     this.#sweep = new QuotaSweep(parts.control, world);
     this.#ledgerMetrics = parts.observer && new LedgerMetrics(ledger, world, parts.observer);
     const { reader, reconcileMs = 0 } = parts;
@@ -105,7 +108,7 @@ export class RunLoop {
       return "verify";
     }
     await this.#refusals.attempt(() => this.#sweep.step(this.#ledger.shard, this.#parts.deployment.id));
-    await this.#refusals.attempt(() => this.#deleteOldLines());
+    await this.#refusals.attempt(() => this.#deleteOldRows());
     await this.#reconciler?.step(this.#position);
     return "next";
   }
@@ -190,7 +193,11 @@ export class RunLoop {
     await this.#refusals.attempt(() => this.#ledger.recordHead(head));
   }
 
-  async #deleteOldLines(): Promise<void> {
+  async #deleteOldRows(): Promise<void> {
+    const numbers = await this.#movementRetention.step();
+    if (numbers > 0) {
+      this.#parts.logger.info("old movements summed up", { shard: this.#ledger.shard, numbers });
+    }
     const lines = await this.#retention.step();
     if (lines > 0) this.#parts.logger.info("old order lines deleted", { shard: this.#ledger.shard, lines });
   }

@@ -25,6 +25,8 @@ export interface ShardWorkerParts extends Omit<ArmingParts, "ledger"> {
   readonly retentionMs: number;
   /** Every SKU is compared with the ledger within this time while the shard sells, ms; left out or 0 = never. */
   readonly reconcileMs?: number;
+  /** Movements older than this go into opening balances, ms; at least `retentionMs`. 0, or left out = never. */
+  readonly movementsRetentionMs?: number;
   readonly logger: Logger;
   /** Logs why the shard was released although its lease was valid; cleared when it is armed. */
   readonly interruption: Reminder;

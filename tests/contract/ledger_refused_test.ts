@@ -45,7 +45,7 @@ const REFUSING = `
     if new::text ~ '[^\\x01-\\x7f]' then
       raise exception 'character has no equivalent' using errcode = '22P05';
     end if;
-    if tg_table_name = 'movements' and new::text like '%cursed%' then
+    if tg_table_name like 'movements%' and new::text like '%cursed%' then
       raise exception 'not this one' using errcode = '22003';
     end if;
     return new;

@@ -8,6 +8,7 @@ import { registerLeaseAndReads } from "./ledger_reads_suite.ts";
 import { registerCorrections } from "./ledger_corrections_suite.ts";
 import { registerOrderLives } from "./ledger_orders_suite.ts";
 import { registerProof } from "./ledger_proof_suite.ts";
+import { registerMovementRetention } from "./ledger_retention_suite.ts";
 import { registerRecovery } from "./ledger_recovery_suite.ts";
 import { registerRebuildReads } from "./ledger_rebuild_suite.ts";
 
@@ -353,4 +354,5 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
   registerCorrections(registrar(name, make));
   registerProof(registrar(name, make));
   registerRecovery(registrar(name, make));
+  registerMovementRetention(registrar(name, make));
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { World } from "../../runtime/world.ts";
-import type { Queries } from "../database.ts";
+import type { Queries, Transaction } from "../database.ts";
 import { type Database, quotedName } from "./database.ts";
 import { assertEncoding } from "./server_checks.ts";
 import type { Deployment } from "../ledger.ts";
@@ -18,14 +18,17 @@ const migrations = [
   "0004_rebuild_indexes.sql",
   "0005_scripts.sql",
   "0006_adjustments.sql",
+  "0007_movement_bounds.sql",
+  "0008_movement_bounds_checked.sql",
+  "0009_movement_ranges.sql",
 ] as const;
 
 /** An index over a hundred million movements takes minutes. */
 const migrationTimeoutMs = 3_600_000;
 
 /**
- * Upgrades the schema and claims it for this deployment, in one transaction and one process at a time: of two workers
- * that start at once, the second finds the work done.
+ * Upgrades the schema and claims it for this deployment, a transaction a migration and one process at a time: of two
+ * workers that start at once, the second finds the work done.
  *
  * @throws {RangeError} when the database is not in UTF8, or the ledger is for another number of shards, or newer than
  * this program
@@ -39,12 +42,15 @@ export async function prepareSchema(
   const session = await database.session();
   try {
     await assertEncoding(session, sql.read_server);
-    return await session.transaction(async (tx) => {
-      await tx.query(sql.lock_migrations, [database.namespace]);
-      await createSchema(tx, sql, database.namespace);
-      await migrate(tx, sql);
-      return await claim(tx, sql, world.uuid(), shards);
-    });
+    const inTurn = <T>(run: (tx: Transaction) => Promise<T>) =>
+      session.transaction(async (tx) => {
+        await tx.query(sql.lock_migrations, [database.namespace]);
+        return await run(tx);
+      });
+    await inTurn((tx) => createSchema(tx, sql, database.namespace));
+    // A migration that holds no lock for long ends with its own transaction.
+    while (await inTurn((tx) => migrateOnce(tx, sql)));
+    return await inTurn((tx) => claim(tx, sql, world.uuid(), shards));
   } finally {
     await session.close();
   }
@@ -55,7 +61,8 @@ async function createSchema(tx: Queries, sql: PostgresStatements, namespace: str
   if (!schema?.found) await tx.script(`create schema ${quotedName(namespace)}`);
 }
 
-async function migrate(tx: Queries, sql: PostgresStatements): Promise<void> {
+/** Runs the next migration. Returns whether there was one. */
+async function migrateOnce(tx: Queries, sql: PostgresStatements): Promise<boolean> {
   await tx.script(sql.create_migrations);
   const applied = await tx.query<{ id: number }>(sql.read_migrations);
   const newest = applied.at(-1)?.id ?? 0;
@@ -65,13 +72,13 @@ async function migrate(tx: Queries, sql: PostgresStatements): Promise<void> {
         `its schema has version ${newest}, this program knows ${migrations.length}`,
     );
   }
+  const name = migrations[newest];
+  if (name === undefined) return false;
   // A migration of a large ledger may take long, so it is exempt from the usual statement timeout.
   await tx.script("set local statement_timeout = 0");
-  for (const [index, name] of migrations.entries()) {
-    if (index < newest) continue;
-    await tx.script(await readMigration(name), migrationTimeoutMs);
-    await tx.query(sql.note_migration, [index + 1, name]);
-  }
+  await tx.script(await readMigration(name), migrationTimeoutMs);
+  await tx.query(sql.note_migration, [newest + 1, name]);
+  return true;
 }
 
 async function claim(tx: Queries, sql: PostgresStatements, id: string, shards: number): Promise<Deployment> {

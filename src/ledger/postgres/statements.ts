@@ -53,6 +53,7 @@ const topics = [
   "cursor",
   "deployment",
   "migrations",
+  "openings",
   "operator",
   "reads",
   "rebuild",

@@ -9,7 +9,7 @@ import type { Position } from "../../domain/event.ts";
 import { type Closed, type Correction, type CorrectionNote, type UnitsOf } from "../corrections.ts";
 import { applyCorrections, closeDeadLetter } from "./corrections.ts";
 import type { LedgerBackend } from "./backend.ts";
-import type { Queries } from "../database.ts";
+import { type Queries, SqlError } from "../database.ts";
 import type { Deployment, Ledger, Membership, Progress, ShardLedger, StoredScript } from "../ledger.ts";
 import { proveShard } from "./proof.ts";
 import type { Fault, ProofWalk } from "../proof_walk.ts";
@@ -56,7 +56,13 @@ export class SqlLedger implements Ledger {
 
   async lease(shard: number): Promise<ShardLedger | undefined> {
     const lease = await this.#backend.lease(shard);
-    return lease && new SqlShardLedger(shard, lease, this.#sql);
+    if (!lease) return undefined;
+    const ledger = new SqlShardLedger(shard, lease, this.#sql);
+    await ledger.extendRanges().catch((error) => {
+      // Numbers without a range have a partition too. A server that refuses writes is reported by the first of them.
+      if (!(error instanceof SqlError)) throw error;
+    });
+    return ledger;
   }
 
   join(): Promise<Membership> {

@@ -16,6 +16,8 @@ import {
   type ProvenHold,
   type ProvenMovement,
 } from "../proof_walk.ts";
+import { readOpenings } from "./openings.ts";
+import type { CompensationRow, Ends, HeldRow, LineFault, OrderLineRow, StockPageRow } from "./proof_rows.ts";
 import type { Statements } from "./statements.ts";
 
 /** Rows per page: 20 to 60 ms. */
@@ -52,7 +54,9 @@ class Proof {
   }
 
   async *run(): AsyncGenerator<Fault, ProofWalk | undefined> {
-    const walk = new ProofWalk(await this.#jumps(), await this.#deadNumbers());
+    const openings = await readOpenings(this.#parts.queries, this.#parts.sql, this.#parts.shard, "", "");
+    const walk = new ProofWalk(await this.#jumps(), await this.#deadNumbers(), openings);
+    this.#linesRead = Math.max(0, openings.seq);
     let cursor = await this.#ends();
     yield* this.#walkTo(walk, cursor.seq);
     for (let near = false; !near;) {
@@ -77,8 +81,8 @@ class Proof {
     return this.#parts.queries.query<Row>(this.#parts.sql[statement], [this.#parts.shard, ...params]);
   }
 
-  async #ends(): Promise<{ seq: number; last: number }> {
-    const [ends] = await this.#query<{ seq: number; last: number }>("verify_ends");
+  async #ends(): Promise<Ends> {
+    const [ends] = await this.#query<Ends>("verify_ends");
     if (!ends) {
       throw new RangeError(`Cannot prove shard ${this.#parts.shard} as this ledger has no such shard`);
     }
@@ -110,12 +114,24 @@ class Proof {
     for (let more = true; more;) {
       const from = walk.last;
       const page = await this.#query<ProvenMovement>("verify_movements", from.seq, from.line, seq, pageRows);
-      yield* walk.read(page);
+      const faults = [...walk.read(page)];
+      if (faults.length > 0) await this.#assertUnfolded(from.seq);
+      yield* faults;
       const last = page.at(-1);
       if (last) yield* this.#linesUpTo(last.seq);
       this.#parts.onProgress?.(walk.movements);
       more = page.length === pageRows;
     }
+  }
+
+  /** @throws {RangeError} when movements after a number went into opening balances while the proof reads them */
+  async #assertUnfolded(seq: number): Promise<void> {
+    const { openingSeq } = await this.#ends();
+    if (openingSeq <= seq) return;
+    const { shard } = this.#parts;
+    throw new RangeError(
+      `Cannot prove shard ${shard} as its movements up to ${openingSeq} went into opening balances meanwhile: try again`,
+    );
   }
 
   /** By whole events, because a page of movements may end within one. */
@@ -218,6 +234,7 @@ class Proof {
 
   async #compensations(walk: ProofWalk): Promise<Fault[]> {
     const faults: Fault[] = [];
+    const { openingSeq } = await this.#ends();
     for (let after: { seq: number; sku: string } | undefined = { seq: 0, sku: "" }; after;) {
       const rows: CompensationRow[] = await this.#query(
         "verify_compensations",
@@ -226,6 +243,7 @@ class Proof {
         pageRows,
       );
       for (const { seq, sku, isDone } of rows) {
+        if (isDone && seq <= openingSeq) continue; // its return may be gone
         const times = walk.givenBack.get(holdKey(compensationId(this.#parts.shard, seq), sku)) ?? 0;
         if (times === Number(isDone)) continue;
         const wrong = `it is ${isDone ? "closed" : "open"}, and was returned ${times} times`;
@@ -235,45 +253,6 @@ class Proof {
     }
     return faults;
   }
-}
-
-interface LineFault {
-  readonly seq: number;
-  readonly orderId: string;
-  readonly sku: string;
-  readonly wrong: string;
-}
-
-/** A page without a fault has one row, with `wrong` null. */
-type OrderLineRow = Omit<LineFault, "wrong"> & {
-  readonly wrong: string | null;
-  readonly lastSeq: number;
-  readonly lastLine: number;
-  readonly read: number;
-};
-
-interface StockPageRow {
-  readonly sku: string;
-  readonly available: number;
-  readonly reserved: number;
-  readonly policy: string | null;
-  readonly isRuledLater: boolean;
-  readonly isMovedLater: boolean;
-}
-
-interface HeldRow {
-  readonly seq: number;
-  readonly line: number;
-  readonly orderId: string;
-  readonly sku: string;
-  readonly units: number;
-  readonly expires: number;
-}
-
-interface CompensationRow {
-  readonly seq: number;
-  readonly sku: string;
-  readonly isDone: boolean;
 }
 
 function whyHold({ units, expires }: HeldRow, hold: ProvenHold | undefined): string {

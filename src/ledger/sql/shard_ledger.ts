@@ -12,6 +12,8 @@ import { findDivergent } from "./divergence.ts";
 import { LeaseLost } from "../../domain/errors.ts";
 import type { Applied, Cursor, MovementRange, ShardLedger, StockAt } from "../ledger.ts";
 import { partsOf } from "../movements.ts";
+import { extendRanges, foldMovements, readOpenings } from "./openings.ts";
+import type { Folded, Openings } from "../openings.ts";
 import { ForeignLedger } from "../../domain/errors.ts";
 import type { LinePosition, QuotaCursor, QuotaPage } from "../pages.ts";
 import { before, prepare, type Prepared } from "./prepared.ts";
@@ -220,6 +222,18 @@ export class SqlShardLedger implements ShardLedger {
       params,
     );
     return page && { lines: page.lines, last: { seq: page.seq, line: page.line } };
+  }
+
+  extendRanges(): Promise<boolean> {
+    return extendRanges(this.#connection, this.#sql, this.shard);
+  }
+
+  foldMovements(ageMs: number, limit: number): Promise<Folded | undefined> {
+    return foldMovements(this.#connection, this.#sql, this.shard, { ageMs, limit });
+  }
+
+  openings(afterSku: string, toSku: string): Promise<Openings> {
+    return readOpenings(this.#connection, this.#sql, this.shard, afterSku, toSku);
   }
 
   async recordHead(head: number): Promise<void> {

@@ -112,6 +112,8 @@ export interface Config {
   readonly idempotencyWindowS: number;
   /** Order lines older than this may be deleted, days. */
   readonly retentionDays: number;
+  /** Movements older than this become opening balances, days; 0 = never. */
+  readonly movementsRetentionDays: number;
   /** Time within which a worker compares every SKU with the ledger, minutes; 0 = off. */
   readonly reconcileMinutes: number;
   /** Commands in one call to the store. */

@@ -40,6 +40,7 @@ Deno.test("loadConfig() without settings is the embedded default on loopback, op
     userLimitMs: 1000,
     idempotencyWindowS: 86_400,
     retentionDays: 400,
+    movementsRetentionDays: 0,
     reconcileMinutes: 60,
     batchMax: 256,
     queueMax: 10_000,
@@ -115,6 +116,7 @@ Deno.test("loadConfig() keeps integers within their bounds, both included", () =
     ["USER_LIMIT_MS", 0, 86_400_000, {}],
     ["IDEMPOTENCY_WINDOW_S", 60, 2_592_000, {}],
     ["RETENTION_DAYS", 1, 36_500, {}],
+    ["MOVEMENTS_RETENTION_DAYS", 0, 36_500, {}],
     ["RECONCILE_MINUTES", 0, 1440, {}],
     ["BATCH_MAX", 1, 512, {}],
     ["QUEUE_MAX", 1, 1_000_000, { BATCH_MAX: "1" }],
@@ -348,6 +350,11 @@ Deno.test("loadConfig() holds settings against one another and says why", () => 
       { RETENTION_DAYS: "1", IDEMPOTENCY_WINDOW_S: "86401" },
       "RETENTION_DAYS",
       /at least IDEMPOTENCY_WINDOW_S, because/,
+    ],
+    [
+      { MOVEMENTS_RETENTION_DAYS: "399" },
+      "MOVEMENTS_RETENTION_DAYS",
+      /0, or at least RETENTION_DAYS, because/,
     ],
     [{ REQUEST_TIMEOUT_MS: "4001" }, "DRAIN_TIMEOUT_MS", /at least REQUEST_TIMEOUT_MS, because/],
     [

@@ -126,6 +126,12 @@ export const relations: readonly Relation[] = [
     holds: ({ retentionDays, idempotencyWindowS }) => retentionDays * 86_400 >= idempotencyWindowS,
   },
   {
+    of: ["movementsRetentionDays", "retentionDays"],
+    rule: "0, or at least RETENTION_DAYS, because order lines are proved by their movements",
+    holds: ({ movementsRetentionDays, retentionDays }) =>
+      movementsRetentionDays === 0 || movementsRetentionDays >= retentionDays,
+  },
+  {
     of: ["userLimitMs", "idempotencyWindowS"],
     rule: "at most IDEMPOTENCY_WINDOW_S, because a rebuild knows no older purchases",
     holds: ({ userLimitMs, idempotencyWindowS }) => userLimitMs <= idempotencyWindowS * 1000,

@@ -136,6 +136,13 @@ export const settings = {
     meaning: "order lines older than this may be deleted, but never within the idempotency window",
     format: integer(1, 36_500),
   },
+  movementsRetentionDays: {
+    name: "MOVEMENTS_RETENTION_DAYS",
+    default: "0",
+    meaning:
+      "movements older than this become opening balances, in whole ranges; at least RETENTION_DAYS; 0 = never",
+    format: integer(0, 36_500),
+  },
   reconcileMinutes: {
     name: "RECONCILE_MINUTES",
     default: "60",

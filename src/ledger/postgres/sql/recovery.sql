@@ -24,10 +24,12 @@ insert into log_jumps (shard, from_seq, to_seq, epoch, count, actor, reason)
 values ($1, $2::bigint, $3::bigint, $4, $3::bigint - $2::bigint, $5, $6);
 
 -- name: find_jumps
--- Numbers that were declared lost, within a range: no movement has them.
+-- Numbers that were declared lost, and those in opening balances, within a range: no movement has them.
 -- $1 shard   $2 first number   $3 last number
 select from_seq as "fromSeq", to_seq as "toSeq" from log_jumps
-where shard = $1 and to_seq >= $2::bigint and from_seq < $3::bigint;
+where shard = $1 and to_seq >= $2::bigint and from_seq < $3::bigint
+union all
+select -1, opening_seq from log_cursor where shard = $1 and opening_seq >= $2::bigint;
 
 -- name: insert_corrections
 -- Inserts corrections after the last number applied: at its seq, in lines from 1000 on, which no event reaches.

@@ -74,6 +74,7 @@ with page as materialized (
 ), judged as (
   select o.seq, o.line, o.order_id, o.sku,
     case
+      when o.seq <= (select opening_seq from log_cursor where shard = $1) then null -- its movements may be gone
       when m.seq is null or m.order_id <> o.order_id or m.sku <> o.sku
         or m.kind not in ('deduct', 'order', 'reserve') then 'no movement sold it'
       when o.state <> 'held' and o.kind = 'reserve' and not exists (
@@ -127,7 +128,7 @@ order by seq, line limit $4;
 -- name: verify_ends
 -- A shard's cursor and the end of its movements, in one snapshot.
 -- $1 shard
-select seq, issued_epoch as "issuedEpoch",
+select seq, issued_epoch as "issuedEpoch", opening_seq as "openingSeq",
   coalesce((select m.seq from movements m where m.shard = c.shard order by m.seq desc limit 1), 0) as last
 from log_cursor c where shard = $1;
 

@@ -80,9 +80,12 @@ insert into log_jumps (shard, from_seq, to_seq, epoch, count, actor, reason)
 values (?1, ?2, ?3, ?4, ?3 - ?2, ?5, ?6)
 
 -- name: find_jumps
--- Numbers that were declared lost, within a range. ?1 shard   ?2 first number   ?3 last number
+-- Numbers that were declared lost, and those in opening balances, within a range.
+-- ?1 shard   ?2 first number   ?3 last number
 select from_seq as "fromSeq", to_seq as "toSeq" from log_jumps
 where shard = ?1 and to_seq >= ?2 and from_seq < ?3
+union all
+select -1, opening_seq from log_cursor where shard = ?1 and opening_seq >= ?2
 
 -- name: request_recovery
 -- Records that an operator accepts a loss.

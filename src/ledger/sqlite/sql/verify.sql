@@ -11,7 +11,7 @@ where shard = ?1 and from_seq > ?2 order by from_seq limit ?3
 
 -- name: verify_ends
 -- A shard's cursor and the end of its movements, in one snapshot. ?1 shard
-select seq, issued_epoch as "issuedEpoch",
+select seq, issued_epoch as "issuedEpoch", opening_seq as "openingSeq",
   coalesce((select m.seq from movements m where m.shard = c.shard order by m.seq desc limit 1), 0) as last
 from log_cursor c where shard = ?1
 
@@ -127,6 +127,7 @@ with page as materialized (
 ), judged as (
   select o.seq, o.line, o.order_id, o.sku,
     case
+      when o.seq <= (select opening_seq from log_cursor where shard = ?1) then null -- its movements may be gone
       when m.seq is null or m.order_id <> o.order_id or m.sku <> o.sku
         or m.kind not in ('deduct', 'order', 'reserve') then 'no movement sold it'
       when o.state <> 'held' and o.kind = 'reserve' and not exists (

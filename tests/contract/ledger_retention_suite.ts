@@ -1,0 +1,150 @@
+/**
+ * What every ledger must do, eighth part: keep the sums of movements that are gone.
+ */
+import assert from "node:assert/strict";
+import type { InventoryEvent } from "../../src/domain/event.ts";
+import type { Ledger, ShardLedger } from "../../src/ledger/ledger.ts";
+import { realWorld } from "../../src/runtime/world.ts";
+import { MovementPass } from "../../src/worker/movement_pass.ts";
+import { applied, atMs, entry, type LedgerFixture, type Registrar, Shelf } from "./ledger_fixture.ts";
+
+const dayMs = 86_400_000;
+/** More than a first range has. */
+const farSeq = 1_010_000;
+
+/** A few days of sales, and one more of a later day under a number that is far behind. */
+class Years {
+  readonly shelf = new Shelf();
+  readonly policy = { paused: true } as const;
+  readonly old: readonly InventoryEvent[];
+
+  constructor(readonly shard: ShardLedger) {
+    const { shelf, policy } = this;
+    this.old = [
+      shelf.next("create", "adjustment-2", [["SKU-2", 50, 0]], { userId: "" }),
+      shelf.next("order", "basket", [["SKU-1", -2, 0], ["SKU-2", -3, 0]]),
+      shelf.next("deduct", "plain", [["SKU-2", -4, 0]]),
+      shelf.reserve("confirmed", ["SKU-2", 2]),
+      shelf.next("confirm", "confirmed", [["SKU-2", 0, -2]]),
+      shelf.next("return", "plain", [["SKU-2", 3, 0]], { reference: "return-1" }),
+      shelf.next("pause", "", [["SKU-2", 0, 0]], { userId: "", data: { policy } }),
+    ];
+  }
+
+  async sellOld(...more: InventoryEvent[]): Promise<void> {
+    applied(await this.shard.apply([entry(1, ...this.old, ...more)]));
+  }
+
+  /** Numbers up to {@link farSeq} are lost, and the next ones are sold 12 days later. */
+  async sellYoung(): Promise<void> {
+    await this.shard.jump({ to: { epoch: 2, seq: farSeq }, actor: "worker", reason: "a test" });
+    while (await this.shard.extendRanges());
+    const events = ["SKU-1", "SKU-2"].map((sku, i) => ({
+      ...this.shelf.next("deduct", `young-${i}`, [[sku, -1, 0]], { atMs: atMs + 12 * dayMs }),
+      seq: farSeq + 1 + i,
+    }));
+    applied(await this.shard.apply([entry(2, ...events)]));
+  }
+}
+
+/** Steps until nothing is left to do. Returns the numbers that became opening balances. */
+async function foldAll(shard: ShardLedger, ageMs: number): Promise<number> {
+  let numbers = 0;
+  for (;;) {
+    const folded = await shard.foldMovements(ageMs, 900_000);
+    if (!folded) return numbers;
+    numbers += folded.numbers;
+  }
+}
+
+async function faultsOf(ledger: Ledger): Promise<string[]> {
+  const faults: string[] = [];
+  for await (const { check, seq, subject, wrong } of ledger.prove(0, 30 * dayMs, () => {})) {
+    faults.push(`${check} ${seq} ${subject}: ${wrong}`);
+  }
+  return faults;
+}
+
+/** Movements and opening balances add up to the stock: by SQL, by the proof, and by the worker's own pass. */
+async function assertWhole({ ledger, shard, rows }: LedgerFixture): Promise<void> {
+  const sums = await rows(`select sku, sum(a) as available, sum(r) as reserved from (
+      select sku, available as a, reserved as r from opening_balances
+      union all select m.sku, m.delta, m.reserved_delta from movements m
+      join log_cursor c on c.shard = m.shard and m.seq > c.opening_seq
+    ) x group by sku order by sku`);
+  const stock = await rows("select sku, available, reserved from stock order by sku");
+  assert.deepEqual(sums.map((row) => [row.sku, Number(row.available), Number(row.reserved)]), [
+    ...stock.map((row) => [row.sku, row.available, row.reserved]),
+  ]);
+  assert.deepEqual(await faultsOf(ledger), []);
+  const pass = new MovementPass({ ledger: shard, world: realWorld });
+  const cursor = await shard.cursor();
+  for (let done = await pass.step(cursor);; done = await pass.step(cursor)) {
+    if (done) return assert.deepEqual(done.found, []);
+  }
+}
+
+/** Registers these tests. */
+export function registerMovementRetention({ test }: Registrar): void {
+  test("old movements become opening balances and are dropped; sums, rules and the proof stay", async (fixture) => {
+    const { shard, rows } = fixture;
+    const years = new Years(shard);
+    await years.sellOld();
+    assert.equal(await shard.foldMovements(10 * dayMs, 1000), undefined, "the cursor is among them");
+    await years.sellYoung();
+    await assertWhole(fixture);
+    assert.equal(await shard.foldMovements(13 * dayMs, 1000), undefined, "none is old enough");
+
+    const first = await shard.foldMovements(10 * dayMs, 5);
+    assert.deepEqual(first, { numbers: 5, isDropped: false });
+    await assertWhole(fixture);
+    assert.ok(await foldAll(shard, 10 * dayMs) > 999_000);
+    await assertWhole(fixture);
+    const left = await rows("select seq from movements order by seq");
+    assert.deepEqual(left, [{ seq: farSeq + 1 }, { seq: farSeq + 2 }]);
+    const balances = await rows("select sku, available, reserved from opening_balances order by sku");
+    assert.deepEqual(balances, [
+      { sku: "SKU-1", available: 8, reserved: 0 },
+      { sku: "SKU-2", available: 44, reserved: 0 },
+    ]);
+    assert.deepEqual((await shard.openings("SKU-1", "")).balances.map(({ sku }) => sku), ["SKU-2"]);
+    assert.deepEqual((await shard.openings("", "SKU-1")).balances.map(({ sku }) => sku), ["SKU-1"]);
+  });
+
+  test("applied numbers whose movements are gone are skipped, and what follows is applied", async (fixture) => {
+    const { shard } = fixture;
+    const years = new Years(shard);
+    await years.sellOld();
+    await years.sellYoung();
+    await foldAll(shard, 10 * dayMs);
+    assert.deepEqual(await shard.divergent([entry(1, ...years.old)]), []);
+    const next = {
+      ...years.shelf.next("deduct", "next", [["SKU-1", -1, 0]], { atMs: atMs + 12 * dayMs }),
+      seq: farSeq + 3,
+    };
+    assert.equal(applied(await shard.apply([entry(2, next)])).events, 1);
+    await assertWhole(fixture);
+  });
+
+  test("movements of a line that is held are no opening balance", async (fixture) => {
+    const { shard, rows } = fixture;
+    const years = new Years(shard);
+    await years.sellOld(years.shelf.reserve("held", ["SKU-1", 1]));
+    const before = await rows("select seq from movements order by seq");
+    await years.sellYoung();
+    assert.equal(await shard.foldMovements(10 * dayMs, 1000), undefined);
+    assert.equal((await rows("select seq from movements order by seq")).length, before.length + 2);
+  });
+
+  test("rules that only a movement that is gone has set are proved, and a slip is found", async (fixture) => {
+    const { database, ledger, shard } = fixture;
+    const years = new Years(shard);
+    await years.sellOld();
+    await years.sellYoung();
+    await foldAll(shard, 10 * dayMs);
+    await database.script("update stock set policy = null where sku = 'SKU-2'");
+    assert.match((await faultsOf(ledger)).join(), /^rules 0 SKU-2: stock has no rules/);
+    await database.script("update opening_balances set available = available + 1 where sku = 'SKU-1'");
+    assert.match((await faultsOf(ledger)).join(), /figures 1010001 SKU-1/);
+  });
+}
