@@ -20,6 +20,8 @@ export interface OpenLoopOptions {
   readonly requests?: number | undefined;
   /** Percentage of requests that repeat an earlier order. */
   readonly retries?: number | undefined;
+  /** Orders in one request, for the batch endpoint. */
+  readonly batch?: number | undefined;
   /** Orders say that they are first attempts. */
   readonly hasAttempt?: boolean | undefined;
   /** For the ids of accepted orders, one a line. */
@@ -31,8 +33,8 @@ export interface OpenLoopOptions {
 /** Sends orders. */
 export async function runOpenLoop(options: OpenLoopOptions): Promise<LoadReport> {
   const program = await buildGo("openloop");
-  const { target, connections, seconds, skus, rate = 0, requests = 0, retries = 0 } = options;
-  const args = Object.entries({ url: target, connections, seconds, skus, rate, requests, retries })
+  const { target, connections, seconds, skus, rate = 0, requests = 0, retries = 0, batch = 0 } = options;
+  const args = Object.entries({ url: target, connections, seconds, skus, rate, requests, retries, batch })
     .flatMap(([name, value]) => [`-${name}`, String(value)]);
   if (options.hasAttempt) args.push("-attempt");
   if (options.acceptedFile !== undefined) args.push("-accepted", options.acceptedFile);

@@ -123,6 +123,11 @@ func (c *client) sendOne(i int64, due time.Time) {
 		c.disconnect()
 		return
 	}
+	if c.o.batch > 0 {
+		c.tally.answered("batch", took)
+		c.tally.results["accepted"] += int64(bytes.Count(c.body, []byte(`"success":true`)))
+		return
+	}
 	c.record(id, called, status, replayed, c.body)
 	result := resultOf(status, c.body)
 	if result == "accepted" && replayed {
@@ -138,14 +143,31 @@ func (c *client) sendOne(i int64, due time.Time) {
 	}
 }
 
-// write makes the request of an order. SKU and buyer follow from its number, so that a repetition is the same order.
+// write makes the request of an order, or of a batch of them.
 func (c *client) write(id int64) {
-	c.body = fmt.Appendf(c.body[:0], `{"SKU":"SKU_%d","UserID":"u-%s-%d","OrderID":"o-%s-%d","Amount":1}`,
-		c.skuOf(id), c.o.run, id, c.o.run, id)
+	c.body = c.body[:0]
+	if c.o.batch == 0 {
+		c.body = c.appendOrder(c.body, id)
+	} else {
+		c.body = append(c.body, `{"items":[`...)
+		for n := range int64(c.o.batch) {
+			if n > 0 {
+				c.body = append(c.body, ',')
+			}
+			c.body = c.appendOrder(c.body, id*int64(c.o.batch)+n)
+		}
+		c.body = append(c.body, "]}"...)
+	}
 	c.out = append(c.out[:0], c.head...)
 	c.out = strconv.AppendInt(c.out, int64(len(c.body)), 10)
 	c.out = append(c.out, "\r\n\r\n"...)
 	c.out = append(c.out, c.body...)
+}
+
+// appendOrder adds an order. SKU and buyer follow from its number, so that a repetition is the same order.
+func (c *client) appendOrder(to []byte, id int64) []byte {
+	return fmt.Appendf(to, `{"SKU":"SKU_%d","UserID":"u-%s-%d","OrderID":"o-%s-%d","Amount":1}`,
+		c.skuOf(id), c.o.run, id, c.o.run, id)
 }
 
 // skuOf is the SKU of an order.

@@ -25,6 +25,7 @@ type options struct {
 	requests    int64
 	skus        int
 	retryPct    int
+	batch       int
 	attempt     bool
 	run         string
 	grace       time.Duration
@@ -40,6 +41,7 @@ func main() {
 	flag.Int64Var(&o.requests, "requests", 0, "number of orders; 0 = as many as the time allows")
 	flag.IntVar(&o.skus, "skus", 100, "SKU_1 to SKU_n")
 	flag.IntVar(&o.retryPct, "retries", 0, "percentage of requests that repeat an earlier order")
+	flag.IntVar(&o.batch, "batch", 0, "orders in one request, for the batch endpoint; 0 = one order, not a batch")
 	flag.BoolVar(&o.attempt, "attempt", false, "send Order-Attempt: 1")
 	flag.StringVar(&o.run, "run", "", "prefix of order and user ids; must be new in each run")
 	grace := flag.Float64("grace", 10, "seconds after the end in which due orders are still sent")

@@ -126,8 +126,10 @@ func (t *tally) report(took time.Duration, o *options) report {
 		Timeline: t.timeline,
 	}
 	for result, n := range t.results {
-		r.Requests += n
-		if result != "accepted" && result != "replayed" && result[0] != '2' {
+		if result != "accepted" || t.results["batch"] == 0 { // orders of batches are no answers of their own
+			r.Requests += n
+		}
+		if result != "accepted" && result != "replayed" && result != "batch" && result[0] != '2' {
 			r.Not2xx += n
 		}
 	}
