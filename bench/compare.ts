@@ -9,6 +9,7 @@
  *     deno task bench:compare --systems=holdfast,before --before=DIR     against another checkout
  *     deno task bench:compare --rate=2000                open loop: latency from when an order was due
  *     deno task bench:compare --client=openloop          closed loop, every answer counted by its reason
+ *     deno task bench:compare --systems=no-worker,cluster --against=no-worker     12 shards on three masters
  *     deno task bench:compare --telemetry                1 % of the traces into a Collector, on both sides
  *
  * Needs wrk, and go for the peers of bench/peers. Closed loop on `--connections` (64) unless a `--rate` is named. CPU
@@ -44,6 +45,7 @@ const { values: asked } = parseArgs({
     attempt: { type: "boolean", default: false },
     telemetry: { type: "boolean", default: false },
     fsync: { type: "boolean", default: false },
+    against: { type: "string", default: "gin,bare,before,before-no-worker" },
     json: { type: "string" },
   },
 });
@@ -126,7 +128,7 @@ try {
 } finally {
   await folder.close();
 }
-const bases = names.filter((name) => ["gin", "bare", "before", "before-no-worker"].includes(name));
+const bases = names.filter((name) => asked.against.split(",").includes(name));
 const ratios = bases.flatMap((against) => ratiosAgainst(rows, against));
 for (
   const [title, some] of Map.groupBy(

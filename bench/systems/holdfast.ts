@@ -5,6 +5,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { withConnection } from "../../tools/servers/database.ts";
+import { startCluster } from "../../tools/servers/cluster.ts";
 import { type PostgresServer, startPostgres } from "../../tools/servers/postgres.ts";
 import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { dataDir } from "../../tools/servers/run_folder.ts";
@@ -26,6 +27,14 @@ const settledDeadlineMs = 600_000;
 /** Requests under way at once while stock is made and counted. */
 const requestsMax = 64;
 
+/** What a system answers whose sales no worker applies. */
+const withoutLedger = {
+  rows: () => Promise.resolve(null),
+  lag: () => Promise.resolve(null),
+  settled: () => Promise.resolve(),
+  orderIds: () => Promise.resolve(new Set<string>()),
+};
+
 /** Redis without a file, or with the one that survives a crash. */
 export function redisArgs({ hasFsync = false }: StartOptions): string[] {
   return hasFsync ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
@@ -40,14 +49,7 @@ export async function startHoldfast(
   const redis = started.use(await startRedis({ args: redisArgs(options) }));
   const postgres = started.use(await startPostgres());
   const databaseUrl = await postgres.freshDatabase();
-  const env = {
-    LOG_LEVEL: "warn",
-    BACKLOG_MAX: "100000000",
-    REDIS_URL: redis.url,
-    DATABASE_URL: databaseUrl,
-    ...options.telemetryUrl === undefined ? {} : { OTLP_ENDPOINT: options.telemetryUrl },
-    ...options.env,
-  };
+  const env = envOf(options, redis.url, databaseUrl);
   const start = async (program: "api" | "worker") =>
     started.use(await Service.start(program, env, Deno.execPath(), undefined, folder));
   const [api, worker] = [await start("api"), await start("worker")];
@@ -70,12 +72,43 @@ export async function startHoldfast(
     },
     sold: () => soldBy(api, options),
     ...ledger,
-    ...hasWorker ? {} : {
-      rows: () => Promise.resolve(null),
-      lag: () => Promise.resolve(null),
-      settled: () => Promise.resolve(),
-    },
+    ...hasWorker ? {} : withoutLedger,
     usage: () => usageOf(servers, hasWorker),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Starts it on 12 shards over three Redis masters, without a worker. */
+export async function startCluster12(options: StartOptions): Promise<System> {
+  await using started = new AsyncDisposableStack();
+  const cluster = started.use(await startCluster({ replicas: 0, args: redisArgs(options) }));
+  const postgres = started.use(await startPostgres());
+  const databaseUrl = await postgres.freshDatabase();
+  const env = { ...envOf(options, cluster.nodes.map(({ url }) => url).join(","), databaseUrl), SHARDS: "12" };
+  const api = started.use(await Service.start("api", env));
+  const worker = started.use(await Service.start("worker", env));
+  await stockAll(api, options);
+  await waitFor(async () => await appliedIn(databaseUrl) >= options.skus, {
+    deadlineMs: settledDeadlineMs,
+    what: "the ledger to have the stock",
+  });
+  await worker.kill();
+  const owned = started.move();
+  const sumOf = async (of: (node: RedisServer) => Promise<number>) =>
+    (await Promise.all(cluster.nodes.map(of))).reduce((sum, value) => sum + value, 0);
+  return {
+    url: api.url,
+    sells: true,
+    parts: { API: partOf(api) },
+    sold: () => soldBy(api, options),
+    ...withoutLedger,
+    usage: async () => ({
+      cpuMs: { API: await cpuMsOf(api.pid), Redis: await sumOf(({ pid }) => cpuMsOf(pid)) },
+      memoryBytes: {
+        API: await residentBytesOf(api.pid),
+        Redis: await sumOf(async (node) => usedMemoryBytes(await node.cli("INFO", "memory"))),
+      },
+    }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -100,9 +133,7 @@ export async function startEmbedded(options: StartOptions): Promise<System> {
     sells: true,
     parts: { API: partOf(api) },
     sold: () => soldBy(api, options),
-    rows: () => Promise.resolve(null),
-    lag: () => Promise.resolve(null),
-    settled: () => Promise.resolve(),
+    ...withoutLedger,
     orderIds() {
       const database = new DatabaseSync(`${dataFolder}/ledger.db`, { readOnly: true });
       try {
@@ -117,6 +148,17 @@ export async function startEmbedded(options: StartOptions): Promise<System> {
       memoryBytes: { API: await residentBytesOf(api.pid) },
     }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function envOf({ telemetryUrl, env }: StartOptions, redisUrl: string, databaseUrl: string) {
+  return {
+    LOG_LEVEL: "warn",
+    BACKLOG_MAX: "100000000",
+    REDIS_URL: redisUrl,
+    DATABASE_URL: databaseUrl,
+    ...telemetryUrl === undefined ? {} : { OTLP_ENDPOINT: telemetryUrl },
+    ...env,
   };
 }
 
@@ -164,13 +206,20 @@ interface Servers {
   readonly postgres: PostgresServer;
 }
 
+function valueIn(databaseUrl: string, query: string): Promise<number> {
+  return withConnection(databaseUrl, async (sql) => Number((await sql.unsafe(query))[0]?.value ?? 0));
+}
+
+/** Events of all shards that the ledger has. */
+function appliedIn(databaseUrl: string): Promise<number> {
+  return valueIn(databaseUrl, "select sum(seq)::float8 as value from inventory.log_cursor");
+}
+
 function ledgerOf({ api }: Servers, databaseUrl: string, { skus }: StartOptions) {
-  const value = (name: string, query: string) =>
-    withConnection(databaseUrl, async (sql) => Number((await sql.unsafe(query))[0]?.[name] ?? 0));
-  const applied = () => value("seq", "select sum(seq)::float8 as seq from inventory.log_cursor");
+  const applied = () => appliedIn(databaseUrl);
   const head = async () => Number((await api.get(`/api/v1/inventory/${skuNames(skus)[0]}`)).body.seq);
   return {
-    rows: () => value("count", "select count(*)::int as count from inventory.order_lines"),
+    rows: () => valueIn(databaseUrl, "select count(*)::int as value from inventory.order_lines"),
     lag: async () => Math.max(0, await head() - await applied()),
     async settled() {
       const wanted = await head();

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { startEmbedded, startHoldfast } from "./holdfast.ts";
+import { startCluster12, startEmbedded, startHoldfast } from "./holdfast.ts";
 import {
   startBare,
   startGin,
@@ -18,6 +18,7 @@ const starters: Record<string, (options: StartOptions) => Promise<System>> = {
   "no-worker": (options) => startHoldfast(options, { hasWorker: false }),
   before: (options) => startHoldfast(options, { hasWorker: true, folder: options.before }),
   "before-no-worker": (options) => startHoldfast(options, { hasWorker: false, folder: options.before }),
+  cluster: startCluster12,
   embedded: startEmbedded,
   gin: startGin,
   bare: startBare,
@@ -27,8 +28,8 @@ const starters: Record<string, (options: StartOptions) => Promise<System>> = {
 };
 
 /**
- * What `--systems` takes. `no-worker` is Holdfast after its worker was killed: what sells continues. `before` is another
- * checkout of Holdfast.
+ * What `--systems` takes. `no-worker` is Holdfast after its worker was killed: what sells continues. `cluster` is the
+ * same with 12 shards on three masters. `before` is another checkout of Holdfast.
  */
 export const systemNames: readonly string[] = Object.keys(starters);
 
