@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { comparePositions, type LogEntry, type Position } from "../../domain/event.ts";
+import { type LogEntry, type Position } from "../../domain/event.ts";
 import type { CheckResult } from "../../domain/check_result.ts";
-import { type ApplyResult, BatchApplier } from "./apply.ts";
+import { applyByCursor, applyInOneTrip, type Place } from "./apply_batch.ts";
 import type { Lease } from "./backend.ts";
 import type { Connection, Transaction } from "../database.ts";
 import { findDivergent } from "./divergence.ts";
@@ -16,7 +16,7 @@ import { extendRanges, foldMovements, readOpenings } from "./openings.ts";
 import type { Folded, Openings } from "../openings.ts";
 import { ForeignLedger } from "../../domain/errors.ts";
 import type { LinePosition, QuotaCursor, QuotaPage } from "../pages.ts";
-import { before, prepare, type Prepared } from "./prepared.ts";
+import { before, prepare } from "./prepared.ts";
 import { type Jump, type Recovery } from "../recovery.ts";
 import { applyJump } from "./recovery.ts";
 import type { Compensation, Forgotten, LinePage, LineRow, QuotaRow, StockRow } from "../../domain/rows.ts";
@@ -88,46 +88,26 @@ export class SqlShardLedger implements ShardLedger {
 
   async #applyPart(entries: readonly LogEntry[]): Promise<Applied> {
     const prepared = prepare(entries, this.#lastCursor ?? before(entries), this.#lease);
+    const place: Place = {
+      sql: this.#sql,
+      shard: this.shard,
+      lease: this.#lease,
+      lockCursor: (tx) => this.#lockCursor(tx),
+    };
     try {
-      return await this.#apply(entries, prepared, (batch) => batch.applyAtOnce());
+      return await this.#inTransaction((tx) => applyInOneTrip(tx, place, prepared)) ??
+        await this.#inTransaction((tx) => applyByCursor(tx, place, { entries, prepared, how: "at once" }));
     } catch (error) {
       if (remedyFor(error) !== "split") throw error;
-      return await this.#apply(entries, prepared, (batch) => batch.applyByHalves());
+      return await this.#inTransaction((tx) =>
+        applyByCursor(tx, place, { entries, prepared, how: "by halves" })
+      );
     }
   }
 
-  /**
-   * The cursor moves in the same transaction as the rows. A crash before the commit repeats the batch, a crash after
-   * it skips the batch; there is no third case, so no acknowledgement is needed.
-   */
-  async #apply(
-    entries: readonly LogEntry[],
-    prepared: Prepared,
-    run: (batch: BatchApplier) => Promise<ApplyResult>,
-  ): Promise<Applied> {
-    const applied = await this.#connection.transaction(async (tx: Transaction): Promise<Applied> => {
-      const cursor = await this.#lockCursor(tx);
-      const isAsPrepared = comparePositions(cursor, prepared.cursor) === 0;
-      const current = isAsPrepared ? prepared : prepare(entries, cursor, this.#lease);
-      const { plan } = current;
-      if (plan.kind !== "apply") return { kind: plan.kind, cursor, found: plan.found };
-      const [other] = await findDivergent(tx, this.#sql, this.shard, plan.skipped);
-      if (other !== undefined) {
-        return { kind: "diverged", cursor, found: { epoch: entries[0]?.position.epoch ?? 0, seq: other } };
-      }
-      const last = plan.events.at(-1);
-      if (!last) return { kind: "applied", cursor, events: 0, deadLetters: 0, compensations: 0 };
-
-      const batch = new BatchApplier(tx, this.#sql, this.shard, plan.events, current);
-      const { differences, ...counts } = await run(batch);
-      if (differences.length > 0) {
-        await tx.rollback();
-        return { kind: "mismatch", differences };
-      }
-      const moved = { epoch: last.epoch, seq: last.seq };
-      return { kind: "applied", cursor: moved, events: plan.events.length, ...counts };
-    });
-    this.#lastCursor = applied.kind === "applied" ? applied.cursor : undefined;
+  async #inTransaction<T extends Applied | undefined>(run: (tx: Transaction) => Promise<T>): Promise<T> {
+    const applied = await this.#connection.transaction(run);
+    if (applied) this.#lastCursor = applied.kind === "applied" ? applied.cursor : undefined;
     return applied;
   }
 
