@@ -4,6 +4,7 @@
  * @module
  */
 import type { ShardControl } from "../../src/decide/shard_control.ts";
+import type { Facet, FacetValue, ShardReader } from "../../src/decide/shard_reader.ts";
 import type { BatchResult, StockStore, Timed } from "../../src/decide/store.ts";
 import { StoreError } from "../../src/domain/errors.ts";
 import type { EventLog } from "../../src/log/event_log.ts";
@@ -109,6 +110,21 @@ export function controlOf(process: Process, site: StoreSite): ShardControl {
       call(shard, "acknowledge", (store) => store.acknowledge(applied, deployment, nonce)),
     sweepQuotas: () => Promise.resolve("0"),
     close: () => Promise.resolve(),
+  };
+}
+
+/** The port by which a worker recalls what a store remembers. It reads one page. */
+export function readerOf(process: Process, site: StoreSite): ShardReader {
+  const call = caller(process, site, "");
+  return {
+    names: (shard) =>
+      call(shard, "names", (store) => ({ names: [...store.remembered().keys()], next: null })),
+    read: <F extends Facet>(shard: number, _facet: F, names: readonly string[]) =>
+      call(shard, "recall", (store) => {
+        const lines = store.remembered();
+        const values = names.map((name) => lines.get(name) ?? null) as FacetValue[F][];
+        return { head: store.state.shard.seq, values };
+      }),
   };
 }
 

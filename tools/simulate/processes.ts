@@ -11,7 +11,7 @@ import { logWayOf } from "../../src/log/topic.ts";
 import { startWorker, type WorkerParts } from "../../src/worker/balancer.ts";
 import type { SimulatedLedger } from "./ledger.ts";
 import type { SimulatedTopic } from "./topic.ts";
-import { controlOf, logOf, storeOf, type StoreSite, workerStoreOf } from "./ports.ts";
+import { controlOf, logOf, readerOf, storeOf, type StoreSite, workerStoreOf } from "./ports.ts";
 import type { Process } from "./scheduler.ts";
 
 /** The servers and what leads to them. */
@@ -63,6 +63,7 @@ export function runWorker(process: Process, site: Site): void {
   startWorker({
     ...{ logger, world: process.world, deployment: ledger.deployment },
     control: controlOf(process, site),
+    reader: readerOf(process, site),
     ...logAndWay(process, site),
     ledger: ledger.openFor(process),
     store: workerStoreOf(process, site),

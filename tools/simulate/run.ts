@@ -73,7 +73,7 @@ export class Run {
     const scheduler = this.scheduler = new Scheduler(seed, isTraced);
     const network = this.network = new Network(scheduler, new Chance(seed, 4));
     const { settings } = this;
-    const { shards, limits, readMax } = settings;
+    const { shards, limits, readMax, trimMargin } = settings;
     const broken = (what: string) => this.broken(what);
     const watch = {
       broken,
@@ -89,7 +89,7 @@ export class Run {
     };
     const stores = Array.from({ length: shards }, (_, shard) => {
       const chance = new Chance(seed, 100 + shard);
-      return new SimulatedStore({ shard, scheduler, chance, limits, readMax, plant, watch });
+      return new SimulatedStore({ shard, scheduler, chance, limits, readMax, trimMargin, plant, watch });
     });
     const ledger = new SimulatedLedger(scheduler, network, plant, shards);
     ledger.onSilent = () => this.happened("a session was ended by the server");

@@ -34,6 +34,8 @@ export interface StoreOptions {
   readonly watch: StoreWatch;
   /** Entries that one read returns at most: entries may be huge. */
   readonly readMax: number;
+  /** Events that trimming leaves before the last applied one. */
+  readonly trimMargin: number;
 }
 
 const writeErrors = ["OOM", "MISCONF", "NOREPLICAS", "READONLY"] as const;

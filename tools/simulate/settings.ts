@@ -23,6 +23,8 @@ export interface Settings {
   readonly batchMax: number;
   /** Entries that one read of the log returns: entries may be huge. */
   readonly readMax: number;
+  /** Events that trimming leaves before the last applied one: `trimMargin` of `src/redis/control.ts`, or few. */
+  readonly trimMargin: number;
 }
 
 /** The settings of a seed. The window is short, so that orders are forgotten within a run. */
@@ -42,6 +44,7 @@ export function settingsOf(seed: number): Settings {
     gatherMs: chance.isHit(0.5) ? 20 : 0,
     batchMax: chance.isHit(0.2) ? 3 : 20,
     readMax: chance.isHit(0.2) ? 1 : 64,
+    trimMargin: chance.isHit(0.3) ? 3 : 10_000,
   };
 }
 

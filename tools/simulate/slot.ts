@@ -119,6 +119,7 @@ export function acknowledgement(
   applied: Position,
   deployment: string,
   nonce: Nonce,
+  trimMargin: number,
 ): { readonly kind: AckResult["kind"]; readonly write?: Operation } {
   const isKnown = slot.armed === instance && slot.epoch === applied.epoch && slot.deployment === deployment;
   if (!isKnown) return { kind: "lost" };
@@ -132,6 +133,8 @@ export function acknowledgement(
     slot.shard.applied = Math.max(slot.shard.applied, applied.seq);
     if (isMoved) Object.assign(slot, { nonce: nonce.next, nonceSeq: slot.shard.seq });
     slot.challenge = "";
+    const keptSeq = applied.seq - trimMargin;
+    while ((slot.log[0]?.position.seq ?? Infinity) < keptSeq) slot.log.shift();
   };
   return { kind: "armed", write };
 }

@@ -93,6 +93,11 @@ export class SimulatedStore extends StoreServer {
     return { rows: this.read().shard.stock(), next: null };
   }
 
+  /** `recall.lua`. */
+  remembered(): ReturnType<MemoryShard["remembered"]> {
+    return this.read().shard.remembered();
+  }
+
   tail(): Position {
     return this.read().log.at(-1)?.position ?? { epoch: 0, seq: 0 };
   }
@@ -172,7 +177,8 @@ export class SimulatedStore extends StoreServer {
   acknowledge(applied: Position, deployment: string, nonce: Nonce): AckResult {
     const slot = this.read();
     const head = slot.shard.seq;
-    const { kind, write } = acknowledgement(slot, this.id, applied, deployment, nonce);
+    const { trimMargin } = this.options;
+    const { kind, write } = acknowledgement(slot, this.id, applied, deployment, nonce, trimMargin);
     try {
       this.mayWrite("allow-oom");
     } catch (error) {

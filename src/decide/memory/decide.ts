@@ -7,7 +7,7 @@
 import type { InventoryEvent } from "../../domain/event.ts";
 import type { LineRow, QuotaRow, StockRow } from "../../domain/rows.ts";
 import type { Command } from "../../domain/command.ts";
-import { type Decided, isSale, rulesOf } from "../../domain/outcome.ts";
+import { type Decided, isSale, type RememberedLine, rulesOf } from "../../domain/outcome.ts";
 import { pairKey, rememberedKey } from "../../domain/remembered_line.ts";
 import type { DecisionLimits } from "../../domain/limits.ts";
 import type { Timed } from "../store.ts";
@@ -67,6 +67,12 @@ export class MemoryShard {
   /** Number of SKUs. */
   get skus(): number {
     return this.#state.stock.size;
+  }
+
+  /** The remembered lines by name, as `lua/recall.lua` reads them. */
+  remembered(): Map<string, readonly RememberedLine[]> {
+    const { remembered } = this.#state;
+    return new Map([...remembered.keys()].map((name) => [name, remembered.get(name) ?? []]));
   }
 
   /** All stock. */

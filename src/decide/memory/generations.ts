@@ -26,6 +26,11 @@ export class Generations<V> {
     return this.#current.get(key) ?? this.#previous.get(key);
   }
 
+  /** All keys. */
+  keys(): Set<string> {
+    return new Set([...this.#previous.keys(), ...this.#current.keys()]);
+  }
+
   /** Remembers from this batch on. */
   set(key: string, value: V): void {
     this.#current.set(key, value);
