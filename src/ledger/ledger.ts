@@ -18,6 +18,7 @@ import type {
   Forgotten,
   FoundOrder,
   LinePage,
+  LineRow,
   OrderLineRow,
   StockRow,
 } from "../domain/rows.ts";
@@ -162,6 +163,8 @@ export interface ShardLedger {
   lowStock(below: number, limit: number): Promise<Pick<StockRow, "sku" | "available">[]>;
   /** Lines accepted since `sinceMs`, by number, `limit` rows after (`seq`, `line`). */
   lines(sinceMs: number, after: { seq: number; line: number }, limit: number): Promise<LinePage>;
+  /** Lines of reservations that are dead letters and have not ended: they are in no page of {@link ShardLedger.lines}. */
+  heldAside(): Promise<LineRow[]>;
   /** Units that users bought of SKUs with a quota, within their windows: `limit` order lines after a cursor. */
   quotas(after: QuotaCursor, limit: number): Promise<QuotaPage>;
   /**

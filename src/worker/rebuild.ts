@@ -78,5 +78,11 @@ export async function rebuild(seen: ShardView, highest: number, parts: RebuildPa
     await control.restoreLines(shard, token, rows);
     lines += rows.length;
   }
+  const aside = await ledger.heldAside();
+  for (let first = 0; first < aside.length; first += chunkRows) {
+    await control.restoreLines(shard, token, aside.slice(first, first + chunkRows));
+    await ledger.beat();
+  }
+  lines += aside.length;
   return { token, seq, lost: seq - cursor.seq, skus, lines };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { makeEmbeddedParts } from "../../tests/contract/embedded_parts.ts";
-import { adjust, deduct } from "../../tests/contract/store_suite.ts";
+import { adjust, deduct, readAll } from "../../tests/contract/store_suite.ts";
 import { ManualWorld } from "../../tests/manual_world.ts";
 import { rebuild } from "./rebuild.ts";
 
@@ -82,4 +82,35 @@ Deno.test("rebuild: what users bought of a SKU with a quota counts again, and re
   const [tooMany, stock] = await parts.decide(deduct("p", "S", 2), { kind: "stock", sku: "S" });
   assert.deepEqual(tooMany, { kind: "quota_exceeded", sku: "S", quota: 3, left: 1 });
   assert.partialDeepStrictEqual(stock, { kind: "stock", available: 7, reserved: 1 });
+});
+
+Deno.test("rebuild: a reservation that was made again after the window ends, although it is a dead letter", async () => {
+  const world = new ManualWorld();
+  await using parts = await makeEmbeddedParts(world, { idempotencyWindowMs: 100_000 });
+  const { store, shard, deployment } = parts;
+  const reserve = { ...deduct("r", "S", 2), kind: "reserve", holdMs: 60_000 } as const;
+  const by = { orderId: "r", owner: "", actor: "", traceparent: "" };
+  await parts.arm();
+  await parts.decide(adjust("a", "S", 10), reserve, { kind: "cancel", ...by });
+  await parts.apply();
+  for (const id of ["turn", "turn-again"]) {
+    await world.advance(100_001);
+    await store.acknowledge(0, (await store.inspect(0)).position, deployment.id);
+    await parts.decide(deduct(id, "S"));
+    await parts.apply();
+  }
+  const again = await parts.decide(reserve, { kind: "extend", holdMs: 90_000, ...by });
+  assert.deepEqual(again.map(({ kind }) => kind), ["accepted", "extended"]);
+  assert.partialDeepStrictEqual(await shard.apply(await readAll(store)), { kind: "applied", deadLetters: 2 });
+
+  const { seq, token } = await rebuild(await store.inspect(0), 0, {
+    ...{ control: store, ledger: shard, deployment, world },
+  });
+  const arming = { ...deployment, deployment: deployment.id, epoch: 9, applied: seq, token };
+  assert.ok(await store.arm(0, { ...arming, seen: await store.inspect(0) }));
+  const stock = { kind: "stock", sku: "S" } as const;
+  await world.advance(89_000);
+  assert.partialDeepStrictEqual((await parts.decide(stock))[0], { available: 6, reserved: 2 });
+  await world.advance(2000);
+  assert.partialDeepStrictEqual((await parts.decide(stock))[0], { available: 8, reserved: 0 });
 });

@@ -47,6 +47,32 @@ export function registerRebuildReads({ test }: Registrar): void {
     );
   });
 
+  test("reservations that are dead letters are held until they end", async ({ shard }) => {
+    const shelf = new Shelf();
+    const data = { expires: atMs + holdMs, hold: holdMs };
+    const reserve = (id: string, reason = "") =>
+      shelf.next("reserve", id, [["SKU-1", -2, 2]], { data, reason, userId: "user" });
+    const end = (kind: string, id: string) => shelf.next(kind, id, [["SKU-1", 2, -2]]);
+    applied(await shard.apply([entry(1, reserve("twice"), end("cancel", "twice"), reserve("lapses"))]));
+    applied(await shard.apply([entry(1, end("expire", "lapses"))]));
+    assert.deepEqual(await shard.heldAside(), []);
+
+    const again = [reserve("twice", "\0 in PostgreSQL"), reserve("lapses")];
+    const longer = shelf.next("extend", "twice", [["SKU-1", 0, 0]], { data: { expires: atMs + 2 * holdMs } });
+    // Four rows: the text is one of its own.
+    assert.equal(applied(await shard.apply([entry(1, ...again, longer)])).deadLetters, 4);
+    const seqs = async () => (await shard.heldAside()).map(({ id, seq }) => [id, seq]);
+    assert.deepEqual(await seqs(), [["twice", 6], ["lapses", 7]]);
+    assert.partialDeepStrictEqual(await shard.heldAside(), [
+      { sku: "SKU-1", kind: "reserve", state: "held", amount: 2, units: 2, expiresAtMs: atMs + 2 * holdMs },
+      { holdMs, expiresAtMs: atMs + holdMs, userId: "user", returnId: "" },
+    ]);
+    applied(await shard.apply([entry(1, end("expire", "lapses"))]));
+    assert.deepEqual(await seqs(), [["twice", 6]]);
+    applied(await shard.apply([entry(1, end("confirm", "twice"))]));
+    assert.deepEqual(await seqs(), []);
+  });
+
   test("a SKU that its rules made has them, before and after its first stock", async ({ shard }) => {
     const shelf = new Shelf();
     const rules = (policy: StoredPolicy) =>

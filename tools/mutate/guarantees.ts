@@ -156,6 +156,11 @@ export const proofs: readonly Proof[] = [
         test: { file: storeTests, title: "arms only what is still as it was seen" },
       },
     ],
-    plants: ["arming-trusts-script-cache", "epoch-not-raised", "rebuild-without-token"],
+    plants: [
+      "arming-trusts-script-cache",
+      "epoch-not-raised",
+      "rebuild-without-token",
+      "rebuild-forgets-second-hold",
+    ],
   },
 ];

@@ -250,6 +250,7 @@ export class SimulatedLedger {
       );
       if (known && known.issued > 0) return [{ issuedEpoch: known.issued } as unknown as Row];
     }
+    if (text === statements.page_dead_letters && this.plant === "rebuild-forgets-second-hold") return [];
     const rows = this.#engine.query<Row>(text, params);
     if (text === statements.insert_dead_letter && this.plant === "dead-letter-skips-movement") {
       this.#engine.query("delete from movements where shard = ?1 and seq = ?2", params.slice(0, 2));

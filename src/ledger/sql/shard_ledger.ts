@@ -21,6 +21,7 @@ import { type Jump, type Recovery } from "../recovery.ts";
 import { applyJump } from "./recovery.ts";
 import type { Compensation, Forgotten, LinePage, LineRow, QuotaRow, StockRow } from "../../domain/rows.ts";
 import { remedyFor } from "../sqlstate.ts";
+import { holdsSetAside } from "./set_aside.ts";
 import type { Statements } from "./statements.ts";
 
 /** The position of the first line accepted since a time. */
@@ -172,6 +173,10 @@ export class SqlShardLedger implements ShardLedger {
       rows: page.map(({ line: _, ...row }) => row),
       next: last && { seq: last.seq, line: last.line },
     };
+  }
+
+  heldAside(): Promise<LineRow[]> {
+    return holdsSetAside(this.#connection, this.#sql, this.shard);
   }
 
   async quotas(after: QuotaCursor, limit: number): Promise<QuotaPage> {

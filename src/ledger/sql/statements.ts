@@ -44,6 +44,7 @@ export const statementNames = [
   "note_jump",
   "note_seen",
   "page_compensations",
+  "page_dead_letters",
   "page_dead_numbers",
   "page_jumps",
   "page_lines",

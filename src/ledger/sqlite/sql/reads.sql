@@ -143,6 +143,10 @@ select
 from page p cross join last l
 group by p.user_id, p.sku, p.sale
 
+-- name: page_dead_letters
+-- Events of dead letters by number, a page. ?1 shard   ?2 number before the page   ?3 rows
+select seq, event from dead_letters where shard = ?1 and seq > ?2 order by seq limit ?3
+
 -- name: page_compensations
 -- Open compensations, oldest first, a page; with the valid sale of the same line: how many of its units
 -- were sold when the second one was applied, and how many were returned since then.
