@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { ManualWorld } from "../../tests/manual_world.ts";
 import { comparePositions, type LogEntry, type Position } from "../domain/event.ts";
 import type { EventLog } from "./event_log.ts";
 import { decodeMessage, jumpFrom, type TopicMessage } from "./message.ts";
 import { Relay, type RelayParts } from "./relay.ts";
+import { RelayedLog } from "./relayed_log.ts";
 import { type Topic, TopicAway, type TopicRecord } from "./topic.ts";
 
 const origin = { shard: 0, deployment: "d" };
@@ -215,4 +217,27 @@ Deno.test("relay: where the ledger is, is noted once a second, and only of what 
   clock.ms = 1000;
   relay.applied({ epoch: 1, seq: 2 });
   assert.deepEqual(topic.commits, ["1 1-1", "2 1-2"]);
+});
+
+Deno.test("relayed log: a read that does not wait does not take the end that an earlier read found", async () => {
+  const world = new ManualWorld();
+  const stream = new ArrayStream();
+  const [asked, found] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const readNow = stream.read.bind(stream);
+  /** As `XREAD BLOCK`: nothing was there. */
+  stream.read = () => {
+    asked.resolve();
+    return found.promise.then(() => []);
+  };
+  const log = new RelayedLog({ stream, topic: new ArrayTopic(), deployment: "d", world, onEvent: () => {} });
+  const leased = new AbortController();
+  const waiting = log.read(0, start, { entriesMax: 64, waitMs: 200, signal: leased.signal });
+  await asked.promise;
+  leased.abort(); // the lease ends, and the same worker gets it again
+  assert.deepEqual(await waiting, []);
+  stream.read = readNow;
+  stream.entries = [entry(1, 1), entry(1, 2)];
+  found.resolve();
+  const entries = await log.read(0, start, options);
+  assert.deepEqual(entries.map(({ position }) => position.seq), [1, 2]);
 });

@@ -88,6 +88,7 @@ export class RelayedLog implements EventLog {
     let untilMs = world.elapsedMs() + (options.waitMs > 0 ? options.waitMs + graceMs : endWithinMs);
     let pagesRead = shardRelay.relay.pagesRead;
     while (!options.signal.aborted) {
+      const isEarlier = shardRelay.pending !== undefined;
       const pending = shardRelay.pending ??= this.#start(shardRelay, after, options);
       const result = await this.#resultWithin(untilMs - world.elapsedMs(), pending, options.signal);
       if (!result) {
@@ -103,6 +104,9 @@ export class RelayedLog implements EventLog {
       }
       shardRelay.pending = undefined;
       if (comparePositions(pending.after, after) !== 0) continue; // the result of an earlier read
+      // A read of an earlier lease may have found the end of the log before its last entries came. A verification would
+      // take them for lost, and rebuild the store without them.
+      if (isEarlier && options.waitMs === 0 && !hasEntries(result)) continue;
       if (result.kind === "read") {
         this.#available(shard, shardRelay);
         const last = result.entries.at(-1);
@@ -206,4 +210,8 @@ export class RelayedLog implements EventLog {
     const progress = shardRelay.relay.progress;
     if (progress) onProgress?.(shard, progress);
   }
+}
+
+function hasEntries(result: ReadResult): boolean {
+  return result.kind === "read" && result.entries.length > 0;
 }

@@ -71,7 +71,13 @@ export const proofs: readonly Proof[] = [
         },
       },
     ],
-    plants: ["xadd-last", "trim-before-commit", "dead-letter-skips-movement", "answer-before-wait"],
+    plants: [
+      "xadd-last",
+      "trim-before-commit",
+      "dead-letter-skips-movement",
+      "answer-before-wait",
+      "stale-end-of-log",
+    ],
   },
   {
     guarantee: "Exactly once",

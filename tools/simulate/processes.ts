@@ -5,6 +5,8 @@
  */
 import type { Command } from "../../src/domain/command.ts";
 import { type Inventory, InventoryService } from "../../src/decide/service.ts";
+import { comparePositions, type Position } from "../../src/domain/event.ts";
+import type { EventLog } from "../../src/log/event_log.ts";
 import type { Logger } from "../../src/runtime/logger.ts";
 import { RelayedLog, type RelayEvent } from "../../src/log/relayed_log.ts";
 import { logWayOf } from "../../src/log/topic.ts";
@@ -79,8 +81,27 @@ function logAndWay(process: Process, site: Site): Pick<WorkerParts, "log" | "log
   const topic = site.topic.openFor(process, site.network);
   const { deployment } = site.ledger;
   const parts = { stream, topic, deployment: deployment.id, world: process.world, onEvent: site.onRelay };
+  const log = new RelayedLog(parts);
   return {
-    log: new RelayedLog(parts),
+    log: site.plant === "stale-end-of-log" ? withStaleEnd(log) : log,
     logWay: () => topic.prepare().then(logWayOf, () => undefined),
+  };
+}
+
+/** The plant `stale-end-of-log`: a read that does not wait hears once what the last waiting read was about to find. */
+function withStaleEnd(log: EventLog): EventLog {
+  const ends = new Map<number, Position>();
+  return {
+    async read(shard, after, options) {
+      const end = ends.get(shard);
+      ends.delete(shard);
+      const isSame = end !== undefined && comparePositions(end, after) === 0;
+      if (options.waitMs === 0 && isSame) return [];
+      const entries = await log.read(shard, after, options);
+      if (options.waitMs > 0 && entries.length === 0) ends.set(shard, after);
+      return entries;
+    },
+    tail: (shard) => log.tail(shard),
+    close: () => log.close(),
   };
 }
