@@ -20,10 +20,10 @@
  */
 // deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
 import { parseArgs } from "node:util";
-import { openRun } from "../tools/servers/run_folder.ts";
 import { runOpenLoop } from "./clients/open_loop.ts";
 import type { LoadReport } from "./clients/report.ts";
 import { runWrk } from "./clients/wrk.ts";
+import { openStoppableRun } from "./experiment.ts";
 import { describe, doesAgree, measure, ratiosAgainst, type Row } from "./measure.ts";
 import { startCollector } from "./systems/collector.ts";
 import { startSystem, systemNames } from "./systems/start.ts";
@@ -93,7 +93,7 @@ async function prove(system: System): Promise<string> {
   return `${JSON.stringify(report.results)}; ${sold} units gone${applied}: ${verdict}`;
 }
 
-const folder = await openRun();
+const folder = await openStoppableRun();
 const systems = new Map<string, System>();
 const rows = new Map<string, Row[]>(names.map((name) => [name, []]));
 let failures = 0;

@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { openRun } from "../tools/servers/run_folder.ts";
+import { openRun, type Run } from "../tools/servers/run_folder.ts";
 import { type Collector, startCollector } from "./systems/collector.ts";
 import { startSystem, systemNames } from "./systems/start.ts";
 import type { StartOptions, System } from "./systems/system.ts";
@@ -60,6 +60,15 @@ export function readOptions(
   };
 }
 
+/** A run whose processes end with it, also when a signal stops it. */
+export async function openStoppableRun(): Promise<Run> {
+  const run = await openRun();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => void run.close().finally(() => Deno.exit(130)));
+  }
+  return run;
+}
+
 /** Starts a system, which its user ends: with `await using`. */
 export type Start = (name: string, options?: Partial<StartOptions>) => Promise<System>;
 
@@ -71,7 +80,7 @@ export async function runExperiment<T>(
   options: Options,
   work: (start: Start) => Promise<T>,
 ): Promise<T> {
-  const folder = await openRun();
+  const folder = await openStoppableRun();
   try {
     await using started = new AsyncDisposableStack();
     let collector: Collector | undefined;

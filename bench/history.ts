@@ -15,10 +15,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { readLedger } from "../tests/system/ledger_audit.ts";
 import { HistoryRecorder } from "../tests/system/recorder.ts";
 import { checkHistory } from "../tools/checker/checker.ts";
-import { dataDir, openRun } from "../tools/servers/run_folder.ts";
+import { dataDir } from "../tools/servers/run_folder.ts";
 import { waitFor } from "../tools/servers/wait.ts";
 import { runOpenLoop } from "./clients/open_loop.ts";
-import { targetOf } from "./experiment.ts";
+import { openStoppableRun, targetOf } from "./experiment.ts";
 import { startHoldfast } from "./systems/holdfast.ts";
 import type { System } from "./systems/system.ts";
 
@@ -56,7 +56,7 @@ async function record(file: string): Promise<HistoryRecorder> {
   return history;
 }
 
-const folder = await openRun();
+const folder = await openStoppableRun();
 try {
   const skus = 10;
   await using system = await startHoldfast(

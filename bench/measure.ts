@@ -136,7 +136,7 @@ export interface Ratio extends Spread {
 export function ratiosAgainst(rows: ReadonlyMap<string, readonly Row[]>, against: string): Ratio[] {
   return Object.entries(measures).flatMap(([measure, read]) => {
     const base = (rows.get(against) ?? []).map(read);
-    if (!base.some((value) => value > 0)) return [];
+    if (base.length === 0 || !base.every((value) => value > 0)) return [];
     return [...rows].filter(([system]) => system !== against).map(([system, own]) => {
       const each = own.map((row, i) => read(row) / (base[i] ?? NaN));
       return { measure, system, against, ...spreadOf(each) };

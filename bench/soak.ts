@@ -13,9 +13,8 @@
  */
 // deno-lint-ignore-file no-console -- prints what it measured: that is its purpose
 import { parseArgs } from "node:util";
-import { openRun } from "../tools/servers/run_folder.ts";
 import { runOpenLoop } from "./clients/open_loop.ts";
-import { plenty, targetOf } from "./experiment.ts";
+import { openStoppableRun, plenty, targetOf } from "./experiment.ts";
 import { startHoldfast } from "./systems/holdfast.ts";
 import type { System } from "./systems/system.ts";
 import { rising, type Sample } from "./trends.ts";
@@ -72,11 +71,12 @@ async function sample(system: System, rate: number, startedMs: number): Promise<
     lag: lag ?? 0,
     p99Ms: report.ms["99"] ?? NaN,
     perSecond: accepted / report.seconds,
+    due: report.offered,
     failed: report.offered - accepted,
   };
 }
 
-const folder = await openRun();
+const folder = await openStoppableRun();
 let problems: string[];
 const samples: Sample[] = [];
 try {
