@@ -11,6 +11,7 @@ import { openPostgres } from "../src/ledger/postgres/server.ts";
 import { openLedger } from "../src/ledger/postgres/ledger.ts";
 import { realWorld as world } from "../src/runtime/world.ts";
 import { withConnection } from "../tools/servers/database.ts";
+import { cpuMs } from "../tools/load/oha.ts";
 import { childrenOf } from "../tools/servers/pid.ts";
 import { startPostgres } from "../tools/servers/postgres.ts";
 import { startRedis } from "../tools/servers/redis.ts";
@@ -19,8 +20,6 @@ import { Service } from "../tests/system/stack.ts";
 
 const [skus = 1_000_000, sales = 1_000_000, seconds = 120] = Deno.args.map(Number);
 const ARMED_DEADLINE_MS = 600_000;
-/** Clock ticks a second of /proc/<pid>/stat. */
-const TICKS = 100;
 
 /** The ledger of a deployment whose SKUs were made and partly sold. */
 async function seed(databaseUrl: string): Promise<void> {
@@ -53,17 +52,13 @@ async function seed(databaseUrl: string): Promise<void> {
   });
 }
 
-/** CPU time of a process and its children, those that have ended included, seconds. */
+/** CPU time of processes and their children, seconds. */
 async function cpuOf(pids: readonly number[]): Promise<number> {
-  let ticks = 0;
+  let ms = 0;
   for (const pid of pids) {
-    for (const [i, one] of [pid, ...await childrenOf(pid)].entries()) {
-      const stat = await Deno.readTextFile(`/proc/${one}/stat`).catch(() => "");
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ").map(Number);
-      for (const at of i === 0 ? [11, 12, 13, 14] : [11, 12]) ticks += fields[at] ?? 0;
-    }
+    for (const one of [pid, ...await childrenOf(pid)]) ms += await cpuMs(one) ?? 0;
   }
-  return ticks / TICKS;
+  return ms / 1000;
 }
 
 await using redis = await startRedis();

@@ -22,6 +22,7 @@ import { chosenShards, reconcile } from "./verbs/reconcile.ts";
 import { recover } from "./verbs/recover.ts";
 import { repair } from "./verbs/repair.ts";
 import { changeRules, rulesHelp } from "./verbs/rules_verb.ts";
+import { forget } from "./verbs/forget.ts";
 import { listSkus } from "./verbs/skus.ts";
 import { status } from "./verbs/status.ts";
 import { type Asked, orderPath, printAnswer, skuPath } from "./context/api_request.ts";
@@ -256,6 +257,14 @@ function addRepairs(verb: Verb, run: Run): void {
       const { reason, lost } = command.opts<{ reason: string; lost?: number }>();
       return recover(context(), terminal, { shard: shardOf(command), reason, lost });
     }, ofOption));
+  verb("forget <user_id>", "replace a user in the ledger by a pseudonym, and list what else has the user")
+    .requiredOption("--reason <text>", "reason, stored in the table forgotten, without the user")
+    .option("--yes", "do not ask")
+    .action(
+      run(({ terminal, context }, command) =>
+        forget(context(), terminal, command.args[0] ?? "", command.opts<{ reason: string }>().reason)
+      ),
+    );
   onShard(verb("repair", "rebuild the shards whose store and ledger differ, and write a report"))
     .option("--yes", "do not ask")
     .option("--report <file>", "file for the differences", "repair.json")

@@ -174,7 +174,7 @@ async function verify(
   const highest = Math.max(cursor.seq, cursor.recordedHead, gap?.last.seq ?? 0, tail.seq);
   const epochSeen = Math.max(view.epochSeen, gap?.last.epoch ?? 0, tail.epoch);
   const seen = { view, cursor, epochSeen, recovery: undefined, recalled: undefined };
-  const loss = whyRebuild(view, highest, fork.events);
+  const loss = whyRebuild(view, highest, fork.events, fork.sold);
   if (loss) {
     const last = Math.max(await lastNumber(highest, gap, parts), view.position.seq);
     // Lost events whose numbers are applied have no numbers of their own: as many numbers are skipped, so that they are counted.

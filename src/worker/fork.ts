@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { isSale } from "../domain/outcome.ts";
 import type { ShardControl, ShardView } from "../decide/shard_control.ts";
 import type { Cursor, ShardLedger } from "../ledger/ledger.ts";
 
@@ -20,9 +21,13 @@ export interface Fork {
   readonly events: number;
   /** Lowest of their numbers; undefined when there are none. */
   readonly first: number | undefined;
+  /** What they sold, as text: it is not in the ledger, and the rebuilt store does not have it. */
+  readonly sold: string;
 }
 
-const none: Fork = { events: 0, first: undefined };
+const none: Fork = { events: 0, first: undefined, sold: "" };
+/** Order ids in the text. */
+const namedMax = 20;
 /** Entries a page: at most 64 batches of the store. */
 const pageEntries = 64;
 
@@ -35,16 +40,29 @@ export async function findFork(view: ShardView, cursor: Cursor, parts: ForkParts
   const isDoubtful = view.suspect || view.position.seq < cursor.seq || await differsAt(cursor, parts);
   if (!isDoubtful) return none;
   const { control, ledger } = parts;
-  let [events, first] = [0, undefined as number | undefined];
+  let [events, first, units] = [0, undefined as number | undefined, 0];
+  const orders = new Set<string>();
   for (let after = { epoch: 0, seq: 0 };;) {
     const entries = await control.entries(ledger.shard, after, pageEntries);
     const last = entries.at(-1);
-    if (!last) return { events, first };
+    if (!last) return { events, first, sold: soldText(orders, units) };
     const numbers = await ledger.divergent(entries);
     events += numbers.length;
+    const others = new Set(numbers);
+    for (const event of entries.flatMap((entry) => entry.events)) {
+      if (!others.has(event.seq) || !isSale(event)) continue;
+      orders.add(event.id);
+      units -= event.lines.reduce((sum, { delta }) => sum + delta, 0);
+    }
     first ??= numbers[0];
     after = last.position;
   }
+}
+
+function soldText(orders: ReadonlySet<string>, units: number): string {
+  if (orders.size === 0) return "";
+  const some = [...orders].slice(0, namedMax).join(", ");
+  return `${orders.size} orders of ${units} units: ${some}${orders.size > namedMax ? ", …" : ""}`;
 }
 
 /** Two histories that differ before the cursor also differ at the cursor: an event contains its time and the stock. */

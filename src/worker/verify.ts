@@ -59,12 +59,14 @@ export function whyForeign(view: ShardView, { deployment, shard }: Owner): strin
  *
  * @param highest the highest number known to have been issued
  * @param forked number of its events whose numbers are applied with other contents
+ * @param sold what these events sold, as text
  */
-export function whyRebuild(view: ShardView, highest: number, forked: number): string | undefined {
+export function whyRebuild(view: ShardView, highest: number, forked: number, sold = ""): string | undefined {
   if (view.deployment === null) return highest > 0 ? "the store is empty" : undefined;
   if (view.position.epoch === 0) return "an earlier restore did not end";
   if (forked > 0) {
-    return `the store went back: ${forked} of its events have numbers that are applied with other contents`;
+    const lost = sold === "" ? "" : `; lost: ${sold}`;
+    return `the store went back: ${forked} of its events have numbers that are applied with other contents${lost}`;
   }
   if (view.position.seq < highest) {
     return `the store went back: it ends at ${view.position.seq} of ${highest}`;

@@ -281,6 +281,10 @@ Deno.test("deploy/postgres: worker and API do their work in their roles, auditor
       `${role}: ${statement}`,
     );
   }
+  // What `inventory forget` does with the worker's role.
+  const forgotten = "update inventory.movements set user_id = 'forgotten:x' where kind = 'deduct'";
+  const { count } = await withConnection(as("holdfast_worker"), (sql) => sql.unsafe(forgotten));
+  assert.ok(count > 0);
 });
 
 /** The operator's command line, to its end, which must be a good one. */

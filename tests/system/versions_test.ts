@@ -1,19 +1,28 @@
 /**
- * Two versions at once: this one, and the last one that did not keep its scripts in the ledger, from the repository's
- * own history.
+ * Two versions at once: this one, and others from the repository's own history: one commit ago, the last release, and the
+ * last one that did not keep its scripts in the ledger.
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { runCommand } from "../../tools/servers/command.ts";
+import { withConnection } from "../../tools/servers/database.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
+import { note } from "../fault/fault_scenario.ts";
+import { inventory } from "./command_line.ts";
 import { type Env, type Program, Service } from "./stack.ts";
 
 /** The last commit whose worker did not keep its scripts. */
 const BEFORE = "8d3427456b6ed73b3b0d954e6373c2fa85d3eeec";
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const DEADLINE_MS = 30_000;
+
+/** The last release before this commit; without one, the oldest version that this one runs together with. */
+async function lastRelease(): Promise<string> {
+  const args = ["-C", REPOSITORY, "describe", "--tags", "--abbrev=0", "HEAD~1"];
+  return await runCommand("git", args, { deadlineMs: DEADLINE_MS }).then((tag) => tag.trim(), () => BEFORE);
+}
 
 /** Checks the commit out into a folder of its own. */
 async function checkOut(commit: string): Promise<string> {
@@ -86,3 +95,148 @@ Deno.test("versions: after an upgrade of the worker and a restart of Redis the A
   const { body } = await back.get("/api/v1/inventory/sku");
   assert.equal(body.available, 95);
 });
+
+/** Buyers, each with one order at a time, who send it again until they know what became of it. */
+class Crowd implements AsyncDisposable {
+  readonly #stop = new AbortController();
+  readonly #buyers: Promise<void>[] = [];
+  /** Order ids of the accepted ones. */
+  readonly accepted: string[] = [];
+  /** Answers other than an acceptance or a request to come again. */
+  readonly others: string[] = [];
+  longestGapMs = 0;
+  #lastMs = performance.now();
+
+  /** Lets `count` buyers begin, at the service that `apiOf` returns then. */
+  join(name: string, count: number, apiOf: () => Service): void {
+    for (let i = 0; i < count; i++) this.#buyers.push(this.#buyAll(`${name}-${i}`, apiOf));
+  }
+
+  async #buyAll(name: string, apiOf: () => Service): Promise<void> {
+    for (let i = 0; !this.#stop.signal.aborted; i++) await this.#buy(`${name}-${i}`, i, apiOf);
+  }
+
+  /** Until the outcome is known, also when the crowd is to stop: every order is accounted for. */
+  async #buy(orderId: string, i: number, apiOf: () => Service): Promise<void> {
+    const order = { sku: `sku-${i % SKUS}`, user_id: orderId, order_id: orderId, amount: 1 };
+    const giveUpMs = performance.now() + DEADLINE_MS;
+    for (;;) {
+      const answer = await apiOf().post("/api/v1/inventory/deduct", order).catch(() => undefined);
+      if (answer?.status === 200) {
+        const nowMs = performance.now();
+        this.longestGapMs = Math.max(this.longestGapMs, nowMs - this.#lastMs);
+        this.#lastMs = nowMs;
+        this.accepted.push(orderId);
+        return;
+      }
+      if (answer && answer.status !== 503) {
+        this.others.push(`${orderId}: ${answer.status} ${JSON.stringify(answer.body)}`);
+        return;
+      }
+      if (performance.now() > giveUpMs) {
+        this.others.push(`${orderId}: unknown for ${DEADLINE_MS} ms`);
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Waits for so many more acceptances. */
+  async sold(more: number): Promise<void> {
+    const wanted = this.accepted.length + more;
+    await waitFor(() => this.accepted.length >= wanted, {
+      deadlineMs: DEADLINE_MS,
+      what: `${more} sales more`,
+      seen: () => `${this.accepted.length} accepted; ${this.others.slice(0, 3)}`,
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#buyers);
+  }
+}
+
+const SKUS = 20;
+const UNITS = 100_000;
+
+/** Other versions, and this one itself: a rolling restart. */
+const others: readonly { readonly name: string; readonly commit: () => Promise<string> | undefined }[] = [
+  { name: "this version", commit: () => undefined },
+  { name: "the version of one commit ago", commit: () => Promise.resolve("HEAD~1") },
+  { name: "the last release", commit: lastRelease },
+];
+
+for (const { name, commit } of others) {
+  Deno.test(`versions: workers and APIs of ${name} are replaced one by one while all sell, and no order is lost or doubled`, async () => {
+    const chosen = await commit();
+    const folder = chosen === undefined ? undefined : await checkOut(chosen);
+    await using stack = new AsyncDisposableStack();
+    if (folder !== undefined) stack.defer(() => Deno.remove(folder, { recursive: true }));
+    const redis = stack.use(await startRedis());
+    const env: Env = {
+      ...{ REDIS_URL: redis.url, DATABASE_URL: await sharedPostgres().freshDatabase() },
+      ...{ SHARDS: "4", USER_LIMIT_MS: "0" },
+    };
+    const start = async (program: Program, from?: string) =>
+      stack.use(await Service.start(program, env, Deno.execPath(), undefined, from));
+    const isLeased = (worker: Service) =>
+      waitFor(() => worker.logged("shard armed").length > 0, {
+        deadlineMs: DEADLINE_MS,
+        what: "a leased shard",
+      });
+
+    const oldWorker = await start("worker", folder);
+    const oldApi = await start("api", folder);
+    await oldApi.ready(DEADLINE_MS);
+    for (let i = 0; i < SKUS; i++) {
+      const delivery = { adjustment_id: `d-${i}`, delta: UNITS, reason: "delivery" };
+      const { status } = await oldApi.post(`/api/v1/inventory/sku-${i}/adjustments`, delivery);
+      assert.equal(status, 201);
+    }
+    const crowd = new Crowd();
+    {
+      await using _ = crowd;
+      let first = oldApi;
+      crowd.join("old", 4, () => first);
+      await crowd.sold(100);
+      const worker = await start("worker"); // it migrates the ledger, and takes half of the shards
+      await isLeased(worker);
+      await crowd.sold(100);
+      const api = await start("api");
+      await api.ready(DEADLINE_MS);
+      crowd.join("new", 4, () => api);
+      await crowd.sold(200); // both APIs on shards of both workers
+      assert.equal((await oldWorker.stop()).code, 0);
+      await crowd.sold(200); // both APIs on the new worker
+      first = api;
+      assert.equal((await oldApi.stop()).code, 0);
+      await crowd.sold(100);
+    }
+    assert.deepEqual(crowd.others, []);
+    note(
+      `${name}: ${crowd.accepted.length} sold, at most ${Math.round(crowd.longestGapMs)} ms without a sale`,
+    );
+    await waitFor(
+      async () => (await inventory(env, "status", "--json")).out.match(/"lag":0/g)?.length === 4,
+      {
+        deadlineMs: DEADLINE_MS,
+        what: "a ledger that has everything",
+      },
+    );
+    const [sold] = await withConnection(
+      env.DATABASE_URL ?? "",
+      (sql) =>
+        sql<{ orders: number; units: number; left: number }[]>`
+          select count(distinct order_id)::int as orders, -sum(delta)::int as units,
+            (select sum(available)::int from inventory.stock) as left
+          from inventory.movements where kind = 'deduct'`,
+    );
+    const count = crowd.accepted.length;
+    assert.deepEqual({ ...sold }, { orders: count, units: count, left: SKUS * UNITS - count });
+    for (const verb of ["verify", "reconcile"]) {
+      const { code, out, err } = await inventory(env, verb);
+      assert.equal(code, 0, `${verb}: ${out} ${err}`);
+    }
+  });
+}

@@ -4,6 +4,7 @@
  * @module
  */
 import type { RememberedLine } from "../../domain/outcome.ts";
+import { isPseudonym } from "../../domain/pseudonym.ts";
 import { pairKey, rememberedKey } from "../../domain/remembered_line.ts";
 import type { Facet, FacetValue } from "../../decide/shard_reader.ts";
 import type { Param, Queries } from "../../ledger/database.ts";
@@ -151,7 +152,8 @@ const orders: Comparer<"orders"> = {
     for (const row of await query<LedgerLine>(side, "compare_lines", JSON.stringify(asked))) {
       const found = shown[row.at];
       if (!found || row.isAside) continue;
-      const [ledger, store] = [row.kind === null ? nothing : saidOf(row), saidOf(found.line)];
+      const userId = isPseudonym(row.userId) ? found.line.userId : row.userId; // forgotten in the ledger only
+      const [ledger, store] = [row.kind === null ? nothing : saidOf({ ...row, userId }), saidOf(found.line)];
       if (ledger === store) continue;
       const { sku } = found.line;
       unequal.set(found.name, { what: "orders", ledger: `${sku}: ${ledger}`, store: `${sku}: ${store}` });

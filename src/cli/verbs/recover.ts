@@ -10,10 +10,14 @@
 import { loadStatements } from "../../ledger/postgres/statements.ts";
 import { exits } from "../context/failure.ts";
 import { acceptLoss, confirmLoss, type Loss, stopAndFindLoss } from "./loss.ts";
+import { type LossContents, readContents, readDeclared } from "./loss_contents.ts";
 import type { CliContext } from "../context/context.ts";
 import { armAgain } from "./rebuild.ts";
 import { chosenShards } from "./reconcile.ts";
 import { table, type Terminal } from "../context/terminal.ts";
+
+/** Losses that were declared before, in the result. */
+const declaredMax = 100;
 
 export interface RecoverOptions {
   /** Undefined = all shards. */
@@ -37,12 +41,22 @@ export async function recover(
   }
   const found = losses.filter(({ lost }) => lost > 0);
   if (found.length === 0) {
-    terminal.result({ recovered: [] }, "Nothing to recover: no number is missing");
+    const declared = await readDeclared(context, declaredMax);
+    const before = declared.length > 0
+      ? `\nDeclared lost before:\n${table(declared.map((one) => ({ ...one })))}`
+      : "";
+    terminal.result({ recovered: [], declared }, `Nothing to recover: no number is missing${before}`);
     return exits.ok;
   }
-  confirmLoss(terminal, found, consequenceOf(found), options.lost);
+  const contents = new Map<number, LossContents | undefined>();
+  for (const loss of found) contents.set(loss.shard, await readContents(context, loss));
+  confirmLoss(terminal, found, consequenceOf(found, contents), options.lost);
   const recovered = [];
-  for (const loss of found) recovered.push(await recoverShard(context, terminal, loss, options.reason));
+  for (const loss of found) {
+    const shard = await recoverShard(context, terminal, loss, options.reason);
+    const { orders = null, units = null } = contents.get(loss.shard) ?? {};
+    recovered.push({ ...shard, orders, units });
+  }
   terminal.result({ recovered }, table(recovered));
   return exits.ok;
 }
@@ -59,11 +73,20 @@ async function recoverShard(context: CliContext, terminal: Terminal, loss: Loss,
   return { ...armed, figures_of: source, recalled_events: events, corrected_skus: corrected };
 }
 
-function consequenceOf(losses: readonly Loss[]): string {
+function consequenceOf(
+  losses: readonly Loss[],
+  contents: ReadonlyMap<number, LossContents | undefined>,
+): string {
   const named = (some: readonly Loss[]) => some.map(({ shard }) => shard).join(", ");
   const whole = named(losses.filter(({ isStoreWhole }) => isStoreWhole));
   const broken = named(losses.filter(({ isStoreWhole }) => !isStoreWhole));
   return [
+    ...losses.flatMap(({ shard }) => {
+      const known = contents.get(shard);
+      return known
+        ? [`The store of shard ${shard} remembers ${known.orders} orders of ${known.units} units.`]
+        : [];
+    }),
     whole && `The orders and the stock of the store of shard ${whole} are copied into the ledger.`,
     broken &&
     `The store of shard ${broken} does not have them either: it is rebuilt from the ledger, and ` +

@@ -21,6 +21,7 @@ const migrations = [
   "0007_movement_bounds.sql",
   "0008_movement_bounds_checked.sql",
   "0009_movement_ranges.sql",
+  "0010_forget.sql",
 ] as const;
 
 /** An index over a hundred million movements takes minutes. */

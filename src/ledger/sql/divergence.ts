@@ -8,6 +8,7 @@
  */
 import type { InventoryEvent } from "../../domain/event.ts";
 import type { Queries } from "../database.ts";
+import { isPseudonym } from "../../domain/pseudonym.ts";
 import { readable } from "../movements.ts";
 import type { Statements } from "./statements.ts";
 
@@ -53,8 +54,13 @@ export async function findDivergent(
   ]);
   const applied = Map.groupBy(rows, ({ seq }) => seq);
   const isLost = (seq: number) => jumps.some(({ fromSeq, toSeq }) => fromSeq < seq && seq <= toSeq);
-  return events.filter((event) => contentsOf(rowsOf(event)) !== contentsOf(applied.get(event.seq) ?? []))
-    .map(({ seq }) => seq).filter((seq) => !isLost(seq));
+  return events.filter((event) => {
+    const inLedger = applied.get(event.seq) ?? [];
+    // A forgotten user is still in the log.
+    const isForgotten = inLedger.some(({ userId }) => isPseudonym(userId));
+    const rows = isForgotten ? rowsOf({ ...event, userId: inLedger[0]?.userId ?? "" }) : rowsOf(event);
+    return contentsOf(rows) !== contentsOf(inLedger);
+  }).map(({ seq }) => seq).filter((seq) => !isLost(seq));
 }
 
 /** An event as its movements are stored, with the replacements that PostgreSQL needs. */

@@ -17,6 +17,11 @@ from dead_letters where id = $1;
 -- Numbers that the ledger has recorded as lost since an epoch. $1 shard, $2 epoch
 select coalesce(sum(count), 0)::bigint as lost from log_jumps where shard = $1 and epoch > $2;
 
+-- name: list_jumps
+-- Losses that were declared, newest first. $1 most rows
+select shard, from_seq + 1 as "from", to_seq as "to", count, at::text, actor, reason
+from log_jumps order by at desc, shard, from_seq limit $1;
+
 -- name: count_recovered
 -- Corrections behind a number, and events taken from the store after it. $1 shard, $2 first number, $3 last number
 select
