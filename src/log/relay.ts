@@ -24,6 +24,7 @@
 import { comparePositions, type LogEntry, type Position } from "../domain/event.ts";
 import type { ReadOptions } from "./event_log.ts";
 import { decodeMessage, jumpFrom } from "./message.ts";
+import { OwnMessages } from "./own_messages.ts";
 import { TopicAway, type TopicBounds, type TopicRecord } from "./topic.ts";
 import { appendEntries, type FillParts, fillTopic, firstSeq } from "./topic_fill.ts";
 import { type EpochStarts, findEpochs, isOver, readTail, type TopicTail } from "./topic_history.ts";
@@ -87,6 +88,7 @@ export class Relay {
   /** Offsets at which the topic continues after the last returned positions. */
   #handed: readonly { readonly position: Position; readonly offset: number }[] = [];
   #committed = { offset: -1, atMs: -Infinity };
+  readonly #own = new OwnMessages();
   #isChecked = false;
   #pagesRead = 0;
 
@@ -159,6 +161,7 @@ export class Relay {
   /** For a new reader, and one that moved: another worker had the shard, or the last read was not applied. */
   async #open(after: Position): Promise<RelayState> {
     const { topic, origin: { shard } } = this.#parts;
+    this.#own.clear();
     await this.#prepare();
     const [bounds, committed] = await Promise.all([topic.bounds(shard), topic.committed(shard)]);
     const { last: tail = start } = await this.#tail(bounds);
@@ -216,7 +219,7 @@ export class Relay {
     }
     if (firstSeq(entries[0]) > state.relayed.seq + 1) return isAllHandedOn ? entries : undefined;
     const startMs = elapsedMs();
-    await appendEntries(this.#parts, entries);
+    this.#own.remember(await appendEntries(this.#parts, entries));
     onAppended?.(entries, startMs, elapsedMs());
     state.relayed = last.position;
     state.end = Math.max(state.end, state.offset + 1); // the next page has the real end
@@ -257,6 +260,7 @@ export class Relay {
       return undefined;
     }
     Object.assign(state, { position: entry.position, gapAt: undefined, asFound: false });
+    this.#own.forget(record.key);
     if (comparePositions(state.relayed, state.position) < 0) state.relayed = state.position; // another relay's
     return entry;
   }
@@ -278,7 +282,7 @@ export class Relay {
 
   #decode(record: TopicRecord): LogEntry | undefined {
     try {
-      return decodeMessage(record, this.#parts.origin);
+      return this.#own.entryOf(record) ?? decodeMessage(record, this.#parts.origin);
     } catch (error) {
       this.#parts.onUnreadable(record.offset, error);
       return undefined;

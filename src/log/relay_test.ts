@@ -241,3 +241,28 @@ Deno.test("relayed log: a read that does not wait does not take the end that an 
   const entries = await log.read(0, start, options);
   assert.deepEqual(entries.map(({ position }) => position.seq), [1, 2]);
 });
+
+Deno.test("relay: what it appended and reads back unchanged is not decoded again", async () => {
+  const { relay, stream } = setup(...logOf(1, 3));
+  const read = await relay.step(start, options);
+  assert.deepEqual(read.map((one) => stream.entries.indexOf(one)), [0, 1, 2], "the same objects");
+});
+
+Deno.test("relay: a record with the key of an own message and other contents is read as it is", async () => {
+  const changes: ((record: TopicRecord) => TopicRecord)[] = [
+    (record) => ({ ...record, value: record.value.replace('"delta":-1', '"delta":-2') }),
+    (record) => ({ ...record, headers: { ...record.headers, deployment: "another" } }),
+  ];
+  const seen: unknown[] = [];
+  for (const change of changes) {
+    const { relay, topic, reported } = setup(...logOf(1, 1));
+    const append = topic.append.bind(topic);
+    topic.append = async (shard, messages) => {
+      await append(shard, messages);
+      topic.records.splice(0, Infinity, ...topic.records.map(change));
+    };
+    const read = await relay.step(start, options).catch((error) => error);
+    seen.push(read instanceof Error ? reported[0] : read[0]?.events[0]?.lines[0]?.delta);
+  }
+  assert.deepEqual(seen, [-2, "unreadable 0"]);
+});

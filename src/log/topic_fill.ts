@@ -6,7 +6,7 @@
  */
 import type { LogEntry, Position } from "../domain/event.ts";
 import type { EventLog } from "./event_log.ts";
-import { encodeJump, encodeMessages, type MessageOrigin } from "./message.ts";
+import { type EncodedEntry, encodeEntry, encodeJump, type MessageOrigin } from "./message.ts";
 import type { Topic } from "./topic.ts";
 
 export interface FillParts {
@@ -27,11 +27,10 @@ const neverAborted = new AbortController().signal; // these reads do not wait
 export async function appendEntries(
   { topic, origin }: Pick<FillParts, "topic" | "origin">,
   entries: readonly LogEntry[],
-): Promise<void> {
-  await topic.append(
-    origin.shard,
-    entries.flatMap((entry) => encodeMessages(entry, origin, messageCharsMax)),
-  );
+): Promise<EncodedEntry[]> {
+  const encoded = entries.flatMap((entry) => encodeEntry(entry, origin, messageCharsMax));
+  await topic.append(origin.shard, encoded.map(({ message }) => message));
+  return encoded;
 }
 
 /**
