@@ -32,6 +32,7 @@ const inventory = new InventoryService(store, world, {
   requestTimeoutMs: config.requestTimeoutMs,
   guaranteesOff,
   archive: ledger,
+  decisions: ledger?.baskets ?? null,
   onBroken: reportBroken(world, logger),
   ...telemetry && { onCall: telemetry.onStoreCall },
 });

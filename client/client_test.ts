@@ -395,6 +395,7 @@ async function withRealApp(use: (client: Client) => Promise<void>): Promise<void
     requestTimeoutMs: 2000,
     guaranteesOff: () => [],
     archive: null,
+    decisions: null,
     onBroken: (error) => broken.push(error),
   });
   const reportError = (error: unknown) => broken.push(error);

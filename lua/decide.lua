@@ -13,7 +13,8 @@
   KEYS[5] limits:0  {inventory:<shard>}:limits:0   hash: user \31 SKU -> time of the user's last purchase, ms
   KEYS[6] limits:1  {inventory:<shard>}:limits:1   the other generation
   KEYS[7] quota     {inventory:<shard>}:quota      hash: user \31 SKU -> "<units bought> <policy's sale>"
-  KEYS[8] expiry    {inventory:<shard>}:expiry     sorted set: order id of an open reservation -> when it expires, ms
+  KEYS[8] expiry    {inventory:<shard>}:expiry     sorted set: order id of an open reservation -> when it expires, ms;
+                                                   \3 and the order id of prepared lines -> 4 × 10^15 + their number
   KEYS[9] events    {inventory:<shard>}:events     stream: the log; entry id <epoch>-<seq of its last event>
 
   ARGV[1] commands            JSON array of commands; shapes below
@@ -31,6 +32,9 @@
     ["deduct", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
     ["order", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
     ["reserve", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
+    ["prepare", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
+    ["commit", deadline, order id, number, actor, traceparent]
+    ["abort", deadline, order id, number, actor, traceparent]
     ["confirm", deadline, order id, actor, traceparent, lines or null, owner]
     ["cancel", deadline, order id, actor, traceparent, owner]
     ["extend", deadline, order id, hold, actor, traceparent, owner]
@@ -43,6 +47,7 @@
     ["stock", deadline, SKU]
     ["lookup", deadline, order id]
     sell_one   a deduct of one SKU; JSON writes its texts as they are, without an escape
+    number   of the event that prepared the lines
     hold     ms that a reservation lasts from when it was made, else 0
     token    whether the request had a valid purchase token; in rules, whether a sale needs one
     lines    [[SKU, amount], ...];   ledger   [last number in it, [the order's lines], [the return's lines]], when it was
@@ -102,6 +107,7 @@
     ["postponed", lines]                  no effect: the call is at its limit (`lines` of the command's order were to be
                                           read), or units on which the decision depends are reserved by expired
                                           reservations that are not released yet (0): send again
+    ["pending"]                           an earlier attempt of this order is prepared here and not decided
     ["forgotten"]                         this shard may have forgotten the order, or this return: read the ledger
     ["ledger_behind"]                     the ledger has not yet applied all that this shard may have forgotten
     ["stock", SKU, available, reserved, seq, policy]
@@ -128,6 +134,7 @@ local function load_decisions()
 -- @include "lines.lua"
 -- @include "sell.lua"
 -- @include "hold.lua"
+-- @include "basket.lua"
 -- @include "return_units.lua"
 -- @include "stock.lua"
 
@@ -141,6 +148,9 @@ local function load_decisions()
     deduct = sell,
     order = sell,
     reserve = sell,
+    prepare = sell,
+    commit = commit_lines,
+    abort = abort_lines,
     confirm = confirm,
     cancel = cancel,
     extend = extend,

@@ -1,5 +1,5 @@
 --[=[ hold: confirms a reservation (all of it, or fewer units: the rest returns), cancels, extends or expires it. All
-  held lines of an order change together. Only the token that made the reservation may do so, or a caller without an
+  reserved lines of an order change together. Only the token that made the reservation may do so, or a caller without an
   owner.
 
   Cancelling again gets the first reply, and so does confirming the same units again; any other call after the end

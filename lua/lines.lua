@@ -4,11 +4,13 @@ local QUANTITY_MAX = 1000000000000 -- 10^12: cjson prints 14 digits
 local ORDER_LINES_MAX = 100
 local CLOSED_MS = 86400000 -- for so long sweep.lua keeps what users bought of a closed sale
 
-local KIND, AMOUNT, ANSWER, SEQ, AT, USER = 3, 4, 5, 6, 7, 8
+local KIND, AMOUNT, ANSWER, SEQ, AT = 3, 4, 5, 6, 7
 local UNITS, HOLD, SETTLED_SEQ, SETTLED_UNITS, SETTLED_ANSWER, ACTOR = 10, 11, 13, 15, 16, 17
 
 local BACKLOG_FULL, ORDER_FULL, FORBIDDEN = { "backlog_full" }, { "order_full" }, { "forbidden" }
 local MORE_DUE = { "postponed", 0 }
+local PENDING = { "pending" }
+local PREPARED = "\3" -- before the id of an order with prepared lines, in `expiry`
 -- The reply to a call after the end of a reservation, by the reservation's state.
 local ENDED = {
   confirmed = { "already_confirmed" },
@@ -83,10 +85,20 @@ local function reserved_line(order)
   return last
 end
 
+-- The lines that are prepared for a basket of several shards, and not decided. An order has one such attempt at a time.
+local function prepared_lines(order)
+  local prepared = {}
+  if packed[order] and not string.find(packed[order], "prepare", 1, true) then return prepared end
+  for _, line in ipairs(orders[order] or EMPTY) do
+    if line[STATE] == "held" and line[KIND] == "prepare" then prepared[#prepared + 1] = line end
+  end
+  return prepared
+end
+
 local function held_lines(order)
   local held = {}
   for _, line in ipairs(orders[order] or EMPTY) do
-    if line[STATE] == "held" then held[#held + 1] = line end
+    if line[STATE] == "held" and line[KIND] == "reserve" then held[#held + 1] = line end
   end
   return held
 end

@@ -22,7 +22,7 @@ local function take_stock(sku, packed)
   }
 end
 
-local function take_order(id, lines) packed[id] = lines end
+local function take_order(id, lines) packed[id] = lines ~= NO_LINES and lines or nil end
 
 local function take_bought(pair, at) bought[pair] = tonumber(at) end
 
@@ -46,7 +46,7 @@ local function read_due()
 end
 
 -- Commands that change the stock of all SKUs of their order, or show all its lines.
-local by_order = { confirm = true, cancel = true, extend = true, lookup = true }
+local by_order = { confirm = true, cancel = true, extend = true, commit = true, abort = true, lookup = true }
 -- Commands that read no order.
 local by_sku = { stock = true, pause = true, resume = true, rules = true }
 
@@ -132,7 +132,10 @@ local function prefetch(commands, due)
     local c = commands[i]
     if by_order[c[1]] and c[1] ~= "lookup" then
       waiting[i] = admit(c)
-      for _, line in ipairs(waiting[i] == 0 and orders[c[3]] or EMPTY) do want(skus, line[SKU]) end
+      for _, line in ipairs(waiting[i] == 0 and orders[c[3]] or EMPTY) do
+        want(skus, line[SKU])
+        if c[1] == "abort" and USER_LIMIT_MS > 0 then want(pairs_, line[USER] .. PAIR .. line[SKU]) end
+      end
     end
   end
   each_present(STOCK, skus.fields, take_stock)

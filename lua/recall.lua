@@ -39,7 +39,8 @@ if what == "orders" then
   values = {}
   for i = 1, #names do
     local packed = new[i] ~= cjson.null and new[i] or old[i]
-    values[i] = packed ~= cjson.null and cmsgpack.unpack(packed) or cjson.null
+    local has_lines = packed ~= cjson.null and packed ~= "\144" -- an empty array: its lines were aborted
+    values[i] = has_lines and cmsgpack.unpack(packed) or cjson.null
   end
 elseif what == "holds" then
   values = {}

@@ -71,7 +71,11 @@ elseif step == "lines" then
     if state and now - at < user_limit_ms then
       redis.call("HSET", LIMITS, user .. "\31" .. sku, string.format("%.0f", at))
     end
-    if state == "held" then redis.call("ZADD", EXPIRY, string.format("%.0f", expires), key) end
+    if state == "held" and line[3] == "prepare" then
+      redis.call("ZADD", EXPIRY, string.format("%.0f", 4000000000000000 + line[6]), "\3" .. key)
+    elseif state == "held" then
+      redis.call("ZADD", EXPIRY, string.format("%.0f", expires), key)
+    end
   end
   local flat = {}
   for i, key in ipairs(keys) do

@@ -1,4 +1,4 @@
---[=[ sell: sells (deduct, order) or reserves (reserve) the lines of one order, all or none.
+--[=[ sell: sells (deduct, order), reserves (reserve) or prepares (prepare) the lines of one order, all or none.
 
   Checks, in this order, the same as in the memory store: replay, conflict, unknown SKU, paused, not open, closed,
   purchase token, stock, the user's limit, quota, room in the order, room in the backlog. A refusal is not
@@ -7,12 +7,16 @@
   A reserve whose order id already has a reservation gets the first reply again while that one is held and has the
   same contents (`hold` is one of them), else a conflict; after its end the reply is the state in which it ended.
 
+  A prepare takes the units of this shard's part of a basket of several shards, as a reservation that has no end. While
+  an earlier attempt of the order is prepared here and not decided, the reply is pending.
+
   Event   [kind, order id, user id, "", actor, traceparent, [line, ...], "", "", data]
   line    [SKU, change of available, change of reserved, available after, reserved after]
   data    reserve: {"expires", "hold"} in ms; else {} ]=]
 
 -- The reply to a sale whose order id is already known, before all other checks; nil when the order id is new.
 local function past_answer(kind, order, user, lines, hold)
+  if kind == "prepare" and #prepared_lines(order) > 0 then return PENDING end
   local reserved = kind == "reserve" and reserved_line(order)
   if reserved and reserved[STATE] ~= "held" then return ENDED[reserved[STATE]] end
   if reserved and reserved[EXPIRES] <= now then return MORE_DUE end
@@ -99,8 +103,8 @@ local function sell(c)
   if refusal then return refusal end
 
   seq = seq + 1
-  local held = kind == "reserve"
-  local expires = held and now + hold or 0
+  local held = kind == "reserve" or kind == "prepare"
+  local expires = kind == "reserve" and now + hold or 0
   local left, facts = {}, {}
   local actor = c[5] ~= "" and c[5] or nil
   for i = 1, #lines do
@@ -117,8 +121,9 @@ local function sell(c)
       dirty_bought[user .. PAIR .. sku] = true
     end
   end
-  if held then dirty_expiry[order] = expires end
-  local data = held and { expires = expires, hold = hold } or EMPTY
+  if kind == "reserve" then dirty_expiry[order] = expires end
+  if kind == "prepare" then dirty_expiry[PREPARED .. order] = PREPARED_SCORE + seq end
+  local data = kind == "reserve" and { expires = expires, hold = hold } or EMPTY
   events[#events + 1] = { kind, order, user, "", c[5], c[6], facts, "", "", data }
   return { "accepted", seq, left, expires }
 end

@@ -6,7 +6,7 @@
   empty positions; nothing reads them.
     actor   name of the token that made the sale. Absent when access was open, for imported sales, and in lines of
             earlier versions: such a line belongs to every token
-    state   "accepted", "held", "confirmed", "cancelled", "expired"
+    state   "accepted", "held", "confirmed", "cancelled", "expired". A prepared line is held until it is "accepted"
     units   that are still sold or reserved
   Lines of one command have the same seq. An order id has at most one reservation in a shard, so its lines of kind
   "reserve" are one command's and have one state.
@@ -25,8 +25,10 @@ local HOLD_LONGEST_MS = 14400000 -- 4 h
 local CHUNK = 4000 -- arguments a call: unpack fails near 8000
 local ADJUSTMENT, RETURN = "\1", "\2" -- before ids that are not order ids: no id holds a control character
 local PAIR = "\31" -- between two ids, for the same reason
+local NO_LINES = "\144" -- msgpack: an empty array. An order without lines: it hides those of the other generation
+local PREPARED_SCORE = 4000000000000000 -- 4 × 10^15, a time that never comes: plus the number that prepared the lines
 
-local SKU, STATE, EXPIRES = 1, 9, 12 -- positions in a line; the others are in lines.lua
+local SKU, USER, STATE, EXPIRES = 1, 8, 9, 12 -- positions in a line; the others are in lines.lua
 
 -- Remembered lines that one call reads for its commands, and lines that it releases because their holds have ended.
 -- To unpack a line, or to reply with it, takes 1 to 10 us, and every other client of the server waits for the call.
@@ -75,7 +77,7 @@ local function read_marks(marks, since)
   else
     -- A new shard, a restored one, or generations that an earlier version of the script rotated: it is unknown what
     -- may be forgotten, and which generation has the open holds.
-    local held = redis.call("ZRANGEBYSCORE", EXPIRY, "-inf", "+inf", "LIMIT", 0, 1)
+    local held = redis.call("ZRANGEBYSCORE", EXPIRY, "-inf", "(" .. PREPARED_SCORE, "LIMIT", 0, 1)
     turn_seq, forgotten = seq, seq
     holds_end = #held > 0 and now + HOLD_LONGEST_MS or 0
     older_holds_end = holds_end

@@ -43,10 +43,12 @@ end
 
 -- A generation that is one window old is dropped: forgetting a day of orders is one UNLINK. Only lines that the ledger
 -- has applied are forgotten, so that its copy is complete; and no hold before its end, under any earlier window: its
--- units would never return.
+-- units would never return. Prepared lines end by a decision and not by time: they go by their number.
 local function turn_orders()
   if now - orders_since < IDEMPOTENCY_WINDOW_MS or applied < turn_seq then return end
   if more_due or older_holds_end > now then return end
+  local old = string.format("%.0f", PREPARED_SCORE + turn_seq)
+  if #redis.call("ZRANGEBYSCORE", EXPIRY, PREPARED_SCORE, old, "LIMIT", 0, 1) > 0 then return end
   redis.call("UNLINK", ORDERS[1 - orders_gen])
   orders_gen, orders_since = 1 - orders_gen, now
   turn_seq, forgotten = seq - #events, turn_seq
@@ -62,7 +64,7 @@ end
 -- Records the latest end of the holds that this call writes into the generation that takes new lines.
 local function note_holds()
   for id in pairs(dirty_orders) do
-    for _, line in ipairs(orders[id]) do
+    for _, line in ipairs(orders[id] or EMPTY) do
       if line[STATE] == "held" then holds_end = math.max(holds_end, line[EXPIRES]) end
     end
   end
@@ -92,11 +94,15 @@ local function commit(epoch, replicas)
   local id = string.format("%.0f-%.0f", epoch, seq)
   local entry = pack_events()
   local stock_args = flatten(dirty_stock, pack_stock)
-  local orders_args = flatten(dirty_orders, function(id) return cmsgpack.pack(orders[id]) end, fresh_args)
+  local orders_args = flatten(dirty_orders, function(id)
+    return orders[id] and cmsgpack.pack(orders[id]) or NO_LINES
+  end, fresh_args)
   local quota_args = flatten(dirty_quotas, pack_quota)
 
   redis.call("XADD", EVENTS, id, "v1", entry) -- first: only XADD is refused by the state of the server or the stream
   log_written = true
+  write_flat("ZADD", EXPIRY, open)
+  write_flat("ZREM", EXPIRY, closed)
   turn_orders()
   turn_limits()
   note_holds()
@@ -104,8 +110,6 @@ local function commit(epoch, replicas)
   write_flat("HSET", ORDERS[orders_gen], orders_args)
   write_flat("HSET", LIMITS[limits_gen], bought_args)
   write_flat("HSET", QUOTA, quota_args)
-  write_flat("ZADD", EXPIRY, open)
-  write_flat("ZREM", EXPIRY, closed)
   local marks = { orders_since, turn_seq, forgotten, holds_end, older_holds_end }
   redis.call("HSET", META, "seq", string.format("%.0f", seq), "replicas", replicas,
     "orders_gen", orders_gen, "orders_since", string.format("%.0f", orders_since),

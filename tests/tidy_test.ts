@@ -115,7 +115,7 @@ Deno.test("a refusal of a sale is named in at most six files of the product", ()
 Deno.test("Redis is written to by scripts alone", () => holds(writesOutsideScripts));
 
 // Texts are called as the header calls their positions, numbers stand for theirs.
-const numbers = { deadline: 11, amount: 12, delta: 13, hold: 14, available: 15 };
+const numbers = { deadline: 11, amount: 12, delta: 13, hold: 14, available: 15, number: 16 };
 const origin = { actor: "actor", traceparent: "traceparent" };
 const lines = [{ sku: "SKU", amount: numbers.amount }];
 const note = { reason: "reason", reference: "reference" };
@@ -132,6 +132,9 @@ const samples: Readonly<Record<Command["kind"], Command>> = {
   deduct: { kind: "deduct", ...sale },
   order: { kind: "order", ...sale },
   reserve: { kind: "reserve", ...sale },
+  prepare: { kind: "prepare", ...sale },
+  commit: { kind: "commit", orderId: "order id", preparedSeq: numbers.number, ...origin },
+  abort: { kind: "abort", orderId: "order id", preparedSeq: numbers.number, ...origin },
   confirm: { kind: "confirm", owner: "owner", orderId: "order id", lines: null, ...origin },
   cancel: { kind: "cancel", owner: "owner", orderId: "order id", ...origin },
   extend: { kind: "extend", owner: "owner", orderId: "order id", holdMs: numbers.hold, ...origin },

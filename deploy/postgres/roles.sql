@@ -4,7 +4,8 @@
 
 -- The worker makes the tables, upgrades them and writes them. It owns the schema and nothing else.
 create role holdfast_worker login;
--- The API reads: orders past the idempotency window, and whose ledger this is.
+-- The API reads: orders past the idempotency window, and whose ledger this is. It writes decisions on baskets of several
+-- shards: the worker grants that when it makes the table.
 create role holdfast_api login;
 -- Auditors and reports read all of it. Give their own roles this one: grant holdfast_auditor to <role>.
 create role holdfast_auditor nologin;

@@ -27,6 +27,7 @@ export function openApi(config: Config, store: StockStore, ledger: Ledger | null
     requestTimeoutMs: config.requestTimeoutMs,
     guaranteesOff: () => [],
     archive: ledger,
+    decisions: ledger?.baskets ?? null,
     onBroken: reportError,
   });
   const token = world.uuid();

@@ -4,7 +4,7 @@
  * @module
  */
 import type { World } from "../runtime/world.ts";
-import { completeOrder, mayBeForgotten, type OrderArchive, recall, type ShardMemory } from "./archive.ts";
+import { completeOrder, mayBeForgotten, recall, type ShardMemory } from "./archive.ts";
 import {
   type Broadcast,
   holdersOf,
@@ -17,7 +17,9 @@ import {
 } from "./fan_out.ts";
 import { repeatedAdjustment } from "../domain/adjustment.ts";
 import { type Adjust, type Command, type Return, routingSkus, type Sale } from "../domain/command.ts";
-import { Batcher, type BatcherOptions } from "./batcher.ts";
+import { Batcher } from "./batcher.ts";
+import { BasketSeller, decidedMemory } from "./basket_seller.ts";
+import type { Inventory, ServiceOptions } from "./inventory.ts";
 import { adjustmentKey } from "../domain/remembered_line.ts";
 import type { OrderOutcome, Outcome, Undecided } from "../domain/outcome.ts";
 import type { CommandTimings } from "./command_timings.ts";
@@ -26,44 +28,8 @@ import { Router } from "./router.ts";
 import { SoldOutCache } from "./sold_out_cache.ts";
 import type { StockStore } from "./store.ts";
 
+export type { Inventory, ServiceOptions } from "./inventory.ts";
 export type { Readiness } from "./readiness.ts";
-
-/** Decides commands; every answer is a value, a rejection means broken code. */
-export interface Inventory {
-  /**
-   * Decides one command. Settles at the latest when its deadline has passed.
-   *
-   * @param timings where it is noted how the command goes
-   */
-  submit(command: Command, timings?: CommandTimings): Promise<Outcome>;
-  /**
-   * What became of an order: all shards are asked, and the ledger for what they may have forgotten. Counts for
-   * `queueMax` as a command does.
-   */
-  findOrder(orderId: string): Promise<OrderOutcome>;
-  /** Runs the real decision on a canary in every shard; writes nothing. An answer is given again for one second. */
-  readiness(): Promise<Readiness>;
-  /** The shard that owns a SKU. */
-  shardOf(sku: string): number;
-  /** Commands that wait for a call. */
-  readonly waiting: number;
-  /** Shards that refused to sell when they were last asked. */
-  readonly unarmedShards: number;
-  /** How often the memory of what is sold out could answer, and how often not, since the start. */
-  readonly soldOut: { readonly hits: number; readonly misses: number };
-}
-
-/** Bounds and promises of a process. */
-export interface ServiceOptions extends BatcherOptions {
-  /** Number of shards, fixed for the deployment: one batcher each. */
-  readonly shards: number;
-  /** Commands and look-ups on their way in this process; beyond it `overloaded`, at once. */
-  readonly queueMax: number;
-  /** Guarantees that this deployment does not keep, as text; repeated in every {@link Readiness}. */
-  readonly guaranteesOff: () => readonly string[];
-  /** Null when this process has no ledger to look into. */
-  readonly archive: OrderArchive | null;
-}
 
 /** Routes commands to batchers. */
 export class InventoryService implements Inventory {
@@ -76,6 +42,7 @@ export class InventoryService implements Inventory {
   #pending = 0;
   #idle: (() => void) | undefined;
   readonly #readiness: ReadinessProbe;
+  readonly #baskets: BasketSeller | null;
 
   /** One batcher a shard. Nothing is sent before the first command. */
   constructor(store: StockStore, world: World, options: ServiceOptions) {
@@ -85,6 +52,12 @@ export class InventoryService implements Inventory {
     this.#world = world;
     this.soldOut = new SoldOutCache(world);
     this.#readiness = new ReadinessProbe(this.#batchers, store, world, options);
+    const { decisions, archive, requestTimeoutMs, onBroken } = options;
+    this.#baskets = decisions && archive && new BasketSeller({
+      ...{ decisions, archive, world, requestTimeoutMs, onBroken },
+      shardOf: (sku) => this.shardOf(sku),
+      ask: (shard, command, askedAtMs) => this.#ask(shard, command, askedAtMs),
+    });
   }
 
   /**
@@ -104,7 +77,10 @@ export class InventoryService implements Inventory {
     this.#pending++;
     try {
       if (isBroadcast(command)) return await this.#settle(command, askedAtMs, timings);
-      if (shard === undefined) return { kind: "cross_shard" };
+      if (shard === undefined) {
+        const isBasket = command.kind === "order" && this.#baskets !== null;
+        return isBasket ? await this.#baskets.sell(command, askedAtMs) : { kind: "cross_shard" };
+      }
       if (command.kind === "reserve" && this.#batchers.length > 1) {
         const refusal = await this.#whyNotReserve(command, shard, askedAtMs);
         if (refusal) return refusal;
@@ -176,9 +152,11 @@ export class InventoryService implements Inventory {
 
   /** Asks all shards at once. If one cannot answer, the outcome is unknown: half an order would mislead. */
   async #findOrder(orderId: string): Promise<OrderOutcome> {
-    const found = await this.#lookUp(this.#batchers, orderId, this.#world.elapsedMs());
+    const remembered = await this.#lookUp(this.#batchers, orderId, this.#world.elapsedMs());
+    if ("kind" in remembered) return remembered;
+    const { archive, decisions } = this.#options;
+    const found = await this.#askLedger(() => decidedMemory(remembered, orderId, decisions));
     if ("kind" in found) return found;
-    const { archive } = this.#options;
     if (archive === null || !mayBeForgotten(found, this.#world.now())) {
       return { kind: "order_found", lines: found.flatMap(({ lines }) => lines) };
     }

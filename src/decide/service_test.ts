@@ -63,6 +63,7 @@ async function setup({ batchMax = 256 } = {}) {
     queueMax: 1000,
     requestTimeoutMs: 1000,
     guaranteesOff: () => [],
+    decisions: null,
     archive: {
       findOrder() {
         asked++;

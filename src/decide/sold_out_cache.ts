@@ -8,6 +8,7 @@
  * @module
  */
 import type { World } from "../runtime/world.ts";
+import type { Prepare } from "../domain/basket.ts";
 import { type Command, routingSkus, type Sale } from "../domain/command.ts";
 import type { Decided, Outcome } from "../domain/outcome.ts";
 
@@ -110,6 +111,10 @@ export class SoldOutCache {
   }
 }
 
-function isSale(command: Command): command is Sale {
-  return command.kind === "deduct" || command.kind === "order" || command.kind === "reserve";
+const saleKinds: ReadonlySet<string> = new Set(
+  ["deduct", "order", "reserve", "prepare"] satisfies Command["kind"][],
+);
+
+function isSale(command: Command): command is Sale | Prepare {
+  return saleKinds.has(command.kind);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Prepare, Settle } from "./basket.ts";
 import type { RememberedLine } from "./outcome.ts";
 
 /**
@@ -240,9 +241,11 @@ export interface Lookup {
 /** Any command of a shard. */
 export type Command =
   | Sale
+  | Prepare
   | Confirm
   | Cancel
   | Extend
+  | Settle
   | Return
   | Adjust
   | SetStock
@@ -257,11 +260,14 @@ export function routingSkus(command: Command): readonly string[] {
     case "deduct":
     case "order":
     case "reserve":
+    case "prepare":
     case "return":
       return command.lines.map((line) => line.sku);
     case "confirm":
     case "cancel":
     case "extend":
+    case "commit":
+    case "abort":
     case "lookup":
       return [];
     default:
@@ -275,11 +281,14 @@ export function weight(command: Command): number {
     case "deduct":
     case "order":
     case "reserve":
+    case "prepare":
     case "return":
       return command.lines.length;
     case "confirm":
     case "cancel":
     case "extend":
+    case "commit":
+    case "abort":
       return 4; // only the store knows the number of lines: it postpones a command that does not fit
     default:
       return 1;

@@ -58,7 +58,8 @@ export interface InventoryEvent {
   /** Number in the shard's log. */
   readonly seq: number;
   /**
-   * Sales: `deduct`, `order`, `reserve`; `confirm`, `cancel`, `expire`, `extend`; `return`. Stock keeping:
+   * Sales: `deduct`, `order`, `reserve`; `confirm`, `cancel`, `expire`, `extend`; `return`. Baskets of several shards:
+   * `prepare`, then `commit` or `abort`. Stock keeping:
    * `adjust`, `set`, `create` (either of them when it created the SKU), `pause`, `resume`, `rules`.
    */
   readonly kind: string;

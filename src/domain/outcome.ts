@@ -13,7 +13,7 @@ export type LineState = "accepted" | "held" | "confirmed" | "cancelled" | "expir
 export interface RememberedLine {
   /** Whose units. */
   readonly sku: string;
-  /** The event's kind: `deduct`, `order`, `reserve`; `adjust`, `create`, `set`; `return`. */
+  /** The event's kind: `deduct`, `order`, `reserve`, `prepare`; `adjust`, `create`, `set`; `return`. */
   readonly kind: string;
   /** Units sold, held or returned; the delta of an adjustment. */
   readonly amount: number;
@@ -25,7 +25,7 @@ export interface RememberedLine {
   readonly atMs: number;
   /** The buyer; empty unless it is a sale. */
   readonly userId: string;
-  /** `accepted` unless it is a reservation. */
+  /** `accepted` unless it is a reservation, or prepared and not decided. */
   readonly state: LineState;
   /** Units that are still sold or held: without units that were cancelled, not confirmed, expired or returned. */
   readonly units: number;
@@ -43,11 +43,16 @@ export interface RememberedLine {
   readonly actor: string;
 }
 
-const saleKinds: ReadonlySet<string> = new Set(["deduct", "order", "reserve"]);
+const saleKinds: ReadonlySet<string> = new Set(["deduct", "order", "reserve", "prepare"]);
 
 /** Whether a remembered line is a sale: else it is an adjustment or a return. */
 export function isSale(line: Pick<RememberedLine, "kind">): boolean {
   return saleKinds.has(line.kind);
+}
+
+/** Whether a line is prepared for a basket of several shards, and not decided. */
+export function isPrepared(line: Pick<RememberedLine, "kind" | "state">): boolean {
+  return line.kind === "prepare" && line.state === "held";
 }
 
 /** The members of a remembered line that is not a settled sale. */
@@ -136,6 +141,8 @@ export const refusalFields = {
   stock_limit: ["sku", "available"],
   order_full: [],
   backlog_full: [],
+  /** An earlier attempt of this basket is prepared in the shard and not decided. */
+  pending: [],
   /** A return or an order that may have been accepted before: only the ledger knows. */
   forgotten: [],
   /** The ledger does not have everything yet that the shard may have forgotten, or is unavailable. */

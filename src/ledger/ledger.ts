@@ -5,12 +5,14 @@
  */
 import type { FoundAdjustment } from "../domain/adjustment.ts";
 import type { CheckResult } from "../domain/check_result.ts";
+import type { BasketDecisions } from "../decide/basket_decisions.ts";
 import type { Membership } from "./peers.ts";
 import type { LogEntry, Position } from "../domain/event.ts";
 import type { Closed, Correction, CorrectionNote, UnitsOf } from "./corrections.ts";
 import type { Queries } from "./database.ts";
 import type { Folded, Openings } from "./openings.ts";
-import type { QuotaCursor, QuotaPage } from "./pages.ts";
+import type { MovementRange, QuotaCursor, QuotaPage, StockAt } from "./pages.ts";
+import type { ShardBaskets } from "./shard_baskets.ts";
 import type { Fault, ProofWalk } from "./proof_walk.ts";
 import type { Jump, LossAccepted, Recovery } from "./recovery.ts";
 import type {
@@ -23,6 +25,7 @@ import type {
   StockRow,
 } from "../domain/rows.ts";
 
+export type { MovementRange, StockAt } from "./pages.ts";
 export type { Membership, Peers, Standing } from "./peers.ts";
 
 /** The owner of the ledger. A store with another id belongs to another deployment. */
@@ -93,30 +96,6 @@ export interface Difference {
   readonly store: { readonly available: number; readonly reserved: number } | undefined;
 }
 
-/** A SKU as the ledger had it just after a number. */
-export interface StockAt {
-  /** The SKU. */
-  readonly sku: string;
-  /** Units that can be sold. */
-  readonly available: number;
-  /** Units that are reserved. */
-  readonly reserved: number;
-  /** Its rules as JSON, `{}` without any; null when they changed after the number. */
-  readonly policy: string | null;
-}
-
-/** Movements of a range of numbers, of SKUs within bounds. */
-export interface MovementRange {
-  /** Number before the first one. */
-  readonly afterSeq: number;
-  /** Last number. */
-  readonly toSeq: number;
-  /** SKU before the first one; empty = from the first. */
-  readonly afterSku: string;
-  /** Last SKU; empty = to the last. */
-  readonly toSku: string;
-}
-
 /**
  * The exclusive right to write one shard's rows. The connection that holds the lock is the one that writes, so losing
  * the lock ends the writing. After that every call rejects with {@link LeaseLost}.
@@ -172,6 +151,8 @@ export interface ShardLedger {
    * The transaction that applies the adjustment closes the compensation, so an applied one is not open.
    */
   compensations(after: Pick<Compensation, "seq" | "sku">, limit: number): Promise<Compensation[]>;
+  /** Its baskets of several shards. */
+  readonly baskets: ShardBaskets;
   /**
    * Deletes order lines accepted more than `ageMs` before the newest one, out of the `limit` after (`seq`, `line`).
    * Held lines and lines that count for a quota are never deleted.
@@ -261,6 +242,8 @@ export interface Ledger {
   findOrder(orderId: string): Promise<FoundOrder>;
   /** All lines of a return in all shards, oldest first. */
   findReturn(orderId: string, returnId: string): Promise<OrderLineRow[]>;
+  /** Decisions on baskets of several shards. */
+  readonly baskets: BasketDecisions;
   /** The first change of a SKU under an adjustment id, and the progress of the shard: one snapshot. */
   findAdjustment(shard: number, adjustmentId: string, sku: string): Promise<FoundAdjustment>;
   /** The progress of all shards, by number. Takes no lease. */

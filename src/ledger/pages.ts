@@ -27,3 +27,39 @@ export interface QuotaPage {
   /** Start of the next page; undefined after the last one. */
   readonly next: QuotaCursor | undefined;
 }
+
+/** Columns about the page that every row of a page of quotas has. */
+export interface PageEnd {
+  /** Lines read. */
+  readonly lines: number;
+  /** Of the last of them. */
+  readonly lastSku: string;
+  /** Of the last of them. */
+  readonly lastSeq: number;
+  /** Of the last of them. */
+  readonly lastLine: number;
+}
+
+/** A SKU as the ledger had it just after a number. */
+export interface StockAt {
+  /** The SKU. */
+  readonly sku: string;
+  /** Units that can be sold. */
+  readonly available: number;
+  /** Units that are reserved. */
+  readonly reserved: number;
+  /** Its rules as JSON, `{}` without any; null when they changed after the number. */
+  readonly policy: string | null;
+}
+
+/** Movements of a range of numbers, of SKUs within bounds. */
+export interface MovementRange {
+  /** Number before the first one. */
+  readonly afterSeq: number;
+  /** Last number. */
+  readonly toSeq: number;
+  /** SKU before the first one; empty = from the first. */
+  readonly afterSku: string;
+  /** Last SKU; empty = to the last. */
+  readonly toSku: string;
+}

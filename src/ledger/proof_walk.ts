@@ -62,13 +62,13 @@ export interface ProvenStock {
   policy: string | undefined;
 }
 
-/** An open reservation of a SKU as its movements make it. */
+/** An open reservation or a prepared line of a SKU as its movements make it. */
 export interface ProvenHold {
-  /** Number of the event that reserved. */
+  /** Number of the event that reserved or prepared. */
   readonly seq: number;
   /** Units held. */
   readonly units: number;
-  /** When it expires, ms since 1970. */
+  /** When it expires, ms since 1970; 0 for a prepared line. */
   expires: number;
   /** One of its events is a dead letter, so its order line may differ. */
   isDead: boolean;
@@ -224,8 +224,13 @@ export class ProofWalk {
         hold.isDead ||= isDead;
         break;
       }
+      case "prepare":
+        this.holds.set(holdKey(orderId, sku), { seq, units: reservedDelta, expires: 0, isDead });
+        break;
       case "confirm":
       case "cancel":
+      case "commit":
+      case "abort":
       case "expire": {
         const hold = this.holds.get(holdKey(orderId, sku));
         if (hold && isDead) hold.isDead = true;

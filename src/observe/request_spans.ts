@@ -125,12 +125,15 @@ function commandAttributes(command: Command): Attributes {
     case "deduct":
     case "order":
     case "reserve":
+    case "prepare":
       return { ...linesAttributes(command.lines), ...who(command.userId, command.orderId) };
     case "return":
       return { ...linesAttributes(command.lines), "inventory.order_id": command.orderId };
     case "confirm":
     case "cancel":
     case "extend":
+    case "commit":
+    case "abort":
     case "lookup":
       return { "inventory.order_id": command.orderId };
     case "adjust":

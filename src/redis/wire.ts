@@ -96,6 +96,13 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
       return encodeSellOne(c, deadlineMs) ??
         [c.kind, deadlineMs, ...who, linesOf(c.lines), c.holdMs, c.hasToken];
     }
+    case "prepare": {
+      const who = [c.orderId, c.userId, c.actor, c.traceparent];
+      return [c.kind, deadlineMs, ...who, linesOf(c.lines), c.holdMs, c.hasToken];
+    }
+    case "commit":
+    case "abort":
+      return [c.kind, deadlineMs, c.orderId, c.preparedSeq, c.actor, c.traceparent];
     case "confirm": {
       const lines = c.lines === null ? null : linesOf(c.lines);
       return [c.kind, deadlineMs, c.orderId, c.actor, c.traceparent, lines, c.owner];

@@ -150,8 +150,16 @@ class Drafts {
       this.#line(`${seq}`, draft, {
         sku,
         delta: isSale(line) ? -amount : amount,
-        reservedDelta: kind === "reserve" ? amount : 0,
+        reservedDelta: kind === "reserve" || kind === "prepare" ? amount : 0,
       });
+      // The number of a commit is not remembered.
+      if (kind === "prepare" && state === "accepted") {
+        this.#line(`commit ${seq}`, this.#last("commit", id, userId, {}), {
+          sku,
+          delta: 0,
+          reservedDelta: -amount,
+        });
+      }
     }
     if (settledSeq > fromSeq && state !== "accepted" && state !== "held") {
       const data = state === "expired" ? { expires: expiresAtMs } : {};

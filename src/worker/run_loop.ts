@@ -8,6 +8,7 @@ import type { Applied, ShardLedger } from "../ledger/ledger.ts";
 import { traceIds } from "../runtime/logger.ts";
 import { sleep } from "../runtime/world.ts";
 import { apply, whyNotApplied } from "./apply.ts";
+import { BasketFinisher } from "./basket_finisher.ts";
 import { Compensator } from "./compensate.ts";
 import { LedgerMetrics } from "./ledger_metrics.ts";
 import { Acknowledger } from "./acknowledger.ts";
@@ -38,6 +39,7 @@ export class RunLoop {
   readonly #ledger: ShardLedger;
   readonly #parts: ShardWorkerParts;
   readonly #observer: WorkerObserver;
+  readonly #baskets: BasketFinisher;
   readonly #compensator: Compensator;
   readonly #refusals: Refusals;
   readonly #checks: ServerCheckMonitor;
@@ -61,6 +63,7 @@ export class RunLoop {
     this.#ledger = ledger;
     this.#parts = parts;
     this.#observer = parts.observer ?? noObserver;
+    this.#baskets = new BasketFinisher(ledger, parts.store, world);
     this.#compensator = new Compensator(ledger, parts.store, world);
     this.#refusals = new Refusals(ledger.shard, world, logger, parts.onFailure);
     this.#checks = new ServerCheckMonitor({ ...parts, ledger, refusals: this.#refusals });
@@ -98,6 +101,7 @@ export class RunLoop {
     if (!acknowledged) return "verify";
     this.#observer.acknowledged(this.#ledger.shard, acknowledged.head, this.#position.seq);
     await this.#refusals.attempt(() => this.#compensate(acknowledged.head));
+    await this.#refusals.attempt(() => this.#finishBaskets());
     await this.#recordHead(acknowledged.head);
     await this.#ledgerMetrics?.step();
     const unfit = await this.#checks.step(acknowledged);
@@ -128,6 +132,7 @@ export class RunLoop {
     }
     this.#refusals.over("ledger");
     if (applied.compensations > 0) this.#compensator.due();
+    this.#baskets.applied(entries);
     this.#position = applied.cursor;
     onApplied?.(this.#ledger.shard, this.#position.seq);
     const events = entries.reduce((sum, entry) => sum + entry.events.length, 0);
@@ -182,6 +187,12 @@ export class RunLoop {
     for (const reason of refused) {
       logger.error("sold twice after the idempotency window, units not returned", { shard, reason });
     }
+  }
+
+  async #finishBaskets(): Promise<void> {
+    const { committed, aborted } = await this.#baskets.step();
+    if (committed + aborted === 0) return;
+    this.#parts.logger.info("baskets finished", { shard: this.#ledger.shard, committed, aborted });
   }
 
   /** A commit of its own, so at most every 200 ms, and only for numbers beyond the cursor. */

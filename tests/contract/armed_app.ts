@@ -85,6 +85,7 @@ async function start(
     requestTimeoutMs,
     guaranteesOff: () => [],
     archive: null,
+    decisions: null,
     onBroken: (error) => broken.push(error),
   });
   const app = createApp({

@@ -3,9 +3,11 @@
  * the ids that break parsers.
  */
 import fc from "fast-check";
+import type { Prepare } from "../../src/domain/basket.ts";
 import type { Command, Line, Recalled, Sale } from "../../src/domain/command.ts";
 import { type RememberedLine, unsettled } from "../../src/domain/outcome.ts";
-import { adjust, deduct } from "./store_suite.ts";
+import type { StockStore } from "../../src/decide/store.ts";
+import { adjust, decide, deduct } from "./store_suite.ts";
 
 /** Ids that look like keys, Lua, SQL, JSON or formats, all of them legal. */
 export const awkwardIds: readonly string[] = [
@@ -63,9 +65,9 @@ const owner = fc.constantFrom("", "", "", "till", "shop");
 /** Long enough to outlive the run: what lapses is tested by time, not by chance. */
 const holdMs = fc.constantFrom(3_600_000, 7_200_000, 14_400_000);
 
-const sale: fc.Arbitrary<Sale> = fc
+const sale: fc.Arbitrary<Sale | Prepare> = fc
   .tuple(
-    fc.constantFrom("order" as const, "reserve" as const, "reserve" as const),
+    fc.constantFrom("order" as const, "reserve" as const, "reserve" as const, "prepare" as const),
     busyId,
     user,
     lines,
@@ -89,6 +91,9 @@ const ledgerWord: fc.Arbitrary<Recalled> = fc.record({
   returned: fc.constantFrom([], [soldLine({ kind: "return", amount: 1, seq: 2 })]),
 });
 
+/** Stands for the number that prepared lines of the order, when the batch is sent. */
+const preparedNow = -1;
+
 const ofOrder: fc.Arbitrary<Command> = fc.oneof(
   fc.tuple(busyId, fc.option(lines), owner).map(([orderId, lines, owner]): Command => ({
     kind: "confirm",
@@ -105,6 +110,12 @@ const ofOrder: fc.Arbitrary<Command> = fc.oneof(
     owner,
     ...origin,
   })),
+  fc.tuple(
+    fc.constantFrom("commit" as const, "abort" as const),
+    busyId,
+    fc.constantFrom(preparedNow, preparedNow, 3),
+  )
+    .map(([kind, orderId, preparedSeq]): Command => ({ kind, orderId, preparedSeq, ...origin })),
   fc.tuple(busyId, busyId, lines, fc.option(ledgerWord), owner).map((
     [orderId, returnId, lines, ledger, owner],
   ): Command => ({
@@ -118,6 +129,17 @@ const ofOrder: fc.Arbitrary<Command> = fc.oneof(
     ...origin,
   })),
 );
+
+/** Commits and aborts with the numbers that a read before the batch finds. */
+export async function withNumbers(store: StockStore, batch: readonly Command[]): Promise<Command[]> {
+  return await Promise.all(batch.map(async (command) => {
+    const isOpen = command.kind === "commit" || command.kind === "abort";
+    if (!isOpen || command.preparedSeq !== preparedNow) return command;
+    const [found] = await decide(store, { kind: "lookup", orderId: command.orderId });
+    const lines = found?.kind === "order" ? found.lines : [];
+    return { ...command, preparedSeq: lines.findLast(({ kind }) => kind === "prepare")?.seq ?? 0 };
+  }));
+}
 
 /** Stands for the version that the rules of the SKU have when the batch is sent. */
 export const currentVersion = -1;

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { compensationId } from "../../src/ledger/compensation_id.ts";
 import { applied, entry, event, type MakeLedgers, opening, registrar, sale } from "./ledger_fixture.ts";
+import { registerBaskets } from "./ledger_baskets_suite.ts";
 import { registerLeaseAndReads } from "./ledger_reads_suite.ts";
 import { registerCorrections } from "./ledger_corrections_suite.ts";
 import { registerOrderLives } from "./ledger_orders_suite.ts";
@@ -349,6 +350,7 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
   });
 
   registerOrderLives(registrar(name, make));
+  registerBaskets(registrar(name, make));
   registerLeaseAndReads(registrar(name, make));
   registerRebuildReads(registrar(name, make));
   registerCorrections(registrar(name, make));

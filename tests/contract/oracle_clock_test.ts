@@ -10,7 +10,7 @@ import type { BatchResult } from "../../src/decide/store.ts";
 import { say } from "../../src/runtime/lifecycle.ts";
 import type { EventLog } from "../../src/log/event_log.ts";
 import { sharedRedis } from "../../tools/servers/shared.ts";
-import { anyBatches, runSeed } from "./commands.ts";
+import { anyBatches, runSeed, withNumbers } from "./commands.ts";
 import { makeSteppedMemory, makeSteppedRedis } from "./stepped_clock.ts";
 import { inTime, readAll } from "./store_suite.ts";
 import { shrunkCaseFirst } from "../random.ts";
@@ -29,7 +29,8 @@ function brief(batch: readonly Command[]): Command[] {
         return [{ ...command, holdMs: Math.ceil(command.holdMs / holdDividedBy) }];
       case "deduct":
       case "order":
-      case "reserve": {
+      case "reserve":
+      case "prepare": {
         const lines = command.lines.slice(0, 1).map(({ sku }) => ({ sku, amount: 1 }));
         return [{ ...command, lines, holdMs: Math.ceil(command.holdMs / holdDividedBy) }];
       }
@@ -69,6 +70,8 @@ const eventsAfter = async (log: EventLog, seq: number) =>
 // Time must have passed for it to prove anything.
 const mustMeet = [
   "expire",
+  "commit",
+  "abort",
   "reservation_expired",
   "rate_limited",
   "unknown_reservation",
@@ -103,12 +106,12 @@ async function compare(seed: number, met: Set<string>): Promise<void> {
           const step = steps[i] ?? { ms: 0, isApplied: false, limits: null };
           nowMs.value += step.ms;
           limits.value = limitsToTry[step.limits ?? -1] ?? limits.value;
-          const commands = brief(batch).map(inTime);
           const results = [];
           for (const { store, log, control, setTime, acknowledge } of [redis, memory]) {
             await setTime(nowMs.value);
             if (step.isApplied) await acknowledge(limits.value);
             const { seq } = (await control.inspect(0)).position;
+            const commands = (await withNumbers(store, brief(batch))).map(inTime);
             const outcomes = outcomesOf(await store.decide(0, commands));
             results.push({ outcomes, events: await eventsAfter(log, seq) });
           }

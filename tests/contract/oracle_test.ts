@@ -10,7 +10,7 @@ import type { DecisionLimits } from "../../src/domain/limits.ts";
 import { say } from "../../src/runtime/lifecycle.ts";
 import type { InventoryEvent } from "../../src/domain/event.ts";
 import { sharedRedis } from "../../tools/servers/shared.ts";
-import { anyBatches, currentVersion, runSeed } from "./commands.ts";
+import { anyBatches, currentVersion, runSeed, withNumbers } from "./commands.ts";
 import { timeless, timelessEvent } from "./oracle.ts";
 import { makeMemoryStore, makeRedisStore } from "./stores.ts";
 import {
@@ -47,7 +47,7 @@ async function run(parts: StoreUnderTest, batches: Command[][], faults: readonly
   const outcomes: Outcome[][] = [];
   let epoch = 1;
   for (const [i, planned] of batches.entries()) {
-    const batch = await withVersions(store, planned);
+    const batch = await withNumbers(store, await withVersions(store, planned));
     const fault = faults[i] ?? "none";
     if (fault === "late") {
       const late = await store.decide(0, batch.map((command) => ({ command, deadlineMs: 1 })));
@@ -88,6 +88,7 @@ const mustMeet: Outcome["kind"][] = [
   "already_confirmed",
   "already_cancelled",
   "exceeds",
+  "pending",
   "stale",
   "stale_rules",
   "paused",

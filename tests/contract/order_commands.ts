@@ -2,6 +2,7 @@
  * What is asked of an order during its life, for the suites.
  */
 import assert from "node:assert/strict";
+import type { Prepare, Settle } from "../../src/domain/basket.ts";
 import type { Cancel, Command, Confirm, Extend, Return, Sale, SetRules } from "../../src/domain/command.ts";
 import type { Outcome } from "../../src/domain/outcome.ts";
 import type { StockStore } from "../../src/decide/store.ts";
@@ -25,6 +26,16 @@ export function reserve(
     lines,
     holdMs,
   };
+}
+
+/** The part of a basket of several shards that one of them prepares. */
+export function prepare(orderId: string, amounts: Record<string, number>, userId = "user-1"): Prepare {
+  return { ...reserve(orderId, amounts, 0, userId), kind: "prepare" };
+}
+
+/** The decision on what was prepared. */
+export function settle(kind: "commit" | "abort", orderId: string, preparedSeq: number): Settle {
+  return { kind, orderId, preparedSeq, ...origin };
 }
 
 /** A confirmation of all, or of these units. */

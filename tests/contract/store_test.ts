@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { StoreError } from "../../src/domain/errors.ts";
 import { sharedRedis } from "../../tools/servers/shared.ts";
 import { makeMemoryStore, makeRedisStore } from "./stores.ts";
+import { basketSuite } from "./basket_suite.ts";
 import { contentsSuite } from "./contents_suite.ts";
 import { orderLifeSuite } from "./order_life_suite.ts";
 import { ownerSuite } from "./owner_suite.ts";
@@ -14,6 +15,10 @@ storeSuite("Valkey store", (limits) => makeRedisStore(sharedRedis("valkey").url,
 orderLifeSuite("memory store", makeMemoryStore);
 orderLifeSuite("Redis store", (limits) => makeRedisStore(sharedRedis("redis").url, limits));
 orderLifeSuite("Valkey store", (limits) => makeRedisStore(sharedRedis("valkey").url, limits));
+
+basketSuite("memory store", makeMemoryStore);
+basketSuite("Redis store", (limits) => makeRedisStore(sharedRedis("redis").url, limits));
+basketSuite("Valkey store", (limits) => makeRedisStore(sharedRedis("valkey").url, limits));
 
 contentsSuite("memory store", makeMemoryStore);
 contentsSuite("Redis store", (limits) => makeRedisStore(sharedRedis("redis").url, limits));

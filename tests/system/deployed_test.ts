@@ -3,6 +3,7 @@
  * roles in there, over TLS, and these may do nothing else.
  */
 import assert from "node:assert/strict";
+import { Router } from "../../src/decide/router.ts";
 import { Connection } from "../../src/redis/connection.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
 import { withConnection } from "../../tools/servers/database.ts";
@@ -248,11 +249,18 @@ Deno.test("deploy/postgres: worker and API do their work in their roles, auditor
     await sql.unsafe(await Deno.readTextFile(ROLES)).simple();
     await sql`create role auditor login in role holdfast_auditor`;
   });
-  const env = { REDIS_URL: redis.url, USER_LIMIT_MS: "0" };
+  const env = { REDIS_URL: redis.url, USER_LIMIT_MS: "0", SHARDS: "2" };
   await using _worker = await Service.start("worker", { ...env, DATABASE_URL: as("holdfast_worker") });
   await using api = await Service.start("api", { ...env, DATABASE_URL: as("holdfast_api") });
   await api.ready(DEADLINE_MS);
   await everyCommand(api);
+  const router = new Router(2);
+  const skus = [0, 1].map((shard) => ["a", "b", "c", "d"].find((sku) => router.route(sku) === shard) ?? "");
+  for (const sku of skus) {
+    await post(api, `inventory/${sku}/adjustments`, { adjustment_id: "basket", delta: 10 }, 201);
+  }
+  const lines = skus.map((sku) => ({ sku, amount: 1 }));
+  await post(api, "orders", { order_id: "basket", user_id: "u", lines }, 200);
 
   await allApplied(as("auditor"));
   const forbidden: [role: string, statement: string][] = [
@@ -261,6 +269,7 @@ Deno.test("deploy/postgres: worker and API do their work in their roles, auditor
         "insert into inventory.dead_letters (shard, seq, event, sqlstate, reason) values (0, 1, '{}', '', '')",
         "update inventory.stock set available = 1000",
         "delete from inventory.movements",
+        "truncate inventory.baskets",
         "truncate inventory.order_lines",
         "create table inventory.mine ()",
         "drop table inventory.stock",

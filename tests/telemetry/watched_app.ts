@@ -57,6 +57,7 @@ export async function startObservedApp(env: Record<string, string>): Promise<Wat
       requestTimeoutMs,
       guaranteesOff: () => [],
       archive: null,
+      decisions: null,
     },
     onBroken: (error) => failures.push(String(error)),
     onCall: telemetry.onStoreCall,

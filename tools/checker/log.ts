@@ -53,7 +53,7 @@ export interface Timeline {
   reserved: number;
 }
 
-const saleKinds: ReadonlySet<string> = new Set(["deduct", "order", "reserve"]);
+const saleKinds: ReadonlySet<string> = new Set(["deduct", "order", "reserve", "commit"]);
 const settleKinds: ReadonlySet<string> = new Set(["confirm", "cancel", "expire"]);
 const stockKinds: ReadonlySet<string> = new Set(["adjust", "create", "set"]);
 const withoutUnits: ReadonlySet<string> = new Set(["extend", "pause", "resume", "rules"]);
@@ -80,6 +80,7 @@ export class Log {
   readonly violations: Violation[] = [];
   readonly lost: Lost[] = [];
   movements = 0;
+  readonly #prepared = new Map<string, { readonly event: LogEvent; readonly movement: Movement }>();
   readonly #effects = new Map<string, { readonly event: LogEvent; readonly movement: Movement }>();
   /** Units still sold, by the key of the sale; kept from the first confirmation, cancellation or return on. */
   readonly #sold = new Map<string, number>();
@@ -212,6 +213,7 @@ export class Log {
   #once(event: LogEvent, movement: Movement): void {
     const { kind, id, reference, sku, shard, seq } = movement;
     const key = effectKey(kind, id, reference, sku);
+    if (kind === "prepare" || kind === "abort") this.#prepares(event, movement);
     if (key === undefined) return;
     const earlier = this.#effects.get(key);
     if (earlier) {
@@ -222,9 +224,39 @@ export class Log {
       );
       return;
     }
-    this.#effects.set(key, { event, movement });
+    this.#effects.set(key, kind === "commit" ? this.#commits(event, movement) : { event, movement });
     if (settleKinds.has(kind)) this.#settles(movement);
     if (kind === "return") this.#returns(movement);
+  }
+
+  /** A line is prepared once at a time, and an abort returns what is prepared. */
+  #prepares(event: LogEvent, movement: Movement): void {
+    const { kind, id, sku, seq, delta, reservedDelta } = movement;
+    const key = saleKey(id, sku);
+    const held = this.#prepared.get(key)?.movement.reservedDelta ?? 0;
+    const isRight = kind === "prepare"
+      ? held === 0 && delta < 0 && reservedDelta === -delta
+      : held > 0 && delta === held && reservedDelta === -held;
+    if (!isRight) {
+      this.#report("settled_wrongly", `number ${seq}: ${kind} of ${id}, ${sku} while ${held} are prepared`);
+    }
+    if (kind === "prepare") this.#prepared.set(key, { event, movement });
+    else this.#prepared.delete(key);
+  }
+
+  /** A commit sells what was prepared; the answer has the number that prepared it. */
+  #commits(event: LogEvent, movement: Movement): { readonly event: LogEvent; readonly movement: Movement } {
+    const { id, sku, seq, delta, reservedDelta } = movement;
+    const key = saleKey(id, sku);
+    const prepared = this.#prepared.get(key);
+    const held = prepared?.movement.reservedDelta ?? 0;
+    if (!prepared || delta !== 0 || reservedDelta !== -held) {
+      this.#report("settled_wrongly", `number ${seq}: commit of ${id}, ${sku} while ${held} are prepared`);
+    }
+    this.#prepared.delete(key);
+    return prepared
+      ? { event: prepared.event, movement: { ...prepared.movement, kind: "order" } }
+      : { event, movement };
   }
 
   #settles({ kind, id, sku, seq, delta, reservedDelta }: Movement): void {

@@ -39,6 +39,7 @@ export function startApi(process: Process, site: Site): Api {
     ...{ shards, queueMax: 100, batchMax, requestTimeoutMs: 300, callsMax: 2 },
     guaranteesOff: () => [],
     archive: site.ledger.openFor(process),
+    decisions: null,
     onBroken: nothing,
   });
   if (site.plant !== "credit-on-timeout") return service;

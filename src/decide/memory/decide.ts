@@ -7,10 +7,11 @@
 import type { InventoryEvent } from "../../domain/event.ts";
 import type { LineRow, QuotaRow, StockRow } from "../../domain/rows.ts";
 import type { Command } from "../../domain/command.ts";
-import { type Decided, isSale, type RememberedLine, rulesOf } from "../../domain/outcome.ts";
+import { type Decided, isPrepared, isSale, type RememberedLine, rulesOf } from "../../domain/outcome.ts";
 import { pairKey, rememberedKey } from "../../domain/remembered_line.ts";
 import type { DecisionLimits } from "../../domain/limits.ts";
 import type { Timed } from "../store.ts";
+import { abort, commit } from "./basket.ts";
 import { returnUnits } from "./return_units.ts";
 import { cancel, confirm, extend, lapse } from "./hold.ts";
 import { adjust, pause, rules, set } from "./stock.ts";
@@ -102,7 +103,8 @@ export class MemoryShard {
     const key = rememberedKey(row);
     remembered.load(key, [...(remembered.get(key) ?? []), line]);
     if (isSale(line)) bought.load(pairKey(line.userId, line.sku), line.atMs);
-    if (line.state === "held") this.#state.restoreHold(id, line.expiresAtMs);
+    if (isPrepared(line)) this.#state.prepared.set(id, line.seq);
+    else if (line.state === "held") this.#state.restoreHold(id, line.expiresAtMs);
   }
 
   /** Decides a batch. Answers in order; events with consecutive numbers, the last is `seq`. */
@@ -124,7 +126,12 @@ export class MemoryShard {
       case "deduct":
       case "order":
       case "reserve":
+      case "prepare":
         return sell(state, command);
+      case "commit":
+        return commit(state, command);
+      case "abort":
+        return abort(state, command);
       case "confirm":
         return confirm(state, command);
       case "cancel":

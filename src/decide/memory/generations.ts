@@ -37,6 +37,13 @@ export class Generations<V> {
     this.#changed.add(key);
   }
 
+  /** Forgets a value. */
+  delete(key: string): void {
+    this.#current.delete(key);
+    this.#previous.delete(key);
+    this.#changed.delete(key);
+  }
+
   /** Remembers a value from the ledger, which no batch has set. */
   load(key: string, value: V): void {
     this.#current.set(key, value);

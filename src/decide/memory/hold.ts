@@ -60,7 +60,7 @@ export function extend(state: ShardState, command: Extend): Decided {
   }
   const seq = ++state.seq;
   const lines = held.map((line) => state.move(line.sku, 0, 0));
-  state.rewrite(orderId, (line) => line.state === "held" ? { ...line, expiresAtMs } : line);
+  state.rewrite(orderId, (line) => held.includes(line) ? { ...line, expiresAtMs } : line);
   state.expiry.set(orderId, expiresAtMs);
   const data = { expires: expiresAtMs };
   state.write("extend", { id: orderId, userId: first.userId, origin: command, lines, data });
@@ -93,7 +93,9 @@ function isForeignReservation(state: ShardState, { orderId, owner }: Confirm | C
 }
 
 function heldLines(state: ShardState, orderId: string): readonly RememberedLine[] {
-  return (state.remembered.get(orderId) ?? []).filter((line) => line.state === "held");
+  return (state.remembered.get(orderId) ?? []).filter(({ kind, state }) =>
+    kind === "reserve" && state === "held"
+  );
 }
 
 /** The outcome of a call that finds nothing held. `wanted` is the state that the call asks for. */

@@ -1,8 +1,9 @@
 /**
- * `lua/sell.lua` in TypeScript: sells or reserves the lines of one order, all or none.
+ * `lua/sell.lua` in TypeScript: sells, reserves or prepares the lines of one order, all or none.
  *
  * @module
  */
+import type { Prepare } from "../../domain/basket.ts";
 import { limits, type Sale } from "../../domain/command.ts";
 import type { Decided } from "../../domain/outcome.ts";
 import { pairKey } from "../../domain/remembered_line.ts";
@@ -10,7 +11,7 @@ import { endedAnswer, pastLines, reservedLine } from "./replay.ts";
 import { accepted, moreDue, type ShardState } from "./state.ts";
 
 /** Decides a sale. */
-export function sell(state: ShardState, sale: Sale): Decided {
+export function sell(state: ShardState, sale: Sale | Prepare): Decided {
   const holdMs = Math.min(sale.holdMs, state.holdMaxMs);
   const past = state.remembered.get(sale.orderId) && pastAnswer(state, sale, holdMs);
   const refusal = past ?? whyNot(state, sale);
@@ -19,8 +20,8 @@ export function sell(state: ShardState, sale: Sale): Decided {
   const { kind, orderId, userId, lines } = sale;
   const { nowMs } = state;
   const seq = ++state.seq;
-  const held = kind === "reserve";
-  const expiresAtMs = held ? nowMs + holdMs : 0;
+  const held = kind === "reserve" || kind === "prepare";
+  const expiresAtMs = kind === "reserve" ? nowMs + holdMs : 0;
   const facts = lines.map(({ sku, amount }) => {
     const fact = state.move(sku, -amount, held ? amount : 0);
     state.remember(orderId, {
@@ -44,15 +45,17 @@ export function sell(state: ShardState, sale: Sale): Decided {
     if (state.limits.userLimitMs > 0) state.bought.set(pairKey(userId, sku), nowMs);
     return fact;
   });
-  if (held) state.expiry.set(orderId, expiresAtMs);
-  const data = held ? { expires: expiresAtMs, hold: holdMs } : {};
+  if (kind === "reserve") state.expiry.set(orderId, expiresAtMs);
+  if (kind === "prepare") state.prepared.set(orderId, seq);
+  const data = kind === "reserve" ? { expires: expiresAtMs, hold: holdMs } : {};
   state.write(kind, { id: orderId, userId, origin: sale, lines: facts, data });
   return { ...accepted(seq, facts.map((fact) => fact.available)), expiresAtMs };
 }
 
 /** The outcome of a sale whose order id is known, decided before any other check; undefined for a new id. */
-function pastAnswer(state: ShardState, sale: Sale, holdMs: number): Decided | undefined {
+function pastAnswer(state: ShardState, sale: Sale | Prepare, holdMs: number): Decided | undefined {
   const { kind, orderId, lines } = sale;
+  if (kind === "prepare" && state.prepared.has(orderId)) return { kind: "pending" };
   const reserved = kind === "reserve" ? reservedLine(state, orderId) : undefined;
   if (reserved && reserved.state !== "held") return endedAnswer(reserved);
   if (reserved && reserved.expiresAtMs <= state.nowMs) return moreDue;
@@ -66,7 +69,7 @@ function pastAnswer(state: ShardState, sale: Sale, holdMs: number): Decided | un
   return { kind: "conflict", sku: past.kind === "differs" ? past.sku : lines[0]?.sku ?? "" };
 }
 
-function whyNot(state: ShardState, sale: Sale): Decided | undefined {
+function whyNot(state: ShardState, sale: Sale | Prepare): Decided | undefined {
   const { orderId, lines, hasToken } = sale;
   for (const { sku } of lines) {
     if (!state.stock.has(sku)) return { kind: "unknown_sku", sku };
@@ -99,7 +102,7 @@ function whyClosed(state: ShardState, sku: string, hasToken: boolean): Decided |
   return policy.token && !hasToken ? { kind: "token_required", sku } : undefined;
 }
 
-function whyUnfair(state: ShardState, { userId, lines }: Sale): Decided | undefined {
+function whyUnfair(state: ShardState, { userId, lines }: Sale | Prepare): Decided | undefined {
   const { userLimitMs } = state.limits;
   for (const { sku } of userLimitMs > 0 ? lines : []) {
     const atMs = state.boughtAtMs(userId, sku);

@@ -60,6 +60,8 @@ export class ShardState {
   readonly bought: Generations<number>;
   /** Order ids of open reservations, and when they expire, ms. */
   readonly expiry = new ExpiryQueue();
+  /** Order ids with prepared lines that are not decided, and the number that prepared them; the lowest first. */
+  readonly prepared = new Map<string, number>();
   /** More reservations have expired than this batch releases. */
   isMoreDue = false;
   readonly #quotas = new Map<string, QuotaCount>();
@@ -140,12 +142,14 @@ export class ShardState {
 
   /**
    * Begins new generations when they are due, as `turn_orders` and `turn_limits` in `lua/write.lua` do: only lines that
-   * the ledger has applied are forgotten, and no hold before its end.
+   * the ledger has applied are forgotten, no hold before its end, and no prepared line before its decision.
    */
   endBatch(): void {
     const { idempotencyWindowMs, userLimitMs } = this.limits;
     const isApplied = this.applied >= this.#turnSeq;
-    const mayForget = isApplied && !this.isMoreDue && this.#olderHoldsEndMs <= this.nowMs;
+    const [preparedSeq = Infinity] = this.prepared.values();
+    const mayForget = isApplied && !this.isMoreDue && this.#olderHoldsEndMs <= this.nowMs &&
+      preparedSeq > this.#turnSeq;
     const written = this.remembered.changed();
     if (this.events.length === 0) {
       this.remembered.endQuietBatch();

@@ -36,7 +36,8 @@ export const orderPaths: Readonly<Record<string, Part>> = {
       tag: "Orders",
       summary: "Sell a basket: all lines or none",
       description:
-        "Its SKUs must be in one shard; a common `{tag}` in their names ensures it. A refusal names the SKU.",
+        "SKUs of several shards need an API with a ledger, and take longer; a common `{tag}` in their names puts them " +
+        "into one shard. `seq` is that of the first line. A refusal names the SKU.",
       scope: "deduct",
       parameters: ["OrderAttempt", "PurchaseToken", "Traceparent"],
       request: { schemas: ["BasketRequest"], example: { order_id: "order-1002", user_id: "user-7", lines } },
@@ -47,7 +48,7 @@ export const orderPaths: Readonly<Record<string, Part>> = {
         example: { success: true, order_id: "order-1002", lines: soldLines, seq: 43, message: "success" },
         headers: ["IdempotencyReplayed", ...rateLimitHeaders],
       }],
-      problems: [...saleCodes, "cross_shard_basket"],
+      problems: [...saleCodes, "cross_shard_basket", "ledger_behind"],
     }),
   },
   "/api/v1/orders/{order_id}": {

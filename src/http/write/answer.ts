@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Prepare, Settle } from "../../domain/basket.ts";
 import type { Command, Line, Lookup, ReadStock, SaleRules } from "../../domain/command.ts";
 import type { OrderOutcome, Outcome, RememberedLine } from "../../domain/outcome.ts";
 import type { answers } from "../schemas/answers.ts";
@@ -12,7 +13,7 @@ import { type Asked, instant, refusal } from "./refusal.ts";
 import { type Answer, freshJsonHeaders, jsonHeaders, replayedHeaders } from "./response.ts";
 
 /** A command that changes something. */
-export type Change = Exclude<Command, Lookup | ReadStock>;
+export type Change = Exclude<Command, Lookup | ReadStock | Prepare | Settle>;
 
 /** The outcome of each successful command. */
 const successes = {
@@ -184,7 +185,7 @@ function orderLine(line: RememberedLine): Body<"OrderLine"> {
     sku: line.sku,
     user_id: line.userId,
     // Only sales are found by an order.
-    kind: line.kind as Body<"OrderLine">["kind"],
+    kind: line.kind === "prepare" ? "order" : line.kind as Body<"OrderLine">["kind"],
     amount: line.amount,
     state: line.state,
     units: line.units,

@@ -68,8 +68,8 @@ const rows: Rows = {
   cross_shard: (_, { id }) =>
     problem(
       "cross_shard_basket",
-      "The SKUs of one request must belong to one shard, and these belong to several. SKUs that are sold " +
-        "together need the same {tag} in their names",
+      "The SKUs belong to several shards: a reservation or a return cannot span them, and a basket only if the API has " +
+        "DATABASE_URL. SKUs with the same {tag} in their names are in one shard",
       { members: id },
     ),
   order_full: (_, { id }) =>
@@ -160,6 +160,8 @@ const rows: Rows = {
   extended: unexpected,
   stock: unexpected,
   order: unexpected,
+  // The service decides a basket of several shards, and answers for it.
+  pending: unexpected,
   // The service asks the ledger instead.
   forgotten: unexpected,
 };

@@ -32,8 +32,8 @@ interface Columns {
 }
 
 /**
- * The statement that applies events; undefined when they set rules of SKUs, or when PostgreSQL cannot store one of the
- * texts as it is.
+ * The statement that applies events; undefined when they set rules of SKUs or abort baskets, or when PostgreSQL cannot
+ * store one of the texts as it is.
  *
  * @param statement the text of `apply_batch`
  * @param events at least one, with consecutive numbers
@@ -44,7 +44,9 @@ export function oneStatementFor(
   events: readonly Numbered[],
 ): OneStatement | undefined {
   const last = events.at(-1);
-  if (!last || events.some(({ data }) => data.policy !== undefined)) return undefined;
+  if (!last || events.some(({ kind, data }) => kind === "abort" || data.policy !== undefined)) {
+    return undefined;
+  }
   const columns = columnsOf(events);
   const arrays: Param[] = [];
   for (const column of Object.values(columns)) {

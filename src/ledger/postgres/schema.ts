@@ -22,6 +22,7 @@ const migrations = [
   "0008_movement_bounds_checked.sql",
   "0009_movement_ranges.sql",
   "0010_forget.sql",
+  "0011_baskets.sql",
 ] as const;
 
 /** An index over a hundred million movements takes minutes. */

@@ -53,6 +53,7 @@ export type PostgresStatements = Readonly<Record<PostgresStatementName, string>>
 const folder = new URL("sql/", import.meta.url);
 const topics = [
   "apply",
+  "baskets",
   "compare",
   "cursor",
   "deployment",

@@ -11,8 +11,9 @@
  *
  * @module
  */
+import { type AuditRow, toDifference } from "./audit_row.ts";
 import { isCompensationId } from "../compensation_id.ts";
-import { followUps, rules, sales, type Step } from "./apply_steps.ts";
+import { beforeSales, followUps, sales, type Step } from "./apply_steps.ts";
 import { SqlError, type Transaction } from "../database.ts";
 import type { Difference } from "../ledger.ts";
 import { escaped, inAscii, type Numbered, readable } from "../movements.ts";
@@ -28,14 +29,6 @@ export interface ApplyResult {
   readonly deadLetters: number;
   /** Events whose units must be returned. */
   readonly compensations: number;
-}
-
-interface AuditRow {
-  readonly sku: string;
-  readonly available: number;
-  readonly reserved: number;
-  readonly storeAvailable: number;
-  readonly storeReserved: number;
 }
 
 /** SQLSTATEs of errors that the ledger itself detects. */
@@ -85,31 +78,28 @@ export class BatchApplier {
 
   /** The normal case: sends all statements together, without those that the batch does not need. */
   async applyAtOnce(): Promise<ApplyResult> {
-    const steps = followUps.filter((step) => this.#wants(step));
     const { oneStatement } = this.#prepared;
-    const followed = () =>
-      steps.map(({ statement }) => this.#onRange(this.#sql[statement], rangeOf(this.#events)));
     let differences: Difference[];
     if (oneStatement) {
       const { statement, params } = oneStatement;
-      const [rows] = await together([this.#tx.query<AuditRow>(statement, params), ...followed()]);
+      const [rows] = await together([this.#tx.query<AuditRow>(statement, params), ...this.#run(followUps)]);
       differences = rows.map(toDifference);
     } else {
-      differences = await this.#applyInSteps(followed);
+      differences = await this.#applyInSteps();
     }
-    if (steps.length > 0) await this.#setStraysAside();
+    if (followUps.some((step) => this.#wants(step))) await this.#setStraysAside();
     await this.#closeCompensations();
     return this.#result(differences);
   }
 
-  async #applyInSteps(followUps: () => Promise<unknown>[]): Promise<Difference[]> {
+  async #applyInSteps(): Promise<Difference[]> {
     const range = rangeOf(this.#events);
     const [, , , returned, , differences] = await together([
       this.#insertMovements(this.#events),
       this.#onRange(this.#sql.add_missing_stock, range),
-      this.#wants(rules) && this.#onRange(this.#sql[rules.statement], range),
+      Promise.all(this.#run(beforeSales)),
       this.#wants(sales) ? this.#insertOrderLines(this.#events) : 0,
-      Promise.all(followUps()),
+      Promise.all(this.#run(followUps)),
       this.#moveStock(),
       this.#moveCursor(),
     ]);
@@ -125,7 +115,7 @@ export class BatchApplier {
       (event, refusal) => this.#applyPlainly(event, refusal),
     );
     await this.#onRange(this.#sql.add_missing_stock, rangeOf(this.#events));
-    await this.#stepByHalves(rules, "rules not changed");
+    for (const step of beforeSales) await this.#stepByHalves(step, "rules or order line not changed");
     let returned = 0;
     await this.#byHalves(this.#events, async (part) => {
       returned += await this.#insertOrderLines(part);
@@ -136,6 +126,11 @@ export class BatchApplier {
     await this.#closeCompensations();
     const [differences] = await together([this.#moveStock(), this.#moveCursor()]);
     return this.#result(differences);
+  }
+
+  #run(steps: readonly Step[]): Promise<object[]>[] {
+    const wanted = steps.filter((step) => this.#wants(step));
+    return wanted.map(({ statement }) => this.#onRange(this.#sql[statement], rangeOf(this.#events)));
   }
 
   #wants({ isFor }: Step): boolean {
@@ -289,12 +284,4 @@ async function together<const T extends readonly unknown[]>(calls: T) {
 function rangeOf(events: readonly Numbered[]): Range {
   const last = events.at(-1)?.seq ?? 0;
   return { after: last - events.length, last };
-}
-
-function toDifference(row: AuditRow): Difference {
-  return {
-    sku: row.sku,
-    ledger: { available: row.available, reserved: row.reserved },
-    store: { available: row.storeAvailable, reserved: row.storeReserved },
-  };
 }

@@ -13,11 +13,16 @@ export interface Step {
   readonly isFor: (event: Numbered) => boolean;
 }
 
-export const rules: Step = { statement: "set_policies", isFor: ({ data }) => data.policy !== undefined };
-export const sales: Step = ofKinds("insert_order_lines", "deduct", "order", "reserve");
+/** Sales depend on the rules, and an order is tried again after an abort. */
+export const beforeSales: readonly Step[] = [
+  { statement: "set_policies", isFor: ({ data }) => data.policy !== undefined },
+  ofKinds("forget_aborted", "abort"),
+];
+export const sales: Step = ofKinds("insert_order_lines", "deduct", "order", "reserve", "prepare");
 
 /** Changes of lines that are in the ledger, in the order of their life. */
 export const followUps: readonly Step[] = [
+  ofKinds("commit_lines", "commit"),
   ofKinds("extend_lines", "extend"),
   ofKinds("settle_lines", "confirm", "cancel", "expire"),
   ofKinds("return_units", "return"),

@@ -7,6 +7,8 @@ import type { FoundAdjustment, MadeAdjustment } from "../../domain/adjustment.ts
 import type { CheckResult } from "../../domain/check_result.ts";
 import type { Position } from "../../domain/event.ts";
 import { type Closed, type Correction, type CorrectionNote, type UnitsOf } from "../corrections.ts";
+import type { BasketDecisions } from "../../decide/basket_decisions.ts";
+import { SqlBaskets } from "./baskets.ts";
 import { applyCorrections, closeDeadLetter } from "./corrections.ts";
 import type { LedgerBackend } from "./backend.ts";
 import { type Queries, SqlError } from "../database.ts";
@@ -29,10 +31,12 @@ function isLine(row: OrderLineRow | { readonly id: null }): row is OrderLineRow 
 export class SqlLedger implements Ledger {
   readonly #backend: LedgerBackend;
   readonly #sql: Statements;
+  readonly baskets: BasketDecisions;
 
   constructor(backend: LedgerBackend, sql: Statements) {
     this.#backend = backend;
     this.#sql = sql;
+    this.baskets = new SqlBaskets(backend, sql);
   }
 
   prepare(shards: number): Promise<Deployment> {

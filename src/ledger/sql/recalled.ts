@@ -15,7 +15,9 @@ const partLines = 16_384;
 /** In the order of a line's life. */
 const steps: readonly StatementName[] = [
   "set_policies",
+  "forget_aborted",
   "insert_order_lines",
+  "commit_lines",
   "extend_lines",
   "settle_lines",
   "return_units",

@@ -15,13 +15,14 @@ import { partsOf } from "../movements.ts";
 import { extendRanges, foldMovements, readOpenings } from "./openings.ts";
 import type { Folded, Openings } from "../openings.ts";
 import { ForeignLedger } from "../../domain/errors.ts";
-import type { LinePosition, QuotaCursor, QuotaPage } from "../pages.ts";
+import type { LinePosition, PageEnd, QuotaCursor, QuotaPage } from "../pages.ts";
 import { before, prepare } from "./prepared.ts";
 import { type Jump, type Recovery } from "../recovery.ts";
 import { applyJump } from "./recovery.ts";
 import type { Compensation, Forgotten, LinePage, LineRow, QuotaRow, StockRow } from "../../domain/rows.ts";
 import { remedyFor } from "../sqlstate.ts";
 import { holdsSetAside } from "./set_aside.ts";
+import { SqlShardBaskets } from "./shard_baskets.ts";
 import type { Statements } from "./statements.ts";
 
 /** The position of the first line accepted since a time. */
@@ -29,14 +30,6 @@ interface Window {
   readonly sinceMs: number;
   /** Before its first line. */
   readonly start: LinePosition;
-}
-
-/** Columns about the page that every row of a page of quotas has. */
-interface PageEnd {
-  readonly lines: number;
-  readonly lastSku: string;
-  readonly lastSeq: number;
-  readonly lastLine: number;
 }
 
 /** The connection of a released lease. */
@@ -53,6 +46,7 @@ export class SqlShardLedger implements ShardLedger {
   readonly #lease: Lease;
   #connection: Pick<Connection, "query" | "transaction" | "page">;
   readonly #sql: Statements;
+  readonly baskets: SqlShardBaskets;
   #window: Window | undefined;
   /** The cursor after this lease's last write, on which the preparation of a transaction relies. */
   #lastCursor: Position | undefined;
@@ -62,6 +56,7 @@ export class SqlShardLedger implements ShardLedger {
     this.#lease = lease;
     this.#connection = lease.connection;
     this.#sql = sql;
+    this.baskets = new SqlShardBaskets(shard, sql, (...args) => this.#connection.query(...args));
   }
 
   checkResults(): Promise<CheckResult[]> {

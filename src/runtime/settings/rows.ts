@@ -50,7 +50,8 @@ export const settings = {
   databaseUrl: {
     name: "DATABASE_URL",
     default: null,
-    meaning: "PostgreSQL; the worker requires it, the API does not; unset = embedded",
+    meaning:
+      "PostgreSQL; the worker requires it, the API for baskets of several shards and old orders; unset = embedded",
     format: databaseUrl(),
     secret: true,
   },

@@ -7,19 +7,20 @@
 -- has the second. Compensations and dead letters know both, so such a line is not compared (`isAside`).
 select
   r.at, coalesce(o.kind, m.kind) as kind, coalesce(o.user_id, m.user_id) as "userId",
-  case when r.kind in ('deduct', 'order', 'reserve') then o.amount else m.delta end as amount,
-  case when r.kind in ('deduct', 'order', 'reserve') then o.seq else m.seq end as seq,
+  case when r.kind in ('deduct', 'order', 'reserve', 'prepare') then o.amount else m.delta end as amount,
+  case when r.kind in ('deduct', 'order', 'reserve', 'prepare') then o.seq else m.seq end as seq,
   coalesce(o.state, 'accepted') as state, coalesce(o.units, 0) as units,
-  case when o.state = 'held' then round(extract(epoch from o.expires_at) * 1000)::bigint else 0 end as "expiresAtMs",
+  case when o.state = 'held' then coalesce(round(extract(epoch from o.expires_at) * 1000)::bigint, 0) else 0 end
+    as "expiresAtMs",
   exists (select from compensations c where c.shard = $1 and c.seq = r.seq)
     or exists (select from dead_letters d where d.shard = $1 and d.seq = r.seq) as "isAside"
 from json_to_recordset($2::text::json) as r (
   at integer, id text, "returnId" text, sku text, kind text, seq bigint
 )
 left join order_lines o
-  on r.kind in ('deduct', 'order', 'reserve') and o.shard = $1 and o.order_id = r.id and o.sku = r.sku
+  on r.kind in ('deduct', 'order', 'reserve', 'prepare') and o.shard = $1 and o.order_id = r.id and o.sku = r.sku
 left join movements m
-  on r.kind not in ('deduct', 'order', 'reserve') and m.shard = $1 and m.seq = r.seq and m.sku = r.sku
+  on r.kind not in ('deduct', 'order', 'reserve', 'prepare') and m.shard = $1 and m.seq = r.seq and m.sku = r.sku
     and m.order_id = r.id and m.kind = r.kind
 order by r.at;
 
@@ -37,7 +38,7 @@ order by o.sku, o.seq, o.line limit $6;
 -- $1 shard   $2 JSON array of order ids
 select o.order_id as id, max(round(extract(epoch from o.expires_at) * 1000))::bigint as expires
 from json_array_elements_text($2::text::json) as r (id)
-join order_lines o on o.shard = $1 and o.order_id = r.id and o.state = 'held'
+join order_lines o on o.shard = $1 and o.order_id = r.id and o.state = 'held' and o.kind = 'reserve'
 group by o.order_id;
 
 -- name: compare_quotas

@@ -50,7 +50,7 @@ order by m.seq limit 1;
 with followed as materialized (
   select shard, order_id, sku, seq, kind
   from movements
-  where shard = $1 and seq > $2 and seq <= $3 and kind in ('confirm', 'cancel', 'expire', 'extend', 'return')
+  where shard = $1 and seq > $2 and seq <= $3 and kind in ('confirm', 'cancel', 'expire', 'extend', 'return', 'commit')
 )
 select m.seq
 from followed m
@@ -59,6 +59,7 @@ group by m.seq
 having not bool_and(coalesce(
   case m.kind
     when 'extend' then o.kind = 'reserve' and (o.settled_seq is null or o.settled_seq > m.seq)
+    when 'commit' then o.kind = 'prepare' and o.state = 'accepted'
     when 'return' then o.state = 'accepted' or (o.state = 'confirmed' and o.settled_seq < m.seq)
     else o.settled_seq = m.seq
   end,

@@ -6,8 +6,9 @@
 select
   seq, line, epoch, kind, sku, delta, reserved_delta as "reservedDelta", available_after as available,
   reserved_after as reserved,
-  case when kind in ('reserve', 'extend', 'confirm', 'cancel', 'expire', 'adjust', 'create') then order_id end
-    as "orderId",
+  case when kind in (
+    'reserve', 'extend', 'confirm', 'cancel', 'expire', 'prepare', 'commit', 'abort', 'adjust', 'create'
+  ) then order_id end as "orderId",
   case when kind in ('reserve', 'extend') then (data->>'expires')::bigint end as expires,
   (data->'policy')::text as policy
 from movements
@@ -23,7 +24,7 @@ with page as materialized (
   select seq, line, kind, order_id, user_id, sku, delta, reserved_delta, available_after, data, occurred_at
   from movements
   where shard = $1 and seq > $2 and seq <= $3
-    and kind in ('deduct', 'order', 'reserve', 'confirm', 'cancel', 'expire', 'extend')
+    and kind in ('deduct', 'order', 'reserve', 'confirm', 'cancel', 'expire', 'extend', 'prepare', 'commit')
 ), newest as materialized (
   select accepted_at from order_lines where shard = $1 order by seq desc, line desc limit 1
 ), bound as materialized (
@@ -31,7 +32,8 @@ with page as materialized (
 ), compared as (
   select m.seq, m.line, m.kind, m.order_id as "orderId", m.sku,
     case
-      when m.kind in ('deduct', 'order', 'reserve') then case
+      when m.kind = 'prepare' and (o.seq is null or o.seq <> m.seq) then null -- aborted; else its commit says it
+      when m.kind in ('deduct', 'order', 'reserve', 'prepare') then case
         when o.seq is null then case when m.occurred_at >= bound.at then 'its order line is missing' end
         when o.seq <> m.seq or o.line <> m.line then
           case when m.occurred_at >= bound.at and not exists (
@@ -44,6 +46,14 @@ with page as materialized (
           case when o.new_stock <> m.available_after then 'new_stock' end,
           case when o.accepted_at <> m.occurred_at then 'accepted_at' end,
           case when o.hold_ms is distinct from (m.data->>'hold')::bigint then 'hold_ms' end
+        ), '')
+      end
+      when m.kind = 'commit' then case
+        when o.seq is null then case when m.occurred_at >= bound.at then 'its order line is missing' end
+        when o.seq > m.seq then 'its order line belongs to number ' || o.seq
+        else nullif(concat_ws(', ',
+          case when o.kind <> 'prepare' or o.state <> 'accepted' then 'state ' || o.state || ' of kind ' || o.kind end,
+          case when o.amount <> -m.reserved_delta then 'amount ' || o.amount || ' instead of ' || -m.reserved_delta end
         ), '')
       end
       when o.seq is null or o.seq > m.seq then null -- the sale says whether that is right
@@ -76,14 +86,15 @@ with page as materialized (
     case
       when o.seq <= (select opening_seq from log_cursor where shard = $1) then null -- its movements may be gone
       when m.seq is null or m.order_id <> o.order_id or m.sku <> o.sku
-        or m.kind not in ('deduct', 'order', 'reserve') then 'no movement sold it'
+        or m.kind not in ('deduct', 'order', 'reserve', 'prepare') then 'no movement sold it'
       when o.state <> 'held' and o.kind = 'reserve' and not exists (
         select from movements s
         where s.shard = $1 and s.seq = o.settled_seq and s.order_id = o.order_id and s.sku = o.sku
           and s.kind in ('confirm', 'cancel', 'expire')
       ) then 'no movement settled it'
-      when (o.state = 'held') <> (o.kind = 'reserve' and o.settled_seq is null)
-        or (o.state = 'accepted') <> (o.kind <> 'reserve') then 'state ' || o.state || ' of kind ' || o.kind
+      when o.kind = 'prepare' and o.state not in ('held', 'accepted')
+        or o.kind <> 'prepare' and (o.state = 'held') <> (o.kind = 'reserve' and o.settled_seq is null)
+        or o.kind <> 'prepare' and (o.state = 'accepted') <> (o.kind <> 'reserve') then 'state ' || o.state || ' of kind ' || o.kind
       when o.units <> coalesce(o.settled_units, o.amount) - returned.units then
         'units ' || o.units || ' instead of ' || coalesce(o.settled_units, o.amount) - returned.units
     end as wrong

@@ -64,23 +64,31 @@ where stock.shard = ?1 and stock.sku = m.sku
 
 -- name: insert_order_lines
 -- Inserts the order lines of movements just applied, and counts those that existed before. Of two lines with one key
--- the first stays. Whether a line counts for a quota depends on the SKU's rules after the batch. Range.
+-- the first stays. Lines that were prepared and aborted in one batch leave none. Whether a line counts for a quota depends on the SKU's rules after the batch. Range.
 insert into order_lines (
   shard, order_id, sku, user_id, amount, kind, state, units, has_quota, new_stock, seq, line, accepted_at, hold_ms,
   expires_at
 )
 select
-  shard, order_id, sku, user_id, -delta, kind, case kind when 'reserve' then 'held' else 'accepted' end, -delta,
-  sku in (select sku from stock where shard = ?1 and policy is not null and policy -> 'quota' is not null),
+  shard, order_id, sku, user_id, -delta, kind, case when kind in ('reserve', 'prepare') then 'held' else 'accepted' end,
+  -delta, sku in (select sku from stock where shard = ?1 and policy is not null and policy -> 'quota' is not null),
   available_after, seq, line, occurred_at, data ->> 'hold',
   strftime('%Y-%m-%d %H:%M:%f', (data ->> 'expires') / 1000.0, 'unixepoch')
 from movements
-where shard = ?1 and seq > ?2 and seq <= ?3 and kind in ('deduct', 'order', 'reserve')
+where shard = ?1 and seq > ?2 and seq <= ?3
+  and (kind in ('deduct', 'order', 'reserve') or kind = 'prepare' and not exists (
+    select 1 from movements a where a.shard = ?1 and a.seq > movements.seq and a.kind = 'abort'
+      and a.order_id = movements.order_id and a.sku = movements.sku
+  ))
 order by seq, line
 on conflict do nothing;
 select (
   select count(*) from movements
-  where shard = ?1 and seq > ?2 and seq <= ?3 and kind in ('deduct', 'order', 'reserve')
+  where shard = ?1 and seq > ?2 and seq <= ?3
+    and (kind in ('deduct', 'order', 'reserve') or kind = 'prepare' and not exists (
+      select 1 from movements a where a.shard = ?1 and a.seq > movements.seq and a.kind = 'abort'
+        and a.order_id = movements.order_id and a.sku = movements.sku
+    ))
 ) - (select count(*) from order_lines where shard = ?1 and seq > ?2 and seq <= ?3) as returned
 
 -- name: extend_lines
@@ -155,7 +163,7 @@ delete from order_lines where shard = ?1 and seq = ?2
 with followed as materialized (
   select order_id, sku, seq, kind
   from movements
-  where shard = ?1 and seq > ?2 and seq <= ?3 and kind in ('confirm', 'cancel', 'expire', 'extend', 'return')
+  where shard = ?1 and seq > ?2 and seq <= ?3 and kind in ('confirm', 'cancel', 'expire', 'extend', 'return', 'commit')
 )
 select m.seq
 from followed m
@@ -164,6 +172,7 @@ group by m.seq
 having not min(coalesce(
   case m.kind
     when 'extend' then o.kind = 'reserve' and (o.settled_seq is null or o.settled_seq > m.seq)
+    when 'commit' then o.kind = 'prepare' and o.state = 'accepted'
     when 'return' then o.state = 'accepted' or (o.state = 'confirmed' and o.settled_seq < m.seq)
     else o.settled_seq = m.seq
   end,

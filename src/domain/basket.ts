@@ -1,0 +1,28 @@
+/**
+ * The commands of a basket of several shards, each to one of them.
+ *
+ * @module
+ */
+import type { Origin, Sale } from "./command.ts";
+
+/**
+ * Takes the units of one shard's lines of a basket of several shards, until the decision on the basket. A sale like any
+ * other, which does not count as accepted before {@link Settle}.
+ */
+export interface Prepare extends Omit<Sale, "kind"> {
+  /** Discriminates commands; also the kind of the event. */
+  readonly kind: "prepare";
+}
+
+/**
+ * Carries out the decision on a basket of several shards, in one of them: `commit` sells the lines that were prepared,
+ * `abort` returns their units and forgets them. Both may be repeated.
+ */
+export interface Settle extends Origin {
+  /** Discriminates commands; also the kind of the event. */
+  readonly kind: "commit" | "abort";
+  /** The shop's id, 1..{@link limits.idBytesMax} bytes. All clients share one space of them. */
+  readonly orderId: string;
+  /** Number of the event that prepared the lines. */
+  readonly preparedSeq: number;
+}

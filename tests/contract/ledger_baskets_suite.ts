@@ -1,0 +1,195 @@
+/**
+ * What every ledger must do, seventh part: baskets of several shards. Their lines are held until the decision, which is
+ * recorded once.
+ */
+import assert from "node:assert/strict";
+import type { Attempt, PreparedPart } from "../../src/decide/basket_decisions.ts";
+import type { InventoryEvent } from "../../src/domain/event.ts";
+import {
+  applied,
+  assertSums,
+  entry,
+  type LedgerFixture,
+  plainLine,
+  type Registrar,
+  Shelf,
+} from "./ledger_fixture.ts";
+
+const farMs = 600_000;
+
+function attemptOf(orderId: string): Attempt {
+  const lines = [{ sku: "SKU-1", amount: 4 }, { sku: "SKU-9", amount: 1 }];
+  return { orderId, attempt: crypto.randomUUID(), home: 0, userId: "user-1", lines };
+}
+
+/** The part of shard 0, which number 2 has prepared. */
+const part: PreparedPart = { shard: 0, seq: 2, lines: 1, newStock: [6] };
+
+const prepared = (shelf: Shelf, id = "basket", units = 4) =>
+  shelf.next("prepare", id, [["SKU-1", -units, units]]);
+const aborted = (shelf: Shelf, id = "basket", units = 4) =>
+  shelf.next("abort", id, [["SKU-1", units, -units]]);
+const committed = (shelf: Shelf, id = "basket", units = 4) =>
+  shelf.next("commit", id, [["SKU-1", 0, -units]]);
+
+async function assertWhole({ ledger }: LedgerFixture): Promise<void> {
+  const faults: unknown[] = [];
+  for await (const fault of ledger.prove(0, 365 * 86_400_000, () => {})) faults.push(fault);
+  assert.deepEqual(faults, []);
+}
+
+/** Registers these tests. */
+export function registerBaskets({ test }: Registrar): void {
+  const testBothWays = (
+    what: string,
+    events: (shelf: Shelf) => InventoryEvent[],
+    check: (fixture: LedgerFixture) => Promise<void>,
+  ) => {
+    for (const way of ["in one batch", "in a batch an event"]) {
+      test(`${what}, ${way}`, async (fixture) => {
+        const all = events(new Shelf());
+        for (const batch of way === "in one batch" ? [all] : all.map((event) => [event])) {
+          const { deadLetters, compensations } = applied(await fixture.shard.apply([entry(1, ...batch)]));
+          assert.deepEqual([deadLetters, compensations], [0, 0]);
+        }
+        await check(fixture);
+        await assertSums(fixture);
+        await assertWhole(fixture);
+      });
+    }
+  };
+
+  testBothWays(
+    "prepared lines are held, and have no end by time",
+    (shelf) => [prepared(shelf)],
+    async (fixture) => {
+      const line = plainLine({ id: "basket", sku: "SKU-1", amount: 4, newStock: 6, seq: 2, kind: "prepare" });
+      const held = { ...line, state: "held" } as const;
+      const { ledger, shard } = fixture;
+      assert.deepEqual((await ledger.findOrder("basket")).lines, [{ ...held, shard: 0 }]);
+      // A rebuild reads them, whatever their age.
+      const page = await shard.lines(Date.now() + 86_400_000, { seq: 0, line: -1 }, 10);
+      assert.deepEqual(page.rows, [held]);
+    },
+  );
+
+  testBothWays(
+    "a commit sells the lines, and units come back",
+    (shelf) => [
+      prepared(shelf),
+      committed(shelf),
+      shelf.next("return", "basket", [["SKU-1", 1, 0]], { reference: "return-1" }),
+    ],
+    async ({ ledger, shard }) => {
+      const line = plainLine({ id: "basket", sku: "SKU-1", amount: 4, newStock: 6, seq: 2, kind: "prepare" });
+      assert.deepEqual((await ledger.findOrder("basket")).lines, [{ ...line, shard: 0, units: 3 }]);
+      assert.deepEqual(await shard.baskets.prepared(10), []);
+    },
+  );
+
+  testBothWays(
+    "an abort leaves no line, and the order is tried again",
+    (shelf) => [
+      prepared(shelf),
+      aborted(shelf),
+      prepared(shelf, "basket", 3),
+      aborted(shelf, "basket", 3),
+      prepared(shelf, "basket", 2),
+      committed(shelf, "basket", 2),
+      prepared(shelf, "other", 1),
+      aborted(shelf, "other", 1),
+    ],
+    async ({ ledger }) => {
+      const line = plainLine({ id: "basket", sku: "SKU-1", amount: 2, newStock: 8, seq: 6, kind: "prepare" });
+      assert.deepEqual((await ledger.findOrder("basket")).lines, [{ ...line, shard: 0 }]);
+      assert.deepEqual((await ledger.findOrder("other")).lines, []);
+    },
+  );
+
+  test("a batch with an abort that is applied by halves leaves no line either", async (fixture) => {
+    const shelf = new Shelf();
+    const bad = shelf.next("deduct", "nul-\0", [["SKU-1", -1, 0]]);
+    const result = applied(
+      await fixture.shard.apply([entry(1, bad, prepared(shelf), aborted(shelf), prepared(shelf))]),
+    );
+    assert.equal(result.deadLetters, 1);
+    const { lines } = await fixture.ledger.findOrder("basket");
+    assert.deepEqual(lines.map(({ seq, state }) => [seq, state]), [[5, "held"]]);
+  });
+
+  test("a basket is committed when the ledger has all of its lines, once", async ({ ledger: { baskets }, shard }) => {
+    const attempt = attemptOf("basket");
+    assert.deepEqual(await baskets.begin(attempt, farMs), { kind: "begun" });
+    assert.equal(await baskets.commit(attempt, [part]), "waiting");
+    const shelf = new Shelf();
+    applied(await shard.apply([entry(1, prepared(shelf))]));
+    assert.equal(await baskets.commit(attempt, [{ ...part, lines: 2 }]), "waiting");
+    assert.equal(await baskets.commit(attempt, [part, { ...part, shard: 1 }]), "waiting");
+    assert.equal((await shard.baskets.prepared(10))[0]?.decision, "open");
+    assert.equal(await baskets.commit(attempt, [part]), "committed");
+    assert.equal(await baskets.commit(attempt, [part]), "committed");
+    assert.equal(await baskets.abort(attempt), "committed");
+    const { userId, lines } = attempt;
+    const found = { kind: "committed", userId, lines, parts: [part] };
+    assert.deepEqual(await baskets.find("basket"), found);
+    assert.deepEqual(await baskets.begin(attemptOf("basket"), farMs), found);
+    assert.equal(await shard.baskets.end(), 1, "its line is held");
+    applied(await shard.apply([entry(1, committed(shelf))]));
+    assert.equal(await shard.baskets.end(), 0);
+    assert.equal(await baskets.find("basket"), undefined);
+  });
+
+  test("what is aborted is never committed, and the order may be tried again", async ({ ledger: { baskets }, shard }) => {
+    const [first, second] = [attemptOf("basket"), attemptOf("basket")];
+    await baskets.begin(first, farMs);
+    applied(await shard.apply([entry(1, prepared(new Shelf()))]));
+    const undecided = await baskets.begin(second, farMs);
+    assert.ok(undecided.kind === "undecided" && Math.abs(undecided.decideByMs - Date.now() - farMs) < 60_000);
+    assert.equal(await baskets.abort(first), "aborted");
+    assert.equal(await baskets.commit(first, [part]), "aborted");
+    assert.deepEqual(await shard.baskets.prepared(10), [
+      { orderId: "basket", seq: 2, attempt: "", decision: "abort" },
+    ]);
+    assert.deepEqual(await baskets.begin(second, farMs), { kind: "begun" });
+    assert.equal(await baskets.commit(first, [part]), "aborted");
+    assert.equal(await baskets.abort(first), "aborted");
+    assert.equal(
+      (await baskets.find("basket"))?.kind,
+      "undecided",
+      "the abort of the first is not of the second",
+    );
+  });
+
+  test("an attempt ends by time: no commit, and the next one, the worker or the home shard may end it", async (fixture) => {
+    const { ledger: { baskets }, shard } = fixture;
+    applied(await shard.apply([entry(1, prepared(new Shelf()))]));
+    const attempt = attemptOf("basket");
+    await baskets.begin(attempt, -1000);
+    assert.equal(await baskets.commit(attempt, [part]), "aborted");
+    const [over] = await shard.baskets.prepared(10);
+    assert.deepEqual(over, { orderId: "basket", seq: 2, attempt: attempt.attempt, decision: "over" });
+    const next = attemptOf("basket");
+    assert.deepEqual(await baskets.begin(next, -1000), { kind: "begun" });
+    assert.ok(!await shard.baskets.abort(over), "it is another attempt now");
+    const [again] = await shard.baskets.prepared(10);
+    assert.ok(again && await shard.baskets.abort(again));
+    assert.equal(await baskets.abort(next), "aborted");
+    await baskets.begin(attemptOf("left"), -1000);
+    assert.equal(await shard.baskets.end(), 0);
+    assert.equal(await baskets.find("left"), undefined);
+  });
+
+  test("a line that a committed basket does not have is aborted, those that it has wait a second for their API", async (fixture) => {
+    const { ledger: { baskets }, shard, database } = fixture;
+    const shelf = new Shelf();
+    const attempt = attemptOf("basket");
+    await baskets.begin(attempt, farMs);
+    applied(await shard.apply([entry(1, prepared(shelf))]));
+    assert.equal(await baskets.commit(attempt, [part]), "committed");
+    assert.equal((await shard.baskets.prepared(10))[0]?.decision, "open");
+    await database.script("update baskets set decided_at = '2020-01-01 00:00:00.000'");
+    assert.deepEqual((await shard.baskets.prepared(10)).map(({ decision }) => decision), ["commit"]);
+    await database.script("update baskets set parts = '[]'");
+    assert.deepEqual((await shard.baskets.prepared(10)).map(({ decision }) => decision), ["abort"]);
+  });
+}
