@@ -89,8 +89,9 @@ export async function runExperiment<T>(
       const all = { stock: plenty, skus: 100, before: "", telemetryUrl: collector?.url, ...own };
       return startSystem(name, all);
     });
-    if (options.json !== "") {
-      await Deno.writeTextFile(options.json, `${JSON.stringify({ options, result }, null, 2)}\n`);
+    const { json, ...said } = options; // a result names no place of this machine
+    if (json !== "") {
+      await Deno.writeTextFile(json, `${JSON.stringify({ options: said, result }, null, 2)}\n`);
     }
     return result;
   } finally {

@@ -120,7 +120,7 @@ export function barPanel({ title, bars, mark, digits = 2 }: BarChart): Panel {
         round(x(value) - labelWidth)
       }" height="16"/>` +
       whisker +
-      `<text class="small" x="${round(Math.max(x(high), x(value)) + 6)}" y="${y + 12}">${
+      `<text class="small" x="${width - valueWidth + 8}" y="${y + 12}">${
         value.toFixed(digits)
       }${spread}</text>`;
   });
