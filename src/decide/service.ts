@@ -50,7 +50,7 @@ export class InventoryService implements Inventory {
     this.#batchers = this.#router.all().map((shard) => new Batcher(shard, store, world, options));
     this.#options = options;
     this.#world = world;
-    this.soldOut = new SoldOutCache(world);
+    this.soldOut = new SoldOutCache();
     this.#readiness = new ReadinessProbe(this.#batchers, store, world, options);
     const { decisions, archive, requestTimeoutMs, onBroken } = options;
     this.#baskets = decisions && archive && new BasketSeller({
@@ -66,7 +66,7 @@ export class InventoryService implements Inventory {
    */
   async submit(command: Command, timings?: CommandTimings): Promise<Outcome> {
     const askedAtMs = this.#world.elapsedMs();
-    const known = this.soldOut.check(command);
+    const known = this.soldOut.check(command, askedAtMs);
     if (timings) {
       timings.askedAtMs = askedAtMs;
       if (this.soldOut.answers(command)) timings.cache = known ? "hit" : "miss";

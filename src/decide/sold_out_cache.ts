@@ -7,7 +7,6 @@
  *
  * @module
  */
-import type { World } from "../runtime/world.ts";
 import type { Prepare } from "../domain/basket.ts";
 import { type Command, routingSkus, type Sale } from "../domain/command.ts";
 import type { Decided, Outcome } from "../domain/outcome.ts";
@@ -30,35 +29,30 @@ interface Entry {
 
 /** Remembers SKUs with too few units, for a second. */
 export class SoldOutCache {
-  readonly #world: World;
   readonly #entries = new Map<string, Entry>();
   /** Asked and known, since the start. */
   hits = 0;
   /** Asked and not known, since the start. */
   misses = 0;
 
-  /** Empty at first. Entries age by `world`'s monotonic clock. */
-  constructor(world: World) {
-    this.#world = world;
-  }
-
   /** Whether it may answer a command at all. */
   answers(command: Command): boolean {
     return command.kind === "stock" || isSale(command) && command.firstAttempt;
   }
 
-  /** The answer, if it can be given without the store. */
-  check(command: Command): Decided | undefined {
+  /** The answer at `nowMs` (monotonic), if it can be given without the store. */
+  check(command: Command, nowMs: number): Decided | undefined {
     if (command.kind === "stock") {
-      return this.#count(this.#fresh(command.sku)?.stock);
+      return this.#count(this.#fresh(command.sku, nowMs)?.stock);
     }
     if (!isSale(command) || !command.firstAttempt) return undefined;
-    const short = command.lines.find(({ sku, amount }) =>
-      amount > (this.#fresh(sku)?.available ?? Number.MAX_SAFE_INTEGER)
-    );
-    const available = short && this.#fresh(short.sku)?.available;
-    if (!short || available === undefined) return this.#count(undefined);
-    return this.#count({ kind: "insufficient", sku: short.sku, available });
+    for (const { sku, amount } of command.lines) {
+      const available = this.#fresh(sku, nowMs)?.available;
+      if (available !== undefined && amount > available) {
+        return this.#count({ kind: "insufficient", sku, available });
+      }
+    }
+    return this.#count(undefined);
   }
 
   /** Learns from the store's answer to `command`, which was asked at `askedAtMs` (monotonic). */
@@ -99,9 +93,9 @@ export class SoldOutCache {
     this.#entries.set(sku, { available, stock: kept, untilMs });
   }
 
-  #fresh(sku: string): Entry | undefined {
+  #fresh(sku: string, nowMs: number): Entry | undefined {
     const entry = this.#entries.get(sku);
-    return entry && entry.untilMs > this.#world.elapsedMs() ? entry : undefined;
+    return entry && entry.untilMs > nowMs ? entry : undefined;
   }
 
   #count<T>(found: T | undefined): T | undefined {

@@ -31,31 +31,31 @@ const insufficient = (sku: string, available = 0): Outcome => ({ kind: "insuffic
 
 function setup(): { world: ManualWorld; cache: SoldOutCache } {
   const world = new ManualWorld();
-  return { world, cache: new SoldOutCache(world) };
+  return { world, cache: new SoldOutCache() };
 }
 
 Deno.test("sold-out cache: refuses a declared first attempt only", () => {
   const { world, cache } = setup();
   cache.learn(sale("S"), insufficient("S"), world.elapsedMs());
-  assert.deepEqual(cache.check(sale("S")), insufficient("S"));
+  assert.deepEqual(cache.check(sale("S"), world.elapsedMs()), insufficient("S"));
   const retry = { ...sale("S"), firstAttempt: false };
-  assert.equal(cache.check(retry), undefined);
+  assert.equal(cache.check(retry, world.elapsedMs()), undefined);
   assert.deepEqual([cache.hits, cache.misses], [1, 0]);
 });
 
 Deno.test("sold-out cache: the sale of the last unit is enough, but not when it was replayed", () => {
   const { world, cache } = setup();
   cache.learn(sale("S"), { ...taken, replayed: true }, world.elapsedMs());
-  assert.equal(cache.check(sale("S")), undefined);
+  assert.equal(cache.check(sale("S"), world.elapsedMs()), undefined);
   cache.learn(sale("S"), taken, world.elapsedMs());
-  assert.deepEqual(cache.check(sale("S")), insufficient("S"));
+  assert.deepEqual(cache.check(sale("S"), world.elapsedMs()), insufficient("S"));
 });
 
 Deno.test("sold-out cache: lets through what fewer units would satisfy", () => {
   const { world, cache } = setup();
   cache.learn(sale("S", 5), insufficient("S", 2), world.elapsedMs());
-  assert.equal(cache.check(sale("S", 2)), undefined);
-  assert.deepEqual(cache.check(sale("S", 3)), insufficient("S", 2));
+  assert.equal(cache.check(sale("S", 2), world.elapsedMs()), undefined);
+  assert.deepEqual(cache.check(sale("S", 3), world.elapsedMs()), insufficient("S", 2));
 });
 
 Deno.test("sold-out cache: forgets a second after the store was asked, not after it answered", async () => {
@@ -64,9 +64,9 @@ Deno.test("sold-out cache: forgets a second after the store was asked, not after
   await world.advance(900);
   cache.learn(sale("S"), insufficient("S"), askedAtMs);
   await world.advance(99);
-  assert.ok(cache.check(sale("S")));
+  assert.ok(cache.check(sale("S"), world.elapsedMs()));
   await world.advance(1);
-  assert.equal(cache.check(sale("S")), undefined);
+  assert.equal(cache.check(sale("S"), world.elapsedMs()), undefined);
 });
 
 Deno.test("sold-out cache: a restock through this process shows at once", () => {
@@ -83,26 +83,26 @@ Deno.test("sold-out cache: a restock through this process shows at once", () => 
     traceparent: "",
   };
   cache.learn(restock, { ...taken, newStock: [1] }, 0);
-  assert.equal(cache.check(sale("S")), undefined);
+  assert.equal(cache.check(sale("S"), world.elapsedMs()), undefined);
 });
 
 Deno.test("sold-out cache: a sale that leaves units clears the SKU, also when another process restocked it", () => {
   const { world, cache } = setup();
   cache.learn(sale("S"), insufficient("S"), world.elapsedMs());
   cache.learn(sale("S"), { ...taken, newStock: [5], replayed: true }, world.elapsedMs());
-  assert.deepEqual(cache.check(sale("S")), insufficient("S"));
+  assert.deepEqual(cache.check(sale("S"), world.elapsedMs()), insufficient("S"));
   cache.learn(sale("S"), { ...taken, newStock: [5] }, world.elapsedMs());
-  assert.equal(cache.check(sale("S")), undefined);
+  assert.equal(cache.check(sale("S"), world.elapsedMs()), undefined);
 });
 
 Deno.test("sold-out cache: serves reads of what is sold out, as they were", async () => {
   const { world, cache } = setup();
   const stock: Outcome = { kind: "stock", sku: "S", available: 0, reserved: 2, seq: 9, ...open };
   cache.learn({ kind: "stock", sku: "S" }, stock, world.elapsedMs());
-  assert.deepEqual(cache.check({ kind: "stock", sku: "S" }), stock);
+  assert.deepEqual(cache.check({ kind: "stock", sku: "S" }, world.elapsedMs()), stock);
   await world.advance(500);
   cache.learn(sale("S"), insufficient("S"), world.elapsedMs());
-  assert.equal(cache.check({ kind: "stock", sku: "S" }), undefined);
+  assert.equal(cache.check({ kind: "stock", sku: "S" }, world.elapsedMs()), undefined);
 });
 
 Deno.test("sold-out cache: a read that finds units clears the SKU", () => {
@@ -110,7 +110,7 @@ Deno.test("sold-out cache: a read that finds units clears the SKU", () => {
   cache.learn(sale("S"), insufficient("S"), world.elapsedMs());
   const stock: Outcome = { kind: "stock", sku: "S", available: 3, reserved: 0, seq: 9, ...open };
   cache.learn({ kind: "stock", sku: "S" }, stock, world.elapsedMs());
-  assert.equal(cache.check(sale("S")), undefined);
+  assert.equal(cache.check(sale("S"), world.elapsedMs()), undefined);
 });
 
 Deno.test("sold-out cache: holds a thousand SKUs and lets the oldest go", () => {
@@ -118,7 +118,7 @@ Deno.test("sold-out cache: holds a thousand SKUs and lets the oldest go", () => 
   for (let i = 0; i <= soldOutBounds.skusMax; i++) {
     cache.learn(sale(`S${i}`), insufficient(`S${i}`), world.elapsedMs());
   }
-  assert.equal(cache.check(sale("S0")), undefined);
-  assert.ok(cache.check(sale("S1")));
-  assert.ok(cache.check(sale(`S${soldOutBounds.skusMax}`)));
+  assert.equal(cache.check(sale("S0"), world.elapsedMs()), undefined);
+  assert.ok(cache.check(sale("S1"), world.elapsedMs()));
+  assert.ok(cache.check(sale(`S${soldOutBounds.skusMax}`), world.elapsedMs()));
 });

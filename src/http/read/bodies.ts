@@ -25,6 +25,8 @@ export type Body =
 interface Pending {
   /** When a sweep first saw it, monotonic, ms; 0 = not yet. */
   sinceMs: number;
+  /** Its place among the pending; -1 = it has ended. */
+  index: number;
   readonly settle: (body: Body) => void;
 }
 
@@ -39,7 +41,8 @@ const cut: Body = { kind: "cut" };
 export class Bodies {
   readonly #world: World;
   readonly #timeoutMs: number;
-  readonly #pending = new Set<Pending>();
+  /** In no order. Nearly every body ends at once, and a set that is empty time and again is allocated anew each time. */
+  readonly #pending: Pending[] = [];
   #stopping = false;
 
   /** @param timeoutMs time limit of a body, counted from the first {@link sweep} after its begin */
@@ -73,8 +76,9 @@ export class Bodies {
     use: (body: Body) => T,
   ): Promise<T> {
     return new Promise((resolve) => {
-      const pending: Pending = { sinceMs: 0, settle: (body) => resolve(use(body)) };
-      this.#pending.add(pending);
+      const index = this.#pending.length;
+      const pending: Pending = { sinceMs: 0, index, settle: (body) => resolve(use(body)) };
+      this.#pending.push(pending);
       reading.then(
         (read) => this.#end(pending, toBody(read)),
         (error) =>
@@ -89,7 +93,7 @@ export class Bodies {
    */
   sweep(): void {
     const nowMs = this.#world.elapsedMs();
-    for (const pending of this.#pending) {
+    for (const pending of [...this.#pending]) {
       if (pending.sinceMs === 0) pending.sinceMs = nowMs;
       if (nowMs - pending.sinceMs >= this.#timeoutMs) this.#end(pending, late);
     }
@@ -98,12 +102,20 @@ export class Bodies {
   /** Ends all incomplete bodies, so that a shutdown does not wait for slow clients. */
   stop(): void {
     this.#stopping = true;
-    for (const pending of this.#pending) this.#end(pending, stopping);
+    for (const pending of [...this.#pending]) this.#end(pending, stopping);
   }
 
-  /** A body that ended before has no effect. */
+  /** A body that has ended cannot end again. */
   #end(pending: Pending, body: Body): void {
-    if (this.#pending.delete(pending)) pending.settle(body);
+    const { index } = pending;
+    if (index < 0) return;
+    pending.index = -1;
+    const last = this.#pending.pop();
+    if (last !== undefined && last !== pending) {
+      this.#pending[index] = last;
+      last.index = index;
+    }
+    pending.settle(body);
   }
 }
 

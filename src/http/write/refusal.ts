@@ -10,6 +10,7 @@ import { forbidden } from "./problem.ts";
 import { problem, retryLater } from "./problem.ts";
 import { details, type ProblemCode, problems } from "../schemas/problems.ts";
 import type { Answer } from "./response.ts";
+import { SharedAnswers } from "./shared_answers.ts";
 
 /** The purchase token of a sale: none, or the result of its check; undecided until the deployment is known. */
 export type TokenVerdict = "valid" | "invalid" | "none" | "undecided";
@@ -25,8 +26,26 @@ export interface Asked {
   readonly token: TokenVerdict;
 }
 
+const sharedRefusals = new SharedAnswers();
+
 /** The response to an outcome other than success. */
 export function refusal(outcome: Outcome, asked: Asked): Answer {
+  const make = () => refuse(outcome, asked);
+  switch (outcome.kind) {
+    case "insufficient":
+      return sharedRefusals.get(outcome.sku, outcome.kind, outcome.available, make);
+    case "paused":
+      return sharedRefusals.get(outcome.sku, outcome.kind, 0, make);
+    case "not_open":
+      return sharedRefusals.get(outcome.sku, outcome.kind, outcome.opensAtMs, make);
+    case "sale_closed":
+      return sharedRefusals.get(outcome.sku, outcome.kind, outcome.closesAtMs, make);
+    default:
+      return make();
+  }
+}
+
+function refuse(outcome: Outcome, asked: Asked): Answer {
   if (isNamed(outcome)) return namedRefusal(outcome, asked);
   // Each row takes its own kind, and `kind` selected the row.
   const row = rows[outcome.kind] as ((outcome: Outcome, asked: Asked) => Answer) | undefined;
