@@ -30,7 +30,7 @@ export async function openRedisStore(process: Process, wanted: RedisConfig): Pro
     // By then every waiting request has been answered; below 2 s, a busy machine would look like a cut connection.
     silenceMaxMs: Math.max(2000, config.requestTimeoutMs),
   });
-  const connections = new ShardConnections(clusterMap, "shard");
+  const connections = new ShardConnections(clusterMap, "server");
   await orExit(unlessAway(connections.whenReady(0, 2000), process, "orders get 503 until it is back"));
   const applicationName = `${namespace}-api`;
   const ledger = databaseUrl === null ? null : await openLedger(

@@ -27,21 +27,24 @@ const doubtful = new Set([
   "not_connected",
 ]);
 
+/**
+ * What has its own connection: each `shard` where calls wait on the server and would delay those of other shards, else
+ * each `server`.
+ */
+export type Each = "shard" | "server";
+
 /** Connections for one purpose, opened on first use. */
 export class ShardConnections {
   readonly #clusterMap: ClusterMap;
-  readonly #each: "shard" | "server";
+  readonly #each: Each;
   readonly #open = new Map<string, Connection>();
   readonly #unlisten: () => void;
   /** Settles when the connections to former servers are closed. */
   #left: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  /**
-   * @param each what has its own connection: each `shard` where calls wait on the server and would delay those of
-   * other shards, else each `server`
-   */
-  constructor(clusterMap: ClusterMap, each: "shard" | "server") {
+  /** Calls use a connection of `each`, unless they name another. */
+  constructor(clusterMap: ClusterMap, each: Each) {
     this.#clusterMap = clusterMap;
     this.#each = each;
     this.#unlisten = clusterMap.onChange(() => this.#leave());
@@ -67,9 +70,13 @@ export class ShardConnections {
    *
    * @throws {StoreError} as {@link call}, and errors of `use`
    */
-  async run<T>(shard: number, use: (connection: Connection) => Promise<T>): Promise<T> {
+  async run<T>(
+    shard: number,
+    use: (connection: Connection) => Promise<T>,
+    each: Each = this.#each,
+  ): Promise<T> {
     for (let redirects = 0;; redirects++) {
-      const connection = this.#connection(shard);
+      const connection = this.#connection(shard, each);
       try {
         if (connection.isNew) await connection.whenReady(connectWithinMs);
         return await use(connection);
@@ -98,12 +105,12 @@ export class ShardConnections {
     await Promise.all([this.#left, ...open.map((connection) => connection.close())]);
   }
 
-  #connection(shard: number): Connection {
+  #connection(shard: number, each: Each = this.#each): Connection {
     const url = this.#clusterMap.urlOf(shard);
     if (url === undefined || this.#closed) {
       throw new StoreError("not_connected", "none", `Cannot reach shard ${shard}: its master is not known`);
     }
-    const key = this.#keyOf(shard, url);
+    const key = this.#keyOf(shard, url, each);
     let connection = this.#open.get(key);
     if (!connection) {
       connection = new Connection(url, {
@@ -123,7 +130,9 @@ export class ShardConnections {
     const wanted = new Set<string>();
     for (let shard = 0; shard < this.#clusterMap.shards; shard++) {
       const url = this.#clusterMap.urlOf(shard);
-      if (url !== undefined) wanted.add(this.#keyOf(shard, url));
+      if (url === undefined) continue;
+      wanted.add(this.#keyOf(shard, url, "shard"));
+      wanted.add(this.#keyOf(shard, url, "server"));
     }
     for (const [key, connection] of this.#open) {
       if (wanted.has(key)) continue;
@@ -132,8 +141,8 @@ export class ShardConnections {
     }
   }
 
-  #keyOf(shard: number, url: string): string {
+  #keyOf(shard: number, url: string, each: Each): string {
     const { generation } = this.#clusterMap;
-    return this.#each === "shard" ? `${generation} ${shard} ${url}` : `${generation} ${url}`;
+    return each === "shard" ? `${generation} ${shard} ${url}` : `${generation} ${url}`;
   }
 }

@@ -59,6 +59,8 @@ export class RedisStore implements StockStore {
   /** The replicas that each shard's responses wait for, from its server's last decision. */
   readonly #replicas: (KnownReplicas | undefined)[];
   readonly #limits: RedisLimits;
+  /** Whether the last decision of each shard said that responses wait for replicas. */
+  readonly #waits: boolean[] = [];
   /** Why each shard did not decide at the last call. */
   readonly #unarmedReasons: (string | undefined)[] = [];
   /** Reported differences of limits, in the script's format. */
@@ -195,6 +197,7 @@ export class RedisStore implements StockStore {
           return reply;
         }
         const { replicas } = reply;
+        this.#waits[shard] = replicas.replicas > 0;
         this.#report(reply.settings);
         this.#replicas[shard] = { url: connection.url, replicas };
         if (!isWaiting) return reply;
@@ -205,7 +208,7 @@ export class RedisStore implements StockStore {
         );
         await assertReplicated(shard, replicas, all);
         return reply;
-      });
+      }, this.#waits[shard] ? "shard" : "server"); // WAIT blocks a connection, also for other shards
     } catch (error) {
       this.#replicas[shard] = undefined; // the server may be another one by now, or have lost its replicas
       // The worker loads the script when it arms, so a server without it has not been armed by this version.

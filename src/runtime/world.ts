@@ -26,6 +26,15 @@ export interface World {
   uuid(): string;
 }
 
+let turn: (() => void)[] = [];
+
+/** One callback for all: what batchers of several shards send goes out in one write. */
+function endTurn(): void {
+  const ending = turn;
+  turn = [];
+  for (const fn of ending) fn();
+}
+
 /** The system's clock and random numbers. */
 export const realWorld: World = {
   now: () => Date.now(),
@@ -34,7 +43,9 @@ export const realWorld: World = {
     const id = setTimeout(fn, ms);
     return () => clearTimeout(id);
   },
-  afterTurn: (fn) => void setImmediate(fn),
+  afterTurn(fn) {
+    if (turn.push(fn) === 1) setImmediate(endTurn);
+  },
   random: () => Math.random(),
   uuid: () => crypto.randomUUID(),
 };
