@@ -32,7 +32,7 @@ let turn: (() => void)[] = [];
 function endTurn(): void {
   const ending = turn;
   turn = [];
-  for (const fn of ending) fn();
+  for (const fn of ending) queueMicrotask(fn); // one that throws does not keep the others
 }
 
 /** The system's clock and random numbers. */
