@@ -15,6 +15,8 @@ import { type Env, type Program, Service } from "./stack.ts";
 
 /** The last commit whose worker did not keep its scripts. */
 const BEFORE = "8d3427456b6ed73b3b0d954e6373c2fa85d3eeec";
+/** The last commit whose ledger has one table of movements. */
+const ONE_TABLE = "ec566ad3ff87be06c7a5f841d8cd82409b56333c";
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const DEADLINE_MS = 30_000;
 
@@ -171,6 +173,12 @@ interface Other {
 const others: readonly Other[] = [
   { name: "this version", commit: () => undefined, isOld: false },
   { name: "the version of one commit ago", commit: () => Promise.resolve("HEAD~1"), isOld: false },
+  // Its worker applies while the table is partitioned, and afterwards.
+  {
+    name: "the last version with one table of movements",
+    commit: () => Promise.resolve(ONE_TABLE),
+    isOld: false,
+  },
   { name: "the last release", commit: lastRelease, isOld: true },
 ];
 

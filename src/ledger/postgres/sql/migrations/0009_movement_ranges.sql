@@ -1,5 +1,6 @@
 -- The movements of before become the first partition. What follows its bounds goes into ranges of numbers of one shard,
 -- so that a range can be dropped when its sums are in opening_balances. A number without a range goes to movements_rest.
+set local lock_timeout = '2s';
 alter table movements rename to movements_first;
 alter index movements_pkey rename to movements_first_pkey;
 alter index movements_remembered rename to movements_first_remembered;
