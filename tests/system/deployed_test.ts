@@ -84,14 +84,14 @@ async function everyCommand(api: Service): Promise<void> {
 }
 
 /** Waits until the ledger has every line that {@link everyCommand} has sold or held, and its last event. */
-async function allApplied(databaseUrl: string): Promise<void> {
+async function allApplied(databaseUrl: string, lines = 6): Promise<void> {
   const applied = () =>
     withConnection(databaseUrl, async (sql) => {
       const [row] = await sql<{ lines: number; last: boolean }[]>`
         select count(*)::int as lines, bool_or(order_id = 'o-3') as last from inventory.order_lines`;
       return row?.last && row.lines;
     });
-  await waitFor(async () => await applied() === 6, { deadlineMs: DEADLINE_MS, what: "all lines applied" });
+  await waitFor(async () => await applied() === lines, { deadlineMs: DEADLINE_MS, what: "all lines applied" });
 }
 
 /** Commands that a user's line of `users.acl` names one by one. */
@@ -262,7 +262,7 @@ Deno.test("deploy/postgres: worker and API do their work in their roles, auditor
   const lines = skus.map((sku) => ({ sku, amount: 1 }));
   await post(api, "orders", { order_id: "basket", user_id: "u", lines }, 200);
 
-  await allApplied(as("auditor"));
+  await allApplied(as("auditor"), 8);
   const forbidden: [role: string, statement: string][] = [
     ...["holdfast_api", "auditor"].flatMap((role): [string, string][] =>
       [
