@@ -91,7 +91,10 @@ async function allApplied(databaseUrl: string, lines = 6): Promise<void> {
         select count(*)::int as lines, bool_or(order_id = 'o-3') as last from inventory.order_lines`;
       return row?.last && row.lines;
     });
-  await waitFor(async () => await applied() === lines, { deadlineMs: DEADLINE_MS, what: "all lines applied" });
+  await waitFor(async () => await applied() === lines, {
+    deadlineMs: DEADLINE_MS,
+    what: "all lines applied",
+  });
 }
 
 /** Commands that a user's line of `users.acl` names one by one. */

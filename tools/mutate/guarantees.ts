@@ -169,4 +169,28 @@ export const proofs: readonly Proof[] = [
       "rebuild-forgets-second-hold",
     ],
   },
+  {
+    guarantee: "All or nothing",
+    slips: [
+      {
+        path: "lua/basket.lua",
+        before: 'if lines[1][STATE] ~= "held" then return ENDED.confirmed end',
+        after: "",
+        test: {
+          file: storeTests,
+          title: "prepared lines hold their units, and a commit sells them as a basket",
+        },
+      },
+      {
+        path: "src/ledger/sql/baskets.ts",
+        before: 'if (await this.#has(this.#sql.commit_basket, params)) return "committed";',
+        after: 'return "committed";',
+        test: {
+          file: ledgerTests,
+          title: "a basket is committed when the ledger has all of its lines, once",
+        },
+      },
+    ],
+    plants: ["commit-unrecorded", "decision-forgotten", "prepared-hold-lapses"],
+  },
 ];

@@ -59,6 +59,8 @@ export class Clients {
   readonly accepted: Accepted[] = [];
   /** Ids of adjustments that were asked for. */
   readonly adjustments = new Set<string>();
+  /** Baskets of several shards, and their lines. */
+  readonly baskets = new Map<string, number>();
   /** Orders that certainly had no effect. */
   readonly refused = new Set<string>();
   /** Orders of which a copy may arrive at any time: sent again after the window, doubled, or at a frozen API. */

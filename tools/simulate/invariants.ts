@@ -22,11 +22,14 @@ export interface End {
   readonly isLost: (accepted: Accepted) => boolean;
   /** Whether a retry may have been sold again within the window: a clock was stepped, or keys were put back. */
   readonly isForgetful: boolean;
+  /** Whether the ledger lost commits. */
+  readonly isLedgerBack: boolean;
 }
 
 /** The first invariant that does not hold; undefined when all do. */
 export async function brokenInvariant(end: End): Promise<string | undefined> {
-  return differing(end) ?? missing(end) ?? soldThoughRefused(end) ?? soldTwice(end) ?? unbalanced(end) ??
+  return differing(end) ?? missing(end) ?? halfSold(end) ?? soldThoughRefused(end) ?? soldTwice(end) ??
+    unbalanced(end) ??
     await unproven(end);
 }
 
@@ -54,6 +57,23 @@ function missing({ ledger, clients, isLost }: End): string | undefined {
   });
   return found &&
     `${found.id} was accepted by shard ${found.shard} with number ${found.seq}, and the ledger does not have it`;
+}
+
+/** A basket of several shards is sold in each of them, or in none; in each of them if its buyer heard so. */
+function halfSold({ ledger, clients, isLedgerBack }: End): string | undefined {
+  if (isLedgerBack) return undefined;
+  const rows = ledger.query<{ id: string; state: string; n: number }>(
+    "select order_id as id, state, count(*) as n from order_lines where kind = 'prepare' group by order_id, state",
+  );
+  const held = rows.find(({ state }) => state !== "accepted");
+  if (held) return `${held.n} lines of basket ${held.id} are ${held.state}`;
+  const sold = new Map(rows.map(({ id, n }) => [id, n]));
+  const accepted = new Set(clients.accepted.map(({ id }) => id));
+  for (const [id, lines] of clients.baskets) {
+    const n = sold.get(id) ?? 0;
+    if (n !== lines && (n > 0 || accepted.has(id))) return `${n} of ${lines} lines of basket ${id} are sold`;
+  }
+  return undefined;
 }
 
 function soldThoughRefused({ ledger, clients, isForgetful }: End): string | undefined {

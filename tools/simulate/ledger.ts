@@ -18,6 +18,14 @@ import type { Process, Scheduler } from "./scheduler.ts";
 
 const silentMaxMs = 3000;
 const statements = await loadStatements();
+/** Statements that compare times with now: that of the simulation. */
+const timed: ReadonlySet<string> = new Set([
+  statements.begin_basket,
+  statements.read_basket,
+  statements.commit_basket,
+  statements.find_prepared,
+  statements.end_baskets,
+]);
 const writes = /\b(?:insert|update|delete)\b/;
 
 /** A session at the server. */
@@ -251,11 +259,19 @@ export class SimulatedLedger {
       if (known && known.issued > 0) return [{ issuedEpoch: known.issued } as unknown as Row];
     }
     if (text === statements.page_dead_letters && this.plant === "rebuild-forgets-second-hold") return [];
-    const rows = this.#engine.query<Row>(text, params);
+    if (text === statements.end_baskets && this.plant === "decision-forgotten") {
+      this.#engine.query("delete from baskets where decision = 'commit'");
+    }
+    const rows = this.#engine.query<Row>(timed.has(text) ? this.#atNow(text) : text, params);
     if (text === statements.insert_dead_letter && this.plant === "dead-letter-skips-movement") {
       this.#engine.query("delete from movements where shard = ?1 and seq = ?2", params.slice(0, 2));
     }
     return rows;
+  }
+
+  #atNow(text: string): string {
+    const now = new Date(this.scheduler.dateMs).toISOString().replace("T", " ").slice(0, 23);
+    return text.replaceAll("'now'", `'${now}'`);
   }
 
   #inTurn<T>(run: () => T | Promise<T>): Promise<T> {

@@ -26,6 +26,9 @@ export const plants = {
   "answer-before-wait": "an answer does not wait for the disk",
   "compensation-twice": "units of a second sale are given back twice",
   "hold-released-twice": "a cancelled hold is given back twice",
+  "commit-unrecorded": "the API sells a basket of several shards without recording the decision",
+  "decision-forgotten": "the decision on a basket is deleted before every shard has carried it out",
+  "prepared-hold-lapses": "prepared lines lapse by time",
 } as const;
 
 /** The name of a plant. */
@@ -53,4 +56,31 @@ export function giveBackAgain(
     const again = { kind: "adjust", adjustmentId, sku, delta: 1, ...note } as const;
     events.push(...shard.decide([{ deadlineMs, command: again }], nowMs).events);
   });
+}
+
+/** What a shard with the plant `prepared-hold-lapses` has prepared: number, order id, time. */
+export type PreparedNow = Map<number, { readonly orderId: string; readonly atMs: number }>;
+
+const lapsesAfterMs = 100;
+
+/** The plant `prepared-hold-lapses`: what was prepared for a while is aborted, by an event that the log has. */
+export function lapsePrepared(
+  prepared: PreparedNow,
+  shard: MemoryShard,
+  batch: readonly Timed[],
+  outcomes: readonly Decided[],
+  events: InventoryEvent[],
+  nowMs: number,
+): void {
+  batch.forEach(({ command }, i) => {
+    const outcome = outcomes[i];
+    const isNew = command.kind === "prepare" && outcome?.kind === "accepted" && !outcome.replayed;
+    if (isNew) prepared.set(outcome.seq, { orderId: command.orderId, atMs: nowMs });
+  });
+  for (const [preparedSeq, { orderId, atMs }] of prepared) {
+    if (nowMs - atMs < lapsesAfterMs) continue;
+    prepared.delete(preparedSeq);
+    const command = { kind: "abort", orderId, preparedSeq, actor: "", traceparent: "" } as const;
+    events.push(...shard.decide([{ deadlineMs: Infinity, command }], nowMs).events);
+  }
 }

@@ -6,6 +6,7 @@
 import type { Command } from "../../src/domain/command.ts";
 import { type Inventory, InventoryService } from "../../src/decide/service.ts";
 import { comparePositions, type Position } from "../../src/domain/event.ts";
+import type { BasketDecisions } from "../../src/decide/basket_decisions.ts";
 import type { EventLog } from "../../src/log/event_log.ts";
 import type { Logger } from "../../src/runtime/logger.ts";
 import { RelayedLog, type RelayEvent } from "../../src/log/relayed_log.ts";
@@ -35,11 +36,12 @@ const nothing = () => {};
 /** An API's inventory. */
 export function startApi(process: Process, site: Site): Api {
   const { shards, batchMax } = site.settings;
+  const ledger = site.ledger.openFor(process);
   const service = new InventoryService(storeOf(process, site), process.world, {
     ...{ shards, queueMax: 100, batchMax, requestTimeoutMs: 300, callsMax: 2 },
     guaranteesOff: () => [],
-    archive: site.ledger.openFor(process),
-    decisions: null,
+    archive: ledger,
+    decisions: decisionsOf(ledger.baskets, site),
     onBroken: nothing,
   });
   if (site.plant !== "credit-on-timeout") return service;
@@ -57,6 +59,17 @@ export function startApi(process: Process, site: Site): Api {
       return outcome;
     },
     findOrder: (orderId) => service.findOrder(orderId),
+  };
+}
+
+/** The plant `commit-unrecorded`: the API sells a basket without the decision in the ledger. */
+function decisionsOf(baskets: BasketDecisions, { plant }: Site): BasketDecisions {
+  if (plant !== "commit-unrecorded") return baskets;
+  return {
+    begin: (...args) => baskets.begin(...args),
+    commit: () => Promise.resolve("committed"),
+    abort: (...args) => baskets.abort(...args),
+    find: (...args) => baskets.find(...args),
   };
 }
 

@@ -65,6 +65,7 @@ export class Run {
   #putBackMs = -1;
   doubledUntilMs = 0;
   hasLoss = false;
+  #isLedgerBack = false;
   #broken: string | undefined;
 
   constructor({ seed, plant, isTraced = false }: RunOptions) {
@@ -191,6 +192,7 @@ export class Run {
     ledger.keep();
     this.scheduler.after(ms, undefined, () => {
       this.hasLoss = true;
+      this.#isLedgerBack = true;
       for (const store of stores) this.#loseUnless(store, new Set());
       this.#epochs.clear(); // with the store flushed too, no server knows the last epoch
       void ledger.failBack();
@@ -233,7 +235,11 @@ export class Run {
     const [open] = ledger.query<{ n: number }>(
       "select count(*) as n from compensations where done_at is null",
     );
-    return open?.n === 0 ? undefined : `${open?.n} compensations are open`;
+    if (open?.n !== 0) return `${open?.n} compensations are open`;
+    const [prepared] = ledger.query<{ n: number }>(
+      "select count(*) as n from order_lines where kind = 'prepare' and state = 'held'",
+    );
+    return prepared?.n === 0 ? undefined : `${prepared?.n} lines are prepared and not decided`;
   }
 
   async play(): Promise<string | undefined> {
@@ -255,7 +261,8 @@ export class Run {
     const { stores, ledger } = this.site;
     const isForgetful = this.clockStepMs >= 0 || this.#putBackMs >= 0 || this.hasLoss;
     const isLost = (accepted: Accepted) => this.isLost(accepted);
-    return brokenInvariant({ stores, ledger, clients: this.clients, isLost, isForgetful });
+    const isLedgerBack = this.#isLedgerBack;
+    return brokenInvariant({ stores, ledger, clients: this.clients, isLost, isForgetful, isLedgerBack });
   }
 
   result(broken: string | undefined): RunResult {

@@ -15,6 +15,11 @@ export async function buy(clients: Clients): Promise<void> {
   const sale = order(clients);
   const sentMs = scheduler.nowMs;
   const outcome = await clients.untilCertain(sale);
+  if (clients.baskets.has(sale.orderId)) {
+    clients.shop.happened(
+      `a basket of several shards is ${outcome.kind === "accepted" ? "sold" : "refused"}`,
+    );
+  }
   if (outcome.kind !== "accepted") {
     clients.shop.happened(`a sale is refused: ${outcome.kind}`);
     // An earlier attempt may have reserved the units, and nobody confirmed them.
@@ -30,6 +35,7 @@ export async function buy(clients: Clients): Promise<void> {
 
 function order(clients: Clients): Sale {
   const { chance, settings } = clients.shop;
+  if (settings.shards > 1 && chance.isHit(0.3)) return basket(clients);
   const skus = settings.skus[chance.between(0, settings.shards - 1)] ?? [];
   const at = chance.between(0, skus.length - 1);
   const line = (i: number): Line => ({ sku: skus[i % skus.length] ?? "", amount: chance.between(1, 3) });
@@ -38,6 +44,20 @@ function order(clients: Clients): Sale {
   const lines = isBasket ? [line(at), line(at + 1)] : [line(at)];
   if (isHeld) return clients.sale("reserve", lines, chance.between(1000, 3000));
   return clients.sale(isBasket ? "order" : "deduct", lines, 0);
+}
+
+/** One SKU of each of several shards. */
+function basket(clients: Clients): Sale {
+  const { chance, settings } = clients.shop;
+  const first = chance.between(0, settings.shards - 1);
+  const shards = chance.between(2, settings.shards);
+  const lines = Array.from({ length: shards }, (_, i): Line => {
+    const skus = settings.skus[(first + i) % settings.shards] ?? [];
+    return { sku: skus[chance.between(0, skus.length - 1)] ?? "", amount: chance.between(1, 2) };
+  });
+  const sale = clients.sale("order", lines, 0);
+  clients.baskets.set(sale.orderId, lines.length);
+  return sale;
 }
 
 /** Confirms a reservation, in part or as a whole, cancels it, extends it, or leaves it to its end. */

@@ -16,12 +16,14 @@ import {
 import type { BatchResult, Timed } from "../../src/decide/store.ts";
 import { StoreError } from "../../src/domain/errors.ts";
 import { comparePositions, type LogEntry, type Position } from "../../src/domain/event.ts";
-import { giveBackAgain } from "./plants.ts";
+import { giveBackAgain, lapsePrepared, type PreparedNow } from "./plants.ts";
 import { StoreServer } from "./server.ts";
 import { acknowledgement, arming, disarmed, restoreBegun, type Slot, viewOf } from "./slot.ts";
 
 /** A store. Its methods run at once: the network delays calls and replies. */
 export class SimulatedStore extends StoreServer {
+  readonly #preparedNow: PreparedNow = new Map();
+
   /** Decides, then waits for the disk. `callerEpoch`: the epoch that the caller has seen. */
   async decide(
     batch: readonly Timed[],
@@ -60,6 +62,9 @@ export class SimulatedStore extends StoreServer {
     const decide = (slot: Slot) => {
       const { outcomes, events, isMoreDue } = slot.shard.decide(batch, timeMs);
       if (plant === "hold-released-twice") giveBackAgain(slot.shard, batch, outcomes, events, timeMs);
+      if (plant === "prepared-hold-lapses") {
+        lapsePrepared(this.#preparedNow, slot.shard, batch, outcomes, events, timeMs);
+      }
       const position = { epoch: slot.epoch, seq: slot.shard.seq };
       entry = events.length > 0 ? { position, events } : undefined;
       if (entry && !isLast) slot.log.push(entry);
