@@ -6,7 +6,7 @@ import type { Queries } from "../../src/ledger/database.ts";
 import type { Ledger, ShardLedger } from "../../src/ledger/ledger.ts";
 import { openLedger } from "../../src/ledger/postgres/ledger.ts";
 import { openPostgres } from "../../src/ledger/postgres/server.ts";
-import { readMigration } from "../../src/ledger/postgres/statements.ts";
+import { loadStatements, readMigration } from "../../src/ledger/postgres/statements.ts";
 import { realWorld } from "../../src/runtime/world.ts";
 import { withConnection } from "../../tools/servers/database.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
@@ -196,4 +196,21 @@ Deno.test("movement ranges: a range that is read is dropped later", () =>
       }));
     assert.deepEqual(await shard.foldMovements(10 * dayMs, 1), { numbers: 0, isDropped: true });
     assert.deepEqual(await places(database), ["1000002 movements_0_1000002"]);
+  }));
+
+Deno.test("movement ranges: adding to opening balances reads one partition, by its key", () =>
+  withLedger(async ({ url, ledger }) => {
+    await ledger.prepare(1);
+    const shard = await leased(ledger);
+    await jumpTo(shard, 600_000);
+    assert.ok(await shard.extendRanges());
+    const fold = (await loadStatements()).fold_movements.replace("$1::integer", "0").replace(/\$1/g, "0")
+      .replace(/\$2::bigint/g, "-1").replace(/\$3::bigint/g, "20000");
+    await withConnection(url, async (sql) => {
+      await sql`set search_path = inventory`;
+      await sql`set enable_seqscan = off`; // the tables are empty
+      const text = JSON.stringify(await sql.unsafe(`explain ${fold}`));
+      assert.match(text, /movements_0_1/);
+      assert.doesNotMatch(text, /movements_0_1000001/);
+    });
   }));

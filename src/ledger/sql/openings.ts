@@ -41,7 +41,7 @@ export async function foldMovements(
   if (!found) return undefined;
   const { openingSeq } = found;
   const toSeq = Math.min(found.toSeq, openingSeq + limit);
-  await connection.transaction((tx) => tx.query(sql.fold_movements, [shard, toSeq]));
+  await connection.transaction((tx) => tx.query(sql.fold_movements, [shard, openingSeq, toSeq]));
   return { numbers: toSeq - openingSeq, isDropped: false };
 }
 

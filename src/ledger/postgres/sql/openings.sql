@@ -29,24 +29,24 @@ where to_seq < applied
 
 -- name: fold_movements
 -- Adds movements to the opening balances. Only who has the lease of the shard does.
--- $1 shard   $2 last number to add
-with since as materialized (
-  select opening_seq from log_cursor where shard = $1
-), sums as materialized (
+-- $1 shard   $2 last number that has been added   $3 last number to add
+-- Numbers as parameters, not those of log_cursor: the planner then reads one partition, by its key.
+with sums as materialized (
   select
     m.sku, sum(m.delta)::bigint as delta, sum(m.reserved_delta)::bigint as reserved_delta,
     (array_agg(m.data->'policy' order by m.seq desc, m.line desc) filter (where m.data->'policy' is not null))[1]
       as policy
-  from movements m, since where m.shard = $1 and m.seq > since.opening_seq and m.seq <= $2::bigint
+  from movements m where m.shard = $1 and m.seq > $2::bigint and m.seq <= $3::bigint
   group by m.sku
 ), added as (
   insert into opening_balances as o (shard, sku, available, reserved, policy)
   select $1::integer, sku, delta, reserved_delta, policy from sums
+  where exists (select from log_cursor where shard = $1 and opening_seq = $2::bigint)
   on conflict (shard, sku) do update set
     available = o.available + excluded.available, reserved = o.reserved + excluded.reserved,
     policy = coalesce(excluded.policy, o.policy)
 )
-update log_cursor set opening_seq = greatest(opening_seq, $2::bigint) where shard = $1;
+update log_cursor set opening_seq = $3::bigint where shard = $1 and opening_seq = $2::bigint;
 
 -- name: drop_folded
 -- Drops a partition whose movements are all in opening balances; no row or null when there is none.

@@ -25,23 +25,25 @@ where to_seq < applied
   ), 0) < min(unixepoch('now', 'subsec'), newest.at) - ?2 / 1000.0
 
 -- name: fold_movements
--- Adds movements to the opening balances. ?1 shard   ?2 last number to add
+-- Adds movements to the opening balances.
+-- ?1 shard   ?2 last number that has been added   ?3 last number to add
 with numbered as materialized (
   select
     sku, delta, reserved_delta, data -> 'policy' as policy, row_number() over (order by seq, line) as place
   from movements
-  where shard = ?1 and seq > (select opening_seq from log_cursor where shard = ?1) and seq <= ?2
+  where shard = ?1 and seq > ?2 and seq <= ?3
 ), ruled as materialized (
   select sku, max(place), policy from numbered where policy is not null group by sku
 ), sums as materialized (
   select sku, sum(delta) as delta, sum(reserved_delta) as reserved_delta from numbered group by sku
 )
 insert into opening_balances (shard, sku, available, reserved, policy)
-select ?1, s.sku, s.delta, s.reserved_delta, r.policy from sums s left join ruled r on r.sku = s.sku where true
+select ?1, s.sku, s.delta, s.reserved_delta, r.policy from sums s left join ruled r on r.sku = s.sku
+where exists (select 1 from log_cursor where shard = ?1 and opening_seq = ?2)
 on conflict (shard, sku) do update set
   available = available + excluded.available, reserved = reserved + excluded.reserved,
   policy = coalesce(excluded.policy, policy);
-update log_cursor set opening_seq = max(opening_seq, ?2) where shard = ?1
+update log_cursor set opening_seq = ?3 where shard = ?1 and opening_seq = ?2
 
 -- name: drop_folded
 -- Deletes movements that are in opening balances, of 1000 numbers at most; a row for each. ?1 shard
