@@ -120,6 +120,27 @@ Deno.test("shard worker: a worker that catches up does not wait between its comm
   assert.ok(performance.now() - startMs < gatherMs, "it waited after a full read");
 });
 
+Deno.test("shard worker: room is made for movements, and old ones are looked for if they have a retention", async () => {
+  // A minute passes in 60 ms.
+  const world = { ...realWorld, elapsedMs: () => realWorld.elapsedMs() * 1000 };
+  for (const movementsRetentionMs of [0, 86_400_000]) {
+    await using parts = await makeEmbeddedParts(realWorld);
+    let [extended, asked] = [0, 0];
+    const watched = withMembers(parts.shard, {
+      extendRanges: () => Promise.resolve(++extended > 0),
+      foldMovements(ageMs) {
+        assert.equal(ageMs, movementsRetentionMs);
+        asked++;
+        return Promise.resolve(undefined);
+      },
+    });
+    await using _ = keep(parts, watched, { world, movementsRetentionMs });
+    await until("more room", () => extended > 9);
+    if (movementsRetentionMs > 0) await until("a look for old movements", () => asked > 0);
+    else assert.equal(asked, 0);
+  }
+});
+
 Deno.test("shard worker: a shard that lost its right to sell is armed again under the next epoch", async () => {
   await using parts = await makeEmbeddedParts(realWorld);
   await using kept = keep(parts);
