@@ -1,10 +1,11 @@
 /**
- * `deno task test`, `deno task test:backends`, `deno task test:containers` and `deno task bench`: gets real servers, runs every test on them,
+ * `deno task test`, `test:backends`, `test:containers`, `faults` and `bench`: gets real servers, runs every test on them,
  * stops them.
  *
  *     deno task test [file…] [--filter name]      ends with the line "N passed, N failed"
  *     deno task test:backends [--filter name]     the same on real telemetry backends, which it builds once
  *     deno task test:containers [--if-possible]   compose.yaml on an engine of its own, with stand-in images
+ *     deno task faults [--short]                  strikes every fault, for long, and writes docs/faults.md
  *     deno task bench [file…] [--filter name]
  *
  * TEST_REDIS_URL, TEST_VALKEY_URL and TEST_DATABASE_URL choose other servers, which must be empty.
@@ -14,6 +15,7 @@
 // deno-lint-ignore-file no-console -- this is the command that prints for the user
 import { engineProblem, startProblem } from "./containers/engine.ts";
 import { installBackends } from "./backends/install.ts";
+import { faultsDocument } from "./fault/faults_document.ts";
 import { belowFloor, coverageOf, FLOOR_PERCENT } from "./coverage.ts";
 import { readReport } from "./report.ts";
 import { removeStaleNetworks } from "../tools/servers/network.ts";
@@ -28,7 +30,9 @@ import {
 } from "../tools/servers/run_folder.ts";
 import { missingServers, sharedServers, startShared } from "../tools/servers/shared_servers.ts";
 
-type Mode = "test" | "backends" | "containers" | "bench";
+type Mode = "test" | "backends" | "containers" | "faults" | "bench";
+
+const MODES: readonly string[] = ["backends", "containers", "faults", "bench"] satisfies Mode[];
 
 /** How a run ended, and why when the output above does not say it. Benchmarks count nothing. */
 interface Result {
@@ -37,16 +41,23 @@ interface Result {
   readonly counts?: { readonly passed: number; readonly failed: number };
 }
 
+/** Tests whose faults are rows of docs/faults.md. */
+const FAULT_TESTS = ["tests/net/partitions_test.ts", "tests/fault/overload_test.ts"];
+
 // Their programs take minutes to build on a new machine, so they have a task of their own, and names that
 // `deno test` does not look for.
 const TESTS_OF: Partial<Record<Mode, readonly string[]>> = {
   backends: ["tests/backends/order_backends.ts", "tests/backends/rules_backends.ts"],
   containers: ["tests/containers/compose_containers.ts"],
+  faults: FAULT_TESTS,
 };
 
 // The whole suite takes 15 minutes on two quiet cores. Installing and building before it is not counted: that may
 // take as long again on a busy machine, and each build has a limit of its own.
 const TESTS_DEADLINE_MS = 45 * 60_000;
+
+/** As the suite has them: a document in minutes. */
+const SHORT = "--short";
 
 /** For CI: where no engine can run, or dockerd does not start, `containers` says why and succeeds. */
 const IF_POSSIBLE = "--if-possible";
@@ -67,8 +78,8 @@ const CLEAN: Record<SharedServer, (url: string) => Promise<void>> = {
 
 async function main(args: readonly string[]): Promise<number> {
   const [first] = args;
-  const mode = first === "bench" || first === "backends" || first === "containers" ? first : "test";
-  const rest = mode === "test" ? args : args.slice(1).filter((arg) => arg !== IF_POSSIBLE);
+  const mode = first !== undefined && MODES.includes(first) ? first as Mode : "test";
+  const rest = mode === "test" ? args : args.slice(1).filter((arg) => arg !== IF_POSSIBLE && arg !== SHORT);
   const stopped = stopRequest();
   const run = await openRun();
   const problem = mode === "containers" ? engineProblem() ?? await startProblem(console.error) : undefined;
@@ -107,6 +118,7 @@ async function runOnServers(
   await startShared(ours, console.log);
   if (mode === "bench") return await runBenchmarks(args);
   if (mode === "backends") await installBackends(console.log);
+  const rowsFile = mode === "faults" ? collectRows(run) : undefined;
   const junitFile = `${run.dir}/junit.xml`;
   const which = TESTS_OF[mode] ?? [];
   // Of a part of the tests it would say nothing.
@@ -118,6 +130,7 @@ async function runOnServers(
   ]);
   if (typeof code !== "number") return code;
   const result = judge(code, await Deno.readTextFile(junitFile).catch(() => ""));
+  if (rowsFile !== undefined && result.code === 0 && args.length === 0) await writeFaults(rowsFile);
   const why = coverageDir === undefined ? undefined : await judgeCoverage(coverageDir);
   return why === undefined
     ? result
@@ -132,6 +145,25 @@ async function judgeCoverage(dir: string): Promise<string | undefined> {
   const { hit, found } = coverageOf(lcov);
   console.log(`coverage of src: ${hit} of ${found} lines`);
   return belowFloor(lcov, FLOOR_PERCENT);
+}
+
+/** From now on every fault that is struck is a row of a file. */
+function collectRows({ dir }: Run): string {
+  const file = `${dir}/faults.jsonl`;
+  Deno.env.set("FAULT_ROWS", file);
+  if (!Deno.args.includes(SHORT)) Deno.env.set("FAULT_LONG", "1");
+  return file;
+}
+
+async function writeFaults(rowsFile: string): Promise<void> {
+  const rows = (await Deno.readTextFile(rowsFile)).trim().split("\n").map((line) => JSON.parse(line));
+  const measured = {
+    date: new Date().toISOString().slice(0, 10),
+    cores: navigator.hardwareConcurrency,
+    isLong: Deno.env.get("FAULT_LONG") === "1",
+  };
+  await Deno.writeTextFile("docs/faults.md", faultsDocument(rows, measured));
+  await runDeno(["fmt", "--quiet", "docs/faults.md"]);
 }
 
 async function runBenchmarks(args: readonly string[]): Promise<Result> {

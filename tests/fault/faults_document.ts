@@ -1,0 +1,67 @@
+/**
+ * Writes docs/faults.md from the rows of a run.
+ *
+ * @module
+ */
+import type { Row } from "./trial.ts";
+
+/** What the rows were measured on. */
+export interface Measured {
+  /** Year, month and day. */
+  readonly date: string;
+  readonly cores: number;
+  /** Whether the long faults were among them. */
+  readonly isLong: boolean;
+}
+
+const COLUMNS: readonly (readonly [string, (row: Row) => string | number])[] = [
+  ["fault", ({ what }) => what],
+  ["struck", ({ times }) => times],
+  ["orders", ({ operations }) => operations],
+  ["accepted", ({ accepted }) => accepted],
+  ["of undisturbed", ({ acceptedShare }) => acceptedShare.toFixed(2)],
+  ["unknown", ({ unknown }) => unknown],
+  ["503, no effect", ({ unavailable }) => unavailable],
+  ["without a sale, s", ({ pauseMs }) => (pauseMs / 1000).toFixed(1)],
+  ["lost", ({ lost }) => lost],
+  ["doubled", ({ doubled }) => doubled],
+  ["oversold", ({ oversold }) => oversold],
+  ["undersold", ({ undersold }) => undersold],
+];
+
+/** The document, before `deno fmt`. */
+export function faultsDocument(rows: readonly Row[], { date, cores, isLong }: Measured): string {
+  const groups = Map.groupBy(rows, ({ group }) => group);
+  const command = isLong ? "deno task faults" : "deno task faults --short";
+  return [
+    "# Faults",
+    `\`${command}\` wrote this file on ${date}, on ${cores} cores. Each row is one fault that struck a sale. After it the ` +
+    "outcome of every order was asked for, and four quantities were compared: accepted responses, rows of the ledger, " +
+    "the sum of movements, and initial units − units left. The history of all clients was checked " +
+    "([tools/checker](../tools/checker/README.md)).",
+    [
+      "- **orders**: sent from the beginning of the fault until a second after every SKU was sold again",
+      "- **of undisturbed**: accepted orders, of those that the same buyers get accepted in that time without a fault; the " +
+      "rate is measured before each fault, for 2 to 5 s, so it is ± 0.2. Each test has a least value",
+      "- **unknown**: responses `outcome_unknown`; each was settled by sending the order again",
+      "- **without a sale**: the longest time without a sale of any one SKU, with a bound in each test",
+      "- **lost**: accepted orders that the ledger lacks; **doubled**: lines that it has twice; **oversold** and " +
+      "**undersold**: units that are sold and left, or neither",
+    ].join("\n"),
+    "What happens in each case, and the test that shows it, is in [failures](failures.md).",
+    ...[...groups].flatMap(([group, some]) => [`## ${group}`, table(some), ...details(some)]),
+  ].join("\n\n") + "\n";
+}
+
+function table(rows: readonly Row[]): string {
+  const line = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
+  return [
+    line(COLUMNS.map(([name]) => name)),
+    line(COLUMNS.map((_, i) => i === 0 ? "---" : "--:")),
+    ...rows.map((row) => line(COLUMNS.map(([, value]) => value(row)))),
+  ].join("\n");
+}
+
+function details(rows: readonly Row[]): string[] {
+  return rows.flatMap(({ what, detail }) => detail === undefined ? [] : [`${what}: ${detail}.`]);
+}
