@@ -42,7 +42,13 @@ interface Result {
 }
 
 /** Tests whose faults are rows of docs/faults.md. */
-const FAULT_TESTS = ["tests/net/partitions_test.ts", "tests/fault/overload_test.ts"];
+const FAULT_TESTS = [
+  "tests/net/partitions_test.ts",
+  "tests/fault/real_faults_test.ts",
+  "tests/fault/failover_faults_test.ts",
+  "tests/fault/overload_test.ts",
+  "tests/fault/crowds_test.ts",
+];
 
 // Their programs take minutes to build on a new machine, so they have a task of their own, and names that
 // `deno test` does not look for.
@@ -160,6 +166,7 @@ async function writeFaults(rowsFile: string): Promise<void> {
   const measured = {
     date: new Date().toISOString().slice(0, 10),
     cores: navigator.hardwareConcurrency,
+    load: Deno.loadavg()[1] ?? 0,
     isLong: Deno.env.get("FAULT_LONG") === "1",
   };
   await Deno.writeTextFile("docs/faults.md", faultsDocument(rows, measured));

@@ -9,6 +9,8 @@ import { type Carrier, type Link, TcpProxy } from "./tcp_proxy.ts";
 export interface CutOptions {
   /** Only requests that contain this text (any case), e.g. `EVALSHA`: a client's greeting is let through. */
   readonly containing?: string;
+  /** Bytes of the answer that arrive before the connection is closed; 0 when left out. */
+  readonly after?: number;
 }
 
 /** Starts a proxy in front of a port of this machine. */
@@ -23,7 +25,7 @@ export class Proxy extends TcpProxy {
 
   /** Use {@link startProxy}. */
   constructor(targetPort: number) {
-    const cut: CutState = { left: 0, containing: "", strikes: 0 };
+    const cut: CutState = { left: 0, containing: "", after: 0, strikes: 0 };
     const gate = new Gate();
     super(() => targetPort, (link) => new ReplyCutter(link, cut, gate));
     this.#cut = cut;
@@ -50,8 +52,9 @@ export class Proxy extends TcpProxy {
    * connection in place of the answer: the work is done and its client does not know. The proxy knows no
    * protocol: a request is what a client sends at once, so let no other request be on its way there.
    */
-  cutReplies(count: number, { containing = "" }: CutOptions = {}): void {
+  cutReplies(count: number, { containing = "", after = 0 }: CutOptions = {}): void {
     this.#cut.left = count;
+    this.#cut.after = after;
     this.#cut.containing = containing.toLowerCase();
   }
 
@@ -66,6 +69,7 @@ export class Proxy extends TcpProxy {
 interface CutState {
   left: number;
   containing: string;
+  after: number;
   strikes: number;
 }
 
@@ -93,6 +97,7 @@ class ReplyCutter implements Carrier {
   async toClient(bytes: Uint8Array): Promise<void> {
     if (this.#condemned) {
       this.#cut.strikes++;
+      await this.#link.sendToClient(bytes.subarray(0, this.#cut.after));
       return this.#link.close();
     }
     await Promise.race([this.#gate.passed(), this.#link.ended]);

@@ -10,6 +10,8 @@ export interface Measured {
   /** Year, month and day. */
   readonly date: string;
   readonly cores: number;
+  /** The load average when it ended: below the number of cores on a machine that had nothing else to do. */
+  readonly load: number;
   /** Whether the long faults were among them. */
   readonly isLong: boolean;
 }
@@ -30,12 +32,14 @@ const COLUMNS: readonly (readonly [string, (row: Row) => string | number])[] = [
 ];
 
 /** The document, before `deno fmt`. */
-export function faultsDocument(rows: readonly Row[], { date, cores, isLong }: Measured): string {
+export function faultsDocument(rows: readonly Row[], { date, cores, load, isLong }: Measured): string {
   const groups = Map.groupBy(rows, ({ group }) => group);
   const command = isLong ? "deno task faults" : "deno task faults --short";
   return [
     "# Faults",
-    `\`${command}\` wrote this file on ${date}, on ${cores} cores. Each row is one fault that struck a sale. After it the ` +
+    `\`${command}\` wrote this file on ${date}, on ${cores} cores with a load average of ${
+      Math.round(load)
+    }. Each row is one fault that struck a sale. After it the ` +
     "outcome of every order was asked for, and four quantities were compared: accepted responses, rows of the ledger, " +
     "the sum of movements, and initial units − units left. The history of all clients was checked " +
     "([tools/checker](../tools/checker/README.md)).",

@@ -8,7 +8,7 @@ Deno.test("faults: the document has a table a group, a row a fault, and what els
     ...{ acceptedShare: 0.87, pauseMs: 1_240, lost: 0, doubled: 0, oversold: 0, undersold: 0 },
   };
   const other = { ...row, group: "Overload", what: "a crowd", detail: "p99 12 ms" };
-  const text = faultsDocument([row, other], { date: "2026-11-28", cores: 2, isLong: true });
+  const text = faultsDocument([row, other], { date: "2026-11-28", cores: 2, load: 1.2, isLong: true });
   assert.match(
     text,
     /\n## Redis\n\n\| fault .*\n\| --- .*\n\| BUSY \| 3 \| 100 \| 90 \| 0.87 \| 4 \| 6 \| 1.2 \| 0 \|/,

@@ -25,6 +25,7 @@ export type ServerName =
   | "docker"
   | "docker-cli"
   | "iptables"
+  | "libfaketime"
   | "debootstrap";
 
 /** How one server is found and installed. */
@@ -121,6 +122,12 @@ const RECIPES: Record<ServerName, Recipe> = {
     folders: () => ["/usr/sbin"],
     install: () => installPackages(["iptables"]),
     byHand: "sudo apt-get install -y iptables",
+  },
+  libfaketime: {
+    programs: ["libfaketime.so.1"],
+    folders: () => subfolders("/usr/lib").map((folder) => join(folder, "faketime")),
+    install: () => installPackages(["libfaketime"]),
+    byHand: "sudo apt-get install -y libfaketime",
   },
   debootstrap: {
     programs: ["debootstrap"],

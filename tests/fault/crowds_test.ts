@@ -1,0 +1,177 @@
+/**
+ * Many clients at once: all of them retry in the same second, or keep connections open that ask for nothing.
+ */
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startRedis } from "../../tools/servers/redis.ts";
+import { sharedPostgres } from "../../tools/servers/shared.ts";
+import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "../system/ledger_audit.ts";
+import { HttpConnection } from "../system/http_connection.ts";
+import type { Heard } from "../system/load_clients.ts";
+import type { HistoryRecorder } from "../system/recorder.ts";
+import { type Env, Service } from "../system/stack.ts";
+import { note } from "./fault_scenario.ts";
+import { watchMemory } from "./process_memory.ts";
+import { Sale } from "./sale.ts";
+import { isLong, trial } from "./trial.ts";
+
+const STEP_DEADLINE_MS = 60_000;
+const ANSWER_DEADLINE_MS = 20_000;
+const REQUEST_TIMEOUT_MS = 1_000;
+const ENV: Env = { USER_LIMIT_MS: "0", REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS) };
+const SKU = "sku";
+const PATH = "/api/v1/inventory/deduct";
+
+const CLIENTS = isLong ? 4_000 : 500;
+const FROZEN_MS = 2_500;
+/** A retry is refused while others are decided; all of them are through after some. */
+const ROUNDS_MAX = 10;
+
+/** Clients with an order each, who all ask in the same moment. */
+class Herd implements Disposable {
+  readonly orders = Array.from({ length: CLIENTS }, (_, i) => ({
+    orderId: `herd-${i}`,
+    userId: `user-${i}`,
+    sku: SKU,
+    amount: 1,
+  }));
+  readonly heard: Heard[] = [];
+  readonly #connections: HttpConnection[];
+  readonly #history: HistoryRecorder;
+
+  constructor(connections: HttpConnection[], history: HistoryRecorder) {
+    this.#connections = connections;
+    this.#history = history;
+  }
+
+  /** Everybody without a definite answer asks now. Returns how many that were. */
+  async ask(): Promise<number> {
+    const open = this.orders.keys().filter((i) => this.heard[i]?.kind !== "accepted").toArray();
+    await Promise.all(open.map(async (i) => {
+      const [order, connection] = [this.orders[i], this.#connections[i]];
+      assert.ok(order && connection);
+      const { orderId: order_id, userId: user_id, sku, amount } = order;
+      const { status, replayed, body } = await this.#history.deduct(
+        order,
+        () => connection.post(PATH, { order_id, user_id, sku, amount }),
+      );
+      this.heard[i] = status === 200
+        ? { kind: "accepted", newStock: Number(body.new_stock), seq: Number(body.seq), replayed }
+        : { kind: "unknown", code: String(body.code) };
+    }));
+    return open.length;
+  }
+
+  [Symbol.dispose](): void {
+    for (const connection of this.#connections) connection.close();
+  }
+}
+
+Deno.test("crowds: clients that all retry in the same second after Redis was frozen are served, each once", async () => {
+  await using redis = await startRedis();
+  const databaseUrl = await sharedPostgres().freshDatabase();
+  await using _worker = await Service.start("worker", {
+    REDIS_URL: redis.url,
+    DATABASE_URL: databaseUrl,
+    ...ENV,
+  });
+  await using api = await Service.start("api", { REDIS_URL: redis.url, ...ENV });
+  await api.ready(STEP_DEADLINE_MS);
+  const initial = new Map([[SKU, 2 * CLIENTS]]);
+  const history = await stockUp(api, initial);
+  const connections = [];
+  for (let i = 0; i < CLIENTS; i++) connections.push(await HttpConnection.open(api.url, ANSWER_DEADLINE_MS));
+  using herd = new Herd(connections, history);
+  redis.freeze();
+  const first = herd.ask();
+  await sleep(FROZEN_MS);
+  redis.thaw();
+  assert.equal(await first, CLIENTS);
+  const rounds: number[] = [];
+  const startMs = performance.now();
+  while (herd.heard.some(({ kind }) => kind !== "accepted")) {
+    assert.ok(rounds.length < ROUNDS_MAX, `still not served in ${rounds.length} rounds: ${rounds}`);
+    await sleep(REQUEST_TIMEOUT_MS - (Date.now() % REQUEST_TIMEOUT_MS)); // the next full second, for all of them
+    rounds.push(await herd.ask());
+  }
+  note(
+    `${rounds} clients asked in successive rounds, all served ${
+      Math.round(performance.now() - startMs)
+    } ms after`,
+  );
+  const stock = await stockOf(api, [SKU]);
+  const tables = await readLedger({ databaseUrl }, stock, STEP_DEADLINE_MS);
+  assert.equal(tables.lines.length, CLIENTS);
+  const { orders, heard } = herd;
+  assertLedger({ orders, heard, initial, left: unitsOf(stock), history }, tables);
+});
+
+const IDLE = isLong ? 10_000 : 2_000;
+const SLOW = 200;
+const HUGE = 100;
+/** Of a connection that asks for nothing, KiB: Deno 2.9 takes some 12. */
+const IDLE_KIB_MAX = 40;
+
+Deno.test("crowds: idle connections, clients that send slowly or never, and huge headers do not stop a sale", async () => {
+  await using redis = await startRedis();
+  const databaseUrl = await sharedPostgres().freshDatabase();
+  await using _worker = await Service.start("worker", {
+    REDIS_URL: redis.url,
+    DATABASE_URL: databaseUrl,
+    ...ENV,
+  });
+  const more = { CONNECTIONS_MAX: String(IDLE + 2_000), QUEUE_MAX: "2000" };
+  await using api = await Service.start("api", { REDIS_URL: redis.url, ...ENV, ...more });
+  await api.ready(STEP_DEADLINE_MS);
+  await using sale = await Sale.open({ apis: [api], databaseUrl, skus: [SKU] });
+  const { hostname, port } = new URL(api.url);
+  const open = new Set<Deno.TcpConn>();
+  const connect = async (text: string) => {
+    const connection = await Deno.connect({ hostname, port: Number(port) });
+    open.add(connection);
+    if (text !== "") await connection.write(new TextEncoder().encode(text));
+    return connection;
+  };
+  const closeAll = () => {
+    for (const connection of open) connection.close();
+    open.clear();
+    return Promise.resolve();
+  };
+  const start = `POST ${PATH} HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-type: application/json\r\n`;
+  using memory = watchMemory({ api: api.pid });
+  await sleep(500);
+  const before = memory.highest.api;
+  const bounds = { forMs: 2_000, heal: closeAll, acceptedMin: 0.1, pauseMaxMs: 8_000 };
+  try {
+    await trial(sale, "Connections", {
+      what: `${IDLE} idle connections`,
+      async strike() {
+        for (let i = 0; i < IDLE; i++) await connect("");
+      },
+      ...bounds,
+    });
+    const idleMb = memory.highest.api - before;
+    note(`the API grew by ${idleMb} MB for ${IDLE} connections`);
+    assert.ok(idleMb * 1024 / IDLE < IDLE_KIB_MAX + 64 * 1024 / IDLE, `${idleMb} MB for ${IDLE} connections`);
+    await trial(sale, "Connections", {
+      what: `${SLOW} clients that send half a header, ${SLOW} that send half a body`,
+      async strike() {
+        for (let i = 0; i < SLOW; i++) {
+          await connect(start);
+          await connect(`${start}content-length: 100\r\n\r\n{"sku":`);
+        }
+      },
+      ...bounds,
+    });
+    await trial(sale, "Connections", {
+      what: `${HUGE} requests with a header of 1 MB`,
+      async strike() {
+        const huge = `${start}x-huge: ${"x".repeat(1024 * 1024)}\r\n\r\n`;
+        for (let i = 0; i < HUGE; i++) await connect(huge).catch(() => {}); // closed while it is sent
+      },
+      ...bounds,
+    });
+  } finally {
+    await closeAll();
+  }
+});
