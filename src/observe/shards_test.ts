@@ -152,3 +152,17 @@ Deno.test("what is appended to a topic has a span of its own, linked as the ledg
   assert.equal(span?.attributes["messaging.system"], "kafka");
   assert.deepEqual([span?.attributes["inventory.shard"], span?.attributes["inventory.log.seq.last"]], [2, 8]);
 });
+
+Deno.test("the reconciliation is absent until it reports, and its age is counted from the lease, then from the last pass", async () => {
+  const { world, observer, read } = observerUnderTest();
+  observer.leased(3);
+  assert.deepEqual([read("inventory.reconcile.differences"), read("inventory.reconcile.age")], [[], []]);
+  await world.advance(2000);
+  observer.reconciled(3, { skus: 500, differences: 1, endedAtMs: undefined });
+  assert.deepEqual(read("inventory.reconcile.age"), [[{ shard: 3 }, 2]]);
+  observer.reconciled(3, { skus: 20, differences: 0, endedAtMs: world.now() });
+  await world.advance(1500);
+  assert.deepEqual(read("inventory.reconcile.age"), [[{ shard: 3 }, 1.5]]);
+  assert.deepEqual(read("inventory.reconcile.differences"), [[{ shard: 3 }, 0]]);
+  assert.deepEqual(read("inventory.reconcile.skus"), [[{}, 520]]);
+});

@@ -328,6 +328,23 @@ Deno.test("runbooks: a drift with nothing that waits, in Redis or in the ledger"
   assert.equal((await inventory(here.env, "reconcile")).code, 0);
 });
 
+/** A movement that no event explains, as an insert by hand makes it. */
+const forgedMovement =
+  `insert into inventory.movements (shard, epoch, seq, line, kind, order_id, user_id, sku, delta,
+  reserved_delta, available_after, reserved_after, fingerprint, reason, reference, actor, traceparent, occurred_at)
+  select shard, epoch, seq, 1500, 'correction', '', '', 'sku', 4, 0, 1004, 0, '', 'forged', '', '', '', now()
+  from inventory.log_cursor`;
+
+/** Alters the entry before the last one: a stream takes entries at its end only, so both are appended again. */
+const alterEntry = `
+  local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 3)
+  redis.call('XDEL', KEYS[1], last[1][1], last[2][1])
+  redis.call('XSETID', KEYS[1], last[3][1])
+  for i = 1, #last[2][2] do last[2][2][i] = string.gsub(last[2][2][i], 'o%-1', 'x-1') end
+  redis.call('XADD', KEYS[1], last[2][1], unpack(last[2][2]))
+  redis.call('XADD', KEYS[1], last[1][1], unpack(last[1][2]))
+  return #last`;
+
 Deno.test("runbooks: differences that the worker finds while it sells are named, and mended with a reason", async () => {
   await using here = await fixture({ RECONCILE_MINUTES: "1" });
   const { redis, databaseUrl, stack: { worker, api } } = here;
@@ -359,10 +376,32 @@ Deno.test("runbooks: differences that the worker finds while it sells are named,
   await found(2);
   await runSection(here, "ReconcileDifference", "The ledger was changed", { "who changed what": "psql" });
   await waitFor(() => agreed() > 0, { deadlineMs: RECONCILED_DEADLINE_MS, what: "both sides agree again" });
+
+  await withConnection(databaseUrl, (sql) => sql.unsafe(forgedMovement));
+  await found(3);
+  const forged = worker.logged("store and ledger differ")[2];
+  assert.deepEqual([forged?.what, forged?.name], ["movements", "sku"]);
+  await runSection(here, "ReconcileDifference", "The ledger was changed", { "who changed what": "a forger" });
+  await waitFor(() => agreed() > 1, {
+    deadlineMs: RECONCILED_DEADLINE_MS,
+    what: "movements that add up again",
+  });
+  assert.match((await inventory(here.env, "verify")).out, /The ledger is whole/);
+
+  for (const order of ["o-0", "o-1", "o-2"]) assert.equal(await buy(here, order), 200);
+  await drained(here);
+  await redis.cli("EVAL", alterEntry, "1", "{inventory:0}:events");
+  await found(4);
+  const altered = worker.logged("store and ledger differ")[3];
+  assert.equal(altered?.what, "log");
   await runSection(here, "ReconcileDifference", "The log was changed", {});
+  await waitFor(async () => {
+    const { shards } = JSON.parse((await inventory(here.env, "status", "--json")).out);
+    return shards[0].differences === 0 && shards[0].reconciled !== null;
+  }, { deadlineMs: RECONCILED_DEADLINE_MS, what: "a log that agrees again" });
   await runSection(here, "ReconcileLate", "Look first", {});
   await runSection(here, "ReconcileLate", "Do", {});
-  assert.equal(await buy(here, "o-1"), 200);
+  assert.equal(await buy(here, "o-3"), 200);
   assert.equal((await inventory(here.env, "verify")).code, 0);
 });
 

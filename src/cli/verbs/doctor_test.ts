@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ownDescriptorsMax } from "../../http/listener.ts";
-import { descriptorCheck, judgeLogWays, judgeTopic } from "./doctor.ts";
+import { descriptorCheck, judgeLogWays, judgeTopic, reconciliationCheck } from "./doctor.ts";
 
 const facts = {
   ...{
@@ -60,4 +60,16 @@ Deno.test("doctor: descriptors are enough for QUEUE_MAX and CONNECTIONS_MAX, or 
     const rule = `QUEUE_MAX=${queueMax} and CONNECTIONS_MAX=${connectionsMax} take ${wanted}: raise ulimit`;
     assert.match(found, new RegExp(`^${wanted - 1} can be open here, ${rule}`));
   }
+});
+
+Deno.test("reconciliationCheck() says when every SKU was compared, and which shards differ", () => {
+  const shard = (atMs: number, differences: number) => ({ reconciled: { atMs, skus: 1, differences } });
+  const check = (...views: Parameters<typeof reconciliationCheck>[0]) => {
+    const { verdict, found } = reconciliationCheck(views);
+    return `${verdict}: ${found}`;
+  };
+  assert.match(check(shard(5000, 0), shard(1000, 0)), /^ok: .* at 1970-01-01T00:00:01.000Z$/, "the oldest");
+  assert.match(check(shard(5000, 0), { reconciled: null }), /^unknown: not every SKU was compared yet/);
+  assert.match(check(shard(0, 0)), /^unknown/);
+  assert.match(check(shard(5000, 0), shard(0, 2)), /^off: store and ledger differ \(shard 1: 2\)/);
 });
