@@ -35,7 +35,7 @@ export interface BatcherOptions {
 
 /**
  * Part of its time after which a command may expect its answer. Beyond it, it is refused at once: a client that hears so
- * in time asks again, and one that waits in vain hears it after REQUEST_TIMEOUT_MS.
+ * in time asks again, and one that is queued hears it after REQUEST_TIMEOUT_MS.
  */
 const waitShareMax = 0.5;
 

@@ -9,7 +9,7 @@ import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "../system/ledger_audit.ts";
 import { Service } from "../system/stack.ts";
-import { type Bought, Crowd, quantile } from "./crowd.ts";
+import { type Bought, Buyers, quantile } from "./buyers.ts";
 import { post } from "./fault_scenario.ts";
 import { watchMemory } from "./process_memory.ts";
 import { differencesOf } from "./sale.ts";
@@ -103,17 +103,17 @@ Deno.test("overload: at five times the capacity as much is sold as at it, others
   await api.ready();
   const initial = new Map([[SKU, UNITS]]);
   const history = await stockUp(api, initial);
-  using crowd = new Crowd({ url: api.url, sku: SKU, history, connectionsMax: LOAD.connectionsMax });
+  using buyers = new Buyers({ url: api.url, sku: SKU, history, connectionsMax: LOAD.connectionsMax });
 
-  await crowd.ask(BUYERS, MEASURE_MS); // warm
+  await buyers.ask(BUYERS, MEASURE_MS); // warm
   const bytesBefore = throttle.bytes;
-  const full = await crowd.ask(BUYERS, MEASURE_MS);
+  const full = await buyers.ask(BUYERS, MEASURE_MS);
   const fullRate = full.length * 1000 / MEASURE_MS;
   const capacity = Math.min(LOAD.capacityMax, CAPACITY_SHARE * fullRate);
   throttle.limit(capacity * (throttle.bytes - bytesBefore) / full.length);
   const bestMs = performance.now();
   const best = acceptedRate(
-    await crowd.ask(2 * BUYERS, 2 * MEASURE_MS),
+    await buyers.ask(2 * BUYERS, 2 * MEASURE_MS),
     bestMs + MEASURE_MS / 2, // what was on its way without the limit is no measure of it
     bestMs + 2 * MEASURE_MS,
   );
@@ -123,11 +123,11 @@ Deno.test("overload: at five times the capacity as much is sold as at it, others
   await sleep(MEASURE_MS / 10);
   const memoryBefore = memory.highest.api;
   const startMs = performance.now();
-  const { bought, unsent } = await crowd.offer(TIMES_CAPACITY * best, LOAD.forMs);
+  const { bought, unsent } = await buyers.offer(TIMES_CAPACITY * best, LOAD.forMs);
   const referenceMs = Math.max(...await reference.stop());
   throttle.limit(Infinity);
   const fastMs = performance.now();
-  const after = await crowd.ask(BUYERS, FULL_SPEED_MAX_MS + MEASURE_MS);
+  const after = await buyers.ask(BUYERS, FULL_SPEED_MAX_MS + MEASURE_MS);
 
   const sold = bought.filter(({ status }) => status === 200);
   const refused = bought.filter(({ status, sentMs }) => status === 503 && sentMs > startMs + LEARNING_MS);
@@ -137,7 +137,7 @@ Deno.test("overload: at five times the capacity as much is sold as at it, others
   const soldMs = quantile(learnt.map(({ ms }) => ms), 0.99);
   const fullMs = reachedAfterMs(after, fastMs, 0.8 * fullRate);
   const grownMb = memory.highest.api - memoryBefore;
-  const unknown = crowd.heard.filter(({ kind }) => kind === "unknown").length;
+  const unknown = buyers.heard.filter(({ kind }) => kind === "unknown").length;
   const offered = bought.length * 1000 / LOAD.forMs;
   const detail =
     `${Math.round(offered)} orders/s were offered to ${Math.round(best)}/s (${unsent} not sent: no ` +
@@ -148,19 +148,19 @@ Deno.test("overload: at five times the capacity as much is sold as at it, others
     `without a store took ${Math.round(referenceMs)} ms at most; the API grew by ${grownMb} MB; full speed ` +
     `(${Math.round(fullRate)}/s) ${Math.round(fullMs)} ms after it`;
 
-  for (const [index, order] of crowd.orders.entries()) {
-    if (crowd.heard[index]?.kind !== "unknown") continue;
+  for (const [index, order] of buyers.orders.entries()) {
+    if (buyers.heard[index]?.kind !== "unknown") continue;
     await waitFor(async () => {
       const { status, replayed, body } = await history.deduct(order, () => post(api, order));
       if (status !== 200) return false;
       const { new_stock, seq } = body as { new_stock: number; seq: number };
-      crowd.heard[index] = { kind: "accepted", newStock: new_stock, seq, replayed };
+      buyers.heard[index] = { kind: "accepted", newStock: new_stock, seq, replayed };
       return true;
     }, { deadlineMs: SETTLE_DEADLINE_MS, what: `an answer to ${order.orderId}` });
   }
   const stock = await stockOf(api, [SKU]);
   const tables = await readLedger({ databaseUrl }, stock, SETTLE_DEADLINE_MS);
-  const over = { orders: crowd.orders, heard: crowd.heard, initial, left: unitsOf(stock) };
+  const over = { orders: buyers.orders, heard: buyers.heard, initial, left: unitsOf(stock) };
   const row = {
     group: "Overload",
     what: `five times as many orders as are decided, ${LOAD.forMs / 1000} s`,

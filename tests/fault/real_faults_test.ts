@@ -20,7 +20,7 @@ const FOR_MS = isLong ? 10_000 : 2_000;
 const TIMES = isLong ? 5 : 1;
 /** A worker verifies and arms within 2 s; a busy machine takes longer. */
 const ARMED_MAX_MS = 12_000;
-/** Whoever waited for an answer asks again after a second at the latest. */
+/** A client that waited for an answer asks again after a second at the latest. */
 const AWAY_MAX_MS = 5_000;
 /** Of each command in the append-only file: seconds for what was sold until then. */
 const LOAD_DELAY_US = 1_000;
@@ -213,7 +213,7 @@ Deno.test("real faults: PostgreSQL has deadlocks, locks that last, replies that 
       what: "a deadlock with another session",
       async strike() {
         const before = await deadlocks();
-        // The worker locks the cursor first; whoever locks the stock first and then the cursor waits in a circle.
+        // The worker locks the cursor first; a session that locks the stock first and then the cursor waits in a circle.
         await waitFor(async () => {
           await sql.begin(async (tx) => {
             await tx`select * from inventory.stock for update`;

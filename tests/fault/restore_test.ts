@@ -154,7 +154,7 @@ Deno.test("restore: Redis from a copy of its folder, and a newer PostgreSQL: the
   await json(env, 0, "reconcile");
 });
 
-Deno.test("restore: Redis from a copy, whose newest sales PostgreSQL never had: both sides agree, and nobody can name them", async () => {
+Deno.test("restore: Redis from a copy, whose newest sales PostgreSQL never had: both sides agree, and no server can name them", async () => {
   await using shop = await startShop();
   const { redis, stack: { api, worker }, env } = shop;
   await sell(api, "before", 3);

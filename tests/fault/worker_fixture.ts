@@ -38,7 +38,7 @@ export interface Fixture extends AsyncDisposable {
   stopWorker(): Promise<void>;
 }
 
-/** What a worker of a test may have besides. */
+/** What a worker of a test may have in addition. */
 export type WorkerOptions = Partial<Pick<Parameters<typeof startWorker>[0], "reconcileMs" | "observer">>;
 
 /** Starts a worker on a shard of its own and waits until it is armed. */

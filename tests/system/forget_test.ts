@@ -106,7 +106,7 @@ Deno.test("forget: a user's rows get a pseudonym, sums and audits stay, what the
   await json(env, 0, "verify");
 });
 
-Deno.test("forget: of a movement only its user changes, to a pseudonym, whoever tries", async () => {
+Deno.test("forget: of a movement only its user changes, to a pseudonym, whichever role tries", async () => {
   await using run = await deployment();
   const { env, namespace, databaseUrl, stack: { api } } = run;
   await json(env, 0, "set", "A", "100", "--expected", "none");

@@ -99,7 +99,7 @@ Deno.test("versions: after an upgrade of the worker and a restart of Redis the A
 });
 
 /** Buyers, each with one order at a time, who send it again until they know what became of it. */
-class Crowd implements AsyncDisposable {
+class Buyers implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #buyers: Promise<void>[] = [];
   /** Order ids of the accepted ones. */
@@ -118,7 +118,7 @@ class Crowd implements AsyncDisposable {
     for (let i = 0; !this.#stop.signal.aborted; i++) await this.#buy(`${name}-${i}`, i, apiOf);
   }
 
-  /** Until the outcome is known, also when the crowd is to stop: every order is accounted for. */
+  /** Until the outcome is known, also when the buyers are to stop: every order is accounted for. */
   async #buy(orderId: string, i: number, apiOf: () => Service): Promise<void> {
     const order = { sku: `sku-${i % SKUS}`, user_id: orderId, order_id: orderId, amount: 1 };
     const giveUpMs = performance.now() + DEADLINE_MS;
@@ -209,29 +209,29 @@ for (const { name, commit, isOld } of others) {
       const { status } = await oldApi.post(`/api/v1/inventory/sku-${i}/adjustments`, delivery);
       assert.equal(status, 201);
     }
-    const crowd = new Crowd();
+    const buyers = new Buyers();
     {
-      await using _ = crowd;
+      await using _ = buyers;
       let first = oldApi;
-      crowd.join("old", 4, () => first);
-      await crowd.sold(100);
+      buyers.join("old", 4, () => first);
+      await buyers.sold(100);
       const worker = await start("worker"); // it migrates the ledger, and takes half of the shards
       await isLeased(worker);
-      await crowd.sold(100); // the old API on shards of both workers
+      await buyers.sold(100); // the old API on shards of both workers
       if (isOld) assert.equal((await oldWorker.stop()).code, 0);
       const api = await start("api");
       await api.ready(DEADLINE_MS);
-      crowd.join("new", 4, () => api);
-      await crowd.sold(200); // both APIs, on shards of both workers unless `isOld`
+      buyers.join("new", 4, () => api);
+      await buyers.sold(200); // both APIs, on shards of both workers unless `isOld`
       if (!isOld) assert.equal((await oldWorker.stop()).code, 0);
-      await crowd.sold(200); // both APIs on the new worker
+      await buyers.sold(200); // both APIs on the new worker
       first = api;
       assert.equal((await oldApi.stop()).code, 0);
-      await crowd.sold(100);
+      await buyers.sold(100);
     }
-    assert.deepEqual(crowd.others, []);
+    assert.deepEqual(buyers.others, []);
     note(
-      `${name}: ${crowd.accepted.length} sold, at most ${Math.round(crowd.longestGapMs)} ms without a sale`,
+      `${name}: ${buyers.accepted.length} sold, at most ${Math.round(buyers.longestGapMs)} ms without a sale`,
     );
     await waitFor(
       async () => (await inventory(env, "status", "--json")).out.match(/"lag":0/g)?.length === 4,
@@ -248,7 +248,7 @@ for (const { name, commit, isOld } of others) {
             (select sum(available)::int from inventory.stock) as left
           from inventory.movements where kind = 'deduct'`,
     );
-    const count = crowd.accepted.length;
+    const count = buyers.accepted.length;
     assert.deepEqual({ ...sold }, { orders: count, units: count, left: SKUS * UNITS - count });
     for (const verb of ["verify", "reconcile"]) {
       const { code, out, err } = await inventory(env, verb);

@@ -131,6 +131,11 @@ const staying: Readonly<Record<string, readonly { readonly text: RegExp; readonl
     { text: /(?:"numbers" \| |check: )"figures"/g, why: "a check's name in the output of verify" },
   ],
   "tests/contract/ledger_proof_suite.ts": [{ text: /\^figures /g, why: "the same name" }],
+  "tests/contract/ledger_retention_suite.ts": [{ text: /\/figures /g, why: "the same name" }],
+  "tests/contract/movement_ranges_test.ts": [{
+    text: /"books", "corrections"/g,
+    why: "the first migration's name",
+  }],
   "tests/backends/rules_backends.ts": [{ text: /"books"/g, why: "a group of alert rules" }],
   "tools/servers/nginx.ts": [{ text: /run as nobody/g, why: "a user of the operating system" }],
 };

@@ -43,7 +43,7 @@ const undecided: ReadonlySet<string> = new Set([
   ...["late", "postponed", "ledger_behind", "backlog_full"],
 ]);
 
-/** The members of a command that nobody but a person reads. */
+/** The members of a command that only a person reads. */
 export const note = { reason: "", reference: "", actor: "", traceparent: "" } as const;
 
 /** All clients of a run. */
@@ -156,7 +156,7 @@ export class Clients {
     return this.#ask((inventory) => inventory.submit(command));
   }
 
-  /** What became of an order; undefined while nobody knows. */
+  /** What became of an order; undefined while it is unknown. */
   async find(orderId: string): Promise<OrderOutcome | undefined> {
     const found = await this.#ask((inventory) => inventory.findOrder(orderId));
     return found.kind === "no_answer" ? undefined : found as OrderOutcome;

@@ -22,7 +22,7 @@ export async function buy(clients: Clients): Promise<void> {
   }
   if (outcome.kind !== "accepted") {
     clients.shop.happened(`a sale is refused: ${outcome.kind}`);
-    // An earlier attempt may have reserved the units, and nobody confirmed them.
+    // An earlier attempt may have reserved the units, and did not confirm them.
     if (outcome.kind !== "reservation_expired") clients.refused.add(sale.orderId);
     return;
   }

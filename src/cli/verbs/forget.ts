@@ -119,7 +119,7 @@ interface Place {
   readonly until: string;
 }
 
-/** What has the user besides the ledger. */
+/** What has the user in addition to the ledger. */
 async function placesOf(context: CliContext, newestMs: number): Promise<Place[]> {
   const { idempotencyWindowS, userLimitMs } = context.config;
   const forgottenMs = newestMs + windows * idempotencyWindowS * 1000;

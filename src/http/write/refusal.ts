@@ -31,18 +31,18 @@ const sharedRefusals = new SharedAnswers();
 /** The response to an outcome other than success. */
 export function refusal(outcome: Outcome, asked: Asked): Answer {
   const make = () => refuse(outcome, asked);
-  switch (outcome.kind) {
-    case "insufficient":
-      return sharedRefusals.get(outcome.sku, outcome.kind, outcome.available, make);
-    case "paused":
-      return sharedRefusals.get(outcome.sku, outcome.kind, 0, make);
-    case "not_open":
-      return sharedRefusals.get(outcome.sku, outcome.kind, outcome.opensAtMs, make);
-    case "sale_closed":
-      return sharedRefusals.get(outcome.sku, outcome.kind, outcome.closesAtMs, make);
-    default:
-      return make();
+  // The refusals that all buyers of a SKU get: sold out, paused, and outside the times of its sale.
+  if (outcome.kind === "insufficient") {
+    return sharedRefusals.get(outcome.sku, outcome.kind, outcome.available, make);
   }
+  if (outcome.kind === "paused") return sharedRefusals.get(outcome.sku, outcome.kind, 0, make);
+  if (outcome.kind !== "stock" && "opensAtMs" in outcome) {
+    return sharedRefusals.get(outcome.sku, outcome.kind, outcome.opensAtMs, make);
+  }
+  if (outcome.kind !== "stock" && "closesAtMs" in outcome) {
+    return sharedRefusals.get(outcome.sku, outcome.kind, outcome.closesAtMs, make);
+  }
+  return make();
 }
 
 function refuse(outcome: Outcome, asked: Asked): Answer {

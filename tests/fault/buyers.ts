@@ -1,5 +1,5 @@
 /**
- * A crowd that does not wait for answers: so many orders a second arrive, however slow the answers are.
+ * Buyers who do not wait for answers: so many orders a second arrive, however slow the answers are.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import type { Heard } from "../system/load_clients.ts";
 import type { Order } from "../system/plan.ts";
 import type { HistoryRecorder } from "../system/recorder.ts";
 
-/** Where the crowd buys. */
-export interface CrowdOptions {
+/** Where the buyers buy. */
+export interface BuyersOptions {
   readonly url: string;
   readonly sku: string;
   readonly history: HistoryRecorder;
@@ -31,15 +31,15 @@ const ANSWER_DEADLINE_MS = 20_000;
 const PATH = "/api/v1/inventory/deduct";
 
 /** Orders of one SKU. Disposing of it closes its connections. */
-export class Crowd implements Disposable {
+export class Buyers implements Disposable {
   readonly orders: Order[] = [];
   readonly heard: Heard[] = [];
-  readonly #options: CrowdOptions;
+  readonly #options: BuyersOptions;
   readonly #free: HttpConnection[] = [];
   readonly #all = new Set<HttpConnection>();
   #opening = 0;
 
-  constructor(options: CrowdOptions) {
+  constructor(options: BuyersOptions) {
     this.#options = options;
   }
 
@@ -78,7 +78,7 @@ export class Crowd implements Disposable {
   async #order(): Promise<Bought> {
     const { history, sku, url } = this.#options;
     const index = this.orders.length;
-    const order = { orderId: `crowd-${index}`, userId: `user-${index}`, sku, amount: 1 };
+    const order = { orderId: `buyers-${index}`, userId: `user-${index}`, sku, amount: 1 };
     this.orders.push(order);
     const body = { order_id: order.orderId, user_id: order.userId, sku, amount: 1 };
     const sentMs = performance.now();

@@ -44,7 +44,7 @@ class Herd implements Disposable {
     this.#history = history;
   }
 
-  /** Everybody without a definite answer asks now. Returns how many that were. */
+  /** Every client without a definite answer asks now. Returns how many that were. */
   async ask(): Promise<number> {
     const open = this.orders.keys().filter((i) => this.heard[i]?.kind !== "accepted").toArray();
     await Promise.all(open.map(async (i) => {
@@ -67,7 +67,7 @@ class Herd implements Disposable {
   }
 }
 
-Deno.test("crowds: clients that all retry in the same second after Redis was frozen are served, each once", async () => {
+Deno.test("many clients: all that retry in the same second after Redis was frozen are served, each once", async () => {
   await using redis = await startRedis();
   const databaseUrl = await sharedPostgres().freshDatabase();
   await using _worker = await Service.start("worker", {
@@ -112,7 +112,7 @@ const HUGE = 100;
 /** Of a connection that asks for nothing, KiB: Deno 2.9 takes some 12. */
 const IDLE_KIB_MAX = 40;
 
-Deno.test("crowds: idle connections, clients that send slowly or never, and huge headers do not stop a sale", async () => {
+Deno.test("many clients: idle connections, clients that send slowly or never, and huge headers do not stop a sale", async () => {
   await using redis = await startRedis();
   const databaseUrl = await sharedPostgres().freshDatabase();
   await using _worker = await Service.start("worker", {
