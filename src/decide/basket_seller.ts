@@ -12,9 +12,10 @@
  */
 import type { Prepare } from "../domain/basket.ts";
 import { type Command, type Line, type Sale } from "../domain/command.ts";
-import { isPrepared, type Outcome, type RememberedLine } from "../domain/outcome.ts";
+import type { Outcome } from "../domain/outcome.ts";
 import { sleep, type World } from "../runtime/world.ts";
-import type { OrderArchive, ShardMemory } from "./archive.ts";
+import type { OrderArchive } from "./archive.ts";
+import { type Accepted, answer, differing, repeated } from "./basket_answers.ts";
 import type { Attempt, BasketDecisions, CommittedBasket, PreparedPart } from "./basket_decisions.ts";
 
 /** What a seller works with. */
@@ -43,9 +44,6 @@ interface Part {
   readonly lines: readonly Line[];
 }
 
-/** A part that its shard has prepared. */
-type Accepted = Extract<Outcome, { kind: "accepted" }>;
-
 /** Pauses between two looks at whether the ledger has what was prepared, ms: a worker applies within a few to 50. */
 const firstLookMs = 2;
 const longestLookMs = 32;
@@ -55,6 +53,9 @@ const ledgerAway: Outcome = { kind: "store_unavailable", reason: "ledger" };
 /** Sells baskets of several shards. */
 export class BasketSeller {
   readonly #parts: SellerParts;
+  /** The ledger did not have a basket's lines in time. Then one basket at a time is prepared, until one is committed. */
+  #isBehind = false;
+  #isProbing = false;
 
   /** Asks nothing before the first basket. */
   constructor(parts: SellerParts) {
@@ -75,9 +76,23 @@ export class BasketSeller {
     // After the attempt began: an earlier one that has ended since is in the ledger.
     const known = await this.#inTime(askedAtMs, () => archive.findOrder(orderId));
     const past = known && repeated(sale, known.lines);
-    if (known && !past) return await this.#prepare(sale, attempt, parts, askedAtMs);
+    const isFull = this.#isBehind && this.#isProbing;
+    if (known && !past && !isFull) {
+      return await this.#probe(() => this.#prepare(sale, attempt, parts, askedAtMs));
+    }
     await this.#inTime(askedAtMs, () => decisions.abort(attempt));
-    return past ?? ledgerAway;
+    return past ?? (isFull ? { kind: "ledger_behind" } : ledgerAway);
+  }
+
+  /** Each basket that is prepared in vain writes two events a shard: many of them would keep the ledger behind. */
+  async #probe(sell: () => Promise<Outcome>): Promise<Outcome> {
+    if (!this.#isBehind) return await sell();
+    this.#isProbing = true;
+    try {
+      return await sell();
+    } finally {
+      this.#isProbing = false;
+    }
   }
 
   async #prepare(
@@ -132,6 +147,7 @@ export class BasketSeller {
       if (world.elapsedMs() + lookMs >= askedAtMs + requestTimeoutMs) break;
       await sleep(world, lookMs);
     }
+    if (decision !== undefined) this.#isBehind = decision !== "committed";
     const isUnknown = decision === undefined;
     if (decision !== "committed") decision = await this.#abort(attempt, prepared, askedAtMs, isUnknown);
     if (decision === "committed") {
@@ -226,66 +242,4 @@ export class BasketSeller {
       cancel();
     }
   }
-}
-
-/**
- * The outcome of a basket that the ledger knows from before; undefined when its lines are new. An order has one basket of
- * several shards, so all of its lines of that kind are compared.
- */
-function repeated(sale: Sale, known: readonly RememberedLine[]): Outcome | undefined {
-  const bySku = new Map(known.filter((line) => !isPrepared(line)).map((line) => [line.sku, line]));
-  const other = sale.lines.find(({ sku }) => (bySku.get(sku)?.kind ?? "prepare") !== "prepare");
-  if (other) return { kind: "conflict", sku: other.sku };
-  const basket = [...bySku.values()].filter(({ kind }) => kind === "prepare");
-  const [first] = basket;
-  if (!first) return undefined;
-  const differs = differing(sale, first.userId, basket);
-  if (differs !== undefined) return { kind: "conflict", sku: differs };
-  const past = sale.lines.map(({ sku }) => bySku.get(sku));
-  const newStock = past.map((line) => line?.newStock ?? 0);
-  return { ...answer(sale, [{ places: [...newStock.keys()], newStock }], past[0]?.seq ?? 0), replayed: true };
-}
-
-/**
- * What shards remember of an order, with the decision on prepared lines: those of a committed basket are sold, those of any
- * other attempt are nothing yet.
- *
- * @param found by shard
- */
-export async function decidedMemory(
-  found: readonly ShardMemory[],
-  orderId: string,
-  decisions: BasketDecisions | null,
-): Promise<readonly ShardMemory[]> {
-  if (!found.some(({ lines }) => lines.some(isPrepared))) return found;
-  const basket = await decisions?.find(orderId);
-  const seqs = new Map(
-    basket?.kind === "committed" ? basket.parts.map(({ shard, seq }) => [shard, seq]) : [],
-  );
-  return found.map((memory, shard) => ({
-    ...memory,
-    lines: memory.lines.flatMap((line): RememberedLine[] => {
-      if (!isPrepared(line)) return [line];
-      return line.seq === seqs.get(shard) ? [{ ...line, state: "accepted" }] : [];
-    }),
-  }));
-}
-
-/** The first SKU in which a basket differs from an earlier one; undefined when they are the same. */
-function differing(sale: Sale, userId: string, lines: readonly Line[]): string | undefined {
-  const amounts = new Map(lines.map(({ sku, amount }) => [sku, amount]));
-  const other = sale.lines.find(({ sku, amount }) => amounts.get(sku) !== amount);
-  if (other) return other.sku;
-  return sale.userId !== userId || lines.length !== sale.lines.length ? sale.lines[0]?.sku ?? "" : undefined;
-}
-
-/** The outcome of a basket that is sold. `seq` is the number in the shard of its first line. */
-function answer(
-  sale: Sale,
-  parts: readonly { readonly places: readonly number[]; readonly newStock: readonly number[] }[],
-  seq: number,
-): Accepted {
-  const newStock = sale.lines.map(() => 0);
-  for (const part of parts) part.places.forEach((place, i) => newStock[place] = part.newStock[i] ?? 0);
-  return { kind: "accepted", seq, newStock, replayed: false, created: false, expiresAtMs: 0 };
 }

@@ -18,7 +18,8 @@ import {
 import { repeatedAdjustment } from "../domain/adjustment.ts";
 import { type Adjust, type Command, type Return, routingSkus, type Sale } from "../domain/command.ts";
 import { Batcher } from "./batcher.ts";
-import { BasketSeller, decidedMemory } from "./basket_seller.ts";
+import { decidedMemory } from "./basket_answers.ts";
+import { BasketSeller } from "./basket_seller.ts";
 import type { Inventory, ServiceOptions } from "./inventory.ts";
 import { adjustmentKey } from "../domain/remembered_line.ts";
 import type { OrderOutcome, Outcome, Undecided } from "../domain/outcome.ts";
