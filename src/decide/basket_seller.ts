@@ -84,7 +84,7 @@ export class BasketSeller {
     return past ?? (isFull ? { kind: "ledger_behind" } : ledgerAway);
   }
 
-  /** Each basket that is prepared in vain writes two events a shard: many of them would keep the ledger behind. */
+  /** Each basket that is prepared and not sold writes two events a shard: many of them would keep the ledger behind. */
   async #probe(sell: () => Promise<Outcome>): Promise<Outcome> {
     if (!this.#isBehind) return await sell();
     this.#isProbing = true;
