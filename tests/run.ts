@@ -48,6 +48,7 @@ const FAULT_TESTS = [
   "tests/fault/failover_faults_test.ts",
   "tests/fault/overload_test.ts",
   "tests/fault/many_clients_test.ts",
+  "tests/kafka/brokers_test.ts",
 ];
 
 // Their programs take minutes to build on a new machine, so they have a task of their own, and names that

@@ -1,5 +1,5 @@
 /**
- * A real Kafka of one node for one test, which may kill, freeze and restart it.
+ * A real Kafka for one test, of one node or of several, which may kill, freeze and restart it.
  *
  * @module
  */
@@ -31,8 +31,10 @@ const LOG_FLAGS = [
 ].map((setting) => `-Dorg.slf4j.simpleLogger.${setting}`);
 const CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qk";
 
-/** How clients reach it. */
+/** How clients reach it, and which cluster it belongs to. */
 export interface KafkaOptions {
+  /** Its id, and all members of its cluster; alone when left out. */
+  readonly member?: { readonly id: number; readonly all: readonly KafkaServer[] };
   /** Given the broker's port, the port that it tells clients: one of a proxy in front. Its own when left out. */
   readonly advertise?: (port: number) => number;
   /** TLS and logins for clients; left out = neither. */
@@ -58,17 +60,43 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
   return server;
 }
 
+/** Starts brokers of one cluster, each of which is a controller too; returns when all of them answer. */
+export async function startKafkaCluster(brokers: number): Promise<KafkaCluster> {
+  const all: KafkaServer[] = [];
+  for (let i = 0; i < brokers; i++) {
+    all.push(new KafkaServer(await dataDir("kafka"), { member: { id: i + 1, all } }));
+  }
+  const end = async () => void await Promise.allSettled(all.map((server) => server[Symbol.asyncDispose]()));
+  // One alone finds no majority, and is not ready before another is there.
+  const started = await Promise.allSettled(all.map((server) => server.start()));
+  const failed = started.find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") {
+    await end();
+    throw failed.reason;
+  }
+  return { brokers: all, [Symbol.asyncDispose]: end };
+}
+
+/** Brokers that copy each other's partitions. */
+export interface KafkaCluster extends AsyncDisposable {
+  readonly brokers: readonly KafkaServer[];
+}
+
 /** A broker on a port and folder that stay the same over {@link KafkaServer.kill} and a new start. */
 export class KafkaServer extends OwnServer {
   /** Its address for clients. */
   readonly broker: string;
   readonly #controllerPort = freePort();
   readonly #secure: KafkaSecurity | undefined;
+  readonly #id: number;
+  readonly #members: readonly KafkaServer[];
 
   /** Use {@link startKafka}. */
-  constructor(dir: string, { advertise = (port) => port, secure }: KafkaOptions) {
+  constructor(dir: string, { advertise = (port) => port, secure, member }: KafkaOptions) {
     super(dir, "Kafka");
     this.#secure = secure;
+    this.#id = member?.id ?? 1;
+    this.#members = member?.all ?? [this];
     this.broker = `127.0.0.1:${advertise(this.port)}`;
   }
 
@@ -134,19 +162,21 @@ export class KafkaServer extends OwnServer {
   }
 
   #properties(): string {
+    const voters = this.#members.map((member) => `${member.#id}@127.0.0.1:${member.#controllerPort}`);
+    const replicas = Math.min(this.#members.length, 3);
     return Object.entries({
       "process.roles": "broker,controller",
-      "node.id": 1,
+      "node.id": this.#id,
       "listeners": `PLAINTEXT://127.0.0.1:${this.port},CONTROLLER://127.0.0.1:${this.#controllerPort}`,
       "advertised.listeners": `PLAINTEXT://${this.broker}`,
       "controller.listener.names": "CONTROLLER",
-      "controller.quorum.voters": `1@127.0.0.1:${this.#controllerPort}`,
+      "controller.quorum.voters": voters.join(),
       "log.dirs": join(this.dir, "data"),
       "auto.create.topics.enable": false,
-      "offsets.topic.replication.factor": 1,
+      "offsets.topic.replication.factor": replicas,
       "offsets.topic.num.partitions": 2,
-      "transaction.state.log.replication.factor": 1,
-      "transaction.state.log.min.isr": 1,
+      "transaction.state.log.replication.factor": replicas,
+      "transaction.state.log.min.isr": Math.max(1, replicas - 1),
       "transaction.state.log.num.partitions": 2,
       "group.initial.rebalance.delay.ms": 0,
       // A broker that was killed is believed dead for as long: 9 s by default.
