@@ -12,10 +12,11 @@ import { isSale } from "../domain/outcome.ts";
 import type { ShardControl, ShardView } from "../decide/shard_control.ts";
 import type { ShardReader } from "../decide/shard_reader.ts";
 import type { Correction } from "../ledger/corrections.ts";
-import type { StockRow } from "../domain/rows.ts";
+import type { LineRow, StockRow } from "../domain/rows.ts";
 import type { Difference, ShardLedger } from "../ledger/ledger.ts";
 import { canonical } from "../ledger/proof_walk.ts";
 import type { EventData, EventLine, InventoryEvent } from "../domain/event.ts";
+import { ended, extended, heldInLedger, key, type NamedLine } from "./open_holds.ts";
 import type { World } from "../runtime/world.ts";
 
 export interface RecallParts {
@@ -50,12 +51,6 @@ export interface Recalled {
 /** An event without the stock after it. */
 type Draft = Omit<InventoryEvent, "lines"> & { readonly lines: Omit<EventLine, "available" | "reserved">[] };
 
-/** A remembered line and its name in the store. */
-interface NamedLine {
-  readonly name: string;
-  readonly line: RememberedLine;
-}
-
 interface Sides {
   readonly store: StockRow;
   readonly ledger: StockRow | undefined;
@@ -63,7 +58,6 @@ interface Sides {
 
 const namesMax = 256;
 const pageRows = 1000;
-const dayMs = 86_400_000;
 const endOf = { confirmed: "confirm", cancelled: "cancel", expired: "expire" } as const;
 
 /** Reads the disarmed store and compares it with the ledger. Writes nothing. */
@@ -71,8 +65,11 @@ export async function recall(view: ShardView, lost: LostNumbers, parts: RecallPa
   const { lines, held } = await rememberedSince(lost.fromSeq, parts);
   const drafts = new Drafts(lost, parts.world.now());
   for (const named of lines) drafts.add(named);
-  for (const named of await extended(held, parts)) drafts.extend(named);
-  const touched = new Set(lines.map(({ line }) => line.sku));
+  const open = parts.reader ? await heldInLedger(parts.ledger, parts.world) : [];
+  for (const named of extended(held, open)) drafts.extend(named);
+  const over = ended([...lines, ...held], open);
+  for (const row of over) drafts.end(row);
+  const touched = new Set([...lines.map(({ line }) => line.sku), ...over.map(({ sku }) => sku)]);
   const { sides, missing } = await compareSides(view, touched, parts);
   for (const [sku, { store, ledger }] of sides) {
     if (rulesOf(store) !== rulesOf(ledger)) drafts.rule(sku, { policy: store.policy ?? {} });
@@ -99,7 +96,7 @@ async function rememberedSince(
       names.forEach((name, at) => {
         for (const line of values[at] ?? []) {
           const isLost = line.seq > fromSeq || line.settledSeq > fromSeq;
-          if (isLost) found.set(JSON.stringify([name, line.sku, line.seq]), { name, line });
+          if (isLost) found.set(key(name, line.sku, line.seq), { name, line });
           else if (line.state === "held") held.push({ name, line });
         }
       });
@@ -108,23 +105,6 @@ async function rememberedSince(
     cursor = page.next;
   }
   return { lines: [...found.values()], held };
-}
-
-/** Reservations whose expiry is later than in the ledger. */
-async function extended(held: readonly NamedLine[], { ledger, world }: RecallParts): Promise<NamedLine[]> {
-  if (held.length === 0) return [];
-  const known = new Map<string, number>();
-  const key = (name: string, sku: string) => JSON.stringify([name, sku]);
-  const sinceMs = world.now() + dayMs; // no line is as new: only open reservations are paged
-  for (let after: { seq: number; line: number } | undefined = { seq: 0, line: 0 }; after;) {
-    const page: Awaited<ReturnType<ShardLedger["lines"]>> = await ledger.lines(sinceMs, after, pageRows);
-    for (const { id, sku, expiresAtMs } of page.rows) known.set(key(id, sku), expiresAtMs);
-    after = page.next;
-  }
-  const longer = held.filter(({ name, line }) =>
-    (known.get(key(name, line.sku)) ?? Infinity) < line.expiresAtMs
-  );
-  return [...new Map(longer.map((named) => [key(named.name, named.line.sku), named])).values()];
 }
 
 /** Collects events, one per number; events without a number of their own get the last. */
@@ -172,6 +152,12 @@ class Drafts {
   extend({ name, line: { sku, userId, expiresAtMs: expires } }: NamedLine): void {
     const [id] = idsOf(name);
     this.#line(`extend ${id}`, this.#last("extend", id, userId, { expires }), still(sku));
+  }
+
+  /** Adds the end of a reservation that the store has forgotten. */
+  end({ id, sku, userId, amount, expiresAtMs: expires }: LineRow): void {
+    const draft = this.#last("expire", id, userId, { expires });
+    this.#line(`end ${id}`, draft, { sku, delta: amount, reservedDelta: -amount });
   }
 
   /** Adds changed rules of a SKU. */

@@ -167,6 +167,7 @@ export const proofs: readonly Proof[] = [
       "epoch-not-raised",
       "rebuild-without-token",
       "rebuild-forgets-second-hold",
+      "recovery-leaves-holds-open",
     ],
   },
   {

@@ -38,6 +38,7 @@ const regimes = {
     "ledger-standby": 1,
     "ledger-foreign": 2,
   },
+  backup: { "ledger-goes-back": 1, "store-flush": 2, "store-restart": 2 },
   topic: {
     "topic-away": 3,
     "topic-loses": 6,

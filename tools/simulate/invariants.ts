@@ -48,7 +48,7 @@ function differing({ stores, ledger }: End): string | undefined {
 
 function missing({ ledger, clients, isLost }: End): string | undefined {
   const rows = ledger.query<{ shard: number; id: string; seq: number }>(
-    "select shard, order_id as id, seq from movements where line < 1000",
+    "select shard, order_id as id, seq from movements where kind <> 'correction'",
   );
   const known = new Set(rows.map(({ shard, id, seq }) => `${shard} ${id} ${seq}`));
   const found = clients.accepted.find((accepted) => {
@@ -103,7 +103,7 @@ function unbalanced({ ledger, clients }: End): string | undefined {
   );
   const aside = sum(
     `select m.sku, sum(-m.delta - m.reserved_delta) as n from movements m
-      join dead_letters d on d.shard = m.shard and d.seq = m.seq where m.line < 1000 group by m.sku`,
+      join dead_letters d on d.shard = m.shard and d.seq = m.seq where m.kind <> 'correction' group by m.sku`,
   );
   // Units that were returned before the worker could: they are not given back a second time.
   const kept = sum(
@@ -111,12 +111,12 @@ function unbalanced({ ledger, clients }: End): string | undefined {
       and m.order_id = char(2) || 'returned-' || c.shard || '-' || c.seq and m.sku = c.sku group by c.sku`,
   );
   const corrected = sum(
-    "select sku, sum(delta + reserved_delta) as n from movements where line >= 1000 group by sku",
+    "select sku, sum(delta + reserved_delta) as n from movements where kind = 'correction' group by sku",
   );
   const stocked = new Map<string, number>();
   const ids = new Set<string>();
   const adjusted = ledger.query<{ id: string; sku: string; delta: number }>(
-    "select order_id as id, sku, delta from movements where kind in ('adjust', 'create', 'set') and line < 1000",
+    "select order_id as id, sku, delta from movements where kind in ('adjust', 'create', 'set')",
   );
   for (const { id, sku, delta } of adjusted) {
     if (!clients.adjustments.has(id)) continue;

@@ -262,6 +262,10 @@ export class SimulatedLedger {
     if (text === statements.end_baskets && this.plant === "decision-forgotten") {
       this.#engine.query("delete from baskets where decision = 'commit'");
     }
+    // A recovery reads only open holds: lines that are newer than any.
+    const isOpenHolds = text === statements.page_lines &&
+      Number(params[3]) > this.scheduler.dateMs + 43_200_000;
+    if (isOpenHolds && this.plant === "recovery-leaves-holds-open") return [];
     const rows = this.#engine.query<Row>(timed.has(text) ? this.#atNow(text) : text, params);
     if (text === statements.insert_dead_letter && this.plant === "dead-letter-skips-movement") {
       this.#engine.query("delete from movements where shard = ?1 and seq = ?2", params.slice(0, 2));

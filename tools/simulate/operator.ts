@@ -12,14 +12,15 @@ export function operate(run: Run): void {
   const accepted = new Map<number, string>();
   const look = () => {
     for (const store of run.site.stores) {
-      const [, first, last] = /\d+ numbers, (\d+) to (\d+)/.exec(store.refusal) ?? [];
+      const refusal = run.refusals.get(store.shard) ?? "";
+      const [, first, last] = /\d+ numbers, (\d+) to (\d+)/.exec(refusal) ?? [];
       if (first === undefined || last === undefined) continue;
-      const range = `${first} ${last} ${store.refusal.includes("copies the store")}`;
+      const range = `${first} ${last} ${refusal.includes("copies the store")}`;
       if (accepted.get(store.shard) === range) continue;
       accepted.set(store.shard, range);
-      if (!run.hasLoss) run.broken(`an operator is needed, and no server lost data: ${store.refusal}`);
+      if (!run.hasLoss) run.broken(`an operator is needed, and no server lost data: ${refusal}`);
       run.happened("an operator accepts a loss");
-      const source = store.refusal.includes("copies the store") ? "store" as const : "ledger" as const;
+      const source = refusal.includes("copies the store") ? "store" as const : "ledger" as const;
       const [fromSeq, toSeq] = [Number(first) - 1, Number(last)];
       for (const [name, seq] of store.issued) {
         if (seq > fromSeq && seq <= toSeq) run.lostNames.add(`${store.shard} ${name}`);

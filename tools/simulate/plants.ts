@@ -20,6 +20,7 @@ export const plants = {
   "rebuild-without-token":
     "a worker that was frozen in a rebuild writes on into a store that another one fills",
   "rebuild-forgets-second-hold": "a rebuilt store does not know reservations that are dead letters",
+  "recovery-leaves-holds-open": "a recovery leaves reservations open that ended with lost numbers",
   "stale-end-of-log": "a verification takes the end of the log that a read of an earlier lease found",
   "cache-answers-retry": "a retry says that it is a first attempt",
   "dead-letter-skips-movement": "the movement of a dead letter is not in the ledger",

@@ -57,6 +57,8 @@ export class Run {
   readonly #workers: Process[] = [];
   /** What a server lost, as `<shard> <id> <number>`. */
   readonly lostNames = new Set<string>();
+  /** Why a shard is not armed, as its worker says. */
+  readonly refusals = new Map<number, string>();
   readonly #epochs = new Set<string>();
   readonly #happened = new Map<string, number>();
   readonly #cells = new Map<string, number>();
@@ -113,7 +115,9 @@ export class Run {
     const line = (message: string, fields: Readonly<Record<string, unknown>> = {}) => {
       const { shard, rebuilt } = fields;
       this.scheduler.note(`log ${message} ${JSON.stringify(fields)}`);
-      if (shard === undefined) return;
+      if (typeof shard !== "number") return;
+      if (message === "shard refused") this.refusals.set(shard, String(fields.reason));
+      if (message === "shard armed") this.refusals.delete(shard);
       this.happened(`worker: ${message}${typeof rebuilt === "string" && rebuilt ? ", rebuilt" : ""}`);
     };
     return { debug: line, info: line, warn: line, error: line };
@@ -220,8 +224,8 @@ export class Run {
   #unsettled(): string | undefined {
     const { stores, ledger } = this.site;
     if (this.clients.open > 0) return `${this.clients.open} clients wait`;
-    for (const { shard, state, refusal } of stores) {
-      if (!state.isArmed) return `store-${shard} is not armed: ${refusal}`;
+    for (const { shard, state } of stores) {
+      if (!state.isArmed) return `store-${shard} is not armed: ${this.refusals.get(shard)}`;
       const [row] = ledger.query<{ seq: number }>("select seq from log_cursor where shard = ?1", [shard]);
       if (row?.seq !== state.shard.seq) {
         return `store-${shard} has ${state.shard.seq}, the ledger ${row?.seq}`;

@@ -63,8 +63,6 @@ export class StoreServer {
   slowUntilMs = 0;
   /** Its address leads to the store of another deployment. */
   foreignUntilMs = 0;
-  /** The published refusal; empty = none. */
-  refusal = "";
   /** Every event that was ever issued, as `<id> <number>`. */
   readonly issued = new Map<string, number>();
 

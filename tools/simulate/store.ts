@@ -126,7 +126,6 @@ export class SimulatedStore extends StoreServer {
     const slot = this.read();
     this.mayWrite("allow-oom");
     if (slot.deployment !== deployment) return;
-    if (status.kind === "refusal") this.refusal = status.reason;
     if (status.kind === "log_way") this.write((slot) => slot.logWay = status.way);
   }
 
@@ -172,7 +171,6 @@ export class SimulatedStore extends StoreServer {
       watch.overtaken("an arming is overtaken");
       return false;
     }
-    this.refusal = "";
     this.verified = this.instance;
     this.isPutBack = false;
     watch.armed(this.shard, what.epoch);

@@ -126,7 +126,8 @@ function strikeLedger(run: Run, { kind, dice }: Fault): void {
       ledger.endAll();
       return void (ledger.foreignUntilMs = untilMs(3000));
     case "ledger-goes-back":
-      return run.failBack(Math.floor(dice * 2000));
+      // By up to 2 s, or by up to 10 s: longer than the window.
+      return run.failBack(Math.floor(dice * (dice < 0.6 ? 2000 : 10_000)));
     case "ledger-standby":
       return run.failBack(Math.floor(dice * 300));
     case "topic-loses":

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { makeEmbeddedParts } from "../../tests/contract/embedded_parts.ts";
+import { adjust, deduct } from "../../tests/contract/store_suite.ts";
+import { ManualWorld } from "../../tests/manual_world.ts";
+import { recall } from "./recall.ts";
+import { rebuild } from "./rebuild.ts";
+
+/** A store that has forgotten every order. */
+const forgetful = {
+  names: () => Promise.resolve({ names: [], next: null }),
+  read: () => Promise.resolve({ head: 4, values: [] }),
+};
+
+Deno.test("recall: a reservation that is open in an older ledger and forgotten by the store has ended", async () => {
+  const world = new ManualWorld();
+  await using parts = await makeEmbeddedParts(world);
+  const { store, ledger, shard, deployment } = parts;
+  await parts.arm();
+  await parts.decide(adjust("a", "S", 10), { ...deduct("r", "S", 2), kind: "reserve", holdMs: 60_000 });
+  await parts.apply();
+  const by = { orderId: "r", owner: "", actor: "", traceparent: "" };
+  await parts.decide({ kind: "confirm", lines: null, ...by }, deduct("o", "S"));
+
+  const lost = { fromSeq: 2, toSeq: 4, actor: "operator", reason: "restored" };
+  const view = await store.inspect(0);
+  const { corrections, events } = await recall(view, lost, {
+    ...{ control: store, reader: forgetful, ledger: shard, world },
+  });
+  const before = { sku: "S", delta: -3, reservedDelta: 0, available: 5, reserved: 2 };
+  assert.deepEqual(corrections, [before]);
+  const line = { sku: "S", delta: 2, reservedDelta: -2, available: 7, reserved: 0 };
+  assert.partialDeepStrictEqual(events, [{ kind: "expire", id: "r", seq: 4, lines: [line] }]);
+  const epoch = await shard.issueEpoch(view.position.epoch, 0) ?? assert.fail("another worker");
+  await shard.jump({ ...lost, to: { epoch, seq: 4 }, corrections, recalled: events });
+  assert.partialDeepStrictEqual((await ledger.findOrder("r")).lines, [{ state: "expired", units: 0 }]);
+
+  const { token, seq } = await rebuild(view, 4, { control: store, ledger: shard, deployment, world });
+  const arming = { ...deployment, deployment: deployment.id, epoch: epoch + 1, applied: seq, token };
+  assert.ok(await store.arm(0, { ...arming, seen: await store.inspect(0) }));
+  await world.advance(60_001);
+  const [stock] = await parts.decide({ kind: "stock", sku: "S" });
+  assert.partialDeepStrictEqual(stock, { kind: "stock", available: 7, reserved: 0 });
+});
