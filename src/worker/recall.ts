@@ -7,7 +7,6 @@
  *
  * @module
  */
-import type { RememberedLine } from "../domain/outcome.ts";
 import { isSale } from "../domain/outcome.ts";
 import type { ShardControl, ShardView } from "../decide/shard_control.ts";
 import type { ShardReader } from "../decide/shard_reader.ts";
