@@ -115,4 +115,16 @@ export function registerRecovery({ test }: Registrar): void {
     applied(await shard.apply([entry(2, shelf.next("deduct", "after", [["SKU-1", -1, 0]]))]));
     await assertSums(fixture);
   });
+
+  test("events taken from a store that have no line of their own are dead letters", async ({ ledger, shard, rows }) => {
+    const shelf = new Shelf();
+    const end = (kind: string) => shelf.next(kind, "twice", [["SKU-1", 2, -2]]);
+    applied(await shard.apply([entry(1, shelf.reserve("twice", ["SKU-1", 2]), end("cancel"))]));
+    const recalled = [shelf.reserve("twice", ["SKU-1", 2]), end("expire")];
+    const seq = recalled.at(-1)?.seq ?? 0;
+    await shard.jump({ to: { epoch: 2, seq }, actor: "cli:alice", reason: "backup", recalled });
+    assert.deepEqual(await rows("select seq from dead_letters order by seq"), [{ seq: seq - 1 }, { seq }]);
+    assert.deepEqual(await shard.heldAside(), []);
+    for await (const fault of ledger.prove(0, 86_400_000, () => {})) assert.fail(JSON.stringify(fault));
+  });
 }

@@ -55,11 +55,14 @@ export class Coverage {
     return expected.filter((name) => !this.#happened.has(name));
   }
 
-  /** Cells that were never reached. */
+  /** Cells that were never reached, as a line per fault. */
   get empty(): string[] {
-    return faultKinds.flatMap((fault) =>
-      states.filter((state) => !this.#cells.has(cell(fault, state))).map((state) => `${fault} × ${state}`)
-    );
+    return faultKinds.flatMap((fault) => {
+      const none = states.filter((state) => !this.#cells.has(cell(fault, state)));
+      return none.length === 0
+        ? []
+        : [`${fault}: ${none.length === states.length ? "all" : none.join(", ")}`];
+    });
   }
 
   /** The table for people: a row is a fault, a column a state. */

@@ -11,7 +11,7 @@ import { describeFault, type Fault, faultsOf } from "./faults.ts";
 import { measurePlants } from "./measure.ts";
 import { isPlant, type Plant, plants } from "./plants.ts";
 import { run } from "./run.ts";
-import kept from "./seeds.json" with { type: "json" };
+import { keptCases } from "./kept.ts";
 import { shrink } from "./shrink.ts";
 
 const help = `deno task simulate --seed N --steps N [--plant NAME] [--awaits]
@@ -59,8 +59,8 @@ interface Wish {
 async function simulate({ seed: first, steps: most, plant, isSweep }: Wish): Promise<number> {
   const coverage = new Coverage();
   let [runs, steps, accepted, lost] = [0, 0, 0, 0];
-  const known = kept.failed.map((seed: number): Case => {
-    return { seed, faults: faultsOf(seed), again: `--seed ${seed} --steps 1` };
+  const known = keptCases.map(({ seed, faults }): Case => {
+    return { seed, faults: faults ?? faultsOf(seed), again: `--seed ${first} --steps ${most}` };
   });
   const cases = casesOf(first, isSweep);
   while (steps < most) {
@@ -77,8 +77,8 @@ async function simulate({ seed: first, steps: most, plant, isSweep }: Wish): Pro
   }
   if (most > 1) {
     console.log(`How often a fault met a state:\n${coverage.table()}`);
-    console.log(`Never met: ${coverage.empty.join(", ") || "none"}`);
-    console.log(`Must happen sometimes and did not: ${coverage.missing.join(", ") || "none"}`);
+    console.log(["Never met:", ...coverage.empty].join("\n  "));
+    console.log(["Must happen sometimes and did not:", ...coverage.missing].join("\n  "));
   }
   console.log(
     `${runs} runs, ${steps} steps, ${accepted} commands accepted, ${lost} lost with a server: all invariants held`,

@@ -27,7 +27,10 @@ export async function buy(clients: Clients): Promise<void> {
     return;
   }
   const accepted = clients.note(sale.orderId, sale.lines[0]?.sku ?? "", outcome.seq);
-  if (sale.kind === "reserve") return await settle(clients, sale);
+  if (sale.kind === "reserve") {
+    await settle(clients, sale);
+    return chance.isHit(0.15) ? await sendLate(clients, sale) : undefined;
+  }
   if (chance.isHit(0.15)) return await sendLate(clients, sale);
   if (chance.isHit(0.2)) return await giveBack(clients, sale);
   if (chance.isHit(0.5)) await retry(clients, sale, { outcome, accepted, sentMs });

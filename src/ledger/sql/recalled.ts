@@ -24,6 +24,9 @@ const steps: readonly StatementName[] = [
   "close_compensations",
 ];
 
+/** Kinds of events that change a line. */
+const follows: ReadonlySet<string> = new Set(["confirm", "cancel", "expire", "extend", "return", "commit"]);
+
 /**
  * Applies events and their consequences, in a transaction of the caller. The caller updates the stock rows.
  *
@@ -46,6 +49,7 @@ export async function applyRecalled(
   const range = [shard, after, last];
   for (const step of steps) await tx.query(sql[step], range);
   await settleTwiceSold(tx, sql, shard, range, numbered);
+  await setStraysAside(tx, sql, shard, range, numbered);
 }
 
 /** Several events may have one number, so their line indexes continue. */
@@ -77,5 +81,22 @@ async function settleTwiceSold(
       const reason = "line accepted before, taken from the store when its number was lost";
       await tx.query(sql.insert_dead_letter, [shard, seq, JSON.stringify(event), "23505", reason]);
     }
+  }
+}
+
+/** Ends and changes of lines that were set aside, as in `apply.ts`. */
+async function setStraysAside(
+  tx: Transaction,
+  sql: Statements,
+  shard: number,
+  range: readonly number[],
+  events: readonly Numbered[],
+): Promise<void> {
+  const strays = await tx.query<{ seq: number }>(sql.find_strays, range);
+  for (const { seq } of strays) {
+    const event = events.find((one) => one.seq === seq && follows.has(one.kind));
+    if (!event) continue;
+    const reason = `no line to ${event.kind}, taken from the store when its number was lost`;
+    await tx.query(sql.insert_dead_letter, [shard, seq, JSON.stringify(event), "02000", reason]);
   }
 }
