@@ -127,4 +127,20 @@ export function registerRecovery({ test }: Registrar): void {
     assert.deepEqual(await shard.heldAside(), []);
     for await (const fault of ledger.prove(0, 86_400_000, () => {})) assert.fail(JSON.stringify(fault));
   });
+
+  test("a sale taken from a store a second time gives back its own units, and not those of its number", async ({ shard, rows }) => {
+    const shelf = new Shelf();
+    const sold = () => shelf.next("deduct", "twice", [["SKU-1", -1, 0]]);
+    applied(await shard.apply([entry(1, shelf.reserve("held", ["SKU-1", 2]), sold())]));
+    const end = shelf.next("expire", "held", [["SKU-1", 2, -2]]);
+    const again = sold();
+    const { seq } = again;
+    const by = { actor: "cli:alice", reason: "backup" };
+    await shard.jump({ to: { epoch: 2, seq }, ...by, recalled: [again, { ...end, seq }] });
+    assert.deepEqual(await rows("select seq, sku, amount from compensations"), [{
+      seq,
+      sku: "SKU-1",
+      amount: 1,
+    }]);
+  });
 }

@@ -26,7 +26,9 @@ export function operate(run: Run): void {
         if (seq > fromSeq && seq <= toSeq) run.lostNames.add(`${store.shard} ${name}`);
       }
       const by = { actor: "operator", reason: "loss" };
-      void run.site.ledger.direct().acceptLoss(store.shard, { fromSeq, toSeq, source, ...by });
+      // While the ledger is full or another one answers, the operator tries again.
+      run.site.ledger.direct().acceptLoss(store.shard, { fromSeq, toSeq, source, ...by })
+        .catch(() => accepted.delete(store.shard));
     }
     run.scheduler.after(lookEveryMs, undefined, look);
   };

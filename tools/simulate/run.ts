@@ -70,9 +70,9 @@ export class Run {
   #isLedgerBack = false;
   #broken: string | undefined;
 
-  constructor({ seed, plant, isTraced = false }: RunOptions) {
+  constructor({ seed, faults, plant, isTraced = false }: RunOptions) {
     this.#chance = new Chance(seed, 3);
-    this.settings = settingsOf(seed);
+    this.settings = settingsOf(seed, faults);
     const scheduler = this.scheduler = new Scheduler(seed, isTraced);
     const network = this.network = new Network(scheduler, new Chance(seed, 4));
     const { settings } = this;

@@ -38,7 +38,7 @@ export async function buy(clients: Clients): Promise<void> {
 
 function order(clients: Clients): Sale {
   const { chance, settings } = clients.shop;
-  if (settings.shards > 1 && chance.isHit(0.3)) return basket(clients);
+  if (settings.hasBaskets && chance.isHit(0.3)) return basket(clients);
   const skus = settings.skus[chance.between(0, settings.shards - 1)] ?? [];
   const at = chance.between(0, skus.length - 1);
   const line = (i: number): Line => ({ sku: skus[i % skus.length] ?? "", amount: chance.between(1, 3) });

@@ -7,6 +7,7 @@
 import type { InventoryEvent } from "../../domain/event.ts";
 import type { Transaction } from "../database.ts";
 import { asideLine, type Movement, type Numbered, readable, toMovements } from "../movements.ts";
+import { sales } from "./apply_steps.ts";
 import type { StatementName, Statements } from "./statements.ts";
 
 /** Movements per statement: see `movements.ts`. */
@@ -72,7 +73,7 @@ async function settleTwiceSold(
 ): Promise<void> {
   const returned = await tx.query<{ seq: number; same: boolean }>(sql.find_returned_lines, range);
   for (const { seq, same } of returned) {
-    const event = events.find((one) => one.seq === seq);
+    const event = events.find((one) => one.seq === seq && sales.isFor(one));
     if (!event) continue;
     await tx.query(sql.remove_order_lines, [shard, seq]);
     if (same && event.kind !== "reserve") {

@@ -280,7 +280,7 @@ where c.shard = $1 and c.done_at is null
   and m.order_id = chr(2) || 'returned-' || c.shard || '-' || c.seq and m.sku = c.sku;
 
 -- name: insert_compensations
--- Inserts the compensations of an event: units that it took a second time.
+-- Inserts the compensations of a sale: units that it took a second time. Recalled events may share its number.
 -- $1 shard   $2 seq of the event
 insert into compensations (shard, seq, sku, amount)
-select shard, seq, sku, -delta from movements where shard = $1 and seq = $2 and kind <> 'correction';
+select shard, seq, sku, -delta from movements where shard = $1 and seq = $2 and kind in ('deduct', 'order');

@@ -185,9 +185,9 @@ order by m.seq
 insert into dead_letters (shard, seq, event, sqlstate, reason) values (?1, ?2, ?3, ?4, ?5)
 
 -- name: insert_compensations
--- Inserts the compensations of an event: units that it took a second time. ?2 seq of the event
+-- Inserts the compensations of a sale: units that it took a second time. Recalled events may share its number. ?2 seq of the event
 insert into compensations (shard, seq, sku, amount)
-select shard, seq, sku, -delta from movements where shard = ?1 and seq = ?2 and kind <> 'correction'
+select shard, seq, sku, -delta from movements where shard = ?1 and seq = ?2 and kind in ('deduct', 'order')
 
 -- name: close_compensations
 -- Closes compensations whose adjustment is among these movements, in the transaction that applies it. The kinds are those
