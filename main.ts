@@ -27,7 +27,8 @@ const { store, ledger, deployment, guaranteesOff, stop, demoStock } = config.sto
 const inventory = new InventoryService(store, world, {
   shards: config.shards,
   batchMax: config.batchMax,
-  callsMax: 2,
+  // In memory a call decides at once, and all that wait for one commit of the ledger share it: 1.25 × the orders.
+  callsMax: config.store.kind === "redis" ? 2 : 64,
   queueMax: config.queueMax,
   requestTimeoutMs: config.requestTimeoutMs,
   guaranteesOff,
