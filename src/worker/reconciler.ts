@@ -100,9 +100,11 @@ export class Reconciler {
   async step(applied: Position): Promise<void> {
     const nowMs = this.#parts.world.elapsedMs();
     try {
+      // One step a round: the pass that has waited longest goes first, so that none waits for ever.
+      const [log, movements] = [this.#log, this.#movements];
+      const station = log.dueMs <= movements.dueMs ? log : movements;
       if (this.#isStockDue(nowMs)) await this.#stepStock(applied, nowMs);
-      else if (nowMs >= this.#log.dueMs) await this.#stepOther(this.#log, applied);
-      else if (nowMs >= this.#movements.dueMs) await this.#stepOther(this.#movements, applied);
+      else if (nowMs >= station.dueMs) await this.#stepOther(station, applied);
       else return;
       this.#failing.clear();
     } catch (error) {

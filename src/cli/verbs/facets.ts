@@ -110,7 +110,8 @@ const stock: Comparer<"stock"> = {
 interface LedgerLine {
   readonly at: number;
   readonly kind: string | null;
-  readonly userId: string;
+  /** Null like `kind`: the ledger has no such line. */
+  readonly userId: string | null;
   readonly amount: number;
   readonly seq: number;
   readonly state: string;
@@ -152,7 +153,9 @@ const orders: Comparer<"orders"> = {
     for (const row of await query<LedgerLine>(side, "compare_lines", JSON.stringify(asked))) {
       const found = shown[row.at];
       if (!found || row.isAside) continue;
-      const userId = isPseudonym(row.userId) ? found.line.userId : row.userId; // forgotten in the ledger only
+      // A user who is forgotten in the ledger only.
+      const isForgotten = row.userId !== null && isPseudonym(row.userId);
+      const userId = isForgotten ? found.line.userId : row.userId;
       const [ledger, store] = [row.kind === null ? nothing : saidOf({ ...row, userId }), saidOf(found.line)];
       if (ledger === store) continue;
       const { sku } = found.line;
