@@ -30,9 +30,25 @@ const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
 </testsuites>`;
 
 Deno.test("readReport() counts tests, not their steps, and names the ignored", () => {
-  assert.deepEqual(readReport(REPORT), { passed: 2, failed: 2, ignored: ["for later"] });
+  const { passed, failed, ignored } = readReport(REPORT);
+  assert.deepEqual({ passed, failed, ignored }, { passed: 2, failed: 2, ignored: ["for later"] });
+});
+
+Deno.test("readReport() names what failed, with the error, and sums the seconds of a file", () => {
+  const { failures, files } = readReport(REPORT);
+  assert.deepEqual(failures, [
+    "./a_test.ts: bad\n    Error: <skipped/>",
+    "./a_test.ts: bad step\n    1 test step failed.",
+  ]);
+  assert.deepEqual(files.map(({ file, seconds }) => [file, seconds.toFixed(3)]), [["./a_test.ts", "0.011"]]);
 });
 
 Deno.test("readReport() finds nothing in the missing report of a run that did not compile", () => {
-  assert.deepEqual(readReport(""), { passed: 0, failed: 0, ignored: [] });
+  assert.deepEqual(readReport(""), {
+    passed: 0,
+    failed: 0,
+    ignored: [],
+    failures: [],
+    files: [],
+  });
 });
