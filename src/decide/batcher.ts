@@ -16,7 +16,8 @@ import type { Outcome } from "../domain/outcome.ts";
 import type { CommandTimings, StoreCall } from "./command_timings.ts";
 import { isForAPerson, StoreError } from "../domain/errors.ts";
 import { Pace } from "./pace.ts";
-import { mayGoAgain, settle, takeBatch, type Waiting } from "./waiting.ts";
+import { StoreClock } from "./store_clock.ts";
+import { mayGoAgain, settle, takeBatch, type Waiting, withDeadlines } from "./waiting.ts";
 import type { BatchResult, StockStore } from "./store.ts";
 
 /** Bounds of a batcher. */
@@ -55,8 +56,7 @@ export class Batcher {
   #probe: Promise<BatchResult> | undefined;
   #unarmed = false;
   readonly #pace = new Pace();
-  /** Store's clock minus this process's monotonic clock, ms; undefined until the first answer. */
-  #clockOffsetMs: number | undefined;
+  readonly #clock = new StoreClock();
 
   /** Sends nothing and sets no timer before the first command. */
   constructor(
@@ -86,29 +86,25 @@ export class Batcher {
 
   /** Decides one command, by a deadline that counts from `askedAtMs` (monotonic; default now). Never rejects. */
   submit(command: Command, timings?: CommandTimings, askedAtMs?: number): Promise<Outcome> {
-    return this.#clockOffsetMs === undefined
-      ? this.#submitFirst(command, timings, askedAtMs)
-      : this.#enqueue(command, this.#clockOffsetMs, timings, askedAtMs);
+    return this.#clock.isKnown
+      ? this.#enqueue(command, timings, askedAtMs)
+      : this.#submitFirst(command, timings, askedAtMs);
   }
 
   async #submitFirst(command: Command, timings?: CommandTimings, askedAtMs?: number): Promise<Outcome> {
-    return await this.#learnClock() ??
-      await this.#enqueue(command, this.#clockOffsetMs ?? 0, timings, askedAtMs);
+    return await this.#learnClock() ?? await this.#enqueue(command, timings, askedAtMs);
   }
 
   #enqueue(
     command: Command,
-    clockOffsetMs: number,
     timings: CommandTimings | undefined,
     askedAtMs: number = this.world.elapsedMs(),
   ): Promise<Outcome> {
     const expiresAtMs = askedAtMs + this.options.requestTimeoutMs;
-    // A reply's time is read before the reply arrives, so the estimate is early: the safe side.
-    const deadlineMs = Math.floor(expiresAtMs + clockOffsetMs);
     if (timings) timings.queuedAtMs = this.world.elapsedMs();
     return new Promise((settle) => {
       const last = this.#queue.at(-1);
-      this.#queue.push({ command, deadlineMs, expiresAtMs, weight: weight(command), timings, settle });
+      this.#queue.push({ command, deadlineMs: 0, expiresAtMs, weight: weight(command), timings, settle });
       // One that was asked before it came here has less time left than those that came meanwhile.
       if (last && last.expiresAtMs > expiresAtMs) this.#queue.sort((a, b) => a.expiresAtMs - b.expiresAtMs);
       this.#schedule();
@@ -144,7 +140,8 @@ export class Batcher {
 
   /** An empty batch returns the store's time, which deadlines need. */
   async #learnClock(): Promise<Outcome | undefined> {
-    this.#probe ??= this.store.decide(this.shard, []).finally(() => this.#probe = undefined);
+    const sentAtMs = this.world.elapsedMs();
+    this.#probe ??= this.#decide([]).finally(() => this.#probe = undefined);
     const { promise, resolve } = Promise.withResolvers<"late">();
     const cancel = this.world.after(this.options.requestTimeoutMs, () => resolve("late"));
     try {
@@ -152,7 +149,7 @@ export class Batcher {
       if (result === "late") return { kind: "store_unavailable", reason: "no answer in time" };
       this.#unarmed = result.kind === "unarmed";
       if (result.kind === "unarmed") return result;
-      this.#setClock(result, this.world.elapsedMs());
+      this.#clock.learn(result.timeMs, { sentAtMs, answeredAtMs: this.world.elapsedMs() });
       return undefined;
     } catch (error) {
       return this.#outcomeOf(error);
@@ -161,8 +158,12 @@ export class Batcher {
     }
   }
 
-  #setClock(result: BatchResult, nowMs: number): void {
-    if (result.timeMs > 0) this.#clockOffsetMs = result.timeMs - nowMs;
+  /** With deadlines by the clock of the server that decides: the store says when that is another one. */
+  #decide(batch: readonly Waiting[]): Promise<BatchResult> {
+    return this.store.decide(this.shard, withDeadlines(batch, this.#clock), (timeMs) => {
+      this.#clock.replaced(timeMs, this.world.elapsedMs());
+      return withDeadlines(batch, this.#clock);
+    });
   }
 
   #schedule(): void {
@@ -192,11 +193,11 @@ export class Batcher {
     this.#lastSize = batch.length;
     const call = this.#noteCall(batch);
     try {
-      const result = await this.store.decide(this.shard, batch);
+      const result = await this.#decide(batch);
       this.#unarmed = result.kind === "unarmed";
       call.answeredAtMs = this.world.elapsedMs();
       this.options.onCall?.(call);
-      this.#setClock(result, call.answeredAtMs);
+      this.#clock.learn(result.timeMs, call);
       this.#pace.answered(batch.length, this.#queue.length, call.answeredAtMs);
       const postponed: Waiting[] = [];
       batch.forEach((waiting, i) => {

@@ -4,10 +4,12 @@ import type { Command } from "../domain/command.ts";
 import { Batcher } from "./batcher.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import { StoreError } from "../domain/errors.ts";
-import { type BatchResult, type StockStore, type Timed } from "./store.ts";
+import type { BatchResult, Retime, StockStore, Timed } from "./store.ts";
 
 interface Call {
   readonly batch: readonly Timed[];
+  /** The store says that another server decides, `aheadMs` ahead of this process: the batch as it leaves again. */
+  retime(aheadMs: number): readonly Timed[];
   answer(postponed?: Readonly<Record<string, number>>): void;
   fail(error: unknown): void;
 }
@@ -17,7 +19,7 @@ class HeldStore implements StockStore {
   readonly calls: Call[] = [];
   constructor(readonly world: ManualWorld) {}
 
-  decide(_shard: number, batch: readonly Timed[]): Promise<BatchResult> {
+  decide(_shard: number, batch: readonly Timed[], retime?: Retime): Promise<BatchResult> {
     const timeMs = this.world.now() + 5000; // its clock is ahead of ours
     if (batch.length === 0) {
       return Promise.resolve({ kind: "decided", timeMs, head: 0, outcomes: [], isMoreDue: false });
@@ -28,7 +30,8 @@ class HeldStore implements StockStore {
         ? { kind: "order", lines: [], forgottenSeq: 0, windowMs: 0 } as const
         : { kind: "postponed", lines } as const;
     this.calls.push({
-      batch,
+      batch: batch.map(({ command, deadlineMs }) => ({ command, deadlineMs })), // as it leaves now
+      retime: (aheadMs) => retime?.(this.world.now() + aheadMs) ?? assert.fail("deadlines stay as they are"),
       answer(postponed = {}) {
         const outcomes = batch.map(({ command }) => outcome(postponed[orderIdOf(command)]));
         resolve({ kind: "decided", timeMs, head: 0, outcomes, isMoreDue: false });
@@ -330,6 +333,32 @@ Deno.test("batcher: an answer without a time leaves the clock as it was", async 
   void batcher.submit({ kind: "lookup", orderId: "b" });
   await settled();
   assert.equal(store.call(0).batch[0]?.deadlineMs, world.now() + 5000 + 1000);
+});
+
+Deno.test("batcher: deadlines count on the clock of a new server at once, also those of a queue and of a former reply", async () => {
+  const { world, store, submit } = await warm({ callsMax: 3 });
+  const deadlineOf = (batch: readonly Timed[] | undefined) => batch?.[0]?.deadlineMs;
+  const behindMs = -600_000;
+  submit("a");
+  await settled();
+  submit("b");
+  await settled();
+  await world.advance(10);
+  const again = store.call(1).retime(behindMs);
+  assert.equal(deadlineOf(again), world.now() + behindMs + 990, "what is sent again");
+  submit("c");
+  await settled();
+  const ofNew = world.now() + behindMs + 1000;
+  assert.equal(deadlineOf(store.call(2).batch), ofNew, "what is sent before its first reply");
+  store.call(0).answer(); // by the former server, 5 s ahead
+  submit("d");
+  await settled();
+  assert.equal(deadlineOf(store.call(3).batch), ofNew, "a reply of the former server is none of its time");
+  await world.advance(1);
+  store.call(2).answer(); // 5 s ahead again, and by a call that came after
+  submit("e");
+  await settled();
+  assert.equal(deadlineOf(store.call(4).batch), world.now() - 1 + 5000 + 1000);
 });
 
 Deno.test("batcher: a clock that was learned leaves no timer behind", async () => {

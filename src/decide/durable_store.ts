@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { BatchResult, StockStore, Timed } from "./store.ts";
+import type { BatchResult, Retime, StockStore, Timed } from "./store.ts";
 
 /** How far the ledger is, and who waits for it. */
 export class Watermark {
@@ -42,8 +42,8 @@ export class DurableStore implements StockStore {
   constructor(readonly store: StockStore, readonly watermark: Watermark) {}
 
   /** Decides in the inner store, then waits; an unarmed shard's answer rests on nothing and does not. */
-  async decide(shard: number, batch: readonly Timed[]): Promise<BatchResult> {
-    const result = await this.store.decide(shard, batch);
+  async decide(shard: number, batch: readonly Timed[], retime?: Retime): Promise<BatchResult> {
+    const result = await this.store.decide(shard, batch, retime);
     if (result.kind === "decided") await this.watermark.reached(shard, result.head);
     return result;
   }

@@ -14,6 +14,9 @@ export interface Timed {
   readonly deadlineMs: number;
 }
 
+/** The batch again, with deadlines by the clock of a server that is new to the caller, from its time now. */
+export type Retime = (timeMs: number) => readonly Timed[];
+
 /** The result of a batch. */
 export type BatchResult =
   | {
@@ -46,9 +49,12 @@ export interface StockStore {
   /**
    * Decides a batch of one shard. An empty batch is a probe: it checks the arming and returns the store's time.
    *
+   * The store calls `retime` before it decides anything in an epoch that is new to it: after a failover another server
+   * decides, whose clock may differ. Without `retime` the deadlines of the batch count there as they are.
+   *
    * @throws {StoreError}
    */
-  decide(shard: number, batch: readonly Timed[]): Promise<BatchResult>;
+  decide(shard: number, batch: readonly Timed[], retime?: Retime): Promise<BatchResult>;
   /**
    * Guarantees that the shard's servers do not keep, as text, as last published by the shard's worker; empty when it
    * has published nothing. One more when the caller's limits are not those by which the shard decides.

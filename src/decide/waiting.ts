@@ -5,12 +5,15 @@
  */
 import type { Outcome } from "../domain/outcome.ts";
 import type { CommandTimings, StoreCall } from "./command_timings.ts";
+import type { StoreClock } from "./store_clock.ts";
 import type { Timed } from "./store.ts";
 
 /** It waits for a call or its answer until it is settled. */
 export interface Waiting extends Timed {
-  /** The same deadline on this process's monotonic clock. */
+  /** The deadline on this process's monotonic clock. */
   readonly expiresAtMs: number;
+  /** The same on the store's clock, as of the last call that it left with; 0 before. */
+  deadlineMs: number;
   /** Lines of a call's room that it takes. */
   weight: number;
   /** Where it is noted how it goes. */
@@ -40,6 +43,12 @@ export function takeBatch(
   }
   const rest = queue.slice(looked);
   return { batch, rest: passed.length === 0 ? rest : [...passed, ...rest] };
+}
+
+/** A batch that leaves now. */
+export function withDeadlines(batch: readonly Waiting[], clock: StoreClock): readonly Waiting[] {
+  for (const waiting of batch) waiting.deadlineMs = clock.at(waiting.expiresAtMs);
+  return batch;
 }
 
 /** Not when its deadline may pass in the next call: its outcome would be unknown, and now it certainly took no effect. */

@@ -5,7 +5,7 @@
  */
 import { type DecisionLimits, describeDifferences, packLimits, unpackLimits } from "../domain/limits.ts";
 import { StoreError } from "../domain/errors.ts";
-import { type BatchResult, type StockStore, type Timed } from "../decide/store.ts";
+import type { BatchResult, Retime, StockStore, Timed } from "../decide/store.ts";
 import { allShardKeys, type KeySpace } from "./keys.ts";
 import { acknowledged, noReplicas, type Replicas } from "./replicas.ts";
 import type { ShardConnections } from "./shard_connections.ts";
@@ -90,10 +90,10 @@ export class RedisStore implements StockStore {
    * @throws {StoreError} also `foreign`, `no_rights`, `stale_server` and `stale_epoch`, which have no effect, and
    * `not_replicated`, whose effect is unknown: the decisions are in the log, which a failover may lose
    */
-  async decide(shard: number, batch: readonly Timed[]): Promise<BatchResult> {
+  async decide(shard: number, batch: readonly Timed[], retime?: Retime): Promise<BatchResult> {
     // Redis may belong to another deployment.
     if (!this.#isKnown) return this.#unarmed(shard, 0, ownerUnknown);
-    const commands = encodeBatch(batch);
+    let commands = encodeBatch(batch);
     const isWaiting = batch.length > 0; // a probe has no effect
     const isLoaded = true;
     // At most twice: the epoch can be new once; if it is new again, the shard is being armed repeatedly.
@@ -108,6 +108,8 @@ export class RedisStore implements StockStore {
           return this.#unarmed(shard, reply.timeMs, await this.#whyUnarmed(shard, isLoaded));
         case "stale_epoch":
           this.#epochs[shard] = reply.epoch;
+          // The server may be another one, and what is sent to it from now on must have deadlines by its clock.
+          if (retime) commands = encodeBatch(retime(reply.timeMs));
           continue;
         case "foreign":
           throw new StoreError(

@@ -6,12 +6,13 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runCommand } from "../../tools/servers/command.ts";
 import { withConnection } from "../../tools/servers/database.ts";
-import { installServers, programOf } from "../../tools/servers/install.ts";
+import { programOf } from "../../tools/servers/install.ts";
 import { folderFor, PostgresServer, startPostgres, unprivileged } from "../../tools/servers/postgres.ts";
-import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
+import { startRedis } from "../../tools/servers/redis.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { json } from "../system/command_line.ts";
 import { Service } from "../system/stack.ts";
+import { follow, startAhead } from "./faked_clock.ts";
 import { startForwarder } from "./forwarder.ts";
 import { note } from "./fault_scenario.ts";
 import { Sale } from "./sale.ts";
@@ -23,42 +24,10 @@ const ARMED_MAX_MS = 15_000;
 const ENV = { USER_LIMIT_MS: "0", REQUEST_TIMEOUT_MS: "1000" };
 const SKUS = ["one", "two", "three"];
 
-/** A Valkey whose wall clock is so many seconds ahead. A Redis on jemalloc does not start under libfaketime. */
-async function startAhead(seconds: number): Promise<RedisServer> {
-  // deno-lint-ignore no-console -- it can take half a minute
-  await installServers(["libfaketime"], console.log);
-  const library = programOf("libfaketime", "libfaketime.so.1");
-  const settings = [`LD_PRELOAD=${library}`, `FAKETIME=${seconds >= 0 ? "+" : ""}${seconds}s`];
-  return await startRedis({
-    flavour: "valkey",
-    host: {
-      address: "127.0.0.1",
-      command: (program, args) => ({
-        command: "env",
-        args: [...settings, "DONT_FAKE_MONOTONIC=1", program, ...args],
-      }),
-    },
-  });
-}
-
-async function follow(replica: RedisServer, master: RedisServer): Promise<void> {
-  await replica.cli("REPLICAOF", "127.0.0.1", String(master.port));
-  await waitFor(async () => await master.cli("HGET", "{inventory:0}:meta", "replicas") === "1", {
-    deadlineMs: STEP_DEADLINE_MS,
-    what: "answers that wait for a replica",
-  });
-}
-
-async function timeOf(redis: RedisServer): Promise<number> {
-  return Number((await redis.cli("TIME")).split("\n")[0]);
-}
-
 Deno.test("failover: to a Redis whose clock is an hour ahead, or behind, and back: nothing is lost, and it sells soon", async () => {
   for (const seconds of [3_600, -3_600]) {
     await using right = await startRedis({ flavour: "valkey" });
-    await using wrong = await startAhead(seconds);
-    const off = await timeOf(wrong) - await timeOf(right);
-    assert.ok(Math.abs(off - seconds) < 60, `its clock is ${off} s ahead`);
+    await using wrong = await startAhead(seconds, right);
     await using forwarder = startForwarder(right.port);
     await using postgres = await startPostgres();
     const databaseUrl = await postgres.freshDatabase();
