@@ -4,31 +4,15 @@
  * @module
  */
 // deno-lint-ignore-file no-console -- this is the command that prints for the user
-import { parseArgs } from "node:util";
-import { proofs, type Slip } from "./guarantees.ts";
+import { type Asked, readArgs } from "./args.ts";
+import { type Copies, type Copy, git, openCopies } from "./copy.ts";
+import { proofs } from "./guarantees.ts";
 import { type Mutant, mutantsOf } from "./mutants.ts";
-import { type Target, targetOf } from "./targets.ts";
-
-const help =
-  `Plants small slips into the script, the batcher, the relay, the arming and the ledger, and runs their nearest tests.
-
-  deno task mutate                     40 slips, drawn by a seed that is printed
-  deno task mutate --files='lua/*'     only in files that a glob matches; '*' matches slashes too
-  deno task mutate --max=100           so many slips; 0 = all
-  deno task mutate --seed=7            the same slips again
-  deno task mutate --list              prints the slips, and runs nothing
-  deno task mutate --guarantees        the slips of docs/guarantees.md: each breaks a guarantee, and its test must fail
-
-It works in a copy of the tree, uncommitted changes included. tools/mutate/equivalents.json lists slips that change
-nothing, each with its reason.
-
-Exit codes: 0 at least 95 % of the slips that change something are found; 1 fewer are; 2 asked wrongly, or the tests
-are red without a slip.`;
+import { drawn } from "./sample.ts";
+import { type Stage, type Target, targetOf, targets } from "./targets.ts";
 
 /** Found, of those that are not equivalent. */
 const FOUND_MIN = 0.95;
-/** A slip may make a loop endless. The slowest stage takes half a minute on two quiet cores. */
-const STAGE_DEADLINE_MS = 240_000;
 const ROOT = new URL("../..", import.meta.url).pathname;
 
 interface Equivalent {
@@ -38,130 +22,158 @@ interface Equivalent {
   readonly reason: string;
 }
 
-interface Asked {
-  readonly files: RegExp;
-  readonly max: number;
-  readonly seed: number;
-  readonly isListed: boolean;
-  readonly isForGuarantees: boolean;
+/** The slips of one part. */
+interface Part {
+  readonly target: Target;
+  readonly all: number;
+  readonly mutants: readonly Mutant[];
 }
 
-function readArgs(args: readonly string[]): Asked | string {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      files: { type: "string", default: "*" },
-      max: { type: "string", default: "40" },
-      seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 31)) },
-      list: { type: "boolean", default: false },
-      guarantees: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) return help;
-  const count = (name: "max" | "seed") => {
-    const value = Number(values[name]);
-    if (Number.isSafeInteger(value) && value >= 0) return value;
-    throw new TypeError(`--${name} must be an integer >= 0: it is '${values[name]}'`);
-  };
-  const glob = values.files.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
-  return {
-    files: new RegExp(`^${glob}$`),
-    max: count("max") || Infinity,
-    seed: count("seed"),
-    isListed: values.list,
-    isForGuarantees: values.guarantees,
-  };
+/** What became of the slips of a part. */
+interface Score {
+  readonly name: string;
+  readonly all: number;
+  readonly planted: number;
+  found: number;
+  equivalent: number;
+  readonly survivors: string[];
 }
 
-async function git(folder: string, ...args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command("git", { args: ["-C", folder, ...args] })
-    .output();
-  if (!success) throw new Error(`git ${args[0]}: ${new TextDecoder().decode(stderr).trim()}`);
-  return new TextDecoder().decode(stdout);
-}
-
-async function allMutants({ files }: Asked): Promise<Mutant[]> {
-  const paths = (await git(ROOT, "ls-files", "lua", "src")).split("\n")
-    .filter((path) => files.test(path) && targetOf(path));
-  return (await Promise.all(paths.map(async (path) => mutantsOf(path, await Deno.readTextFile(ROOT + path)))))
-    .flat();
-}
-
-/** As many as were asked for, the same for the same seed, in the order of files. */
-function drawn(mutants: readonly Mutant[], { max, seed }: Asked): Mutant[] {
-  let state = seed >>> 0;
-  const ranked = mutants.map((mutant, index) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return { mutant, index, rank: state };
-  });
-  return ranked.toSorted((a, b) => a.rank - b.rank).slice(0, max)
-    .toSorted((a, b) => a.index - b.index).map(({ mutant }) => mutant);
-}
-
-/** A copy of the tree, which is removed at the end. */
-async function openCopy(): Promise<{ folder: string } & AsyncDisposable> {
-  const folder = await Deno.makeTempDir({ prefix: "holdfast_mutate_" });
-  await Deno.chmod(folder, 0o755); // PostgreSQL runs as another user, and starts here
-  await git(ROOT, "worktree", "add", "--detach", "--force", folder, "HEAD");
-  const changes = `${folder}.patch`;
-  await Deno.writeTextFile(changes, await git(ROOT, "diff", "--binary", "HEAD"));
-  if ((await Deno.stat(changes)).size > 0) await git(folder, "apply", changes);
-  await Deno.remove(changes);
-  return {
-    folder,
-    [Symbol.asyncDispose]: async () => void await git(ROOT, "worktree", "remove", "--force", folder),
-  };
-}
-
-/** Whether a set of tests passes. A run that takes too long does not. */
-async function passes(folder: string, tests: readonly string[]): Promise<boolean> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-P=tools", "tests/run.ts", "--no-check", "--fail-fast", ...tests],
-    cwd: folder,
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  // The runner ends its servers when it is asked to.
-  const timer = setTimeout(() => child.kill("SIGTERM"), STAGE_DEADLINE_MS);
-  const { success } = await child.status;
-  clearTimeout(timer);
-  return success;
-}
-
-/** Whether the tests of a target find what is in the copy now. */
-async function isFound(folder: string, { stages }: Target): Promise<boolean> {
-  for (const tests of stages) if (!await passes(folder, tests)) return true;
-  return false;
+async function partsOf({ parts, files, lines, sample, seed }: Asked): Promise<Part[]> {
+  const paths = (await git(ROOT, "ls-files", "lua", "src")).split("\n").filter((path) => files.test(path));
+  return await Promise.all(
+    targets.filter(({ name }) => parts.has(name)).map(async (target) => {
+      const own = paths.filter((path) => targetOf(path) === target);
+      const texts = await Promise.all(own.map((path) => Deno.readTextFile(ROOT + path)));
+      const all = own.flatMap((path, i) => mutantsOf(path, texts[i] ?? ""))
+        .filter(({ path, line }) => lines.size === 0 || lines.has(`${path}:${line}`));
+      return { target, all: all.length, mutants: drawn(all, sample, seed) };
+    }),
+  );
 }
 
 function named({ path, line, operator, before, after }: Mutant): string {
   return `${path}:${line} ${operator}: ${before} -> ${after || "(removed)"}`;
 }
 
-/** Plants a slip and runs its test. */
-async function isSlipFound(folder: string, { path, before, after, test }: Slip): Promise<boolean> {
-  const file = `${folder}/${path}`;
-  const whole = await Deno.readTextFile(file);
-  await Deno.writeTextFile(file, whole.replace(before, () => after));
-  const isFound = !await passes(folder, [test.file, "--filter", test.title]);
-  await Deno.writeTextFile(file, whole);
-  return isFound;
+/** The stages of a part that are for a path. */
+function stagesOf({ stages }: Target, path: string): readonly Stage[] {
+  return stages.filter(({ files }) => files?.test(path) ?? true);
+}
+
+/** The test that finds what is planted; undefined when none does. */
+async function finder(copy: Copy, stages: readonly Stage[]): Promise<string | undefined> {
+  for (const stage of stages) {
+    const { isPassed, by } = await copy.run(stage);
+    if (!isPassed) return by;
+  }
+  return undefined;
+}
+
+/** Runs every task on the copies, each on one that is free. */
+async function onCopies<T>(
+  { all }: Copies,
+  tasks: readonly T[],
+  run: (copy: Copy, task: T) => Promise<void>,
+): Promise<void> {
+  const left = [...tasks];
+  await Promise.all(all.map(async (copy) => {
+    for (let task = left.shift(); task !== undefined; task = left.shift()) await run(copy, task);
+  }));
+}
+
+async function mutatePart(copies: Copies, part: Part, equivalents: readonly Equivalent[]): Promise<Score> {
+  const { target, all, mutants } = part;
+  const survivors: string[] = [];
+  const score: Score = {
+    name: target.name,
+    all,
+    planted: mutants.length,
+    found: 0,
+    equivalent: 0,
+    survivors,
+  };
+  await onCopies(copies, mutants, async (copy, mutant) => {
+    const { path, before, after, text } = mutant;
+    const known = equivalents.find((other) =>
+      other.path === path && other.before === before && other.after === after
+    );
+    if (known) {
+      score.equivalent++;
+      console.log(`equivalent ${named(mutant)} (${known.reason})`);
+      return;
+    }
+    const startedMs = performance.now();
+    const by = await copy.planted(path, text, () => finder(copy, stagesOf(target, path)));
+    const took = `${((performance.now() - startedMs) / 1000).toFixed(1)} s`;
+    if (by === undefined) {
+      survivors.push(named(mutant));
+      console.log(`SURVIVED   ${named(mutant)} (${took})`);
+    } else {
+      score.found++;
+      console.log(`killed     ${named(mutant)} (${took}, by '${by}')`);
+    }
+  });
+  return score;
+}
+
+/** Why the tests of a part prove nothing; undefined when they are green without a slip. */
+async function redWithout({ all }: Copies, { target, mutants }: Part): Promise<string | undefined> {
+  const [first, ...others] = all;
+  for (const stage of target.stages) {
+    if (!first || !mutants.some(({ path }) => stage.files?.test(path) ?? true)) continue;
+    const { isPassed, by } = await first.measure(stage);
+    if (!isPassed) return `The tests of '${target.name}' are red without a slip: ${by}`;
+    for (const other of others) other.learn(stage, first);
+  }
+  return undefined;
+}
+
+function share({ found, survivors }: Score): number {
+  const changing = found + survivors.length;
+  return changing === 0 ? 1 : found / changing;
+}
+
+function table(scores: readonly Score[]): string {
+  const rows = scores.map((score) => {
+    const { name, all, planted, found, equivalent, survivors } = score;
+    const percent = `${(share(score) * 100).toFixed(1)} %`;
+    return `| ${[name, all, planted, found, equivalent, survivors.length, percent].join(" | ")} |`;
+  });
+  const head = "| part | slips | planted | killed | equivalent | survived | found |";
+  return [head, "| --- | --- | --- | --- | --- | --- | --- |", ...rows].join("\n");
+}
+
+async function mutate(parts: readonly Part[], asked: Asked): Promise<number> {
+  const equivalents: Equivalent[] = JSON.parse(
+    await Deno.readTextFile(new URL("equivalents.json", import.meta.url)),
+  );
+  await using copies = await openCopies(asked.jobs, asked.seed);
+  const scores: Score[] = [];
+  for (const part of parts) {
+    const problem = await redWithout(copies, part);
+    if (problem !== undefined) {
+      console.error(problem);
+      return 2;
+    }
+    scores.push(await mutatePart(copies, part, equivalents));
+  }
+  console.log(`\nseed ${asked.seed}\n\n${table(scores)}\n`);
+  for (const survivor of scores.flatMap(({ survivors }) => survivors)) console.log(`survived: ${survivor}`);
+  return scores.every((score) => share(score) >= FOUND_MIN) ? 0 : 1;
 }
 
 async function proveGuarantees(): Promise<number> {
-  await using copy = await openCopy();
+  await using copies = await openCopies(1, 1);
+  const [copy] = copies.all;
   let survived = 0;
-  for (const { guarantee, slips } of proofs) {
-    for (const slip of slips) {
-      const { path, before, after, test } = slip;
-      const isRedWithout = !await passes(copy.folder, [test.file, "--filter", test.title]);
-      const verdict = isRedWithout
-        ? "RED BEFORE"
-        : await isSlipFound(copy.folder, slip)
-        ? "killed    "
-        : "SURVIVED  ";
+  for (const { guarantee, slips } of copy ? proofs : []) {
+    for (const { path, before, after, test } of slips) {
+      const stage = { tests: [test.file], filter: test.title };
+      const whole = await Deno.readTextFile(ROOT + path);
+      const green = await copy?.run(stage);
+      const planted = await copy?.planted(path, whole.replace(before, () => after), () => copy.run(stage));
+      const verdict = !green?.isPassed ? "RED BEFORE" : planted?.isPassed ? "SURVIVED  " : "killed    ";
       if (verdict !== "killed    ") survived++;
       console.log(
         `${verdict} ${guarantee}: ${path}: ${before} -> ${after || "(removed)"} by '${test.title}'`,
@@ -169,42 +181,6 @@ async function proveGuarantees(): Promise<number> {
     }
   }
   return survived === 0 ? 0 : 1;
-}
-
-async function mutate(mutants: readonly Mutant[], equivalents: readonly Equivalent[]): Promise<number> {
-  await using copy = await openCopy();
-  for (const target of new Set(mutants.map(({ path }) => targetOf(path)))) {
-    if (target && await isFound(copy.folder, target)) {
-      console.error(`The tests of '${target.name}' are red without a slip`);
-      return 2;
-    }
-  }
-  let [found, survived, same] = [0, 0, 0];
-  for (const mutant of mutants) {
-    const { path, before, after } = mutant;
-    const target = targetOf(path);
-    const known = equivalents.find((other) =>
-      other.path === path && other.before === before && other.after === after
-    );
-    if (known || !target) {
-      same++;
-      console.log(`equivalent ${named(mutant)} (${known?.reason})`);
-      continue;
-    }
-    const file = `${copy.folder}/${path}`;
-    const whole = await Deno.readTextFile(file);
-    await Deno.writeTextFile(file, mutant.text);
-    const isKilled = await isFound(copy.folder, target);
-    await Deno.writeTextFile(file, whole);
-    if (isKilled) found++;
-    else survived++;
-    console.log(`${isKilled ? "killed    " : "SURVIVED  "} ${named(mutant)}`);
-  }
-  const share = found + survived === 0 ? 1 : found / (found + survived);
-  console.log(
-    `${found} killed, ${survived} survived, ${same} equivalent: ${(share * 100).toFixed(1)} % found`,
-  );
-  return share >= FOUND_MIN ? 0 : 1;
 }
 
 async function main(): Promise<number> {
@@ -220,21 +196,19 @@ async function main(): Promise<number> {
     return 0;
   }
   if (asked.isForGuarantees) return await proveGuarantees();
-  const all = await allMutants(asked);
-  const mutants = drawn(all, asked);
-  console.log(`seed ${asked.seed}: ${mutants.length} of ${all.length} slips`);
-  if (mutants.length === 0) {
-    console.error("--files matches no file that is mutated");
+  const parts = (await partsOf(asked)).filter(({ mutants }) => mutants.length > 0);
+  for (const { target, all, mutants } of parts) {
+    console.log(`${target.name}: ${mutants.length} of ${all} slips, seed ${asked.seed}`);
+  }
+  if (parts.length === 0) {
+    console.error("No slip is in what was asked for");
     return 2;
   }
   if (asked.isListed) {
-    for (const mutant of mutants) console.log(named(mutant));
+    for (const mutant of parts.flatMap(({ mutants }) => mutants)) console.log(named(mutant));
     return 0;
   }
-  const equivalents: Equivalent[] = JSON.parse(
-    await Deno.readTextFile(new URL("equivalents.json", import.meta.url)),
-  );
-  return await mutate(mutants, equivalents);
+  return await mutate(parts, asked);
 }
 
 Deno.exit(await main());

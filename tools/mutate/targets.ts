@@ -1,68 +1,144 @@
 /**
- * Which files are mutated, and the tests that must find it: the fastest first, the others only for what survives.
+ * The parts that are mutated, and the tests that must find a slip: the fastest first, the others only for what survives.
  *
  * @module
  */
 
+/** Tests that run in one process and end at the first that fails. */
+export interface Stage {
+  readonly tests: readonly string[];
+  /** Only tests whose title matches; all when left out. */
+  readonly filter?: string;
+  /** Only for slips in these files; for all of the part when left out. */
+  readonly files?: RegExp;
+}
+
 /** Files with the same nearest tests. */
 export interface Target {
-  /** A name, for the report. */
+  /** Its name, for `--part` and the report. */
   readonly name: string;
   /** Whether a path belongs to it. */
   readonly files: RegExp;
-  /** Sets of test files, in the order in which they are run. */
-  readonly stages: readonly (readonly string[])[];
+  /** In the order in which they are run. */
+  readonly stages: readonly Stage[];
 }
+
+// The same script runs on Valkey and is held to the memory store: a slip in Lua needs one server.
+const ON_REDIS = "/^(?!memory|Valkey|valkey|unarmed: a Valkey)/";
+// What a lease does when its connection falls silent takes seconds, and no statement of these files.
+const NO_LEASES = "/^(?!PostgreSQL: (a worker that|leases of|two workers|a lease))/";
 
 /** In this order; the first that fits a path counts. */
 export const targets: readonly Target[] = [
   {
     name: "script",
-    files: /^lua\/(?!previous\/|probe_writes|rights|inspect|recall)\w+\.lua$/,
+    files: /^lua\/(?!previous\/|probe_writes|rights|inspect)\w+\.lua$/,
     stages: [
-      ["tests/contract/edges_test.ts", "tests/contract/script_steps_test.ts"],
-      ["tests/contract/store_test.ts", "tests/contract/acknowledge_test.ts", "tests/contract/time_test.ts"],
-      ["tests/contract/bounds_test.ts", "tests/contract/events_test.ts", "tests/contract/unarmed_test.ts"],
-      ["tests/contract/oracle_clock_test.ts"],
-      ["tests/contract/oracle_test.ts", "tests/contract/replay_test.ts"],
+      {
+        tests: [
+          "tests/contract/edges_test.ts",
+          "tests/contract/script_steps_test.ts",
+          "tests/contract/acknowledge_test.ts",
+          "tests/contract/time_test.ts",
+          "tests/contract/unarmed_test.ts",
+        ],
+        filter: ON_REDIS,
+      },
+      {
+        tests: [
+          "tests/contract/store_test.ts",
+          "tests/contract/bounds_test.ts",
+          "tests/contract/events_test.ts",
+          "tests/contract/full_rebuild_test.ts",
+        ],
+        filter: ON_REDIS,
+      },
+      {
+        tests: ["src/worker/recall_test.ts", "tests/fault/two_redis_test.ts"],
+        files: /recall/,
+      },
+      { tests: ["tests/contract/replay_test.ts"], filter: "/Redis store .* SQLite/", files: /restore|state/ },
+      { tests: ["tests/contract/oracle_clock_test.ts", "tests/contract/oracle_test.ts"], filter: ON_REDIS },
     ],
   },
   {
     name: "batcher",
     files: /^src\/decide\/(batcher|durable_store|sold_out_cache|fan_out)\.ts$/,
-    stages: [["src/decide"], ["tests/contract/reservation_http_test.ts", "tests/contract/shards_test.ts"]],
+    stages: [
+      { tests: ["src/decide"] },
+      { tests: ["tests/contract/shards_test.ts", "tests/contract/reservation_http_test.ts"] },
+    ],
   },
   {
     name: "relay",
     files: /^src\/log\/(relay|topic_fill|topic_history|message)\.ts$/,
-    stages: [["src/log"], ["tests/contract/log_test.ts"], ["tests/kafka/relay_test.ts"]],
+    stages: [
+      { tests: ["src/log", "tests/contract/events_test.ts"] },
+      {
+        tests: ["tests/contract/log_test.ts", "tests/contract/log_way_test.ts"],
+        filter: "/^(?!Valkey|memory)/",
+      },
+    ],
   },
   {
     name: "arming",
     files: /^src\/worker\/(arming|verify|compare_stock|rebuild|compensate|fork|catch_up)\.ts$/,
     stages: [
-      ["src/worker"],
-      [
-        "tests/contract/arming_reads_test.ts",
-        "tests/contract/full_rebuild_test.ts",
-        "tests/contract/replay_test.ts",
-      ],
-      ["tests/fault/arming_test.ts", "tests/fault/rebuild_test.ts", "tests/fault/went_back_test.ts"],
+      {
+        tests: [
+          "src/worker/arming_test.ts",
+          "src/worker/verify_test.ts",
+          "src/worker/compensate_test.ts",
+          "src/worker/rebuild_test.ts",
+          "src/worker/recall_test.ts",
+        ],
+      },
+      {
+        tests: [
+          "tests/contract/arming_reads_test.ts",
+          "tests/contract/full_rebuild_test.ts",
+          "src/worker/shard_worker_test.ts",
+        ],
+      },
+      { tests: ["tests/simulate/simulate_test.ts"], filter: "/holds for seed |every invariant holds/" },
+      { tests: ["tests/contract/replay_test.ts"], filter: "/Redis store .* SQLite/", files: /rebuild/ },
+      { tests: ["tests/fault/went_back_test.ts"] },
     ],
   },
   {
     name: "ledger",
     files:
-      /^src\/ledger\/(movements\.ts|sql\/(shard_ledger|apply|apply_steps|divergence)\.ts|sqlite\/sql\/(apply|reads|state)\.sql)$/,
+      /^src\/ledger\/(movements\.ts|sql\/(shard_ledger|apply|apply_batch|apply_steps|baskets|divergence|recalled|recovery|set_aside)\.ts)$/,
     stages: [
-      ["src/ledger", "src/worker", "tests/contract/sqlite_ledger_test.ts"],
-      ["tests/contract/ledger_test.ts"],
+      { tests: ["src/ledger", "tests/contract/sqlite_ledger_test.ts"] },
+      {
+        tests: ["tests/contract/ledger_test.ts", "tests/contract/ledger_refused_test.ts"],
+        filter: NO_LEASES,
+      },
     ],
   },
   {
-    name: "ledger on PostgreSQL",
-    files: /^src\/ledger\/postgres\/sql\/(apply|cursor|rebuild)\.sql$/,
-    stages: [["tests/contract/ledger_test.ts", "tests/contract/ledger_refused_test.ts"]],
+    name: "ledger-sqlite",
+    files: /^src\/ledger\/sqlite\/sql\/(apply|baskets|openings|reads|state)\.sql$/,
+    stages: [
+      { tests: ["tests/contract/sqlite_ledger_test.ts", "tests/contract/movement_ranges_test.ts"] },
+      { tests: ["tests/contract/replay_test.ts"], filter: "/memory store .* SQLite/" },
+    ],
+  },
+  {
+    name: "ledger-postgres",
+    files: /^src\/ledger\/postgres\/sql\/(apply|baskets|cursor|openings|rebuild|recovery)\.sql$/,
+    stages: [
+      {
+        tests: [
+          "tests/contract/ledger_refused_test.ts",
+          "tests/contract/ledger_test.ts",
+          "tests/contract/movement_ranges_test.ts",
+        ],
+        filter: NO_LEASES,
+      },
+      { tests: ["tests/contract/replay_test.ts"], filter: "/memory store .* PostgreSQL/" },
+    ],
   },
 ];
 
