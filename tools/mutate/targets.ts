@@ -24,9 +24,7 @@ export interface Target {
 }
 
 // The same script runs on Valkey and is held to the memory store: a slip in Lua needs one server.
-const ON_REDIS = "/^(?!memory|Valkey|valkey|unarmed: a Valkey)/";
-// What a lease does when its connection falls silent takes seconds, and no statement of these files.
-const NO_LEASES = "/^(?!PostgreSQL: (a worker that|leases of|two workers|a lease))/";
+const ON_REDIS = "/^(Redis|redis|acknowledge|rebuild|unarmed: (the|another)|docs|a store that is full)/";
 
 /** In this order; the first that fits a path counts. */
 export const targets: readonly Target[] = [
@@ -53,12 +51,9 @@ export const targets: readonly Target[] = [
         ],
         filter: ON_REDIS,
       },
-      {
-        tests: ["src/worker/recall_test.ts", "tests/fault/two_redis_test.ts"],
-        files: /recall/,
-      },
       { tests: ["tests/contract/replay_test.ts"], filter: "/Redis store .* SQLite/", files: /restore|state/ },
-      { tests: ["tests/contract/oracle_clock_test.ts", "tests/contract/oracle_test.ts"], filter: ON_REDIS },
+      { tests: ["tests/contract/oracle_clock_test.ts"] },
+      { tests: ["tests/contract/oracle_test.ts"], filter: ON_REDIS },
     ],
   },
   {
@@ -75,8 +70,8 @@ export const targets: readonly Target[] = [
     stages: [
       { tests: ["src/log", "tests/contract/events_test.ts"] },
       {
-        tests: ["tests/contract/log_test.ts", "tests/contract/log_way_test.ts"],
-        filter: "/^(?!Valkey|memory)/",
+        tests: ["tests/contract/log_test.ts"],
+        filter: "/^(Redis|Kafka)/",
       },
     ],
   },
@@ -113,7 +108,6 @@ export const targets: readonly Target[] = [
       { tests: ["src/ledger", "tests/contract/sqlite_ledger_test.ts"] },
       {
         tests: ["tests/contract/ledger_test.ts", "tests/contract/ledger_refused_test.ts"],
-        filter: NO_LEASES,
       },
     ],
   },
@@ -135,7 +129,6 @@ export const targets: readonly Target[] = [
           "tests/contract/ledger_test.ts",
           "tests/contract/movement_ranges_test.ts",
         ],
-        filter: NO_LEASES,
       },
       { tests: ["tests/contract/replay_test.ts"], filter: "/memory store .* PostgreSQL/" },
     ],
