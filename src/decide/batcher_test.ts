@@ -448,3 +448,38 @@ Deno.test("batcher: one that is behind says so, until its queue has been empty",
   await Promise.all(slow);
   assert.ok(!batcher.isBehind);
 });
+
+Deno.test("batcher: one whose commands are all on their way is not behind, and half of the time is not too long", async () => {
+  const { world, store, batcher, submit } = await warm({ batchMax: 3 });
+  const answerAfter = async (ms: number) => {
+    await world.advance(ms);
+    store.calls.at(-1)?.answer();
+    await settled();
+  };
+  submit(...Array.from({ length: 9 }, (_, i) => `o${i}`));
+  await settled();
+  await answerAfter(10);
+  await answerAfter(600);
+  assert.deepEqual([batcher.waiting, batcher.isBehind], [0, false], "3 at 200 ms each, and none waits");
+  await answerAfter(300);
+  submit(...Array.from({ length: 8 }, (_, i) => `p${i}`));
+  await settled();
+  await answerAfter(10);
+  await answerAfter(300);
+  submit("q0", "q1", "q2");
+  assert.ok(!batcher.isBehind, "5 at 100 ms each");
+  submit("q3");
+  assert.ok(batcher.isBehind, "6 at 100 ms each");
+  batcher.close();
+});
+
+Deno.test("batcher: a probe says what is missing, with the reason if there is one", async () => {
+  const { store, batcher } = await warm();
+  const canary: Command = { kind: "lookup", orderId: "canary" };
+  const probeOn = (result: BatchResult) => {
+    store.decide = () => Promise.resolve(result);
+    return batcher.probe(canary);
+  };
+  assert.equal(await probeOn({ kind: "unarmed", timeMs: 0 }), "unarmed");
+  assert.equal(await probeOn({ kind: "unarmed", timeMs: 0, reason: "no worker" }), "unarmed: no worker");
+});

@@ -15,6 +15,11 @@ export class Watermark {
     return this.#reached[shard] ?? -1;
   }
 
+  /** Answers that wait for a commit. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** The ledger of a shard has committed everything up to `seq`. */
   advance(shard: number, seq: number): void {
     this.#reached[shard] = Math.max(seq, this.at(shard));

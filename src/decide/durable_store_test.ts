@@ -57,6 +57,7 @@ Deno.test("watermark: one commit wakes all that it covers, and no other", async 
     waiting.map(async ({ seq, reached }) => await isSettled(reached) ? [seq] : []),
   );
   assert.deepEqual(woken.flat(), [3, 4, 5]);
+  assert.equal(watermark.waiting, 2, "what was woken is forgotten");
 });
 
 Deno.test("durable store: no answer before the ledger's commit of the log's head, and none if it hangs", async () => {

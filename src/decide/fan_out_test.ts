@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Broadcast, merge, partitionOf, whyNotReserve, whyNotSettle } from "./fan_out.ts";
+import { type Broadcast, holdersOf, merge, partitionOf, whyNotReserve, whyNotSettle } from "./fan_out.ts";
 import type { Cancel, Confirm, Extend, Sale } from "../domain/command.ts";
 import { type Outcome, type RememberedLine, unsettled } from "../domain/outcome.ts";
 
@@ -167,4 +167,9 @@ Deno.test("broadcast: an order id has one reservation in all shards", () => {
     "reservation_expired",
     "already_confirmed",
   ]);
+});
+
+Deno.test("broadcast: only the shards that remember a reservation of the order act", () => {
+  const sold: RememberedLine = { ...held("S", "accepted"), kind: "deduct" };
+  assert.deepEqual(holdersOf([[], [held("T", "held")], [sold], [held("U", "cancelled", 0, 5)]]), [1, 3]);
 });

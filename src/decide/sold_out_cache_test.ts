@@ -122,3 +122,11 @@ Deno.test("sold-out cache: holds a thousand SKUs and lets the oldest go", () => 
   assert.ok(cache.check(sale("S1"), world.elapsedMs()));
   assert.ok(cache.check(sale(`S${soldOutBounds.skusMax}`), world.elapsedMs()));
 });
+
+Deno.test("sold-out cache: it is asked about reads of stock and declared first attempts, and nothing else", () => {
+  const { cache } = setup();
+  assert.ok(cache.answers({ kind: "stock", sku: "S" }));
+  assert.ok(cache.answers(sale("S")));
+  assert.ok(!cache.answers({ ...sale("S"), firstAttempt: false }));
+  assert.ok(!cache.answers({ kind: "lookup", orderId: "o" }));
+});

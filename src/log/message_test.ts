@@ -59,6 +59,9 @@ Deno.test("message: a jump names the missing numbers, and differs from an event"
   const jump = decodeMessage(encodeJump(4, { epoch: 3, seq: 9 }, origin, 5), origin);
   assert.deepEqual([jump.position, jumpFrom(jump)], [{ epoch: 3, seq: 9 }, 4]);
   assert.equal(jumpFrom(entry(1, 1)), undefined);
+  const [unnamed = assert.fail()] = jump.events;
+  const before = { ...jump, events: [{ ...unnamed, data: {} }] };
+  assert.equal(jumpFrom(before), 8, "without its first number it has one");
 });
 
 Deno.test("message: of another deployment, shard or schema, or without its numbers, it is refused by name", () => {
@@ -74,5 +77,15 @@ Deno.test("message: of another deployment, shard or schema, or without its numbe
       () => decodeMessage({ ...message, value }, origin),
       /its epoch, its time or its events are missing/,
     );
+  }
+});
+
+Deno.test("message: an event without its kind, its number or its lines is refused by name", () => {
+  const [message = assert.fail()] = encodeMessages(entry(1, 2), origin, Infinity);
+  const body = JSON.parse(message.value);
+  for (const missing of ["kind", "seq", "lines"]) {
+    const events = [{ ...body.events[0], [missing]: null }, body.events[1]];
+    const value = JSON.stringify({ ...body, events });
+    assert.throws(() => decodeMessage({ ...message, value }, origin), /number, kind or lines/, missing);
   }
 });

@@ -6,6 +6,7 @@ import { decodeMessage, jumpFrom, type TopicMessage } from "./message.ts";
 import { Relay, type RelayParts } from "./relay.ts";
 import { RelayedLog } from "./relayed_log.ts";
 import { type Topic, TopicAway, type TopicRecord } from "./topic.ts";
+import { fillTopic } from "./topic_fill.ts";
 
 const origin = { shard: 0, deployment: "d" };
 const start: Position = { epoch: 0, seq: 0 };
@@ -22,8 +23,15 @@ function entry(epoch: number, seq: number): LogEntry {
 /** What the store wrote: entries after a position, as a stream has them. */
 class ArrayStream implements EventLog {
   entries: LogEntry[] = [];
+  /** How long each reader was ready to wait, ms. */
+  readonly waits: number[] = [];
 
-  read(_shard: number, after: Position, { entriesMax }: { entriesMax: number }): Promise<LogEntry[]> {
+  read(
+    _shard: number,
+    after: Position,
+    { entriesMax, waitMs }: { entriesMax: number; waitMs: number },
+  ): Promise<LogEntry[]> {
+    this.waits.push(waitMs);
     const later = this.entries.filter(({ position }) => comparePositions(position, after) > 0);
     return Promise.resolve(later.slice(0, entriesMax));
   }
@@ -42,6 +50,8 @@ class ArrayTopic implements Topic {
   readonly records: TopicRecord[] = [];
   readonly commits: string[] = [];
   isAway = false;
+  /** It was missing, and is made by the next who prepares it. */
+  isCreated = false;
   /** Where a reader said that it was. */
   place: number | undefined;
   /** Messages with these keys are acknowledged and lost, each once. */
@@ -51,7 +61,7 @@ class ArrayTopic implements Topic {
     const sizes = { partitions: 1, used: 1, replicationFactor: 1, minInsyncReplicas: 1 };
     return this.#here({
       ...{ topic: "t", clusterId: "c", ...sizes },
-      ...{ retentionMs: -1, maxMessageBytes: 1_000_000, created: false },
+      ...{ retentionMs: -1, maxMessageBytes: 1_000_000, created: this.isCreated },
     });
   }
 
@@ -160,19 +170,24 @@ Deno.test("relay: a ledger that went back finds in the topic what the stream has
   const { relay, stream, topic, parts } = setup(...logOf(1, 9));
   await readAll(relay);
   stream.entries = [];
-  topic.place = 9;
-  assert.deepEqual(await readAll(new Relay(parts), { epoch: 1, seq: 3 }), [4, 5, 6, 7, 8, 9]);
+  for (const place of [9, 6]) {
+    topic.place = place;
+    assert.deepEqual(await readAll(new Relay(parts), { epoch: 1, seq: 3 }), [4, 5, 6, 7, 8, 9]);
+  }
 });
 
 Deno.test("relay: a jump in the topic is no entry for the ledger", async () => {
   const { relay, parts } = setup(...logOf(1, 9).slice(4));
   await readAll(relay, { epoch: 1, seq: 7 }); // the topic begins with a jump to 4
   assert.deepEqual(await readAll(new Relay(parts)), [5, 6, 7, 8, 9]);
+  assert.deepEqual(await readAll(new Relay({ ...parts, stream: new ArrayStream() })), [5, 6, 7, 8, 9]);
 });
 
 Deno.test("relay: a hole that neither stream nor topic can fill is handed on, so that the ledger sees it", async () => {
-  const { relay } = setup(entry(1, 1), entry(1, 2), entry(1, 5));
-  assert.deepEqual(await readAll(relay), [1, 2, 5]);
+  const { relay, topic, parts } = setup(entry(1, 1), entry(1, 2), entry(1, 5), entry(1, 6));
+  assert.deepEqual(await readAll(relay), [1, 2, 5, 6]);
+  const stream = new ArrayStream(); // the topic alone has what follows the hole
+  assert.deepEqual(await readAll(new Relay({ ...parts, stream, topic })), [1, 2, 5, 6]);
 });
 
 Deno.test("relay: what an epoch that is over appends late is not handed on", async () => {
@@ -201,8 +216,13 @@ Deno.test("relay: while the topic is away nothing is handed on, and it starts ov
 Deno.test("relay: a topic that loses everything it acknowledges is given up", async () => {
   const { relay, topic } = setup(entry(1, 1));
   const append = topic.append.bind(topic);
-  topic.append = (shard) => append(shard, []);
+  let appends = 0;
+  topic.append = (shard) => {
+    appends++;
+    return append(shard, []);
+  };
   await assert.rejects(relay.step(start, options), /the topic loses acknowledged messages/);
+  assert.equal(appends, 6);
 });
 
 Deno.test("relay: where the ledger is, is noted once a second, and only of what was handed on", async () => {
@@ -265,4 +285,81 @@ Deno.test("relay: a record with the key of an own message and other contents is 
     seen.push(read instanceof Error ? reported[0] : read[0]?.events[0]?.lines[0]?.delta);
   }
   assert.deepEqual(seen, [-2, "unreadable 0"]);
+});
+
+Deno.test("relay: what a step leaves of a page is unread, and the next step does not wait for the stream", async () => {
+  const { relay, stream } = setup(...logOf(1, 3));
+  const waiting = { ...options, entriesMax: 2, waitMs: 200 };
+  const [, last = assert.fail()] = await relay.step(start, { ...waiting, entriesMax: 3 }).then(() =>
+    relay.step(start, waiting)
+  );
+  assert.equal(relay.progress?.unread, 1);
+  await relay.step(last.position, waiting);
+  assert.deepEqual(stream.waits, [200, 0, 0]);
+});
+
+Deno.test("relay: a step hands on one page, and reads no other at the end of the topic", async () => {
+  const { relay, stream } = setup(...logOf(1, 7));
+  const [first, second] = [await relay.step(start, options), relay.progress];
+  assert.deepEqual([first.length, second?.unread], [3, 4]);
+  assert.deepEqual(await readAll(relay, { epoch: 1, seq: 3 }), [4, 5, 6, 7]);
+  const read = relay.pagesRead;
+  stream.entries = [];
+  assert.deepEqual(await relay.step({ epoch: 1, seq: 7 }, options), []);
+  assert.equal(relay.pagesRead, read);
+});
+
+Deno.test("relay: a topic that is made when its end is asked for is reported", async () => {
+  const { relay, topic, reported } = setup();
+  topic.isCreated = true;
+  assert.deepEqual([await relay.tail(), reported], [start, ["created"]]);
+});
+
+Deno.test("relay: a topic of the ledger's own epoch that ends before it is filled, page by page", async () => {
+  const { relay, topic, reported, stream } = setup(...logOf(1, 3));
+  await readAll(relay);
+  stream.entries = logOf(1, 9).slice(5); // 4 and 5 were trimmed
+  const second = new Relay({
+    ...setup().parts,
+    stream,
+    topic,
+    onJump: (...jump) => reported.push(`jump ${jump}`),
+  });
+  assert.deepEqual(await readAll(second, { epoch: 1, seq: 7 }), [8, 9]);
+  assert.deepEqual(reported, ["jump 3,5"]);
+  assert.deepEqual(topic.records.map(({ key }) => key).slice(3), ["1-5", "1-6", "1-7", "1-8", "1-9"]);
+});
+
+Deno.test("relay: each append that fills a topic is a step, so that a long filling is not taken for one that hangs", async () => {
+  const { parts } = setup(...logOf(1, 9).slice(4));
+  let steps = 0;
+  const end = await fillTopic(parts, start, { epoch: 1, seq: 9 }, () => steps++);
+  assert.deepEqual([steps, end], [2, { epoch: 1, seq: 9 }]);
+});
+
+Deno.test("relay: a jump up to the ledger's cursor has its epoch, not that of what follows", async () => {
+  const { relay, topic } = setup(entry(2, 9));
+  await relay.step({ epoch: 1, seq: 7 }, options);
+  assert.equal(topic.records[0]?.key, "1-7");
+});
+
+Deno.test("relay: after a time without orders a lost message is relayed again, and no hole is handed on", async () => {
+  const { relay, stream, topic, reported } = setup(...logOf(1, 3));
+  assert.deepEqual(await readAll(relay), [1, 2, 3]);
+  assert.deepEqual(await relay.step({ epoch: 1, seq: 3 }, options), []);
+  stream.entries.push(entry(1, 4), entry(1, 5));
+  topic.toLose.add("1-4");
+  assert.deepEqual(await readAll(relay, { epoch: 1, seq: 3 }), [4, 5]);
+  assert.deepEqual(reported, ["gap 3"]);
+});
+
+Deno.test("relay: a ledger that starts anew is not given what an epoch appended after its end", async () => {
+  const { relay, stream, topic, parts } = setup(...logOf(1, 4));
+  await readAll(relay);
+  stream.entries = [entry(2, 4), entry(2, 5)]; // 1-4 came from the server that was replaced
+  await readAll(relay, { epoch: 1, seq: 3 });
+  assert.deepEqual(topic.records.map(({ key }) => key).slice(3), ["1-4", "2-4", "2-5"]);
+  topic.place = topic.records.length;
+  const behind = new Relay({ ...parts, stream: new ArrayStream() });
+  assert.deepEqual(await readAll(behind), [1, 2, 3, 4, 5]);
 });
