@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { makeEmbeddedParts } from "../../tests/contract/embedded_parts.ts";
+import { makeEmbeddedParts, withMembers } from "../../tests/contract/embedded_parts.ts";
 import { adjust, deduct } from "../../tests/contract/store_suite.ts";
 import { ManualWorld } from "../../tests/manual_world.ts";
 import { compensationId } from "../ledger/compensation_id.ts";
@@ -88,4 +88,26 @@ Deno.test("compensator: what was refused is tried again after ten seconds, and n
   assert.deepEqual(await compensator.step(seq, seq), { returned: 0, refused: [] });
   await world.advance(1);
   assert.deepEqual(await compensator.step(seq, seq), { returned: 1, refused: [] });
+});
+
+Deno.test("compensator: each check waits for what the store had issued by then, and ten seconds count from the last", async () => {
+  const { world, parts, position } = await soldTwice();
+  await using _ = parts;
+  const { seq } = await position();
+  let checks = 0;
+  const ledger = withMembers(parts.shard, {
+    compensations: () => {
+      checks++;
+      return Promise.resolve([]);
+    },
+  });
+  const compensator = new Compensator(ledger, parts.store, world);
+  await compensator.step(seq, seq);
+  compensator.due();
+  await compensator.step(seq + 9, seq + 3);
+  assert.equal(checks, 1, "the ledger is behind again");
+  await world.advance(10_000);
+  await compensator.step(seq + 9, seq + 9);
+  await compensator.step(seq + 9, seq + 9);
+  assert.equal(checks, 2);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { makeEmbeddedParts } from "../../tests/contract/embedded_parts.ts";
+import { makeEmbeddedParts, withMembers } from "../../tests/contract/embedded_parts.ts";
 import { adjust, deduct, readAll } from "../../tests/contract/store_suite.ts";
 import { ManualWorld } from "../../tests/manual_world.ts";
 import { rebuild } from "./rebuild.ts";
@@ -103,9 +103,15 @@ Deno.test("rebuild: a reservation that was made again after the window ends, alt
   assert.deepEqual(again.map(({ kind }) => kind), ["accepted", "extended"]);
   assert.partialDeepStrictEqual(await shard.apply(await readAll(store)), { kind: "applied", deadLetters: 2 });
 
+  let beats = 0;
+  const ledger = withMembers(shard, { beat: () => Promise.resolve(void beats++) });
   const { seq, token } = await rebuild(await store.inspect(0), 0, {
-    ...{ control: store, ledger: shard, deployment, world },
+    control: store,
+    ledger,
+    deployment,
+    world,
   });
+  assert.equal(beats, 3, "after each chunk of stock, quotas and reservations that were set aside");
   const arming = { ...deployment, deployment: deployment.id, epoch: 9, applied: seq, token };
   assert.ok(await store.arm(0, { ...arming, seen: await store.inspect(0) }));
   const stock = { kind: "stock", sku: "S" } as const;

@@ -15,9 +15,11 @@ const MEMORY = "/dev/shm";
 /** Of a stage without a slip, before it is known how long it takes. */
 const FIRST_DEADLINE_MS = 240_000;
 /** A slip may make a loop endless. A stage takes longer when the machine is busy. */
-const DEADLINE_FACTOR = 4;
-const DEADLINE_MIN_MS = 30_000;
+const DEADLINE_FACTOR = 8;
+const DEADLINE_MIN_MS = 60_000;
 const PING_DEADLINE_MS = 2_000;
+/** The exit code of a run that was ended. */
+const STOPPED = 130;
 
 /** How a stage ended. */
 export interface Ended {
@@ -132,13 +134,14 @@ export async function openCopies(count: number, seed: number): Promise<Copies> {
     folders.push(folder);
     all.push(new Copy(folder, await startRedis(), seed));
   }
-  return {
-    all,
-    async [Symbol.asyncDispose]() {
-      await run.close();
-      for (const folder of folders) await git(ROOT, "worktree", "remove", "--force", folder);
-    },
+  const close = async () => {
+    await run.close();
+    for (const folder of folders) await git(ROOT, "worktree", "remove", "--force", folder);
   };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => void close().finally(() => Deno.exit(STOPPED)));
+  }
+  return { all, [Symbol.asyncDispose]: close };
 }
 
 async function copyTree(): Promise<string> {
