@@ -7,6 +7,7 @@ import type { DecisionLimits } from "../../src/domain/limits.ts";
 import type { Outcome } from "../../src/domain/outcome.ts";
 import { sharedRedis } from "../../tools/servers/shared.ts";
 import { makeSteppedMemory, makeSteppedRedis, type SteppedStore } from "./stepped_clock.ts";
+import { returnUnits } from "./order_commands.ts";
 import { adjust, decide, deduct, deployment, readAll } from "./store_suite.ts";
 
 const startMs = Date.UTC(2026, 10, 28, 12);
@@ -133,4 +134,24 @@ test("what is known to be in the ledger never becomes less, by an acknowledgemen
   const seen = await control.inspect(0);
   assert.ok(await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 1, token: "" }));
   assert.equal((await control.inspect(0)).applied, 3);
+});
+
+test("a return of the last order that may be forgotten asks the ledger, also when a part of it is remembered again", async (parts) => {
+  const { store } = parts;
+  await decide(store, deduct("o", "S", 3));
+  const [found] = await decide(store, { kind: "lookup", orderId: "o" });
+  const sold = found?.kind === "order" ? found.lines : assert.fail(found?.kind);
+  for (const turn of [1, 2]) {
+    await parts.acknowledge(limits);
+    await parts.setTime(startMs + turn * limits.idempotencyWindowMs);
+    await decide(store, adjust(`turn-${turn}`, "S", 0));
+  }
+  const ask = (returnId: string, { isRead = false } = {}) =>
+    decide(store, {
+      ...returnUnits("o", returnId, { S: 1 }),
+      ledger: isRead ? { appliedSeq: 2, sold, returned: [] } : null,
+    });
+  assert.deepEqual(kinds(await ask("first")), ["forgotten"]);
+  assert.deepEqual(kinds(await ask("first", { isRead: true })), ["accepted"]);
+  assert.deepEqual(kinds(await ask("second")), ["forgotten"]);
 });

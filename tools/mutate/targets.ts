@@ -36,6 +36,7 @@ export const targets: readonly Target[] = [
         tests: [
           "tests/contract/edges_test.ts",
           "tests/contract/script_steps_test.ts",
+          "tests/contract/script_reads_test.ts",
           "tests/contract/acknowledge_test.ts",
           "tests/contract/time_test.ts",
           "tests/contract/unarmed_test.ts",
@@ -50,6 +51,11 @@ export const targets: readonly Target[] = [
           "tests/contract/full_rebuild_test.ts",
         ],
         filter: ON_REDIS,
+      },
+      {
+        tests: ["tests/contract/rights_test.ts", "tests/fault/replicas_test.ts"],
+        filter: "/^(rights .redis|replicas: one that acknowledges)/",
+        files: /decide|write|acknowledge/,
       },
       { tests: ["tests/contract/replay_test.ts"], filter: "/Redis store .* SQLite/", files: /restore|state/ },
       { tests: ["tests/contract/oracle_clock_test.ts"] },
