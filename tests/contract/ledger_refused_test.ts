@@ -85,3 +85,33 @@ Deno.test("an event that PostgreSQL refuses although it was cleaned is a dead le
   assert.deepEqual([line?.user_id, line?.delta], ["\\u65e5\\u672c", -1]);
   await shard.release();
 });
+
+/** Counts every attempt to insert a movement: a sequence is not rolled back. */
+const COUNTING = `
+  set search_path = inventory;
+  create sequence attempts;
+  create function count_attempt() returns trigger language plpgsql as $$
+  begin
+    perform nextval('inventory.attempts');
+    return new;
+  end $$;
+  create trigger count_attempt before insert on movements for each row execute function count_attempt();`;
+
+Deno.test("a batch of adjustments alone, in which no event has a user, is applied at the first attempt", async () => {
+  const url = await sharedPostgres().freshDatabase();
+  await using ledger = await open(url);
+  await ledger.prepare(1);
+  await withConnection(url, (sql) => sql.unsafe(COUNTING));
+  const shard = await ledger.lease(0);
+  assert.ok(shard);
+  const attempts = async () => {
+    const [row] = await withConnection(url, (sql) => sql`select last_value::int from inventory.attempts`);
+    return Number(row?.last_value);
+  };
+  await shard.apply([entry(1, opening(1, "sku", 9), sale(2, "sku", 8))]); // at the cursor from now on
+  const before = await attempts();
+  const applied = await shard.apply([entry(1, opening(3, "other", 9), opening(4, "third", 9))]);
+  assert.equal(applied.kind, "applied");
+  assert.equal(await attempts() - before, 2);
+  await shard.release();
+});

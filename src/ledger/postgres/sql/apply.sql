@@ -11,7 +11,7 @@
 -- The expected number of rows of an array does not depend on the movements so far, unlike that of a range of numbers.
 with batch as materialized (
   select
-    seq, line, epoch, kind, id, user_id, sku, delta, reserved_delta, available, reserved,
+    seq, line, epoch, kind, id, coalesce(user_id, '') as user_id, sku, delta, reserved_delta, available, reserved,
     coalesce(reason, '') as reason, coalesce(reference, '') as reference, coalesce(actor, '') as actor,
     coalesce(traceparent, '') as traceparent, nullif(data, '')::json as data,
     to_timestamp(at_ms / 1000.0::float8) as at
