@@ -44,9 +44,11 @@ interface Result {
 /** Tests whose faults are rows of docs/faults.md. */
 const FAULT_TESTS = [
   "tests/net/partitions_test.ts",
+  "tests/net/broker_link_test.ts",
   "tests/fault/real_faults_test.ts",
   "tests/fault/failover_faults_test.ts",
   "tests/fault/overload_test.ts",
+  "tests/fault/backlog_faults_test.ts",
   "tests/fault/many_clients_test.ts",
   "tests/kafka/brokers_test.ts",
 ];

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Sql } from "postgres";
 import { startProxy } from "../../tools/proxy.ts";
 import { runCommand } from "../../tools/servers/command.ts";
 import { withConnection } from "../../tools/servers/database.ts";
@@ -12,6 +13,7 @@ import { type RedisServer, startRedis } from "../../tools/servers/redis.ts";
 import { dataDir } from "../../tools/servers/run_folder.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { Service } from "../system/stack.ts";
+import { cursorOf, headOf } from "./fault_probe.ts";
 import { Sale } from "./sale.ts";
 import { isLong, trial } from "./trial.ts";
 
@@ -27,6 +29,7 @@ const LOAD_DELAY_US = 1_000;
 const LOADING_MIN_S = 1;
 const ENV = { USER_LIMIT_MS: "0", REQUEST_TIMEOUT_MS: "1000" };
 const SKUS = ["one", "two", "three"];
+const ORDERS = "{inventory:0}:orders:0";
 
 /** A Redis whose append-only file is on a disk of its own, in a mount namespace that ends with the process. */
 interface DiskRedis extends AsyncDisposable {
@@ -76,7 +79,7 @@ async function untilEnded(redis: RedisServer): Promise<void> {
   await redis.kill();
 }
 
-Deno.test("real faults: Redis is full, busy, loading, rewriting, resyncing, and its replies end in the middle", async () => {
+Deno.test("real faults: Redis throws, is full, busy, loading, rewriting, resyncing, and its replies end in the middle", async () => {
   await using disk = await startOnSmallDisk();
   const { redis } = disk;
   await using proxy = startProxy(redis.port);
@@ -92,6 +95,21 @@ Deno.test("real faults: Redis is full, busy, loading, rewriting, resyncing, and 
   await using sale = await Sale.open({ apis: [api], databaseUrl, skus: SKUS });
   const group = "Redis";
 
+  await trial(sale, group, {
+    what: `an order on which the script throws is sent again and again, ${FOR_MS / 1000} s`,
+    async strike() {
+      // A remembered order that cannot be unpacked.
+      await redis.cli("EVAL", "redis.call('HSET', KEYS[1], ARGV[1], '\\193\\255')", "1", ORDERS, "poison");
+      const order = { order_id: "poison", user_id: "poison", sku: SKUS[0], amount: 1 };
+      for (const untilMs = performance.now() + FOR_MS; performance.now() < untilMs;) {
+        const { status, body } = await api.post("/api/v1/inventory/deduct", order);
+        assert.deepEqual([status, body.code], [503, "store_unavailable"]);
+      }
+    },
+    forMs: 0,
+    heal: () => redis.cli("HDEL", ORDERS, "poison"),
+    ...{ acceptedMin: 0.2, pauseMaxMs: AWAY_MAX_MS },
+  });
   await trial(sale, group, {
     what: `BUSY with a script that does not end, ${FOR_MS / 1000} s`,
     async strike() {
@@ -187,7 +205,37 @@ Deno.test("real faults: Redis is full, busy, loading, rewriting, resyncing, and 
   });
 });
 
-Deno.test("real faults: PostgreSQL has deadlocks, locks that last, replies that end in the middle", async () => {
+/** Locks a table of the ledger while `during` runs. */
+async function lockFor(sql: Sql, table: string, during: () => Promise<unknown>): Promise<void> {
+  await sql.begin(async (tx) => {
+    await tx.unsafe(`lock table inventory.${table} in access exclusive mode`);
+    await during();
+  });
+}
+
+const STATEMENT_TIMEOUT_MS = 200;
+/** Each session that applies a batch has a short limit from its next statement on. */
+const SHORT_STATEMENTS = `
+  create or replace function inventory.short_statements() returns trigger language plpgsql as $$
+  begin
+    perform set_config('statement_timeout', '${STATEMENT_TIMEOUT_MS}', false);
+    return null;
+  end $$;
+  create trigger short_statements after insert on inventory.movements
+    for each statement execute function inventory.short_statements()`;
+
+/** What a database does that lacks a character. */
+const REFUSING = `
+  create function inventory.refuse() returns trigger language plpgsql as $$
+  begin
+    if new::text ~ '[^\\x01-\\x7f]' then
+      raise exception 'character has no equivalent' using errcode = '22P05';
+    end if;
+    return new;
+  end $$;
+  create trigger refuse before insert on inventory.movements for each row execute function inventory.refuse()`;
+
+Deno.test("real faults: PostgreSQL has deadlocks, locks that last, statements that time out, events that it refuses, replies that end in the middle", async () => {
   await using redis = await startRedis();
   await using postgres = await startPostgres({ args: ["-c", "deadlock_timeout=100ms"] });
   await using proxy = startProxy(postgres.port);
@@ -228,40 +276,53 @@ Deno.test("real faults: PostgreSQL has deadlocks, locks that last, replies that 
       times: 3 * TIMES,
       ...{ acceptedMin: 0.5, pauseMaxMs: AWAY_MAX_MS },
     });
-    let release = () => {};
-    let locked: Promise<unknown> = Promise.resolve();
     const forMs = isLong ? 60_000 : 11_000; // longer than the worker's lock_timeout (10 s)
     await trial(sale, group, {
       what: `the movements are locked for longer than lock_timeout, ${forMs / 1000} s`,
-      async strike() {
-        const { promise: isLocked, resolve } = Promise.withResolvers<void>();
-        locked = sql.begin(async (tx) => {
-          await tx`lock table inventory.movements in access exclusive mode`;
-          resolve();
-          await new Promise<void>((resolve) => release = resolve);
-        });
-        await isLocked;
-      },
-      forMs,
-      async heal() {
-        release();
-        await locked;
-      },
+      strike: () => lockFor(sql, "movements", () => sleep(forMs)),
+      forMs: 0,
       ...{ acceptedMin: 0.6, pauseMaxMs: AWAY_MAX_MS },
     });
     assert.match(postgres.output(), /canceling statement due to lock timeout/);
     await trial(sale, group, {
-      what: `statements are cancelled as by statement_timeout (57014), ${FOR_MS / 1000} s`,
+      what: `the stock is locked, and statement_timeout is ${STATEMENT_TIMEOUT_MS} ms, ${FOR_MS / 1000} s`,
       async strike() {
-        let cancelled = 0;
-        for (const untilMs = performance.now() + FOR_MS; performance.now() < untilMs;) {
-          const rows = await sql`select pg_cancel_backend(pid) from pg_stat_activity
-            where application_name like ${`%:${worker.pid}@%`} and state = 'active'`;
-          cancelled += rows.length;
-        }
-        assert.ok(cancelled > 0, "no statement was cancelled");
+        // The worker's sessions have a limit of their own, which only the session itself can lower.
+        await sql.unsafe(SHORT_STATEMENTS);
+        const head = await headOf(redis) + 1;
+        await waitFor(async () => await cursorOf(sql) > head, {
+          deadlineMs: STEP_DEADLINE_MS,
+          what: "a batch after which the session has it",
+        });
+        await lockFor(sql, "stock", () => sleep(FOR_MS));
+        await sql.unsafe(`drop trigger short_statements on inventory.movements`);
+        assert.match(postgres.output(), /canceling statement due to statement timeout/);
+        // A new session has the worker's limit again.
+        await sql`select pg_terminate_backend(pid) from pg_stat_activity
+          where application_name like ${`%:${worker.pid}@%`}`;
       },
       forMs: 0,
+      ...{ acceptedMin: 0.4, pauseMaxMs: AWAY_MAX_MS },
+    });
+    await sql.unsafe(REFUSING);
+    await trial(sale, group, {
+      what: "an event that PostgreSQL refuses",
+      async strike() {
+        const id = crypto.randomUUID();
+        const poison = { adjustment_id: id, delta: 0, reason: "日本" };
+        const { status } = await api.post(`/api/v1/inventory/${SKUS[0]}/adjustments`, poison);
+        assert.equal(status, 200);
+        // Its movement is applied in ASCII, and an operator looks at the event.
+        let letters: Record<string, string>[] = [];
+        await waitFor(async () => {
+          letters = await sql`delete from inventory.dead_letters returning event->>'id' as id, reason`;
+          return letters.length > 0;
+        }, { deadlineMs: STEP_DEADLINE_MS, what: "a dead letter" });
+        assert.deepEqual(letters.map((letter) => letter.id), [id]);
+        assert.match(String(letters[0]?.reason), /no equivalent; applied in ASCII/);
+      },
+      forMs: 0,
+      times: 3 * TIMES,
       ...{ acceptedMin: 0.4, pauseMaxMs: AWAY_MAX_MS },
     });
     await trial(sale, group, {

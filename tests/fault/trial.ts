@@ -36,6 +36,8 @@ export interface Fault {
   readonly pauseMaxMs: number;
   /** Times it strikes; 1 when left out. */
   readonly times?: number;
+  /** What else was measured, asked for at its end. */
+  readonly detail?: () => string;
 }
 
 /** A row of docs/faults.md. */
@@ -56,7 +58,7 @@ export interface Row extends Counts, Differences {
  * @param group the heading of the row
  */
 export async function trial(sale: Sale, group: string, fault: Fault): Promise<Row> {
-  const { what, strike, forMs, heal = () => Promise.resolve(), times = 1 } = fault;
+  const { what, strike, forMs, heal = () => Promise.resolve(), times = 1, detail } = fault;
   const calm = sale.counts;
   const calmMs = performance.now();
   await sleep(CALM_MS);
@@ -83,6 +85,7 @@ export async function trial(sale: Sale, group: string, fault: Fault): Promise<Ro
     unknown: after.unknown - before.unknown,
     unavailable: after.unavailable - before.unavailable,
     acceptedShare: (after.accepted - before.accepted) / expected,
+    ...detail ? { detail: detail() } : {},
   };
   report(row);
   judge(row, fault);
