@@ -21,6 +21,7 @@ import {
   requestTimeoutMs,
   type TopicSpace,
 } from "./client.ts";
+import { SharedCluster, typeOf } from "./shared_cluster.ts";
 import { prepareTopic, readTopic, type TopicState, type TopicWish } from "./topic_facts.ts";
 
 /** The topic is `<namespace>.events`, with a partition per shard. Offsets are committed under `<namespace>-ledger`. */
@@ -46,7 +47,7 @@ export class KafkaTopic implements Topic {
   readonly #topic: string;
   readonly #groupId: string;
   #client: Promise<KafkaClient> | undefined;
-  #cluster: Promise<KafkaCluster> | undefined;
+  readonly #cluster = new SharedCluster(() => this.#connect());
   readonly #producers = new Map<number, Promise<KafkaProducer>>();
   #preparing: Promise<TopicFacts> | undefined;
   #maxMessageBytes = maxMessageBytesDefault;
@@ -88,8 +89,7 @@ export class KafkaTopic implements Topic {
   }
 
   bounds(shard: number): Promise<TopicBounds> {
-    return this.#orAway("ask for a partition's bounds", async () => {
-      const cluster = await this.#connected();
+    return this.#onCluster("ask for a partition's bounds", async (cluster) => {
       await cluster.refreshMetadata(); // a topic that was created again has other leaders under the same name
       const [first, end] = await Promise.all([
         this.#edge(cluster, shard, "first"),
@@ -114,9 +114,8 @@ export class KafkaTopic implements Topic {
   }
 
   read(shard: number, offset: number): Promise<TopicPage> {
-    return this.#orAway("read a partition", async () => {
+    return this.#onCluster("read a partition", async (cluster) => {
       const topic = this.#topic;
-      const cluster = await this.#connected();
       const broker = await this.#leader(cluster, shard);
       const partitions = [{ partition: shard, fetchOffset: String(offset), maxBytes: fetchBytesMax }];
       try {
@@ -145,9 +144,9 @@ export class KafkaTopic implements Topic {
   }
 
   committed(shard: number): Promise<number | undefined> {
-    return this.#orAway("ask for a committed offset", async () => {
+    return this.#onCluster("ask for a committed offset", async (cluster) => {
       const [topic, groupId] = [this.#topic, this.#groupId];
-      const coordinator = await (await this.#connected()).findGroupCoordinator({ groupId });
+      const coordinator = await cluster.findGroupCoordinator({ groupId });
       const topics = [{ topic, partitions: [{ partition: shard }] }];
       const { responses } = await coordinator.offsetFetch({ groupId, topics });
       const offset = Number(responses[0]?.partitions[0]?.offset ?? -1);
@@ -156,9 +155,9 @@ export class KafkaTopic implements Topic {
   }
 
   commit(shard: number, offset: number, note: string): Promise<void> {
-    return this.#orAway("commit an offset", async () => {
+    return this.#onCluster("commit an offset", async (cluster) => {
       const [topic, groupId] = [this.#topic, this.#groupId];
-      const coordinator = await (await this.#connected()).findGroupCoordinator({ groupId });
+      const coordinator = await cluster.findGroupCoordinator({ groupId });
       const partitions = [{ partition: shard, offset: String(offset), metadata: note }];
       // Generation -1 and no member: a reader without a group.
       const member = { groupGenerationId: -1, memberId: "", retentionTime: -1 };
@@ -167,12 +166,8 @@ export class KafkaTopic implements Topic {
   }
 
   async close(): Promise<void> {
-    const cluster = this.#cluster;
-    this.#cluster = undefined;
-    await Promise.all([
-      ...[...this.#producers.keys()].map((shard) => this.#dropProducer(shard)),
-      cluster?.then((open) => open.disconnect()).catch(() => {}), // it never connected
-    ]);
+    const producers = [...this.#producers.keys()].map((shard) => this.#dropProducer(shard));
+    await Promise.all([...producers, this.#cluster.close()]);
   }
 
   async #edge(cluster: KafkaCluster, shard: number, edge: "first" | "end"): Promise<number> {
@@ -244,11 +239,6 @@ export class KafkaTopic implements Topic {
     return this.#client ??= loadKafka(this.#options, this.#groupId);
   }
 
-  async #connected(): Promise<KafkaCluster> {
-    this.#cluster ??= this.#connect();
-    return await this.#cluster;
-  }
-
   async #connect(): Promise<KafkaCluster> {
     const cluster = (await this.#load()).cluster();
     try {
@@ -256,10 +246,13 @@ export class KafkaTopic implements Topic {
       await cluster.addTargetTopic(this.#topic);
       return cluster;
     } catch (error) {
-      this.#cluster = undefined;
       await cluster.disconnect().catch(() => {}); // it never connected
       throw error;
     }
+  }
+
+  #onCluster<T>(what: string, ask: (cluster: KafkaCluster) => Promise<T>): Promise<T> {
+    return this.#orAway(what, () => this.#cluster.use(ask));
   }
 
   async #orAway<T>(what: string, ask: () => Promise<T>): Promise<T> {
@@ -281,8 +274,4 @@ function toRecord({ offset, key, value, headers }: FetchedMessage) {
 
 function text(bytes: Uint8Array | null | undefined): string {
   return bytes ? decoder.decode(bytes) : "";
-}
-
-function typeOf(error: unknown): unknown {
-  return error instanceof Error && "type" in error ? error.type : undefined;
 }

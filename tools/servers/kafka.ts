@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { runCommand } from "./command.ts";
 import { programOf } from "./install.ts";
 import { KAFKA_JAR } from "./install_kafka.ts";
+import type { Host } from "./network.ts";
 import { freePort } from "./port.ts";
 import { OwnServer } from "./own_server.ts";
 import { startProcess } from "./process.ts";
@@ -39,6 +40,8 @@ export interface KafkaOptions {
   readonly advertise?: (port: number) => number;
   /** TLS and logins for clients; left out = neither. */
   readonly secure?: KafkaSecurity;
+  /** Where it runs; this machine, on loopback, when left out. */
+  readonly host?: Host;
 }
 
 /** How a broker proves who it is, and whom it lets in. */
@@ -90,14 +93,18 @@ export class KafkaServer extends OwnServer {
   readonly #secure: KafkaSecurity | undefined;
   readonly #id: number;
   readonly #members: readonly KafkaServer[];
+  readonly #host: Host | undefined;
+  readonly #address: string;
 
   /** Use {@link startKafka}. */
-  constructor(dir: string, { advertise = (port) => port, secure, member }: KafkaOptions) {
+  constructor(dir: string, { advertise = (port) => port, secure, member, host }: KafkaOptions) {
     super(dir, "Kafka");
     this.#secure = secure;
     this.#id = member?.id ?? 1;
     this.#members = member?.all ?? [this];
-    this.broker = `127.0.0.1:${advertise(this.port)}`;
+    this.#host = host;
+    this.#address = host?.address ?? "127.0.0.1";
+    this.broker = `${this.#address}:${advertise(this.port)}`;
   }
 
   /** Starts it, the first time or again; returns when it answers. */
@@ -119,10 +126,10 @@ export class KafkaServer extends OwnServer {
         deadlineMs: FORMAT_DEADLINE_MS,
       });
     }
+    const args = [...java, "kafka.Kafka", properties];
     await this.startOnce(() =>
       startProcess({
-        command: "java",
-        args: [...java, "kafka.Kafka", properties],
+        ...this.#host?.command("java", args) ?? { command: "java", args },
         readyLine: /Kafka Server started/,
         readyDeadlineMs: READY_DEADLINE_MS,
       })
@@ -162,12 +169,15 @@ export class KafkaServer extends OwnServer {
   }
 
   #properties(): string {
-    const voters = this.#members.map((member) => `${member.#id}@127.0.0.1:${member.#controllerPort}`);
+    const voters = this.#members.map((member) =>
+      `${member.#id}@${member.#address}:${member.#controllerPort}`
+    );
     const replicas = Math.min(this.#members.length, 3);
     return Object.entries({
       "process.roles": "broker,controller",
       "node.id": this.#id,
-      "listeners": `PLAINTEXT://127.0.0.1:${this.port},CONTROLLER://127.0.0.1:${this.#controllerPort}`,
+      "listeners":
+        `PLAINTEXT://${this.#address}:${this.port},CONTROLLER://${this.#address}:${this.#controllerPort}`,
       "advertised.listeners": `PLAINTEXT://${this.broker}`,
       "controller.listener.names": "CONTROLLER",
       "controller.quorum.voters": voters.join(),
