@@ -34,6 +34,7 @@ export function registerCorrections({ test }: Registrar): void {
       ],
     );
     await assertSums(fixture);
+    assert.deepEqual(await shard.divergent([entry(1, opening(3, "SKU-2", 5))]), [], "the event is as it was");
     applied(await shard.apply([entry(1, sale(4, "SKU-1", 17))]));
     await assertSums(fixture);
   });
