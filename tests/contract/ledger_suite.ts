@@ -12,6 +12,7 @@ import { registerProof } from "./ledger_proof_suite.ts";
 import { registerMovementRetention } from "./ledger_retention_suite.ts";
 import { registerRecovery } from "./ledger_recovery_suite.ts";
 import { registerRebuildReads } from "./ledger_rebuild_suite.ts";
+import { registerShards } from "./ledger_shards_suite.ts";
 
 /** Registers the suite for one kind of database. */
 export function ledgerSuite(name: string, make: MakeLedgers): void {
@@ -357,4 +358,5 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
   registerProof(registrar(name, make));
   registerRecovery(registrar(name, make));
   registerMovementRetention(registrar(name, make));
+  registerShards(registrar(name, make));
 }
