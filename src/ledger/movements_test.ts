@@ -45,3 +45,8 @@ Deno.test("movements: long texts count, because every line of an event repeats t
   }
   assert.ok(parts.length >= 4);
 });
+
+Deno.test("movements: an entry that ends where a part does leaves no empty one behind", () => {
+  const parts = [...partsOf([entry(1, event(1, 16_384)), entry(1, event(2, 1))])];
+  assert.deepEqual(parts.map((part) => part.map(({ events }) => events.length)), [[1], [1]]);
+});

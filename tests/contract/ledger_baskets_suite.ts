@@ -109,9 +109,9 @@ export function registerBaskets({ test }: Registrar): void {
   test("a batch with an abort that is applied by halves leaves no line either", async (fixture) => {
     const shelf = new Shelf();
     const bad = shelf.next("deduct", "nul-\0", [["SKU-1", -1, 0]]);
-    const result = applied(
-      await fixture.shard.apply([entry(1, bad, prepared(shelf), aborted(shelf), prepared(shelf))]),
-    );
+    const [first, end, second] = [prepared(shelf), aborted(shelf), prepared(shelf)];
+    const made = shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], { userId: "" });
+    const result = applied(await fixture.shard.apply([entry(1, bad, first, end, second, made)]));
     assert.equal(result.deadLetters, 1);
     const { lines } = await fixture.ledger.findOrder("basket");
     assert.deepEqual(lines.map(({ seq, state }) => [seq, state]), [[5, "held"]]);
@@ -120,6 +120,7 @@ export function registerBaskets({ test }: Registrar): void {
   test("a basket is committed when the ledger has all of its lines, once", async ({ ledger: { baskets }, shard }) => {
     const attempt = attemptOf("basket");
     assert.deepEqual(await baskets.begin(attempt, farMs), { kind: "begun" });
+    assert.equal(await shard.baskets.end(), 1, "it has time left");
     assert.equal(await baskets.commit(attempt, [part]), "waiting");
     const shelf = new Shelf();
     applied(await shard.apply([entry(1, prepared(shelf))]));

@@ -2,6 +2,7 @@
  * What every ledger must do, second part: an order's whole life, from the sale or the reservation to the return.
  */
 import assert from "node:assert/strict";
+import { compensationId } from "../../src/ledger/compensation_id.ts";
 import type { InventoryEvent } from "../../src/domain/event.ts";
 import {
   applied,
@@ -161,6 +162,11 @@ export function registerOrderLives({ test }: Registrar): void {
       { sku: "SKU-1", kind: "order", state: "accepted", amount: 5, units: 2, newStock: 5 },
       { sku: "SKU-2", kind: "order", state: "accepted", amount: 2, units: 0, newStock: 3 },
     ]);
+    const back = async (orderId: string, returnId: string) =>
+      (await ledger.findReturn(orderId, returnId)).map(({ sku, amount, seq }) => [sku, amount, seq]);
+    assert.deepEqual(await back("order-e", "return-1"), [["SKU-1", 1, 4], ["SKU-2", 2, 4]]);
+    assert.deepEqual(await back("order-e", "return-2"), [["SKU-1", 2, 5]]);
+    assert.deepEqual([await back("order-f", "return-1"), await back("order-e", "return-3")], [[], []]);
   });
 
   const dayMs = 86_400_000;
@@ -198,7 +204,8 @@ export function registerOrderLives({ test }: Registrar): void {
     assert.deepEqual(await rows("select * from movements order by seq"), movements);
 
     applied(await shard.apply([entry(1, rules("SKU-2", 11))]));
-    await shard.forgetLines(10 * dayMs, { seq: 0, line: -1 }, 10);
+    const again = await shard.forgetLines(10 * dayMs, { seq: 0, line: -1 }, 2);
+    assert.deepEqual(again, { lines: 1, last: { seq: 6, line: 0 } }, "it counts for no quota any more");
     const after = await rows("select order_id from order_lines order by seq");
     assert.deepEqual(after.map((row) => row.order_id), ["held", "young", "newest"]);
   });
@@ -339,6 +346,27 @@ export function registerOrderLives({ test }: Registrar): void {
     }]);
     assert.partialDeepStrictEqual(await fixture.shard.stock("", 10), [{ policy: { paused: true } }]);
     await assertSums(fixture);
+  });
+
+  test("units that are given back in a batch with a dead letter close their compensation", async ({ shard }) => {
+    const shelf = new Shelf();
+    const twice = [1, 2].map(() => shelf.next("deduct", "twice", [["SKU-1", -2, 0]]));
+    assert.equal(applied(await shard.apply([entry(1, ...twice)])).compensations, 1);
+    const back = shelf.next("adjust", compensationId(0, 3), [["SKU-1", 2, 0]], { userId: "" });
+    // Refused, and without a line: one letter.
+    const bad = shelf.next("cancel", "nul-\0", [["SKU-1", 0, 0]]);
+    assert.equal(applied(await shard.apply([entry(1, back, bad)])).deadLetters, 1);
+    assert.deepEqual(await shard.compensations({ seq: 0, sku: "" }, 10), []);
+  });
+
+  test("what is no refusal of an event sets nothing aside", async ({ shard, database, rows }) => {
+    const shelf = new Shelf();
+    const bad = shelf.next("deduct", "nul-\0", [["SKU-1", -1, 0]]);
+    await database.script("alter table order_lines rename to gone");
+    await assert.rejects(shard.apply([entry(1, bad)]));
+    await database.script("alter table gone rename to order_lines");
+    assert.deepEqual(await rows("select seq from dead_letters"), []);
+    assert.equal((await shard.cursor()).seq, 1);
   });
 
   test("what follows on a line that is not in the state for it is set aside", async (fixture) => {

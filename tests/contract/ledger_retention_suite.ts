@@ -95,7 +95,8 @@ export function registerMovementRetention({ test }: Registrar): void {
     await assertWhole(fixture);
     assert.equal(await shard.foldMovements(13 * dayMs, 1000), undefined, "none is old enough");
 
-    const first = await shard.foldMovements(10 * dayMs, 5);
+    // Two at once count once: the second finds the numbers of the first already added.
+    const [first] = await Promise.all([1, 2].map(() => shard.foldMovements(10 * dayMs, 5)));
     assert.deepEqual(first, { numbers: 5, isDropped: false });
     await assertWhole(fixture);
     assert.ok(await foldAll(shard, 10 * dayMs) > 999_000);

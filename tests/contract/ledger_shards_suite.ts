@@ -151,6 +151,29 @@ function stepsOf(): Record<string, Step> {
   };
 }
 
+/** A number that is a dead letter in one shard alone hides no fault of another one. */
+async function assertProvedAlone(
+  ledger: Ledger,
+  [idle, busy]: readonly [ShardLedger, ShardLedger],
+  database: Queries,
+): Promise<void> {
+  const next = async (shard: ShardLedger, kind: string, id: string) => {
+    const { epoch, seq } = await shard.cursor();
+    const [stock = assert.fail()] = await shard.stock("", 1);
+    const { sku, available, reserved } = stock;
+    const change = kind === "deduct" ? -1 : 0;
+    const line = { sku, delta: change, reservedDelta: 0, available: available + change, reserved };
+    const event = { ...opening(seq + 1, sku, 0), kind, id, userId: "user-1", lines: [line] };
+    return applied(await shard.apply([entry(epoch, event)])).deadLetters;
+  };
+  await next(busy, "deduct", "one-more"); // as many numbers as the other shard has
+  assert.deepEqual([await next(busy, "confirm", "unknown"), await next(idle, "deduct", "lost")], [1, 0]);
+  await database.script("delete from order_lines where shard = 0 and order_id = 'lost'");
+  const faults: string[] = [];
+  for await (const { subject } of ledger.prove(0, 365 * dayMs, () => {})) faults.push(subject);
+  assert.match(faults.join(), /lost/);
+}
+
 /** Registers these tests. */
 export function registerShards({ testOpening }: Registrar): void {
   testOpening("what is done in one shard is done in it alone, and is read of it alone", async (open) => {
@@ -180,6 +203,7 @@ export function registerShards({ testOpening }: Registrar): void {
       applied(await idle.apply([entry(epoch, { ...back, lines: [line] })]));
       assert.deepEqual(await idle.compensations({ seq: 0, sku: "" }, 10), []);
       assert.equal((await busy.compensations({ seq: 0, sku: "" }, 10)).length, 1);
+      await assertProvedAlone(ledger, [idle, busy], database);
     } finally {
       await ledger.close();
     }
