@@ -180,6 +180,12 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
     applied(await shard.apply([entry(1, odd)]));
     await shard.jump({ to: { epoch: 1, seq: 5 }, actor: "", reason: "" });
     assert.deepEqual(await shard.divergent([entry(1, odd, sale(3, "SKU-1", 8), sale(4, "SKU-1", 7))]), []);
+    const others = entry(1, { ...odd, userId: "another" }, sale(5, "SKU-1", 6));
+    assert.deepEqual(
+      await shard.divergent([others]),
+      [2],
+      "the number before the lost ones, and not the last of them",
+    );
   });
 
   test("a gap in the numbers applies nothing, not even what comes before it", async ({ shard, rows }) => {
