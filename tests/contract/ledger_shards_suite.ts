@@ -161,13 +161,18 @@ async function assertProvedAlone(
     const { epoch, seq } = await shard.cursor();
     const [stock = assert.fail()] = await shard.stock("", 1);
     const { sku, available, reserved } = stock;
-    const change = kind === "deduct" ? -1 : 0;
-    const line = { sku, delta: change, reservedDelta: 0, available: available + change, reserved };
-    const event = { ...opening(seq + 1, sku, 0), kind, id, userId: "user-1", lines: [line] };
+    const units = kind === "confirm" ? 0 : 1;
+    const held = kind === "reserve" ? 1 : 0;
+    const line = {
+      ...{ sku, delta: -units, reservedDelta: held },
+      ...{ available: available - units, reserved: reserved + held },
+    };
+    const data = held ? { hold: holdMs, expires: atMs + holdMs } : {};
+    const event = { ...opening(seq + 1, sku, 0), kind, id, userId: "user-1", data, lines: [line] };
     return applied(await shard.apply([entry(epoch, event)])).deadLetters;
   };
   await next(busy, "deduct", "one-more"); // as many numbers as the other shard has
-  assert.deepEqual([await next(busy, "confirm", "unknown"), await next(idle, "deduct", "lost")], [1, 0]);
+  assert.deepEqual([await next(busy, "confirm", "unknown"), await next(idle, "reserve", "lost")], [1, 0]);
   await database.script("delete from order_lines where shard = 0 and order_id = 'lost'");
   const faults: string[] = [];
   for await (const { subject } of ledger.prove(0, 365 * dayMs, () => {})) faults.push(subject);
