@@ -3,7 +3,10 @@
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Host, openNetwork } from "../../tools/servers/network.ts";
+import { type RunningProcess, startProcess } from "../../tools/servers/process.ts";
 import { startRedis } from "../../tools/servers/redis.ts";
+import { dataDir } from "../../tools/servers/run_folder.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "../system/ledger_audit.ts";
 import { HttpConnection } from "../system/http_connection.ts";
@@ -107,12 +110,56 @@ Deno.test("many clients: all that retry in the same second after Redis was froze
 });
 
 const IDLE = isLong ? 10_000 : 2_000;
+/** Of the test itself, in addition to its connections. */
+const SPARE_DESCRIPTORS = 500;
 const SLOW = 200;
 const HUGE = 100;
 /** Of a connection that asks for nothing, KiB: Deno 2.9 takes some 12. */
 const IDLE_KIB_MAX = 40;
 
-Deno.test("many clients: idle connections, clients that send slowly or never, and huge headers do not stop a sale", async () => {
+/** Orders of others than this machine need a token. */
+const TOKEN = "a-token-of-the-tests-of-connections";
+const API_TOKENS = JSON.stringify({
+  [TOKEN]: { name: "many", scopes: ["deduct", "return", "read", "admin"] },
+});
+
+/** Opens connections from a host of its own, sends a text on each, and waits for its end. */
+async function connectFrom(host: Host, url: string, texts: readonly string[]): Promise<RunningProcess> {
+  const { hostname, port } = new URL(url);
+  const script = `
+    const open = [];
+    for (const text of ${JSON.stringify(texts)}) {
+      const connection = await Deno.connect({ hostname: "${hostname}", port: ${port} });
+      await connection.write(new TextEncoder().encode(text));
+      open.push(connection);
+    }
+    console.log("connected", open.length);
+    await new Promise((resolve) => setTimeout(resolve, 600_000));`;
+  const folder = await dataDir("clients");
+  await Deno.writeTextFile(`${folder}/clients.ts`, script);
+  return await startProcess({
+    ...host.command(Deno.execPath(), ["run", "--no-config", "--allow-net", `${folder}/clients.ts`]),
+    readyLine: /connected/,
+    readyDeadlineMs: STEP_DEADLINE_MS,
+  });
+}
+
+/** How many files and sockets a process may open: Deno raises its limit to the hard one. */
+async function descriptorsMax(): Promise<number> {
+  const limits = await Deno.readTextFile("/proc/self/limits");
+  return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Infinity);
+}
+
+Deno.test("many clients: idle connections, clients that send slowly or never or are gone, and huge headers do not stop a sale", async () => {
+  assert.ok(
+    await descriptorsMax() > IDLE + SPARE_DESCRIPTORS,
+    `Cannot open ${IDLE} connections with ${await descriptorsMax()} descriptors: run it after ulimit -n ${
+      2 * IDLE
+    }`,
+  );
+  await using network = await openNetwork();
+  const elsewhere = await network.host();
+  const here: Host = { ...network.here, command: (command, args) => ({ command, args }) };
   await using redis = await startRedis();
   const databaseUrl = await sharedPostgres().freshDatabase();
   await using _worker = await Service.start("worker", {
@@ -121,7 +168,12 @@ Deno.test("many clients: idle connections, clients that send slowly or never, an
     ...ENV,
   });
   const more = { CONNECTIONS_MAX: String(IDLE + 2_000), QUEUE_MAX: "2000" };
-  await using api = await Service.start("api", { REDIS_URL: redis.url, ...ENV, ...more });
+  await using api = await Service.start(
+    "api",
+    { REDIS_URL: redis.url, API_TOKENS, ...ENV, ...more },
+    undefined,
+    here,
+  );
   await api.ready(STEP_DEADLINE_MS);
   await using sale = await Sale.open({ apis: [api], databaseUrl, skus: [SKU] });
   const { hostname, port } = new URL(api.url);
@@ -137,7 +189,13 @@ Deno.test("many clients: idle connections, clients that send slowly or never, an
     open.clear();
     return Promise.resolve();
   };
-  const start = `POST ${PATH} HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-type: application/json\r\n`;
+  const start = [
+    `POST ${PATH} HTTP/1.1`,
+    `host: ${hostname}:${port}`,
+    "content-type: application/json",
+    `authorization: Bearer ${TOKEN}`,
+    "",
+  ].join("\r\n");
   using memory = watchMemory({ api: api.pid });
   await sleep(500);
   const before = memory.highest.api;
@@ -162,6 +220,19 @@ Deno.test("many clients: idle connections, clients that send slowly or never, an
         }
       },
       ...bounds,
+    });
+    const live = `GET /livez HTTP/1.1\r\nhost: ${hostname}:${port}\r\n\r\n`;
+    await trial(sale, "Connections", {
+      what:
+        `${SLOW} clients that are gone, packets dropped, after an answer, and ${SLOW} with half a body sent`,
+      async strike() {
+        const halves = Array<string>(SLOW).fill(`${start}content-length: 100\r\n\r\n{"sku":`);
+        const texts = [...Array<string>(SLOW).fill(live), ...halves];
+        await using _clients = await connectFrom(elsewhere, api.url, texts);
+        await network.cut(network.here, elsewhere); // before they end: their last packets are dropped, too
+      },
+      ...bounds,
+      heal: () => network.heal(),
     });
     await trial(sale, "Connections", {
       what: `${HUGE} requests with a header of 1 MB`,
