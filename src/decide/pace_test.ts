@@ -33,3 +33,13 @@ Deno.test("pace: nothing is known after a moment in which nothing waited", () =>
   pace.answered(1, 9, 60_000);
   assert.equal(pace.waitMs(10), 0, "the pause is no time of a command");
 });
+
+Deno.test("pace: a pause before a small call is no speed of the store", () => {
+  const pace = new Pace();
+  let nowMs = 0;
+  for (let i = 0; i < 5; i++) pace.answered(400, 400, nowMs += 25);
+  pace.answered(3, 800, nowMs += 10);
+  assert.ok(pace.waitMs(1_000) < 100, `${pace.waitMs(1_000)} ms`);
+  pace.answered(3, 800, nowMs += 200);
+  assert.ok(pace.waitMs(1_000) < 1_000, `${pace.waitMs(1_000)} ms`);
+});
