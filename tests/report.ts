@@ -19,7 +19,7 @@ export interface Report {
 }
 
 /** Of an error's text in {@linkcode Report.failures}. */
-const MAX_ERROR_CHARS = 600;
+const MAX_ERROR_CHARS = 4000;
 
 interface TestCase {
   readonly file: string;

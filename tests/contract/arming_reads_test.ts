@@ -139,11 +139,11 @@ Deno.test("a shard that is refused for missing numbers does not read its log aga
     interruption: new Reminder(world, (fields) => note("shard interrupted", fields)),
   });
   const until = (message: string) =>
-    waitFor(() => said.some(([one]) => one === message), { deadlineMs: 20_000, what: message });
+    waitFor(() => said.some(([one]) => one === message), { deadlineMs: 60_000, what: message });
   await until("shard refused");
   const before = reads;
   const beats = Date.now() + 2500; // two attempts would have come by now
-  await waitFor(() => Date.now() > beats, { deadlineMs: 20_000, what: "two more attempts" });
+  await waitFor(() => Date.now() > beats, { deadlineMs: 60_000, what: "two more attempts" });
   assert.equal(reads, before);
   const loss = {
     fromSeq: 0,

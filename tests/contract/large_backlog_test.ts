@@ -62,7 +62,7 @@ Deno.test("worker: 32,000 lines lapsed while it was away are applied, and no lea
   const armed = () => messages.filter((message) => message === "shard armed").length;
 
   const first = await start();
-  await waitFor(() => armed() === shards, { deadlineMs: 20_000, what: "both shards to be armed" });
+  await waitFor(() => armed() === shards, { deadlineMs: 60_000, what: "both shards to be armed" });
   await first.stop();
 
   await decide(store, ...skus.map((sku) => adjust("opening", sku, holds)));

@@ -101,7 +101,7 @@ async function terminate(url: string): Promise<void> {
 async function untilFree(ledger: Ledger): Promise<ShardLedger> {
   let lease: ShardLedger | undefined;
   const taken = async () => (lease = await ledger.lease(0)) !== undefined;
-  await waitFor(taken, { deadlineMs: 5000, what: "a free lease" });
+  await waitFor(taken, { deadlineMs: 60_000, what: "a free lease" });
   assert.ok(lease);
   return lease;
 }
@@ -181,7 +181,7 @@ Deno.test("PostgreSQL: a worker that beats keeps its lease", () =>
     await waitFor(async () => {
       await shard.beat();
       return performance.now() - startedMs > 4000;
-    }, { deadlineMs: 8000, what: "4 s with a heartbeat" });
+    }, { deadlineMs: 60_000, what: "4 s with a heartbeat" });
     assert.equal(await ledger.lease(0), undefined);
   }));
 
@@ -277,7 +277,7 @@ Deno.test("PostgreSQL: an event that another session applies while this one wait
           where datname = current_database() and wait_event_type = 'Lock'`;
         waitsIn = rows.map(({ query }) => query);
         return rows.length > 0;
-      }), { deadlineMs: 5000, what: "a session that waits for a lock" });
+      }), { deadlineMs: 60_000, what: "a session that waits for a lock" });
     assert.match(waitsIn.join(), /from log_cursor/, "it waits before it applies anything");
     mayCommit.resolve();
     await other;

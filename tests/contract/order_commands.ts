@@ -81,7 +81,7 @@ export function quantities(outcome: Outcome | undefined): [available: number, re
 /** Waits by the store's clock, which an empty batch tells. */
 export async function waitPast(store: StockStore, atMs: number): Promise<void> {
   await waitFor(async () => (await store.decide(0, [])).timeMs >= atMs, {
-    deadlineMs: 10_000,
+    deadlineMs: 60_000,
     what: "the store's clock to pass a moment",
   });
 }

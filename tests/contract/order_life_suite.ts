@@ -168,7 +168,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
     await sleep(realWorld, start + 1150 - Date.now());
     await waitPast(store, expiryOf(held.at(-1)));
     await waitFor(async () => quantities((await decide(store, read("S")))[0])[1] === 0, {
-      deadlineMs: 10_000,
+      deadlineMs: 60_000,
       what: "every reservation to be back",
     });
   }, { idempotencyWindowMs: 500 });

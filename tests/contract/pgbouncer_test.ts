@@ -47,7 +47,7 @@ for (const ignored of ["", USUAL]) {
     // It is silent from here on. PostgreSQL ends it after 3 s.
     let next: Awaited<ReturnType<Ledger["lease"]>>;
     await waitFor(async () => (next = await other.lease(0)) !== undefined, {
-      deadlineMs: 15_000,
+      deadlineMs: 60_000,
       what: "the lease of a silent worker",
     });
     assert.equal((await next?.cursor())?.seq, 2);

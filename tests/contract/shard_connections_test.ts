@@ -7,7 +7,7 @@ import { realWorld } from "../../src/runtime/world.ts";
 import { sharedRedis } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 60_000;
 
 async function connect(each: "shard" | "server", shards: number) {
   const name = `test-${crypto.randomUUID().slice(0, 8)}`;

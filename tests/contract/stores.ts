@@ -16,7 +16,7 @@ import { realWorld } from "../../src/runtime/world.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { deployment, type StoreUnderTest } from "./store_suite.ts";
 
-const BROKER_DEADLINE_MS = 20_000;
+const BROKER_DEADLINE_MS = 60_000;
 const defaults: DecisionLimits = {
   userLimitMs: 0,
   idempotencyWindowMs: 86_400_000,

@@ -57,7 +57,7 @@ for (const { name, make } of makers) {
       // At once, while its decision is recorded, and when only the lines are left.
       assert.deepEqual(await api.submit(site.basket("order", [2, 3, 1])), { ...first, replayed: true });
       await waitFor(async () => await site.ledger.baskets.find("order") === undefined, {
-        deadlineMs: 20_000,
+        deadlineMs: 60_000,
         what: "the decision to be deleted",
       });
       assert.deepEqual(await site.api().submit(site.basket("order", [2, 3, 1])), {

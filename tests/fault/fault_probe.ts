@@ -12,9 +12,9 @@ import { assertLedger, type LedgerTables, readLedger, stockOf, unitsOf } from ".
 import type { LoadClients, Settled } from "../system/load_clients.ts";
 import type { Service } from "../system/stack.ts";
 
-const STEP_DEADLINE_MS = 10_000;
+const STEP_DEADLINE_MS = 60_000;
 /** A rush leaves tens of thousands of lines behind, applied at some 10,000 a second here. */
-const DRAIN_DEADLINE_MS = 30_000;
+const DRAIN_DEADLINE_MS = 60_000;
 
 /** How often a worker has armed its shard, or found it armed, since its start. */
 export function armings(worker: Service): number {

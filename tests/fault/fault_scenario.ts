@@ -23,9 +23,8 @@ export const SCENARIO_ENV: Env = { USER_LIMIT_MS: "0", REQUEST_TIMEOUT_MS: "1000
 
 /** What has hardly any units, and what has more than all buyers want: something can always be sold. */
 const SKUS = { scarce: "scarce", plenty: "plenty" };
-const REQUEST_TIMEOUT_MS = 1000;
 const CONNECTIONS = 16;
-const SOLD_DEADLINE_MS = 15_000;
+const SOLD_DEADLINE_MS = 60_000;
 
 /** Where the sale takes place. */
 export interface ScenarioOptions {
@@ -138,7 +137,7 @@ export class FaultScenario {
     const urls = [this.#options.api.url];
     const clients = new LoadClients({
       ...{ orders, urls, connections },
-      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      requestTimeoutMs: Number(this.#options.api.env.REQUEST_TIMEOUT_MS),
       history: this.#history,
     });
     this.#acts.add(clients);

@@ -13,7 +13,7 @@ import { drained, queryNumber, saying } from "./fault_probe.ts";
 
 const REFUSING = "ledger refuses writes, selling continues";
 const BACKLOG_MAX = 500;
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 
 /** A disk in the mount namespace of one PostgreSQL, which ends with it: nothing stays mounted. */
 interface SmallDisk extends AsyncDisposable {

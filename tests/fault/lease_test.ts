@@ -62,7 +62,7 @@ async function takeoverMs(
     const startMs = performance.now();
     await strike();
     const reached = await cursorOf(sql);
-    await waitFor(async () => await headOf(redis) > reached, { deadlineMs: 2_000, what: "a sale after it" });
+    await waitFor(async () => await headOf(redis) > reached, { deadlineMs: 60_000, what: "a sale after it" });
     const head = await headOf(redis);
     await waitFor(async () => await cursorOf(sql) >= head, {
       deadlineMs: 2 * TAKEOVER_MAX_MS,

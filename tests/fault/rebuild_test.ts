@@ -11,7 +11,7 @@ import { Service, type Stack, startStack } from "../system/stack.ts";
 import { digest, DIGESTIBLE, position, remembered, untilRecorded } from "./redis_state.ts";
 import { FaultScenario, note, SCENARIO_ENV, untilUnarmed } from "./fault_scenario.ts";
 
-const STEP_DEADLINE_MS = 30_000;
+const STEP_DEADLINE_MS = 60_000;
 /** More than the 64 entries of a transaction: one order an entry, as they are sent one after the other. */
 const LAG_ORDERS = 200;
 /** So slow that the worker notes the head of the log between two transactions, as it does every 200 ms. */

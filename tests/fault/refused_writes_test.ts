@@ -10,7 +10,7 @@ import { inventory } from "../system/command_line.ts";
 import { runToEnd, Service, startStack } from "../system/stack.ts";
 import { drained, queryNumber, saying } from "./fault_probe.ts";
 
-const STEP_DEADLINE_MS = 30_000;
+const STEP_DEADLINE_MS = 60_000;
 const UNITS = 10_000;
 const ORDERS = 50;
 const REFUSING = "store refuses writes, applying continues";

@@ -14,7 +14,7 @@ import { FaultScenario, note, SCENARIO_ENV } from "./fault_scenario.ts";
 
 const ORDERS_AN_ACT = 200;
 const PROBES = 64;
-const STEP_DEADLINE_MS = 8_000;
+const STEP_DEADLINE_MS = 60_000;
 const SELLING_AGAIN_MAX_MS = 4_000;
 /** Connections of a worker that applies events: to verify and acknowledge, and to read the log. */
 const BOOKING_CONNECTIONS = 2;

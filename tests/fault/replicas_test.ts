@@ -16,7 +16,7 @@ import type { Order } from "../system/plan.ts";
 
 const REQUEST_TIMEOUT_MS = 1000;
 const ENV: Env = { USER_LIMIT_MS: "0", REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS) };
-const STEP_DEADLINE_MS = 30_000;
+const STEP_DEADLINE_MS = 60_000;
 
 /** Status and code that an order hears, or its stock when it is accepted. */
 async function buy(api: Service, orderId: string, amount = 1): Promise<[number, unknown]> {

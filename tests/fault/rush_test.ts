@@ -17,7 +17,7 @@ const CONNECTIONS = 16;
 const REQUEST_TIMEOUT_MS = 1_000;
 /** Longer than a request may wait, shorter than a lease may be silent (3 s). */
 const FREEZE_MS = 1_200;
-const STEP_DEADLINE_MS = 15_000;
+const STEP_DEADLINE_MS = 60_000;
 const SETTLE_DEADLINE_MS = 60_000;
 /** Sold between two faults, so that each strikes a system that sells. */
 const SOLD_BETWEEN = 500;

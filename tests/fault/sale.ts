@@ -22,7 +22,7 @@ import type { Service } from "../system/stack.ts";
 /** A sale every 20 ms tells a pause to that, and leaves the cores to the servers. */
 const PAUSE_MS = 20;
 const STOCK = 100_000;
-const SETTLE_DEADLINE_MS = 30_000;
+const SETTLE_DEADLINE_MS = 60_000;
 const APPLIED_DEADLINE_MS = 60_000;
 
 /** What a sale is made at, and where it is applied. */

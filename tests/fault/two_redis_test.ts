@@ -9,7 +9,7 @@ import { armings, drained, queryNumber, refusalOf, saying } from "./fault_probe.
 import { startForwarder } from "./forwarder.ts";
 
 const UNITS = 100;
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 
 /** Every API process is asked in turn. Returns how many orders were accepted. */
 async function sell(apis: readonly Service[], prefix: string, orders: number): Promise<number> {

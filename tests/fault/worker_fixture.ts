@@ -21,7 +21,7 @@ import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 
 /** Until something happens that takes a second at most on a quiet machine. */
-export const STEP_DEADLINE_MS = 20_000;
+export const STEP_DEADLINE_MS = 60_000;
 /** Timers of the drivers end after the test. */
 export const FIXTURE_OPTIONS = { sanitizeOps: false, sanitizeResources: false };
 

@@ -20,7 +20,7 @@ import { adjust, armEmpty, decide, deduct, deployment } from "../contract/store_
 import type { KafkaServer } from "../../tools/servers/kafka.ts";
 import { freshNamespace, sharedRedis } from "../../tools/servers/shared.ts";
 
-const COORDINATOR_DEADLINE_MS = 30_000;
+const COORDINATOR_DEADLINE_MS = 60_000;
 const NEVER = new AbortController().signal;
 
 /** A log read through a topic, and the calls of its observer. */

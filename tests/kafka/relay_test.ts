@@ -298,14 +298,14 @@ Deno.test(
     assert.equal(await topic.committed(0), undefined, "nothing is applied yet");
     const [second] = await log.read(0, first?.position ?? START, { ...FOLLOWING, entriesMax: 1 });
     await waitFor(async () => await topic.committed(0) === 1, {
-      deadlineMs: 20_000,
+      deadlineMs: 60_000,
       what: "the place of the first",
     });
     let applied = second?.position ?? START;
     await waitFor(async () => {
       applied = (await log.read(0, applied, FOLLOWING)).at(-1)?.position ?? applied;
       return await topic.committed(0) === 15;
-    }, { deadlineMs: 20_000, what: "the place of the last" });
+    }, { deadlineMs: 60_000, what: "the place of the last" });
     const [offsets] = await fixture.admin((admin, topic) =>
       admin.fetchOffsets({ groupId: `${fixture.namespace}-ledger`, topics: [topic] })
     );

@@ -15,7 +15,7 @@ import { type Env, Service } from "../system/stack.ts";
 import { Sale } from "../fault/sale.ts";
 
 const NODES = 6;
-const READY_DEADLINE_MS = 30_000;
+const READY_DEADLINE_MS = 60_000;
 
 /** How many of each, and their settings. */
 export interface FixtureOptions {

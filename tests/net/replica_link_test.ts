@@ -6,7 +6,7 @@ import { note } from "../fault/fault_scenario.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { type Fixture, openFixture } from "./network_fixture.ts";
 
-const STEP_DEADLINE_MS = 30_000;
+const STEP_DEADLINE_MS = 60_000;
 const REPLICA_TIMEOUT_MS = 4_000;
 /** A look at the replicas each second, and what a busy machine adds. */
 const ROOM_MS = 6_000;

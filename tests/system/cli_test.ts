@@ -183,7 +183,7 @@ Deno.test("reconcile finds a quantity that was changed by hand, repair puts it r
     await redis.call("HDEL", keys[0] ?? "", "armed");
   });
   const refused = () => run.stack.worker.logged("shard refused").length > 0;
-  await waitFor(refused, { deadlineMs: 10_000, what: "a refusal" });
+  await waitFor(refused, { deadlineMs: 60_000, what: "a refusal" });
   const unarmed = await json(env, 1, "reconcile");
   assert.deepEqual(unarmed.differences, [
     { shard: 0, what: "stock", name: "B", ledger: "20+0", store: "21+0" },
@@ -276,7 +276,7 @@ Deno.test("doctor says which promises are kept; dead letters are listed and show
     const { code, out } = await inventory(env, "doctor", "--json");
     ill = JSON.parse(out);
     return code === 1;
-  }, { deadlineMs: 20_000, what: "a doctor who sees that no worker is there" });
+  }, { deadlineMs: 60_000, what: "a doctor who sees that no worker is there" });
   assert.equal(ill?.findings.find(({ check }) => check === "leases")?.verdict, "bad");
 });
 

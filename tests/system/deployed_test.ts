@@ -14,7 +14,7 @@ import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { type Env, Service } from "./stack.ts";
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 const ROLES = new URL("../../deploy/postgres/roles.sql", import.meta.url);
 const USERS = new URL("../../deploy/redis/users.acl", import.meta.url);
 

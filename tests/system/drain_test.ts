@@ -14,7 +14,7 @@ import { Service, type Stack, startStack } from "./stack.ts";
 
 const IN_FLIGHT = 50;
 const ANSWER_DEADLINE_MS = 8_000;
-const STEP_DEADLINE_MS = 5_000;
+const STEP_DEADLINE_MS = 60_000;
 /** What is promised when a lease is given back; a lease that must first be missed takes 3 to 5 s. */
 const TAKEOVER_MAX_MS = 1_000;
 

@@ -8,7 +8,7 @@ import { startProcess } from "../../tools/servers/process.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { Service, startEmbedded } from "./stack.ts";
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 const encoder = new TextEncoder();
 const order = (id: string) => JSON.stringify({ sku: "SKU_123", user_id: id, order_id: id, amount: 1 });
 
@@ -206,7 +206,7 @@ Deno.test("edge: a stopping process serves for DRAIN_DELAY_MS, answers 503 to a 
   const answer = slow.receive(/"code":"\w+"/);
   api.signal("SIGTERM");
   await waitFor(async () => (await api.get("/readyz")).status === 503, {
-    deadlineMs: 3000,
+    deadlineMs: 60_000,
     what: "503 by readyz",
   });
   const init = { method: "POST", headers: { "content-type": "application/json" }, body: order("late") };

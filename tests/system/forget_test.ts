@@ -4,7 +4,7 @@ import { withConnection } from "../../tools/servers/database.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { deployment, inventory, json } from "./command_line.ts";
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 
 Deno.test("forget: a user's rows get a pseudonym, sums and audits stay, what the store needs is kept and named, and it can be repeated", async () => {
   await using run = await deployment({ USER_LIMIT_MS: "0", IDEMPOTENCY_WINDOW_S: "86400" });

@@ -11,7 +11,7 @@ import { waitFor } from "../../tools/servers/wait.ts";
 import { stockUp } from "./ledger_audit.ts";
 import { Service, startEmbedded } from "./stack.ts";
 
-const SNAPSHOT_DEADLINE_MS = 20_000;
+const SNAPSHOT_DEADLINE_MS = 60_000;
 const READ_TOKEN = "r".repeat(40);
 const SELL_TOKEN = "s".repeat(40);
 /** A stop takes 50 ms when idle; the watchdog of the process would end it after 10 s, with another code. */

@@ -16,7 +16,7 @@ import { inventory, type Ran } from "./command_line.ts";
 import type { Runbook, runbookSections } from "./runbook_sections.ts";
 import { type Env, Service, type Stack, startStack } from "./stack.ts";
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 /** A slice is due within 3 s of an arming, and then every 10 s. */
 const RECONCILED_DEADLINE_MS = 60_000;
 /** curl's exit code when nothing listens. */

@@ -9,7 +9,7 @@ import { inventory } from "./command_line.ts";
 import { type Env, runToEnd, Service } from "./stack.ts";
 
 const NOWHERE = "127.0.0.1:1";
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 60_000;
 
 /** An HTTP server in the place of another one. */
 function web(): { readonly address: string } & AsyncDisposable {

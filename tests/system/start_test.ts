@@ -12,7 +12,7 @@ import { type Env, type Program, runToEnd, Service, startStack } from "./stack.t
 
 const PROGRAMS: readonly Program[] = ["api", "worker"];
 const NOWHERE = "redis://127.0.0.1:1";
-const REFUSAL_DEADLINE_MS = 10_000;
+const REFUSAL_DEADLINE_MS = 60_000;
 
 /** The variables that a report of bad settings names, in its order. */
 function blamed(output: string): string[] {

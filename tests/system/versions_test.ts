@@ -18,7 +18,7 @@ const BEFORE = "8d3427456b6ed73b3b0d954e6373c2fa85d3eeec";
 /** The last commit whose ledger has one table of movements. */
 const ONE_TABLE = "ec566ad3ff87be06c7a5f841d8cd82409b56333c";
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 
 /** The last release before this commit; without one, the oldest version that this one runs together with. */
 async function lastRelease(): Promise<string> {

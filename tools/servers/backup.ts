@@ -8,7 +8,7 @@ import type { Sql } from "postgres";
 import { withConnection } from "./database.ts";
 import { waitFor } from "./wait.ts";
 
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 60_000;
 
 /** Copies the database of a URL. */
 export async function backUp(databaseUrl: string): Promise<void> {

@@ -12,7 +12,7 @@ const MASTERS = 3;
 const SLOTS = 16384;
 /** A failover takes one to two of these. */
 const NODE_TIMEOUT_MS = 2000;
-const FORMED_DEADLINE_MS = 30_000;
+const FORMED_DEADLINE_MS = 60_000;
 
 /** The server, its number of nodes, and settings of every node in addition to the defaults. */
 export interface ClusterOptions {

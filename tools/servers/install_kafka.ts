@@ -12,7 +12,7 @@ const COPY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy
 
 // 11 s with 43 MB of jars on a fast line.
 const DOWNLOAD_DEADLINE_MS = 600_000;
-const PROBE_DEADLINE_MS = 30_000;
+const PROBE_DEADLINE_MS = 60_000;
 
 const REPOSITORY = join(import.meta.dirname ?? ".", "..", "..");
 

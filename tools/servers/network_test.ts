@@ -6,7 +6,7 @@ import { isGone } from "./pid.ts";
 import { startProcess } from "./process.ts";
 import { startRedis } from "./redis.ts";
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 60_000;
 /** How long a client waits without a response. */
 const SILENCE_MS = 1_000;
 

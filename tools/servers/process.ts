@@ -7,7 +7,7 @@ import { basename } from "node:path";
 import { track, untrack } from "./run_folder.ts";
 import { signalPid } from "./pid.ts";
 
-const READY_DEADLINE_MS = 20_000;
+const READY_DEADLINE_MS = 60_000;
 // The end of the output explains a failure; a server that logs without end must not fill the memory.
 const OUTPUT_CHARS_MAX = 256 * 1024;
 

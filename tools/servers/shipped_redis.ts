@@ -13,7 +13,7 @@ import { startProcess } from "./process.ts";
 import { dataDir } from "./run_folder.ts";
 
 const SHIPPED = fileURLToPath(new URL("../../deploy/redis", import.meta.url));
-const COMMAND_DEADLINE_MS = 20_000;
+const COMMAND_DEADLINE_MS = 60_000;
 
 /** A server, and the ways to it. */
 export interface ShippedRedis extends AsyncDisposable {
