@@ -51,7 +51,7 @@ async function openFixture(orders: number, workers: number = 1): Promise<Fixture
   const redis = started.use(await startRedis());
   const databaseUrl = await sharedPostgres().freshDatabase();
   // No fault here is one of Redis: a buyer whose answer is unknown has felt it, and not a busy machine.
-  const env = { ...SCENARIO_ENV, REQUEST_TIMEOUT_MS: "6000", KAFKA_BROKERS: kafka.broker };
+  const env = { ...SCENARIO_ENV, REQUEST_TIMEOUT_MS: "4000", KAFKA_BROKERS: kafka.broker };
   const stack = started.use(await startStack({ redisUrl: redis.url, databaseUrl, workers, env }));
   const scenario = await FaultScenario.open({ api: stack.api, databaseUrl, orders });
   const owned = started.move();
