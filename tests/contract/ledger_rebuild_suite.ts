@@ -22,6 +22,32 @@ const keeper = { userId: "" };
 
 /** Registers these tests. */
 export function registerRebuildReads({ test }: Registrar): void {
+  test("a held order that a page cuts just before the window comes once, and a new walk finds its window anew", async ({ shard }) => {
+    const shelf = new Shelf();
+    const sinceMs = atMs + 86_400_000;
+    assert.deepEqual(await allLines(shard, sinceMs, 5), []);
+    const made = shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], keeper);
+    const held = shelf.reserve("held", ["SKU-1", 1], ["SKU-2", 1]);
+    const young = shelf.next("deduct", "young", [["SKU-1", -1, 0]], { atMs: sinceMs });
+    applied(await shard.apply([entry(1, made, held, young)]));
+    for (const limit of [1, 2, 5]) {
+      const lines = (await allLines(shard, sinceMs, limit)).map(({ id, sku }) => [id, sku]);
+      assert.deepEqual(lines, [["held", "SKU-1"], ["held", "SKU-2"], ["young", "SKU-1"]], `${limit} a page`);
+    }
+  });
+
+  test("reservations that are dead letters are read from all pages of them", async ({ shard, database }) => {
+    const shelf = new Shelf();
+    const once = [shelf.reserve("held", ["SKU-1", 1]), shelf.next("cancel", "held", [["SKU-1", 1, -1]])];
+    applied(await shard.apply([entry(1, ...once)]));
+    const letters = Array.from({ length: 1000 }, () => "(0, 1, '{\"data\":{}}', '02000', 'a test')");
+    await database.script(
+      `insert into dead_letters (shard, seq, event, sqlstate, reason) values ${letters.join(", ")}`,
+    );
+    assert.equal(applied(await shard.apply([entry(1, shelf.reserve("held", ["SKU-1", 2]))])).deadLetters, 1);
+    assert.partialDeepStrictEqual(await shard.heldAside(), [{ id: "held", sku: "SKU-1", amount: 2 }]);
+  });
+
   test("a SKU's policy is the last that was said: set, changed, cleared", async ({ shard, rows }) => {
     const shelf = new Shelf();
     const say = (kind: string, policy: StoredPolicy) =>
