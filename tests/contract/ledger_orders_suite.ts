@@ -352,6 +352,8 @@ export function registerOrderLives({ test }: Registrar): void {
     const shelf = new Shelf();
     const twice = [1, 2].map(() => shelf.next("deduct", "twice", [["SKU-1", -2, 0]]));
     assert.equal(applied(await shard.apply([entry(1, ...twice)])).compensations, 1);
+    applied(await shard.apply([entry(1, shelf.next("adjust", "other", [["SKU-1", 1, 0]], { userId: "" }))]));
+    assert.equal((await shard.compensations({ seq: 0, sku: "" }, 10)).length, 1, "it was another adjustment");
     const back = shelf.next("adjust", compensationId(0, 3), [["SKU-1", 2, 0]], { userId: "" });
     // Refused, and without a line: one letter.
     const bad = shelf.next("cancel", "nul-\0", [["SKU-1", 0, 0]]);
@@ -379,7 +381,7 @@ export function registerOrderLives({ test }: Registrar): void {
     ];
     const strays = [
       shelf.next("extend", "sold", [["SKU-1", 0, 0]], { data: { expires: atMs + holdMs } }),
-      shelf.next("return", "held", [["SKU-1", 0, 0]], { reference: "return-1" }),
+      shelf.next("return", "held", [["SKU-1", 1, 0]], { reference: "return-1" }),
       shelf.next("confirm", "over", [["SKU-1", 0, 0]]),
       shelf.next("extend", "over", [["SKU-1", 0, 0]], { data: { expires: atMs + 2 * holdMs } }),
     ];
@@ -390,5 +392,9 @@ export function registerOrderLives({ test }: Registrar): void {
     assert.partialDeepStrictEqual((await fixture.ledger.findOrder("over")).lines, [
       { state: "cancelled", units: 0, expiresAtMs: atMs + holdMs },
     ]);
+    assert.partialDeepStrictEqual((await fixture.ledger.findOrder("held")).lines, [{
+      state: "held",
+      units: 1,
+    }]);
   });
 }
