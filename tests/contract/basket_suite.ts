@@ -102,6 +102,23 @@ export function basketSuite(name: string, make: MakeStore): void {
     ]);
   });
 
+  test("an abort leaves the lines that the order had before", async ({ store }) => {
+    const before = deduct("b", "T", 1);
+    const outcomes = await decide(
+      store,
+      before,
+      prepare("b", { S: 3 }),
+      settle("abort", "b", 4),
+      before,
+      { kind: "lookup", orderId: "b" },
+    );
+    assert.deepEqual(kinds(outcomes), ["accepted", "accepted", "settled", "accepted", "order"]);
+    assert.partialDeepStrictEqual(outcomes.slice(3), [
+      { seq: 3, replayed: true },
+      { lines: [{ sku: "T", kind: "deduct", seq: 3 }] },
+    ]);
+  });
+
   test("an abort leaves nothing behind, and the order may be tried again, also with other contents", async ({ store }) => {
     const outcomes = await decide(
       store,

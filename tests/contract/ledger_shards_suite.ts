@@ -48,6 +48,7 @@ async function contentsOf(ledger: Ledger, shard: ShardLedger, database: Queries)
   return {
     tables: Object.fromEntries(tables.map((table, i) => [table, rows[i]])),
     cursor,
+    others: await shard.divergent([entry(1, opening(4, "another", 1))]),
     stock: await shard.stock("", 10),
     next: [await shard.countSkus(), await shard.nthSku("", 2), await shard.countDeadLetters()],
     low: await shard.lowStock(100, 10),
