@@ -4,13 +4,14 @@
   KEYS    the nine keys of lua/decide.lua, in the same order
   Reply   JSON {"instance", "deployment", "shards", "armed", "epoch", "seq", "applied", "token", "epoch_seen",
           "settings", "nonce", "suspect", "log_way", "reconciled", "first": "<epoch>-<seq>" or "", "last": the
-          same, "skus", "keys": number of the keys that exist}
+          same, "skus", "keys": number of the keys that exist, "now": ms since 1970 on this server's clock}
   Cost    O(1) ]=]
 
 local meta = redis.call("HMGET", KEYS[1], "deployment", "shards", "armed", "epoch", "seq", "applied", "token",
   "epoch_seen", "settings", "nonce", "suspect", "log_way", "reconciled")
 local instance = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
 
+local clock = redis.call("TIME")
 local first = redis.call("XRANGE", KEYS[9], "-", "+", "COUNT", 1)[1]
 local last = redis.call("XREVRANGE", KEYS[9], "+", "-", "COUNT", 1)[1]
 
@@ -34,4 +35,5 @@ return cjson.encode({
   last = last and last[1] or "",
   skus = redis.call("HLEN", KEYS[2]),
   keys = redis.call("EXISTS", unpack(KEYS)),
+  now = string.format("%.0f", clock[1] * 1000 + math.floor(clock[2] / 1000)),
 })

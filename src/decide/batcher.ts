@@ -56,7 +56,7 @@ export class Batcher {
   #probe: Promise<BatchResult> | undefined;
   #unarmed = false;
   readonly #pace = new Pace();
-  readonly #clock = new StoreClock();
+  readonly clock = new StoreClock();
 
   /** Sends nothing and sets no timer before the first command. */
   constructor(
@@ -86,7 +86,7 @@ export class Batcher {
 
   /** Decides one command, by a deadline that counts from `askedAtMs` (monotonic; default now). Never rejects. */
   submit(command: Command, timings?: CommandTimings, askedAtMs?: number): Promise<Outcome> {
-    return this.#clock.isKnown
+    return this.clock.isKnown
       ? this.#enqueue(command, timings, askedAtMs)
       : this.#submitFirst(command, timings, askedAtMs);
   }
@@ -149,7 +149,7 @@ export class Batcher {
       if (result === "late") return { kind: "store_unavailable", reason: "no answer in time" };
       this.#unarmed = result.kind === "unarmed";
       if (result.kind === "unarmed") return result;
-      this.#clock.learn(result.timeMs, { sentAtMs, answeredAtMs: this.world.elapsedMs() });
+      this.clock.learn(result.timeMs, { sentAtMs, answeredAtMs: this.world.elapsedMs() });
       return undefined;
     } catch (error) {
       return this.#outcomeOf(error);
@@ -160,9 +160,9 @@ export class Batcher {
 
   /** With deadlines by the clock of the server that decides: the store says when that is another one. */
   #decide(batch: readonly Waiting[]): Promise<BatchResult> {
-    return this.store.decide(this.shard, withDeadlines(batch, this.#clock), (timeMs) => {
-      this.#clock.replaced(timeMs, this.world.elapsedMs());
-      return withDeadlines(batch, this.#clock);
+    return this.store.decide(this.shard, withDeadlines(batch, this.clock), (timeMs) => {
+      this.clock.replaced(timeMs, this.world.elapsedMs());
+      return withDeadlines(batch, this.clock);
     });
   }
 
@@ -197,7 +197,7 @@ export class Batcher {
       this.#unarmed = result.kind === "unarmed";
       call.answeredAtMs = this.world.elapsedMs();
       this.options.onCall?.(call);
-      this.#clock.learn(result.timeMs, call);
+      this.clock.learn(result.timeMs, call);
       this.#pace.answered(batch.length, this.#queue.length, call.answeredAtMs);
       const postponed: Waiting[] = [];
       batch.forEach((waiting, i) => {

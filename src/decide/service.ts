@@ -158,7 +158,7 @@ export class InventoryService implements Inventory {
     const { archive, decisions } = this.#options;
     const found = await this.#askLedger(() => decidedMemory(remembered, orderId, decisions));
     if ("kind" in found) return found;
-    if (archive === null || !mayBeForgotten(found, this.#world.now())) {
+    if (archive === null || !mayBeForgotten(found, this.#storeNowMs)) {
       return { kind: "order_found", lines: found.flatMap(({ lines }) => lines) };
     }
     return await this.#askLedger(() => completeOrder(found, orderId, archive, (sku) => this.shardOf(sku)));
@@ -253,7 +253,7 @@ export class InventoryService implements Inventory {
       const share = partitionOf(command, (sku) => this.shardOf(sku) === shard);
       return this.#ask(shard, share, askedAtMs, timings);
     });
-    return merge(await Promise.all(outcomes), this.#world.now());
+    return merge(await Promise.all(outcomes), this.#storeNowMs);
   }
 
   /** An order id has one reservation in all shards together: the others say whether they have one. */
@@ -279,6 +279,11 @@ export class InventoryService implements Inventory {
       found.push(outcome);
     }
     return found;
+  }
+
+  /** The latest of the stores' clocks, which the times of lines and deadlines are of. */
+  get #storeNowMs(): number {
+    return Math.max(...this.#batchers.map(({ clock }) => clock.at(this.#world.elapsedMs())));
   }
 
   #batcher(shard: number): Batcher {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { withMembers } from "../../tests/contract/embedded_parts.ts";
 import { ManualWorld } from "../../tests/manual_world.ts";
 import type { MadeAdjustment } from "../domain/adjustment.ts";
 import type { Adjust, Command, Return, Sale } from "../domain/command.ts";
@@ -40,7 +41,7 @@ interface LedgerContents {
 }
 
 /** Two armed shards in memory, and a ledger with what the test puts there. */
-async function setup({ batchMax = 256 } = {}) {
+async function setup({ batchMax = 256, behindMs = 0 } = {}) {
   const world = new ManualWorld();
   const limits = { userLimitMs: 0, idempotencyWindowMs: windowMs, backlogMax: 1_000_000 };
   const store = new MemoryStore(world, limits, shards);
@@ -56,7 +57,8 @@ async function setup({ batchMax = 256 } = {}) {
     isAway: false,
   };
   let asked = 0;
-  const inventory = new InventoryService(store, world, {
+  const apiWorld = withMembers(world, { now: () => world.now() - behindMs });
+  const inventory = new InventoryService(store, apiWorld, {
     shards,
     batchMax,
     callsMax: 2,
@@ -114,6 +116,14 @@ Deno.test("service: an order that one shard has forgotten and another has not is
 
   ledger.lines = before;
   await forget(inSecond); // shards forget at moments of their own
+  assert.deepEqual(skusOf(await linesOf(inventory, "o")), [inFirst, inSecond]);
+});
+
+Deno.test("service: an API whose clock is behind asks the ledger for an order that a shard may have forgotten", async () => {
+  const { inventory, accept, forget, ledger } = await setup({ behindMs: 3 * windowMs });
+  await accept(deduct("o", inFirst), deduct("o", inSecond));
+  ledger.lines = await linesOf(inventory, "o");
+  await forget(inSecond);
   assert.deepEqual(skusOf(await linesOf(inventory, "o")), [inFirst, inSecond]);
 });
 

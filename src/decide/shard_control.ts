@@ -40,6 +40,8 @@ export interface ShardView {
   readonly skus: number;
   /** No key of this shard exists. */
   readonly empty: boolean;
+  /** The store's clock, ms since 1970: its lines have times by it. The clock of a worker may be another. */
+  readonly nowMs: number;
   /** The server's error when it refuses writes now, e.g. `OOM …`, `READONLY …`; empty when it accepts them. */
   readonly refusal: string;
 }

@@ -79,6 +79,7 @@ export function decodeView(reply: unknown, refusal: string): ShardView {
     reconciled: decodeReconciled(view.reconciled),
     skus: integer(view.skus),
     empty: integer(view.keys) === 0,
+    nowMs: Number(view.now),
     refusal,
   };
 }

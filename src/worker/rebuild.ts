@@ -68,7 +68,8 @@ export async function rebuild(seen: ShardView, highest: number, parts: RebuildPa
   }
 
   let lines = 0;
-  const since = world.now() - control.limits.idempotencyWindowMs;
+  // By the earlier clock: one that is ahead would leave out lines of the window, and their orders would be sold again.
+  const since = Math.min(world.now(), seen.nowMs) - control.limits.idempotencyWindowMs;
   let next: Promise<LinePage> | undefined = ledger.lines(since, { seq: 0, line: 0 }, chunkRows);
   while (next) {
     const { rows, next: after }: LinePage = await next;

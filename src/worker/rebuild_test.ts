@@ -39,6 +39,19 @@ Deno.test("rebuild: lines of the whole idempotency window are remembered, and ol
   assert.ok(old?.kind === "order" && old.lines.length === 0, JSON.stringify(old));
 });
 
+Deno.test("rebuild: a worker whose clock is ahead leaves out no line of the window", async () => {
+  const world = new ManualWorld();
+  await using parts = await makeEmbeddedParts(world, { idempotencyWindowMs: windowMs });
+  const { store, shard, deployment } = parts;
+  await parts.arm();
+  await parts.decide(adjust("a", "S", 10), deduct("o", "S", 2));
+  await parts.apply();
+  const ahead = withMembers(world, { now: () => world.now() + 2 * windowMs });
+  const view = await store.inspect(0);
+  const { lines } = await rebuild(view, 0, { control: store, ledger: shard, deployment, world: ahead });
+  assert.equal(lines, 2);
+});
+
 Deno.test("rebuild: numbers go on behind the highest that was seen anywhere, and the rest counts as lost", async () => {
   const world = new ManualWorld();
   await using parts = await makeEmbeddedParts(world);

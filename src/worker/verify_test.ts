@@ -8,7 +8,7 @@ const deployment = { id: "d", shards: 2 };
 function view(changes: Partial<ShardView> = {}): ShardView {
   return {
     ...{ instance: "i", deployment: "d", shards: 2, armed: true, position: { epoch: 3, seq: 7 } },
-    ...{ applied: 7, epochSeen: 3, log: null, limits: null, nonce: "", suspect: false, logWay: "" },
+    ...{ applied: 7, epochSeen: 3, log: null, limits: null, nonce: "", suspect: false, logWay: "", nowMs: 0 },
     ...{ skus: 1, empty: false, refusal: "", reconciled: null },
     ...changes,
   };

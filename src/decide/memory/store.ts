@@ -153,6 +153,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
       reconciled: null,
       skus: state.skus,
       empty: deployment === null,
+      nowMs: this.world.now(),
       refusal: "",
     });
   }
