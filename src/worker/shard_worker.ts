@@ -66,6 +66,7 @@ async function verifyAndRun(ledger: ShardLedger, parts: ShardWorkerParts): Promi
       }
     }
     settled = undefined;
+    const before = await ledger.recovery().catch(() => undefined);
     const verdict = await arm({ ...parts, ledger }).catch((error) => asRefusal(error, ledger));
     switch (verdict.kind) {
       case "armed": {
@@ -92,7 +93,10 @@ async function verifyAndRun(ledger: ShardLedger, parts: ShardWorkerParts): Promi
         await publishStatus({ ...parts, ledger }, { kind: "refusal", reason: reasonOf(verdict) });
         lastRefusal = verdict.reason;
         if (verdict.missesNumbers) {
-          settled = { by: await whatDecides({ ...parts, ledger }), atMs: parts.world.elapsedMs() };
+          const by = await whatDecides({ ...parts, ledger });
+          // A loss that was accepted during the verification counts at once.
+          const isSame = (await ledger.recovery())?.id === before?.id;
+          if (isSame) settled = { by, atMs: parts.world.elapsedMs() };
         }
         await pause(parts.world, refusedRetryMs, ledger, parts.signal);
         break;
