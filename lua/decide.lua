@@ -32,7 +32,7 @@
     ["deduct", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
     ["order", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
     ["reserve", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
-    ["prepare", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
+    ["prepare", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token, attempt]
     ["commit", deadline, order id, number, actor, traceparent]
     ["abort", deadline, order id, number, actor, traceparent]
     ["confirm", deadline, order id, actor, traceparent, lines or null, owner]
@@ -48,6 +48,7 @@
     ["lookup", deadline, order id]
     sell_one   a deduct of one SKU; JSON writes its texts as they are, without an escape
     number   of the event that prepared the lines
+    attempt  of a basket of several shards: "<lowest shard>/<UUID>"; earlier versions send none
     hold     ms that a reservation lasts from when it was made, else 0
     token    whether the request had a valid purchase token; in rules, whether a sale needs one
     lines    [[SKU, amount], ...];   ledger   [last number in it, [the order's lines], [the return's lines]], when it was

@@ -10,8 +10,9 @@
   A prepare takes the units of this shard's part of a basket of several shards, as a reservation that has no end. While
   an earlier attempt of the order is prepared here and not decided, the reply is pending.
 
-  Event   [kind, order id, user id, "", actor, traceparent, [line, ...], "", "", data]
+  Event   [kind, order id, user id, "", actor, traceparent, [line, ...], "", attempt, data]
   line    [SKU, change of available, change of reserved, available after, reserved after]
+  attempt prepare: that of the basket; else ""
   data    reserve: {"expires", "hold"} in ms; else {} ]=]
 
 -- The reply to a sale whose order id is already known, before all other checks; nil when the order id is new.
@@ -107,12 +108,13 @@ local function sell(c)
   local expires = kind == "reserve" and now + hold or 0
   local left, facts = {}, {}
   local actor = c[5] ~= "" and c[5] or nil
+  local attempt = kind == "prepare" and c[10] or ""
   for i = 1, #lines do
     local sku, amount = lines[i][1], lines[i][2]
     facts[i] = move(sku, -amount, held and amount or 0)
     left[i] = facts[i][4]
     remember(order, {
-      sku, "", kind, amount, left[i], seq, now, user,
+      sku, attempt, kind, amount, left[i], seq, now, user,
       held and "held" or "accepted", amount, hold, expires, 0, "", 0, 0, actor,
     })
     count_quota(user, sku, amount, seq)
@@ -124,6 +126,6 @@ local function sell(c)
   if kind == "reserve" then dirty_expiry[order] = expires end
   if kind == "prepare" then dirty_expiry[PREPARED .. order] = PREPARED_SCORE + seq end
   local data = kind == "reserve" and { expires = expires, hold = hold } or EMPTY
-  events[#events + 1] = { kind, order, user, "", c[5], c[6], facts, "", "", data }
+  events[#events + 1] = { kind, order, user, "", c[5], c[6], facts, "", attempt, data }
   return { "accepted", seq, left, expires }
 end

@@ -1,9 +1,10 @@
 --[=[ state: the values that a batch has read, and those that it will write.
 
-  A remembered line is {SKU, "", kind, amount, available after, seq, at, user, state, units, hold, expires,
+  A remembered line is {SKU, attempt, kind, amount, available after, seq, at, user, state, units, hold, expires,
   settled seq, "", settled units, settled available, actor}. The last nine belong to sales; a line without them (an
-  adjustment, a return) ends at the user. Earlier versions kept digests in the two
-  empty positions; nothing reads them.
+  adjustment, a return) ends at the user. Earlier versions kept digests in the empty
+  position, and in the second one of all lines but prepared ones; nothing reads them.
+    attempt of a prepared line's basket, also after its decision; else empty
     actor   name of the token that made the sale. Absent when access was open, for imported sales, and in lines of
             earlier versions: such a line belongs to every token
     state   "accepted", "held", "confirmed", "cancelled", "expired". A prepared line is held until it is "accepted"

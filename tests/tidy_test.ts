@@ -132,7 +132,7 @@ const samples: Readonly<Record<Command["kind"], Command>> = {
   deduct: { kind: "deduct", ...sale },
   order: { kind: "order", ...sale },
   reserve: { kind: "reserve", ...sale },
-  prepare: { kind: "prepare", ...sale },
+  prepare: { kind: "prepare", ...sale, attempt: "attempt" },
   commit: { kind: "commit", orderId: "order id", preparedSeq: numbers.number, ...origin },
   abort: { kind: "abort", orderId: "order id", preparedSeq: numbers.number, ...origin },
   confirm: { kind: "confirm", owner: "owner", orderId: "order id", lines: null, ...origin },

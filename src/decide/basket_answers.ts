@@ -16,7 +16,8 @@ export type Accepted = Extract<Outcome, { kind: "accepted" }>;
  * several shards, so all of its lines of that kind are compared.
  */
 export function repeated(sale: Sale, known: readonly RememberedLine[]): Outcome | undefined {
-  const bySku = new Map(known.filter((line) => !isPrepared(line)).map((line) => [line.sku, line]));
+  const decided = known.flatMap(decide(soldAttempts(known)));
+  const bySku = new Map(decided.map((line) => [line.sku, line]));
   const other = sale.lines.find(({ sku }) => (bySku.get(sku)?.kind ?? "prepare") !== "prepare");
   if (other) return { kind: "conflict", sku: other.sku };
   const basket = [...bySku.values()].filter(({ kind }) => kind === "prepare");
@@ -29,9 +30,22 @@ export function repeated(sale: Sale, known: readonly RememberedLine[]): Outcome 
   return { ...answer(sale, [{ places: [...newStock.keys()], newStock }], past[0]?.seq ?? 0), replayed: true };
 }
 
+/** The attempts of which a shard has sold a line: they are committed, whatever the ledger has. */
+function soldAttempts(lines: readonly RememberedLine[]): ReadonlySet<string> {
+  const sold = lines.filter(({ attempt, state }) => attempt !== "" && state === "accepted");
+  return new Set(sold.map(({ attempt }) => attempt));
+}
+
+/** A prepared line of a committed basket is sold, that of any other attempt is nothing yet. */
+function decide(sold: ReadonlySet<string>): (line: RememberedLine) => RememberedLine[] {
+  return (line) => {
+    if (!isPrepared(line)) return [line];
+    return sold.has(line.attempt) ? [{ ...line, state: "accepted" }] : [];
+  };
+}
+
 /**
- * What shards remember of an order, with the decision on prepared lines: those of a committed basket are sold, those of any
- * other attempt are nothing yet.
+ * What shards remember of an order, with the decision on prepared lines.
  *
  * @param found by shard
  */
@@ -45,11 +59,11 @@ export async function decidedMemory(
   const seqs = new Map(
     basket?.kind === "committed" ? basket.parts.map(({ shard, seq }) => [shard, seq]) : [],
   );
+  const decideOne = decide(soldAttempts(found.flatMap(({ lines }) => lines)));
   return found.map((memory, shard) => ({
     ...memory,
     lines: memory.lines.flatMap((line): RememberedLine[] => {
-      if (!isPrepared(line)) return [line];
-      return line.seq === seqs.get(shard) ? [{ ...line, state: "accepted" }] : [];
+      return line.seq === seqs.get(shard) ? [{ ...line, state: "accepted" }] : decideOne(line);
     }),
   }));
 }

@@ -5,14 +5,15 @@
  *                        │                   │
  *                        └── refused ────────┴── too late ──▶ abort ──▶ carried out in every shard
  *
- * The decision is a row of the ledger, and only this process can commit it, in time. What this process does not carry
+ * The decision is a row of the ledger, and only this process can commit it, in time. The basket's lowest shard carries it
+ * out first: from then on its store has the decision, too, and the ledger may lose it. What this process does not carry
  * out, each shard's worker does.
  *
  * @module
  */
-import type { Prepare } from "../domain/basket.ts";
+import { attemptName, type Prepare } from "../domain/basket.ts";
 import { type Command, type Line, type Sale } from "../domain/command.ts";
-import type { Outcome } from "../domain/outcome.ts";
+import type { Outcome, RememberedLine } from "../domain/outcome.ts";
 import { sleep, type World } from "../runtime/world.ts";
 import type { OrderArchive } from "./archive.ts";
 import { type Accepted, answer, differing, repeated } from "./basket_answers.ts";
@@ -72,16 +73,34 @@ export class BasketSeller {
     const begun = await this.#inTime(askedAtMs, () => decisions.begin(attempt, requestTimeoutMs));
     if (begun === undefined) return ledgerAway; // nothing was prepared
     if (begun.kind === "undecided") return { kind: "outcome_unknown", deadlineMs: begun.decideByMs };
-    if (begun.kind === "committed") return this.#repeat(sale, begun, parts);
+    if (begun.kind === "committed") return await this.#repeat(sale, begun, parts, askedAtMs);
     // After the attempt began: an earlier one that has ended since is in the ledger.
     const known = await this.#inTime(askedAtMs, () => archive.findOrder(orderId));
-    const past = known && repeated(sale, known.lines);
+    let past = known && repeated(sale, known.lines);
+    if (known && past?.kind === "conflict") {
+      past = await this.#repeatedInStores(sale, known.lines, parts, askedAtMs);
+    }
     const isFull = this.#isBehind && this.#isProbing;
     if (known && !past && !isFull) {
       return await this.#probe(() => this.#prepare(sale, attempt, parts, askedAtMs));
     }
     await this.#inTime(askedAtMs, () => decisions.abort(attempt));
     return past ?? (isFull ? { kind: "ledger_behind" } : ledgerAway);
+  }
+
+  /** The ledger may have only a part of the basket, after it has lost commits: the stores have the rest. */
+  async #repeatedInStores(
+    sale: Sale,
+    known: readonly RememberedLine[],
+    parts: readonly Part[],
+    askedAtMs: number,
+  ): Promise<Outcome | undefined> {
+    const answers = await Promise.all(
+      parts.map(({ shard }) => this.#parts.ask(shard, { kind: "lookup", orderId: sale.orderId }, askedAtMs)),
+    );
+    const remembered = answers.flatMap((answer) => answer.kind === "order" ? answer.lines : []);
+    if (answers.some(({ kind }) => kind !== "order")) return this.#undecided();
+    return repeated(sale, [...known, ...remembered]);
   }
 
   /** Each basket that is prepared and not sold writes two events a shard: many of them would keep the ledger behind. */
@@ -102,7 +121,8 @@ export class BasketSeller {
     askedAtMs: number,
   ): Promise<Outcome> {
     const outcomes = await Promise.all(parts.map(({ shard, lines }) => {
-      const command: Prepare = { ...sale, kind: "prepare", lines };
+      const name = attemptName(attempt.home, attempt.attempt);
+      const command: Prepare = { ...sale, kind: "prepare", lines, attempt: name };
       return this.#parts.ask(shard, command, askedAtMs);
     }));
     const prepared = parts.flatMap(({ shard, lines }, i): PreparedPart[] => {
@@ -151,7 +171,8 @@ export class BasketSeller {
     const isUnknown = decision === undefined;
     if (decision !== "committed") decision = await this.#abort(attempt, prepared, askedAtMs, isUnknown);
     if (decision === "committed") {
-      await this.#carryOut("commit", sale, prepared, askedAtMs);
+      const done = await this.#carryOut("commit", attempt, prepared, askedAtMs);
+      if (done?.kind !== "settled") return this.#undecided();
       return answer(
         sale,
         parts.map(({ places }, i) => ({
@@ -162,6 +183,11 @@ export class BasketSeller {
       );
     }
     if (decision === "aborted") return { kind: "ledger_behind" };
+    return this.#undecided();
+  }
+
+  #undecided(): Outcome {
+    const { world, requestTimeoutMs } = this.#parts;
     return { kind: "outcome_unknown", deadlineMs: world.now() + requestTimeoutMs };
   }
 
@@ -183,28 +209,45 @@ export class BasketSeller {
       () => decisions.abort(attempt),
     );
     if (ended === "committed" || ended === undefined && isUnknown) return ended;
-    await this.#carryOut("abort", attempt, prepared, askedAtMs);
+    const done = await this.#carryOut("abort", attempt, prepared, askedAtMs);
+    // Its worker has sold it since, and the ledger has lost the decision.
+    if (done?.kind === "already_confirmed") return "committed";
     return ended ?? "aborted";
   }
 
-  /** Tells each shard. One that does not answer hears it from its worker. */
+  /**
+   * Sends the decision to the lowest shard, and when that one has carried it out, to the others. One that does not answer
+   * hears it from its worker.
+   *
+   * @returns the outcome of the lowest shard; undefined when it has prepared nothing
+   */
   async #carryOut(
     kind: "commit" | "abort",
-    { orderId }: Pick<Attempt, "orderId">,
+    { orderId, home }: Pick<Attempt, "orderId" | "home">,
     prepared: readonly PreparedPart[],
     askedAtMs: number,
-  ): Promise<void> {
-    await Promise.all(
-      prepared.map(({ shard, seq: preparedSeq }) =>
-        this.#parts.ask(shard, { kind, orderId, preparedSeq, actor: "holdfast", traceparent: "" }, askedAtMs)
-      ),
-    );
+  ): Promise<Outcome | undefined> {
+    const tell = ({ shard, seq: preparedSeq }: PreparedPart) =>
+      this.#parts.ask(shard, { kind, orderId, preparedSeq, actor: "holdfast", traceparent: "" }, askedAtMs);
+    const first = prepared.find(({ shard }) => shard === home);
+    const done = first && await tell(first);
+    if (done && done.kind !== "settled") return done;
+    await Promise.all(prepared.filter((part) => part !== first).map(tell));
+    return done;
   }
 
   /** The same basket again, or another one under its order id. */
-  #repeat(sale: Sale, found: CommittedBasket, parts: readonly Part[]): Outcome {
+  async #repeat(
+    sale: Sale,
+    found: CommittedBasket,
+    parts: readonly Part[],
+    askedAtMs: number,
+  ): Promise<Outcome> {
     const differs = differing(sale, found.userId, found.lines);
     if (differs !== undefined) return { kind: "conflict", sku: differs };
+    const home = Math.min(...found.parts.map(({ shard }) => shard));
+    const done = await this.#carryOut("commit", { orderId: sale.orderId, home }, found.parts, askedAtMs);
+    if (done?.kind !== "settled") return this.#undecided();
     const byShard = new Map(found.parts.map((part) => [part.shard, part]));
     const past = this.#split(found.lines).map(({ shard, lines }) => ({ lines, part: byShard.get(shard) }));
     const newStock = new Map(

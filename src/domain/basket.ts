@@ -12,6 +12,19 @@ import type { Origin, Sale } from "./command.ts";
 export interface Prepare extends Omit<Sale, "kind"> {
   /** Discriminates commands; also the kind of the event. */
   readonly kind: "prepare";
+  /** {@link attemptName} of the basket. */
+  readonly attempt: string;
+}
+
+/** The name of an attempt, which every line of it has: its lowest shard, and its UUID. */
+export function attemptName(home: number, attempt: string): string {
+  return `${home}/${attempt}`;
+}
+
+/** The lowest shard of a named attempt; undefined without a name, as in lines of earlier versions. */
+export function homeOf(name: string): number | undefined {
+  const [, home] = /^(\d+)\//.exec(name) ?? [];
+  return home === undefined ? undefined : Number(home);
 }
 
 /**

@@ -41,6 +41,8 @@ export interface RememberedLine {
   readonly settledStock: number;
   /** A sale: name of the token that sold it. Empty = it belongs to every token: see `lua/state.lua`. */
   readonly actor: string;
+  /** A line that was prepared: the name of its basket's attempt. Else empty, and in lines of earlier versions. */
+  readonly attempt: string;
 }
 
 const saleKinds: ReadonlySet<string> = new Set(["deduct", "order", "reserve", "prepare"]);
@@ -65,6 +67,7 @@ export const unsettled = {
   settledUnits: 0,
   settledStock: 0,
   actor: "",
+  attempt: "",
 } as const satisfies Partial<RememberedLine>;
 
 /** Whether a line belongs to another token than `owner`. An empty owner may change every line. */

@@ -14,6 +14,28 @@ export interface PreparedOrder {
   readonly attempt: string;
   /** `open`: not decided, or decided just now; `over`: not decided in time. */
   readonly decision: "commit" | "abort" | "open" | "over";
+  /** Name of the attempt that prepared them; empty for lines of earlier versions. */
+  readonly name: string;
+}
+
+/** An attempt, and its lowest shard. */
+export interface HomeAsked {
+  /** The lowest shard. */
+  readonly home: number;
+  /** The order. */
+  readonly orderId: string;
+  /** Name of the attempt. */
+  readonly name: string;
+}
+
+/** What the ledger has of an attempt in its lowest shard. */
+export interface AtHome {
+  /** Name of the attempt. */
+  readonly name: string;
+  /** Last number of that shard in the ledger. */
+  readonly applied: number;
+  /** State of a line of the attempt in that shard; empty without one. */
+  readonly state: "accepted" | "held" | "";
 }
 
 /** What a shard's worker does with baskets of several shards, under the shard's lease. */
@@ -22,6 +44,8 @@ export interface ShardBaskets {
   prepared(limit: number): Promise<PreparedOrder[]>;
   /** Aborts an attempt whose time is over. Returns whether this aborts it. */
   abort(order: PreparedOrder): Promise<boolean>;
+  /** What the ledger has of these attempts in their lowest shards. */
+  atHome(attempts: readonly HomeAsked[]): Promise<AtHome[]>;
   /** Deletes decisions that need no record, of baskets with this as their lowest shard. Returns how many are left. */
   end(): Promise<number>;
 }

@@ -98,7 +98,7 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
     }
     case "prepare": {
       const who = [c.orderId, c.userId, c.actor, c.traceparent];
-      return [c.kind, deadlineMs, ...who, linesOf(c.lines), c.holdMs, c.hasToken];
+      return [c.kind, deadlineMs, ...who, linesOf(c.lines), c.holdMs, c.hasToken, c.attempt];
     }
     case "commit":
     case "abort":

@@ -24,7 +24,7 @@ export function linesOf(lines: readonly Line[]): unknown[] {
 /** Encodes a remembered line. */
 export function encodeLine(line: RememberedLine): unknown[] {
   const { sku, kind, amount, newStock, seq, atMs, userId } = line;
-  const every = [sku, "", kind, amount, newStock, seq, atMs, userId];
+  const every = [sku, line.attempt, kind, amount, newStock, seq, atMs, userId];
   if (!isSale(line)) return every;
   const { state, units, holdMs, expiresAtMs, actor } = line;
   const { settledSeq, settledUnits, settledStock } = line;
@@ -57,6 +57,8 @@ export function decodeLine(value: unknown): RememberedLine {
     settledUnits: quantity(14),
     settledStock: quantity(15),
     actor: line.length > 16 ? text(line[16]) : "",
+    // Earlier versions kept a digest here, in lines of every kind that they had.
+    attempt: line[2] === "prepare" ? text(line[1]) : "",
   };
 }
 

@@ -4,14 +4,18 @@
  * The ledger has every prepared line that counts for a decision. One without a decision is aborted when its time is over,
  * and one without an attempt at once. A decision is deleted when the ledger has no prepared line of it any more.
  *
+ * A ledger that lost commits may have lost a decision that a shard has carried out. Therefore the ledger decides for the
+ * lowest shard of a basket, and every other shard does what that one did: see {@link HomeDecisions}.
+ *
  * @module
  */
-import type { Settle } from "../domain/basket.ts";
+import { homeOf, type Settle } from "../domain/basket.ts";
 import type { LogEntry } from "../domain/event.ts";
 import type { StockStore } from "../decide/store.ts";
 import type { ShardLedger } from "../ledger/ledger.ts";
 import type { PreparedOrder } from "../ledger/shard_baskets.ts";
 import type { World } from "../runtime/world.ts";
+import { HomeDecisions } from "./home_decisions.ts";
 
 /** Orders of one step: with 100 lines each they take several calls, because the store postpones the rest. */
 const ordersMax = 100;
@@ -37,6 +41,7 @@ export class BasketFinisher {
   readonly #ledger: Pick<ShardLedger, "shard" | "baskets">;
   readonly #store: StockStore;
   readonly #world: World;
+  readonly #home: HomeDecisions;
   #dueMs: number;
 
   /** The first step is due at once: what an earlier worker left. */
@@ -48,6 +53,7 @@ export class BasketFinisher {
     this.#ledger = ledger;
     this.#store = store;
     this.#world = world;
+    this.#home = new HomeDecisions(ledger.baskets, store);
     this.#dueMs = world.elapsedMs();
   }
 
@@ -61,14 +67,19 @@ export class BasketFinisher {
   async step(): Promise<Finished> {
     if (this.#world.elapsedMs() < this.#dueMs) return nothing;
     const prepared = await this.#ledger.baskets.prepared(ordersMax);
-    const commands: Settle[] = [];
+    const ours: [PreparedOrder, Settle["kind"]][] = [];
+    const others: PreparedOrder[] = [];
     for (const order of prepared) {
       const kind = await this.#decisionOn(order);
       if (kind === undefined) continue;
-      const { orderId, seq: preparedSeq } = order;
-      commands.push({ kind, orderId, preparedSeq, actor: "holdfast", traceparent: "" });
+      const isOurs = (homeOf(order.name) ?? this.#ledger.shard) === this.#ledger.shard;
+      if (isOurs) ours.push([order, kind]);
+      else others.push(order);
     }
-    const finished = await this.#settle(commands);
+    const decided = [...ours, ...await this.#home.decide(others)];
+    const finished = await this.#settle(decided.map(([{ orderId, seq: preparedSeq }, kind]): Settle => {
+      return { kind, orderId, preparedSeq, actor: "holdfast", traceparent: "" };
+    }));
     const left = await this.#ledger.baskets.end();
     const isBusy = prepared.length > 0 || left > 0;
     this.#dueMs = this.#world.elapsedMs() + (isBusy ? busyEveryMs : idleEveryMs);

@@ -22,19 +22,33 @@ export function key(...names: readonly (string | number)[]): string {
   return JSON.stringify(names);
 }
 
-/** Open reservations of the ledger. */
+/** What is held in the ledger. */
+export interface HeldInLedger {
+  /** Open reservations. */
+  readonly open: readonly LineRow[];
+  /** Lines that are prepared and not decided. */
+  readonly prepared: readonly LineRow[];
+}
+
+/** Nothing is held. */
+export const noneHeld: HeldInLedger = { open: [], prepared: [] };
+
+/** Lines that are held in the ledger. */
 export async function heldInLedger(
   ledger: Pick<ShardLedger, "lines">,
   world: World,
-): Promise<LineRow[]> {
-  const open: LineRow[] = [];
+): Promise<HeldInLedger> {
+  const held: LineRow[] = [];
   const sinceMs = world.now() + dayMs; // no line is as new: only open reservations are paged
   for (let after: { seq: number; line: number } | undefined = { seq: 0, line: 0 }; after;) {
     const page: Awaited<ReturnType<ShardLedger["lines"]>> = await ledger.lines(sinceMs, after, pageRows);
-    open.push(...page.rows.filter(({ kind, state }) => kind === "reserve" && state === "held"));
+    held.push(...page.rows.filter(({ state }) => state === "held"));
     after = page.next;
   }
-  return open;
+  return {
+    open: held.filter(({ kind }) => kind === "reserve"),
+    prepared: held.filter(({ kind }) => kind === "prepare"),
+  };
 }
 
 /** Reservations whose expiry is later than in the ledger. */

@@ -15,7 +15,7 @@ import type { LineRow, StockRow } from "../domain/rows.ts";
 import type { Difference, ShardLedger } from "../ledger/ledger.ts";
 import { canonical } from "../ledger/proof_walk.ts";
 import type { EventData, EventLine, InventoryEvent } from "../domain/event.ts";
-import { ended, extended, heldInLedger, key, type NamedLine } from "./open_holds.ts";
+import { ended, extended, heldInLedger, key, type NamedLine, noneHeld } from "./open_holds.ts";
 import type { World } from "../runtime/world.ts";
 
 export interface RecallParts {
@@ -61,14 +61,19 @@ const endOf = { confirmed: "confirm", cancelled: "cancel", expired: "expire" } a
 
 /** Reads the disarmed store and compares it with the ledger. Writes nothing. */
 export async function recall(view: ShardView, lost: LostNumbers, parts: RecallParts): Promise<Recalled> {
-  const { lines, held } = await rememberedSince(lost.fromSeq, parts);
-  const drafts = new Drafts(lost, parts.world.now());
+  const { open, prepared } = parts.reader ? await heldInLedger(parts.ledger, parts.world) : noneHeld;
+  const { lines, held, sold } = await rememberedSince(lost.fromSeq, prepared, parts);
+  const drafts = new Drafts(lost, view.nowMs);
   for (const named of lines) drafts.add(named);
-  const open = parts.reader ? await heldInLedger(parts.ledger, parts.world) : [];
   for (const named of extended(held, open)) drafts.extend(named);
   const over = ended([...lines, ...held], open);
   for (const row of over) drafts.end(row);
-  const touched = new Set([...lines.map(({ line }) => line.sku), ...over.map(({ sku }) => sku)]);
+  const decided = ended(held, prepared);
+  for (const row of decided) drafts.decide(row, sold.has(key(row.id, row.sku, row.seq)));
+  const touched = new Set([
+    ...lines.map(({ line }) => line.sku),
+    ...[...over, ...decided].map(({ sku }) => sku),
+  ]);
   const { sides, missing } = await compareSides(view, touched, parts);
   for (const [sku, { store, ledger }] of sides) {
     if (rulesOf(store) !== rulesOf(ledger)) drafts.rule(sku, { policy: store.policy ?? {} });
@@ -76,13 +81,19 @@ export async function recall(view: ShardView, lost: LostNumbers, parts: RecallPa
   return { missing, ...withStock(drafts.sorted(), sides) };
 }
 
-/** Lines that a lost event accepted or settled, and open reservations that were accepted before. */
+/**
+ * Lines that a lost event accepted or settled, lines that were accepted before and are held, and those that are prepared in
+ * the ledger and sold.
+ */
 async function rememberedSince(
   fromSeq: number,
+  prepared: readonly LineRow[],
   { reader, ledger }: RecallParts,
-): Promise<{ lines: NamedLine[]; held: NamedLine[] }> {
+): Promise<{ lines: NamedLine[]; held: NamedLine[]; sold: ReadonlySet<string> }> {
   const found = new Map<string, NamedLine>(); // a scan may return a name twice
   const held: NamedLine[] = [];
+  const sold = new Set<string>();
+  const open = new Set(prepared.map(({ id, sku, seq }) => key(id, sku, seq)));
   for (let cursor: string | null = reader ? "" : null; reader && cursor !== null;) {
     const page: Awaited<ReturnType<ShardReader["names"]>> = await reader.names(
       ledger.shard,
@@ -95,15 +106,17 @@ async function rememberedSince(
       names.forEach((name, at) => {
         for (const line of values[at] ?? []) {
           const isLost = line.seq > fromSeq || line.settledSeq > fromSeq;
-          if (isLost) found.set(key(name, line.sku, line.seq), { name, line });
+          const id = key(name, line.sku, line.seq);
+          if (isLost) found.set(id, { name, line });
           else if (line.state === "held") held.push({ name, line });
+          else if (open.has(id)) sold.add(id);
         }
       });
       await ledger.beat();
     }
     cursor = page.next;
   }
-  return { lines: [...found.values()], held };
+  return { lines: [...found.values()], held, sold };
 }
 
 /** Collects events, one per number; events without a number of their own get the last. */
@@ -125,7 +138,7 @@ class Drafts {
     if (seq > fromSeq) {
       const data = kind === "reserve" ? { hold: line.holdMs, expires: expiresAtMs } : {};
       const actor = line.actor || this.#lost.actor; // a line stays bound to the token that sold it
-      const draft = { seq, kind, id, userId, actor, reference: returnId, data, atMs };
+      const draft = { seq, kind, id, userId, actor, reference: returnId || line.attempt, data, atMs };
       this.#line(`${seq}`, draft, {
         sku,
         delta: isSale(line) ? -amount : amount,
@@ -157,6 +170,21 @@ class Drafts {
   end({ id, sku, userId, amount, expiresAtMs: expires }: LineRow): void {
     const draft = this.#last("expire", id, userId, { expires });
     this.#line(`end ${id}`, draft, { sku, delta: amount, reservedDelta: -amount });
+  }
+
+  /**
+   * Adds the decision on a prepared line, whose number is not remembered. A sold line is remembered for the window, an
+   * aborted one is forgotten.
+   */
+  decide({ id, sku, userId, amount }: LineRow, isSold: boolean): void {
+    const kind = isSold ? "commit" : "abort";
+    // The order may have been prepared again after an abort.
+    const seq = isSold ? this.#lost.toSeq : this.#lost.fromSeq + 1;
+    this.#line(`${kind} ${id}`, { ...this.#last(kind, id, userId, {}), seq }, {
+      sku,
+      delta: isSold ? 0 : amount,
+      reservedDelta: -amount,
+    });
   }
 
   /** Adds changed rules of a SKU. */

@@ -76,30 +76,33 @@ export function basketSuite(name: string, make: MakeStore): void {
     assert.deepEqual(line, {
       ...unsettled,
       ...{ sku: "S", kind: "prepare", amount: 3, newStock: 7, seq: 3, userId: "user-1" },
-      ...{ units: 3, actor: "till" },
+      ...{ units: 3, actor: "till", attempt: "0/b" },
     });
     assert.equal(returned?.kind, "accepted");
     const events = (await readAll(log)).flatMap((entry) => entry.events).slice(2, 4);
-    assert.deepEqual(events.map(({ kind, userId, lines, data }) => ({ kind, userId, lines, data })), [
-      {
-        kind: "prepare",
-        userId: "user-1",
-        lines: [
-          { sku: "S", delta: -3, reservedDelta: 3, available: 7, reserved: 3 },
-          { sku: "T", delta: -1, reservedDelta: 1, available: 9, reserved: 1 },
-        ],
-        data: {},
-      },
-      {
-        kind: "commit",
-        userId: "user-1",
-        lines: [
-          { sku: "S", delta: 0, reservedDelta: -3, available: 7, reserved: 0 },
-          { sku: "T", delta: 0, reservedDelta: -1, available: 9, reserved: 0 },
-        ],
-        data: {},
-      },
-    ]);
+    assert.deepEqual(
+      events.map(({ kind, userId, reference, lines }) => ({ kind, userId, reference, lines })),
+      [
+        {
+          kind: "prepare",
+          userId: "user-1",
+          reference: "0/b",
+          lines: [
+            { sku: "S", delta: -3, reservedDelta: 3, available: 7, reserved: 3 },
+            { sku: "T", delta: -1, reservedDelta: 1, available: 9, reserved: 1 },
+          ],
+        },
+        {
+          kind: "commit",
+          userId: "user-1",
+          reference: "",
+          lines: [
+            { sku: "S", delta: 0, reservedDelta: -3, available: 7, reserved: 0 },
+            { sku: "T", delta: 0, reservedDelta: -1, available: 9, reserved: 0 },
+          ],
+        },
+      ],
+    );
   });
 
   test("an abort leaves the lines that the order had before", async ({ store }) => {

@@ -75,14 +75,11 @@ const sale: fc.Arbitrary<Sale | Prepare> = fc
     fc.boolean(),
     actor,
   )
-  .map(([kind, orderId, userId, lines, holdMs, hasToken, actor]) => ({
-    ...deduct(orderId, "", 1, userId),
-    actor,
-    kind,
-    lines,
-    hasToken,
-    holdMs: kind === "reserve" ? holdMs : 0,
-  }));
+  .map(([kind, orderId, userId, lines, holdMs, hasToken, actor]) => {
+    const some = { ...deduct(orderId, "", 1, userId), actor, lines, hasToken };
+    if (kind === "prepare") return { ...some, kind, holdMs: 0, attempt: `0/${holdMs}` };
+    return { ...some, kind, holdMs: kind === "reserve" ? holdMs : 0 };
+  });
 
 /** What the ledger may have of an order: nothing, or two of S1; of a return: nothing, or one of S1. */
 const ledgerWord: fc.Arbitrary<Recalled> = fc.record({

@@ -26,7 +26,7 @@ function attemptOf(orderId: string): Attempt {
 const part: PreparedPart = { shard: 0, seq: 2, lines: 1, newStock: [6] };
 
 const prepared = (shelf: Shelf, id = "basket", units = 4) =>
-  shelf.next("prepare", id, [["SKU-1", -units, units]]);
+  shelf.next("prepare", id, [["SKU-1", -units, units]], { reference: `0/${id}` });
 const aborted = (shelf: Shelf, id = "basket", units = 4) =>
   shelf.next("abort", id, [["SKU-1", units, -units]]);
 const committed = (shelf: Shelf, id = "basket", units = 4) =>
@@ -63,7 +63,8 @@ export function registerBaskets({ test }: Registrar): void {
     "prepared lines are held, and have no end by time",
     (shelf) => [prepared(shelf)],
     async (fixture) => {
-      const line = plainLine({ id: "basket", sku: "SKU-1", amount: 4, newStock: 6, seq: 2, kind: "prepare" });
+      const what = { id: "basket", sku: "SKU-1", amount: 4, newStock: 6, seq: 2 } as const;
+      const line = plainLine({ ...what, kind: "prepare", attempt: "0/basket" });
       const held = { ...line, state: "held" } as const;
       const { ledger, shard } = fixture;
       assert.deepEqual((await ledger.findOrder("basket")).lines, [{ ...held, shard: 0 }]);
@@ -81,9 +82,16 @@ export function registerBaskets({ test }: Registrar): void {
       shelf.next("return", "basket", [["SKU-1", 1, 0]], { reference: "return-1" }),
     ],
     async ({ ledger, shard }) => {
-      const line = plainLine({ id: "basket", sku: "SKU-1", amount: 4, newStock: 6, seq: 2, kind: "prepare" });
+      const what = { id: "basket", sku: "SKU-1", amount: 4, newStock: 6, seq: 2 } as const;
+      const line = plainLine({ ...what, kind: "prepare", attempt: "0/basket" });
       assert.deepEqual((await ledger.findOrder("basket")).lines, [{ ...line, shard: 0, units: 3 }]);
       assert.deepEqual(await shard.baskets.prepared(10), []);
+      const asked = ["0/basket", "0/other"].map((name) => ({ home: 0, orderId: "basket", name }));
+      const found = await shard.baskets.atHome(asked);
+      assert.deepEqual(found.sort((a, b) => a.name < b.name ? -1 : 1), [
+        { name: "0/basket", applied: 4, state: "accepted" },
+        { name: "0/other", applied: 4, state: "" },
+      ]);
     },
   );
 
@@ -100,7 +108,8 @@ export function registerBaskets({ test }: Registrar): void {
       aborted(shelf, "other", 1),
     ],
     async ({ ledger }) => {
-      const line = plainLine({ id: "basket", sku: "SKU-1", amount: 2, newStock: 8, seq: 6, kind: "prepare" });
+      const what = { id: "basket", sku: "SKU-1", amount: 2, newStock: 8, seq: 6 } as const;
+      const line = plainLine({ ...what, kind: "prepare", attempt: "0/basket" });
       assert.deepEqual((await ledger.findOrder("basket")).lines, [{ ...line, shard: 0 }]);
       assert.deepEqual((await ledger.findOrder("other")).lines, []);
     },
@@ -149,7 +158,7 @@ export function registerBaskets({ test }: Registrar): void {
     assert.equal(await baskets.abort(first), "aborted");
     assert.equal(await baskets.commit(first, [part]), "aborted");
     assert.deepEqual(await shard.baskets.prepared(10), [
-      { orderId: "basket", seq: 2, attempt: "", decision: "abort" },
+      { orderId: "basket", seq: 2, attempt: "", decision: "abort", name: "0/basket" },
     ]);
     assert.deepEqual(await baskets.begin(second, farMs), { kind: "begun" });
     assert.equal(await baskets.commit(first, [part]), "aborted");
@@ -168,7 +177,14 @@ export function registerBaskets({ test }: Registrar): void {
     await baskets.begin(attempt, -1000);
     assert.equal(await baskets.commit(attempt, [part]), "aborted");
     const [over] = await shard.baskets.prepared(10);
-    assert.deepEqual(over, { orderId: "basket", seq: 2, attempt: attempt.attempt, decision: "over" });
+    const expected = {
+      orderId: "basket",
+      seq: 2,
+      attempt: attempt.attempt,
+      decision: "over",
+      name: "0/basket",
+    };
+    assert.deepEqual(over, expected);
     const next = attemptOf("basket");
     assert.deepEqual(await baskets.begin(next, -1000), { kind: "begun" });
     assert.ok(!await shard.baskets.abort(over), "it is another attempt now");

@@ -117,6 +117,7 @@ export function plainLine(
     ...{ state: "accepted", units: fields.amount, holdMs: 0, expiresAtMs: 0 },
     ...{ settledSeq: 0, settledUnits: 0, settledStock: 0 },
     actor: isSale({ kind: fields.kind ?? "deduct" }) ? "till" : "",
+    attempt: "",
     ...fields,
   };
 }

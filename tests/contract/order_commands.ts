@@ -29,8 +29,13 @@ export function reserve(
 }
 
 /** The part of a basket of several shards that one of them prepares. */
-export function prepare(orderId: string, amounts: Record<string, number>, userId = "user-1"): Prepare {
-  return { ...reserve(orderId, amounts, 0, userId), kind: "prepare" };
+export function prepare(
+  orderId: string,
+  amounts: Record<string, number>,
+  userId = "user-1",
+  attempt = `0/${orderId}`,
+): Prepare {
+  return { ...reserve(orderId, amounts, 0, userId), kind: "prepare", attempt };
 }
 
 /** The decision on what was prepared. */

@@ -220,6 +220,7 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
       settledUnits: 0,
       settledStock: 0,
       actor: "",
+      attempt: "",
     };
     const ledger = { appliedSeq: 9, sold: [sold], returned: [] };
     const outcomes = await decide(

@@ -21,6 +21,7 @@ export function sell(state: ShardState, sale: Sale | Prepare): Decided {
   const { nowMs } = state;
   const seq = ++state.seq;
   const held = kind === "reserve" || kind === "prepare";
+  const attempt = sale.kind === "prepare" ? sale.attempt : "";
   const expiresAtMs = kind === "reserve" ? nowMs + holdMs : 0;
   const facts = lines.map(({ sku, amount }) => {
     const fact = state.move(sku, -amount, held ? amount : 0);
@@ -40,6 +41,7 @@ export function sell(state: ShardState, sale: Sale | Prepare): Decided {
       settledUnits: 0,
       settledStock: 0,
       actor: sale.actor,
+      attempt,
     });
     state.countQuota(userId, sku, amount, seq);
     if (state.limits.userLimitMs > 0) state.bought.set(pairKey(userId, sku), nowMs);
@@ -48,7 +50,7 @@ export function sell(state: ShardState, sale: Sale | Prepare): Decided {
   if (kind === "reserve") state.expiry.set(orderId, expiresAtMs);
   if (kind === "prepare") state.prepared.set(orderId, seq);
   const data = kind === "reserve" ? { expires: expiresAtMs, hold: holdMs } : {};
-  state.write(kind, { id: orderId, userId, origin: sale, lines: facts, data });
+  state.write(kind, { id: orderId, userId, origin: sale, reference: attempt, lines: facts, data });
   return { ...accepted(seq, facts.map((fact) => fact.available)), expiresAtMs };
 }
 

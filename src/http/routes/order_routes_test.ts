@@ -23,6 +23,7 @@ const line: RememberedLine = {
   settledUnits: 0,
   settledStock: 0,
   actor: "",
+  attempt: "",
 };
 const lines = [{ sku: "A", amount: 1 }, { sku: "B", amount: 2 }];
 const basket = { order_id: "o1", user_id: "u1", lines };

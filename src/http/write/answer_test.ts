@@ -144,6 +144,7 @@ const sold: RememberedLine = {
   settledUnits: 0,
   settledStock: 0,
   actor: "",
+  attempt: "",
 };
 const held: RememberedLine = {
   ...sold,

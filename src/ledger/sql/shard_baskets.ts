@@ -4,7 +4,7 @@
  * @module
  */
 import type { Queries } from "../database.ts";
-import type { PreparedOrder, ShardBaskets } from "../shard_baskets.ts";
+import type { AtHome, HomeAsked, PreparedOrder, ShardBaskets } from "../shard_baskets.ts";
 import type { Statements } from "./statements.ts";
 
 /** See {@link ShardBaskets}. */
@@ -25,6 +25,10 @@ export class SqlShardBaskets implements ShardBaskets {
 
   async abort({ orderId, attempt }: PreparedOrder): Promise<boolean> {
     return (await this.#query(this.#sql.drop_basket, [orderId, attempt])).length > 0;
+  }
+
+  atHome(attempts: readonly HomeAsked[]): Promise<AtHome[]> {
+    return this.#query<AtHome>(this.#sql.find_at_home, [JSON.stringify(attempts)]);
   }
 
   async end(): Promise<number> {

@@ -30,6 +30,7 @@ export const statementNames = [
   "find_low_stock",
   "find_nth_sku",
   "find_order",
+  "find_at_home",
   "find_prepared",
   "find_adjustment",
   "find_return",

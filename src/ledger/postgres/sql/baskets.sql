@@ -37,7 +37,8 @@ returning order_id as "orderId";
 delete from baskets where order_id = $1 and attempt = $2 and decision = 'open' returning order_id as "orderId";
 
 -- name: find_prepared
--- Prepared lines of a shard, oldest first, with the decision on each: commit, abort, or open.
+-- Prepared lines of a shard, oldest first, with the decision on each: commit, abort, or open. The name of their attempt is
+-- the reference of their movement.
 -- $1 shard   $2 orders
 -- A decision is left to the API that made it for a second.
 with prepared as materialized (
@@ -47,6 +48,10 @@ with prepared as materialized (
 )
 select
   p.order_id as "orderId", p.seq, coalesce(b.attempt::text, '') as attempt,
+  coalesce((
+    select m.reference from movements m
+    where m.shard = $1 and m.seq = p.seq and m.kind = 'prepare' and m.order_id = p.order_id limit 1
+  ), '') as name,
   case
     when b.order_id is null then 'abort'
     when b.decision = 'open' then case when b.decide_by <= now() then 'over' else 'open' end
@@ -58,6 +63,19 @@ select
   end as decision
 from prepared p left join baskets b on b.order_id = p.order_id
 order by p.seq;
+
+-- name: find_at_home
+-- What the ledger has of attempts in their lowest shards: the state of a line, '' = none, and the last number applied.
+-- $1 JSON array of {"home", "orderId", "name"}
+select
+  p.name, c.seq as applied,
+  coalesce((
+    select o.state from order_lines o
+    join movements m on m.shard = o.shard and m.seq = o.seq and m.line = o.line
+    where o.shard = p.home and o.order_id = p."orderId" and o.kind = 'prepare' and m.reference = p.name limit 1
+  ), '') as state
+from json_to_recordset($1::text::json) as p (home integer, "orderId" text, name text)
+join log_cursor c on c.shard = p.home;
 
 -- name: end_baskets
 -- Deletes what needs no row any more, of the baskets that have this lowest shard: committed ones whose lines are sold in

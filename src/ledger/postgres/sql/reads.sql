@@ -14,7 +14,11 @@ select
   coalesce((
     select case when m.actor like 'cli:%' then '' else m.actor end from movements m
     where m.shard = o.shard and m.seq = o.seq and m.line = o.line
-  ), '') as actor
+  ), '') as actor,
+  coalesce((
+    select m.reference from movements m
+    where m.shard = o.shard and m.seq = o.seq and m.line = o.line and m.kind = 'prepare'
+  ), '') as attempt
 from log_cursor c
 left join order_lines o on o.shard = c.shard and o.order_id = $1
 order by c.shard, o.seq, o.line;
@@ -27,7 +31,7 @@ select
   m.available_after as "newStock", m.seq,
   round(extract(epoch from m.occurred_at) * 1000)::bigint as "atMs",
   'accepted' as state, 0 as units, 0 as "holdMs", 0 as "expiresAtMs",
-  0 as "settledSeq", 0 as "settledUnits", 0 as "settledStock", '' as actor
+  0 as "settledSeq", 0 as "settledUnits", 0 as "settledStock", '' as actor, '' as attempt
 from log_cursor c
 join movements m on m.shard = c.shard and m.order_id = $1 and m.kind = 'return' and m.reference = $2
 order by m.shard, m.seq, m.line;

@@ -36,13 +36,17 @@ select
   coalesce((
     select case when m.actor like 'cli:%' then '' else m.actor end from movements m
     where m.shard = $1 and m.seq = o.seq and m.line = o.line
-  ), '') as actor
+  ), '') as actor,
+  coalesce((
+    select m.reference from movements m
+    where m.shard = $1 and m.seq = o.seq and m.line = o.line and m.kind = 'prepare'
+  ), '') as attempt
 from accepted o
 union all (
   select
     order_id, case kind when 'return' then reference else '' end, sku, user_id, delta, kind,
     available_after, seq, line, round(extract(epoch from occurred_at) * 1000)::bigint,
-    'accepted', 0, 0, 0, 0, 0, 0, ''
+    'accepted', 0, 0, 0, 0, 0, 0, '', ''
   from movements
   where shard = $1 and (seq, line) > ($7, $8) and kind in ('adjust', 'create', 'set', 'return')
     and round(extract(epoch from occurred_at) * 1000) >= $4::bigint

@@ -45,6 +45,10 @@ with prepared as materialized (
 )
 select
   p.order_id as "orderId", p.seq, coalesce(b.attempt, '') as attempt,
+  coalesce((
+    select m.reference from movements m
+    where m.shard = ?1 and m.seq = p.seq and m.kind = 'prepare' and m.order_id = p.order_id limit 1
+  ), '') as name,
   case
     when b.order_id is null then 'abort'
     when b.decision = 'open' then
@@ -57,6 +61,18 @@ select
   end as decision
 from prepared p left join baskets b on b.order_id = p.order_id
 order by p.seq
+
+-- name: find_at_home
+-- ?1 JSON array of {"home", "orderId", "name"}
+select
+  p.value ->> 'name' as name, c.seq as applied,
+  coalesce((
+    select o.state from order_lines o
+    join movements m on m.shard = o.shard and m.seq = o.seq and m.line = o.line
+    where o.shard = c.shard and o.order_id = p.value ->> 'orderId' and o.kind = 'prepare'
+      and m.reference = p.value ->> 'name' limit 1
+  ), '') as state
+from json_each(?1) p join log_cursor c on c.shard = p.value ->> 'home'
 
 -- name: end_baskets
 -- ?1 shard

@@ -34,7 +34,11 @@ select
   coalesce((
     select case when m.actor glob 'cli:*' then '' else m.actor end from movements m
     where m.shard = o.shard and m.seq = o.seq and m.line = o.line
-  ), '') as actor
+  ), '') as actor,
+  coalesce((
+    select m.reference from movements m
+    where m.shard = o.shard and m.seq = o.seq and m.line = o.line and m.kind = 'prepare'
+  ), '') as attempt
 from log_cursor c
 left join order_lines o on o.shard = c.shard and o.order_id = ?1
 order by c.shard, o.seq, o.line
@@ -46,7 +50,7 @@ select
   m.available_after as "newStock", m.seq,
   cast(round(unixepoch(m.occurred_at, 'subsec') * 1000) as integer) as "atMs",
   'accepted' as state, 0 as units, 0 as "holdMs", 0 as "expiresAtMs",
-  0 as "settledSeq", 0 as "settledUnits", 0 as "settledStock", '' as actor
+  0 as "settledSeq", 0 as "settledUnits", 0 as "settledStock", '' as actor, '' as attempt
 from log_cursor c
 cross join movements m on m.shard = c.shard and m.order_id = ?1 and m.kind = 'return' and m.reference = ?2
 order by m.shard, m.seq, m.line
@@ -105,14 +109,18 @@ select
   coalesce((
     select case when m.actor glob 'cli:*' then '' else m.actor end from movements m
     where m.shard = ?1 and m.seq = o.seq and m.line = o.line
-  ), '') as actor
+  ), '') as actor,
+  coalesce((
+    select m.reference from movements m
+    where m.shard = ?1 and m.seq = o.seq and m.line = o.line and m.kind = 'prepare'
+  ), '') as attempt
 from accepted o
 union all
 select * from (
   select
     order_id, case kind when 'return' then reference else '' end, sku, user_id, delta, kind,
     available_after, seq, line, cast(round(unixepoch(occurred_at, 'subsec') * 1000) as integer),
-    'accepted', 0, 0, 0, 0, 0, 0, ''
+    'accepted', 0, 0, 0, 0, 0, 0, '', ''
   from movements indexed by movements_remembered
   where shard = ?1 and (seq, line) > (?7, ?8) and kind in ('adjust', 'create', 'set', 'return')
     and +occurred_at >= (select at from since)
