@@ -50,13 +50,18 @@ const regimes = {
   },
 } as const satisfies Record<string, Record<string, number>>;
 
+/** Drawn apart from the others, which a seed therefore has as it had them before these existed. */
+const processClocks = { "api-clock": 3, "worker-clock": 3 } as const;
+
 type Regimes = typeof regimes;
 /** The name of a fault. */
-export type FaultKind = { [R in keyof Regimes]: keyof Regimes[R] }[keyof Regimes];
+export type FaultKind =
+  | { [R in keyof Regimes]: keyof Regimes[R] }[keyof Regimes]
+  | keyof typeof processClocks;
 
 /** All names. */
 export const faultKinds = [
-  ...new Set(Object.values(regimes).flatMap((kinds) => Object.keys(kinds))),
+  ...new Set([...Object.values(regimes), processClocks].flatMap((kinds) => Object.keys(kinds))),
 ] as FaultKind[];
 
 /** A fault at a time. */
@@ -102,7 +107,21 @@ export function faultsOf(seed: number): Fault[] {
       }
     }
   }
+  faults.push(...processClocksOf(new Chance(seed, 9)));
   return faults.sort((a, b) => a.atMs - b.atMs);
+}
+
+/** In a fifth of the runs the clocks of processes are stepped, from the start on in half of those. */
+function processClocksOf(chance: Chance): Fault[] {
+  if (!chance.isHit(0.2)) return [];
+  const isEarly = chance.isHit(0.5);
+  return Object.entries(processClocks).flatMap(([kind, count]) => {
+    if (!chance.isHit(0.8)) return [];
+    return Array.from({ length: count }, (): Fault => {
+      const atMs = chance.between(200, isEarly ? 2000 : faultsEndMs);
+      return { atMs, kind: kind as FaultKind, dice: chance.next() };
+    });
+  });
 }
 
 /** A fault as a line for people. */

@@ -18,13 +18,12 @@ export function operate(run: Run): void {
       const range = `${first} ${last} ${refusal.includes("copies the store")}`;
       if (accepted.get(store.shard) === range) continue;
       accepted.set(store.shard, range);
-      if (!run.hasLoss) run.broken(`an operator is needed, and no server lost data: ${refusal}`);
+      if (!run.losses.isAny) run.broken(`an operator is needed, and no server lost data: ${refusal}`);
       run.happened("an operator accepts a loss");
+      run.scheduler.note(`operator accepts ${first} to ${last} of ${store.shard}`);
       const source = refusal.includes("copies the store") ? "store" as const : "ledger" as const;
       const [fromSeq, toSeq] = [Number(first) - 1, Number(last)];
-      for (const [name, seq] of store.issued) {
-        if (seq > fromSeq && seq <= toSeq) run.lostNames.add(`${store.shard} ${name}`);
-      }
+      run.losses.accept(store, fromSeq, toSeq, source, run.scheduler.nowMs);
       const by = { actor: "operator", reason: "loss" };
       // While the ledger is full or another one answers, the operator tries again.
       run.site.ledger.direct().acceptLoss(store.shard, { fromSeq, toSeq, source, ...by })

@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { type Accepted, Clients } from "./clients.ts";
+import { Clients } from "./clients.ts";
 import { cell } from "./coverage.ts";
 import { type Fault, faultsEndMs } from "./faults.ts";
 import { brokenInvariant } from "./invariants.ts";
 import { SimulatedLedger } from "./ledger.ts";
 import { statesOf } from "./look.ts";
+import { Losses } from "./losses.ts";
 import { Network } from "./network.ts";
 import { operate } from "./operator.ts";
 import type { Plant } from "./plants.ts";
@@ -55,8 +56,7 @@ export class Run {
   readonly #chance: Chance;
   readonly #apis: { inventory: Api; process: Process }[] = [];
   readonly #workers: Process[] = [];
-  /** What a server lost, as `<shard> <id> <number>`. */
-  readonly lostNames = new Set<string>();
+  readonly losses: Losses;
   /** Why a shard is not armed, as its worker says. */
   readonly refusals = new Map<number, string>();
   readonly #epochs = new Set<string>();
@@ -66,13 +66,11 @@ export class Run {
   /** The last time that keys were put back, and sales may be made twice until the next arming. */
   #putBackMs = -1;
   doubledUntilMs = 0;
-  hasLoss = false;
-  #isLedgerBack = false;
   #broken: string | undefined;
 
-  constructor({ seed, faults, plant, isTraced = false }: RunOptions) {
+  constructor({ seed, plant, isTraced = false }: RunOptions) {
     this.#chance = new Chance(seed, 3);
-    this.settings = settingsOf(seed, faults);
+    this.settings = settingsOf(seed);
     const scheduler = this.scheduler = new Scheduler(seed, isTraced);
     const network = this.network = new Network(scheduler, new Chance(seed, 4));
     const { settings } = this;
@@ -87,7 +85,7 @@ export class Run {
       overtaken: (what: string) => this.happened(what),
       doubtful: (shard: number, name: string) => {
         this.#putBackMs = scheduler.nowMs;
-        this.lostNames.add(`${shard} ${name}`);
+        this.losses.doubt(shard, name);
       },
     };
     const stores = Array.from({ length: shards }, (_, shard) => {
@@ -95,6 +93,7 @@ export class Run {
       return new SimulatedStore({ shard, scheduler, chance, limits, readMax, trimMargin, plant, watch });
     });
     const ledger = new SimulatedLedger(scheduler, network, plant, shards);
+    this.losses = new Losses(ledger, limits.idempotencyWindowMs);
     ledger.onSilent = () => this.happened("a session was ended by the server");
     const topic = settings.hasTopic ? new SimulatedTopic(scheduler, new Chance(seed, 8), shards) : undefined;
     const onRelay: Site["onRelay"] = ({ kind }) => this.happened(`relay: ${kind}`);
@@ -105,7 +104,7 @@ export class Run {
       isDoubled: () => this.doubledUntilMs > scheduler.nowMs,
       api: () => this.#apis[this.#chance.between(0, this.#apis.length - 1)],
       isExcused: (accepted) =>
-        accepted.atMs <= Math.max(this.clockStepMs, this.#putBackMs) || this.isLost(accepted),
+        accepted.atMs <= Math.max(this.clockStepMs, this.#putBackMs) || this.losses.isLost(accepted),
       happened: (what) => this.happened(what),
     });
   }
@@ -129,10 +128,6 @@ export class Run {
 
   happened(what: string): void {
     this.#happened.set(what, 1 + (this.#happened.get(what) ?? 0));
-  }
-
-  isLost({ shard, id, seq }: Accepted): boolean {
-    return this.lostNames.has(`${shard} ${id} ${seq}`);
   }
 
   start(faults: readonly Fault[]): void {
@@ -195,29 +190,10 @@ export class Run {
     const { ledger, stores } = this.site;
     ledger.keep();
     this.scheduler.after(ms, undefined, () => {
-      this.hasLoss = true;
-      this.#isLedgerBack = true;
-      for (const store of stores) this.#loseUnless(store, new Set());
+      this.losses.ledgerWentBack(stores);
       this.#epochs.clear(); // with the store flushed too, no server knows the last epoch
       void ledger.failBack();
     });
-  }
-
-  /** A store has lost what it had: the ledger still has what it applied. */
-  lose(store: SimulatedStore): void {
-    this.hasLoss = true;
-    const rows = this.site.ledger.query<{ id: string; seq: number }>(
-      "select order_id as id, seq from movements where shard = ?1",
-      [store.shard],
-    );
-    this.#loseUnless(store, new Set(rows.map(({ id, seq }) => `${id} ${seq}`)));
-  }
-
-  #loseUnless({ shard, issued, state }: SimulatedStore, applied: ReadonlySet<string>): void {
-    const kept = new Set(state.log.flatMap(({ events }) => events.map(({ id, seq }) => `${id} ${seq}`)));
-    for (const name of issued.keys()) {
-      if (!applied.has(name) && !kept.has(name)) this.lostNames.add(`${shard} ${name}`);
-    }
   }
 
   /** Why a run has not settled; undefined when it has. */
@@ -263,10 +239,9 @@ export class Run {
 
   #brokenAtEnd(): Promise<string | undefined> {
     const { stores, ledger } = this.site;
-    const isForgetful = this.clockStepMs >= 0 || this.#putBackMs >= 0 || this.hasLoss;
-    const isLost = (accepted: Accepted) => this.isLost(accepted);
-    const isLedgerBack = this.#isLedgerBack;
-    return brokenInvariant({ stores, ledger, clients: this.clients, isLost, isForgetful, isLedgerBack });
+    const isForgetful = this.clockStepMs >= 0 || this.#putBackMs >= 0 || this.losses.isAny;
+    const { clients, losses } = this;
+    return brokenInvariant({ stores, ledger, clients, losses, isForgetful });
   }
 
   result(broken: string | undefined): RunResult {
@@ -275,7 +250,7 @@ export class Run {
       broken,
       steps: scheduler.steps,
       accepted: accepted.length,
-      lost: accepted.filter((one) => this.isLost(one)).length,
+      lost: this.losses.among(accepted),
       trace: scheduler.trace,
       happened: this.#happened,
       cells: this.#cells,

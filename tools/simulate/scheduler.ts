@@ -52,6 +52,8 @@ export interface Process {
   readonly name: string;
   readonly world: World;
   isAlive: boolean;
+  /** Its clock minus the date, ms. */
+  skewMs: number;
   /** Its events wait until then, ms of virtual time. */
   frozenUntilMs: number;
   /** Awaits on a server or a timer that have begun or ended. */
@@ -118,11 +120,12 @@ export class Scheduler {
     const owner: Process = {
       name,
       isAlive: true,
+      skewMs: 0,
       frozenUntilMs: 0,
       points: 0,
       ambush: undefined,
       world: {
-        now: () => this.dateMs,
+        now: () => this.dateMs + owner.skewMs,
         elapsedMs: () => this.nowMs,
         after: (ms, fn) => this.after(ms, owner, fn),
         afterTurn: (fn) => void this.after(0, owner, fn),

@@ -63,8 +63,8 @@ export class StoreServer {
   slowUntilMs = 0;
   /** Its address leads to the store of another deployment. */
   foreignUntilMs = 0;
-  /** Every event that was ever issued, as `<id> <number>`. */
-  readonly issued = new Map<string, number>();
+  /** Every event that was ever issued, as `<id> <number>`, and when. */
+  readonly issued = new Map<string, { readonly seq: number; readonly atMs: number }>();
 
   constructor(options: StoreOptions) {
     this.shard = options.shard;

@@ -5,7 +5,6 @@
  */
 import { Router } from "../../src/decide/router.ts";
 import type { DecisionLimits } from "../../src/domain/limits.ts";
-import type { Fault, FaultKind } from "./faults.ts";
 import { Chance } from "./scheduler.ts";
 
 /** The settings of a run. */
@@ -30,14 +29,8 @@ export interface Settings {
   readonly hasBaskets: boolean;
 }
 
-/**
- * Faults under which no baskets of several shards are sold: a decision that is lost with the ledger's commits is an open
- * defect (docs/simulation.md).
- */
-const losesDecisions: ReadonlySet<FaultKind> = new Set(["ledger-goes-back", "ledger-standby"]);
-
-/** The settings of a seed, under these faults. The window is short, so that orders are forgotten within a run. */
-export function settingsOf(seed: number, faults: readonly Fault[]): Settings {
+/** The settings of a seed. The window is short, so that orders are forgotten within a run. */
+export function settingsOf(seed: number): Settings {
   const chance = new Chance(seed, 7);
   const shards = [1, 1, 2, 3][chance.between(0, 3)] ?? 1;
   return {
@@ -54,7 +47,7 @@ export function settingsOf(seed: number, faults: readonly Fault[]): Settings {
     batchMax: chance.isHit(0.2) ? 3 : 20,
     readMax: chance.isHit(0.2) ? 1 : 64,
     trimMargin: chance.isHit(0.3) ? 3 : 10_000,
-    hasBaskets: shards > 1 && !faults.some(({ kind }) => losesDecisions.has(kind)),
+    hasBaskets: shards > 1,
   };
 }
 

@@ -40,7 +40,13 @@ export function emptySlot(limits: DecisionLimits, nowMs: number): Slot {
 }
 
 /** `inspect.lua`. */
-export function viewOf(slot: Slot, instance: string, limits: DecisionLimits, refusal: string): ShardView {
+export function viewOf(
+  slot: Slot,
+  instance: string,
+  limits: DecisionLimits,
+  refusal: string,
+  nowMs: number,
+): ShardView {
   const { shard, log } = slot;
   const [first, last] = [log[0]?.position, log.at(-1)?.position];
   return {
@@ -59,6 +65,7 @@ export function viewOf(slot: Slot, instance: string, limits: DecisionLimits, ref
     reconciled: null,
     skus: shard.skus,
     empty: slot.deployment === null,
+    nowMs,
     refusal,
   };
 }

@@ -75,7 +75,7 @@ export class SimulatedStore extends StoreServer {
     // A batch without an event changes nothing that lasts: a replay does without it.
     if (this.own.shard.seq > head) this.journal.push(decide);
     for (const { id, seq } of written?.events ?? []) {
-      this.issued.set(`${id} ${seq}`, seq);
+      this.issued.set(`${id} ${seq}`, { seq, atMs: this.options.scheduler.nowMs });
       if (this.isPutBack) watch.doubtful(this.shard, `${id} ${seq}`);
     }
     if (isLast && written) this.write((slot) => slot.log.push(written));
@@ -91,7 +91,7 @@ export class SimulatedStore extends StoreServer {
     } catch (error) {
       refusal = error instanceof Error ? error.message : "";
     }
-    return viewOf(slot, this.id, this.options.limits, refusal);
+    return viewOf(slot, this.id, this.options.limits, refusal, this.now());
   }
 
   stock(): { rows: ReturnType<MemoryShard["stock"]>; next: null } {

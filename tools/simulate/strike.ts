@@ -65,6 +65,11 @@ function strikeProcess(run: Run, fault: Fault): void {
       const role = kind === "api-crash" ? "api" : "worker";
       return run.crash(role, pick(run.processes(role), dice, 7), dice);
     }
+    case "api-clock":
+    case "worker-clock": {
+      const process = pick(run.processes(kind === "api-clock" ? "api" : "worker"), dice, 7);
+      return void (process && (process.skewMs += dice < 0.5 ? -600_000 : 600_000));
+    }
     case "api-freeze":
       return freeze(run, pick(run.processes("api"), dice, 7), dice);
     case "worker-freeze":
@@ -104,13 +109,13 @@ function strikeStore(run: Run, { kind, dice }: Fault): void {
       return void (store.skewMs += dice < 0.5 ? -600_000 : 600_000);
     case "store-flush":
       store.flush();
-      return run.lose(store);
+      return run.losses.lose(store);
     case "store-replaced":
       store.goBack(share);
-      return run.lose(store);
+      return run.losses.lose(store);
     case "store-put-back":
       store.putBack(share);
-      return run.lose(store);
+      return run.losses.lose(store);
   }
 }
 
