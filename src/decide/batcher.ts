@@ -17,7 +17,16 @@ import type { CommandTimings, StoreCall } from "./command_timings.ts";
 import { isForAPerson, StoreError } from "../domain/errors.ts";
 import { Pace } from "./pace.ts";
 import { StoreClock } from "./store_clock.ts";
-import { mayGoAgain, settle, takeBatch, type Waiting, withDeadlines } from "./waiting.ts";
+import {
+  endExpired,
+  mayGoAgain,
+  oldestOpen,
+  outcomeOf,
+  settle,
+  takeBatch,
+  type Waiting,
+  withDeadlines,
+} from "./waiting.ts";
 import type { BatchResult, StockStore } from "./store.ts";
 
 /** Bounds of a batcher. */
@@ -28,6 +37,8 @@ export interface BatcherOptions {
   readonly requestTimeoutMs: number;
   /** Calls on their way at once. */
   readonly callsMax: number;
+  /** The same while the next call is full; default `callsMax`. */
+  readonly fullCallsMax?: number;
   /** Called with an error that no store should throw. */
   readonly onBroken: (error: unknown) => void;
   /** Called after every call to the store. */
@@ -167,7 +178,7 @@ export class Batcher {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#calls.size >= this.options.callsMax) return;
+    if (this.#scheduled || !this.#mayCall()) return;
     this.#scheduled = true;
     const dispatch = () => {
       this.#scheduled = false;
@@ -176,12 +187,22 @@ export class Batcher {
     // A call at the end of the turn has twice as many commands: 37 in place of 17 with 64 connections, at 0.6 to 0.9 ×
     // of the CPU of API and Redis. A command that is alone does not wait.
     const isAlone = this.#calls.size === 0 && this.#lastSize <= 1;
-    if (isAlone) queueMicrotask(dispatch);
+    if (isAlone || this.#isFull()) queueMicrotask(dispatch);
     else this.world.afterTurn(dispatch);
   }
 
+  #mayCall(): boolean {
+    const { callsMax, fullCallsMax = callsMax } = this.options;
+    return this.#calls.size < (this.#isFull() ? fullCallsMax : callsMax);
+  }
+
+  /** Whether the next call has as much as a call may have; a heavy command counts as one here. */
+  #isFull(): boolean {
+    return this.#queue.length >= this.options.batchMax;
+  }
+
   #dispatch(): void {
-    while (this.#queue.length > 0 && this.#calls.size < this.options.callsMax) {
+    while (this.#queue.length > 0 && this.#mayCall()) {
       const { batch, rest } = takeBatch(this.#queue, this.options.batchMax);
       this.#queue = rest;
       void this.#call(batch);
@@ -256,45 +277,18 @@ export class Batcher {
   /** One timer a batcher, for the next deadline: in the queue and in a call deadlines rise. */
   #armSweep(): void {
     this.close();
-    const next = this.#oldest();
+    const next = oldestOpen(this.#calls, this.#queue);
     if (!next) return;
     this.#sweepAtMs = next.expiresAtMs;
     const ms = Math.max(1, next.expiresAtMs - this.world.elapsedMs());
     this.#cancelSweep = this.world.after(ms, () => {
-      this.#sweep();
+      this.#queue = endExpired(this.#calls, this.#queue, this.world.elapsedMs());
       this.#armSweep();
     });
   }
 
-  #oldest(): Waiting | undefined {
-    let oldest = this.#queue[0];
-    for (const call of this.#calls) {
-      const open = call.find((waiting) => waiting.settle);
-      if (open && open.expiresAtMs < (oldest?.expiresAtMs ?? Infinity)) oldest = open;
-    }
-    return oldest;
-  }
-
-  #sweep(): void {
-    const nowMs = this.world.elapsedMs();
-    for (const call of this.#calls) {
-      for (const waiting of call) {
-        if (waiting.expiresAtMs > nowMs) continue;
-        settle(waiting, { kind: "outcome_unknown", deadlineMs: waiting.deadlineMs }, nowMs);
-      }
-    }
-    // What never left took no effect, and now never will.
-    const expired = this.#queue.findIndex((waiting) => waiting.expiresAtMs > nowMs);
-    const gone = expired < 0 ? this.#queue : this.#queue.slice(0, expired);
-    for (const waiting of gone) settle(waiting, { kind: "overloaded" }, nowMs);
-    this.#queue = this.#queue.slice(gone.length);
-  }
-
   #outcomeOf(error: unknown, deadlineMs?: number): Outcome {
     if (!(error instanceof StoreError) || isForAPerson(error)) this.options.onBroken(error);
-    const certain = error instanceof StoreError && error.effect !== "unknown";
-    if (!certain && deadlineMs !== undefined) return { kind: "outcome_unknown", deadlineMs };
-    if (error instanceof StoreError && error.code === "OOM") return { kind: "store_full" };
-    return { kind: "store_unavailable", reason: error instanceof StoreError ? error.code : "broken" };
+    return outcomeOf(error, deadlineMs);
   }
 }

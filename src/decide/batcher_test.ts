@@ -66,7 +66,9 @@ const orderIdOf = (command: Command) => (command as Command & { orderId: string 
 const names = (call: Call) => call.batch.map(({ command }) => orderIdOf(command));
 
 /** A batcher that knows the store's clock and has no call in flight. */
-async function warm(options: { batchMax?: number; callsMax?: number } = {}): Promise<Setup> {
+async function warm(
+  options: { batchMax?: number; callsMax?: number; fullCallsMax?: number } = {},
+): Promise<Setup> {
   const world = new ManualWorld();
   const store = new HeldStore(world);
   const broken: unknown[] = [];
@@ -170,6 +172,16 @@ Deno.test("batcher: keeps no more calls on their way than it may", async () => {
   submit("c");
   await settled();
   assert.deepEqual(store.calls.map(names), [["a"], ["b"]]);
+});
+
+Deno.test("batcher: while the next call is full more of them may be on their way, and it does not wait for the turn", async () => {
+  const { store, submit } = await warm({ callsMax: 1, fullCallsMax: 3 });
+  submit("a", "b", "c", "d", "e", "f", "g");
+  await settled();
+  assert.deepEqual(store.calls.map(names), [["a", "b", "c"], ["d", "e", "f"]], "the rest is no full call");
+  submit("h", "i", "j", "k", "l", "m");
+  await settled();
+  assert.deepEqual(store.calls.map(names).slice(2), [["g", "h", "i"]], "and three are on their way");
 });
 
 Deno.test("batcher: a deadline is the store's time, early rather than late", async () => {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { StoreError } from "../domain/errors.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import type { CommandTimings, StoreCall } from "./command_timings.ts";
 import type { StoreClock } from "./store_clock.ts";
@@ -61,4 +62,45 @@ export function settle(waiting: Waiting, outcome: Outcome, nowMs: number): void 
   if (waiting.settle && waiting.timings) waiting.timings.settledAtMs = nowMs;
   waiting.settle?.(outcome);
   waiting.settle = undefined;
+}
+
+/** Of a command whose call failed. Without a deadline it was not sent. */
+export function outcomeOf(error: unknown, deadlineMs?: number): Outcome {
+  const certain = error instanceof StoreError && error.effect !== "unknown";
+  if (!certain && deadlineMs !== undefined) return { kind: "outcome_unknown", deadlineMs };
+  if (error instanceof StoreError && error.code === "OOM") return { kind: "store_full" };
+  return { kind: "store_unavailable", reason: error instanceof StoreError ? error.code : "broken" };
+}
+
+/** The one whose time ends first, of those that are not settled. In the queue and in a call deadlines rise. */
+export function oldestOpen(
+  calls: Iterable<readonly Waiting[]>,
+  queue: readonly Waiting[],
+): Waiting | undefined {
+  let oldest = queue[0];
+  for (const call of calls) {
+    const open = call.find((waiting) => waiting.settle);
+    if (open && open.expiresAtMs < (oldest?.expiresAtMs ?? Infinity)) oldest = open;
+  }
+  return oldest;
+}
+
+/** Settles those whose time is over. Returns what is left of the queue: what never left it took no effect. */
+export function endExpired(
+  calls: Iterable<readonly Waiting[]>,
+  queue: readonly Waiting[],
+  nowMs: number,
+): Waiting[] {
+  for (const call of calls) {
+    for (const waiting of call) {
+      if (waiting.expiresAtMs > nowMs) continue;
+      settle(waiting, { kind: "outcome_unknown", deadlineMs: waiting.deadlineMs }, nowMs);
+    }
+  }
+  const first = queue.findIndex((waiting) => waiting.expiresAtMs > nowMs);
+  const open = first < 0 ? [] : queue.slice(first);
+  for (const waiting of queue.slice(0, queue.length - open.length)) {
+    settle(waiting, { kind: "overloaded" }, nowMs);
+  }
+  return open;
 }

@@ -206,7 +206,7 @@ export interface LedgerPlace {
 export async function readLedger(
   { databaseUrl, namespace = "inventory" }: LedgerPlace,
   stock: ReadonlyMap<string, { readonly shard: number; readonly seq: number }>,
-  deadlineMs: number = 10_000,
+  deadlineMs: number = 60_000,
 ): Promise<LedgerTables> {
   return await withConnection(databaseUrl, async (sql) => {
     const query: Query = async (statement) => [...await sql.unsafe(statement)];

@@ -162,7 +162,7 @@ export class LoadClients implements AsyncDisposable {
    * Sends every order without a definite answer again, unchanged, until it has one; and some of those that
    * were accepted, whose first answer must come again. Orders that were never sent stay out of it.
    */
-  async settle(deadlineMs: number = 30_000): Promise<Settled> {
+  async settle(deadlineMs: number = 60_000): Promise<Settled> {
     const untilMs = performance.now() + deadlineMs;
     const sent = this.heard.map((heard, index) => ({ heard, index }));
     const open = sent.filter(({ heard }) => heard.kind === "unknown").map(({ index }) => index);

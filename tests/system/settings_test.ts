@@ -6,7 +6,7 @@ import { waitFor } from "../../tools/servers/wait.ts";
 import { inventory } from "./command_line.ts";
 import { Service } from "./stack.ts";
 
-const READY_MS = 10_000;
+const READY_MS = 60_000;
 
 Deno.test("settings: a process with others is reported, by its log, by readyz and by doctor, and wipes no limit", async () => {
   const [redisUrl, databaseUrl] = [sharedRedis().url, await sharedPostgres().freshDatabase()];

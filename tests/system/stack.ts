@@ -212,7 +212,7 @@ export class Service implements AsyncDisposable {
   }
 
   /** Waits until the API can decide orders. */
-  async ready(deadlineMs: number = 10_000): Promise<void> {
+  async ready(deadlineMs: number = 60_000): Promise<void> {
     let last: unknown;
     await waitFor(async () => {
       const { status, body } = await this.get("/readyz");
