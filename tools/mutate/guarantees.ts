@@ -131,7 +131,7 @@ export const proofs: readonly Proof[] = [
         },
       },
       {
-        path: "src/decide/batcher.ts",
+        path: "src/decide/waiting.ts",
         before: 'if (!certain && deadlineMs !== undefined) return { kind: "outcome_unknown", deadlineMs };',
         after: "",
         test: {
