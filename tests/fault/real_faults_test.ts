@@ -274,14 +274,14 @@ Deno.test("real faults: PostgreSQL has deadlocks, locks that last, statements th
       },
       forMs: 0,
       times: 3 * TIMES,
-      ...{ acceptedMin: 0.5, pauseMaxMs: AWAY_MAX_MS },
+      ...{ acceptedMin: 0.3, pauseMaxMs: AWAY_MAX_MS },
     });
     const forMs = isLong ? 60_000 : 11_000; // longer than the worker's lock_timeout (10 s)
     await trial(sale, group, {
       what: `the movements are locked for longer than lock_timeout, ${forMs / 1000} s`,
       strike: () => lockFor(sql, "movements", () => sleep(forMs)),
       forMs: 0,
-      ...{ acceptedMin: 0.6, pauseMaxMs: AWAY_MAX_MS },
+      ...{ acceptedMin: 0.4, pauseMaxMs: AWAY_MAX_MS },
     });
     assert.match(postgres.output(), /canceling statement due to lock timeout/);
     await trial(sale, group, {
@@ -334,7 +334,7 @@ Deno.test("real faults: PostgreSQL has deadlocks, locks that last, statements th
       },
       forMs: 0,
       times: 10 * TIMES,
-      ...{ acceptedMin: 0.5, pauseMaxMs: AWAY_MAX_MS },
+      ...{ acceptedMin: 0.3, pauseMaxMs: AWAY_MAX_MS },
     });
   });
 });

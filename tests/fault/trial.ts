@@ -30,7 +30,10 @@ export interface Fault {
   readonly forMs: number;
   /** Ends it. */
   readonly heal?: () => Promise<unknown>;
-  /** Orders that must be accepted from its beginning to its end, of an undisturbed sale: 0 to 1. */
+  /**
+   * Orders that must be accepted from its beginning to its end, of an undisturbed sale: 0 to 1. The rate of that is
+   * measured for seconds before it: while other programs take the cores, half of it is nothing unusual.
+   */
   readonly acceptedMin: number;
   /** The longest time without a sale of a SKU that it may cost, ms. */
   readonly pauseMaxMs: number;

@@ -136,7 +136,7 @@ Deno.test("partitions: APIs and workers cut off from their servers, links that f
       },
       ...{ forMs, heal, ...away, acceptedMin: forMs > 10_000 ? 0.01 : away.acceptedMin },
     });
-    const apart = { acceptedMin: 0.6, pauseMaxMs: RECONNECTED_MAX_MS };
+    const apart = { acceptedMin: 0.4, pauseMaxMs: RECONNECTED_MAX_MS };
     await trial(sale, group, {
       what: `a worker from PostgreSQL${seconds}`,
       strike: () => network.cut(worker, ledger),
@@ -173,6 +173,6 @@ Deno.test("partitions: APIs and workers cut off from their servers, links that f
   await trial(sale, "Bad links", {
     what: "20 % loss and 200 ms there and back between workers, Redis and PostgreSQL",
     strike: () => degrade(workers, [...nodes, fixture.ledger]),
-    ...{ forMs: 2 * forMs, heal, acceptedMin: 0.5, pauseMaxMs: RECONNECTED_MAX_MS },
+    ...{ forMs: 2 * forMs, heal, acceptedMin: 0.3, pauseMaxMs: RECONNECTED_MAX_MS },
   });
 });
