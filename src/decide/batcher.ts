@@ -67,6 +67,7 @@ export class Batcher {
   #probe: Promise<BatchResult> | undefined;
   #unarmed = false;
   readonly #pace = new Pace();
+  /** The store's clock. */
   readonly clock = new StoreClock();
 
   /** Sends nothing and sets no timer before the first command. */
@@ -97,13 +98,8 @@ export class Batcher {
 
   /** Decides one command, by a deadline that counts from `askedAtMs` (monotonic; default now). Never rejects. */
   submit(command: Command, timings?: CommandTimings, askedAtMs?: number): Promise<Outcome> {
-    return this.clock.isKnown
-      ? this.#enqueue(command, timings, askedAtMs)
-      : this.#submitFirst(command, timings, askedAtMs);
-  }
-
-  async #submitFirst(command: Command, timings?: CommandTimings, askedAtMs?: number): Promise<Outcome> {
-    return await this.#learnClock() ?? await this.#enqueue(command, timings, askedAtMs);
+    const send = () => this.#enqueue(command, timings, askedAtMs);
+    return this.clock.isKnown ? send() : this.#learnClock().then((refusal) => refusal ?? send());
   }
 
   #enqueue(

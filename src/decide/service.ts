@@ -16,7 +16,7 @@ import {
   whyNotSettle,
 } from "./fan_out.ts";
 import { repeatedAdjustment } from "../domain/adjustment.ts";
-import { type Adjust, type Command, type Return, routingSkus, type Sale } from "../domain/command.ts";
+import { type Command, type Return, routingSkus, type Sale } from "../domain/command.ts";
 import { Batcher } from "./batcher.ts";
 import { decidedMemory } from "./basket_answers.ts";
 import { BasketSeller } from "./basket_seller.ts";
@@ -86,7 +86,9 @@ export class InventoryService implements Inventory {
         const refusal = await this.#whyNotReserve(command, shard, askedAtMs);
         if (refusal) return refusal;
       }
-      if (command.kind === "adjust") return await this.#adjust(shard, command, askedAtMs, timings);
+      if (command.kind === "adjust" || command.kind === "set") {
+        return await this.#adjust(shard, command, askedAtMs, timings);
+      }
       if (command.kind === "return") return await this.#returnUnits(shard, command, askedAtMs, timings);
       // As #ask(), without its promise.
       const outcome = await this.#batcher(shard).submit(command, timings, askedAtMs);
@@ -196,7 +198,7 @@ export class InventoryService implements Inventory {
    */
   async #adjust(
     shard: number,
-    command: Adjust,
+    command: Extract<Command, { kind: "adjust" | "set" }>,
     askedAtMs: number,
     timings?: CommandTimings,
   ): Promise<Outcome> {

@@ -222,6 +222,18 @@ Deno.test("service: an adjustment that is sent again past the window hears its f
   assert.equal((await inventory.submit(adjust(inFirst, "new"))).kind, "accepted");
 });
 
+Deno.test("service: a stock that is set again past the window, when it is as expected again, is not set again", async () => {
+  const { inventory, forget, ledger } = await setup();
+  const { available } = await inventory.submit({ kind: "stock", sku: inFirst }) as { available: number };
+  const set = { kind: "set", adjustmentId: "s", sku: inFirst, expected: available, available: 5 } as const;
+  const command = { ...set, reason: "", reference: "", ...origin };
+  const first = await inventory.submit(command);
+  assert.ok(first.kind === "accepted");
+  await forget(inFirst);
+  ledger.adjusted = { kind: "set", amount: 5 - available, newStock: 5, seq: first.seq };
+  assert.deepEqual(await inventory.submit(command), { ...first, replayed: true });
+});
+
 Deno.test("service: while one shard does not answer nothing is reserved or confirmed anywhere, and deducts go on", async () => {
   const { store, inventory, accept } = await setup();
   await accept(reserve("held", inFirst));
