@@ -6,20 +6,18 @@
  *
  *     line sold there                                   ──▶ commit
  *     line prepared there                               ──▶ wait: that shard's worker ends it
- *     no line there, and the ledger has all of that shard ──▶ abort: it was aborted there, or never prepared
+ *     no line there, and the ledger has none of those that ──▶ abort: it was aborted there, or never prepared
+ *     the store may have forgotten
  *
  * @module
  */
 import { homeOf, type Settle } from "../domain/basket.ts";
-import type { RememberedLine } from "../domain/outcome.ts";
+import type { Outcome, RememberedLine } from "../domain/outcome.ts";
 import type { StockStore } from "../decide/store.ts";
 import type { AtHome, PreparedOrder, ShardBaskets } from "../ledger/shard_baskets.ts";
 
-/** What the store of a lowest shard remembers of an order, and the head of its log then. */
-interface Answer {
-  readonly head: number;
-  readonly lines: readonly RememberedLine[];
-}
+/** What the store of a lowest shard remembers of an order. */
+type Answer = Extract<Outcome, { kind: "order" }>;
 
 /** The largest time of JavaScript: a read has no effect that could be late. */
 const noDeadlineMs = 8_640_000_000_000_000;
@@ -56,7 +54,7 @@ export class HomeDecisions {
       const line = answer?.lines.find(({ attempt }) => attempt === order.name);
       const kind = kindOf(rows.get(order.name), answer, line);
       if (kind !== undefined) certain.push([order, kind]);
-      // A line that is gone does not come back: that answer counts when the ledger has caught up with it.
+      // A line that is gone does not come back: that answer counts when the ledger has what the store may have forgotten.
       else if (!answer || line) unknown.push(order);
     }
     for (const [home, asked] of Map.groupBy(unknown, ({ name }) => homeOf(name) ?? 0)) {
@@ -76,7 +74,7 @@ export class HomeDecisions {
       if (result.kind !== "decided") return;
       for (const [i, { name }] of orders.entries()) {
         const outcome = result.outcomes[i];
-        if (outcome?.kind === "order") this.#answers.set(name, { head: result.head, lines: outcome.lines });
+        if (outcome?.kind === "order") this.#answers.set(name, outcome);
       }
     } catch {
       // Its own worker reports that it is away. It is asked again.
@@ -93,5 +91,5 @@ function kindOf(
 ): Settle["kind"] | undefined {
   if (row?.state === "accepted" || line?.state === "accepted") return "commit";
   if (!row || !answer || line) return undefined;
-  return row.state === "" && row.applied >= answer.head ? "abort" : undefined;
+  return row.state === "" && row.applied >= answer.forgottenSeq ? "abort" : undefined;
 }
