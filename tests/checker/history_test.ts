@@ -99,6 +99,26 @@ Deno.test("a correct history passes, and unknown outcomes are applied or stay op
   assert.deepEqual(counts, { operations: 11, movements: 6, undecidable: 0, stranded: [] });
 });
 
+Deno.test("a basket with fewer lines than the one that was sold is another one: its refusal breaks no rule", () => {
+  const basket = { user_id: "u", id: "b", lines: [{ sku: "a", units: 1 }, { sku: "b", units: 1 }] };
+  const refused = { answer: { kind: "refused", code: "order_conflict" } };
+  const line = { user_id: "u", shard: 0 };
+  const history = (lines: readonly Members[]) =>
+    [
+      header,
+      operation("order", "b", [2, 3], { ...basket, ...accepted(3, 4, 4) }),
+      operation("order", "b", [4, 5], { ...basket, lines, ...refused }),
+      movement(1, "create", "a", 5, 5, { user_id: "" }),
+      movement(2, "create", "b", 5, 5, { user_id: "", sku: "b" }),
+      movement(3, "order", "b", -1, 4, line),
+      movement(3, "order", "b", -1, 4, { ...line, sku: "b" }),
+      { ...cursor, seq: 3 },
+    ].map((record) => JSON.stringify(record));
+  assert.deepEqual(checkHistory(history(basket.lines.slice(1))).violations, []);
+  const { violations } = checkHistory(history(basket.lines));
+  assert.deepEqual(violations.map(({ rule }) => rule), ["replay_differs"], "the same basket is a replay");
+});
+
 interface Doctored extends History {
   readonly what: string;
   readonly rule: Rule;

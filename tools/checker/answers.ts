@@ -179,7 +179,8 @@ export class Answers {
   #refused(operation: Operation, code: string): void {
     const { call, id, lines, calledMs, userId } = operation;
     const keys = this.#keysOf(operation);
-    const isReplay = lines.length > 0 && lines.every((line, index) => {
+    const isWhole = call === "order" || call === "reserve" ? lines.length === this.#log.linesOf(id) : true;
+    const isReplay = isWhole && lines.length > 0 && lines.every((line, index) => {
       const found = this.#log.effect(keys[index] ?? "");
       return found && found.event.returnedMs < calledMs && isOfKind(call, found.event.kind) &&
         found.movement.userId === userId && holdsContents(operation, line, found.movement);

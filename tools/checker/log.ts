@@ -87,10 +87,17 @@ export class Log {
   /** SKUs of confirmed and cancelled reservations, by kind and order id. */
   readonly #settled = new Map<string, string[]>();
   readonly #cursors: Cursor[] = [];
+  /** Lines that an order has sold or reserved. */
+  readonly #linesOf = new Map<string, number>();
 
   /** The event and the movement of an effect. */
   effect(key: string): { readonly event: LogEvent; readonly movement: Movement } | undefined {
     return this.#effects.get(key);
+  }
+
+  /** How many lines of an order the log has: the same basket with fewer of them is another one. */
+  linesOf(id: string): number {
+    return this.#linesOf.get(id) ?? 0;
   }
 
   /** SKUs of an operation: those that it names, or those of the reservation that it ended. */
@@ -225,6 +232,7 @@ export class Log {
       return;
     }
     this.#effects.set(key, kind === "commit" ? this.#commits(event, movement) : { event, movement });
+    if (saleKinds.has(kind)) this.#linesOf.set(id, this.linesOf(id) + 1);
     if (settleKinds.has(kind)) this.#settles(movement);
     if (kind === "return") this.#returns(movement);
   }
