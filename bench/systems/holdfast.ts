@@ -51,7 +51,7 @@ export async function startHoldfast(
   const databaseUrl = await postgres.freshDatabase();
   const env = envOf(options, redis.url, databaseUrl);
   const start = async (program: "api" | "worker") =>
-    started.use(await Service.start(program, env, Deno.execPath(), undefined, folder));
+    started.use(await Service.start(program, env, { folder }));
   const [api, worker] = [await start("api"), await start("worker")];
   await stockAll(api, options);
   const servers = { api, worker, redis, postgres };

@@ -19,11 +19,14 @@ import { createLoggerTo } from "../../src/runtime/logger.ts";
 import { realWorld } from "../../src/runtime/world.ts";
 import { startWorker } from "../../src/worker/balancer.ts";
 import { openLedgerAt } from "../fault/worker_fixture.ts";
+import { type LedgerTables, readFolder, readLedger } from "../system/ledger_audit.ts";
+import { HistoryRecorder } from "../system/recorder.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { withMembers } from "./embedded_parts.ts";
+import { recorded } from "./recorded_service.ts";
 import { adjust, decideIn, deduct } from "./store_suite.ts";
-import { makeRedisStore, type RedisUnderTest } from "./stores.ts";
+import { makeRedisStore, makeRelayedStore, type RedisUnderTest } from "./stores.ts";
 
 /** Shards of a site. */
 export const siteShards = 3;
@@ -51,6 +54,18 @@ export type Step =
 export interface Death {
   readonly step: Step;
   readonly moment: "before" | "after";
+  /** What happens there while the API waits. It does not die then: it goes on. */
+  readonly strike?: () => Promise<void>;
+}
+
+/** The servers of a site. */
+export interface SiteServers {
+  /** One, or the nodes of a cluster. */
+  readonly redis: string | readonly string[];
+  /** A shared one when left out. */
+  readonly databaseUrl?: string;
+  /** The log is read through Kafka. */
+  readonly broker?: string;
 }
 
 /** What a worker runs on. */
@@ -62,6 +77,11 @@ interface Running extends AsyncDisposable {
 /** Three shards in a worker's care, with one SKU each. */
 export interface BasketSite extends AsyncDisposable {
   readonly ledger: Ledger;
+  readonly namespace: string;
+  /** What was sent to the APIs and answered. The site's end checks it. */
+  readonly history: HistoryRecorder;
+  /** What the ledger has. */
+  readonly read: () => Promise<LedgerTables>;
   /** One SKU in each shard. */
   readonly skus: readonly string[];
   /** An API, which dies at a step if one is given. */
@@ -135,21 +155,34 @@ async function runOnServers(under: RedisUnderTest, databaseUrl: string): Promise
 /** The embedded default: everything ends together. */
 export async function embeddedSite(): Promise<BasketSite> {
   const folder = await Deno.makeTempDir({ prefix: "holdfast-baskets-" });
-  return await startSite(() => runEmbedded(folder), () => Promise.reject(new Error("there is no Redis")), {
-    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  return await startSite({
+    run: () => runEmbedded(folder),
+    lose: () => Promise.reject(new Error("there is no Redis")),
+    namespace: "inventory",
+    read: () => readFolder(folder),
+    owned: { [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) },
   });
 }
 
 /** Redis, or a cluster of several, and PostgreSQL. */
-export async function serverSite(redis: string | readonly string[]): Promise<BasketSite> {
-  const under = await makeRedisStore(redis, limits, siteShards);
-  const databaseUrl = await sharedPostgres().freshDatabase();
+export async function serverSite({ redis, databaseUrl: own, broker }: SiteServers): Promise<BasketSite> {
+  const under = broker === undefined
+    ? await makeRedisStore(redis, limits, siteShards)
+    : await makeRelayedStore(redis, broker, limits, siteShards);
+  const databaseUrl = own ?? await sharedPostgres().freshDatabase();
   const lose = async (shard: number) => {
     const { position } = await under.control.inspect(shard);
     assert.ok(position.seq > 0);
     await under.control.markForRebuild(shard, await deploymentOf(databaseUrl, under.namespace));
   };
-  return await startSite(() => runOnServers(under, databaseUrl), lose, under);
+  const { namespace } = under;
+  return await startSite({
+    run: () => runOnServers(under, databaseUrl),
+    lose,
+    namespace,
+    read: () => readLedger({ databaseUrl, namespace }, new Map()),
+    owned: under,
+  });
 }
 
 async function deploymentOf(databaseUrl: string, namespace: string): Promise<string> {
@@ -161,11 +194,14 @@ async function deploymentOf(databaseUrl: string, namespace: string): Promise<str
   }
 }
 
-async function startSite(
-  run: () => Promise<Running>,
-  lose: (shard: number) => Promise<void>,
-  owned: AsyncDisposable,
-): Promise<BasketSite> {
+/** What a site is made of. */
+interface SiteParts extends Pick<BasketSite, "lose" | "namespace" | "read"> {
+  readonly run: () => Promise<Running>;
+  /** Ends with the site. */
+  readonly owned: AsyncDisposable;
+}
+
+async function startSite({ run, lose, namespace, read, owned }: SiteParts): Promise<BasketSite> {
   let running = await run();
   const router = new Router(siteShards);
   const skus = router.all().map((shard) => {
@@ -181,20 +217,24 @@ async function startSite(
     skus.map((sku, shard) => decideIn(shard, running.store, adjust("opening", sku, unitsEach))),
   );
   const apis: InventoryService[] = [];
+  const history = new HistoryRecorder();
+  const open = (death?: Death, onDeath?: () => void) => {
+    const api = recorded(makeApi(running, death, onDeath), history);
+    apis.push(api);
+    return api;
+  };
   return {
     get ledger() {
       return running.ledger;
     },
     skus,
-    api(death) {
-      const api = makeApi(running, death);
-      apis.push(api);
-      return api;
-    },
+    namespace,
+    history,
+    read,
+    api: (death) => open(death),
     async dieAt(death, basket) {
       const died = Promise.withResolvers<void>();
-      const api = makeApi(running, death, died.resolve);
-      apis.push(api);
+      const api = open(death, died.resolve);
       const answered = api.submit(basket).then(() =>
         assert.fail(`it did not die ${death.moment} ${death.step}`)
       );
@@ -224,10 +264,19 @@ async function startSite(
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(apis.map((api) => api.drained()));
+      await checkHistory(history, read);
       await running[Symbol.asyncDispose]();
       await owned[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Checks what was recorded, once the ledger has it. */
+async function checkHistory(history: HistoryRecorder, read: () => Promise<LedgerTables>): Promise<void> {
+  let tables = await read();
+  const holds = async () => history.check(tables = await read()).violations.length === 0;
+  await waitFor(holds, { deadlineMs: patienceMs, what: "a history that holds" })
+    .catch(() => history.assertHolds(tables));
 }
 
 async function stockOf(store: StockStore, skus: readonly string[]): Promise<(readonly [number, number])[]> {
@@ -239,19 +288,24 @@ async function stockOf(store: StockStore, skus: readonly string[]): Promise<(rea
 
 /** An API on the site's store and ledger. After its death nothing that it does reaches them. */
 function makeApi({ store, ledger }: Running, death?: Death, onDeath = () => {}): InventoryService {
-  let isDead = false;
+  let [isDead, isStruck] = [false, false];
   const never = new Promise<never>(() => {});
   const take = async <T>(step: Step, act: () => Promise<T>, isDone = (_: T) => true): Promise<T> => {
     if (isDead) return await never;
     const isLast = death?.step === step;
     const die = async () => {
+      if (death?.strike) {
+        const isFirst = !isStruck;
+        isStruck = true;
+        return isFirst ? await death.strike() : undefined;
+      }
       isDead = true;
       onDeath();
       return await never;
     };
-    if (isLast && death.moment === "before") return await die();
+    if (isLast && death.moment === "before") await die();
     const result = await act();
-    if (isLast && isDone(result)) return await die();
+    if (isLast && death.moment === "after" && isDone(result)) await die();
     return isDead ? await never : result;
   };
   const { baskets } = ledger;

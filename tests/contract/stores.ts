@@ -44,15 +44,16 @@ export function makeMemoryStore(limits: Partial<DecisionLimits> = {}, shards = 1
 
 /** A store in the Redis at `url`, in a namespace of its own, whose log is read through a topic. */
 export async function makeRelayedStore(
-  url: string,
+  url: string | readonly string[],
   broker: string,
   limits: Partial<DecisionLimits> = {},
-): Promise<StoreUnderTest> {
-  const under = await makeRedisStore(url, limits);
+  shards = 1,
+): Promise<RedisUnderTest> {
+  const under = await makeRedisStore(url, limits, shards);
   const topic = new KafkaTopic({
     brokers: [broker],
     namespace: under.namespace,
-    shards: 1,
+    shards,
     onLog() {},
   });
   // A broker that has just started loads its offsets when it is first asked for them, and refuses meanwhile.

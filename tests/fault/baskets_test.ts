@@ -22,7 +22,7 @@ const left = unitsEach;
 
 const makers: readonly { readonly name: string; make(): Promise<BasketSite> }[] = [
   { name: "embedded", make: embeddedSite },
-  { name: "Redis", make: () => serverSite(sharedRedis("redis").url) },
+  { name: "Redis", make: () => serverSite({ redis: sharedRedis("redis").url }) },
 ];
 
 /** Steps of a basket that is sold, and of one that is refused in shard 1. */
@@ -153,7 +153,7 @@ Deno.test(
   "Redis: a shard that is rebuilt has its prepared lines, and the decision on them is carried out",
   FIXTURE_OPTIONS,
   async () => {
-    await using site = await serverSite(sharedRedis("redis").url);
+    await using site = await serverSite({ redis: sharedRedis("redis").url });
     for (const [orderId, step] of [["sold", "commit-1"], ["aborted", "commit"]] as const) {
       await site.dieAt({ step, moment: "before" }, site.basket(orderId, amounts));
       await site.lose(1);

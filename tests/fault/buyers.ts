@@ -7,13 +7,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ConnectionLost, HttpConnection } from "../system/http_connection.ts";
 import type { Heard } from "../system/load_clients.ts";
 import type { Order } from "../system/plan.ts";
-import type { HistoryRecorder } from "../system/recorder.ts";
 
 /** Where the buyers buy. */
 export interface BuyersOptions {
   readonly url: string;
   readonly sku: string;
-  readonly history: HistoryRecorder;
   /** Connections at most; an order for which none is free is not sent. */
   readonly connectionsMax: number;
 }
@@ -76,7 +74,7 @@ export class Buyers implements Disposable {
   }
 
   async #order(): Promise<Bought> {
-    const { history, sku, url } = this.#options;
+    const { sku, url } = this.#options;
     const index = this.orders.length;
     const order = { orderId: `buyers-${index}`, userId: `user-${index}`, sku, amount: 1 };
     this.orders.push(order);
@@ -85,10 +83,7 @@ export class Buyers implements Disposable {
     let connection: HttpConnection | undefined;
     try {
       const used = connection = this.#free.pop() ?? await this.#open(url);
-      const { status, replayed, body: said, retryAfter } = await history.deduct(
-        order,
-        () => used.post(PATH, body),
-      );
+      const { status, replayed, body: said, retryAfter } = await used.post(PATH, body);
       this.heard[index] = status === 200
         ? { kind: "accepted", newStock: Number(said.new_stock), seq: Number(said.seq), replayed }
         : {

@@ -13,7 +13,6 @@ import {
   unitsOf,
 } from "../system/ledger_audit.ts";
 import { type Heard, LoadClients } from "../system/load_clients.ts";
-import { HistoryRecorder } from "../system/recorder.ts";
 import { type Order, planOrders, runSeed, wanted } from "../system/plan.ts";
 import type { Env, Service } from "../system/stack.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
@@ -43,7 +42,6 @@ export class FaultScenario {
   readonly #initial: ReadonlyMap<string, number>;
   readonly #heard = new Map<string, Heard>();
   readonly #acts = new Set<LoadClients>();
-  #history = new HistoryRecorder();
   #next = 0;
 
   private constructor(options: ScenarioOptions) {
@@ -60,7 +58,7 @@ export class FaultScenario {
   static async open(options: ScenarioOptions): Promise<FaultScenario> {
     const scenario = new FaultScenario(options);
     note(`seed ${scenario.seed}`);
-    scenario.#history = await stockUp(options.api, scenario.#initial);
+    await stockUp(options.api, scenario.#initial);
     return scenario;
   }
 
@@ -93,10 +91,7 @@ export class FaultScenario {
     this.#next = this.#plan.indexOf(order) + 1;
     const startMs = performance.now();
     await waitFor(async () => {
-      const { status, replayed, body } = await this.#history.deduct(
-        order,
-        () => post(this.#options.api, order),
-      );
+      const { status, replayed, body } = await post(this.#options.api, order);
       if (status !== 200) throw new Error(`heard ${status}: ${JSON.stringify(body)}`);
       const { new_stock: newStock, seq } = body as { new_stock: number; seq: number };
       this.#heard.set(order.orderId, { kind: "accepted", newStock, seq, replayed });
@@ -129,7 +124,8 @@ export class FaultScenario {
     const tables = await this.applied();
     const heard = this.#plan.map(({ orderId }) => this.#heard.get(orderId));
     const left = await this.left();
-    assertLedger({ orders: this.#plan, heard, initial: this.#initial, left, history: this.#history }, tables);
+    const { history } = this.#options.api;
+    assertLedger({ orders: this.#plan, heard, initial: this.#initial, left, history }, tables);
     return tables;
   }
 
@@ -138,7 +134,6 @@ export class FaultScenario {
     const clients = new LoadClients({
       ...{ orders, urls, connections },
       requestTimeoutMs: Number(this.#options.api.env.REQUEST_TIMEOUT_MS),
-      history: this.#history,
     });
     this.#acts.add(clients);
     return clients;

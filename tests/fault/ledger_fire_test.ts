@@ -277,6 +277,7 @@ async function assertStopped(api: Service): Promise<void> {
 
 Deno.test("ledger: an event that PostgreSQL cannot take is set aside except for its movement, and the others are applied", async () => {
   await using shop = await startShop();
+  shop.api.history.incomplete("orders are written to the store past the API");
   const { redis, databaseUrl, api } = shop;
   const place = { namespace: "inventory", shards: 1 };
   const servers = new ClusterMap([redis.url], place, { name: "test", world, onError() {} });
@@ -314,6 +315,7 @@ Deno.test("ledger: an event that PostgreSQL cannot take is set aside except for 
 
 Deno.test("ledger: a gap in the log is applied up to, says so and stops the shard, also after a restart", async () => {
   await using shop = await startShop();
+  shop.api.history.unchecked("an entry of the log is deleted");
   const { redis, databaseUrl, api, worker } = shop;
   const applied = await drained(redis);
   await worker.kill(); // one entry an order, none applied: all of them will come in one read
@@ -347,6 +349,7 @@ Deno.test("ledger: a gap in the log is applied up to, says so and stops the shar
 
 Deno.test("ledger: a quantity that was changed behind its back disarms the shard, raises an error and is found again", async () => {
   await using shop = await startShop();
+  shop.api.history.unchecked("quantities of the ledger are changed");
   const { redis, databaseUrl, api, worker } = shop;
   assert.deepEqual(await buy(api, "before"), [200, 99]);
   const applied = await drained(redis);
@@ -396,6 +399,7 @@ async function givenBack(databaseUrl: string): Promise<{ deltas: number[]; open:
 
 Deno.test("ledger: a line that returns after the window is given back once, and with other contents it is a dead letter", async () => {
   await using shop = await startShop();
+  shop.api.history.unchecked("an order id is used again after the idempotency window");
   const { redis, databaseUrl, api, worker } = shop;
   assert.deepEqual(await buy(api, "again", 3), [200, 97]);
   assert.deepEqual(await buy(api, "again", 3), [200, 97], "inside the window a replay");
@@ -424,6 +428,7 @@ Deno.test("ledger: a line that returns after the window is given back once, and 
 
 Deno.test("ledger: sold, returned, sent again after the window and returned: no more units than there were", async () => {
   await using shop = await startShop();
+  shop.api.history.unchecked("an order id is used again after the idempotency window");
   const { redis, databaseUrl, api, worker } = shop;
   const returnUnits = async (return_id: string) => {
     const { status, body } = await api.post("/api/v1/orders/again/return", {
@@ -460,6 +465,7 @@ for (
       proxy = owned.use(new PostgresProxy(databaseUrl));
       return proxy.url;
     });
+    shop.api.history.unchecked("an order id is used again after the idempotency window");
     const { redis, databaseUrl, api, worker } = shop;
     assert.ok(proxy);
     assert.deepEqual(await buy(api, "again", 3), [200, 97]);

@@ -11,7 +11,6 @@ import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { assertLedger, readLedger, stockOf, stockUp, unitsOf } from "../system/ledger_audit.ts";
 import { HttpConnection } from "../system/http_connection.ts";
 import type { Heard } from "../system/load_clients.ts";
-import type { HistoryRecorder } from "../system/recorder.ts";
 import { type Env, Service } from "../system/stack.ts";
 import { note } from "./fault_scenario.ts";
 import { watchMemory } from "./process_memory.ts";
@@ -40,11 +39,9 @@ class Herd implements Disposable {
   }));
   readonly heard: Heard[] = [];
   readonly #connections: HttpConnection[];
-  readonly #history: HistoryRecorder;
 
-  constructor(connections: HttpConnection[], history: HistoryRecorder) {
+  constructor(connections: HttpConnection[]) {
     this.#connections = connections;
-    this.#history = history;
   }
 
   /** Every client without a definite answer asks now. Returns how many that were. */
@@ -54,10 +51,7 @@ class Herd implements Disposable {
       const [order, connection] = [this.orders[i], this.#connections[i]];
       assert.ok(order && connection);
       const { orderId: order_id, userId: user_id, sku, amount } = order;
-      const { status, replayed, body } = await this.#history.deduct(
-        order,
-        () => connection.post(PATH, { order_id, user_id, sku, amount }),
-      );
+      const { status, replayed, body } = await connection.post(PATH, { order_id, user_id, sku, amount });
       this.heard[i] = status === 200
         ? { kind: "accepted", newStock: Number(body.new_stock), seq: Number(body.seq), replayed }
         : { kind: "unknown", code: String(body.code) };
@@ -84,7 +78,7 @@ Deno.test("many clients: all that retry in the same second after Redis was froze
   const history = await stockUp(api, initial);
   const connections = [];
   for (let i = 0; i < CLIENTS; i++) connections.push(await HttpConnection.open(api.url, ANSWER_DEADLINE_MS));
-  using herd = new Herd(connections, history);
+  using herd = new Herd(connections);
   redis.freeze();
   const first = herd.ask();
   await sleep(FROZEN_MS);

@@ -364,11 +364,22 @@ async function buyTogether(api: Service, name: string, count: number): Promise<n
 }
 
 /** `POST` of a text as it is. */
-async function send(api: Service, path: string, body: string) {
-  const response = await fetch(api.url + path, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body,
+function send(api: Service, path: string, text: string) {
+  return api.history.send({ method: "POST", path, body: parsed(text) }, async () => {
+    const response = await fetch(api.url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: text,
+    });
+    const replayed = response.headers.get("idempotency-replayed") === "true";
+    return { status: response.status, replayed, body: await response.json() as Record<string, unknown> };
   });
-  return { status: response.status, body: await response.json() as Record<string, unknown> };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -114,6 +114,7 @@ Deno.test("recover: a PostgreSQL of an older copy gets from the log what it lack
 
 Deno.test("recover: what neither ledger nor log has is refused with its count, and taken from the store when that is accepted", async () => {
   await using shop = await startShop();
+  shop.stack.api.history.unchecked("numbers that the ledger declared lost are recovered from the store");
   const { redis, databaseUrl, stack: { api, worker }, env, copied } = shop;
   await sell(api, 20);
   const head = await drained(redis);
@@ -165,6 +166,7 @@ Deno.test("recover: what neither ledger nor log has is refused with its count, a
 
 Deno.test("recover: reservations, returns, adjustments, new SKUs and rules of lost numbers are taken from the store", async () => {
   await using shop = await startShop({ before: reserveThree });
+  shop.stack.api.history.unchecked("numbers that the ledger declared lost are recovered from the store");
   const { redis, databaseUrl, stack: { api, worker }, env, copied } = shop;
   const post = async (path: string, body: object) => {
     const { status, body: said } = await api.post(`/api/v1/${path}`, body);
@@ -237,6 +239,7 @@ Deno.test("recover: a store that is emptied after the ledger went back is not fi
 
 Deno.test("recover: a rebuild of a log with a hole says how many numbers are lost before it does anything", async () => {
   await using shop = await startShop();
+  shop.stack.api.history.unchecked("a hole of the log is declared lost and recovered");
   const { redis, databaseUrl, stack: { api, worker }, env } = shop;
   await worker.kill();
   const applied = await headOf(redis);

@@ -13,6 +13,7 @@ import { adjust, armEmpty, decide, deduct, deployment, inTime } from "../contrac
 import { makeRedisStore } from "../contract/stores.ts";
 import type { Heard } from "../system/load_clients.ts";
 import type { Order } from "../system/plan.ts";
+import { post } from "./fault_scenario.ts";
 
 const REQUEST_TIMEOUT_MS = 1000;
 const ENV: Env = { USER_LIMIT_MS: "0", REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS) };
@@ -198,16 +199,7 @@ Deno.test("replicas: two masters of a shard at once, each with an API of its own
   const heard = new Map<Order, Heard>();
   const order = (index: number): Order => ({ orderId: `o-${index}`, userId: "u", sku: "sku", amount: 1 });
   const send = async (where: Service, what: Order) => {
-    const { status, replayed, body } = await history.deduct(
-      what,
-      () =>
-        where.post("/api/v1/inventory/deduct", {
-          order_id: what.orderId,
-          user_id: what.userId,
-          sku: what.sku,
-          amount: what.amount,
-        }),
-    );
+    const { status, replayed, body } = await post(where, what);
     const last: Heard = status === 200
       ? { kind: "accepted", newStock: Number(body.new_stock), seq: Number(body.seq), replayed }
       : status === 409

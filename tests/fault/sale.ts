@@ -16,7 +16,6 @@ import {
 } from "../system/ledger_audit.ts";
 import type { Heard } from "../system/load_clients.ts";
 import type { Order } from "../system/plan.ts";
-import { HistoryRecorder } from "../system/recorder.ts";
 import type { Service } from "../system/stack.ts";
 
 /** A sale every 20 ms tells a pause to that, and leaves the cores to the servers. */
@@ -66,7 +65,6 @@ export class Sale implements AsyncDisposable {
   /** How often each code of a 503 was heard at first. */
   readonly #unavailable: Record<string, number> = {};
   #accepted = 0;
-  #history = new HistoryRecorder();
   #isStopped = false;
   #buyers: Promise<unknown> = Promise.resolve();
 
@@ -80,7 +78,7 @@ export class Sale implements AsyncDisposable {
     const sale = new Sale(options);
     const [api] = options.apis;
     if (!api) throw new RangeError("Cannot sell without an API");
-    sale.#history = await stockUp(api, sale.#initial);
+    await stockUp(api, sale.#initial);
     sale.resume();
     await sale.allSell(SETTLE_DEADLINE_MS);
     return sale;
@@ -160,7 +158,7 @@ export class Sale implements AsyncDisposable {
     const tables = await readLedger({ databaseUrl }, stock, APPLIED_DEADLINE_MS);
     const [orders, heard, initial, left] = [this.#orders, this.#heard, this.#initial, unitsOf(stock)];
     this.differences = differencesOf({ orders, heard, initial, left }, tables);
-    assertLedger({ orders, heard, initial, left, history: this.#history }, tables);
+    assertLedger({ orders, heard, initial, left, history: api.history }, tables);
     return tables;
   }
 
@@ -200,10 +198,8 @@ export class Sale implements AsyncDisposable {
 
   async #send(api: Service, order: Order): Promise<Heard> {
     const { orderId, userId, sku, amount } = order;
-    const { status, replayed, body } = await this.#history.deduct(
-      order,
-      () => api.post("/api/v1/inventory/deduct", { order_id: orderId, user_id: userId, sku, amount }),
-    );
+    const asked = { order_id: orderId, user_id: userId, sku, amount };
+    const { status, replayed, body } = await api.post("/api/v1/inventory/deduct", asked);
     if (status === 200) {
       return { kind: "accepted", newStock: Number(body.new_stock), seq: Number(body.seq), replayed };
     }

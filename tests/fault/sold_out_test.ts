@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { startRedis } from "../../tools/servers/redis.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
-import { type Service, startStack } from "../system/stack.ts";
+import { type Env, type Service, startStack } from "../system/stack.ts";
 
 /** How long an API believes what it heard; section "Sold-out cache" of ARCHITECTURE. */
 const TTL_MS = 1000;
@@ -40,14 +40,11 @@ async function startPair() {
 
 /** Sells one unit; `attempt` is what the header says, if it is sent. */
 async function buy(api: Service, sku: string, orderId: string, attempt?: string): Promise<Answer> {
-  const response = await fetch(`${api.url}/api/v1/inventory/deduct`, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...attempt && { "order-attempt": attempt } },
-    body: JSON.stringify({ sku, user_id: "user", order_id: orderId, amount: 1 }),
-  });
-  const { code, available } = await response.json();
-  const replayed = response.headers.get("idempotency-replayed") === "true";
-  return { status: response.status, code, available, replayed };
+  const order = { sku, user_id: "user", order_id: orderId, amount: 1 };
+  const headers: Env = attempt === undefined ? {} : { "order-attempt": attempt };
+  const { status, replayed, body } = await api.post("/api/v1/inventory/deduct", order, headers);
+  const { code, available } = body;
+  return { status, code, available, replayed };
 }
 
 async function adjust(api: Service, sku: string, delta: number): Promise<void> {

@@ -80,14 +80,7 @@ Deno.test("Kafka with TLS and SCRAM: orders reach the ledger through it, by the 
     },
   });
   const post = async (path: string, body: unknown) => {
-    const init = {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    };
-    const response = await fetch(`${stack.api.url}/api/v1/inventory/${path}`, init);
-    await response.body?.cancel();
-    return response.status;
+    return (await stack.api.post(`/api/v1/inventory/${path}`, body)).status;
   };
   assert.equal(await post("S/adjustments", { adjustment_id: "a", delta: 5 }), 201);
   assert.equal(await post("deduct", { sku: "S", user_id: "u", order_id: "o", amount: 1 }), 200);

@@ -83,7 +83,7 @@ export async function openFixture(
   };
   const start = async (program: "api" | "worker", host: Host, own: Env) => ({
     host,
-    service: started.use(await Service.start(program, { ...all, ...own }, undefined, host)),
+    service: started.use(await Service.start(program, { ...all, ...own }, { host })),
   });
   const services = await Promise.all(
     serviceHosts.map((host, i) =>

@@ -52,7 +52,7 @@ for (
     const databaseUrl = await sharedPostgres().freshDatabase();
     const servers = { REDIS_URL: sharedRedis().url, NAMESPACE: freshNamespace(), DATABASE_URL: databaseUrl };
     await using _worker = await Service.start("worker", servers);
-    await using api = await Service.start("deploy", { ...servers, ...ON_DEPLOY }, deno);
+    await using api = await Service.start("deploy", { ...servers, ...ON_DEPLOY }, { deno });
     await api.ready();
     await stockUp(api, new Map([["sku", 10]]));
     const buy = async (orderId: string) => {

@@ -38,6 +38,7 @@ Deno.test("a power cut in the middle of a rush, three times: every answered orde
     await using left = await disk.cutPower();
     service.thaw();
     await using restarted = await startEmbedded(`${left.folder}/data`);
+    restarted.history.incomplete("the copy of a disk has orders that were sent to the process that wrote it");
     const { lines, movements, stock } = await readFolder(`${left.folder}/data`);
     const applied = new Map(lines.map((line) => [line.order_id, line]));
     const lost = orders.filter(({ orderId }, i) => heard[i]?.kind === "accepted" && !applied.has(orderId));

@@ -9,6 +9,7 @@ const DEADLINE_MS = 60_000;
 Deno.test("forget: a user's rows get a pseudonym, sums and audits stay, what the store needs is kept and named, and it can be repeated", async () => {
   await using run = await deployment({ USER_LIMIT_MS: "0", IDEMPOTENCY_WINDOW_S: "86400" });
   const { env, stack: { api }, namespace, databaseUrl } = run;
+  api.history.unchecked("users in the ledger are replaced");
   const sql = <T extends object>(statement: string) =>
     withConnection(databaseUrl, async (connection) => {
       await connection.unsafe(`set search_path = "${namespace}"`);
@@ -109,6 +110,7 @@ Deno.test("forget: a user's rows get a pseudonym, sums and audits stay, what the
 Deno.test("forget: of a movement only its user changes, to a pseudonym, whichever role tries", async () => {
   await using run = await deployment();
   const { env, namespace, databaseUrl, stack: { api } } = run;
+  api.history.unchecked("users in the ledger are replaced");
   await json(env, 0, "set", "A", "100", "--expected", "none");
   await api.post("/api/v1/inventory/deduct", { sku: "A", user_id: "jane", order_id: "o", amount: 1 });
   const attempt = (statement: string) =>

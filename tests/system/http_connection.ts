@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { RecordedDeployment } from "./recorded.ts";
+import type { HistoryRecorder } from "./recorder.ts";
 
 /** An answer, as far as a buyer looks at it. */
 export interface HttpAnswer {
@@ -23,6 +25,8 @@ export class ConnectionLost extends Error {
 
 /** An answer of this API has some 200 bytes; a problem lists a few hundred more. */
 const BUFFER_BYTES = 64 * 1024;
+type Headers = Readonly<Record<string, string>>;
+
 const HEAD_END = "\r\n\r\n";
 
 const encoder = new TextEncoder();
@@ -36,25 +40,37 @@ export class HttpConnection {
   readonly #host: string;
   readonly #answerDeadlineMs: number;
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
+  readonly #history: HistoryRecorder;
   #closed = false;
 
-  private constructor(conn: Deno.TcpConn, host: string, answerDeadlineMs: number) {
+  private constructor(
+    conn: Deno.TcpConn,
+    host: string,
+    answerDeadlineMs: number,
+    history: HistoryRecorder,
+  ) {
     this.#conn = conn;
     this.#host = host;
+    this.#history = history;
     this.#answerDeadlineMs = answerDeadlineMs;
   }
 
   /**
    * Connects to the API at `url`.
    *
+   * @param history records the requests; that of the process at `url` when left out, and must be there for a proxy
    * @throws {ConnectionLost} when nothing listens there
    */
-  static async open(url: string, answerDeadlineMs: number): Promise<HttpConnection> {
+  static async open(
+    url: string,
+    answerDeadlineMs: number,
+    history: HistoryRecorder = RecordedDeployment.historyAt(url),
+  ): Promise<HttpConnection> {
     const { hostname, port, host } = new URL(url);
     try {
       const conn = await Deno.connect({ hostname, port: Number(port) });
       conn.setNoDelay();
-      return new HttpConnection(conn, host, answerDeadlineMs);
+      return new HttpConnection(conn, host, answerDeadlineMs, history);
     } catch (cause) {
       throw new ConnectionLost(`Cannot connect to ${host}`, { cause });
     }
@@ -66,11 +82,14 @@ export class HttpConnection {
   }
 
   /** @throws {ConnectionLost} and the connection is closed */
-  async post(
-    path: string,
-    body: unknown,
-    headers: Readonly<Record<string, string>> = {},
-  ): Promise<HttpAnswer> {
+  post(path: string, body: unknown, headers: Headers = {}): Promise<HttpAnswer> {
+    return this.#history.send(
+      { method: "POST", path, body, headers },
+      () => this.#post(path, body, headers),
+    );
+  }
+
+  async #post(path: string, body: unknown, headers: Headers): Promise<HttpAnswer> {
     const text = JSON.stringify(body);
     const length = encoder.encode(text).length;
     const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");

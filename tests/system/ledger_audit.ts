@@ -10,7 +10,7 @@ import { withConnection } from "../../tools/servers/database.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
 import type { Heard } from "./load_clients.ts";
 import type { Order } from "./plan.ts";
-import { HistoryRecorder } from "./recorder.ts";
+import type { HistoryRecorder } from "./recorder.ts";
 import type { Service } from "./stack.ts";
 
 /** The ledger's tables, as far as an auditor reads them. */
@@ -163,17 +163,14 @@ function sums(pairs: readonly (readonly [string, number])[]): Map<string, number
   return sum;
 }
 
-/** Makes every SKU with its units, by one adjustment each. Returns the history that begins with them. */
+/** Makes every SKU with its units, by one adjustment each. Returns the history of the API's deployment. */
 export async function stockUp(api: Service, initial: ReadonlyMap<string, number>): Promise<HistoryRecorder> {
-  const history = new HistoryRecorder();
   for (const [sku, delta] of initial) {
     const adjustment_id = `initial-${sku}`;
-    const { status, body } = await history.adjust(adjustment_id, sku, delta, () => {
-      return api.post(`/api/v1/inventory/${sku}/adjustments`, { adjustment_id, delta });
-    });
+    const { status, body } = await api.post(`/api/v1/inventory/${sku}/adjustments`, { adjustment_id, delta });
     assert.equal(status, 201, JSON.stringify(body));
   }
-  return history;
+  return api.history;
 }
 
 /** What the API says of each SKU. */
@@ -221,6 +218,8 @@ export async function readLedger(
         cause: error,
       });
     });
+    // One snapshot: a worker may commit between two statements.
+    await query("begin isolation level repeatable read read only");
     return await readTables(query, namespace);
   });
 }
@@ -230,9 +229,10 @@ export async function readFolder(folder: string): Promise<LedgerTables> {
   const database = new DatabaseSync(`${folder}/ledger.db`, { readOnly: true });
   try {
     const query: Query = (statement) => {
-      const rows = database.prepare(statement.replaceAll("::int", "")).all();
+      const rows = database.prepare(statement.replaceAll("::float8", "")).all();
       return Promise.resolve(rows.map((row) => ({ ...row })));
     };
+    database.exec("begin"); // one snapshot
     return await readTables(query, "main");
   } finally {
     database.close();
@@ -254,16 +254,17 @@ async function readTables(query: Query, namespace: string): Promise<LedgerTables
   };
 }
 
-/** Quantities as int, which drivers give as numbers; no test sells 2^31 units. */
+/** Quantities as float8, which drivers give as numbers: a SKU holds up to 10^12 units. */
 function statements(schema: string) {
   return {
-    lines: `select order_id, sku, user_id, amount::int, new_stock::int, seq::int from ${schema}.order_lines`,
+    lines:
+      `select order_id, sku, user_id, amount::float8, new_stock::float8, seq::float8 from ${schema}.order_lines`,
     movements:
-      `select shard, seq::int, kind, order_id, user_id, reference, sku, delta::int, reserved_delta::int,
-        available_after::int, reserved_after::int from ${schema}.movements order by shard, seq, line`,
-    stock: `select sku, available::int, reserved::int from ${schema}.stock`,
-    cursors: `select shard, seq::int from ${schema}.log_cursor order by shard`,
-    jumps: `select shard, from_seq::int, to_seq::int from ${schema}.log_jumps`,
-    deadLetters: `select count(*)::int as count from ${schema}.dead_letters`,
+      `select shard, seq::float8, kind, order_id, user_id, reference, sku, delta::float8, reserved_delta::float8,
+        available_after::float8, reserved_after::float8 from ${schema}.movements order by shard, seq, line`,
+    stock: `select sku, available::float8, reserved::float8 from ${schema}.stock`,
+    cursors: `select shard, seq::float8 from ${schema}.log_cursor order by shard`,
+    jumps: `select shard, from_seq::float8, to_seq::float8 from ${schema}.log_jumps`,
+    deadLetters: `select count(*)::float8 as count from ${schema}.dead_letters`,
   };
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { assertLedger, type LedgerTables, type Sale } from "./ledger_audit.ts";
 import type { Heard } from "./load_clients.ts";
-import { HistoryRecorder } from "./recorder.ts";
+import { deductRequest, HistoryRecorder } from "./recorder.ts";
 
 const orders = [
   { orderId: "o1", userId: "u1", sku: "sku", amount: 2 },
@@ -32,7 +32,7 @@ const sale: Sale = {
 async function recorded(): Promise<HistoryRecorder> {
   const history = new HistoryRecorder();
   for (const [index, order] of orders.entries()) {
-    await history.deduct(order, () => Promise.resolve(answer(index)));
+    await history.send(deductRequest(order), () => Promise.resolve(answer(index)));
   }
   return history;
 }
@@ -154,7 +154,7 @@ Deno.test("assertLedger() finds a history that breaks a rule, and keeps it in a 
     replayed: false,
     body: { code: "insufficient_stock", sku: "sku", available: 1 },
   };
-  await history.deduct(order, () => Promise.resolve(refused));
+  await history.send(deductRequest(order), () => Promise.resolve(refused));
   assert.throws(() => assertLedger({ ...sale, history }, tables), (error: Error & { actual?: unknown }) => {
     assert.match(JSON.stringify(error.actual), /replay_differs: deduct of o1: accepted, and then refused/);
     const file = /kept in (\S+)$/m.exec(error.message)?.[1] ?? assert.fail(error.message);

@@ -9,7 +9,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { waitFor } from "../../tools/servers/wait.ts";
 import { ConnectionLost, type HttpAnswer, HttpConnection } from "./http_connection.ts";
 import type { Order } from "./plan.ts";
-import { HistoryRecorder } from "./recorder.ts";
+import { RecordedDeployment } from "./recorded.ts";
+import type { HistoryRecorder } from "./recorder.ts";
 
 /** What a buyer heard last. */
 export type Heard =
@@ -31,7 +32,7 @@ export interface ClientsOptions {
   readonly ordersPerSecondMax?: number;
   /** Whether each order's first attempt is declared as one (`Order-Attempt: 1`); not when left out. */
   readonly declaresFirst?: boolean;
-  /** Where every attempt is recorded; a history of its own when left out. */
+  /** Where every attempt is recorded; must be there if the APIs are behind a proxy. */
   readonly history?: HistoryRecorder;
 }
 
@@ -89,7 +90,7 @@ export class LoadClients implements AsyncDisposable {
     this.#requestTimeoutMs = requestTimeoutMs;
     this.#ordersPerSecondMax = options.ordersPerSecondMax ?? Infinity;
     this.#firstHeaders = declaresFirst ? { "order-attempt": "1" } : {};
-    this.history = options.history ?? new HistoryRecorder();
+    this.history = options.history ?? RecordedDeployment.historyAt(urls[0] ?? "");
     if (declaresFirst) this.history.declareFirst();
   }
 
@@ -274,7 +275,7 @@ class Client implements Disposable {
     while (!this.#connection && !enough()) {
       const url = this.#urls[this.#turn % this.#urls.length] ?? "";
       try {
-        this.#connection = await HttpConnection.open(url, ANSWER_DEADLINE_MS);
+        this.#connection = await HttpConnection.open(url, ANSWER_DEADLINE_MS, this.#history);
       } catch (error) {
         if (performance.now() >= untilMs) throw error;
         this.#turn++;
@@ -289,7 +290,7 @@ class Client implements Disposable {
     try {
       const { orderId, userId, sku, amount } = order;
       const body = { order_id: orderId, user_id: userId, sku, amount };
-      return toHeard(await this.#history.deduct(order, () => connection.post(PATH, body, headers)));
+      return toHeard(await connection.post(PATH, body, headers));
     } catch (error) {
       if (!(error instanceof ConnectionLost)) throw error;
       return { kind: "unknown", code: "connection_lost" };

@@ -7,35 +7,19 @@ import { type Env, Service, startEmbedded } from "./stack.ts";
 const KEY: Env = { PURCHASE_TOKEN_KEY: "k".repeat(32) };
 const buyer = { order_id: "o1", user_id: "u1" };
 
-async function send(
-  { url }: Service,
-  method: "POST" | "PUT",
-  path: string,
-  body: unknown,
-  headers: Record<string, string> = {},
-): Promise<{ status: number; body: Record<string, unknown> }> {
-  const init = {
-    method,
-    headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify(body),
-  };
-  const response = await fetch(`${url}/api/v1/${path}`, init);
-  return { status: response.status, body: await response.json() };
-}
-
 const issue = (service: Service) =>
-  send(service, "POST", "purchase-tokens", { ...buyer, lines: [{ sku: "SKU_123", amount: 1 }] });
+  service.post("/api/v1/purchase-tokens", { ...buyer, lines: [{ sku: "SKU_123", amount: 1 }] });
 
 function buy(service: Service, token: unknown) {
   const headers = { "purchase-token": String(token) };
-  return send(service, "POST", "inventory/deduct", { ...buyer, sku: "SKU_123", amount: 1 }, headers);
+  return service.post("/api/v1/inventory/deduct", { ...buyer, sku: "SKU_123", amount: 1 }, headers);
 }
 
 /** The demo, sold with a token only. */
 async function startDemo(): Promise<Service> {
   const service = await startEmbedded(await dataDir("tokens"), { ...KEY, DEMO_STOCK: "1" });
   const rules = { opens_at: null, closes_at: null, quota: null, purchase_token: true, expected: 0 };
-  assert.equal((await send(service, "PUT", "inventory/SKU_123/rules", rules)).status, 200);
+  assert.equal((await service.put("/api/v1/inventory/SKU_123/rules", rules)).status, 200);
   return service;
 }
 

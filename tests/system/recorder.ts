@@ -4,68 +4,104 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { checkHistory } from "../../tools/checker/checker.ts";
+import { checkHistory, type Report } from "../../tools/checker/checker.ts";
 import type { LedgerTables } from "./ledger_audit.ts";
+import { type ApiRequest, type Heard, type Members, operationsOf } from "./operations.ts";
 import type { Order } from "./plan.ts";
 
-/** What a client heard. */
-interface Heard {
-  readonly status: number;
-  /** It carried `Idempotency-Replayed: true`. */
-  readonly replayed: boolean;
-  readonly body: Readonly<Record<string, unknown>>;
-}
-
-type Members = Readonly<Record<string, unknown>>;
-
-/** Codes of 503 that say for certain that the request took no effect: all but `outcome_unknown`. */
-const certainlyNot: ReadonlySet<unknown> = new Set([
-  "overloaded",
-  "backlog_full",
-  "ledger_behind",
-  "unarmed",
-  "store_unavailable",
-  "store_full",
-]);
 /** How long an API refuses a first attempt by its sold-out cache. */
 const CACHE_MS = 1000;
 /** Enough violations to see what is wrong. */
 const VIOLATIONS_SHOWN = 10;
+const DEDUCT = "/api/v1/inventory/deduct";
 
-/** The operations of all clients of one test. */
+/** An operation under way has no answer, as one whose answer was lost. */
+interface Recorded {
+  readonly operation: Members;
+  readonly calledMs: number;
+  returnedMs: number;
+  answer: Members;
+}
+
+/** The operations of all clients of one deployment. */
 export class HistoryRecorder {
-  readonly #operations: Members[] = [];
+  readonly #operations: Recorded[] = [];
   #declaresFirst = false;
+  #unchecked: string | undefined;
+  #isComplete = true;
+  #checked = 0;
 
   /** Some orders declare their first attempt, so that an API may refuse them by its cache. */
   declareFirst(): void {
     this.#declaresFirst = true;
   }
 
-  /** Sends a deduct and records it. An error of `send` is an unknown outcome, and is thrown on. */
-  deduct<T extends Heard>(order: Order, send: () => Promise<T>): Promise<T> {
-    return this.#record(deductOf(order), send);
+  /**
+   * The history of this test is not checked.
+   *
+   * @param reason is named in tools/checker/README.md
+   */
+  unchecked(reason: string): void {
+    this.#unchecked = reason;
   }
 
-  /** The same for an adjustment of the stock. */
-  adjust<T extends Heard>(id: string, sku: string, delta: number, send: () => Promise<T>): Promise<T> {
-    return this.#record({ call: "adjust", id, lines: [{ sku, units: delta }] }, send);
+  /**
+   * Clients of other programs order too: an order that no recorded client sent is no violation.
+   *
+   * @param reason is named in tools/checker/README.md
+   */
+  incomplete(reason: string): void {
+    this.#isComplete = reason === "";
+  }
+
+  /** It has been found to break a rule: the next process that ends need not say so again. */
+  close(): void {
+    this.#unchecked = "closed";
+  }
+
+  /** Whether something was recorded that no check has seen. */
+  get isOpen(): boolean {
+    return this.#unchecked === undefined && this.#operations.length > this.#checked;
+  }
+
+  /** Sends a request and records its operations. An error of `send` is an unknown outcome, and is thrown on. */
+  async send<T extends Heard>(request: ApiRequest, send: () => Promise<T>): Promise<T> {
+    for (const name of Object.keys(request.headers ?? {})) {
+      if (name.toLowerCase() === "order-attempt") this.declareFirst();
+    }
+    const asked = operationsOf(request);
+    const calledMs = performance.now();
+    const recorded = asked.map(({ operation }) => this.#add(operation, calledMs));
+    const heard = await send();
+    const returnedMs = performance.now();
+    for (const [index, operation] of recorded.entries()) {
+      operation.returnedMs = returnedMs;
+      operation.answer = asked[index]?.answerIn(heard) ?? operation.answer;
+    }
+    return heard;
   }
 
   /** Records a deduct that another process has sent and timed, on one clock. */
   noteDeduct(
     order: Order,
-    times: { readonly calledMs: number; readonly returnedMs: number },
+    { calledMs, returnedMs }: { readonly calledMs: number; readonly returnedMs: number },
     heard: Heard,
   ): void {
-    this.#note(deductOf(order), times, answerOf(heard));
+    const [asked] = operationsOf(deductRequest(order));
+    assert.ok(asked);
+    const recorded = this.#add(asked.operation, calledMs);
+    recorded.returnedMs = returnedMs;
+    recorded.answer = asked.answerIn(heard);
   }
 
   /** The history as a file has it: the operations, and the ledger as the witness. */
   *lines({ movements, jumps, cursors }: LedgerTables): Generator<string> {
     const refusal_age_max_ms = this.#declaresFirst ? CACHE_MS : 0;
-    yield JSON.stringify({ type: "history", version: 1, complete: true, refusal_age_max_ms });
-    for (const operation of this.#operations) yield JSON.stringify(operation);
+    yield JSON.stringify({ type: "history", version: 1, complete: this.#isComplete, refusal_age_max_ms });
+    for (const { operation, calledMs, returnedMs, answer } of this.#operations) {
+      const times = { called_ms: calledMs, returned_ms: returnedMs };
+      yield JSON.stringify({ type: "operation", ...operation, ...times, answer });
+    }
     for (const { shard, seq, kind, order_id, user_id, reference, sku, delta, ...rest } of movements) {
       const { available_after: available, reserved_after: reserved, reserved_delta } = rest;
       const change = { sku, delta, available, reserved_delta, reserved };
@@ -84,9 +120,17 @@ export class HistoryRecorder {
     for (const cursor of cursors) yield JSON.stringify({ type: "cursor", ...cursor });
   }
 
+  /** Checks it, and returns what was found. */
+  check(ledger: LedgerTables): Report {
+    const count = this.#operations.length;
+    const report = checkHistory(this.lines(ledger));
+    if (report.violations.length === 0) this.#checked = count;
+    return report;
+  }
+
   /** Asserts that every rule of the checker holds. A history that breaks one is kept in a file, which the error names. */
   assertHolds(ledger: LedgerTables): void {
-    const { violations } = checkHistory(this.lines(ledger));
+    const { violations } = this.check(ledger);
     if (violations.length === 0) return;
     const file = Deno.makeTempFileSync({ prefix: "holdfast_history_", suffix: ".jsonl" });
     Deno.writeTextFileSync(file, [...this.lines(ledger)].join("\n"));
@@ -94,36 +138,15 @@ export class HistoryRecorder {
     assert.deepEqual(shown, [], `${violations.length} violations in the history, which is kept in ${file}`);
   }
 
-  async #record<T extends Heard>(asked: Members, send: () => Promise<T>): Promise<T> {
-    const calledMs = performance.now();
-    let answer: Members = { kind: "unknown" };
-    try {
-      const heard = await send();
-      answer = answerOf(heard);
-      return heard;
-    } finally {
-      this.#note(asked, { calledMs, returnedMs: performance.now() }, answer);
-    }
-  }
-
-  #note(
-    asked: Members,
-    { calledMs, returnedMs }: { readonly calledMs: number; readonly returnedMs: number },
-    answer: Members,
-  ): void {
-    const times = { called_ms: calledMs, returned_ms: returnedMs };
-    this.#operations.push({ type: "operation", ...asked, ...times, answer });
+  #add(operation: Members, calledMs: number): Recorded {
+    const recorded = { operation, calledMs, returnedMs: calledMs, answer: { kind: "unknown" } };
+    this.#operations.push(recorded);
+    return recorded;
   }
 }
 
-function deductOf({ orderId, userId, sku, amount }: Order): Members {
-  return { call: "deduct", id: orderId, user_id: userId, lines: [{ sku, units: amount }] };
-}
-
-function answerOf({ status, replayed, body }: Heard): Members {
-  const { code, sku, available, new_stock, seq } = body;
-  if (status < 300) return { kind: "accepted", seq, available: [new_stock ?? available], replayed };
-  if (status >= 500 && !certainlyNot.has(code)) return { kind: "unknown" };
-  // No member is null: what an answer does not name is left out.
-  return { kind: "refused", code, sku, available };
+/** The request of an order. */
+export function deductRequest({ orderId, userId, sku, amount }: Order): ApiRequest {
+  const body = { order_id: orderId, user_id: userId, sku, amount };
+  return { method: "POST", path: DEDUCT, body };
 }

@@ -77,10 +77,7 @@ Deno.test("worker: waits for a ledger that is away or speaks another protocol, s
     await using worker = await Service.start(
       "worker",
       env,
-      undefined,
-      undefined,
-      undefined,
-      /ledger unavailable/,
+      { readyLine: /ledger unavailable/ },
     );
     await assertMends(worker, "ledger unavailable", mend);
     const { code, output } = await worker.stop();

@@ -10,6 +10,9 @@ import type { Host } from "../../tools/servers/network.ts";
 import { freePort } from "../../tools/servers/port.ts";
 import { type RunningProcess, startProcess } from "../../tools/servers/process.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
+import type { ApiRequest } from "./operations.ts";
+import { RecordedDeployment } from "./recorded.ts";
+import type { HistoryRecorder } from "./recorder.ts";
 
 /** Settings of a process under test, by the names of its variables. */
 export type Env = Readonly<Record<string, string>>;
@@ -50,6 +53,8 @@ export interface Answer {
   readonly status: number;
   /** It carried `Idempotency-Replayed: true`. */
   readonly replayed: boolean;
+  /** Seconds to wait, as the server asks; empty without the header. */
+  readonly retryAfter: string;
   readonly body: Record<string, unknown>;
 }
 
@@ -62,6 +67,18 @@ export interface Ended {
   readonly said: string;
 }
 
+/** How a process is started, other than as the tasks do. */
+export interface StartOptions {
+  /** Deno's program. */
+  readonly deno?: string;
+  readonly host?: Host;
+  /** Of the program. */
+  readonly folder?: string | undefined;
+  readonly readyLine?: RegExp;
+  /** The ledger that its orders are checked with; DATABASE_URL of a process of its deployment when left out. */
+  readonly databaseUrl?: string;
+}
+
 /** One API or worker process that can be killed, frozen and started again with the same settings. */
 export class Service implements AsyncDisposable {
   readonly program: Program;
@@ -70,46 +87,39 @@ export class Service implements AsyncDisposable {
   readonly url: string;
   /** How long its last start took, until it said that it runs. */
   startMs = 0;
-  readonly #deno: string;
-  readonly #folder: string;
-  readonly #readyLine: RegExp;
-  readonly #host: Host | undefined;
+  readonly #options: StartOptions;
+  readonly #deployment: RecordedDeployment;
   #process: RunningProcess | undefined;
 
-  private constructor(
-    program: Program,
-    env: Env,
-    port: number,
-    deno: string,
-    host: Host | undefined,
-    folder: string,
-    readyLine: RegExp,
-  ) {
-    this.#readyLine = readyLine;
+  private constructor(program: Program, env: Env, port: number, options: StartOptions) {
+    const { host, databaseUrl } = options;
     this.program = program;
-    this.#deno = deno;
-    this.#folder = folder;
-    this.#host = host;
+    this.#options = options;
     const address = host?.address ?? "127.0.0.1";
     // Deploy chooses the address; here it must stay on loopback.
     const chosen = program === "deploy" ? { DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}` } : {};
     const hosted = host && program === "api" ? { HOST: address } : {};
     this.env = { ...UNSET, PORT: String(port), ...chosen, ...hosted, ...env };
     this.url = `http://${address}:${port}`;
+    const ledger = databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl };
+    this.#deployment = RecordedDeployment.join({ ...this.env, ...ledger }, this.url);
   }
 
   /** Starts a process; returns when it printed that it runs, which is not yet that it is ready to sell. */
-  static async start(
-    program: Program,
-    env: Env,
-    deno: string = Deno.execPath(),
-    host?: Host,
-    folder: string = REPOSITORY,
-    readyLine: RegExp = PROGRAMS[program].readyLine,
-  ): Promise<Service> {
-    const service = new Service(program, env, freePort(), deno, host, folder, readyLine);
-    await service.restart();
+  static async start(program: Program, env: Env, options: StartOptions = {}): Promise<Service> {
+    const service = new Service(program, env, freePort(), options);
+    try {
+      await service.restart();
+    } catch (error) {
+      await service[Symbol.asyncDispose]();
+      throw error;
+    }
     return service;
+  }
+
+  /** What clients of its deployment called and heard. */
+  get history(): HistoryRecorder {
+    return this.#deployment.history;
   }
 
   /** Its id, which is that of the program itself: no wrapper is between. */
@@ -122,11 +132,17 @@ export class Service implements AsyncDisposable {
     assert.equal(this.#process, undefined, `the ${this.program} still runs`);
     const startedMs = performance.now();
     const { args } = PROGRAMS[this.program];
+    const {
+      deno = Deno.execPath(),
+      host,
+      folder = REPOSITORY,
+      readyLine = PROGRAMS[this.program].readyLine,
+    } = this.#options;
     this.#process = await startProcess({
-      ...this.#host?.command(this.#deno, args) ?? { command: this.#deno, args },
+      ...host?.command(deno, args) ?? { command: deno, args },
       env: this.env,
-      cwd: this.#folder,
-      readyLine: this.#readyLine,
+      cwd: folder,
+      readyLine,
       readyDeadlineMs: READY_DEADLINE_MS,
     });
     this.startMs = Math.round(performance.now() - startedMs);
@@ -182,33 +198,36 @@ export class Service implements AsyncDisposable {
   async get(path: string): Promise<{ status: number; body: Record<string, unknown> }> {
     const askedMs = Date.now();
     for (;;) {
-      const response = await fetch(this.url + path, { headers: this.#access() });
-      const { status } = response;
-      const body = await response.json();
-      const isStale = path === "/readyz" && Date.parse(body.checked_at) < askedMs;
+      const { status, body } = await this.#send({ method: "GET", path });
+      const isStale = path === "/readyz" && Date.parse(String(body.checked_at)) < askedMs;
       if (!isStale) return { status, body };
       await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
     }
   }
 
   /** `POST` of JSON, whatever the status. */
-  post(path: string, body: unknown): Promise<Answer> {
-    return this.#send("POST", path, body);
+  post(path: string, body: unknown, headers: Env = {}): Promise<Answer> {
+    return this.#send({ method: "POST", path, body, headers });
   }
 
   /** `PUT` of JSON, whatever the status. */
   put(path: string, body: unknown): Promise<Answer> {
-    return this.#send("PUT", path, body);
+    return this.#send({ method: "PUT", path, body });
   }
 
-  async #send(method: string, path: string, body: unknown): Promise<Answer> {
-    const response = await fetch(this.url + path, {
-      method,
-      headers: { "content-type": "application/json", ...this.#access() },
-      body: JSON.stringify(body),
+  #send(request: ApiRequest): Promise<Answer> {
+    return this.history.send(request, async () => {
+      const { method, path, body, headers } = request;
+      const json = body === undefined ? {} : { "content-type": "application/json" };
+      const response = await fetch(this.url + path, {
+        method,
+        headers: { ...json, ...this.#access(), ...headers },
+        ...body === undefined ? {} : { body: JSON.stringify(body) },
+      });
+      const replayed = response.headers.get("idempotency-replayed") === "true";
+      const retryAfter = response.headers.get("retry-after") ?? "";
+      return { status: response.status, replayed, retryAfter, body: await response.json() };
     });
-    const replayed = response.headers.get("idempotency-replayed") === "true";
-    return { status: response.status, replayed, body: await response.json() };
   }
 
   /** Waits until the API can decide orders. */
@@ -223,8 +242,9 @@ export class Service implements AsyncDisposable {
     });
   }
 
-  /** kill -9, whatever its state. */
+  /** kill -9, whatever its state. The history of its deployment is checked before. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#deployment.leave();
     await this.#process?.kill();
     this.#process = undefined;
   }
@@ -269,7 +289,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { redisUrl, databaseUrl, apis = 1, workers = 1, env = {} } = options;
   await using started = new AsyncDisposableStack();
   const start = async (program: Program, own: Env) =>
-    started.use(await Service.start(program, { REDIS_URL: redisUrl, ...own, ...env }));
+    started.use(await Service.start(program, { REDIS_URL: redisUrl, ...own, ...env }, { databaseUrl }));
   const starting = [
     ...Array.from({ length: apis }, () => start("api", {})),
     ...Array.from({ length: workers }, () => start("worker", { DATABASE_URL: databaseUrl })),

@@ -132,7 +132,7 @@ Deno.test("an API whose DATABASE_URL does not work sells nothing and says why, u
   missing.pathname += "_missing";
   const [, id = ""] = /deployment ([0-9a-f-]{36})/.exec(stack.worker.output()) ?? [];
 
-  await using lost = await Service.start("api", { ...env, DATABASE_URL: missing.href });
+  await using lost = await Service.start("api", { ...env, DATABASE_URL: missing.href }, { databaseUrl });
   assert.deepEqual(await buy(lost, "sku", "order-1"), [503, "unarmed"]);
   const { status, body } = await lost.get("/readyz");
   assert.equal(status, 503);
@@ -141,7 +141,9 @@ Deno.test("an API whose DATABASE_URL does not work sells nothing and says why, u
   assert.match(String(line?.reason), /does not exist/);
   assert.ok(!line?.selling);
 
-  await using named = await Service.start("api", { ...env, DATABASE_URL: missing.href, DEPLOYMENT_ID: id });
+  await using named = await Service.start("api", { ...env, DATABASE_URL: missing.href, DEPLOYMENT_ID: id }, {
+    databaseUrl,
+  });
   assert.deepEqual(await buy(named, "sku", "order-2"), [200, 99]);
   assert.match(
     JSON.stringify((await named.get("/readyz")).body),

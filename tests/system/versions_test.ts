@@ -56,10 +56,11 @@ Deno.test("versions: after an upgrade of the worker and a restart of Redis the A
   const redis = stack.use(await startRedis());
   const env: Env = { REDIS_URL: redis.url, DATABASE_URL: await sharedPostgres().freshDatabase() };
   const start = async (program: Program, from?: string) =>
-    stack.use(await Service.start(program, env, Deno.execPath(), undefined, from));
+    stack.use(await Service.start(program, env, { folder: from }));
 
   const oldWorker = await start("worker", folder);
   const oldApi = await start("api", folder);
+  oldApi.history.unchecked("the version before refuses a replay of an order that this version sold");
   await oldApi.ready(DEADLINE_MS);
   const delivery = { adjustment_id: "d1", delta: 100, reason: "delivery" };
   assert.equal((await oldApi.post("/api/v1/inventory/sku/adjustments", delivery)).status, 201);
@@ -194,7 +195,7 @@ for (const { name, commit, isOld } of others) {
       ...{ SHARDS: "4", USER_LIMIT_MS: "0" },
     };
     const start = async (program: Program, from?: string) =>
-      stack.use(await Service.start(program, env, Deno.execPath(), undefined, from));
+      stack.use(await Service.start(program, env, { folder: from }));
     const isLeased = (worker: Service) =>
       waitFor(() => worker.logged("shard armed").length > 0, {
         deadlineMs: DEADLINE_MS,
