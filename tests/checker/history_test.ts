@@ -99,6 +99,18 @@ Deno.test("a correct history passes, and unknown outcomes are applied or stay op
   assert.deepEqual(counts, { operations: 11, movements: 6, undecidable: 0, stranded: [] });
 });
 
+Deno.test("a refused removal of units is right while there are fewer", () => {
+  const removal = (units: number) =>
+    [
+      header,
+      operation("adjust", "x", [2, 3], { lines: [{ sku: "a", units }], ...short(5) }),
+      movement(1, "create", "a", 5, 5),
+      { ...cursor, seq: 1 },
+    ].map((record) => JSON.stringify(record));
+  assert.deepEqual(checkHistory(removal(-6)).violations, []);
+  assert.deepEqual(checkHistory(removal(-5)).violations.map(({ rule }) => rule), ["wrong_stock"]);
+});
+
 Deno.test("a basket with fewer lines than the one that was sold is another one: its refusal breaks no rule", () => {
   const basket = { user_id: "u", id: "b", lines: [{ sku: "a", units: 1 }, { sku: "b", units: 1 }] };
   const refused = { answer: { kind: "refused", code: "order_conflict" } };

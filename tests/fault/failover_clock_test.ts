@@ -92,7 +92,7 @@ async function failOverTo(seconds: number): Promise<void> {
     const index = orders.findIndex((order) => order.orderId === orderId);
     const order = orders[index];
     assert.ok(order);
-    const { status, replayed, body } = await history.deduct(order, () => post(api, order));
+    const { status, replayed, body } = await post(api, order);
     const { new_stock: newStock, seq, code } = body as { new_stock: number; seq: number; code: string };
     heard[index] = status === 200 ? { kind: "accepted", newStock, seq, replayed } : { kind: "unknown", code };
     return status === 200 ? status : code;

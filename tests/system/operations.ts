@@ -87,9 +87,11 @@ function decoded(id: string): string | null {
 }
 
 /** Whether a history can have it; a test also sends what an API must refuse. */
-function isWhole({ call, id, reference, lines }: Members): boolean {
-  const isId = (value: unknown) => typeof value === "string" && value.length <= ID_CHARACTERS_MAX;
-  return (call === "read" || isId(id)) && (call !== "return" || isId(reference)) &&
+function isWhole({ call, id, user_id = "", reference, lines }: Members): boolean {
+  const isId = (value: unknown) =>
+    typeof value === "string" && value !== "" && value.length <= ID_CHARACTERS_MAX;
+  return (user_id === "" || isId(user_id)) && (call === "read" || isId(id)) &&
+    (call !== "return" || isId(reference)) &&
     membersOf(lines).every(({ sku, units }) => isId(sku) && Number.isSafeInteger(units)) &&
     (membersOf(lines).length > 0 || call === "confirm" || call === "cancel");
 }

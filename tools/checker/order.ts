@@ -120,7 +120,8 @@ export class RealTime {
     window: Window,
   ): number | undefined {
     const sku = this.#skuOf(operation);
-    const wanted = operation.lines.find((line) => line.sku === sku)?.units ?? 0;
+    const units = operation.lines.find((line) => line.sku === sku)?.units ?? 0;
+    const wanted = operation.call === "adjust" ? -units : units;
     const at = this.#unitsBelow(timeline, wanted, available, window);
     if (at !== undefined) return at;
     if (this.#meetsLost(timeline.shard, window)) {
