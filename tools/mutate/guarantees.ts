@@ -191,6 +191,16 @@ export const proofs: readonly Proof[] = [
           title: "a basket is committed when the ledger has all of its lines, once",
         },
       },
+      {
+        path: "src/worker/basket_finisher.ts",
+        before: "return order.decision;",
+        after: 'return "abort";',
+        test: {
+          file: "tests/fault/basket_servers_test.ts",
+          title:
+            "baskets on a cluster: a master or PostgreSQL killed between prepare, decision and confirm leaves all or nothing",
+        },
+      },
     ],
     plants: ["commit-unrecorded", "decision-forgotten", "prepared-hold-lapses"],
   },
