@@ -165,8 +165,7 @@ Deno.test("many clients: idle connections, clients that send slowly or never or 
   await using api = await Service.start(
     "api",
     { REDIS_URL: redis.url, API_TOKENS, ...ENV, ...more },
-    undefined,
-    here,
+    { host: here },
   );
   await api.ready(STEP_DEADLINE_MS);
   await using sale = await Sale.open({ apis: [api], databaseUrl, skus: [SKU] });

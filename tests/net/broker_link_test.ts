@@ -38,8 +38,7 @@ Deno.test("packets dropped between a worker and its broker: selling goes on, and
   await using _worker = await Service.start(
     "worker",
     { ...env, DATABASE_URL: databaseUrl },
-    undefined,
-    workerHost,
+    { host: workerHost },
   );
   await using api = await Service.start("api", env);
   await api.ready(STEP_DEADLINE_MS);
