@@ -158,17 +158,12 @@ Deno.test("a Collector that samples by the tail keeps what failed, whole, and co
 
 /** Buys one unit of HOT, in a trace that is sampled when it has an id. */
 async function buy({ api }: Stack, orderId: string, traceId?: string, sampled = "01"): Promise<number> {
-  const response = await fetch(`${api.url}/api/v1/inventory/deduct`, {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      "order-attempt": "1",
-      ...traceId && { traceparent: `00-${traceId}-${CALLER}-${sampled}` },
-    },
-    body: JSON.stringify({ sku: "HOT", user_id: orderId, order_id: orderId, amount: 1 }),
+  const order = { sku: "HOT", user_id: orderId, order_id: orderId, amount: 1 };
+  const { status } = await api.post("/api/v1/inventory/deduct", order, {
+    "order-attempt": "1",
+    ...traceId && { traceparent: `00-${traceId}-${CALLER}-${sampled}` },
   });
-  await response.body?.cancel();
-  return response.status;
+  return status;
 }
 
 /** What a sale can come to, so that every value changes: sold, sold out, failed; a reservation that lapses. */

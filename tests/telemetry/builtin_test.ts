@@ -24,13 +24,11 @@ Deno.test("under OTEL_DENO spans hang under Deno's, the log leads to them, and n
   await using api = await startEmbedded(await dataDir("builtin"), {
     ...denoSends(receiver.url),
   });
-  const response = await fetch(`${api.url}/api/v1/inventory/deduct`, {
-    method: "POST",
-    headers: { "content-type": "application/json", traceparent: `00-${TRACE_ID}-b7ad6b7169203331-01` },
-    body: JSON.stringify({ sku: "SKU_123", user_id: "u", order_id: "o", amount: 1 }),
+  const order = { sku: "SKU_123", user_id: "u", order_id: "o", amount: 1 };
+  const { status } = await api.post("/api/v1/inventory/deduct", order, {
+    traceparent: `00-${TRACE_ID}-b7ad6b7169203331-01`,
   });
-  assert.equal(response.status, 200);
-  await response.body?.cancel();
+  assert.equal(status, 200);
   const linked = () => receiver.spans.find(({ links }) => links.some(({ traceId }) => traceId === TRACE_ID));
   await waitFor(() => receiver.trace(TRACE_ID).length >= 4 && linked() !== undefined, {
     deadlineMs: 30_000,
@@ -66,13 +64,11 @@ Deno.test("under OTEL_DENO with OTEL_PROPAGATORS=none a stranger's traceparent d
     OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
     OTEL_TRACES_SAMPLER_ARG: "0",
   });
-  const response = await fetch(`${api.url}/api/v1/inventory/deduct`, {
-    method: "POST",
-    headers: { "content-type": "application/json", traceparent: `00-${TRACE_ID}-b7ad6b7169203331-01` },
-    body: JSON.stringify({ sku: "SKU_123", user_id: "u", order_id: "o", amount: 1 }),
+  const order = { sku: "SKU_123", user_id: "u", order_id: "o", amount: 1 };
+  const { status } = await api.post("/api/v1/inventory/deduct", order, {
+    traceparent: `00-${TRACE_ID}-b7ad6b7169203331-01`,
   });
-  await response.body?.cancel();
-  assert.equal(response.status, 200);
+  assert.equal(status, 200);
   const sent = () => receiver.latest("inventory.deduct.total").length;
   await waitFor(() => sent() > 0, { deadlineMs: 30_000, what: "the metrics" });
   // The process sends what is left at its end.

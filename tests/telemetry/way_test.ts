@@ -24,17 +24,12 @@ async function sellAndReport(receiver: Receiver, namespace: string): Promise<voi
   const { api, worker } = shop;
   const path = "/api/v1/inventory";
   await api.post(`${path}/SKU/adjustments`, { adjustment_id: "a", delta: 90 });
-  const sold = await fetch(`${api.url}${path}/deduct`, {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      traceparent: `00-${TRACE_ID}-b7ad6b7169203331-01`,
-      "order-attempt": "1",
-    },
-    body: JSON.stringify({ sku: "SKU", user_id: "u", order_id: "o", amount: 1 }),
+  const order = { sku: "SKU", user_id: "u", order_id: "o", amount: 1 };
+  const sold = await api.post(`${path}/deduct`, order, {
+    traceparent: `00-${TRACE_ID}-b7ad6b7169203331-01`,
+    "order-attempt": "1",
   });
   assert.equal(sold.status, 200);
-  await sold.body?.cancel();
   const hold = { order_id: "h", user_id: "v", lines: [{ sku: "SKU", amount: 1 }], ttl_seconds: 1 };
   assert.equal((await api.post("/api/v1/reservations", hold)).status, 201);
   await waitFor(async () => (await api.get(`${path}/SKU`)).body.reserved === 0, {
