@@ -20,6 +20,7 @@ import { realWorld } from "../../src/runtime/world.ts";
 import { startWorker } from "../../src/worker/balancer.ts";
 import { openLedgerAt } from "../fault/worker_fixture.ts";
 import { type LedgerTables, readFolder, readLedger } from "../system/ledger_audit.ts";
+import { checkAtEnd } from "../system/recorded.ts";
 import { HistoryRecorder } from "../system/recorder.ts";
 import { sharedPostgres } from "../../tools/servers/shared.ts";
 import { waitFor } from "../../tools/servers/wait.ts";
@@ -264,19 +265,11 @@ async function startSite({ run, lose, namespace, read, owned }: SiteParts): Prom
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(apis.map((api) => api.drained()));
-      await checkHistory(history, read);
+      await checkAtEnd(history, read);
       await running[Symbol.asyncDispose]();
       await owned[Symbol.asyncDispose]();
     },
   };
-}
-
-/** Checks what was recorded, once the ledger has it. */
-async function checkHistory(history: HistoryRecorder, read: () => Promise<LedgerTables>): Promise<void> {
-  let tables = await read();
-  const holds = async () => history.check(tables = await read()).violations.length === 0;
-  await waitFor(holds, { deadlineMs: patienceMs, what: "a history that holds" })
-    .catch(() => history.assertHolds(tables));
 }
 
 async function stockOf(store: StockStore, skus: readonly string[]): Promise<(readonly [number, number])[]> {

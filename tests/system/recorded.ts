@@ -81,35 +81,37 @@ export class RecordedDeployment {
 
   /** A process of it ends: what was recorded since the last check is checked. */
   async leave(): Promise<void> {
-    try {
-      if (isTest && this.history.isOpen) await this.#check();
-    } catch (error) {
-      failures.push(error);
-      this.history.close();
-    } finally {
-      this.#processes--;
-      const index = RecordedDeployment.#running.indexOf(this);
-      if (this.#processes === 0 && index >= 0) RecordedDeployment.#running.splice(index, 1);
-    }
-  }
-
-  async #check(): Promise<void> {
-    let tables: LedgerTables | undefined;
-    const holds = async () => {
-      tables = await this.#read();
-      return this.history.check(tables).violations.length === 0;
-    };
-    const what = "a history that holds";
-    await waitFor(holds, { deadlineMs: CHECK_DEADLINE_MS, what }).catch((error) => {
-      if (!tables) throw error;
-      this.history.assertHolds(tables);
-    });
+    if (isTest && this.history.isOpen) await checkAtEnd(this.history, () => this.#read());
+    this.#processes--;
+    const index = RecordedDeployment.#running.indexOf(this);
+    if (this.#processes === 0 && index >= 0) RecordedDeployment.#running.splice(index, 1);
   }
 
   #read(): Promise<LedgerTables> {
     if (this.#databaseUrl === "") return readFolder(this.#folder);
     const namespace = this.#namespace || "inventory";
     return readLedger({ databaseUrl: this.#databaseUrl, namespace }, new Map());
+  }
+}
+
+/** Checks a history when the ledger has it. The test that runs fails if a rule is broken. */
+export async function checkAtEnd(
+  history: HistoryRecorder,
+  read: () => Promise<LedgerTables>,
+): Promise<void> {
+  let tables: LedgerTables | undefined;
+  const holds = async () => {
+    tables = await read();
+    return history.check(tables).violations.length === 0;
+  };
+  try {
+    await waitFor(holds, { deadlineMs: CHECK_DEADLINE_MS, what: "a history that holds" }).catch((error) => {
+      if (!tables) throw error;
+      history.assertHolds(tables);
+    });
+  } catch (error) {
+    failures.push(error);
+    history.close();
   }
 }
 

@@ -192,9 +192,9 @@ export const proofs: readonly Proof[] = [
         },
       },
       {
-        path: "src/worker/basket_finisher.ts",
-        before: "return order.decision;",
-        after: 'return "abort";',
+        path: "src/worker/home_decisions.ts",
+        before: 'if (row?.state === "accepted" || line?.state === "accepted") return "commit";',
+        after: 'if (row?.state === "accepted" || line?.state === "accepted") return "abort";',
         test: {
           file: "tests/fault/basket_servers_test.ts",
           title:
