@@ -77,7 +77,8 @@ async function failOverTo(seconds: number): Promise<void> {
     DATABASE_URL: databaseUrl,
     ...ENV,
   });
-  const start = () => Service.start("api", { REDIS_URL: `redis://127.0.0.1:${holder.port}`, ...ENV });
+  const start = () =>
+    Service.start("api", { REDIS_URL: `redis://127.0.0.1:${holder.port}`, ...ENV }, { databaseUrl });
   await using held = await start();
   await using other = await start();
   await held.ready(DEADLINE_MS);

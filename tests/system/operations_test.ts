@@ -103,6 +103,7 @@ Deno.test("recorder: an API, a worker and an API behind a proxy of Redis are one
   assert.equal(join({ REDIS_URL: "redis://proxy", DATABASE_URL: "postgres://api@p/one" }, 4), worker);
   const other = join({ REDIS_URL: "redis://other", DATABASE_URL: "postgres://p/two" }, 5);
   assert.notEqual(other, worker);
+  assert.throws(() => join({ REDIS_URL: "redis://another-proxy" }, 7), /pass 'databaseUrl'/);
   assert.equal(RecordedDeployment.historyAt(`${url(3)}/`), worker);
   assert.equal(RecordedDeployment.historyAt(url(5)), other);
   assert.throws(() => RecordedDeployment.historyAt(url(6)), /no process of a test listens there/);

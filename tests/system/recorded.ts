@@ -47,6 +47,8 @@ export class RecordedDeployment {
   /**
    * The deployment of a process that starts: the one with its ledger or its Redis; else the only one in the namespace,
    * as Redis may be reached through a proxy.
+   *
+   * @throws {RangeError} when there are several
    */
   static join(env: Settings, url: string): RecordedDeployment {
     const { NAMESPACE: namespace = "", DATABASE_URL = "", REDIS_URL = "", DATA_DIR = "" } = env;
@@ -56,7 +58,7 @@ export class RecordedDeployment {
       (DATABASE_URL === "" || other.#databaseUrl === "" || isSameLedger(other.#databaseUrl, DATABASE_URL))
     );
     const found = candidates.find((other) => DATABASE_URL !== "" && other.#databaseUrl !== "") ??
-      candidates.find((other) => other.#redisUrls.has(REDIS_URL)) ?? candidates[0];
+      candidates.find((other) => other.#redisUrls.has(REDIS_URL)) ?? onlyOne(candidates);
     const joined = found ?? new RecordedDeployment(namespace);
     if (!found) running.push(joined);
     joined.#folder = DATA_DIR;
@@ -92,6 +94,12 @@ export class RecordedDeployment {
     const namespace = this.#namespace || "inventory";
     return readLedger({ databaseUrl: this.#databaseUrl, namespace }, new Map());
   }
+}
+
+/** Tests may run several deployments side by side. */
+function onlyOne(deployments: readonly RecordedDeployment[]): RecordedDeployment | undefined {
+  if (deployments.length < 2) return deployments[0];
+  throw new RangeError("Cannot say whose orders a process records: pass 'databaseUrl' to Service.start()");
 }
 
 /** Checks a history when the ledger has it. The test that runs fails if a rule is broken. */
