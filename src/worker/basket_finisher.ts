@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { homeOf, type Settle } from "../domain/basket.ts";
+import { attemptName, homeOf, type Settle } from "../domain/basket.ts";
 import type { LogEntry } from "../domain/event.ts";
 import type { StockStore } from "../decide/store.ts";
 import type { ShardLedger } from "../ledger/ledger.ts";
@@ -92,6 +92,8 @@ export class BasketFinisher {
         return undefined;
       case "over":
         return await this.#ledger.baskets.abort(order) ? "abort" : undefined;
+      case "commit":
+        return isOf(order) ? "commit" : "abort";
       default:
         return order.decision;
     }
@@ -106,6 +108,11 @@ export class BasketFinisher {
       commands.filter((command, i) => command.kind === kind && isNew(outcomes[i])).length;
     return { committed: count("commit"), aborted: count("abort") };
   }
+}
+
+/** Whether lines are of the committed attempt, and do not only have their number from it. */
+function isOf({ name, attempt }: PreparedOrder): boolean {
+  return name === "" || name === attemptName(homeOf(name) ?? 0, attempt);
 }
 
 type Outcomes = Extract<Awaited<ReturnType<StockStore["decide"]>>, { kind: "decided" }>["outcomes"];

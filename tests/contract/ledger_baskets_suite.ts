@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { Attempt, PreparedPart } from "../../src/decide/basket_decisions.ts";
+import { attemptName } from "../../src/domain/basket.ts";
 import type { InventoryEvent } from "../../src/domain/event.ts";
 import {
   applied,
@@ -25,8 +26,10 @@ function attemptOf(orderId: string): Attempt {
 /** The part of shard 0, which number 2 has prepared. */
 const part: PreparedPart = { shard: 0, seq: 2, lines: 1, newStock: [6] };
 
-const prepared = (shelf: Shelf, id = "basket", units = 4) =>
-  shelf.next("prepare", id, [["SKU-1", -units, units]], { reference: `0/${id}` });
+const prepared = (shelf: Shelf, id = "basket", units = 4, reference = `0/${id}`) =>
+  shelf.next("prepare", id, [["SKU-1", -units, units]], { reference });
+const preparedFor = ({ orderId, home, attempt }: Attempt, shelf = new Shelf()) =>
+  prepared(shelf, orderId, 4, attemptName(home, attempt));
 const aborted = (shelf: Shelf, id = "basket", units = 4) =>
   shelf.next("abort", id, [["SKU-1", units, -units]]);
 const committed = (shelf: Shelf, id = "basket", units = 4) =>
@@ -132,7 +135,7 @@ export function registerBaskets({ test }: Registrar): void {
     assert.equal(await shard.baskets.end(), 1, "it has time left");
     assert.equal(await baskets.commit(attempt, [part]), "waiting");
     const shelf = new Shelf();
-    applied(await shard.apply([entry(1, prepared(shelf))]));
+    applied(await shard.apply([entry(1, preparedFor(attempt, shelf))]));
     assert.equal(await baskets.commit(attempt, [{ ...part, lines: 2 }]), "waiting");
     assert.equal(await baskets.commit(attempt, [part, { ...part, shard: 1 }]), "waiting");
     assert.equal((await shard.baskets.prepared(10))[0]?.decision, "open");
@@ -147,6 +150,13 @@ export function registerBaskets({ test }: Registrar): void {
     applied(await shard.apply([entry(1, committed(shelf))]));
     assert.equal(await shard.baskets.end(), 0);
     assert.equal(await baskets.find("basket"), undefined);
+  });
+
+  test("a basket is not committed by a line of another attempt with the same number", async ({ ledger: { baskets }, shard }) => {
+    const [earlier, attempt] = [attemptOf("basket"), attemptOf("basket")];
+    applied(await shard.apply([entry(1, preparedFor(earlier))]));
+    await baskets.begin(attempt, farMs);
+    assert.equal(await baskets.commit(attempt, [part]), "waiting");
   });
 
   test("what is aborted is never committed, and the order may be tried again", async ({ ledger: { baskets }, shard }) => {
@@ -201,7 +211,7 @@ export function registerBaskets({ test }: Registrar): void {
     const shelf = new Shelf();
     const attempt = attemptOf("basket");
     await baskets.begin(attempt, farMs);
-    applied(await shard.apply([entry(1, prepared(shelf))]));
+    applied(await shard.apply([entry(1, preparedFor(attempt, shelf))]));
     assert.equal(await baskets.commit(attempt, [part]), "committed");
     assert.equal((await shard.baskets.prepared(10))[0]?.decision, "open");
     await database.script("update baskets set decided_at = '2020-01-01 00:00:00.000'");

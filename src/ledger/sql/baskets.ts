@@ -12,6 +12,7 @@ import type {
   PreparedPart,
   UndecidedBasket,
 } from "../../decide/basket_decisions.ts";
+import { attemptName } from "../../domain/basket.ts";
 import type { LedgerBackend } from "./backend.ts";
 import type { Statements } from "./statements.ts";
 
@@ -51,10 +52,10 @@ export class SqlBaskets implements BasketDecisions {
   }
 
   async commit(
-    { orderId, attempt }: Attempt,
+    { orderId, attempt, home }: Attempt,
     parts: readonly PreparedPart[],
   ): Promise<"committed" | "waiting" | "aborted"> {
-    const params = [orderId, attempt, JSON.stringify(parts)];
+    const params = [orderId, attempt, JSON.stringify(parts), attemptName(home, attempt)];
     if (await this.#has(this.#sql.commit_basket, params)) return "committed";
     const row = await this.#read(orderId);
     if (row?.attempt !== attempt) return "aborted";

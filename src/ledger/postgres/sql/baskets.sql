@@ -20,14 +20,17 @@ select
 from baskets where order_id = $1;
 
 -- name: commit_basket
--- Commits an open attempt, in time, if the ledger has all of its lines as prepared: one row, or none.
--- $1 order id   $2 attempt   $3 parts, JSON: shard, seq, lines (how many), newStock
+-- Commits an open attempt, in time, if the ledger has all of its lines as prepared: one row, or none. A store that was
+-- restored to an older state issues numbers again, so a line counts by the name of its attempt, too.
+-- $1 order id   $2 attempt   $3 parts, JSON: shard, seq, lines (how many), newStock   $4 name of the attempt
 update baskets set decision = 'commit', parts = $3::text::json, decided_at = now()
 where order_id = $1 and attempt = $2 and decision = 'open' and decide_by > now() and not exists (
   select from json_to_recordset($3::text::json) as p (shard integer, seq bigint, lines integer)
   where p.lines <> (
     select count(*) from order_lines o
+    join movements m on m.shard = o.shard and m.seq = o.seq and m.line = o.line
     where o.shard = p.shard and o.seq = p.seq and o.order_id = $1 and o.kind = 'prepare' and o.state = 'held'
+      and m.reference = $4
   )
 )
 returning order_id as "orderId";

@@ -19,15 +19,16 @@ select
 from baskets where order_id = ?1
 
 -- name: commit_basket
--- ?1 order id   ?2 attempt   ?3 parts, JSON: shard, seq, lines (how many), newStock
+-- ?1 order id   ?2 attempt   ?3 parts, JSON: shard, seq, lines (how many), newStock   ?4 name of the attempt
 update baskets set decision = 'commit', parts = ?3, decided_at = strftime('%Y-%m-%d %H:%M:%f', 'now')
 where order_id = ?1 and attempt = ?2 and decision = 'open' and decide_by > strftime('%Y-%m-%d %H:%M:%f', 'now')
   and not exists (
     select 1 from json_each(?3) p
     where p.value ->> 'lines' <> (
       select count(*) from order_lines o
+      join movements m on m.shard = o.shard and m.seq = o.seq and m.line = o.line
       where o.shard = p.value ->> 'shard' and o.seq = p.value ->> 'seq' and o.order_id = ?1
-        and o.kind = 'prepare' and o.state = 'held'
+        and o.kind = 'prepare' and o.state = 'held' and m.reference = ?4
     )
   )
 returning order_id as "orderId"
