@@ -241,7 +241,8 @@ export class Run {
     const { stores, ledger } = this.site;
     const isForgetful = this.clockStepMs >= 0 || this.#putBackMs >= 0 || this.losses.isAny;
     const { clients, losses } = this;
-    return brokenInvariant({ stores, ledger, clients, losses, isForgetful });
+    const isClockStepped = this.clockStepMs >= 0;
+    return brokenInvariant({ stores, ledger, clients, losses, isForgetful, isClockStepped });
   }
 
   result(broken: string | undefined): RunResult {
