@@ -85,10 +85,15 @@ export class Batcher {
 
   /** Whether a command that came now would wait too long for its answer, at the speed of the last calls. */
   get isBehind(): boolean {
-    if (this.#queue.length === 0) return false;
+    if (!this.#isSaturated) return false;
     let before = this.#queue.length;
     for (const call of this.#calls) before += call.length;
     return this.#pace.waitMs(before) > waitShareMax * this.options.requestTimeoutMs;
+  }
+
+  /** Whether the store is what limits: commands wait for a call, or more calls than usual are on their way. */
+  get #isSaturated(): boolean {
+    return this.#queue.length > 0 || this.#calls.size > this.options.callsMax;
   }
 
   /** Whether the shard refused to sell when it was last asked. */
@@ -215,7 +220,7 @@ export class Batcher {
       call.answeredAtMs = this.world.elapsedMs();
       this.options.onCall?.(call);
       this.clock.learn(result.timeMs, call);
-      this.#pace.answered(batch.length, this.#queue.length, call.answeredAtMs);
+      this.#pace.answered(batch.length, this.#isSaturated, call.answeredAtMs);
       const postponed: Waiting[] = [];
       batch.forEach((waiting, i) => {
         const outcome: Outcome | undefined = result.kind === "decided" ? result.outcomes[i] : result;

@@ -4,30 +4,33 @@
  * @module
  */
 
-/** What a call before the newest counts less for each newer one: a store that slows down is known after some calls. */
-const olderWeight = 0.6;
+/** After so much time an answer counts half: a store that slows down is known after a few calls. */
+const halfLifeMs = 100;
 
 /**
- * Measured from answer to answer while the queue is never empty; forgotten as soon as it is.
+ * Measured from answer to answer while others wait without a pause; forgotten as soon as none does.
  *
- * Time and commands are summed apart. An average of each call's time a command took the pause before a call of three
- * commands for the speed of the store: 1,000 connections then heard 503 from a process that was never behind.
+ * Time and commands are summed apart, and the sums fade with time. The average of each call's time a command took the
+ * pause before a call of three commands for the speed of the store: 1,000 connections then heard 503 from a process that
+ * was never behind. Sums that fade with each call took eight answers in one packet for a store without limit.
  */
 export class Pace {
   #ms = 0;
   #commands = 0;
   #answeredAtMs: number | undefined;
 
-  /** A call with so many commands was answered, and so many more wait. */
-  answered(commands: number, waiting: number, nowMs: number): void {
-    if (waiting === 0) {
+  /** A call with so many commands was answered; `isSaturated`: others wait. */
+  answered(commands: number, isSaturated: boolean, nowMs: number): void {
+    if (!isSaturated) {
       this.#ms = this.#commands = 0;
       this.#answeredAtMs = undefined;
       return;
     }
     if (this.#answeredAtMs !== undefined) {
-      this.#ms = this.#ms * olderWeight + nowMs - this.#answeredAtMs;
-      this.#commands = this.#commands * olderWeight + commands;
+      const ms = nowMs - this.#answeredAtMs;
+      const kept = 2 ** (-ms / halfLifeMs);
+      this.#ms = this.#ms * kept + ms;
+      this.#commands = this.#commands * kept + commands;
     }
     this.#answeredAtMs = nowMs;
   }

@@ -4,9 +4,9 @@ import { Pace } from "./pace.ts";
 Deno.test("pace: the time of a command is measured between answers, while others wait", () => {
   const pace = new Pace();
   assert.equal(pace.waitMs(10_000), 0, "a burst before the first answer is no overload");
-  pace.answered(1, 100, 1_000);
+  pace.answered(1, true, 1_000);
   assert.equal(pace.waitMs(10_000), 0, "what the first call took says nothing: it was alone");
-  pace.answered(50, 100, 1_025);
+  pace.answered(50, true, 1_025);
   assert.equal(pace.waitMs(1_000), 500);
 });
 
@@ -14,32 +14,40 @@ Deno.test("pace: a store that slows down is known after some calls, one that is 
   const pace = new Pace();
   let nowMs = 0;
   const answer = (calls: number, ms: number) => {
-    for (let i = 0; i < calls; i++) pace.answered(100, 1, nowMs += ms);
+    for (let i = 0; i < calls; i++) pace.answered(100, true, nowMs += ms);
   };
   answer(10, 10);
   answer(10, 100);
   assert.ok(pace.waitMs(100) > 90, `${pace.waitMs(100)} ms`);
-  answer(10, 10);
+  answer(20, 10);
   assert.ok(pace.waitMs(100) < 20, `${pace.waitMs(100)} ms`);
 });
 
 Deno.test("pace: nothing is known after a moment in which nothing waited", () => {
   const pace = new Pace();
-  pace.answered(10, 5, 0);
-  pace.answered(10, 5, 1_000);
+  pace.answered(10, true, 0);
+  pace.answered(10, true, 1_000);
   assert.equal(pace.waitMs(10), 1_000);
-  pace.answered(5, 0, 2_000);
+  pace.answered(5, false, 2_000);
   assert.equal(pace.waitMs(10), 0);
-  pace.answered(1, 9, 60_000);
+  pace.answered(1, true, 60_000);
   assert.equal(pace.waitMs(10), 0, "the pause is no time of a command");
 });
 
 Deno.test("pace: a pause before a small call is no speed of the store", () => {
   const pace = new Pace();
   let nowMs = 0;
-  for (let i = 0; i < 5; i++) pace.answered(400, 400, nowMs += 25);
-  pace.answered(3, 800, nowMs += 10);
+  for (let i = 0; i < 5; i++) pace.answered(400, true, nowMs += 25);
+  pace.answered(3, true, nowMs += 10);
   assert.ok(pace.waitMs(1_000) < 100, `${pace.waitMs(1_000)} ms`);
-  pace.answered(3, 800, nowMs += 200);
+  pace.answered(3, true, nowMs += 200);
   assert.ok(pace.waitMs(1_000) < 1_000, `${pace.waitMs(1_000)} ms`);
+});
+
+Deno.test("pace: answers that come together are as slow as the time before them", () => {
+  const pace = new Pace();
+  for (const nowMs of [320, 640, 960]) {
+    for (let call = 0; call < 8; call++) pace.answered(8, true, nowMs);
+  }
+  assert.ok(pace.waitMs(200) > 800, `${pace.waitMs(200)} ms`);
 });
