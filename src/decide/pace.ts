@@ -4,8 +4,8 @@
  * @module
  */
 
-/** After so much time an answer counts half: a store that slows down is known after a few calls. */
-const halfLifeMs = 100;
+/** After so much time an answer counts half. A process that had no core for 300 ms is not behind its store. */
+const halfLifeMs = 500;
 
 /**
  * Measured from answer to answer while others wait without a pause; forgotten as soon as none does.

@@ -17,9 +17,9 @@ Deno.test("pace: a store that slows down is known after some calls, one that is 
     for (let i = 0; i < calls; i++) pace.answered(100, true, nowMs += ms);
   };
   answer(10, 10);
-  answer(10, 100);
+  answer(20, 100);
   assert.ok(pace.waitMs(100) > 90, `${pace.waitMs(100)} ms`);
-  answer(20, 10);
+  answer(60, 10);
   assert.ok(pace.waitMs(100) < 20, `${pace.waitMs(100)} ms`);
 });
 
