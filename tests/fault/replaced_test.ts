@@ -15,7 +15,7 @@ import { FaultScenario, note, SCENARIO_ENV } from "./fault_scenario.ts";
 const ORDERS_AN_ACT = 200;
 const PROBES = 64;
 const STEP_DEADLINE_MS = 60_000;
-const SELLING_AGAIN_MAX_MS = 4_000;
+const SELLING_AGAIN_MAX_MS = 15_000; // 0.2 to 0.5 s on a quiet machine, see docs/benchmarks.md
 /** Connections of a worker that applies events: to verify and acknowledge, and to read the log. */
 const BOOKING_CONNECTIONS = 2;
 /** One that was idle has given back what lapsed, too. */
@@ -118,14 +118,14 @@ Deno.test("another deployment's Redis, armed and selling, is neither sold from n
   await scenario.applied();
   await theirs.api.post("/api/v1/inventory/plenty/adjustments", { adjustment_id: "theirs", delta: 500 });
   await untilRecorded(theirRedis);
-  const before = await digest(theirRedis);
+  const before = await stateOf(theirRedis);
 
   all.redirect(theirRedis);
   await refusedAsForeign(mine.worker);
   const clients = scenario.act(PROBES);
   await clients.rush();
   assert.equal(clients.count("unknown"), PROBES, JSON.stringify(clients.heard.slice(0, 3)));
-  assert.equal(await digest(theirRedis), before, "their state has changed");
+  assert.deepEqual(await stateOf(theirRedis), before, "their state has changed");
 
   all.redirect(all.redis);
   const ms = await scenario.untilSold();
@@ -147,7 +147,7 @@ Deno.test("a worker that was applying while the address changed does not touch a
     deadlineMs: STEP_DEADLINE_MS,
     what: "their worker to be idle",
   });
-  const before = await digest(theirRedis);
+  const before = await stateOf(theirRedis);
 
   await withConnection(databaseUrl, async (sql) => {
     await sql.begin(async (locked) => {
@@ -169,12 +169,23 @@ Deno.test("a worker that was applying while the address changed does not touch a
     });
   });
   const noticed = await refusedAsForeign(mine.worker).catch((error: Error) => error);
-  assert.equal(await digest(theirRedis), before, "their state has changed");
+  assert.deepEqual(await stateOf(theirRedis), before, "their state has changed");
   assert.equal(noticed, undefined);
   all.redirect(all.redis);
   await scenario.untilSold();
   await scenario.audit();
 });
+
+/**
+ * What another deployment's worker could change: all but the notes that their own worker keeps, which reconciles and,
+ * when it had no core for 3 s, arms again.
+ */
+async function stateOf(redis: RedisServer): Promise<readonly string[]> {
+  return [
+    await soldDigest(redis),
+    await redis.cli("HMGET", "{inventory:0}:meta", "seq", "applied", "deployment", "settings"),
+  ];
+}
 
 async function refusedAsForeign(worker: Service): Promise<void> {
   await waitFor(
