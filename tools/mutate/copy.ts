@@ -17,6 +17,7 @@ const FIRST_DEADLINE_MS = 240_000;
 /** A slip may make a loop endless. A stage takes longer when the machine is busy. */
 const DEADLINE_FACTOR = 8;
 const DEADLINE_MIN_MS = 60_000;
+const DEADLINE_MAX_MS = 180_000;
 const PING_DEADLINE_MS = 2_000;
 /** The exit code of a run that was ended. */
 const STOPPED = 130;
@@ -118,7 +119,9 @@ export class Copy {
 
   #deadlineMs(stage: Stage): number {
     const duration = this.#durations.get(stage);
-    return duration === undefined ? FIRST_DEADLINE_MS : Math.max(DEADLINE_MIN_MS, duration * DEADLINE_FACTOR);
+    return duration === undefined
+      ? FIRST_DEADLINE_MS
+      : Math.min(DEADLINE_MAX_MS, Math.max(DEADLINE_MIN_MS, duration * DEADLINE_FACTOR));
   }
 
   /** Starts the Redis again if a script runs on it without end. */
