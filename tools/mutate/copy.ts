@@ -150,10 +150,12 @@ export async function openCopies(count: number, seed: number): Promise<Copies> {
     folders.push(folder);
     all.push(new Copy(folder, await startRedis(), seed));
   }
-  const close = async () => {
+  const remove = async () => {
     await run.close();
     for (const folder of folders) await git(ROOT, "worktree", "remove", "--force", folder);
   };
+  let removed: Promise<void> | undefined;
+  const close = () => removed ??= remove();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, () => void close().finally(() => Deno.exit(STOPPED)));
   }
