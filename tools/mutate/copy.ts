@@ -13,7 +13,7 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 /** A file system in memory, where there is one: every test waits for its commits. */
 const MEMORY = "/dev/shm";
 /** Of a stage without a slip, before it is known how long it takes. */
-const FIRST_DEADLINE_MS = 240_000;
+const FIRST_DEADLINE_MS = 600_000;
 /** A slip may make a loop endless. A stage takes longer when the machine is busy. */
 const DEADLINE_FACTOR = 8;
 const DEADLINE_MIN_MS = 60_000;
