@@ -182,3 +182,24 @@ Deno.test("arming: a whole store without its log needs an accepted loss, once, a
   const [left] = await parts.shard.stock("", 1);
   assert.equal(left?.available, 5);
 });
+
+Deno.test("arming: a store of another deployment is refused as it is", async () => {
+  await using parts = await disarmed();
+  const inspect = async (shard: number) => ({ ...await parts.store.inspect(shard), deployment: "another" });
+  const verdict = await parts.arm({ control: withMembers(parts.store, { inspect }) });
+  assert.match(verdict.kind === "refused" ? verdict.reason : verdict.kind, /belongs to another deployment/);
+  assert.equal(await issued(parts), 1);
+});
+
+Deno.test("arming: an empty store is filled from a ledger that has all that a store knew to be applied, and from no other", async () => {
+  await using parts = await disarmed();
+  await using empty = await makeEmbeddedParts(new ManualWorld());
+  const armEmpty = () => parts.arm({ control: empty.store, log: empty.store });
+  await parts.shard.recordSeen({ epoch: 1, seq: 4 }, 4);
+  const behind = await armEmpty();
+  assert.match(behind.kind === "refused" ? behind.reason : behind.kind, /the ledger went back: it ends at 3/);
+  const cursor = async () => ({ ...await parts.shard.cursor(), seenApplied: 3 });
+  const ledger = withMembers(parts.shard, { cursor });
+  const verdict = await parts.arm({ control: empty.store, log: empty.store, ledger });
+  assert.partialDeepStrictEqual(verdict, { kind: "armed", rebuilt: "the store is empty", lost: 1 });
+});

@@ -53,3 +53,18 @@ Deno.test("catch up: a read that was ended is no end of the log, and entries tha
   await assert.rejects(applyRest(view, isForked, parts.arming({ log, signal: stop.signal })), /given back/);
   assert.equal((await parts.shard.cursor()).seq, 1);
 });
+
+Deno.test("catch up: what comes before a gap is applied, so that only the missing numbers are lost", async () => {
+  await using parts = await makeEmbeddedParts(new ManualWorld());
+  await parts.arm();
+  for (const command of [adjust("a", "S", 10), deduct("o", "S"), deduct("p", "S"), deduct("q", "S")]) {
+    await parts.decide(command);
+  }
+  const log = withMembers(parts.store, {
+    read: async (...args: Parameters<typeof parts.store.read>) =>
+      (await parts.store.read(...args)).filter(({ position }) => position.seq !== 3),
+  });
+  const gap = await applyRest(await parts.store.inspect(0), isForked, parts.arming({ log }));
+  assert.partialDeepStrictEqual(gap, { kind: "gap", why: "the log continues at 4 after 2" });
+  assert.equal((await parts.shard.cursor()).seq, 2);
+});

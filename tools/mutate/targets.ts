@@ -88,6 +88,10 @@ export const targets: readonly Target[] = [
       {
         tests: [
           "src/worker/arming_test.ts",
+          "src/worker/arming_refusals_test.ts",
+          "src/worker/catch_up_test.ts",
+          "src/worker/compare_stock_test.ts",
+          "src/worker/fork_test.ts",
           "src/worker/verify_test.ts",
           "src/worker/compensate_test.ts",
           "src/worker/rebuild_test.ts",
