@@ -137,6 +137,21 @@ export function registerMovementRetention({ test }: Registrar): void {
     assert.equal((await rows("select seq from movements order by seq")).length, before.length + 2);
   });
 
+  test("movements of an open compensation or dead letter are no opening balance, those of a closed one are", async (fixture) => {
+    const { ledger, shard, rows } = fixture;
+    const years = new Years(shard);
+    const again = (userId: string) => years.shelf.next("deduct", "plain", [["SKU-2", -4, 0]], { userId });
+    await years.sellOld(again("another"));
+    await years.sellYoung();
+    assert.equal(await shard.foldMovements(10 * dayMs, 1000), undefined, "a dead letter");
+    const [letter] = await rows("select id from dead_letters");
+    const note = { actor: "cli:alice", reason: "looked at", reference: "" };
+    assert.equal((await ledger.closeDeadLetter(Number(letter?.id), note, "give back")).kind, "closed");
+    assert.equal(await shard.foldMovements(10 * dayMs, 1000), undefined, "its compensation");
+    await fixture.database.script("update compensations set done_at = created_at");
+    assert.deepEqual(await shard.foldMovements(10 * dayMs, 5), { numbers: 5, isDropped: false });
+  });
+
   test("rules that only a movement that is gone has set are proved, and a slip is found", async (fixture) => {
     const { database, ledger, shard } = fixture;
     const years = new Years(shard);
