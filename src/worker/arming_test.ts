@@ -32,6 +32,21 @@ Deno.test("arming: a store that agrees with the ledger is armed under the next e
   assert.partialDeepStrictEqual(sold, { kind: "accepted", seq: 4, newStock: [7] });
 });
 
+Deno.test("arming: a store that is armed and fits goes on under its epoch, without a break", async () => {
+  await using parts = await makeEmbeddedParts(new ManualWorld());
+  await parts.arm();
+  await parts.decide(adjust("a", "S", 10));
+  const again = await parts.arm();
+  assert.partialDeepStrictEqual(again, {
+    kind: "armed",
+    epoch: 1,
+    rebuilt: "",
+    lost: 0,
+    changedSettings: [],
+  });
+  assert.ok((await parts.store.inspect(0)).armed);
+});
+
 Deno.test("arming: a SKU that the store lost is a difference, and so is one that only the store has", async () => {
   await using parts = await disarmed();
   const lost = await armShowing(parts, (rows) => rows.filter(({ sku }) => sku !== "T"));

@@ -20,7 +20,10 @@ Deno.test("rebuild: lines of the whole idempotency window are remembered, and ol
   await parts.apply();
 
   const view = await store.inspect(0);
-  const rebuilt = await rebuild(view, 0, { control: store, ledger: shard, deployment, world });
+  let beats = 0;
+  const ledger = withMembers(shard, { beat: () => Promise.resolve(void beats++) });
+  const rebuilt = await rebuild(view, 0, { control: store, ledger, deployment, world });
+  assert.equal(beats, 2, "after stock and quotas: no reservation is set aside");
   assert.deepEqual({ seq: rebuilt.seq, lost: rebuilt.lost, skus: rebuilt.skus, lines: rebuilt.lines }, {
     ...{ seq: 4, lost: 0, skus: 1, lines: 2 },
   });
