@@ -335,6 +335,9 @@ Deno.test("relay: each append that fills a topic is a step, so that a long filli
   let steps = 0;
   const end = await fillTopic(parts, start, { epoch: 1, seq: 9 }, () => steps++);
   assert.deepEqual([steps, end], [2, { epoch: 1, seq: 9 }]);
+  const one = setup(...logOf(1, 3).slice(1));
+  await fillTopic(one.parts, start, { epoch: 1, seq: 3 }, () => {});
+  assert.deepEqual(one.reported, ["jump 0-1"], "one number is missing, too");
 });
 
 Deno.test("relay: a jump up to the ledger's cursor has its epoch, not that of what follows", async () => {

@@ -125,6 +125,9 @@ export function registerBaskets({ test }: Registrar): void {
     const made = shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], { userId: "" });
     const result = applied(await fixture.shard.apply([entry(1, bad, first, end, second, made)]));
     assert.equal(result.deadLetters, 1);
+    assert.deepEqual((await fixture.shard.stock("SKU-1", 10)).map(({ sku, available }) => [sku, available]), [
+      ["SKU-2", 5],
+    ]);
     const { lines } = await fixture.ledger.findOrder("basket");
     assert.deepEqual(lines.map(({ seq, state }) => [seq, state]), [[5, "held"]]);
   });

@@ -348,7 +348,7 @@ export function registerOrderLives({ test }: Registrar): void {
     await assertSums(fixture);
   });
 
-  test("units that are given back in a batch with a dead letter close their compensation", async ({ shard }) => {
+  test("units that are given back in a batch with a dead letter close their compensation", async ({ shard, rows }) => {
     const shelf = new Shelf();
     const twice = [1, 2].map(() => shelf.next("deduct", "twice", [["SKU-1", -2, 0]]));
     assert.equal(applied(await shard.apply([entry(1, ...twice)])).compensations, 1);
@@ -358,6 +358,7 @@ export function registerOrderLives({ test }: Registrar): void {
     // Refused, and without a line: one letter.
     const bad = shelf.next("cancel", "nul-\0", [["SKU-1", 0, 0]]);
     assert.equal(applied(await shard.apply([entry(1, back, bad)])).deadLetters, 1);
+    assert.deepEqual(await rows("select seq from compensations where done_at is null"), []);
     assert.deepEqual(await shard.compensations({ seq: 0, sku: "" }, 10), []);
   });
 

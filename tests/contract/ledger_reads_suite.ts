@@ -10,6 +10,15 @@ const jumpTo = (to: Position) => ({ to, actor: "worker", reason: "the store is e
 
 /** Registers these tests. */
 export function registerLeaseAndReads({ test, testOpening }: Registrar): void {
+  test("low stock: below a number, the fewest first, and sold-out SKUs last", async ({ shard }) => {
+    const units = [["SKU-2", 0], ["SKU-3", 4], ["SKU-4", 9], ["SKU-5", 4]] as const;
+    applied(await shard.apply([entry(1, ...units.map(([sku, count], i) => opening(2 + i, sku, count)))]));
+    const low = async (below: number, limit = 10) =>
+      (await shard.lowStock(below, limit)).map(({ sku, available }) => [sku, available]);
+    assert.deepEqual(await low(9), [["SKU-3", 4], ["SKU-5", 4], ["SKU-2", 0]]);
+    assert.deepEqual(await low(10, 3), [["SKU-3", 4], ["SKU-5", 4], ["SKU-4", 9]]);
+  });
+
   test("an epoch is issued once", async ({ shard }) => {
     assert.equal((await shard.cursor()).issuedEpoch, 1);
     assert.equal(await shard.issueEpoch(1, 0), 2);

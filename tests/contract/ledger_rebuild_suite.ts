@@ -27,12 +27,14 @@ export function registerRebuildReads({ test }: Registrar): void {
     const sinceMs = atMs + 86_400_000;
     assert.deepEqual(await allLines(shard, sinceMs, 5), []);
     const made = shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], keeper);
+    const earlier = shelf.reserve("earlier", ["SKU-1", 1]);
     const held = shelf.reserve("held", ["SKU-1", 1], ["SKU-2", 1]);
     const young = shelf.next("deduct", "young", [["SKU-1", -1, 0]], { atMs: sinceMs });
-    applied(await shard.apply([entry(1, made, held, young)]));
+    applied(await shard.apply([entry(1, made, earlier, held, young)]));
     for (const limit of [1, 2, 5]) {
       const lines = (await allLines(shard, sinceMs, limit)).map(({ id, sku }) => [id, sku]);
-      assert.deepEqual(lines, [["held", "SKU-1"], ["held", "SKU-2"], ["young", "SKU-1"]], `${limit} a page`);
+      const expected = [["earlier", "SKU-1"], ["held", "SKU-1"], ["held", "SKU-2"], ["young", "SKU-1"]];
+      assert.deepEqual(lines, expected, `${limit} a page`);
     }
   });
 

@@ -116,6 +116,25 @@ export function registerRecovery({ test }: Registrar): void {
     await assertSums(fixture);
   });
 
+  test("a number that was declared lost is not applied, although the batch was prepared before", async ({ shard, rows }) => {
+    applied(await shard.apply([entry(1, sale(2, "SKU-1", 9))]));
+    await shard.jump({ to: { epoch: 2, seq: 6 }, actor: "worker", reason: "a test" });
+    assert.equal(applied(await shard.apply([entry(1, sale(3, "SKU-1", 8))])).events, 0);
+    assert.deepEqual(await rows("select seq from movements order by seq"), [{ seq: 1 }, { seq: 2 }]);
+    assert.equal((await shard.cursor()).seq, 6);
+  });
+
+  test("a basket taken from a store of which one line was sold before leaves none of its lines", async ({ shard, rows }) => {
+    const shelf = new Shelf();
+    const made = shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], { userId: "" });
+    applied(await shard.apply([entry(1, made, shelf.next("deduct", "twice", [["SKU-1", -1, 0]]))]));
+    const again = shelf.next("order", "twice", [["SKU-1", -1, 0], ["SKU-2", -1, 0]]);
+    const by = { actor: "cli:alice", reason: "backup" };
+    await shard.jump({ to: { epoch: 2, seq: again.seq }, ...by, recalled: [again] });
+    assert.deepEqual(await rows("select seq from dead_letters"), [{ seq: again.seq }]);
+    assert.deepEqual(await rows("select seq, sku from order_lines"), [{ seq: 3, sku: "SKU-1" }]);
+  });
+
   test("events taken from a store that have no line of their own are dead letters", async ({ ledger, shard, rows }) => {
     const shelf = new Shelf();
     const end = (kind: string) => shelf.next(kind, "twice", [["SKU-1", 2, -2]]);

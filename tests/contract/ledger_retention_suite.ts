@@ -98,6 +98,9 @@ export function registerMovementRetention({ test }: Registrar): void {
     // Two at once count once: the second finds the numbers of the first already added.
     const [first] = await Promise.all([1, 2].map(() => shard.foldMovements(10 * dayMs, 5)));
     assert.deepEqual(first, { numbers: 5, isDropped: false });
+    const another = (seq: number) => entry(1, { ...years.old[0] ?? assert.fail(), seq, id: "another" });
+    assert.deepEqual(await shard.divergent([another(4)]), [], "the last number of the opening balances");
+    assert.deepEqual(await shard.divergent([another(5)]), [5]);
     await assertWhole(fixture);
     assert.ok(await foldAll(shard, 10 * dayMs) > 999_000);
     await assertWhole(fixture);

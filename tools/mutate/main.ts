@@ -19,6 +19,8 @@ interface Equivalent {
   readonly path: string;
   readonly before: string;
   readonly after: string;
+  /** Which of the slips with these texts in the file; all when left out. */
+  readonly nth?: number;
   readonly reason: string;
 }
 
@@ -94,9 +96,9 @@ async function mutatePart(copies: Copies, part: Part, equivalents: readonly Equi
     survivors,
   };
   await onCopies(copies, mutants, async (copy, mutant) => {
-    const { path, before, after, text } = mutant;
+    const { path, before, after, nth, text } = mutant;
     const known = equivalents.find((other) =>
-      other.path === path && other.before === before && other.after === after
+      other.path === path && other.before === before && other.after === after && (other.nth ?? nth) === nth
     );
     if (known) {
       score.equivalent++;

@@ -14,6 +14,8 @@ export interface Mutant {
   /** The line as it is, and as the slip makes it, without the white space around them. */
   readonly before: string;
   readonly after: string;
+  /** How many slips before it in the file have the same texts. */
+  readonly nth: number;
   /** The whole file with the slip. */
   readonly text: string;
 }
@@ -128,13 +130,17 @@ export function mutantsOf(path: string, text: string): Mutant[] {
   // The same length, with everything that is no code blanked: places in it are places in the text.
   const code = text.replace(language.noCode, (found) => found.replace(/[^\n]/g, "_"));
   const mutants: Mutant[] = [];
+  const met = new Map<string, number>();
   let start = 0;
   text.split("\n").forEach((line, index) => {
     const visible = code.slice(start, start + line.length);
     const add = (operator: string, changed: string) => {
       const whole = text.slice(0, start) + changed + text.slice(start + line.length);
-      const texts = { before: line.trim(), after: changed.trim(), text: whole };
-      mutants.push({ path, line: index + 1, operator, ...texts });
+      const texts = { before: line.trim(), after: changed.trim() };
+      const key = `${operator}\n${texts.before}\n${texts.after}`;
+      const nth = met.get(key) ?? 0;
+      met.set(key, nth + 1);
+      mutants.push({ path, line: index + 1, operator, ...texts, nth, text: whole });
     };
     if (isCode(visible)) {
       for (const { operator, pattern, by } of language.replacements) {

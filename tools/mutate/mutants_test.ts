@@ -55,3 +55,17 @@ Deno.test("mutants: every target has files and tests that exist", () => {
   assert.equal(targetOf("lua/previous/a.lua"), undefined);
   assert.equal(targetOf("src/http/app.ts"), undefined);
 });
+
+Deno.test("mutants: every slip that is listed as equivalent can be made, and has a reason", async () => {
+  const read = (path: string) => Deno.readTextFileSync(new URL(`../../${path}`, import.meta.url));
+  const listed: { path: string; before: string; after: string; nth?: number; reason: string }[] = JSON.parse(
+    await Deno.readTextFile(new URL("equivalents.json", import.meta.url)),
+  );
+  const gone = listed.filter(({ path, before, after, nth, reason }) =>
+    reason === "" || !targetOf(path) ||
+    !mutantsOf(path, read(path)).some((mutant) =>
+      mutant.before === before && mutant.after === after && (nth ?? mutant.nth) === mutant.nth
+    )
+  );
+  assert.deepEqual(gone, []);
+});

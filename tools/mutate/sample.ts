@@ -11,13 +11,9 @@ import type { Mutant } from "./mutants.ts";
  * rest of the sample as it is.
  */
 export function drawn(mutants: readonly Mutant[], size: number, seed: number): Mutant[] {
-  const met = new Map<string, number>();
   const ranked = mutants.map((mutant, index) => {
-    const { path, operator, before, after } = mutant;
-    const text = [path, operator, before, after].join("\n");
-    const times = met.get(text) ?? 0;
-    met.set(text, times + 1);
-    return { mutant, index, rank: mixed(fnv1a32(`${seed}\n${times}\n${text}`)) };
+    const { path, operator, before, after, nth } = mutant;
+    return { mutant, index, rank: mixed(fnv1a32([seed, nth, path, operator, before, after].join("\n"))) };
   });
   return ranked.toSorted((a, b) => a.rank - b.rank).slice(0, size)
     .toSorted((a, b) => a.index - b.index).map(({ mutant }) => mutant);

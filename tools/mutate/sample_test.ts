@@ -4,7 +4,7 @@ import { drawn } from "./sample.ts";
 
 function mutants(count: number, path = "lua/a.lua"): Mutant[] {
   return Array.from({ length: count }, (_, i) => ({
-    ...{ path, line: i + 1, operator: "bound" },
+    ...{ path, line: i + 1, operator: "bound", nth: 0 },
     ...{ before: `a < ${i}`, after: `a <= ${i}`, text: "" },
   }));
 }
@@ -24,6 +24,6 @@ Deno.test("sample: slips that are added elsewhere change at most as many of thos
   const after = drawn([...mutants(3, "lua/b.lua"), ...mutants(200)], 20, 1);
   const kept = after.filter(({ path, before: text }) => path === "lua/a.lua" && before.includes(text));
   assert.ok(kept.length >= 17, `${kept.length} of 20`);
-  const same = mutants(2).map((mutant) => ({ ...mutant, before: "a < b", after: "a <= b" }));
+  const same = mutants(2).map((mutant, nth) => ({ ...mutant, nth, before: "a < b", after: "a <= b" }));
   assert.equal(drawn(same, 1, 1).length, 1, "two slips with one text are two");
 });
