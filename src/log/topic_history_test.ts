@@ -30,6 +30,13 @@ async function startsOf(...messages: readonly TopicMessage[]): Promise<Record<st
   return Object.fromEntries(await findEpochs(topic, origin, bounds, () => {}));
 }
 
+Deno.test("topic history: each page is a step, and none is read behind the end", async () => {
+  const { topic, bounds } = topicOf(...[1, 2, 3, 4].flatMap((seq) => message(1, seq)));
+  let pages = 0;
+  await findEpochs(topic, origin, bounds, () => pages++);
+  assert.equal(pages, 2);
+});
+
 Deno.test("topic history: an epoch begins at the lowest number that the topic has of it, also when it came twice", async () => {
   const [one, two] = [
     [1, 2, 3].flatMap((seq) => message(1, seq)),

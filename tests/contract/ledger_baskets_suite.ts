@@ -132,6 +132,19 @@ export function registerBaskets({ test }: Registrar): void {
     assert.deepEqual(lines.map(({ seq, state }) => [seq, state]), [[5, "held"]]);
   });
 
+  test("lines that are prepared and aborted in a batch hide no line that returns in it", async ({ shard }) => {
+    const shelf = new Shelf();
+    const sold = () => shelf.next("deduct", "again", [["SKU-1", -1, 0]]);
+    applied(await shard.apply([entry(1, sold())]));
+    const batch = [
+      prepared(shelf, "tried", 1),
+      aborted(shelf, "tried", 1),
+      prepared(shelf, "kept", 1),
+      sold(),
+    ];
+    assert.equal(applied(await shard.apply([entry(1, ...batch)])).compensations, 1);
+  });
+
   test("a basket is committed when the ledger has all of its lines, once", async ({ ledger: { baskets }, shard }) => {
     const attempt = attemptOf("basket");
     assert.deepEqual(await baskets.begin(attempt, farMs), { kind: "begun" });

@@ -198,6 +198,8 @@ export function registerOrderLives({ test }: Registrar): void {
       lines: 2,
       last: { seq: 8, line: 0 },
     });
+    const between = await rows("select seq from order_lines order by seq");
+    assert.deepEqual(between.map(({ seq }) => seq), [3, 6, 9, 10]);
     assert.equal(await shard.forgetLines(10 * dayMs, { seq: 8, line: 0 }, 2), undefined);
     const left = await rows("select order_id from order_lines order by seq");
     assert.deepEqual(left.map((row) => row.order_id), ["held", "counts", "young", "newest"]);

@@ -182,6 +182,22 @@ async function assertProvedAlone(
   assert.deepEqual(faults.map((fault) => fault.replace(/ SKU-.*/, "")), ["order lines: lost", "holds: lost"]);
 }
 
+/** A loss that was accepted for one shard stays open when another one is recovered. */
+async function assertRecoveredAlone(
+  ledger: Ledger,
+  [idle, busy]: readonly [ShardLedger, ShardLedger],
+): Promise<void> {
+  const { seq: fromSeq } = await idle.cursor();
+  const by = { actor: "cli:alice", reason: "backup" };
+  const loss = { fromSeq, toSeq: fromSeq + 3, source: "store", ...by } as const;
+  await ledger.acceptLoss(1, loss);
+  await ledger.acceptLoss(0, loss);
+  const { id = 0 } = await idle.recovery() ?? {};
+  await idle.jump({ to: { epoch: 9, seq: fromSeq + 3 }, ...by, recoveryId: id });
+  assert.equal(await idle.recovery(), undefined);
+  assert.partialDeepStrictEqual(await busy.recovery(), loss);
+}
+
 /** Registers these tests. */
 export function registerShards({ testOpening }: Registrar): void {
   testOpening("what is done in one shard is done in it alone, and is read of it alone", async (open) => {
@@ -212,6 +228,7 @@ export function registerShards({ testOpening }: Registrar): void {
       assert.deepEqual(await idle.compensations({ seq: 0, sku: "" }, 10), []);
       assert.equal((await busy.compensations({ seq: 0, sku: "" }, 10)).length, 1);
       await assertProvedAlone(ledger, [idle, busy], database);
+      await assertRecoveredAlone(ledger, [idle, busy]);
     } finally {
       await ledger.close();
     }
