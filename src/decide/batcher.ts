@@ -1,7 +1,8 @@
 /**
  * The micro-batcher of one shard. Commands that arrive while a call is in flight leave together in the next call. There
  * is no timer: the first command of an idle batcher leaves at once, and under load a call leaves at the end of the turn
- * of the event loop, with all that the turn brought.
+ * of the event loop, with all that the turn brought. A full call waits for no end of a turn, and while the next one is
+ * full, more of them may be on their way.
  *
  *     submit ──▶ waiting ──▶ in flight ──▶ settled
  *                   │            │

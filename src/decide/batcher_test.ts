@@ -184,6 +184,20 @@ Deno.test("batcher: while the next call is full more of them may be on their way
   assert.deepEqual(store.calls.map(names).slice(2), [["g", "h", "i"]], "and three are on their way");
 });
 
+Deno.test("batcher: one with more calls on their way than usual is behind, though nothing waits for a call", async () => {
+  const { world, store, batcher, submit } = await warm({ callsMax: 1, fullCallsMax: 4 });
+  submit(...Array.from({ length: 12 }, (_, i) => `o${i}`));
+  await settled();
+  assert.deepEqual([store.calls.length, batcher.waiting], [4, 0]);
+  for (const call of [0, 1]) {
+    assert.ok(!batcher.isBehind, "its speed is not known yet");
+    await world.advance(400);
+    store.call(call).answer();
+    await settled();
+  }
+  assert.ok(batcher.isBehind, "6 are before it at 133 ms each");
+});
+
 Deno.test("batcher: a deadline is the store's time, early rather than late", async () => {
   const { world, store, submit } = await warm();
   await world.advance(10);

@@ -17,7 +17,7 @@ create index movements_remembered_by_time on movements (shard, occurred_at)
 create index movements_returned on movements (shard, order_id, sku) where kind = 'return';
 create index movements_adjusted on movements (shard, order_id, sku) where kind in ('adjust', 'create', 'set');
 
--- What 0002_corrections.sql does for one table: the triggers bind whoever names a partition.
+-- What 0002_corrections.sql does for one table: the triggers bind every role that names a partition.
 create function let_only_grow(target regclass) returns void language plpgsql as $$
 declare grantee text;
 begin
