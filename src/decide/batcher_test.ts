@@ -414,6 +414,36 @@ Deno.test("batcher: who has less time left goes first, whether it came later or 
   assert.deepEqual(names(store.call(2)), ["c"]);
 });
 
+Deno.test("batcher: what came late with little time left passes what waits", async () => {
+  const { world, store, batcher, submit } = await warm();
+  submit("a");
+  await settled();
+  submit("b", "c");
+  void batcher.submit({ kind: "lookup", orderId: "early" }, undefined, world.elapsedMs() - 400);
+  store.call(0).answer();
+  await settled();
+  assert.deepEqual(names(store.call(1)), ["early", "b", "c"]);
+});
+
+Deno.test("batcher: a deadline that is no earlier sets no timer, nor does an answered call", async () => {
+  const { world, store, submit } = await warm();
+  await world.advance(1000);
+  let set = 0;
+  const after = world.after.bind(world);
+  world.after = (ms, run) => {
+    set++;
+    return after(ms, run);
+  };
+  submit("a");
+  await settled();
+  submit("b");
+  await world.advance(1);
+  submit("c");
+  store.call(0).answer();
+  await settled();
+  assert.equal(set, 1, "for the deadline of the first");
+});
+
 Deno.test("batcher: a shard that may not sell is known as such until it decides again", async () => {
   const world = new ManualWorld();
   const store = new HeldStore(world);
