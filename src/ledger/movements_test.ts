@@ -46,7 +46,24 @@ Deno.test("movements: long texts count, because every line of an event repeats t
   assert.ok(parts.length >= 4);
 });
 
+Deno.test("movements: each of the texts counts alike", () => {
+  const partsWith = (fields: Partial<InventoryEvent>) => {
+    const events = Array.from(
+      { length: 300 },
+      (_, i) => ({ ...event(i + 1, 100), id: "", userId: "", ...fields }),
+    );
+    return [...partsOf([entry(1, ...events)])].map(linesOf);
+  };
+  const text = "x".repeat(1000);
+  const expected = partsWith({ reason: text });
+  for (const name of ["id", "userId", "actor", "traceparent", "reference"] as const) {
+    assert.deepEqual(partsWith({ [name]: text }), expected, name);
+  }
+});
+
 Deno.test("movements: an entry that ends where a part does leaves no empty one behind", () => {
   const parts = [...partsOf([entry(1, event(1, 16_384)), entry(1, event(2, 1))])];
   assert.deepEqual(parts.map((part) => part.map(({ events }) => events.length)), [[1], [1]]);
+  const text = "x".repeat(1700 - "o-1u".length); // 4000 lines of 300 + 1700 characters
+  assert.equal([...partsOf([entry(1, event(1, 4000, text)), entry(1, event(2, 1))])].length, 2);
 });
