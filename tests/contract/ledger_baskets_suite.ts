@@ -137,6 +137,9 @@ export function registerBaskets({ test }: Registrar): void {
     const sold = () => shelf.next("deduct", "again", [["SKU-1", -1, 0]]);
     applied(await shard.apply([entry(1, sold())]));
     const batch = [
+      prepared(shelf, "one", 1),
+      prepared(shelf, "two", 1),
+      committed(shelf, "two", 1),
       prepared(shelf, "tried", 1),
       aborted(shelf, "tried", 1),
       prepared(shelf, "kept", 1),

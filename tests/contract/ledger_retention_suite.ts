@@ -6,7 +6,17 @@ import type { InventoryEvent } from "../../src/domain/event.ts";
 import type { Ledger, ShardLedger } from "../../src/ledger/ledger.ts";
 import { realWorld } from "../../src/runtime/world.ts";
 import { MovementPass } from "../../src/worker/movement_pass.ts";
-import { applied, atMs, entry, type LedgerFixture, type Registrar, Shelf } from "./ledger_fixture.ts";
+import {
+  applied,
+  atMs,
+  entry,
+  leased,
+  type LedgerFixture,
+  opening,
+  type Registrar,
+  sale,
+  Shelf,
+} from "./ledger_fixture.ts";
 
 const dayMs = 86_400_000;
 /** More than a first range has. */
@@ -84,8 +94,84 @@ async function assertWhole({ ledger, shard, rows }: LedgerFixture): Promise<void
   }
 }
 
+/** What keeps a number from becoming an opening balance, made under a number and the one before it. */
+type Keeper = (shard: ShardLedger, seq: number, epoch: number) => Promise<void>;
+
+const keepers: Readonly<Record<string, Keeper>> = {
+  "a line that is held": async (shard, seq, epoch) => {
+    const lines = [{ sku: "SKU-1", delta: -2, reservedDelta: 2, available: 7, reserved: 2 }];
+    const fields = { kind: "reserve", data: { hold: 600_000, expires: atMs + 600_000 } };
+    applied(
+      await shard.apply([
+        entry(epoch, sale(seq - 1, "SKU-1", 9), { ...sale(seq, "SKU-1", 7), ...fields, lines }),
+      ]),
+    );
+  },
+  "a compensation": async (shard, seq, epoch) => {
+    const again = (at: number, units: number) => sale(at, "SKU-1", units, { id: "again" });
+    assert.equal(
+      applied(await shard.apply([entry(epoch, again(seq - 1, 9), again(seq, 8))])).compensations,
+      1,
+    );
+  },
+  "a dead letter": async (shard, seq, epoch) => {
+    const line = { sku: "SKU-1", delta: 0, reservedDelta: 0, available: 9, reserved: 0 };
+    const stray = { ...sale(seq, "SKU-1", 9), kind: "extend", lines: [line] };
+    assert.equal(
+      applied(await shard.apply([entry(epoch, sale(seq - 1, "SKU-1", 9), stray)])).deadLetters,
+      1,
+    );
+  },
+  "a young movement": async (shard, seq, epoch) => {
+    const young = sale(seq, "SKU-1", 8, { atMs: atMs + 12 * dayMs });
+    applied(await shard.apply([entry(epoch, sale(seq - 1, "SKU-1", 9), young)]));
+  },
+};
+
+/** A shard whose next number is `seq`, with 10 units of SKU-1. */
+async function shardAt(ledger: Ledger, number: number, seq: number): Promise<ShardLedger> {
+  const shard = await leased(ledger, number);
+  applied(await shard.apply([entry(1, opening(1, "SKU-1", 10))]));
+  await shard.jump({ to: { epoch: 2, seq: seq - 1 }, actor: "worker", reason: "a test" });
+  while (await shard.extendRanges());
+  return shard;
+}
+
+/** The next number, 12 days later. */
+async function sellLater(shard: ShardLedger): Promise<void> {
+  const { seq } = await shard.cursor();
+  const [{ available = 0, reserved = 0 } = {}] = await shard.stock("", 1);
+  const line = { sku: "SKU-1", delta: -1, reservedDelta: 0, available: available - 1, reserved };
+  const later = { ...sale(seq + 1, "SKU-1", 0, { atMs: atMs + 12 * dayMs, id: "later" }), lines: [line] };
+  applied(await shard.apply([entry(2, later)]));
+}
+
 /** Registers these tests. */
-export function registerMovementRetention({ test }: Registrar): void {
+export function registerMovementRetention({ test, testOpening }: Registrar): void {
+  testOpening(
+    "the last number of a page of opening balances counts, and the age that they have",
+    async (open) => {
+      const { ledger } = await open();
+      try {
+        const all = Object.entries(keepers);
+        await ledger.prepare(all.length + 1);
+        const free = await shardAt(ledger, 0, farSeq);
+        await sellLater(free);
+        assert.equal(await free.foldMovements(12 * dayMs - 1, 1e9), undefined, "not old enough yet");
+        assert.ok(await free.foldMovements(10 * dayMs, 1e9));
+        const { seq: last } = await free.openings("", "");
+        for (const [i, [what, keep]] of all.entries()) {
+          const shard = await shardAt(ledger, i + 1, last - 1);
+          await keep(shard, last, 2);
+          await sellLater(shard);
+          assert.equal(await shard.foldMovements(10 * dayMs, 1e9), undefined, what);
+        }
+      } finally {
+        await ledger.close();
+      }
+    },
+  );
+
   test("old movements become opening balances and are dropped; sums, rules and the proof stay", async (fixture) => {
     const { shard, rows } = fixture;
     const years = new Years(shard);

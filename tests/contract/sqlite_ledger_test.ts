@@ -6,7 +6,7 @@ import { Engine } from "../../src/ledger/sqlite/engine.ts";
 import { ledgerFile, openSqliteLedger } from "../../src/ledger/sqlite/ledger.ts";
 import { loadStatements } from "../../src/ledger/sqlite/statements.ts";
 import { realWorld as world } from "../../src/runtime/world.ts";
-import type { Opened } from "./ledger_fixture.ts";
+import { applied, entry, leased, type Opened, opening, Shelf } from "./ledger_fixture.ts";
 import { ledgerSuite } from "./ledger_suite.ts";
 import { openByHand } from "./sqlite_dialect.ts";
 
@@ -135,6 +135,38 @@ Deno.test("SQLite: a page is read in the order of an index, from where it begins
     }
   } finally {
     engine.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("SQLite: lines that return are counted exactly, so that a batch without one asks for none", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "holdfast-returned-" });
+  const ledger = await openSqliteLedger({ folder, namespace: "inventory", world });
+  try {
+    await ledger.prepare(2);
+    for (const number of [0, 1]) {
+      const shelf = new Shelf();
+      const [first, again, tried] = ["sold", number === 0 ? "other" : "sold", `tried-${number}`];
+      const events = [
+        shelf.next("deduct", first, [["SKU-1", -1, 0]]),
+        shelf.next("prepare", tried, [["SKU-1", -1, 1]]),
+        shelf.next("abort", tried, [["SKU-1", 1, -1]]),
+        shelf.next("deduct", again, [["SKU-1", -1, 0]]),
+        shelf.next("return", first, [["SKU-1", 1, 0]], { reference: "return-1" }),
+        shelf.next("deduct", "last", [["SKU-1", -1, 0]]),
+      ];
+      const shard = await leased(ledger, number);
+      applied(await shard.apply([entry(1, opening(1, "SKU-1", 10), ...events)]));
+    }
+    await ledger.close();
+    const engine = new Engine(ledgerFile(folder));
+    const { insert_order_lines: insert } = await loadStatements();
+    const returned = (...range: number[]) => engine.query<{ returned: number }>(insert, range)[0]?.returned;
+    const ranges = [[0, 1, 7], [0, 2, 6], [0, 5, 7], [1, 1, 7], [1, 2, 5], [1, 2, 4], [1, 5, 7]] as const;
+    assert.deepEqual(ranges.map((range) => returned(...range)), [0, 0, 0, 1, 1, 0, 0]);
+    engine.close();
+  } finally {
+    await ledger.close();
     await Deno.remove(folder, { recursive: true });
   }
 });
