@@ -8,13 +8,15 @@
   ARGV[5] deployment   ARGV[6] shards
   ARGV[7] applied      last number in the ledger
   ARGV[8] token        of the restore that filled the shard, or ""
-  ARGV[9] replicas     that replies wait for   ARGV[10] disk: 1 = until they have it on disk, 0 = in memory
-  ARGV[11] settings    in force from now on, as in lua/decide.lua
+  ARGV[9] chunks       that the worker wrote in that restore, or 0
+  ARGV[10] replicas    that replies wait for   ARGV[11] disk: 1 = until they have it on disk, 0 = in memory
+  ARGV[12] settings    in force from now on, as in lua/decide.lua
   Reply   1 armed; 0 something changed since it was verified: nothing was done
   Cost    O(1) ]=]
 
 local META = KEYS[1]
-local meta = redis.call("HMGET", META, "epoch", "seq", "token", "deployment", "orders_gen", "applied")
+local meta = redis.call("HMGET", META, "epoch", "seq", "token", "deployment", "orders_gen", "applied",
+  "chunks")
 local instance = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
 
 local unchanged = instance == ARGV[1]
@@ -22,6 +24,7 @@ local unchanged = instance == ARGV[1]
   and (meta[2] or "0") == ARGV[3]
   and (meta[3] or "") == ARGV[8]
   and (not meta[4] or meta[4] == ARGV[5])
+  and (meta[7] or "0") == ARGV[9]
 if not unchanged then return 0 end
 
 local clock = redis.call("TIME")
@@ -31,6 +34,6 @@ if not meta[5] then
 end
 redis.call("HSET", META, "epoch", ARGV[4], "seq", ARGV[3], "deployment", ARGV[5], "shards", ARGV[6],
   "applied", string.format("%.0f", math.max(tonumber(ARGV[7]), tonumber(meta[6] or "0"))), "armed", instance,
-  "replicas", ARGV[9], "on_disk", ARGV[10], "settings", ARGV[11], "nonce", ARGV[4], "nonce_seq", ARGV[3])
-redis.call("HDEL", META, "token", "suspect", "challenge", "refusal", "verifying")
+  "replicas", ARGV[10], "on_disk", ARGV[11], "settings", ARGV[12], "nonce", ARGV[4], "nonce_seq", ARGV[3])
+redis.call("HDEL", META, "token", "chunks", "suspect", "challenge", "refusal", "verifying")
 return 1

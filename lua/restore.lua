@@ -1,6 +1,7 @@
 #!lua
 --[=[ restore: fills a shard from the ledger, chunk by chunk. Every chunk carries its token, so a worker that was
-  frozen during a restore cannot write into a shard that another worker has restored since.
+  frozen during a restore cannot write into a shard that another worker has restored since. The chunks are counted in
+  the hash that has the token: an older copy of the keys has an older count, and lua/arm.lua refuses it.
 
   KEYS    the nine keys of lua/decide.lua, in the same order
   ARGV[1] step, ARGV[2] token, then by step
@@ -83,4 +84,5 @@ elseif step == "lines" then
   end
   redis.call("HSET", ORDERS, unpack(flat))
 end
+redis.call("HINCRBY", META, "chunks", 1)
 return 1

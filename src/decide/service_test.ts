@@ -47,7 +47,7 @@ async function setup({ batchMax = 256, behindMs = 0 } = {}) {
   const store = new MemoryStore(world, limits, shards);
   for (let shard = 0; shard < shards; shard++) {
     const seen = await store.inspect(shard);
-    await store.arm(shard, { seen, epoch: 1, deployment: "d", shards, applied: 0, token: "" });
+    await store.arm(shard, { seen, epoch: 1, deployment: "d", shards, applied: 0, token: "", chunks: 0 });
   }
   const ledger: LedgerContents = {
     lines: [],

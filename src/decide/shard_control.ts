@@ -60,6 +60,8 @@ export interface Arming {
   readonly applied: number;
   /** The token of the restore that filled it; empty when nothing was restored. */
   readonly token: string;
+  /** Number of chunks that this restore wrote, empty ones not counted; 0 when nothing was restored. */
+  readonly chunks: number;
 }
 
 /**
@@ -125,7 +127,10 @@ export interface ShardControl {
    * @returns `recorded`: nothing was disarmed; at a later call that means that a worker acknowledges the shard
    */
   disarmUnacknowledged(shard: number, deployment: string, word: string): Promise<"recorded" | "disarmed">;
-  /** Empties the shard and starts a restore under `token`; numbers continue after `at.seq`. */
+  /**
+   * Empties the shard and starts a restore under `token`; numbers continue after `at.seq`. The chunks that it takes are
+   * counted with the token, so that keys of an older copy have an older count. An empty chunk is not written.
+   */
   beginRestore(shard: number, token: string, seen: ShardView, arming: RestoreStart): Promise<void>;
   /**
    * Writes a chunk of SKUs into the shard that is being restored.
@@ -145,7 +150,10 @@ export interface ShardControl {
    * @throws {RestoreOvertaken} when another restore began: nothing was written
    */
   restoreLines(shard: number, token: string, rows: readonly LineRow[]): Promise<void>;
-  /** Arms the shard, with this control's limits, if it is unchanged since the verification. Returns whether it did. */
+  /**
+   * Arms the shard, with this control's limits, if it is unchanged since the verification, and has every chunk of its
+   * restore. Returns whether it did.
+   */
   arm(shard: number, arming: Arming): Promise<boolean>;
   /**
    * Acknowledges the ledger's cursor (never backwards), writes this control's limits, and trims the log behind the cursor.

@@ -212,10 +212,10 @@ export class RedisControl implements ShardControl {
 
   /** Compares and arms in one script, so that no restart, promotion or other worker comes in between. */
   async arm(shard: number, arming: Arming): Promise<boolean> {
-    const { seen, epoch, deployment, shards, applied, token } = arming;
+    const { seen, epoch, deployment, shards, applied, token, chunks } = arming;
     const verified = [seen.instance, seen.position.epoch, seen.position.seq];
     const { replicas, onDisk } = await this.#replicasOf(shard);
-    const what = [epoch, deployment, shards, applied, token, replicas, Number(onDisk)];
+    const what = [epoch, deployment, shards, applied, token, chunks, replicas, Number(onDisk)];
     const armed = await this.#run(this.#arm, shard, ...verified, ...what, this.#settings) === 1;
     // A replica without any data before this acknowledges now: it counts from the next acknowledgement on.
     await this.#connections.run(shard, async (connection) => await this.#replicas.forget(connection));

@@ -227,6 +227,7 @@ async function issueAndArm(
     shards: deployment.shards,
     applied: seq,
     token: rebuilt?.token ?? "",
+    chunks: rebuilt?.chunks ?? 0,
   });
   if (!armed) return { kind: "changed" };
   return {

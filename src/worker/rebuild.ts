@@ -25,6 +25,8 @@ export interface RebuildParts {
 export interface Rebuilt {
   /** Proves to {@link ShardControl.arm} that nothing was written since. */
   readonly token: string;
+  /** Chunks written under it: a store with fewer is an older copy. */
+  readonly chunks: number;
   /** The last number that counts as issued. */
   readonly seq: number;
   /** Numbers skipped: events that were only in the lost part of the log. */
@@ -48,11 +50,14 @@ export async function rebuild(seen: ShardView, highest: number, parts: RebuildPa
   const seq = Math.max(highest, seen.position.seq);
   const start = { ...deployment, deployment: deployment.id, seq, applied: cursor.seq };
   await control.beginRestore(shard, token, seen, start);
+  let chunks = 0;
+  const written = (rows: readonly unknown[]) => void (chunks += Math.min(rows.length, 1));
 
   let skus = 0;
   for (let after = "";;) {
     const rows = await ledger.stock(after, chunkRows);
     await control.restoreStock(shard, token, rows);
+    written(rows);
     await ledger.beat();
     skus += rows.length;
     const last = rows.at(-1);
@@ -63,6 +68,7 @@ export async function rebuild(seen: ShardView, highest: number, parts: RebuildPa
   for (let after: QuotaCursor | undefined = beforeAll; after;) {
     const { rows, next: end }: QuotaPage = await ledger.quotas(after, chunkRows);
     await control.restoreQuotas(shard, token, rows);
+    written(rows);
     await ledger.beat();
     after = end;
   }
@@ -77,13 +83,16 @@ export async function rebuild(seen: ShardView, highest: number, parts: RebuildPa
     next = after && ledger.lines(since, after, chunkRows);
     next?.catch(() => {}); // awaited in the next round, unless the write fails first
     await control.restoreLines(shard, token, rows);
+    written(rows);
     lines += rows.length;
   }
   const aside = await ledger.heldAside();
   for (let first = 0; first < aside.length; first += chunkRows) {
-    await control.restoreLines(shard, token, aside.slice(first, first + chunkRows));
+    const rows = aside.slice(first, first + chunkRows);
+    await control.restoreLines(shard, token, rows);
+    written(rows);
     await ledger.beat();
   }
   lines += aside.length;
-  return { token, seq, lost: seq - cursor.seq, skus, lines };
+  return { token, chunks, seq, lost: seq - cursor.seq, skus, lines };
 }

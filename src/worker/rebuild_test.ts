@@ -27,8 +27,8 @@ Deno.test("rebuild: lines of the whole idempotency window are remembered, and ol
   assert.deepEqual({ seq: rebuilt.seq, lost: rebuilt.lost, skus: rebuilt.skus, lines: rebuilt.lines }, {
     ...{ seq: 4, lost: 0, skus: 1, lines: 2 },
   });
-  const { seq, token } = rebuilt;
-  const arming = { ...deployment, deployment: deployment.id, epoch: 9, applied: seq, token };
+  const { seq, token, chunks } = rebuilt;
+  const arming = { ...deployment, deployment: deployment.id, epoch: 9, applied: seq, token, chunks };
   assert.ok(await store.arm(0, { ...arming, seen: await store.inspect(0) }));
   const outcomes = await parts.decide(deduct("oldest", "S", 2), deduct("older-than-half", "S", 3));
   assert.deepEqual(
@@ -87,13 +87,13 @@ Deno.test("rebuild: what users bought of a SKU with a quota counts again, and re
     holdMs: 60_000,
   });
   await parts.apply();
-  const { seq, token } = await rebuild(await store.inspect(0), 0, {
+  const { seq, token, chunks } = await rebuild(await store.inspect(0), 0, {
     control: store,
     ledger: shard,
     deployment,
     world,
   });
-  const arming = { ...deployment, deployment: deployment.id, epoch: 9, applied: seq, token };
+  const arming = { ...deployment, deployment: deployment.id, epoch: 9, applied: seq, token, chunks };
   assert.ok(await store.arm(0, { ...arming, seen: await store.inspect(0) }));
   const [tooMany, stock] = await parts.decide(deduct("p", "S", 2), { kind: "stock", sku: "S" });
   assert.deepEqual(tooMany, { kind: "quota_exceeded", sku: "S", quota: 3, left: 1 });
@@ -121,14 +121,14 @@ Deno.test("rebuild: a reservation that was made again after the window ends, alt
 
   let beats = 0;
   const ledger = withMembers(shard, { beat: () => Promise.resolve(void beats++) });
-  const { seq, token } = await rebuild(await store.inspect(0), 0, {
+  const { seq, token, chunks } = await rebuild(await store.inspect(0), 0, {
     control: store,
     ledger,
     deployment,
     world,
   });
   assert.equal(beats, 3, "after each chunk of stock, quotas and reservations that were set aside");
-  const arming = { ...deployment, deployment: deployment.id, epoch: 9, applied: seq, token };
+  const arming = { ...deployment, deployment: deployment.id, epoch: 9, applied: seq, token, chunks };
   assert.ok(await store.arm(0, { ...arming, seen: await store.inspect(0) }));
   const stock = { kind: "stock", sku: "S" } as const;
   await world.advance(89_000);

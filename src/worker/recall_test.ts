@@ -35,8 +35,8 @@ Deno.test("recall: a reservation that is open in an older ledger and forgotten b
   await shard.jump({ ...lost, to: { epoch, seq: 4 }, corrections, recalled: events });
   assert.partialDeepStrictEqual((await ledger.findOrder("r")).lines, [{ state: "expired", units: 0 }]);
 
-  const { token, seq } = await rebuild(view, 4, { control: store, ledger: shard, deployment, world });
-  const arming = { ...deployment, deployment: deployment.id, epoch: epoch + 1, applied: seq, token };
+  const { token, chunks, seq } = await rebuild(view, 4, { control: store, ledger: shard, deployment, world });
+  const arming = { ...deployment, deployment: deployment.id, epoch: epoch + 1, applied: seq, token, chunks };
   assert.ok(await store.arm(0, { ...arming, seen: await store.inspect(0) }));
   await world.advance(60_001);
   const [stock] = await parts.decide({ kind: "stock", sku: "S" });

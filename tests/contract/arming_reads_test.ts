@@ -112,6 +112,7 @@ Deno.test("arming: a store that is armed by another worker while its log is read
         shards: 1,
         applied: seen.position.seq,
         token: "",
+        chunks: 0,
       });
       return [];
     },

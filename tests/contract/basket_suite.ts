@@ -242,7 +242,9 @@ export function basketSuite(name: string, make: MakeStore): void {
     const row = { ...line, id: "b", returnId: "", userId: "user-1", atMs: 1, state: "held" } as const;
     await control.restoreLines(0, "t", [row]);
     const seen = await control.inspect(0);
-    assert.ok(await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 9, token: "t" }));
+    assert.ok(
+      await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 9, token: "t", chunks: 2 }),
+    );
     const outcomes = await decide(store, prepare("b", { S: 1 }), settle("commit", "b", 5), read("S"));
     assert.deepEqual(kinds(outcomes), ["pending", "settled", "stock"]);
     assert.deepEqual(quantities(outcomes[2]), [7, 0]);

@@ -132,7 +132,9 @@ test("what is known to be in the ledger never becomes less, by an acknowledgemen
   assert.equal((await control.inspect(0)).applied, 3);
   await control.disarm(0, deployment);
   const seen = await control.inspect(0);
-  assert.ok(await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 1, token: "" }));
+  assert.ok(
+    await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 1, token: "", chunks: 0 }),
+  );
   assert.equal((await control.inspect(0)).applied, 3);
 });
 

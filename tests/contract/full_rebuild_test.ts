@@ -20,7 +20,7 @@ Deno.test("a store that is full in the middle of a rebuild sells nothing, and is
     await control.restoreStock(0, token, rows);
     return await control.arm(0, {
       seen: { ...seen, position: { epoch: 0, seq: 1 } },
-      ...{ epoch: 2, deployment, shards: 1, applied: 1, token },
+      ...{ epoch: 2, deployment, shards: 1, applied: 1, token, chunks: 1 },
     });
   };
   await assert.rejects(rebuild("t1"), { code: "OOM", effect: "none" });

@@ -43,7 +43,9 @@ async function rebuildAt(control: ShardControl, seq: number): Promise<void> {
   const stock = { available: 10, reserved: 0, policy: null };
   await control.restoreStock(0, "t", [{ sku: "S", ...stock }, { sku: "T", ...stock }]);
   const seen = await control.inspect(0);
-  assert.ok(await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: seq, token: "t" }));
+  assert.ok(
+    await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: seq, token: "t", chunks: 1 }),
+  );
 }
 
 /** Registers the suite for one adapter. */
@@ -487,7 +489,9 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
     ]);
     await control.restoreQuotas(0, "t", [{ userId: "user-1", sku: "S", units: 2, sale: 3 }]);
     const seen = await control.inspect(0);
-    assert.ok(await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 9, token: "t" }));
+    assert.ok(
+      await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 9, token: "t", chunks: 2 }),
+    );
     const outcomes = await decide(
       store,
       rules("S", { quota: 3, expected: 3 }),

@@ -121,7 +121,9 @@ export function ownerSuite(name: string, make: MakeStore, options: SuiteOptions 
       lines.map((line, i) => ({ ...line, id: "op"[i] ?? "", returnId: "" })),
     );
     const seen = await control.inspect(0);
-    assert.ok(await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 9, token: "t" }));
+    assert.ok(
+      await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 9, token: "t", chunks: 2 }),
+    );
     assert.deepEqual(await remembered(), lines);
     const outcomes = await decide(
       store,
@@ -141,7 +143,9 @@ export function ownerSuite(name: string, make: MakeStore, options: SuiteOptions 
     });
     await control.restoreStock(0, "t", [{ sku: "S", available: 8, reserved: 0, policy: null }]);
     const seen = await control.inspect(0);
-    assert.ok(await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 9, token: "t" }));
+    assert.ok(
+      await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 9, token: "t", chunks: 1 }),
+    );
     const what = { sku: "S", kind: "deduct", amount: 2, newStock: 8, seq: 1, atMs: 1, userId: "u" };
     const sold: RememberedLine = { ...unsettled, ...what, units: 2, actor: "shop" };
     const ledger = { appliedSeq: 9, sold: [sold], returned: [] };

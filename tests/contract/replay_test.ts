@@ -126,7 +126,7 @@ async function goesOn(
 
       const { deployment } = filled;
       const parts = { control: second.control, ledger: filled.shard, deployment, world };
-      const { seq, token, ...rebuilt } = await rebuild(
+      const { seq, token, chunks, ...rebuilt } = await rebuild(
         await second.control.inspect(0),
         applied.cursor.seq,
         parts,
@@ -140,6 +140,7 @@ async function goesOn(
         shards: 1,
         applied: seq,
         token,
+        chunks,
       });
       assert.ok(armed);
       for (const command of after.flat()) {

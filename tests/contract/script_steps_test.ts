@@ -31,9 +31,9 @@ function reserve(orderId: string, userId: string): Sale {
   return { ...deduct(orderId, "S", 3, userId), kind: "reserve", holdMs: minute };
 }
 
-/** Lets a shard sell that was restored up to number 9. */
-async function armRestored({ control }: RedisUnderTest): Promise<void> {
-  const arming = { epoch: 4, deployment, shards: 1, applied: 9, token: "token" };
+/** Lets a shard sell that was restored up to number 9, by this number of chunks. */
+async function armRestored({ control }: RedisUnderTest, chunks: number): Promise<void> {
+  const arming = { epoch: 4, deployment, shards: 1, applied: 9, token: "token", chunks };
   assert.ok(await control.arm(0, { ...arming, seen: await control.inspect(0) }));
 }
 
@@ -99,6 +99,7 @@ test("a restore brings the user limit back for sales within it, and for nothing 
     shards: 1,
     applied: 9,
     token: "token",
+    chunks: 2,
   };
   assert.ok(await control.arm(0, arming));
   const again = (userId: string) => deduct(`again-${userId}`, "S", 1, userId);
@@ -159,7 +160,7 @@ test("a restored hold lapses when it ends, and its units are back", async (parts
       expiresAtMs: atMs + 10 * minute,
     },
   ]);
-  await armRestored(parts);
+  await armRestored(parts, 2);
   const [stock] = await decide(store, { kind: "stock", sku: "S" });
   assert.partialDeepStrictEqual(stock, { kind: "stock", available: 9, reserved: 1, seq: 10 });
 });
@@ -177,7 +178,7 @@ test("a restore adds up what a user bought, chunk by chunk", async (parts) => {
   for (const units of [1, 2]) {
     await control.restoreQuotas(0, "token", [{ userId: "user-1", sku: "S", units, sale: 1 }]);
   }
-  await armRestored(parts);
+  await armRestored(parts, 3);
   assert.deepEqual(await decide(store, deduct("o", "S", 3)), [
     { kind: "quota_exceeded", sku: "S", quota: 5, left: 2 },
   ]);

@@ -55,7 +55,7 @@ export function adjust(adjustmentId: string, sku: string, delta: number): Adjust
 export async function armEmpty(control: ShardControl, epoch = 1, shards = 1): Promise<void> {
   for (let shard = 0; shard < shards; shard++) {
     const seen = await control.inspect(shard);
-    const arming = { seen, epoch, deployment, shards, applied: seen.position.seq, token: "" };
+    const arming = { seen, epoch, deployment, shards, applied: seen.position.seq, token: "", chunks: 0 };
     assert.ok(await control.arm(shard, arming));
   }
 }
@@ -63,7 +63,7 @@ export async function armEmpty(control: ShardControl, epoch = 1, shards = 1): Pr
 /** Lets a shard that lost its right sell on, as it is. */
 export async function armAgain(control: ShardControl, epoch: number): Promise<void> {
   const seen = await control.inspect(0);
-  const arming = { seen, epoch, deployment, shards: 1, applied: seen.applied, token: "" };
+  const arming = { seen, epoch, deployment, shards: 1, applied: seen.applied, token: "", chunks: 0 };
   assert.ok(await control.arm(0, arming));
 }
 
@@ -448,7 +448,7 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
 
   test("arms only what is still as it was seen", async ({ store, control }) => {
     const view = await control.inspect(0);
-    const arming = { seen: view, epoch: 1, deployment, shards: 1, applied: 0, token: "" };
+    const arming = { seen: view, epoch: 1, deployment, shards: 1, applied: 0, token: "", chunks: 0 };
     assert.ok(!await control.arm(0, { ...arming, seen: { ...view, instance: "another" } }));
     const elsewhere = { epoch: 0, seq: 7 };
     assert.ok(!await control.arm(0, { ...arming, seen: { ...view, position: elsewhere } }));
@@ -472,7 +472,7 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
     ]);
     assert.equal((await store.decide(0, [])).kind, "unarmed");
     const seen = await control.inspect(0);
-    const arming = { seen, epoch: 4, deployment, shards: 1, applied: 41, token: "token-1" };
+    const arming = { seen, epoch: 4, deployment, shards: 1, applied: 41, token: "token-1", chunks: 2 };
     assert.ok(await control.arm(0, arming));
     const outcomes = await decide(
       store,
@@ -495,9 +495,36 @@ export function storeSuite(name: string, make: MakeStore, options: SuiteOptions 
     await assert.rejects(control.restoreStock(0, "old", [row]), { name: "RestoreOvertaken" });
     await control.restoreStock(0, "new", [row]);
     const seen = await control.inspect(0);
-    const arming = { seen, epoch: 1, deployment, shards: 1, applied: 0 };
+    const arming = { seen, epoch: 1, deployment, shards: 1, applied: 0, chunks: 1 };
     assert.ok(!await control.arm(0, { ...arming, token: "old" }));
     assert.ok(await control.arm(0, { ...arming, token: "new" }));
     await assert.rejects(control.restoreStock(0, "new", [row]), { name: "RestoreOvertaken" });
+  });
+
+  test("a restored shard is armed only with every chunk of its restore", async ({ control }) => {
+    const start = { deployment, shards: 1, seq: 0, applied: 0 };
+    const [stock, quota] = [{ sku: "S", available: 1, reserved: 0, policy: null }, {
+      ...{ userId: "user-1", sku: "S", units: 2, sale: 0 },
+    }];
+    const line = { ...unsettled, newStock: 1, atMs: Date.now(), returnId: "", userId: "user-1" };
+    const lines = [{ id: "o", sku: "S", kind: "deduct" as const, amount: 2, seq: 0, ...line }];
+    const armWith = async (token: string, chunks: number) => {
+      const seen = await control.inspect(0);
+      return await control.arm(0, { seen, epoch: 1, deployment, shards: 1, applied: 0, token, chunks });
+    };
+    await control.beginRestore(0, "t", await control.inspect(0), start);
+    await control.restoreStock(0, "t", [stock]);
+    await control.restoreQuotas(0, "t", [quota]);
+    assert.ok(!await armWith("t", 3), "the third one is missing");
+    assert.ok(!(await control.inspect(0)).armed);
+
+    await control.beginRestore(0, "u", await control.inspect(0), start);
+    await control.restoreStock(0, "u", [stock]);
+    await control.restoreQuotas(0, "u", [quota]);
+    await control.restoreQuotas(0, "u", []); // not written
+    await control.restoreLines(0, "u", lines);
+    assert.ok(await armWith("u", 3));
+    await control.disarm(0, deployment);
+    assert.ok(await armWith("", 0), "the count ends with the restore");
   });
 }

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { sharedRedis } from "../../tools/servers/shared.ts";
 import { cancel, confirm, extend, kinds, quantities, read, reserve, returnUnits } from "./order_commands.ts";
-import { adjust, armEmpty, decide, deduct } from "./store_suite.ts";
+import { adjust, armAgain, armEmpty, decide, deduct, deployment } from "./store_suite.ts";
 import { makeRedisStore, type RedisUnderTest } from "./stores.ts";
 
 const hourMs = 3_600_000;
@@ -103,4 +103,32 @@ Deno.test("upgrade: two reservations that an earlier version made under one id e
     const back = end.kind === "confirm" ? [[7, 0], [8, 0]] : [[9, 0], [9, 0]];
     assert.deepEqual(after.slice(0, 2).map(quantities), back);
   }
+});
+
+Deno.test("upgrade: a rebuild by an earlier version has no count of chunks", async () => {
+  await using redis = await makeRedisStore(sharedRedis("redis").url);
+  const { control, store, call, key } = redis;
+  const row = { sku: "S", available: 5, reserved: 0, policy: null };
+  const rebuild = async (token: string) => {
+    const start = { deployment, shards: 1, seq: 3, applied: 3 };
+    await control.beginRestore(0, token, await control.inspect(0), start);
+    await control.restoreStock(0, token, [row]);
+  };
+  const armWith = async (token: string, chunks: number) => {
+    const seen = await control.inspect(0);
+    return await control.arm(0, { seen, epoch: 2, deployment, shards: 1, applied: 3, token, chunks });
+  };
+  // An earlier version rebuilt and armed it, and this one takes over.
+  await rebuild("earlier");
+  await call("HDEL", key("meta"), "chunks");
+  assert.ok(!await armWith("earlier", 1), "a count that it does not have");
+  assert.ok(await armWith("earlier", 0));
+  await control.disarm(0, deployment);
+  await armAgain(control, 3);
+  // An earlier version continues where this one was interrupted: it begins anew, and deletes the count.
+  await rebuild("interrupted");
+  await rebuild("anew");
+  assert.equal(await call("HGET", key("meta"), "chunks"), "1");
+  assert.ok(await armWith("anew", 1));
+  assert.deepEqual((await decide(store, deduct("o", "S"))).map(({ kind }) => kind), ["accepted"]);
 });

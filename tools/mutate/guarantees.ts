@@ -166,6 +166,7 @@ export const proofs: readonly Proof[] = [
       "arming-trusts-script-cache",
       "epoch-not-raised",
       "rebuild-without-token",
+      "arm-without-chunk-count",
       "rebuild-forgets-second-hold",
       "recovery-leaves-holds-open",
     ],

@@ -19,6 +19,7 @@ export const plants = {
   "epoch-not-raised": "an arming uses the last epoch again",
   "rebuild-without-token":
     "a worker that was frozen in a rebuild writes on into a store that another one fills",
+  "arm-without-chunk-count": "a rebuilt store is armed without its last chunks, which an older copy lacks",
   "rebuild-forgets-second-hold": "a rebuilt store does not know reservations that are dead letters",
   "recovery-leaves-holds-open": "a recovery leaves reservations open that ended with lost numbers",
   "stale-end-of-log": "a verification takes the end of the log that a read of an earlier lease found",

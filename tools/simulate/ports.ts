@@ -88,23 +88,11 @@ export function controlOf(process: Process, site: StoreSite): ShardControl {
     beginRestore: (shard, token, seen, start) =>
       call(shard, "begin", (store) => store.beginRestore(token, seen, start)),
     restoreStock: (shard, token, rows) =>
-      call(
-        shard,
-        "restore",
-        (store) => store.restore(token, (slot) => rows.forEach((row) => slot.restoreStock(row))),
-      ),
+      call(shard, "restore", (store) => store.restore(token, rows, (slot, row) => slot.restoreStock(row))),
     restoreQuotas: (shard, token, rows) =>
-      call(
-        shard,
-        "restore",
-        (store) => store.restore(token, (slot) => rows.forEach((row) => slot.restoreQuota(row))),
-      ),
+      call(shard, "restore", (store) => store.restore(token, rows, (slot, row) => slot.restoreQuota(row))),
     restoreLines: (shard, token, rows) =>
-      call(
-        shard,
-        "restore",
-        (store) => store.restore(token, (slot) => rows.forEach((row) => slot.restoreLine(row))),
-      ),
+      call(shard, "restore", (store) => store.restore(token, rows, (slot, row) => slot.restoreLine(row))),
     arm: (shard, arming) => call(shard, "arm", (store) => store.arm(arming)),
     acknowledge: (shard, applied, deployment, nonce) =>
       call(shard, "acknowledge", (store) => store.acknowledge(applied, deployment, nonce)),

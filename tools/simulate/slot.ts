@@ -18,6 +18,7 @@ export interface Slot {
   epoch: number;
   epochSeen: number;
   token: string;
+  chunks: number;
   nonce: string;
   nonceSeq: number;
   suspect: boolean;
@@ -34,7 +35,7 @@ export function emptySlot(limits: DecisionLimits, nowMs: number): Slot {
   return {
     shard: new MemoryShard(limits, 0, nowMs),
     deployment: null,
-    ...{ shards: 0, armed: "", epoch: 0, epochSeen: 0, token: "", nonce: "", nonceSeq: 0 },
+    ...{ shards: 0, armed: "", epoch: 0, epochSeen: 0, token: "", chunks: 0, nonce: "", nonceSeq: 0 },
     ...{ suspect: false, challenge: "", logWay: "", log: [] },
   };
 }
@@ -106,13 +107,13 @@ export function restoreBegun(
 
 /** `arm.lua`; undefined when something changed since it was verified. */
 export function arming(slot: Slot, instance: string, what: Arming): Operation | undefined {
-  const { seen, epoch, deployment, shards, applied, token } = what;
+  const { seen, epoch, deployment, shards, applied, token, chunks } = what;
   const isSame = seen.instance === instance && seen.position.epoch === slot.epoch &&
-    slot.token === token && seen.position.seq === slot.shard.seq &&
+    slot.token === token && slot.chunks === chunks && seen.position.seq === slot.shard.seq &&
     (slot.deployment ?? deployment) === deployment;
   if (!isSame) return undefined;
   return (slot) => {
-    const none = { token: "", suspect: false, challenge: "" };
+    const none = { token: "", chunks: 0, suspect: false, challenge: "" };
     Object.assign(slot, { ...none, deployment, shards, epoch, armed: instance, nonce: String(epoch) });
     slot.nonceSeq = slot.shard.seq;
     slot.shard.applied = Math.max(slot.shard.applied, applied);

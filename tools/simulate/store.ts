@@ -153,19 +153,26 @@ export class SimulatedStore extends StoreServer {
     this.write(begin);
   }
 
-  restore(token: string, fill: (shard: MemoryShard) => void): void {
+  restore<R>(token: string, rows: readonly R[], fill: (shard: MemoryShard, row: R) => void): void {
     const slot = this.read();
     this.mayWrite();
     if (slot.token !== token && this.options.plant !== "rebuild-without-token") this.#overtaken();
-    this.write((slot) => fill(slot.shard));
+    this.write((slot) => {
+      for (const row of rows) fill(slot.shard, row);
+      if (rows.length > 0) slot.chunks++;
+    });
   }
 
   arm(what: Arming): boolean {
     const slot = this.read();
     this.mayWrite("allow-oom");
     const { plant, watch } = this.options;
-    const isLax = plant === "rebuild-without-token";
-    const write = arming(slot, this.id, isLax ? { ...what, token: slot.token } : what);
+    const { token, chunks } = slot;
+    const lax = {
+      ...plant === "rebuild-without-token" && { token, chunks },
+      ...plant === "arm-without-chunk-count" && { chunks },
+    };
+    const write = arming(slot, this.id, { ...what, ...lax });
     this.write(write);
     if (!write) {
       watch.overtaken("an arming is overtaken");

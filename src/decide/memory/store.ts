@@ -30,6 +30,8 @@ interface Slot {
   armed: boolean;
   epoch: number;
   token: string;
+  /** Chunks that the restore has written under the token. */
+  chunks: number;
   log: LogEntry[];
   guaranteesOff: readonly string[];
   /** Wakes a reader that waits for the next entry. */
@@ -69,6 +71,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
       armed: false,
       epoch: 0,
       token: "",
+      chunks: 0,
       log: [],
       guaranteesOff: [],
       wake: nothing,
@@ -194,7 +197,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
   /** Replaces the shard by an empty one. `_seen` is not compared: no other process writes here. */
   beginRestore(shard: number, token: string, _seen: ShardView, start: RestoreStart): Promise<void> {
     const slot = this.#slot(shard);
-    Object.assign(slot, { ...start, token, armed: false, epoch: 0, log: [] });
+    Object.assign(slot, { ...start, token, chunks: 0, armed: false, epoch: 0, log: [] });
     slot.shard = new MemoryShard(this.limits, start.seq, this.world.now());
     slot.shard.applied = start.applied;
     return Promise.resolve();
@@ -206,7 +209,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
    * @throws {RestoreOvertaken} when another restore began
    */
   async restoreStock(shard: number, token: string, rows: readonly StockRow[]): Promise<void> {
-    const slot = await this.#restoring(shard, token);
+    const slot = await this.#restoring(shard, token, rows);
     for (const row of rows) slot.shard.restoreStock(row);
   }
 
@@ -216,7 +219,7 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
    * @throws {RestoreOvertaken} when another restore began
    */
   async restoreQuotas(shard: number, token: string, rows: readonly QuotaRow[]): Promise<void> {
-    const slot = await this.#restoring(shard, token);
+    const slot = await this.#restoring(shard, token, rows);
     for (const row of rows) slot.shard.restoreQuota(row);
   }
 
@@ -226,25 +229,28 @@ export class MemoryStore implements StockStore, ShardControl, EventLog {
    * @throws {RestoreOvertaken} when another restore began
    */
   async restoreLines(shard: number, token: string, rows: readonly LineRow[]): Promise<void> {
-    const slot = await this.#restoring(shard, token);
+    const slot = await this.#restoring(shard, token, rows);
     for (const row of rows) slot.shard.restoreLine(row);
   }
 
-  #restoring(shard: number, token: string): Promise<Slot> {
+  #restoring(shard: number, token: string, rows: readonly unknown[]): Promise<Slot> {
     const slot = this.#slot(shard);
-    if (slot.token === token) return Promise.resolve(slot);
-    return Promise.reject(new RestoreOvertaken(`Cannot restore shard ${shard} as another restore began`));
+    if (slot.token !== token) {
+      return Promise.reject(new RestoreOvertaken(`Cannot restore shard ${shard} as another restore began`));
+    }
+    if (rows.length > 0) slot.chunks++;
+    return Promise.resolve(slot);
   }
 
-  /** Compares instance, position and token. False when one differs: then nothing was changed. */
+  /** Compares instance, position, token and number of chunks. False when one differs: then nothing was changed. */
   arm(shard: number, arming: Arming): Promise<boolean> {
     const slot = this.#slot(shard);
     const unchanged = arming.seen.instance === this.#instance &&
       arming.seen.position.epoch === slot.epoch && arming.seen.position.seq === slot.shard.seq &&
-      arming.token === slot.token;
+      arming.token === slot.token && arming.chunks === slot.chunks;
     if (unchanged) {
       const { deployment, shards, epoch } = arming;
-      Object.assign(slot, { deployment, shards, epoch, armed: true, token: "" });
+      Object.assign(slot, { deployment, shards, epoch, armed: true, token: "", chunks: 0 });
       slot.shard.applied = Math.max(slot.shard.applied, arming.applied);
       slot.shard.limits = this.limits;
     }
