@@ -55,7 +55,10 @@ class DenoContexts implements ContextSource {
     if (active === undefined) return own;
     const { traceId, spanId, traceFlags } = active;
     const sampled = (traceFlags & 1) === 1;
-    return { ...own, sampled, traceparent: `00-${traceId}-${spanId}-${sampled ? "01" : "00"}` };
+    const traceparent = `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`;
+    const logged = sampled || caller !== "" ? traceparent : "";
+    const { parentSpanId, idLow } = own;
+    return { traceparent, logged, parentSpanId, sampled, idLow };
   }
 }
 

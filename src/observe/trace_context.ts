@@ -49,16 +49,16 @@ export class Tracing implements ContextSource {
   contextOf(caller: string): TraceContext {
     // A step of the golden ratio of 2^32, which is odd: every value comes once, and neighbors are far apart.
     const idLow = this.#word = (this.#word + 0x9e3779b1) >>> 0;
-    const digits = hex8(idLow);
-    if (caller !== "") {
-      const sampled = isSampled(caller) || this.#keepsAll();
-      const traceparent = caller.slice(0, 35) + this.#spanStart + digits + flagsOf(sampled);
-      return { traceparent, parentSpanId: caller.slice(36, 52), sampled, idLow };
-    }
     // The largest values, according to the specification: samplers with the same ratio decide alike.
-    const sampled = idLow >= words * (1 - this.#config.traceRatio) || this.#keepsAll();
-    const traceparent = this.#start + digits + this.#middle + digits + flagsOf(sampled);
-    return { traceparent, parentSpanId: "", sampled, idLow };
+    const isDrawn = caller === "" ? idLow >= words * (1 - this.#config.traceRatio) : isSampled(caller);
+    return new DrawnContext(this, caller, idLow, isDrawn || this.#keepsAll());
+  }
+
+  /** Prints the `traceparent` of a context. */
+  print(caller: string, idLow: number, sampled: boolean): string {
+    const digits = hex8(idLow);
+    const start = caller === "" ? this.#start + digits + this.#middle : caller.slice(0, 35) + this.#spanStart;
+    return start + digits + flagsOf(sampled);
   }
 
   #keepsAll(): boolean {
@@ -69,17 +69,44 @@ export class Tracing implements ContextSource {
   }
 }
 
+/** Printed when needed: 99 of 100 traces are not sampled, and cost an order a microsecond and 55 bytes of its event. */
+class DrawnContext implements TraceContext {
+  #traceparent = "";
+
+  constructor(
+    readonly tracing: Tracing,
+    readonly caller: string,
+    readonly idLow: number,
+    readonly sampled: boolean,
+  ) {}
+
+  get traceparent(): string {
+    return this.#traceparent ||= this.tracing.print(this.caller, this.idLow, this.sampled);
+  }
+
+  get logged(): string {
+    return this.sampled || this.caller !== "" ? this.traceparent : "";
+  }
+
+  get parentSpanId(): string {
+    return this.caller.slice(36, 52);
+  }
+}
+
 function flagsOf(sampled: boolean): string {
   return sampled ? "-01" : "-00";
 }
 
+/** What the ids of a context's spans are made of. */
+export type SpanIds = Pick<TraceContext, "traceparent" | "idLow">;
+
 /** The trace id of a context. */
-export function traceIdOf({ traceparent }: TraceContext): string {
+export function traceIdOf({ traceparent }: SpanIds): string {
   return traceparent.slice(3, 35);
 }
 
 /** The id of the `n`th span of a context, from 0. */
-export function spanIdOf({ traceparent, idLow }: TraceContext, n: number): string {
+export function spanIdOf({ traceparent, idLow }: SpanIds, n: number): string {
   return n === 0 ? traceparent.slice(36, 52) : traceparent.slice(36, 44) + hex8((idLow + n) % words);
 }
 

@@ -22,7 +22,7 @@ Deno.test("ids are as W3C Trace Context wants them, and no two alike", () => {
 
 Deno.test("spans of a place have ids of one row, which goes round", () => {
   const traceparent = "00-0af7651916cd43dd8448eb211c80319c-1234abcdffffffff-00";
-  const context = { traceparent, parentSpanId: "", sampled: false, idLow: 2 ** 32 - 1 };
+  const context = { traceparent, idLow: 2 ** 32 - 1 };
   assert.equal(traceIdOf(context), "0af7651916cd43dd8448eb211c80319c");
   assert.deepEqual([0, 1, 2].map((n) => spanIdOf(context, n)), [
     "1234abcdffffffff",
@@ -50,6 +50,19 @@ Deno.test("the ratio decides about traces that begin here, the caller about othe
   const flags = ["00", "01", "02", "09", "0a", "0b", "0e", "0f"];
   const sampled = flags.filter((digits) => spanRefOf(`${caller}${digits}`)?.sampled);
   assert.deepEqual(sampled, ["01", "09", "0b", "0f"]);
+});
+
+Deno.test("the log has the place of a trace that somebody keeps, or that a caller began", () => {
+  const caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+  const own = tracing({ TRACE_RATIO: "0" }).contextOf("");
+  assert.equal(own.logged, "");
+  assert.match(own.traceparent, /-00$/, "an error still has one");
+  const joined = tracing({ TRACE_RATIO: "0" }).contextOf(caller);
+  assert.match(joined.logged, /^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00$/);
+  assert.equal(joined.logged, joined.traceparent);
+  const kept = tracing({ TRACE_RATIO: "1" }).contextOf("");
+  assert.match(kept.logged, /-01$/);
+  assert.equal(kept.logged, kept.traceparent);
 });
 
 Deno.test("a window of full sampling opens for a while and closes again", () => {

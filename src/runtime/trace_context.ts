@@ -6,8 +6,10 @@
 
 /** A position in a trace. Its spans have consecutive ids, so that only the first is generated. */
 export interface TraceContext {
-  /** W3C `traceparent` of the first span: goes into the log. */
+  /** W3C `traceparent` of the first span. */
   readonly traceparent: string;
+  /** The same for the log; empty when the trace begins here and is not sampled, as most do. */
+  readonly logged: string;
   /** The caller's span; empty when the trace begins here. */
   readonly parentSpanId: string;
   /** Whether it is exported in any case. */

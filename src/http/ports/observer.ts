@@ -11,20 +11,20 @@ import type { TraceContext } from "../../runtime/trace_context.ts";
 import type { Connection } from "./route.ts";
 import type { Answer } from "../write/response.ts";
 
+const none: readonly never[] = [];
+
 /** The record of one request: references and clock readings. Routes receive it as their connection. */
 export class RequestRecord implements Connection {
   /** Its span; null when no observer traces. */
   trace: TraceContext | null = null;
   /** `<method> <path as the router has it>`; empty until a route is found. */
   route = "";
-  /** Timings of all commands of the request; only a batch has several. */
-  readonly timings: CommandTimings[] = [];
-  /** Codes of sales that were refused before the inventory was called. */
-  readonly turnedAway: string[] = [];
   /** When the response was ready, monotonic, ms; 0 = not yet. */
   endMs = 0;
   /** HTTP status of the response; 0 = none yet. */
   status = 0;
+  #timings: CommandTimings[] | undefined;
+  #turnedAway: string[] | undefined;
 
   /**
    * Begins the record when the request arrives.
@@ -39,9 +39,37 @@ export class RequestRecord implements Connection {
     readonly startMs: number,
   ) {}
 
-  /** W3C `traceparent` of this process's span for the request; it is part of the log entry. */
+  /** Timings of all commands of the request; only a batch has several. */
+  get timings(): readonly CommandTimings[] {
+    return this.#timings ?? none;
+  }
+
+  /** Codes of sales that were refused before the inventory was called. */
+  get turnedAway(): readonly string[] {
+    return this.#turnedAway ?? none;
+  }
+
+  /** W3C `traceparent` of this process's span for the request. */
   get traceparent(): string {
     return this.trace?.traceparent ?? this.callerTraceparent;
+  }
+
+  /** The `traceparent` that is part of the log entry; see {@link TraceContext}. */
+  get loggedTraceparent(): string {
+    return this.trace?.logged ?? this.callerTraceparent;
+  }
+
+  /** Begins the timings of a command. The first makes a list of one: an empty list that grows has room for 17. */
+  time(command: Command): CommandTimings {
+    const timings = new CommandTimings(command);
+    if (this.#timings === undefined) this.#timings = [timings];
+    else this.#timings.push(timings);
+    return timings;
+  }
+
+  /** Notes a sale that was refused before the inventory was called. */
+  turnAway(code: string): void {
+    (this.#turnedAway ??= []).push(code);
   }
 
   /** A getter, because Deno reads the address only on access. */
@@ -75,8 +103,7 @@ export async function ask(
   requestRecord: RequestRecord | undefined,
 ): Promise<Outcome> {
   if (requestRecord === undefined) return await inventory.submit(command);
-  const timings = new CommandTimings(command);
-  requestRecord.timings.push(timings);
+  const timings = requestRecord.time(command);
   return timings.outcome = await inventory.submit(command, timings);
 }
 

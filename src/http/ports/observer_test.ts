@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { CommandTimings } from "../../decide/command_timings.ts";
 import { RequestRecord } from "./observer.ts";
 
 /** A request with a status that led to commands, each of which was `fine` or `failed`. */
@@ -7,9 +6,7 @@ function requestOf(status: number, ...commands: readonly ("fine" | "failed")[]):
   const request = new RequestRecord(new Request("http://localhost/"), {}, "", 0);
   request.status = status;
   for (const how of commands) {
-    const timings = new CommandTimings({ kind: "stock", sku: "S" });
-    timings.failed = how === "failed";
-    request.timings.push(timings);
+    request.time({ kind: "stock", sku: "S" }).failed = how === "failed";
   }
   return request;
 }

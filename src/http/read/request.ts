@@ -116,7 +116,7 @@ export function traceparentOf(request: Request): string {
 
 /** The `traceparent` for the log: of this process's span when there is an observer, else the caller's. */
 export function spanOf(request: Request, { requestRecord }: Connection): string {
-  return requestRecord === undefined ? traceparentOf(request) : requestRecord.traceparent;
+  return requestRecord === undefined ? traceparentOf(request) : requestRecord.loggedTraceparent;
 }
 
 /**

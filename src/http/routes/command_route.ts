@@ -54,6 +54,6 @@ export function refusedFollowUp(
   if (fairPlay === null) return null;
   const verdict = fairPlay.judgeFollowUp(orderId, clientAddress(headers, connection, trustedProxies));
   if (verdict.kind !== "refused") return null;
-  connection.requestRecord?.turnedAway.push(String(verdict.answer.body.code));
+  connection.requestRecord?.turnAway(String(verdict.answer.body.code));
   return verdict.answer;
 }

@@ -5,7 +5,6 @@
  */
 import type { Origin, Sale } from "../../domain/command.ts";
 import type { Outcome } from "../../domain/outcome.ts";
-import { CommandTimings } from "../../decide/command_timings.ts";
 import { answerTo } from "../write/answer.ts";
 import type { Wanted } from "../read/parse.ts";
 import { type Connection } from "../ports/route.ts";
@@ -62,13 +61,12 @@ export async function sell(
   const { requestRecord } = attempt;
   const verdict = fairPlay === null ? null : fairPlay.judge(userId, attempt.address);
   if (verdict?.kind === "refused") {
-    requestRecord?.turnedAway.push(String(verdict.answer.body.code));
+    requestRecord?.turnAway(String(verdict.answer.body.code));
     return verdict.answer;
   }
   const token = purchaseTokens === null ? "none" : purchaseTokens.judge(attempt.purchaseToken, wanted);
   const sale = toSale(wanted, attempt, token === "valid");
-  const timings = requestRecord && new CommandTimings(sale);
-  if (timings) requestRecord.timings.push(timings);
+  const timings = requestRecord?.time(sale);
   // Until the deployment is known, no sale can be accepted here; the store might know it a moment later.
   const outcome: Outcome = token === "undecided"
     ? { kind: "unarmed", reason: deploymentUnknown }
