@@ -52,7 +52,7 @@ Deno.test("the ratio decides about traces that begin here, the caller about othe
   assert.deepEqual(sampled, ["01", "09", "0b", "0f"]);
 });
 
-Deno.test("the log has the place of a trace that somebody keeps, or that a caller began", () => {
+Deno.test("the log has the traceparent of a trace that is sampled or a caller's", () => {
   const caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
   const own = tracing({ TRACE_RATIO: "0" }).contextOf("");
   assert.equal(own.logged, "");
