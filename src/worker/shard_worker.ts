@@ -66,7 +66,8 @@ async function verifyAndRun(ledger: ShardLedger, parts: ShardWorkerParts): Promi
       }
     }
     settled = undefined;
-    const before = await ledger.recovery().catch(() => undefined);
+    // Read before the verification: what changes during it, as a loss that is accepted, counts at once.
+    const by = await whatDecides({ ...parts, ledger }).catch(() => undefined);
     const verdict = await arm({ ...parts, ledger }).catch((error) => asRefusal(error, ledger));
     switch (verdict.kind) {
       case "armed": {
@@ -92,12 +93,7 @@ async function verifyAndRun(ledger: ShardLedger, parts: ShardWorkerParts): Promi
         }
         await publishStatus({ ...parts, ledger }, { kind: "refusal", reason: reasonOf(verdict) });
         lastRefusal = verdict.reason;
-        if (verdict.missesNumbers) {
-          const by = await whatDecides({ ...parts, ledger });
-          // A loss that was accepted during the verification counts at once.
-          const isSame = (await ledger.recovery())?.id === before?.id;
-          if (isSame) settled = { by, atMs: parts.world.elapsedMs() };
-        }
+        if (verdict.missesNumbers && by !== undefined) settled = { by, atMs: parts.world.elapsedMs() };
         await pause(parts.world, refusedRetryMs, ledger, parts.signal);
         break;
       case "changed":

@@ -178,3 +178,23 @@ Deno.test("shard worker: quantities that the ledger does not have disarm the sha
   assert.ok(!(await parts.store.inspect(0)).armed);
   assert.deepEqual(kept.applied, [0]);
 });
+
+Deno.test("shard worker: a log that is whole again during a refusal for missing numbers is read again at once", async () => {
+  await using parts = await makeEmbeddedParts(realWorld);
+  await parts.arm();
+  await parts.decide(adjust("a", "S", 5), deduct("o", "S", 2));
+  await parts.store.disarm(0, parts.deployment.id);
+  let isWhole = false;
+  const broken = withMembers(parts.store, {
+    async inspect(shard: number) {
+      const view = await parts.store.inspect(shard);
+      return isWhole ? view : { ...view, log: null };
+    },
+    read: (...args) => isWhole ? parts.store.read(...args) : Promise.resolve([]),
+  });
+  const quiet = { debug() {}, info() {}, warn() {} };
+  const logger = { ...quiet, error: () => void (isWhole = true) }; // between the verdict and the wait
+  await using kept = keep(parts, parts.shard, { control: broken, log: broken, logger });
+  await until("both events in the ledger", () => kept.applied.includes(2));
+  assert.match(String(kept.failures[0]), /Cannot arm shard 0 as the log ends before 2/);
+});
