@@ -8,6 +8,12 @@
 const halfLifeMs = 500;
 
 /**
+ * Less time than this says nothing. The first calls of a rush have few commands: 3 in 20 ms are no store that needs 7 s
+ * for the 1,000 that wait. A store at a fifth of what is offered has let 0.6 s of work pile up by then.
+ */
+const knownAfterMs = 150;
+
+/**
  * Measured from answer to answer while others wait without a pause; forgotten as soon as none does.
  *
  * Time and commands are summed apart, and the sums fade with time. The average of each call's time a command took the
@@ -37,6 +43,6 @@ export class Pace {
 
   /** How long a command would wait behind so many, ms. 0 as long as the speed is not known: a burst is no overload. */
   waitMs(waiting: number): number {
-    return this.#commands === 0 ? 0 : waiting * this.#ms / this.#commands;
+    return this.#ms < knownAfterMs || this.#commands === 0 ? 0 : waiting * this.#ms / this.#commands;
   }
 }

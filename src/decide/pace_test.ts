@@ -8,8 +8,17 @@ Deno.test("pace: the time of a command is measured between answers, while others
   assert.equal(pace.waitMs(10_000), 0, "a burst before the first answer is no overload");
   pace.answered(1, isSaturated, 1_000);
   assert.equal(pace.waitMs(10_000), 0, "what the first call took says nothing: it was alone");
-  pace.answered(50, isSaturated, 1_025);
+  pace.answered(400, isSaturated, 1_200);
   assert.equal(pace.waitMs(1_000), 500);
+});
+
+Deno.test("pace: the first small calls of a rush are no speed of the store", () => {
+  const pace = new Pace();
+  let nowMs = 0;
+  for (const commands of [1, 3, 4]) pace.answered(commands, isSaturated, nowMs += 60);
+  assert.equal(pace.waitMs(1_000), 0, "after 120 ms");
+  for (let i = 0; i < 4; i++) pace.answered(256, isSaturated, nowMs += 30);
+  assert.ok(pace.waitMs(1_000) < 300, `${pace.waitMs(1_000)} ms`);
 });
 
 Deno.test("pace: a store that slows down is known after some calls, one that is fast again as soon", () => {
