@@ -198,6 +198,26 @@ export function registerRebuildReads({ test }: Registrar): void {
     await assertSums(fixture);
   });
 
+  test("sales taken from a store under one number count for a quota each, also in pages of one", async ({ shard }) => {
+    const shelf = new Shelf();
+    const policy = { quota: 5, sale: 2 };
+    applied(
+      await shard.apply([
+        entry(1, shelf.next("rules", "", [["SKU-1", 0, 0]], { ...keeper, data: { policy } })),
+      ]),
+    );
+    const [one, other] = ["one", "other"].map((id) =>
+      shelf.next("deduct", id, [["SKU-1", -1, 0]], { userId: id })
+    );
+    const recalled = [one, other].map((event) => ({ ...event ?? assert.fail(), seq: 4 }));
+    const by = { actor: "cli:alice", reason: "backup" };
+    await shard.jump({ to: { epoch: 2, seq: 4 }, ...by, recalled });
+    assert.deepEqual(await allQuotas(shard), [
+      { userId: "one", sku: "SKU-1", units: 1, sale: 2 },
+      { userId: "other", sku: "SKU-1", units: 1, sale: 2 },
+    ]);
+  });
+
   test("remembered lines say all of each kind", async ({ shard }) => {
     const shelf = new Shelf();
     applied(
