@@ -53,15 +53,21 @@ const regimes = {
 /** Drawn apart from the others, which a seed therefore has as it had them before these existed. */
 const processClocks = { "api-clock": 3, "worker-clock": 3 } as const;
 
+/** Drawn apart for the same reason. */
+const rebuildCopies = { "store-put-back-in-rebuild": 2 } as const;
+
 type Regimes = typeof regimes;
 /** The name of a fault. */
 export type FaultKind =
   | { [R in keyof Regimes]: keyof Regimes[R] }[keyof Regimes]
-  | keyof typeof processClocks;
+  | keyof typeof processClocks
+  | keyof typeof rebuildCopies;
 
 /** All names. */
 export const faultKinds = [
-  ...new Set([...Object.values(regimes), processClocks].flatMap((kinds) => Object.keys(kinds))),
+  ...new Set(
+    [...Object.values(regimes), processClocks, rebuildCopies].flatMap((kinds) => Object.keys(kinds)),
+  ),
 ] as FaultKind[];
 
 /** A fault at a time. */
@@ -107,7 +113,7 @@ export function faultsOf(seed: number): Fault[] {
       }
     }
   }
-  faults.push(...processClocksOf(new Chance(seed, 9)));
+  faults.push(...processClocksOf(new Chance(seed, 9)), ...rebuildCopiesOf(new Chance(seed, 10)));
   return faults.sort((a, b) => a.atMs - b.atMs);
 }
 
@@ -122,6 +128,18 @@ function processClocksOf(chance: Chance): Fault[] {
       return { atMs, kind: kind as FaultKind, dice: chance.next() };
     });
   });
+}
+
+/** In one of twenty runs a store is emptied and rebuilt, and an older copy is put back meanwhile. */
+function rebuildCopiesOf(chance: Chance): Fault[] {
+  if (!chance.isHit(0.05)) return [];
+  return Object.entries(rebuildCopies).flatMap(([kind, count]) =>
+    Array.from({ length: count }, (): Fault[] => {
+      const [atMs, dice] = [chance.between(200, faultsEndMs), chance.next()];
+      // The same dice, and therefore the same store.
+      return [{ atMs, kind: kind as FaultKind, dice }, { atMs, kind: "store-flush", dice }];
+    }).flat()
+  );
 }
 
 /** A fault as a line for people. */

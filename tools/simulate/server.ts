@@ -56,6 +56,8 @@ export class StoreServer {
   /** The instance that a worker armed last. */
   verified = "";
   isPutBack = false;
+  /** What happens when a restore has written this many more chunks. */
+  ambush: { left: number; readonly strike: () => void } | undefined;
   #refusal = { code: "", untilMs: 0 };
   /** Its clock minus the date, ms. */
   skewMs = 0;
@@ -142,8 +144,17 @@ export class StoreServer {
 
   /** The keys of an older copy are put back, and the server is the same. */
   putBack(share: number): void {
+    this.#putBackTo(Math.floor(this.journal.length * (1 - share)));
+  }
+
+  /** The keys of a copy are put back that lacks the last writes, and the server is the same. */
+  putBackBy(writes: number): void {
+    this.#putBackTo(Math.max(0, this.journal.length - writes));
+  }
+
+  #putBackTo(kept: number): void {
     const [instance, generation] = [this.instance, this.#generation];
-    this.#replay(Math.floor(this.journal.length * (1 - share)));
+    this.#replay(kept);
     [this.instance, this.#generation, this.isPutBack] = [instance, generation, true];
   }
 
@@ -166,7 +177,11 @@ export class StoreServer {
     this.#durable = kept;
     this.instance = scheduler.uuid();
     this.own = emptySlot(limits, this.#emptiedMs);
-    for (const operation of this.journal) operation(this.own);
+    try {
+      for (const operation of this.journal) operation(this.own);
+    } catch (error) {
+      this.options.watch.broken(`the writes of store-${this.shard} cannot be repeated: ${error}`);
+    }
   }
 
   /** Stock and log as they are, for invariants. */

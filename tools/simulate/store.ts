@@ -161,6 +161,10 @@ export class SimulatedStore extends StoreServer {
       for (const row of rows) fill(slot.shard, row);
       if (rows.length > 0) slot.chunks++;
     });
+    const { ambush } = this;
+    if (!ambush || --ambush.left > 0) return;
+    this.ambush = undefined;
+    ambush.strike();
   }
 
   arm(what: Arming): boolean {

@@ -116,6 +116,14 @@ function strikeStore(run: Run, { kind, dice }: Fault): void {
     case "store-put-back":
       store.putBack(share);
       return run.losses.lose(store);
+    case "store-put-back-in-rebuild":
+      return void (store.ambush = {
+        left: 1 + Math.floor(dice * 9973) % 4,
+        strike: () => {
+          store.putBackBy(1 + Math.floor(dice * 31) % 3);
+          run.losses.lose(store);
+        },
+      });
   }
 }
 
