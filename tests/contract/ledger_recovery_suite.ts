@@ -147,6 +147,21 @@ export function registerRecovery({ test }: Registrar): void {
     for await (const fault of ledger.prove(0, 86_400_000, () => {})) assert.fail(JSON.stringify(fault));
   });
 
+  test("of two ends under one number, the one that has no line of its own is a dead letter", async ({ shard, rows }) => {
+    const shelf = new Shelf();
+    const end = (kind: string, id: string) => shelf.next(kind, id, [["SKU-1", 1, -1]]);
+    applied(await shard.apply([entry(1, shelf.reserve("twice", ["SKU-1", 1]), end("cancel", "twice"))]));
+    const held = [shelf.reserve("twice", ["SKU-1", 1]), shelf.reserve("once", ["SKU-1", 1])];
+    const ends = [end("expire", "once"), end("expire", "twice")];
+    const seq = ends.at(-1)?.seq ?? 0;
+    const recalled = [...held, ...ends.map((event) => ({ ...event, seq }))];
+    await shard.jump({ to: { epoch: 2, seq }, actor: "cli:alice", reason: "backup", recalled });
+    const found = await rows(
+      "select event ->> 'kind' as kind, event ->> 'id' as id from dead_letters order by seq",
+    );
+    assert.deepEqual(found, [{ kind: "reserve", id: "twice" }, { kind: "expire", id: "twice" }]);
+  });
+
   test("a sale taken from a store a second time gives back its own units, and not those of its number", async ({ shard, rows }) => {
     const shelf = new Shelf();
     const sold = () => shelf.next("deduct", "twice", [["SKU-1", -1, 0]]);

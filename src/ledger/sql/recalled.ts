@@ -25,9 +25,6 @@ const steps: readonly StatementName[] = [
   "close_compensations",
 ];
 
-/** Kinds of events that change a line. */
-const follows: ReadonlySet<string> = new Set(["confirm", "cancel", "expire", "extend", "return", "commit"]);
-
 /**
  * Applies events and their consequences, in a transaction of the caller. The caller updates the stock rows.
  *
@@ -93,9 +90,9 @@ async function setStraysAside(
   range: readonly number[],
   events: readonly Numbered[],
 ): Promise<void> {
-  const strays = await tx.query<{ seq: number }>(sql.find_strays, range);
-  for (const { seq } of strays) {
-    const event = events.find((one) => one.seq === seq && follows.has(one.kind));
+  const strays = await tx.query<Pick<Numbered, "seq" | "id" | "kind">>(sql.find_strays, range);
+  for (const { seq, id, kind } of strays) {
+    const event = events.find((one) => one.seq === seq && one.id === id && one.kind === kind);
     if (!event) continue;
     const reason = `no line to ${event.kind}, taken from the store when its number was lost`;
     await tx.query(sql.insert_dead_letter, [shard, seq, JSON.stringify(event), "02000", reason]);

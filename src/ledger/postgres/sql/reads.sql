@@ -48,7 +48,8 @@ where c.shard = $1
 order by m.seq limit 1;
 
 -- name: find_strays
--- Events just applied that change a line which does not exist, or is not in the state for it.
+-- Events just applied that change a line which does not exist, or is not in the state for it. Recalled events may share a
+-- number.
 -- $1 shard   $2 seq before the first movement   $3 seq of the last one
 -- Materialized for the reason in audit_stock.
 with followed as materialized (
@@ -56,10 +57,10 @@ with followed as materialized (
   from movements
   where shard = $1 and seq > $2 and seq <= $3 and kind in ('confirm', 'cancel', 'expire', 'extend', 'return', 'commit')
 )
-select m.seq
+select m.seq, m.order_id as id, m.kind
 from followed m
 left join order_lines o on o.shard = m.shard and o.order_id = m.order_id and o.sku = m.sku and o.seq < m.seq
-group by m.seq
+group by m.seq, m.order_id, m.kind
 having not bool_and(coalesce(
   case m.kind
     when 'extend' then o.kind = 'reserve' and (o.settled_seq is null or o.settled_seq > m.seq)

@@ -159,16 +159,17 @@ order by r.seq
 delete from order_lines where shard = ?1 and seq = ?2
 
 -- name: find_strays
--- Events just applied that change a line which does not exist, or is not in the state for it. Range.
+-- Events just applied that change a line which does not exist, or is not in the state for it. Recalled events may share a
+-- number. Range.
 with followed as materialized (
   select order_id, sku, seq, kind
   from movements
   where shard = ?1 and seq > ?2 and seq <= ?3 and kind in ('confirm', 'cancel', 'expire', 'extend', 'return', 'commit')
 )
-select m.seq
+select m.seq, m.order_id as id, m.kind
 from followed m
 left join order_lines o on o.shard = ?1 and o.order_id = m.order_id and o.sku = m.sku and o.seq < m.seq
-group by m.seq
+group by m.seq, m.order_id, m.kind
 having not min(coalesce(
   case m.kind
     when 'extend' then o.kind = 'reserve' and (o.settled_seq is null or o.settled_seq > m.seq)
