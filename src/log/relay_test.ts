@@ -330,6 +330,14 @@ Deno.test("relay: a topic of the ledger's own epoch that ends before it is fille
   assert.deepEqual(topic.records.map(({ key }) => key).slice(3), ["1-5", "1-6", "1-7", "1-8", "1-9"]);
 });
 
+Deno.test("relay: a topic that ends one number before the ledger gets it, too", async () => {
+  const { relay, stream, topic, parts } = setup(...logOf(1, 3));
+  await readAll(relay);
+  stream.entries = logOf(1, 5);
+  assert.deepEqual(await readAll(new Relay(parts), { epoch: 1, seq: 4 }), [5]);
+  assert.deepEqual(topic.records.map(({ key }) => key).slice(3), ["1-4", "1-5"]);
+});
+
 Deno.test("relay: each append that fills a topic is a step, so that a long filling is not taken for one that hangs", async () => {
   const { parts } = setup(...logOf(1, 9).slice(4));
   let steps = 0;
