@@ -239,6 +239,25 @@ Deno.test("relay: where the ledger is, is noted once a second, and only of what 
   assert.deepEqual(topic.commits, ["1 1-1", "2 1-2"]);
 });
 
+Deno.test("relay: the batch before the last one is noted, too, once it is in the ledger", async () => {
+  const { relay, topic } = setup(...logOf(1, 3));
+  const one = { ...options, entriesMax: 1 };
+  for (const seq of [0, 1, 2]) await relay.step({ epoch: seq === 0 ? 0 : 1, seq }, one);
+  relay.applied({ epoch: 1, seq: 1 });
+  assert.deepEqual(topic.commits, [], "two batches are kept");
+  relay.applied({ epoch: 1, seq: 2 });
+  assert.deepEqual(topic.commits, ["2 1-2"]);
+});
+
+Deno.test("relay: a topic that went on in a later epoch is not filled up to what the ledger has of an older one", async () => {
+  const { relay, stream, topic, parts, reported } = setup(...logOf(1, 3), entry(2, 4));
+  await readAll(relay);
+  stream.entries = [];
+  await new Relay(parts).step({ epoch: 1, seq: 7 }, options);
+  assert.deepEqual(topic.records.map(({ key }) => key), ["1-1", "1-2", "1-3", "2-4"]);
+  assert.deepEqual(reported.filter((what) => what.startsWith("jump")), []);
+});
+
 Deno.test("relayed log: a read that does not wait does not take the end that an earlier read found", async () => {
   const world = new ManualWorld();
   const stream = new ArrayStream();
@@ -313,6 +332,8 @@ Deno.test("relay: a topic that is made when its end is asked for is reported", a
   const { relay, topic, reported } = setup();
   topic.isCreated = true;
   assert.deepEqual([await relay.tail(), reported], [start, ["created"]]);
+  await relay.step(start, options);
+  assert.deepEqual(reported, ["created", "created"], "a reader that starts makes it, too");
 });
 
 Deno.test("relay: a topic of the ledger's own epoch that ends before it is filled, page by page", async () => {
