@@ -96,7 +96,7 @@ async function fill(url: string, orders: number): Promise<void> {
   // Built at the end, the index of random ids takes minutes and not an hour. Its pages are full, so what is measured splits
   // them: the worst case.
   const [key] = await sql`select conname as name, pg_get_constraintdef(oid) as definition from pg_constraint
-    where conrelid = 'inventory.order_lines'::regclass and contype = 'p'`;
+    where conrelid = 'inventory.order_lines'::regclass and pg_get_constraintdef(oid) like 'PRIMARY KEY%'`;
   await sql.unsafe(`alter table inventory.order_lines drop constraint ${key?.name}`);
   const step = 1_000_000;
   for (let from = 0; from < orders; from += step) {
