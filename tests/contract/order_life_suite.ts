@@ -131,14 +131,15 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
   test("a lapsed reservation stops counting in the very call that looks at the stock", async (parts) => {
     const { store, log } = parts;
     const [held] = await decide(store, reserve("r", { S: 10 }, 1000), deduct("o", "S"));
-    await waitPast(store, expiryOf(held));
+    // No call to the store meanwhile: that would release it.
+    await sleep(realWorld, expiryOf(held) + 5 - Date.now());
     const [sold, late] = await decide(store, deduct("o", "S"), confirm("r"));
     assert.deepEqual(sold?.kind === "accepted" && sold.newStock, [9]);
     assert.deepEqual(late, { kind: "reservation_expired" });
     const events = (await readAll(log)).flatMap((entry) => entry.events);
     assert.deepEqual(events.slice(3).map(({ kind, id }) => [kind, id]), [["expire", "r"], ["deduct", "o"]]);
-    const lag = (events[3]?.atMs ?? 0) - expiryOf(held);
-    assert.ok(lag >= 0 && lag <= 50, `released ${lag} ms late`);
+    assert.ok((events[3]?.atMs ?? 0) >= expiryOf(held));
+    assert.equal(events[3]?.atMs, events[4]?.atMs, "released by the call that looks");
   });
 
   test("an extension counts from when the reservation was made, and never shortens it", async ({ store }) => {

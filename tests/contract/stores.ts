@@ -17,6 +17,7 @@ import { waitFor } from "../../tools/servers/wait.ts";
 import { deployment, type StoreUnderTest } from "./store_suite.ts";
 
 const BROKER_DEADLINE_MS = 60_000;
+const CONNECT_DEADLINE_MS = 30_000;
 const defaults: DecisionLimits = {
   userLimitMs: 0,
   idempotencyWindowMs: 86_400_000,
@@ -86,8 +87,14 @@ export async function makeRedisStore(
   const links = {
     store: new ShardConnections(servers, "shard"),
     control: new ShardConnections(servers, "server"),
+    log: new ShardConnections(servers, "shard"),
   };
-  await Promise.all(Object.values(links).map((each) => each.whenReady(0, 5000)));
+  // A command connects within 500 ms or fails, which a busy machine may need for the first one.
+  await Promise.all(
+    Object.values(links).flatMap((each) =>
+      Array.from({ length: shards }, (_, shard) => each.whenReady(shard, CONNECT_DEADLINE_MS))
+    ),
+  );
   const store = new RedisStore(links.store, { ...place, deployment: "" }, { ...all, replicaTimeoutMs: 1000 });
   const control = new RedisControl(links.control, {
     ...place,
@@ -96,7 +103,7 @@ export async function makeRedisStore(
     replicaTimeoutMs: 5000,
   });
   await control.inspect(0); // loads the scripts
-  const log = new RedisStream(new ShardConnections(servers, "shard"), place);
+  const log = new RedisStream(links.log, place);
   return {
     namespace: place.namespace,
     store,
