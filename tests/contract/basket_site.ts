@@ -34,7 +34,7 @@ export const siteShards = 3;
 /** Units of each SKU at the start. */
 export const unitsEach = 10;
 /** Of an API that dies: its basket is aborted after it. It takes milliseconds on a quiet machine to get to any step. */
-const dyingTimeoutMs = 2000;
+const dyingTimeoutMs = 3000;
 /** Of any other API, for a busy machine. */
 const timeoutMs = 10_000;
 const patienceMs = 30_000;

@@ -18,6 +18,8 @@ import { FIXTURE_OPTIONS } from "./worker_fixture.ts";
 
 /** Of the shards 0, 1 and 2. */
 const amounts = [2, 3, 0];
+/** More than there is in shard 1. */
+const tooMany = [1, 1000, 0];
 const left = unitsEach;
 
 const makers: readonly { readonly name: string; make(): Promise<BasketSite> }[] = [
@@ -90,63 +92,70 @@ for (const { name, make } of makers) {
   Deno.test(
     `${name}: an API that dies at any step of a basket leaves all or nothing of it`,
     FIXTURE_OPTIONS,
-    async () => {
-      await using site = await make();
-      const expected = [left, left, left];
-      let n = 0;
-      for (const death of deaths(sold)) {
-        await refill(site, expected);
-        const orderId = `order-${n++}`;
-        const what = `${death.moment} ${death.step}`;
-        await site.api(death).submit(site.basket(orderId, amounts));
-        await site.settled();
-        const mayBeSold = death.step.startsWith("commit");
-        const mustBeSold = mayBeSold && !(death.step === "commit" && death.moment === "before");
-        const isSold = await assertWhole(site, expected, what);
-        assert.equal(isSold, mustBeSold, what);
-        const answer = await untilDecided(site, orderId, amounts);
-        assert.ok(
-          answer.kind === "accepted" && answer.replayed === isSold,
-          `${what}: ${JSON.stringify(answer)}`,
-        );
-        await site.settled();
-        amounts.forEach((amount, shard) => expected[shard] = (expected[shard] ?? 0) - amount);
-        assert.deepEqual((await site.stock()).map(([available]) => available), expected, what);
-      }
-      for (const death of deaths(refused)) {
-        await refill(site, expected);
-        const what = `${death.moment} ${death.step}`;
-        const orderId = `order-${n++}`;
-        await site.api(death).submit(site.basket(orderId, [1, 1000, 0]));
-        await site.settled();
-        assert.ok(!await assertWhole(site, expected, what), what);
-        assert.equal((await untilDecided(site, orderId, [1, 1000, 0])).kind, "insufficient");
-        assert.deepEqual((await site.stock()).map(([available]) => available), expected, what);
-      }
-    },
+    () => onSites(make, [...deaths(sold), ...deaths(refused)], apiDies),
   );
 
   Deno.test(
     `${name}: all processes die at a step of a basket, and what was prepared is decided`,
     FIXTURE_OPTIONS,
-    async () => {
-      await using site = await make();
-      const expected = [left, left, left];
-      for (const death of deaths(["prepare-0", "prepare-1", "commit", "commit-0"])) {
-        await refill(site, expected);
-        const orderId = `order-${death.step}-${death.moment}`;
-        await site.dieAt(death, site.basket(orderId, amounts));
-        await site.restart();
-        await site.settled();
-        const isSold = await assertWhole(site, expected, orderId);
-        const answer = await untilDecided(site, orderId, amounts);
-        assert.ok(answer.kind === "accepted" && (answer.replayed || !isSold), orderId);
-        amounts.forEach((amount, shard) => expected[shard] = (expected[shard] ?? 0) - amount);
-        await site.settled();
-        assert.deepEqual((await site.stock()).map(([available]) => available), expected, orderId);
-      }
-    },
+    () => onSites(make, deaths(["prepare-0", "prepare-1", "commit", "commit-0"]), allDie),
   );
+}
+
+/** Each death waits for seconds until what was prepared is decided: so several sites have their share of them at once. */
+const SITES = 4;
+
+/** Runs each death on one of several sites, which has others before it and others after it. */
+async function onSites(
+  make: () => Promise<BasketSite>,
+  all: readonly Death[],
+  strike: (site: BasketSite, death: Death, expected: number[]) => Promise<void>,
+): Promise<void> {
+  const shares = Array.from({ length: SITES }, (_, share) => all.filter((_, n) => n % SITES === share));
+  await Promise.all(shares.map(async (share) => {
+    await using site = await make();
+    const expected = [left, left, left];
+    for (const death of share) {
+      await refill(site, expected);
+      await strike(site, death, expected);
+    }
+  }));
+}
+
+/** An API dies in a basket: after it every shard has all of it or none, and the order's next attempt is answered. */
+async function apiDies(site: BasketSite, death: Death, expected: number[]): Promise<void> {
+  const what = `${death.moment} ${death.step}`;
+  const orderId = `order-${death.step}-${death.moment}`;
+  const units = refused.includes(death.step) ? tooMany : amounts;
+  await site.api(death).submit(site.basket(orderId, units));
+  await site.settled();
+  const isSold = await assertWhole(site, expected, what);
+  const mustBeSold = death.step.startsWith("commit") &&
+    !(death.step === "commit" && death.moment === "before");
+  assert.equal(isSold, mustBeSold, what);
+  const answer = await untilDecided(site, orderId, units);
+  if (units === tooMany) {
+    assert.equal(answer.kind, "insufficient", what);
+  } else {
+    assert.ok(answer.kind === "accepted" && answer.replayed === isSold, `${what}: ${JSON.stringify(answer)}`);
+    await site.settled();
+    amounts.forEach((amount, shard) => expected[shard] = (expected[shard] ?? 0) - amount);
+  }
+  assert.deepEqual((await site.stock()).map(([available]) => available), expected, what);
+}
+
+/** All processes die in a basket, and start again. */
+async function allDie(site: BasketSite, death: Death, expected: number[]): Promise<void> {
+  const orderId = `order-${death.step}-${death.moment}`;
+  await site.dieAt(death, site.basket(orderId, amounts));
+  await site.restart();
+  await site.settled();
+  const isSold = await assertWhole(site, expected, orderId);
+  const answer = await untilDecided(site, orderId, amounts);
+  assert.ok(answer.kind === "accepted" && (answer.replayed || !isSold), orderId);
+  amounts.forEach((amount, shard) => expected[shard] = (expected[shard] ?? 0) - amount);
+  await site.settled();
+  assert.deepEqual((await site.stock()).map(([available]) => available), expected, orderId);
 }
 
 Deno.test(
