@@ -246,16 +246,16 @@ Deno.test("runbooks: dead letters are looked at, and closed with and without the
   };
   await runSection(here, "DeadLetters", "Do", each);
   assert.equal((await letters()).length, 0);
-  const back = await stockOf(here);
-  assert.equal(back, 97, "100 − 2 − 2 + 1 given back");
+  await untilStock(here, 97, "100 − 2 − 2 + 1 given back");
 });
 
-async function stockOf({ env }: Fixture): Promise<number> {
-  const read = async () => JSON.parse((await inventory(env, "stock", "sku", "--json")).out).available;
-  const first = await read();
-  await waitFor(async () => await read() !== first, { deadlineMs: DEADLINE_MS, what: "units given back" })
-    .catch(() => {}); // they may have been back before the first look
-  return await read();
+async function untilStock({ env }: Fixture, units: number, why: string): Promise<void> {
+  let available: unknown;
+  await waitFor(async () => {
+    available = JSON.parse((await inventory(env, "stock", "sku", "--json")).out).available;
+    return available === units;
+  }, { deadlineMs: DEADLINE_MS, what: `${units} units` }).catch(() => {}); // the assertion says it better
+  assert.equal(available, units, why);
 }
 
 Deno.test("runbooks: a drift with events that wait: the ledger takes the store's stock, applying goes on", async () => {
