@@ -15,7 +15,7 @@ import type { Counts, Differences, Sale } from "./sale.ts";
 export const isLong: boolean = Deno.env.get("FAULT_LONG") === "1";
 
 /** The undisturbed rate is measured for as long, before each fault. */
-const CALM_MS = isLong ? 5_000 : 2_000;
+const CALM_MS = isLong ? 5_000 : 1_000;
 /** After the fault and the first sale of every SKU. */
 const AFTER_MS = 1_000;
 const SOLD_DEADLINE_MS = 60_000;
@@ -32,7 +32,7 @@ export interface Fault {
   readonly heal?: () => Promise<unknown>;
   /**
    * Orders that must be accepted from its beginning to its end, of an undisturbed sale: 0 to 1. The rate of that is
-   * measured for seconds before it: while other programs take the cores, half of it is nothing unusual.
+   * measured right before it: while other programs take the cores, half of it is nothing unusual.
    */
   readonly acceptedMin: number;
   /** The longest time without a sale of a SKU that it may cost, ms. */
