@@ -88,10 +88,10 @@ export async function decideIn(
   return result.kind === "decided" ? result.outcomes : [];
 }
 
-/** Everything in shard 0's log. */
-export async function readAll(log: EventLog): Promise<LogEntry[]> {
+/** Everything in shard 0's log, or what comes after a position. */
+export async function readAll(log: EventLog, from = { epoch: 0, seq: 0 }): Promise<LogEntry[]> {
   const all: LogEntry[] = [];
-  for (let after = { epoch: 0, seq: 0 };;) {
+  for (let after = from;;) {
     const { signal } = new AbortController();
     const entries = await log.read(0, after, { entriesMax: 100, waitMs: 0, signal });
     const last = entries.at(-1);
