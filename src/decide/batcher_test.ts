@@ -387,15 +387,40 @@ Deno.test("batcher: deadlines count on the clock of a new server at once, also t
   assert.equal(deadlineOf(store.call(4).batch), world.now() - 1 + 5000 + 1000);
 });
 
+Deno.test("batcher: a store that does not tell its time in time refuses, and is asked again", async () => {
+  const world = new ManualWorld();
+  const store = new HeldStore(world);
+  const batcher = new Batcher(0, store, world, {
+    ...{ batchMax: 3, callsMax: 1, requestTimeoutMs: 1000 },
+    onBroken: (error) => assert.fail(String(error)),
+  });
+  const decide = store.decide.bind(store);
+  const { promise, resolve } = Promise.withResolvers<BatchResult>();
+  store.decide = () => promise;
+  const late = batcher.submit({ kind: "lookup", orderId: "a" });
+  await world.advance(1000);
+  assert.deepEqual(await late, { kind: "store_unavailable", reason: "no answer in time" });
+  assert.ok(!batcher.clock.isKnown);
+  store.decide = decide;
+  resolve(await decide(0, []));
+  await settled();
+  const next = batcher.submit({ kind: "lookup", orderId: "b" });
+  await settled();
+  store.call(0).answer();
+  assert.equal((await next).kind, "order");
+});
+
 Deno.test("batcher: a clock that was learned leaves no timer behind", async () => {
   const world = new ManualWorld();
-  const batcher = new Batcher(0, new HeldStore(world), world, {
+  const store = new HeldStore(world);
+  const batcher = new Batcher(0, store, world, {
     ...{ batchMax: 3, callsMax: 1, requestTimeoutMs: 1000 },
     onBroken() {},
   });
   void batcher.submit({ kind: "lookup", orderId: "a" });
   await settled();
   assert.equal(world.timers, 1, "the deadline of the command alone");
+  assert.equal(store.call(0).batch[0]?.deadlineMs, world.now() + 5000 + 1000, "by the time that was learned");
 });
 
 Deno.test("batcher: who has less time left goes first, whether it came later or the store had no time for it", async () => {

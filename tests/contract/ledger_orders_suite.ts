@@ -212,6 +212,18 @@ export function registerOrderLives({ test }: Registrar): void {
     assert.deepEqual(after.map((row) => row.order_id), ["held", "young", "newest"]);
   });
 
+  test("a line is forgotten when it is older than the window, and not at its end", async ({ shard, rows }) => {
+    const shelf = new Shelf();
+    const endMs = Math.trunc(atMs / 1000) * 1000;
+    const sold = (id: string, at: number) => shelf.next("deduct", id, [["SKU-1", -1, 0]], { atMs: at });
+    const events = [sold("end", endMs), sold("older", endMs - 1), sold("newest", endMs + 10 * dayMs)];
+    applied(await shard.apply([entry(1, ...events)]));
+    const start = { seq: 0, line: -1 };
+    assert.equal((await shard.forgetLines(10 * dayMs, start, 2))?.lines, 1);
+    assert.equal(await shard.forgetLines(10 * dayMs, start, 1), undefined);
+    assert.deepEqual(await rows("select seq from order_lines order by seq"), [{ seq: 2 }, { seq: 4 }]);
+  });
+
   test("no line is forgotten by a store's clock that ran ahead, nor before there are any", async (fixture) => {
     const { shard, rows } = fixture;
     assert.equal(await shard.forgetLines(dayMs, { seq: 0, line: -1 }, 10), undefined);

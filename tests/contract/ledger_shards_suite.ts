@@ -235,4 +235,18 @@ export function registerShards({ testOpening }: Registrar): void {
       await ledger.close();
     }
   });
+
+  testOpening("numbers that one shard has lost are compared in another", async (open) => {
+    const { ledger } = await open();
+    try {
+      await ledger.prepare(2);
+      const [shard, other] = [await leased(ledger, 0), await leased(ledger, 1)];
+      for (const each of [shard, other]) applied(await each.apply([entry(1, opening(1, "SKU-1", 10))]));
+      await other.jump({ to: { epoch: 1, seq: 3 }, actor: "worker", reason: "a test" });
+      applied(await shard.apply([entry(1, opening(2, "SKU-2", 10), opening(3, "SKU-3", 10))]));
+      assert.deepEqual(await shard.divergent([entry(1, opening(2, "SKU-4", 10))]), [2]);
+    } finally {
+      await ledger.close();
+    }
+  });
 }

@@ -180,6 +180,7 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
     applied(await shard.apply([entry(1, odd)]));
     await shard.jump({ to: { epoch: 1, seq: 5 }, actor: "", reason: "" });
     assert.deepEqual(await shard.divergent([entry(1, odd, sale(3, "SKU-1", 8), sale(4, "SKU-1", 7))]), []);
+    assert.deepEqual(await shard.divergent([entry(1, sale(5, "SKU-1", 6))]), [], "the last of the lost ones");
     const others = entry(1, { ...odd, userId: "another" }, sale(5, "SKU-1", 6));
     assert.deepEqual(
       await shard.divergent([others]),
