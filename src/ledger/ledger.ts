@@ -10,6 +10,7 @@ import type { Membership } from "./peers.ts";
 import type { LogEntry, Position } from "../domain/event.ts";
 import type { Closed, Correction, CorrectionNote, UnitsOf } from "./corrections.ts";
 import type { Queries } from "./database.ts";
+import type { Forgetting } from "./forgetting.ts";
 import type { Folded, Openings } from "./openings.ts";
 import type { MovementRange, QuotaCursor, QuotaPage, StockAt } from "./pages.ts";
 import type { ShardBaskets } from "./shard_baskets.ts";
@@ -244,6 +245,8 @@ export interface Ledger {
   findReturn(orderId: string, returnId: string): Promise<OrderLineRow[]>;
   /** Decisions on baskets of several shards. */
   readonly baskets: BasketDecisions;
+  /** Pseudonyms in place of a user. */
+  readonly forgetting: Forgetting;
   /** The first change of a SKU under an adjustment id, and the progress of the shard: one snapshot. */
   findAdjustment(shard: number, adjustmentId: string, sku: string): Promise<FoundAdjustment>;
   /** The progress of all shards, by number. Takes no lease. */

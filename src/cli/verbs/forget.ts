@@ -5,24 +5,27 @@
  * store may need again after a rebuild keep the user: those of the idempotency window, held ones, and those that count for
  * a quota. The command names them and the time at which to run it again.
  *
+ * The ledger of the embedded default belongs to the running process, so it is changed while that is stopped. The memory
+ * store is filled from it at each start, and follows the same rules.
+ *
  * @module
  */
 import { pseudonymOf } from "../../domain/pseudonym.ts";
-import { loadStatements } from "../../ledger/postgres/statements.ts";
+import type { ForgottenRows } from "../../ledger/forgetting.ts";
+import type { Ledger } from "../../ledger/ledger.ts";
+import { changeStopped, NotRewritten } from "../../ledger/sqlite/ledger.ts";
+import { describeError } from "../../runtime/logger.ts";
 import { exits, Failure } from "../context/failure.ts";
 import { allShards, type CliContext } from "../context/context.ts";
 import { table, type Terminal } from "../context/terminal.ts";
 
-/** Numbers of one statement: 0.1 s. */
-const pageNumbers = 50_000;
 /** The store drops remembered lines a window after the first one that it took, so within two. */
 const windows = 2;
 
-interface Page {
-  readonly lines: number;
-  readonly movements: number;
-  readonly left: number;
-  readonly newestMs: number | null;
+interface Result extends ForgottenRows {
+  /** Null = nothing was replaced. */
+  readonly pseudonym: string | null;
+  readonly deadLetters: number;
 }
 
 /** Asks first. Returns 1 while lines are kept that the store needs. */
@@ -33,90 +36,153 @@ export async function forget(
   reason: string,
 ): Promise<number> {
   if (userId === "") throw new Failure("Name the user: forget <user_id> --reason <text>", "usage");
-  await context.deployment();
-  terminal.confirm(
-    "This replaces the user in the ledger by a random pseudonym, for good. Stock and sums do not change.",
-  );
-  const pseudonym = pseudonymOf(context.world.uuid());
-  const windowMs = context.config.idempotencyWindowS * 1000;
-  const sum = { movements: 0, lines: 0, left: 0, newestMs: 0 };
-  for (const shard of allShards(context)) {
-    for await (const page of forgetInShard(context, terminal, shard, userId, pseudonym, windowMs)) {
-      sum.movements += page.movements;
-      sum.lines += page.lines;
-      sum.left += page.left;
-      sum.newestMs = Math.max(sum.newestMs, page.newestMs ?? 0);
-    }
-  }
-  const deadLetters = await finish(context, userId, pseudonym, reason, sum);
-  const again = sum.left > 0 ? new Date(Math.max(sum.newestMs + windowMs, context.world.now())) : undefined;
-  const elsewhere = await placesOf(context, sum.newestMs || context.world.now());
+  const { store, idempotencyWindowS } = context.config;
+  const result = store.kind === "embedded"
+    ? await forgetStopped(context, terminal, store.dataDir, userId, reason)
+    : await forgetRunning(context, terminal, userId, reason);
+  const { left, newestMs } = result;
+  const nowMs = context.world.now();
+  const again = left > 0 ? new Date(Math.max(newestMs + idempotencyWindowS * 1000, nowMs)) : undefined;
+  const elsewhere = store.kind === "embedded"
+    ? embeddedPlaces(store.dataDir)
+    : await placesOf(context, newestMs || nowMs);
   terminal.result(
     {
-      pseudonym: sum.movements + sum.lines + deadLetters > 0 ? pseudonym : null,
-      movements: sum.movements,
-      order_lines: sum.lines,
-      dead_letters: deadLetters,
-      left: sum.left,
+      pseudonym: result.pseudonym,
+      movements: result.movements,
+      order_lines: result.lines,
+      dead_letters: result.deadLetters,
+      left,
       run_again: again?.toISOString() ?? null,
       elsewhere,
     },
     [
-      `${sum.movements} movements, ${sum.lines} order lines and ${deadLetters} dead letters have a pseudonym now`,
+      `${result.movements} movements, ${result.lines} order lines and ${result.deadLetters} dead letters have a pseudonym now`,
       again === undefined
         ? "Nothing in the ledger has the user any more"
-        : `${sum.left} movements keep the user, because the store may need them (retries, reservations, quotas): ` +
+        : `${left} rows keep the user, because the store may need them (retries, reservations, quotas): ` +
           `run this again after ${again.toISOString()}, and when their reservations and sale windows have ended`,
       "",
       table(elsewhere.map((one) => ({ ...one }))),
     ].join("\n"),
   );
-  return sum.left === 0 ? exits.ok : exits.failed;
+  return left === 0 ? exits.ok : exits.failed;
 }
 
-async function* forgetInShard(
+async function forgetRunning(
   context: CliContext,
   terminal: Terminal,
-  shard: number,
   userId: string,
-  pseudonym: string,
-  windowMs: number,
-): AsyncGenerator<Page> {
-  const [database, { forget_user }] = [await context.database(), await loadStatements()];
-  const ledger = await context.ledger();
-  const { seq = 0 } = (await ledger.progress()).find((one) => one.shard === shard) ?? {};
-  const beforeMs = context.world.now() - windowMs;
-  const progress = terminal.progress(`shard ${shard}`, seq);
-  for (let after = 0; after < seq; after += pageNumbers) {
-    const to = Math.min(seq, after + pageNumbers);
-    yield* await database.query<Page>(forget_user, [shard, after, to, userId, pseudonym, beforeMs]);
-    progress.show(to);
-  }
-  progress.end();
+  reason: string,
+): Promise<Result> {
+  await context.deployment();
+  return await forgetIn(context, terminal, await context.ledger(), userId, reason);
 }
 
-/** Dead letters, and the record of the run; no record of a run that changed nothing. */
-async function finish(
+async function forgetStopped(
   context: CliContext,
+  terminal: Terminal,
+  folder: string,
   userId: string,
-  pseudonym: string,
   reason: string,
-  { movements, lines }: { readonly movements: number; readonly lines: number },
-): Promise<number> {
-  const [database, sql] = [await context.database(), await loadStatements()];
-  const [row] = await database.query<{ deadLetters: number }>(sql.forget_dead_letters, [userId, pseudonym]);
-  const deadLetters = row?.deadLetters ?? 0;
-  if (movements + lines + deadLetters > 0) {
-    const params = [pseudonym, context.actor, reason, movements, lines, deadLetters];
-    await database.query(sql.note_forgotten, params);
+): Promise<Result> {
+  const { world, config: { namespace, shards } } = context;
+  try {
+    return await changeStopped(
+      { folder, namespace, world },
+      (ledger) => forgetIn(context, terminal, ledger, userId, reason, () => ledger.prepare(shards)),
+    );
+  } catch (error) {
+    if (error instanceof Deno.errors.Busy) {
+      throw new Failure(
+        `Cannot forget a user in DATA_DIR '${folder}' as another Holdfast process uses it: stop it first, and start it ` +
+          "again afterwards",
+      );
+    }
+    if (error instanceof Deno.errors.NotFound) {
+      throw new Failure(
+        `Cannot forget a user in DATA_DIR '${folder}' as it has no ledger.db: set DATA_DIR`,
+        "usage",
+      );
+    }
+    if (error instanceof NotRewritten) {
+      throw new Failure(
+        `The rows have a pseudonym now, but free pages of the file may still have the user: run this again. ` +
+          error.message,
+      );
+    }
+    if (error instanceof RangeError) throw new Failure(describeError(error), "usage");
+    throw error;
   }
-  return deadLetters;
+}
+
+/** @param prepare runs after the confirmation */
+async function forgetIn(
+  context: CliContext,
+  terminal: Terminal,
+  ledger: Ledger,
+  userId: string,
+  reason: string,
+  prepare?: () => Promise<unknown>,
+): Promise<Result> {
+  terminal.confirm(
+    "This replaces the user in the ledger by a random pseudonym, for good. Stock and sums do not change.",
+  );
+  await prepare?.();
+  const pseudonym = pseudonymOf(context.world.uuid());
+  const beforeMs = context.world.now() - context.config.idempotencyWindowS * 1000;
+  const seqs = new Map((await ledger.progress()).map(({ shard, seq }) => [shard, seq]));
+  let [movements, lines, left, newestMs] = [0, 0, 0, 0];
+  for (const shard of allShards(context)) {
+    const progress = terminal.progress(`shard ${shard}`, seqs.get(shard) ?? 0);
+    const rows = await ledger.forgetting.inShard(shard, { userId, pseudonym, beforeMs }, progress.show);
+    progress.end();
+    movements += rows.movements;
+    lines += rows.lines;
+    left += rows.left;
+    newestMs = Math.max(newestMs, rows.newestMs);
+  }
+  const note = { actor: context.actor, reason, movements, lines };
+  const { deadLetters, baskets } = await ledger.forgetting.finish({ userId, pseudonym }, note);
+  const isChanged = movements + lines + deadLetters > 0;
+  return {
+    pseudonym: isChanged ? pseudonym : null,
+    movements,
+    lines,
+    deadLetters,
+    left: left + baskets,
+    newestMs,
+  };
 }
 
 interface Place {
   readonly where: string;
   readonly holds: string;
   readonly until: string;
+}
+
+/** Of every deployment. */
+const telemetry: Place = {
+  where: "telemetry",
+  holds: "traces of orders",
+  until: "the retention of the receiver",
+};
+
+/** What has the user in addition to a folder whose file was rewritten. */
+function embeddedPlaces(dataDir: string): Place[] {
+  return [
+    {
+      where: "backups",
+      holds: "every copy made before now, by 'inventory backup' or of the folder",
+      until: "you delete them; run this again after a restore",
+    },
+    {
+      where: "disk",
+      holds: `freed blocks and snapshots of ${dataDir}; the file was rewritten, its WAL is empty`,
+      until: "the file system overwrites the blocks, and you delete the snapshots",
+    },
+    telemetry,
+  ];
 }
 
 /** What has the user in addition to the ledger. */
@@ -154,6 +220,6 @@ async function placesOf(context: CliContext, newestMs: number): Promise<Place[]>
       holds: "every copy made before now",
       until: "you delete them; run this again after a restore",
     },
-    { where: "telemetry", holds: "traces of orders", until: "the retention of the receiver" },
+    telemetry,
   ];
 }

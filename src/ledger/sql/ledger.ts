@@ -13,6 +13,8 @@ import { applyCorrections, closeDeadLetter } from "./corrections.ts";
 import type { LedgerBackend } from "./backend.ts";
 import { type Queries, SqlError } from "../database.ts";
 import type { Deployment, Ledger, Membership, Progress, ShardLedger, StoredScript } from "../ledger.ts";
+import type { Forgetting } from "../forgetting.ts";
+import { SqlForgetting } from "./forgetting.ts";
 import { proveShard } from "./proof.ts";
 import type { Fault, ProofWalk } from "../proof_walk.ts";
 import type { LossAccepted } from "../recovery.ts";
@@ -32,11 +34,13 @@ export class SqlLedger implements Ledger {
   readonly #backend: LedgerBackend;
   readonly #sql: Statements;
   readonly baskets: BasketDecisions;
+  readonly forgetting: Forgetting;
 
   constructor(backend: LedgerBackend, sql: Statements) {
     this.#backend = backend;
     this.#sql = sql;
     this.baskets = new SqlBaskets(backend, sql);
+    this.forgetting = new SqlForgetting(backend, sql);
   }
 
   prepare(shards: number): Promise<Deployment> {

@@ -32,7 +32,7 @@ export async function backupLedger(folder: string, file: string): Promise<Backup
   const unfinished = `${file}.unfinished`;
   try {
     await Deno.remove(unfinished).catch(() => {});
-    await copy(source, unfinished);
+    await copyFile(source, unfinished);
     const movements = check(unfinished);
     await sync(unfinished);
     await Deno.rename(unfinished, file);
@@ -50,7 +50,8 @@ export async function backupLedger(folder: string, file: string): Promise<Backup
  */
 const allPages = -1;
 
-async function copy(source: string, target: string): Promise<void> {
+/** Copies a database, pages without rows too. What `target` has is replaced, in one transaction. */
+export async function copyFile(source: string, target: string): Promise<void> {
   // Imported here, because Deno 2.5 lacks this function. "vacuum into" attaches a file, which Deno does not permit.
   const { backup, DatabaseSync } = await import("node:sqlite");
   const database = new DatabaseSync(source, { readOnly: true });

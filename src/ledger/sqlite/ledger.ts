@@ -5,11 +5,13 @@
  */
 import type { World } from "../../runtime/world.ts";
 import { SqlError } from "../database.ts";
+import { describeError } from "../../runtime/logger.ts";
 import { lockFolder } from "./folder_lock.ts";
 import type { Ledger } from "../ledger.ts";
 import { SqlLedger } from "../sql/ledger.ts";
 import { type OpenFile, SqliteBackend } from "./backend.ts";
 import { type OpenOptions, SqliteDatabase } from "./database.ts";
+import { rewriteFile } from "./rewrite.ts";
 import { loadStatements } from "./statements.ts";
 
 /** The location of the ledger. */
@@ -37,10 +39,7 @@ export async function openSqliteLedger({ folder, namespace, world }: SqliteOptio
   const lock = await lockFolder(folder);
   try {
     await refusePglite(folder);
-    const sql = await loadStatements();
-    const database = await openFile(folder);
-    const file = await fileOf(folder, () => lock.release());
-    return new SqlLedger(new SqliteBackend(database, sql, world, namespace, file), sql);
+    return await openUnlocked({ folder, namespace, world }, () => lock.release());
   } catch (error) {
     lock.release();
     throw error;
@@ -48,15 +47,56 @@ export async function openSqliteLedger({ folder, namespace, world }: SqliteOptio
 }
 
 /**
+ * Changes the ledger in a folder that no process uses, and rewrites its file afterwards (see rewrite.ts).
+ *
+ * @param change its ledger closes afterwards; when it rejects, the file is not rewritten
+ * @throws {RangeError} when the folder or the file cannot be used
+ * @throws {Deno.errors.NotFound} when the folder has no ledger
+ * @throws {Deno.errors.Busy} when a process uses the folder
+ * @throws {NotRewritten} when only the rewriting failed
+ */
+export async function changeStopped<T>(
+  options: SqliteOptions,
+  change: (ledger: Ledger) => Promise<T>,
+): Promise<T> {
+  const path = ledgerFile(options.folder);
+  await Deno.stat(path);
+  const lock = await lockFolder(options.folder);
+  try {
+    const ledger = await openUnlocked(options, () => {});
+    const result = await change(ledger).finally(() => ledger.close());
+    await rewriteFile(path).catch((cause) => {
+      throw new NotRewritten(`Cannot rewrite '${path}': ${describeError(cause)}`, { cause });
+    });
+    return result;
+  } finally {
+    lock.release();
+  }
+}
+
+/** The rows were changed, and the file may still have earlier ones in its free pages or its WAL. */
+export class NotRewritten extends Error {
+  override name = "NotRewritten";
+}
+
+async function openUnlocked(
+  { folder, namespace, world }: SqliteOptions,
+  onClosed: () => void,
+  options?: OpenOptions,
+): Promise<Ledger> {
+  const sql = await loadStatements();
+  const database = await openFile(folder, options);
+  const file = await fileOf(folder, onClosed);
+  return new SqlLedger(new SqliteBackend(database, sql, world, namespace, file), sql);
+}
+
+/**
  * Opens the ledger in a folder for reading, while another process may write it.
  *
  * @throws {RangeError} when there is none, or it cannot be read
  */
-export async function readSqliteLedger({ folder, namespace, world }: SqliteOptions): Promise<Ledger> {
-  const sql = await loadStatements();
-  const database = await openFile(folder, { readOnly: true });
-  const file = await fileOf(folder, () => {});
-  return new SqlLedger(new SqliteBackend(database, sql, world, namespace, file), sql);
+export function readSqliteLedger(options: SqliteOptions): Promise<Ledger> {
+  return openUnlocked(options, () => {}, { readOnly: true });
 }
 
 async function fileOf(folder: string, onClosed: () => void): Promise<OpenFile> {

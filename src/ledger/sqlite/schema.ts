@@ -8,7 +8,7 @@ import type { Deployment } from "../ledger.ts";
 import { readMigration, type SqliteStatements } from "./statements.ts";
 
 /** In order; a released migration never changes. */
-const migrations = ["0001_ledger", "0002_openings", "0003_baskets"] as const;
+const migrations = ["0001_ledger", "0002_openings", "0003_baskets", "0004_forget"] as const;
 
 /** The process that claims the file. */
 export interface Claim extends Deployment {

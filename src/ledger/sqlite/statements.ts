@@ -5,7 +5,7 @@
  */
 import { readStatements, type StatementName, statementNames } from "../sql/statements.ts";
 
-const files = ["state", "apply", "baskets", "openings", "reads", "reconcile", "verify"] as const;
+const files = ["state", "apply", "baskets", "forget", "openings", "reads", "reconcile", "verify"] as const;
 
 /** Statements that only this adapter runs. */
 const ownNames = [

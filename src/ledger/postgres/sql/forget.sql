@@ -35,11 +35,11 @@ from movements m left join changed c on c.seq = m.seq and c.line = m.line
 where m.shard = $1 and m.seq > $2::bigint and m.seq <= $3::bigint and m.user_id = $4;
 
 -- name: forget_dead_letters
--- Replaces a user in the events of dead letters. $1 user   $2 pseudonym
+-- Replaces a user in the events of dead letters. $1 user, JSON   $2 pseudonym, JSON
 with changed as (
   update dead_letters
-  set event = replace(event::text, '"userId":' || to_json($1::text)::text, '"userId":' || to_json($2::text)::text)::json
-  where position('"userId":' || to_json($1::text)::text in event::text) > 0
+  set event = replace(event::text, '"userId":' || $1::text, '"userId":' || $2::text)::json
+  where position('"userId":' || $1::text in event::text) > 0
   returning 1
 )
 select count(*) as "deadLetters" from changed;
@@ -48,3 +48,7 @@ select count(*) as "deadLetters" from changed;
 -- The record of a run. $1 pseudonym   $2 actor   $3 reason   $4 movements   $5 order lines   $6 dead letters
 insert into forgotten (pseudonym, actor, reason, movements, order_lines, dead_letters)
 values ($1, $2, $3, $4, $5, $6);
+
+-- name: count_baskets_of
+-- Baskets of several shards that are under way. $1 user
+select count(*) as baskets from baskets where user_id = $1;
