@@ -45,6 +45,12 @@ local function read_due()
   return due
 end
 
+-- Whether there are enough units for a plain deduct.
+local function is_enough(c)
+  local s = stock[c[7]]
+  return s ~= nil and s.available >= c[8]
+end
+
 -- Commands that change the stock of all SKUs of their order, or show all its lines.
 local by_order = { confirm = true, cancel = true, extend = true, commit = true, abort = true, lookup = true }
 -- Commands that read no order.
@@ -57,10 +63,6 @@ local function want_fields(c, ids, skus, pairs_)
     -- Seldom twice in a batch, so that reading them again costs less than to look for them.
     ids.fields[#ids.fields + 1] = c[3]
     want(skus, c[7])
-    if USER_LIMIT_MS > 0 then
-      c[10] = c[4] .. PAIR .. c[7]
-      pairs_.fields[#pairs_.fields + 1] = c[10]
-    end
   elseif by_order[kind] then
     want(ids, c[3])
   elseif by_sku[kind] then
@@ -115,6 +117,18 @@ local function take_due(due)
   return taken
 end
 
+-- Adds what a plain deduct reads of the user's limit, when the stock is known. While nothing in this call gives units
+-- back, one that is sold out is refused without it: most of a flash sale is that.
+local function want_limits(commands, pairs_, may_rise)
+  for i = 1, USER_LIMIT_MS > 0 and #commands or 0 do
+    local c = commands[i]
+    if c[1] == "sell_one" and (may_rise or is_enough(c)) then
+      c[10] = c[4] .. PAIR .. c[7]
+      pairs_.fields[#pairs_.fields + 1] = c[10]
+    end
+  end
+end
+
 -- Returns the orders to release, and the commands that have to wait for another call: index -> lines.
 local function prefetch(commands, due)
   local ids, skus, pairs_ = new_list(), new_list(), new_list()
@@ -127,9 +141,10 @@ local function prefetch(commands, due)
   for _, id in ipairs(due) do
     for _, line in ipairs(orders[id] or EMPTY) do want(skus, line[SKU]) end
   end
-  local waiting = {}
+  local waiting, may_rise = {}, #due > 0
   for i = 1, #commands do
     local c = commands[i]
+    may_rise = may_rise or c[1] ~= "sell_one"
     if by_order[c[1]] and c[1] ~= "lookup" then
       waiting[i] = admit(c)
       for _, line in ipairs(waiting[i] == 0 and orders[c[3]] or EMPTY) do
@@ -139,6 +154,7 @@ local function prefetch(commands, due)
     end
   end
   each_present(STOCK, skus.fields, take_stock)
+  want_limits(commands, pairs_, may_rise)
   each_present(LIMITS[1 - limits_gen], pairs_.fields, take_bought)
   each_present(LIMITS[limits_gen], pairs_.fields, take_bought)
   return due, waiting

@@ -1,5 +1,5 @@
---[=[ sell_one: sells one SKU to an order id that is new, as nearly every command is. Whatever may be refused, replayed
-  or counted otherwise is left to sell.lua; the effect is the same.
+--[=[ sell_one: sells one SKU to an order id that is new, as nearly every command is, or refuses it when it is sold
+  out. Whatever may be replayed, refused or counted otherwise is left to sell.lua; the effect is the same.
 
   It makes no table: a remembered line is packed around two parts that are packed once for all, and its event and its
   reply are joined texts. With what decide.lua does not load, a call of 16 to 64 such commands takes 0.65 × as long. ]=]
@@ -25,11 +25,12 @@ local now_digits = digits[now]
 local function sell_one(c)
   local order, user, actor, sku, amount, pair = c[3], c[4], c[5], c[7], c[8], c[10]
   local s = stock[sku]
-  local is_known = packed[order] or fresh[order] or rawget(orders, order)
-  if is_known or not s or s.policy or s.available < amount or pair and bought[pair]
-    or seq - applied >= BACKLOG_MAX then
-    return nil
+  if not s or s.policy or packed[order] or fresh[order] or rawget(orders, order) then return nil end
+  if s.available < amount then
+    if more_due then return nil end -- reservations that have expired may hold the units
+    return '["insufficient","' .. sku .. '",' .. digits[s.available] .. "]"
   end
+  if pair and bought[pair] or seq - applied >= BACKLOG_MAX then return nil end
   seq = seq + 1
   s.available = s.available - amount
   dirty_stock[sku] = true
