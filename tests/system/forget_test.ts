@@ -108,6 +108,19 @@ Deno.test("forget: a user's rows get a pseudonym, sums and audits stay, what the
     assert.deepEqual(await sql(`select from ${text} t where t::text like '%jane%'`), [], text);
   }
   await json(env, 0, "verify");
+
+  // An order whose movement is in an opening balance, and that counts for the quota of its sale.
+  await sql(`update stock set policy = '{"quota":5,"sale":0}' where sku = 'A';
+    insert into order_lines (shard, order_id, sku, user_id, amount, kind, state, units, has_quota, fingerprint,
+      new_stock, seq, line, accepted_at)
+    values (0, 'folded', 'A', 'jane', 1, 'deduct', 'accepted', 1, true, '', 1, 1, 1000, now() - ${age})`);
+  assert.partialDeepStrictEqual(await forget(1), { movements: 0, order_lines: 0, left: 1 });
+  await sql(`update stock set policy = '{"quota":5,"sale":9}' where sku = 'A'`);
+  assert.partialDeepStrictEqual(
+    await forget(0),
+    { movements: 0, order_lines: 1, left: 0 },
+    "its sale is over",
+  );
 });
 
 Deno.test("forget: of a movement only its user changes, to a pseudonym, whichever role tries", async () => {

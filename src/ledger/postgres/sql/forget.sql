@@ -16,10 +16,20 @@ with needed as materialized (
         and o.seq > coalesce((s.policy->>'sale')::bigint, 0)
     )))
 ), lines as (
+  -- By the line itself: the movement of an older one may be in an opening balance.
   update order_lines o set user_id = $5
   where o.shard = $1 and o.seq > $2::bigint and o.seq <= $3::bigint and o.user_id = $4
-    and not exists (select from needed n where n.order_id = o.order_id and n.sku = o.sku)
-  returning 1
+    and o.accepted_at < to_timestamp($6::bigint / 1000.0) and o.state <> 'held' and not (o.has_quota and exists (
+      select from stock s
+      where s.shard = $1 and s.sku = o.sku and s.policy is not null and s.policy->'quota' is not null
+        and o.seq > coalesce((s.policy->>'sale')::bigint, 0)
+    ))
+  returning o.seq, o.line
+), kept_alone as (
+  select count(*) as lines from order_lines o
+  where o.shard = $1 and o.seq > $2::bigint and o.seq <= $3::bigint and o.user_id = $4
+    and not exists (select from lines l where l.seq = o.seq and l.line = o.line)
+    and not exists (select from movements m where m.shard = $1 and m.seq = o.seq and m.line = o.line)
 ), changed as (
   update movements m set user_id = $5
   where m.shard = $1 and m.seq > $2::bigint and m.seq <= $3::bigint and m.user_id = $4
@@ -29,7 +39,7 @@ with needed as materialized (
 )
 select
   (select count(*) from lines) as lines, (select count(*) from changed) as movements,
-  count(*) filter (where c.seq is null) as left,
+  count(*) filter (where c.seq is null) + (select lines from kept_alone) as left,
   round(extract(epoch from max(m.occurred_at) filter (where c.seq is null)) * 1000)::bigint as "newestMs"
 from movements m left join changed c on c.seq = m.seq and c.line = m.line
 where m.shard = $1 and m.seq > $2::bigint and m.seq <= $3::bigint and m.user_id = $4;
