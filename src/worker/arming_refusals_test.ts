@@ -33,6 +33,19 @@ const emptyLog: EventLog = {
   close: () => Promise.resolve(),
 };
 
+Deno.test("arming: a replica is refused as such, and where to look is said", async () => {
+  await using parts = await disarmed();
+  const inspect = async (shard: number) => ({
+    ...await parts.store.inspect(shard),
+    refusal: "READONLY You can't write against a read only replica.",
+  });
+  const verdict = await parts.arm({ control: withMembers(parts.store, { inspect }) });
+  assert.partialDeepStrictEqual(verdict, {
+    kind: "refused",
+    reason: "Cannot arm shard 0 as its server is a replica: REDIS_URL must lead to the master",
+  });
+});
+
 Deno.test("arming: a server that must not be used is refused before the store is looked at", async () => {
   await using parts = await disarmed();
   const bad = { check: "policy", verdict: "bad", found: "evicts keys", promise: "once" } as const;

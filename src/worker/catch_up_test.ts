@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { makeEmbeddedParts, withMembers } from "../../tests/contract/embedded_parts.ts";
 import { adjust, deduct } from "../../tests/contract/store_suite.ts";
 import { ManualWorld } from "../../tests/manual_world.ts";
-import { applyRest, restStart } from "./catch_up.ts";
+import { applyRest, lastNumber, restStart } from "./catch_up.ts";
 
 const isForked = false;
 const cursor = { epoch: 1, seq: 3, issuedEpoch: 2, recordedHead: 0, seenApplied: 0 };
@@ -67,4 +67,15 @@ Deno.test("catch up: what comes before a gap is applied, so that only the missin
   const gap = await applyRest(await parts.store.inspect(0), isForked, parts.arming({ log }));
   assert.partialDeepStrictEqual(gap, { kind: "gap", why: "the log continues at 4 after 2" });
   assert.equal((await parts.shard.cursor()).seq, 2);
+});
+
+Deno.test("catch up: the lease is kept while the rest of a log is read", async () => {
+  await using parts = await makeEmbeddedParts(new ManualWorld());
+  await parts.arm();
+  await parts.decide(adjust("a", "S", 10), deduct("o", "S"));
+  let beats = 0;
+  const ledger = withMembers(parts.shard, { beat: () => Promise.resolve(void beats++) });
+  const gap = { kind: "gap", why: "", last: { epoch: 1, seq: 1 } } as const;
+  assert.equal(await lastNumber(0, gap, parts.arming({ ledger })), 2);
+  assert.ok(beats > 0);
 });
