@@ -55,6 +55,20 @@ Deno.test("rebuild: a worker whose clock is ahead leaves out no line of the wind
   assert.equal(lines, 2);
 });
 
+Deno.test("rebuild: stock of more than one chunk is restored whole, and the last chunk may be a full one", async () => {
+  const world = new ManualWorld();
+  await using parts = await makeEmbeddedParts(world);
+  const { store, shard, deployment } = parts;
+  await parts.arm();
+  const all = Array.from({ length: 2000 }, (_, i) => `S${1000 + i}`);
+  const rows = all.map((sku) => ({ sku, available: 1, reserved: 0, policy: null }));
+  const stock = (after: string, limit: number) =>
+    Promise.resolve(rows.filter(({ sku }) => sku > after).slice(0, limit));
+  const ledger = withMembers(shard, { stock });
+  const rebuilt = await rebuild(await store.inspect(0), 0, { control: store, ledger, deployment, world });
+  assert.equal(rebuilt.skus, 2000);
+});
+
 Deno.test("rebuild: numbers go on behind the highest that was seen anywhere, and the rest counts as lost", async () => {
   const world = new ManualWorld();
   await using parts = await makeEmbeddedParts(world);

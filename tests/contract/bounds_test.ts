@@ -85,6 +85,13 @@ for (const [name, make] of stores) {
     assert.deepEqual([stock.available, stock.reserved], [10, 0]);
   });
 
+  Deno.test(`${name}: a reservation that has lapsed and is still to be given back is not answered again`, async () => {
+    await using parts = await open(make);
+    await lapsed(parts, 7);
+    const { outcomes: [again] } = await batch(parts, large("reserve", "held-6", 300));
+    assert.equal(again?.kind, "postponed");
+  });
+
   Deno.test(`${name}: while more is due no reply says too few units, nor a wrong quantity`, async () => {
     await using parts = await open(make);
     await decide(parts.store, adjust("a", "other", 1));
