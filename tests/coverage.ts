@@ -6,10 +6,22 @@
  */
 
 /**
- * Percent of lines. It only rises. Without tests/system, tests/fault and half of tests/contract 12,201 of 13,604 lines
- * ran (89.7 %), and about 3,900 were not loaded: no whole run has less than 69 %. Set it to a whole run's value.
+ * Percent of lines. It only rises. Without {@link NOT_COVERED} and tests/kafka 17,115 of 18,218 lines ran (93.9 %), and
+ * about 2,400 were not loaded: no whole run has less than 83 %. Set it to a whole run's value.
  */
-export const FLOOR_PERCENT = 69;
+export const FLOOR_PERCENT = 83;
+
+/**
+ * Tests of a whole run that run without coverage, as `deno test` takes them. Deno 2.9 waits 0.5 s twice when a thread
+ * starts under coverage, so each opening of a SQLite ledger takes a second longer, and those of tests/fault and
+ * tests/system run most of the product in processes of its own, which are not counted.
+ */
+export const NOT_COVERED = [
+  "tests/contract/replay_test.ts",
+  "tests/contract/sqlite_ledger_test.ts",
+  "tests/fault",
+  "tests/system",
+];
 
 /** Lines of product code that ran, out of all that a report in LCOV's format lists. */
 export function coverageOf(lcov: string): { readonly hit: number; readonly found: number } {

@@ -16,7 +16,7 @@
 import { engineProblem, startProblem } from "./containers/engine.ts";
 import { installBackends } from "./backends/install.ts";
 import { faultsDocument } from "./fault/faults_document.ts";
-import { belowFloor, coverageOf, FLOOR_PERCENT } from "./coverage.ts";
+import { belowFloor, coverageOf, FLOOR_PERCENT, NOT_COVERED } from "./coverage.ts";
 import { readReport } from "./report.ts";
 import { removeStaleNetworks } from "../tools/servers/network.ts";
 import { cleanDatabases, cleanRedis, refuseUsedDatabase, refuseUsedRedis } from "../tools/servers/outside.ts";
@@ -66,6 +66,9 @@ const TESTS_OF: Partial<Record<Mode, readonly string[]>> = {
 const TESTS_DEADLINE_MS = 60 * 60_000;
 /** The durations of the long faults, with what is measured before and after each, add up to some 45 minutes. */
 const FAULTS_DEADLINE_MS = 120 * 60_000;
+
+/** Exit codes above it are of a process that a signal ended, as Ctrl-C does. */
+const SIGNALLED = 128;
 
 /** Named at the end of a run: where to begin when the suite takes too long. */
 const SLOWEST_FILES = 25;
@@ -134,22 +137,39 @@ async function runOnServers(
   if (mode === "bench") return await runBenchmarks(args);
   if (mode === "backends") await installBackends(console.log);
   const rowsFile = mode === "faults" ? collectRows(run) : undefined;
-  const junitFile = `${run.dir}/junit.xml`;
-  const which = TESTS_OF[mode] ?? [];
-  // Of a part of the tests it would say nothing.
+  // Of a part of the tests coverage would say nothing.
   const coverageDir = mode === "test" && args.length === 0 ? `${run.dir}/coverage` : undefined;
-  const coverage = coverageDir === undefined ? [] : [`--coverage=${coverageDir}`, "--coverage-raw-data-only"];
-  const code = await Promise.race([
-    runDeno(["test", "--allow-all", `--junit-path=${junitFile}`, ...coverage, ...which, ...args]),
+  const parts = coverageDir === undefined ? [[...TESTS_OF[mode] ?? [], ...args]] : [
+    [`--coverage=${coverageDir}`, "--coverage-raw-data-only", `--ignore=${NOT_COVERED.join(",")}`],
+    NOT_COVERED,
+  ];
+  const tests = await Promise.race([
+    runTests(run, parts),
     tooLong(mode === "faults" ? FAULTS_DEADLINE_MS : TESTS_DEADLINE_MS),
   ]);
-  if (typeof code !== "number") return code;
-  const result = judge(code, await Deno.readTextFile(junitFile).catch(() => ""));
+  if ("reasons" in tests) return tests;
+  const result = judge(tests.code, tests.junit);
   if (rowsFile !== undefined && result.code === 0 && args.length === 0) await writeFaults(rowsFile);
   const why = coverageDir === undefined ? undefined : await judgeCoverage(coverageDir);
   return why === undefined
     ? result
     : { ...result, code: result.code || 1, reasons: [...result.reasons, why] };
+}
+
+/** Runs parts of the tests one after the other. The code is that of the first part that failed. */
+async function runTests(
+  { dir }: Run,
+  parts: readonly (readonly string[])[],
+): Promise<{ readonly code: number; readonly junit: string }> {
+  let [code, junit] = [0, ""];
+  for (const [n, part] of parts.entries()) {
+    const file = `${dir}/junit-${n}.xml`;
+    const ended = await runDeno(["test", "--allow-all", `--junit-path=${file}`, ...part]);
+    code ||= ended;
+    junit += await Deno.readTextFile(file).catch(() => "");
+    if (ended > SIGNALLED) break;
+  }
+  return { code, junit };
 }
 
 /** Says how much of the product ran; why the run is refused when that is too little. */
