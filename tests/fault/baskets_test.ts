@@ -103,7 +103,7 @@ for (const { name, make } of makers) {
 }
 
 /** Each death waits for seconds until what was prepared is decided: so several sites have their share of them at once. */
-const SITES = 4;
+const SITES = 6;
 
 /** Runs each death on one of several sites, which has others before it and others after it. */
 async function onSites(
