@@ -99,7 +99,7 @@ export class Copy {
       },
       stdin: "null",
       stdout: "piped",
-      stderr: "null",
+      stderr: "piped",
     }).spawn();
     track(child.pid, `deno test ${tests.join(" ")}`);
     let isLate = false;
@@ -107,14 +107,18 @@ export class Copy {
       isLate = true;
       child.kill("SIGKILL");
     }, this.#deadlineMs(stage));
-    const { success, stdout } = await child.output();
+    const { success, stdout, stderr } = await child.output();
     clearTimeout(timer);
     untrack(child.pid);
     const report = new TextDecoder().decode(stdout);
     if (success) return { isPassed: /[1-9]\d* passed/.test(report), by: "no test" };
     await this.#freeRedis();
-    const title = isLate ? undefined : failedTest(report);
-    return { isPassed: false, by: isLate ? "no end" : title ?? errorOf(report), title };
+    if (isLate) return { isPassed: false, by: "no end" };
+    const title = failedTest(report);
+    const by = title ?? errorOf(report + new TextDecoder().decode(stderr));
+    // Killed from outside, for example: that says nothing about the slip.
+    if (by === undefined) throw new Error(`Tests did not run: ${tests.join(" ")}`);
+    return { isPassed: false, by, title };
   }
 
   #deadlineMs(stage: Stage): number {
@@ -190,8 +194,9 @@ function failedTest(report: string): string | undefined {
   return /^(.*?) \.\.\..*?FAILED/m.exec(report)?.[1];
 }
 
-function errorOf(report: string): string {
-  return /error: (.*)/.exec(report)?.[1]?.slice(0, 120) ?? "no test ran";
+/** The error of a module that could not be loaded, as one whose constants a slip breaks. */
+function errorOf(report: string): string | undefined {
+  return /error: (.*)/.exec(report)?.[1]?.slice(0, 120);
 }
 
 /** Whether a server answers a PING in time; one with a script that does not end says BUSY. */
