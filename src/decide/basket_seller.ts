@@ -18,6 +18,7 @@ import { sleep, type World } from "../runtime/world.ts";
 import type { OrderArchive } from "./archive.ts";
 import { type Accepted, answer, differing, repeated } from "./basket_answers.ts";
 import type { Attempt, BasketDecisions, CommittedBasket, PreparedPart } from "./basket_decisions.ts";
+import { DoubtfulShards } from "./doubtful_shards.ts";
 
 /** What a seller works with. */
 export interface SellerParts {
@@ -54,6 +55,7 @@ const ledgerAway: Outcome = { kind: "store_unavailable", reason: "ledger" };
 /** Sells baskets of several shards. */
 export class BasketSeller {
   readonly #parts: SellerParts;
+  readonly #doubtful: DoubtfulShards;
   /** The ledger did not have a basket's lines in time. Then one basket at a time is prepared, until one is committed. */
   #isBehind = false;
   #isProbing = false;
@@ -61,6 +63,7 @@ export class BasketSeller {
   /** Asks nothing before the first basket. */
   constructor(parts: SellerParts) {
     this.#parts = parts;
+    this.#doubtful = new DoubtfulShards(parts.world);
   }
 
   /** Sells a basket; settles within the request's timeout, which counts from `askedAtMs` (monotonic). */
@@ -120,11 +123,11 @@ export class BasketSeller {
     parts: readonly Part[],
     askedAtMs: number,
   ): Promise<Outcome> {
-    const outcomes = await Promise.all(parts.map(({ shard, lines }) => {
-      const name = attemptName(attempt.home, attempt.attempt);
+    const name = attemptName(attempt.home, attempt.attempt);
+    const outcomes = await this.#doubtful.ask(parts, ({ shard, lines }) => {
       const command: Prepare = { ...sale, kind: "prepare", lines, attempt: name };
       return this.#parts.ask(shard, command, askedAtMs);
-    }));
+    });
     const prepared = parts.flatMap(({ shard, lines }, i): PreparedPart[] => {
       const outcome = outcomes[i];
       const isNew = outcome?.kind === "accepted" && !outcome.replayed;
@@ -138,13 +141,15 @@ export class BasketSeller {
   }
 
   /** Why a basket is not sold. No process can commit it any more, so nothing of it takes effect. */
-  #refusal(sale: Sale, parts: readonly Part[], outcomes: readonly Outcome[]): Outcome {
-    const accepted = outcomes.filter((outcome): outcome is Accepted => outcome.kind === "accepted");
+  #refusal(sale: Sale, parts: readonly Part[], outcomes: readonly (Outcome | undefined)[]): Outcome {
+    const accepted = outcomes.filter((outcome): outcome is Accepted => outcome?.kind === "accepted");
     if (accepted.length === outcomes.length && accepted.every(({ replayed }) => replayed)) {
       const past = parts.map(({ places }, i) => ({ places, newStock: accepted[i]?.newStock ?? [] }));
       return { ...answer(sale, past, accepted[0]?.seq ?? 0), replayed: true };
     }
-    const refused = outcomes.find(({ kind }) => kind !== "accepted" && kind !== "outcome_unknown");
+    const isOther = (outcome: Outcome | undefined) =>
+      outcome && outcome.kind !== "accepted" && outcome.kind !== "outcome_unknown";
+    const refused = outcomes.find(isOther);
     if (refused?.kind === "pending" || refused === undefined && accepted.length === outcomes.length) {
       return { kind: "outcome_unknown", deadlineMs: this.#parts.world.now() };
     }
