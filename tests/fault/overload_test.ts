@@ -21,7 +21,7 @@ const LOAD = isLong
   ? { capacityMax: 2_000, forMs: 60_000, connectionsMax: 8_000, batchMax: 256 }
   : { capacityMax: 200, forMs: 8_000, connectionsMax: 1_600, batchMax: 8 };
 /** Of the speed of this machine as it is now, so that API and clients have the cores to be too many. */
-const CAPACITY_SHARE = isLong ? 0.2 : 0.1;
+const CAPACITY_SHARE = 0.1;
 const TIMES_CAPACITY = 5;
 const SKU = "sku";
 const UNITS = 1_000_000;
