@@ -53,7 +53,7 @@ Deno.test("backlog: a sale at BACKLOG_MAX hears backlog_full and nothing else, a
         "started again";
     },
     detail: () => detail,
-    acceptedMin: isLong ? 0.01 : 0.1,
+    acceptedMin: isLong ? 0.005 : 0.1,
     pauseMaxMs: REFUSED_FOR_MS + BACK_MAX_MS,
   });
   const { backlog_full: _, ...others } = sale.unavailable;

@@ -21,7 +21,7 @@ const STEP_DEADLINE_MS = 60_000;
 const FOR_MS = isLong ? 10_000 : 2_000;
 const TIMES = isLong ? 5 : 1;
 /** While Redis is away nothing is sold: what is left is the time until it is noticed, and after it. */
-const AWAY_ACCEPTED_MIN = isLong ? 0.01 : 0.05;
+const AWAY_ACCEPTED_MIN = isLong ? 0.005 : 0.05;
 /** A worker verifies and arms within 2 s; a busy machine takes longer. */
 const ARMED_MAX_MS = 12_000;
 /** A client that waited for an answer asks again after a second at the latest. */

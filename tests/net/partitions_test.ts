@@ -127,14 +127,14 @@ Deno.test("partitions: APIs and workers cut off from their servers, links that f
     await trial(sale, group, {
       what: `the APIs from Redis${seconds}`,
       strike: () => cutAll(network, between(apis, nodes)),
-      ...{ forMs, heal, ...away, acceptedMin: forMs > 5_000 ? 0.01 : away.acceptedMin },
+      ...{ forMs, heal, ...away, acceptedMin: forMs > 5_000 ? 0.005 : away.acceptedMin },
     });
     await trial(sale, group, {
       what: `replies of Redis to the APIs, requests arrive${seconds}`,
       async strike() {
         for (const [api, node] of between(apis, nodes)) await network.cutOneWay(node, api);
       },
-      ...{ forMs, heal, ...away, acceptedMin: forMs > 5_000 ? 0.01 : away.acceptedMin },
+      ...{ forMs, heal, ...away, acceptedMin: forMs > 5_000 ? 0.005 : away.acceptedMin },
     });
     const apart = { acceptedMin: 0.4, pauseMaxMs: RECONNECTED_MAX_MS };
     await trial(sale, group, {
