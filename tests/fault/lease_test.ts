@@ -22,6 +22,8 @@ import { stockUp } from "../system/ledger_audit.ts";
 import { LoadClients } from "../system/load_clients.ts";
 import { planOrders, runSeed } from "../system/plan.ts";
 import { Service, type Stack, startStack } from "../system/stack.ts";
+import { LeaseLost } from "../../src/domain/errors.ts";
+import { PostgresProxy } from "./postgres_proxy.ts";
 import { armings, audit, cursorOf, headOf, saying } from "./fault_probe.ts";
 
 /**
@@ -29,6 +31,7 @@ import { armings, audit, cursorOf, headOf, saying } from "./fault_probe.ts";
  * busy one also takes a while to apply what was sold meanwhile.
  */
 const TAKEOVER_MAX_MS = 15_000;
+const TAKEN_DEADLINE_MS = 60_000;
 const SKUS = ["hot-1", "hot-2"];
 const INITIAL = new Map(SKUS.map((sku) => [sku, 1_000_000]));
 
@@ -241,4 +244,31 @@ Deno.test("lease: two workers at once do no harm, also when both arm a store tha
   const { tables } = await audit({ clients, api, initial: INITIAL, databaseUrl });
   assert.deepEqual(tables.jumps, [], "neither has rebuilt what the other was selling from");
   assert.ok(Math.min(...commits) > 20, `both have read the log: ${commits}`);
+});
+
+Deno.test("lease: a worker that stops in the middle of a statement loses its lease as any silent one does", async () => {
+  const databaseUrl = await sharedPostgres().freshDatabase();
+  await using proxy = new PostgresProxy(databaseUrl);
+  const open = (url: string) =>
+    openLedger(openPostgres({ url, namespace: "inventory", applicationName: "lease", world }), world);
+  const stopped = await open(proxy.url);
+  await stopped.prepare(1);
+  const lease = await stopped.lease(0) ?? assert.fail("the lease is taken");
+  const other = await open(databaseUrl);
+  try {
+    // The first use of a statement is parsed and described, and bound when the answer came.
+    let isHeld = false;
+    void proxy.strikeNext("hold", ({ type }) => type === "B").then(() => isHeld = true);
+    const lost = assert.rejects(lease.stock("", 1), LeaseLost);
+    await waitFor(() => isHeld, { deadlineMs: TAKEN_DEADLINE_MS, what: "a statement in its middle" });
+    const membership = await other.join();
+    await waitFor(async () => {
+      const { leased } = await membership.heartbeat("active");
+      return !leased.includes(0) && await other.lease(0) !== undefined;
+    }, { deadlineMs: TAKEN_DEADLINE_MS, what: "the lease of a worker that stopped" });
+    await lost;
+    await membership.leave();
+  } finally {
+    await Promise.all([stopped.close(), other.close()]);
+  }
 });

@@ -75,6 +75,11 @@ export class SimulatedSession implements Session {
     return this.#serve("locks", () => this.#server.locks());
   }
 
+  /** A session of a process that is frozen ends by its silence. */
+  endSilent(): Promise<void> {
+    return Promise.resolve();
+  }
+
   ended(pids: readonly number[]): Promise<number[]> {
     return this.#serve("ended", () => this.#server.ended(pids));
   }

@@ -21,6 +21,8 @@ export interface Session extends Connection {
   unlock(key: number): Promise<void>;
   /** Keys of all locks that are held in this schema. */
   locks(): Promise<number[]>;
+  /** Ends sessions that hold such a lock and whose client stopped in the middle of a statement, 3 s ago or more. */
+  endSilent(): Promise<void>;
   /** Process id of its server process; 0 when the server is this process. */
   readonly pid: number;
   /** Those of these sessions that the server has ended. */

@@ -32,6 +32,7 @@ export class SqlMembership implements Membership {
       await this.#session.unlock(this.#slot);
       this.#slot = noSlot;
     }
+    await this.#session.endSilent();
     await this.#leases.loseEnded(this.#session);
     const keys = await this.#session.locks();
     const slots = keys.filter((key) => key < 0);

@@ -159,6 +159,10 @@ export class PostgresSession implements Session {
     return rows.map(({ key }) => key);
   }
 
+  async endSilent(): Promise<void> {
+    await this.query((await loadStatements()).end_silent, [postgresBounds.silenceMaxMs]);
+  }
+
   get pid(): number {
     return this.#pid;
   }

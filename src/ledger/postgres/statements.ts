@@ -23,6 +23,7 @@ export const ownNames = [
   "read_deployment",
   "read_migrations",
   "read_server",
+  "end_silent",
   "read_backends",
   "read_locks",
   "read_settings",

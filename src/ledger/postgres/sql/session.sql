@@ -19,6 +19,20 @@ where locktype = 'advisory' and granted and objsubid = 2
   and database = (select oid from pg_database where datname = current_database())
   and classid = (select oid from pg_namespace where nspname = current_schema());
 
+-- name: end_silent
+-- Ends sessions that have a lock of this schema and wait for the rest of a statement. idle_session_timeout ends one that is
+-- idle; one whose client stopped between the messages of a statement is active, and statement_timeout does not count
+-- there. $1: silent for so long, ms
+select pg_terminate_backend(pid) from pg_stat_activity
+where state = 'active' and wait_event = 'ClientRead' and usename = current_user and pid <> pg_backend_pid()
+  and state_change < clock_timestamp() - $1::integer * interval '1 ms'
+  and pid in (
+    select pid from pg_locks
+    where locktype = 'advisory' and granted and objsubid = 2
+      and database = (select oid from pg_database where datname = current_database())
+      and classid = (select oid from pg_namespace where nspname = current_schema())
+  );
+
 -- name: read_backends
 -- Those of these server processes that still run. $1: their ids, a JSON array.
 select pid from pg_stat_activity
