@@ -155,8 +155,7 @@ export class PostgresSession implements Session {
   }
 
   async locks(): Promise<number[]> {
-    const rows = await this.query<{ key: number }>((await loadStatements()).read_locks);
-    return rows.map(({ key }) => key);
+    return (await this.query<{ key: number }>((await loadStatements()).read_locks)).map(({ key }) => key);
   }
 
   async endSilent(): Promise<void> {
@@ -168,9 +167,8 @@ export class PostgresSession implements Session {
   }
 
   async ended(pids: readonly number[]): Promise<number[]> {
-    const rows = await this.query<{ pid: number }>((await loadStatements()).read_backends, [
-      JSON.stringify(pids),
-    ]);
+    const { read_backends } = await loadStatements();
+    const rows = await this.query<{ pid: number }>(read_backends, [JSON.stringify(pids)]);
     const running = new Set(rows.map(({ pid }) => pid));
     return pids.filter((pid) => !running.has(pid));
   }
