@@ -57,6 +57,12 @@ Deno.test("arming: a server that must not be used is refused before the store is
     driftUnits: 0,
   });
   assert.deepEqual([await isArmed(parts), await issued(parts)], [false, 1]);
+  // Nor does one go on that was armed before its settings changed.
+  await using selling = await sold();
+  assert.ok(await isArmed(selling));
+  const checkResults = () => Promise.resolve([bad]);
+  await selling.arm({ control: withMembers(selling.store, { checkResults }), world: realWorld });
+  assert.ok(!await isArmed(selling));
 });
 
 Deno.test("arming: an armed store that does not fit its ledger is disarmed, unless a worker acknowledges it", async () => {

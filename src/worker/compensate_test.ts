@@ -42,9 +42,17 @@ Deno.test("compensator: units that an order took twice are given back once, by a
   await using _ = parts;
   const { seq } = await position();
   assert.equal(await available(), 6);
-  const compensator = new Compensator(parts.shard, parts.store, world);
+  let asked = 0;
+  const store = withMembers(parts.store, {
+    decide(...args) {
+      asked++;
+      return parts.store.decide(...args);
+    },
+  });
+  const compensator = new Compensator(parts.shard, store, world);
   assert.deepEqual(await compensator.step(seq, seq), { returned: 1, refused: [] });
   assert.equal(await available(), 8);
+  assert.equal(asked, 1);
   const [event] = (await entries()).flatMap(({ events }) => events);
   assert.deepEqual([event?.kind, event?.id, event?.reference], [
     "adjust",
@@ -52,9 +60,11 @@ Deno.test("compensator: units that an order took twice are given back once, by a
     String(seq),
   ]);
   // Not applied yet: the same adjustment is asked for again, and is a replay.
+  await compensator.step(seq, seq);
+  assert.equal(asked, 1, "nothing is due");
   compensator.due();
   await compensator.step(seq, seq);
-  assert.equal(await available(), 8);
+  assert.deepEqual([asked, await available()], [2, 8]);
   await parts.shard.apply(await entries());
   compensator.due();
   assert.deepEqual(await compensator.step(seq + 1, seq + 1), { returned: 0, refused: [] });
