@@ -61,10 +61,10 @@ const TESTS_OF: Partial<Record<Mode, readonly string[]>> = {
   faults: FAULT_TESTS,
 };
 
-// The whole suite takes about 35 minutes on two quiet cores. Installing and building before it is not counted: that may
+// The whole suite takes about 25 minutes on two quiet cores. Installing and building before it is not counted: that may
 // take as long again on a busy machine, and each build has a limit of its own.
 const TESTS_DEADLINE_MS = 60 * 60_000;
-/** The durations of the long faults, with what is measured before and after each, add up to some 45 minutes. */
+/** The durations of the long faults, with what is measured before and after each, add up to some 35 minutes. */
 const FAULTS_DEADLINE_MS = 120 * 60_000;
 
 /** Exit codes above it are of a process that a signal ended, as Ctrl-C does. */
