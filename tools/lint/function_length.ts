@@ -13,7 +13,7 @@ const exceptions: readonly (readonly [path: RegExp, why: string])[] = [
     /\/tests\/(system|fault|telemetry|backends|contract)\/\w+\.ts$/,
     "one scenario on real servers, in its order",
   ],
-  [/\/client\/client_test\.ts$/, "one scenario with every call of the client, in its order"],
+  [/\/client\/real_app_test\.ts$/, "one scenario with every call of the client, in its order"],
 ];
 
 const plugin: Deno.lint.Plugin = {
