@@ -45,12 +45,6 @@ local function read_due()
   return due
 end
 
--- Whether there are enough units for a plain deduct.
-local function is_enough(c)
-  local s = stock[c[7]]
-  return s ~= nil and s.available >= c[8]
-end
-
 -- Commands that change the stock of all SKUs of their order, or show all its lines.
 local by_order = { confirm = true, cancel = true, extend = true, commit = true, abort = true, lookup = true }
 -- Commands that read no order.
@@ -122,7 +116,8 @@ end
 local function want_limits(commands, pairs_, may_rise)
   for i = 1, USER_LIMIT_MS > 0 and #commands or 0 do
     local c = commands[i]
-    if c[1] == "sell_one" and (may_rise or is_enough(c)) then
+    local s = stock[c[7]]
+    if c[1] == "sell_one" and (may_rise or s and s.available >= c[8]) then
       c[10] = c[4] .. PAIR .. c[7]
       pairs_.fields[#pairs_.fields + 1] = c[10]
     end

@@ -142,6 +142,22 @@ export function orderLifeSuite(name: string, make: MakeStore, options: SuiteOpti
     assert.equal(events[3]?.atMs, events[4]?.atMs, "released by the call that looks");
   });
 
+  test(
+    "a user's limit counts for units that come back in the very call, by an adjustment or a lapsed hold",
+    async ({ store }) => {
+      const [, held] = await decide(store, deduct("o", "S", 2, "u"), reserve("r", { S: 8 }, 1000));
+      const [, more] = await decide(store, adjust("more", "S", 1), deduct("again", "S", 1, "u"));
+      assert.equal(more?.kind, "rate_limited");
+      await decide(store, deduct("rest", "S", 1, "another"));
+      // No call to the store meanwhile: that would release it.
+      await sleep(realWorld, expiryOf(held) + 5 - Date.now());
+      const [lapsed] = await decide(store, deduct("once more", "S", 1, "u"));
+      assert.equal(lapsed?.kind, "rate_limited");
+      assert.deepEqual(quantities((await decide(store, read("S")))[0]), [8, 0]);
+    },
+    { userLimitMs: 600_000 },
+  );
+
   test("an extension counts from when the reservation was made, and never shortens it", async ({ store }) => {
     const [held] = await decide(store, reserve("r", { S: 1 }, 600_000));
     assert.ok(held?.kind === "accepted");
