@@ -48,12 +48,12 @@ export class DoubtfulShards {
       if (noDecision.has(outcome.kind)) this.#undecidedMs.set(part.shard, this.#world.elapsedMs());
       return outcome.kind === "accepted";
     };
-    let isOn = true;
+    let mayAskOthers = true;
     // First the one that did not decide most recently: it is the likeliest to refuse again.
     for (const part of doubtful.toSorted((a, b) => undecidedMs(b) - undecidedMs(a))) {
-      isOn &&= await askOne(part);
+      mayAskOthers &&= await askOne(part);
     }
-    if (isOn) await Promise.all(parts.filter((part) => !doubtful.includes(part)).map(askOne));
+    if (mayAskOthers) await Promise.all(parts.filter((part) => !doubtful.includes(part)).map(askOne));
     return parts.map((part) => outcomes.get(part));
   }
 }

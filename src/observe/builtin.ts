@@ -56,9 +56,8 @@ class DenoContexts implements ContextSource {
     const { traceId, spanId, traceFlags } = active;
     const sampled = (traceFlags & 1) === 1;
     const traceparent = `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`;
-    const logged = sampled || caller !== "" ? traceparent : "";
     const { parentSpanId, idLow } = own;
-    return { traceparent, logged, parentSpanId, sampled, idLow };
+    return { traceparent, parentSpanId, sampled, idLow };
   }
 }
 

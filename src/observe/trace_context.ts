@@ -84,10 +84,6 @@ class DrawnContext implements TraceContext {
     return this.#traceparent ||= this.tracing.print(this.caller, this.idLow, this.sampled);
   }
 
-  get logged(): string {
-    return this.sampled || this.caller !== "" ? this.traceparent : "";
-  }
-
   get parentSpanId(): string {
     return this.caller.slice(36, 52);
   }

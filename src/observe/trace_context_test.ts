@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { RequestRecord } from "../http/ports/observer.ts";
 import { loadConfig } from "../runtime/settings/config.ts";
 import { realWorld } from "../runtime/world.ts";
 import { spanIdOf, spanRefOf, traceIdOf, Tracing } from "./trace_context.ts";
@@ -54,15 +55,20 @@ Deno.test("the ratio decides about traces that begin here, the caller about othe
 
 Deno.test("the log has the traceparent of a trace that is sampled or a caller's", () => {
   const caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
-  const own = tracing({ TRACE_RATIO: "0" }).contextOf("");
-  assert.equal(own.logged, "");
+  const recordOf = (ratio: string, callerTraceparent: string) => {
+    const record = new RequestRecord(new Request("http://localhost/"), {}, callerTraceparent, 0);
+    record.trace = tracing({ TRACE_RATIO: ratio }).contextOf(callerTraceparent);
+    return record;
+  };
+  const own = recordOf("0", "");
+  assert.equal(own.loggedTraceparent, "");
   assert.match(own.traceparent, /-00$/, "an error still has one");
-  const joined = tracing({ TRACE_RATIO: "0" }).contextOf(caller);
-  assert.match(joined.logged, /^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00$/);
-  assert.equal(joined.logged, joined.traceparent);
-  const kept = tracing({ TRACE_RATIO: "1" }).contextOf("");
-  assert.match(kept.logged, /-01$/);
-  assert.equal(kept.logged, kept.traceparent);
+  const joined = recordOf("0", caller);
+  assert.match(joined.loggedTraceparent, /^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00$/);
+  assert.equal(joined.loggedTraceparent, joined.traceparent);
+  const kept = recordOf("1", "");
+  assert.match(kept.loggedTraceparent, /-01$/);
+  assert.equal(kept.loggedTraceparent, kept.traceparent);
 });
 
 Deno.test("a window of full sampling opens for a while and closes again", () => {

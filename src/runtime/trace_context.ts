@@ -8,8 +8,6 @@
 export interface TraceContext {
   /** W3C `traceparent` of the first span. */
   readonly traceparent: string;
-  /** The same for the log; empty when the trace begins here and is not sampled, as most do. */
-  readonly logged: string;
   /** The caller's span; empty when the trace begins here. */
   readonly parentSpanId: string;
   /** Whether it is exported in any case. */

@@ -54,9 +54,9 @@ export class RequestRecord implements Connection {
     return this.trace?.traceparent ?? this.callerTraceparent;
   }
 
-  /** The `traceparent` that is part of the log entry; see {@link TraceContext}. */
+  /** The same for the log entry; empty when the trace begins here and is not sampled, as 99 of 100 are. */
   get loggedTraceparent(): string {
-    return this.trace?.logged ?? this.callerTraceparent;
+    return this.callerTraceparent !== "" || this.trace?.sampled ? this.traceparent : "";
   }
 
   /** Begins the timings of a command. The first makes a list of one: an empty list that grows has room for 17. */

@@ -45,7 +45,7 @@ Deno.test("all observers get one record, also while the live page is open, and t
   const tracer: RequestObserver = {
     begin: (record) => {
       begun.push(record);
-      record.trace = { traceparent: "own", logged: "own", parentSpanId: "", sampled: true, idLow: 0 };
+      record.trace = { traceparent: "own", parentSpanId: "", sampled: true, idLow: 0 };
     },
     end: ({ route, status, timings, turnedAway }) => {
       ended.push([route, status, timings.map(({ command }) => command.kind), [...turnedAway]]);
