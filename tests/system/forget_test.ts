@@ -8,6 +8,14 @@ import { deployment, inventory, json } from "./command_line.ts";
 import { startEmbedded } from "./stack.ts";
 
 const DEADLINE_MS = 60_000;
+/** What nothing may set of a movement. */
+const refusedChanges = [
+  "user_id = 'joe'",
+  "delta = 0",
+  "user_id = 'forgotten:x', delta = 0",
+  "user_id = 'forgotten:x', data = '{}'",
+  "user_id = 'forgotten:x', seq = 9",
+];
 
 Deno.test("forget: a user's rows get a pseudonym, sums and audits stay, what the store needs is kept and named, and it can be repeated", async () => {
   await using run = await deployment({ USER_LIMIT_MS: "0", IDEMPOTENCY_WINDOW_S: "86400" });
@@ -139,15 +147,7 @@ Deno.test("forget: of a movement only its user changes, to a pseudonym, whicheve
     deadlineMs: DEADLINE_MS,
     what: "two movements",
   });
-  for (
-    const set of [
-      "user_id = 'joe'",
-      "delta = 0",
-      "user_id = 'forgotten:x', delta = 0",
-      "user_id = 'forgotten:x', data = '{}'",
-      "user_id = 'forgotten:x', seq = 9",
-    ]
-  ) {
+  for (const set of refusedChanges) {
     await assert.rejects(attempt(`update movements set ${set} where seq = 2`), /as they only grow/, set);
   }
   await assert.rejects(attempt("delete from movements"), /as they only grow/);
@@ -296,14 +296,7 @@ Deno.test("forget: in a folder without a ledger nothing is made, and of a moveme
   await api.stop();
   const engine = new Engine(`${folder}/ledger.db`);
   try {
-    for (
-      const set of [
-        "user_id = 'joe'",
-        "delta = 0",
-        "user_id = 'forgotten:x', delta = 0",
-        "user_id = 'forgotten:x', data = '{}'",
-      ]
-    ) {
+    for (const set of refusedChanges) {
       assert.throws(
         () => engine.query(`update movements set ${set} where line = 0`),
         /as they only grow/,

@@ -5,27 +5,27 @@
 -- Returns how many, how many are left, and the time of the newest of these, ms.
 -- $1 shard   $2 number before the first one   $3 last number   $4 user   $5 pseudonym   $6 before this time, ms since 1970
 -- Kept: what a store may still need after a rebuild: younger lines for retries, held lines, lines that count for a quota.
-with needed as materialized (
-  select o.order_id, o.sku from order_lines o
-  where o.shard = $1 and o.user_id = $4 and o.order_id in (
+with mine as materialized (
+  select order_id, sku, seq, accepted_at, state, has_quota from order_lines
+  where shard = $1 and seq > $2::bigint and seq <= $3::bigint and user_id = $4
+  union -- those that a later movement changes; the movement of an older line may be in an opening balance
+  select order_id, sku, seq, accepted_at, state, has_quota from order_lines
+  where shard = $1 and user_id = $4 and order_id in (
       select order_id from movements where shard = $1 and seq > $2::bigint and seq <= $3::bigint and user_id = $4
     )
-    and (o.accepted_at >= to_timestamp($6::bigint / 1000.0) or o.state = 'held' or (o.has_quota and exists (
-      select from stock s
-      where s.shard = $1 and s.sku = o.sku and s.policy is not null and s.policy->'quota' is not null
-        and o.seq > coalesce((s.policy->>'sale')::bigint, 0)
-    )))
-), lines as (
-  -- By the line itself: the movement of an older one may be in an opening balance.
-  update order_lines o set user_id = $5
-  where o.shard = $1 and o.seq > $2::bigint and o.seq <= $3::bigint and o.user_id = $4
-    and o.accepted_at < to_timestamp($6::bigint / 1000.0) and o.state <> 'held' and not (o.has_quota and exists (
+), needed as materialized (
+  select o.order_id, o.sku from mine o
+  where o.accepted_at >= to_timestamp($6::bigint / 1000.0) or o.state = 'held' or (o.has_quota and exists (
       select from stock s
       where s.shard = $1 and s.sku = o.sku and s.policy is not null and s.policy->'quota' is not null
         and o.seq > coalesce((s.policy->>'sale')::bigint, 0)
     ))
+), lines as (
+  update order_lines o set user_id = $5
+  where o.shard = $1 and o.seq > $2::bigint and o.seq <= $3::bigint and o.user_id = $4
+    and not exists (select from needed n where n.order_id = o.order_id and n.sku = o.sku)
   returning o.seq, o.line
-), kept_alone as (
+), kept_without_movement as (
   select count(*) as lines from order_lines o
   where o.shard = $1 and o.seq > $2::bigint and o.seq <= $3::bigint and o.user_id = $4
     and not exists (select from lines l where l.seq = o.seq and l.line = o.line)
@@ -39,7 +39,7 @@ with needed as materialized (
 )
 select
   (select count(*) from lines) as lines, (select count(*) from changed) as movements,
-  count(*) filter (where c.seq is null) + (select lines from kept_alone) as left,
+  count(*) filter (where c.seq is null) + (select lines from kept_without_movement) as left,
   round(extract(epoch from max(m.occurred_at) filter (where c.seq is null)) * 1000)::bigint as "newestMs"
 from movements m left join changed c on c.seq = m.seq and c.line = m.line
 where m.shard = $1 and m.seq > $2::bigint and m.seq <= $3::bigint and m.user_id = $4;
