@@ -32,6 +32,8 @@ import { armings, audit, cursorOf, headOf, saying } from "./fault_probe.ts";
  */
 const TAKEOVER_MAX_MS = 15_000;
 const TAKEN_DEADLINE_MS = 60_000;
+/** A session may be silent for so long. */
+const SILENCE_MAX_MS = 3_000;
 const SKUS = ["hot-1", "hot-2"];
 const INITIAL = new Map(SKUS.map((sku) => [sku, 1_000_000]));
 
@@ -259,9 +261,13 @@ Deno.test("lease: a worker that stops in the middle of a statement loses its lea
     // The first use of a statement is parsed and described, and bound when the answer came.
     let isHeld = false;
     void proxy.strikeNext("hold", ({ type }) => type === "B").then(() => isHeld = true);
+    const membership = await other.join();
+    await membership.heartbeat("active");
     const lost = assert.rejects(lease.stock("", 1), LeaseLost);
     await waitFor(() => isHeld, { deadlineMs: TAKEN_DEADLINE_MS, what: "a statement in its middle" });
-    const membership = await other.join();
+    const heldMs = performance.now();
+    const { leased: atOnce } = await membership.heartbeat("active");
+    if (performance.now() - heldMs < SILENCE_MAX_MS) assert.deepEqual(atOnce, [0], "a pause is no silence");
     await waitFor(async () => {
       const { leased } = await membership.heartbeat("active");
       return !leased.includes(0) && await other.lease(0) !== undefined;
