@@ -79,9 +79,10 @@ try {
   );
   const lines = [...history.lines(ledger)];
   if (asked.file !== "") await Deno.writeTextFile(asked.file, `${lines.join("\n")}\n`);
-  const { violations } = checkHistory(lines);
+  const { violations, declaredLosses } = checkHistory(lines);
   console.log(`${JSON.stringify(report.results)}, failed ${report.failed}; ${lines.length} lines of history`);
   for (const { rule, message } of violations.slice(0, 10)) console.error(`${rule}: ${message}`);
+  for (const loss of declaredLosses.slice(0, 10)) console.error(`declared lost: ${loss}`);
   console.log(violations.length === 0 ? "every rule holds" : `${violations.length} VIOLATIONS`);
   if (violations.length > 0) Deno.exitCode = 1;
 } finally {

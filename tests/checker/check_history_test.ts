@@ -47,3 +47,28 @@ Deno.test("check-history: 0 for a correct history, 1 for a broken one, 2 for wha
   const help = await checkHistory(["--help"]);
   assert.deepEqual([help.code, /Exit codes: 0 every rule holds/.test(help.out)], [0, true]);
 });
+
+Deno.test("check-history: a declared loss is named and counted, and is no violation; one that is not declared is", async () => {
+  const stock = { shard: 0, id: "s", sku: "a", delta: 5, reserved_delta: 0, available: 5, reserved: 0 };
+  const answer = { kind: "accepted", seq: 2, available: [3], replayed: false };
+  const order = { call: "deduct", id: "o5", user_id: "u", lines: [{ sku: "a", units: 2 }], answer };
+  const lost = { type: "lost", shard: 0, from_seq: 1, to_seq: 2, at_ms: 3 };
+  const fileWith = (more: readonly object[]) =>
+    fileOf(
+      [
+        { type: "history", version: 1, complete: true, refusal_age_max_ms: 0 },
+        { type: "operation", ...order, called_ms: 1, returned_ms: 2 },
+        { type: "movement", seq: 1, kind: "create", ...stock },
+        ...[...more, { type: "cursor", shard: 0, seq: 1 + more.length }],
+      ].map((line) => JSON.stringify(line)),
+    );
+  using declared = fileWith([lost]);
+  using undeclared = fileWith([]);
+  const named = await checkHistory([declared.path]);
+  assert.equal(named.code, 0, named.out + named.error);
+  assert.match(named.out, /^declared lost: deduct of o5, number 2, 2 units of a\n/);
+  assert.match(named.out, /\nevery rule holds, and 1 loss is declared\n$/);
+  const failed = await checkHistory([undeclared.path]);
+  assert.equal(failed.code, 1, failed.out + failed.error);
+  assert.match(failed.out, /^lost_accepted: deduct of o5, a: accepted as number 2, .*\n/);
+});

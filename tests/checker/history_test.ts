@@ -1,88 +1,23 @@
 /** A correct history passes; each doctored one breaks the rule that it is named for; bad input names its line. */
 import assert from "node:assert/strict";
 import { BadHistory, checkHistory } from "../../tools/checker/checker.ts";
-import type { Rule } from "../../tools/checker/log.ts";
-
-type Members = Record<string, unknown>;
-
-const header = { type: "history", version: 1, complete: true, refusal_age_max_ms: 0 };
-
-function operation(call: string, id: string, times: [number, number?], rest: Members): Members {
-  const [called_ms, returned_ms] = times;
-  return { type: "operation", call, id, user_id: `user-${id}`, called_ms, returned_ms, ...rest };
-}
-
-function accepted(seq: number, ...available: number[]): Members {
-  return { answer: { kind: "accepted", seq, available, replayed: false } };
-}
-
-function replayed(seq: number, ...available: number[]): Members {
-  return { answer: { kind: "accepted", seq, available, replayed: true } };
-}
-
-const short = (available: number) => ({
-  answer: { kind: "refused", code: "insufficient_stock", sku: "a", available },
-});
-const unknown = { answer: { kind: "unknown" } };
-const units = (count: number, sku = "a") => ({ lines: [{ sku, units: count }] });
-
-function movement(
-  seq: number,
-  kind: string,
-  id: string,
-  delta: number,
-  available: number,
-  rest: Members = {},
-) {
-  const user_id = kind === "create" || kind === "adjust" ? "" : `user-${id}`;
-  const none = { reserved_delta: 0, reserved: 0, sku: "a", shard: 0 };
-  return { type: "movement", seq, kind, id, user_id, delta, available, ...none, ...rest };
-}
-
-/** Five units: two orders take two each, a third of two is refused, a reservation of one is cancelled. */
-const operations = {
-  stock: operation("adjust", "stock", [0, 1], { ...units(5), ...accepted(1, 5) }),
-  o1: operation("deduct", "o1", [2, 4], { ...units(2), ...accepted(2, 3) }),
-  o2: operation("deduct", "o2", [3, 5], { ...units(2), ...accepted(3, 1) }),
-  o2Again: operation("deduct", "o2", [6, 7], { ...units(2), ...replayed(3, 1) }),
-  o3: operation("deduct", "o3", [6, 7], { ...units(2), ...short(1) }),
-  read: operation("read", "", [7.5, 7.9], {
-    ...units(0),
-    answer: { kind: "stock", seq: 3, available: 1 },
-  }),
-  held: operation("reserve", "r1", [8, 9], { ...units(1), ...accepted(4, 0) }),
-  o4: operation("deduct", "o4", [8.5, 9.5], { ...units(1), ...short(0) }),
-  cancelled: operation("cancel", "r1", [10, 11], { lines: [], ...accepted(5) }),
-  lost: operation("deduct", "o5", [12], { ...units(1), ...unknown }),
-  open: operation("deduct", "o6", [13], { ...units(1), ...unknown }),
-};
-const movements = {
-  stock: movement(1, "create", "stock", 5, 5),
-  o1: movement(2, "deduct", "o1", -2, 3),
-  o2: movement(3, "deduct", "o2", -2, 1),
-  held: movement(4, "reserve", "r1", -1, 0, { reserved_delta: 1, reserved: 1 }),
-  cancelled: movement(5, "cancel", "r1", 1, 1, { reserved_delta: -1 }),
-  o5: movement(6, "deduct", "o5", -1, 0),
-};
-const cursor = { type: "cursor", shard: 0, seq: 6 };
-
-interface History {
-  readonly head?: Members;
-  readonly operations?: Record<string, Members>;
-  readonly movements?: Record<string, Members>;
-  readonly rest?: readonly Members[];
-}
-
-function linesOf(doctored: History = {}): string[] {
-  const { head = {}, rest = [cursor] } = doctored;
-  const all = [
-    { ...header, ...head },
-    ...Object.values({ ...operations, ...doctored.operations }),
-    ...Object.values({ ...movements, ...doctored.movements }),
-    ...rest,
-  ];
-  return all.map((line) => JSON.stringify(line));
-}
+import { type Rule, rules } from "../../tools/checker/rules.ts";
+import {
+  accepted,
+  cursor,
+  header,
+  type History,
+  linesOf,
+  type Members,
+  movement,
+  movements,
+  operation,
+  operations,
+  replayed,
+  short,
+  units,
+  unknown,
+} from "./sample_history.ts";
 
 Deno.test("a correct history passes, and unknown outcomes are applied or stay open", () => {
   const { violations, outcomes, ...counts } = checkHistory(linesOf());
@@ -96,7 +31,13 @@ Deno.test("a correct history passes, and unknown outcomes are applied or stay op
     unknownApplied: 1,
     unknownOpen: 1,
   });
-  assert.deepEqual(counts, { operations: 11, movements: 6, undecidable: 0, stranded: [] });
+  assert.deepEqual(counts, {
+    operations: 11,
+    movements: 6,
+    declaredLosses: [],
+    undecidable: 0,
+    stranded: [],
+  });
 });
 
 Deno.test("a refused removal of units is right while there are fewer", () => {
@@ -383,8 +324,9 @@ Deno.test("an order that was accepted at a lost number may be decided anew, and 
     { type: "lost", shard: 0, from_seq: 2, to_seq: 3 },
     { ...cursor, seq: 4 },
   ];
-  const { violations, outcomes } = checkHistory(lines.map((line) => JSON.stringify(line)));
+  const { violations, outcomes, declaredLosses } = checkHistory(lines.map((line) => JSON.stringify(line)));
   assert.deepEqual([violations, outcomes.declaredLost], [[], 1]);
+  assert.deepEqual(declaredLosses, ["deduct of o2, number 3, 2 units of a"]);
 });
 
 Deno.test("an adjustment id may be used once for each SKU", () => {
@@ -463,3 +405,10 @@ for (const [what, lines, says] of bad) {
     );
   });
 }
+
+Deno.test("README.md lists every rule, in the order of the code", async () => {
+  const markdown = await Deno.readTextFile(new URL("../../tools/checker/README.md", import.meta.url));
+  const [, section = ""] = markdown.split("\n## Rules\n");
+  const listed = section.split("\n### ")[0]?.matchAll(/^\| `(\w+)`/gm) ?? [];
+  assert.deepEqual([...listed].map(([, rule]) => rule), [...rules]);
+});

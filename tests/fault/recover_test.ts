@@ -114,7 +114,6 @@ Deno.test("recover: a PostgreSQL of an older copy gets from the log what it lack
 
 Deno.test("recover: what neither ledger nor log has is refused with its count, and taken from the store when that is accepted", async () => {
   await using shop = await startShop();
-  shop.stack.api.history.unchecked("numbers that the ledger declared lost are recovered from the store");
   const { redis, databaseUrl, stack: { api, worker }, env, copied } = shop;
   await sell(api, 20);
   const head = await drained(redis);
@@ -124,6 +123,8 @@ Deno.test("recover: what neither ledger nor log has is refused with its count, a
   assert.deepEqual(await buy(api, "too-late"), [503, "unarmed"]);
   // Older than the window: what it sold shows in the stock only.
   assert.equal(await redis.cli("HDEL", "{inventory:0}:orders:0", "order-0"), "1");
+  api.history.forgotten(copied + 1);
+  api.history.declaredLosses(1);
 
   const why = ["recover", "--reason", REASON];
   const unasked = await inventory(env, ...why);
@@ -166,7 +167,6 @@ Deno.test("recover: what neither ledger nor log has is refused with its count, a
 
 Deno.test("recover: reservations, returns, adjustments, new SKUs and rules of lost numbers are taken from the store", async () => {
   await using shop = await startShop({ before: reserveThree });
-  shop.stack.api.history.unchecked("numbers that the ledger declared lost are recovered from the store");
   const { redis, databaseUrl, stack: { api, worker }, env, copied } = shop;
   const post = async (path: string, body: object) => {
     const { status, body: said } = await api.post(`/api/v1/${path}`, body);
@@ -226,6 +226,7 @@ Deno.test("recover: a store that is emptied after the ledger went back is not fi
   const rebuilding = await inventory(env, "rebuild", "--yes");
   assert.deepEqual([rebuilding.code, rebuilding.err.includes("pass --lost 20")], [2, true], rebuilding.err);
 
+  api.history.declaredLosses(20);
   const why = ["recover", "--reason", "no other copy", "--lost", "20"];
   const { recovered } = await json(env, 0, ...why) as { recovered: object[] };
   assert.partialDeepStrictEqual(recovered[0], { lost: 20, figures_of: "ledger", corrected_skus: 0 });
@@ -239,7 +240,6 @@ Deno.test("recover: a store that is emptied after the ledger went back is not fi
 
 Deno.test("recover: a rebuild of a log with a hole says how many numbers are lost before it does anything", async () => {
   await using shop = await startShop();
-  shop.stack.api.history.unchecked("a hole of the log is declared lost and recovered");
   const { redis, databaseUrl, stack: { api, worker }, env } = shop;
   await worker.kill();
   const applied = await headOf(redis);
@@ -273,6 +273,7 @@ Deno.test("recover: a rebuild of a log with a hole says how many numbers are los
   assert.deepEqual(await buy(api, "next"), [200, 49]);
 
   // The same once more, and the loss is chosen.
+  api.history.declaredLosses(1);
   await drained(redis);
   await worker.kill();
   await sell(api, 10, "second");

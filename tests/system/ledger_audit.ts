@@ -38,8 +38,19 @@ export interface LedgerTables {
   }[];
   readonly stock: readonly { readonly sku: string; readonly available: number; readonly reserved: number }[];
   readonly cursors: readonly { readonly shard: number; readonly seq: number }[];
-  readonly jumps: readonly { readonly shard: number; readonly from_seq: number; readonly to_seq: number }[];
+  /** Numbers that were declared lost. */
+  readonly jumps: readonly NumberRange[];
+  /** Declared numbers that were recovered from the store. */
+  readonly recoveries: readonly NumberRange[];
   readonly deadLetters: number;
+}
+
+/** Numbers after `from_seq`, up to `to_seq`, and when something was decided about them: ms since 1970. */
+export interface NumberRange {
+  readonly shard: number;
+  readonly from_seq: number;
+  readonly to_seq: number;
+  readonly at_ms: number;
 }
 
 /** A sale as the outside saw it. */
@@ -209,7 +220,9 @@ export async function readLedger(
     const query: Query = async (statement) => [...await sql.unsafe(statement)];
     let cursors: LedgerTables["cursors"] = [];
     await waitFor(async () => {
-      cursors = await query(statements(namespace).cursors) as unknown as LedgerTables["cursors"];
+      cursors = await query(
+        statements(namespace, epochMs.postgres).cursors,
+      ) as unknown as LedgerTables["cursors"];
       const applied = new Map(cursors.map(({ shard, seq }) => [shard, seq]));
       return [...stock.values()].every(({ shard, seq }) => (applied.get(shard) ?? -1) >= seq);
     }, { deadlineMs, what: "the ledger to have all that was sold" }).catch((error) => {
@@ -220,7 +233,12 @@ export async function readLedger(
     });
     // One snapshot: a worker may commit between two statements.
     await query("begin isolation level repeatable read read only");
-    return await readTables(query, namespace);
+    const all = statements(namespace, epochMs.postgres);
+    // The ledger of a version before may lack the table.
+    const [found] = await query(
+      `select to_regclass('${namespace}.recoveries') is not null as "hasRecoveries"`,
+    );
+    return await readTables(query, found?.hasRecoveries ? all : { ...all, recoveries: "select where false" });
   });
 }
 
@@ -233,7 +251,7 @@ export async function readFolder(folder: string): Promise<LedgerTables> {
       return Promise.resolve(rows.map((row) => ({ ...row })));
     };
     database.exec("begin"); // one snapshot
-    return await readTables(query, "main");
+    return await readTables(query, statements("main", epochMs.sqlite));
   } finally {
     database.close();
   }
@@ -241,8 +259,10 @@ export async function readFolder(folder: string): Promise<LedgerTables> {
 
 type Query = (statement: string) => Promise<Record<string, unknown>[]>;
 
-async function readTables(query: Query, namespace: string): Promise<LedgerTables> {
-  const { lines, movements, stock, cursors, jumps, deadLetters } = statements(namespace);
+async function readTables(
+  query: Query,
+  { lines, movements, stock, cursors, jumps, recoveries, deadLetters }: ReturnType<typeof statements>,
+): Promise<LedgerTables> {
   const [letters] = await query(deadLetters);
   return {
     lines: await query(lines) as unknown as LedgerTables["lines"],
@@ -250,12 +270,19 @@ async function readTables(query: Query, namespace: string): Promise<LedgerTables
     stock: await query(stock) as unknown as LedgerTables["stock"],
     cursors: await query(cursors) as unknown as LedgerTables["cursors"],
     jumps: await query(jumps) as unknown as LedgerTables["jumps"],
+    recoveries: await query(recoveries) as unknown as LedgerTables["recoveries"],
     deadLetters: Number(letters?.count),
   };
 }
 
+/** A column with a time as milliseconds since 1970. */
+const epochMs = {
+  postgres: (column: string) => `(extract(epoch from ${column}) * 1000)::float8`,
+  sqlite: (column: string) => `unixepoch(${column}, 'subsec') * 1000.0`,
+};
+
 /** Quantities as float8, which drivers give as numbers: a SKU holds up to 10^12 units. */
-function statements(schema: string) {
+function statements(schema: string, epochOf: (column: string) => string) {
   return {
     lines:
       `select order_id, sku, user_id, amount::float8, new_stock::float8, seq::float8 from ${schema}.order_lines`,
@@ -264,7 +291,17 @@ function statements(schema: string) {
         available_after::float8, reserved_after::float8 from ${schema}.movements order by shard, seq, line`,
     stock: `select sku, available::float8, reserved::float8 from ${schema}.stock`,
     cursors: `select shard, seq::float8 from ${schema}.log_cursor order by shard`,
-    jumps: `select shard, from_seq::float8, to_seq::float8 from ${schema}.log_jumps`,
+    jumps: `select shard, from_seq::float8, to_seq::float8, ${
+      epochOf("at")
+    } as at_ms from ${schema}.log_jumps`,
+    // A request that another one replaced is closed with it.
+    recoveries: `select r.shard, r.from_seq::float8, r.to_seq::float8, ${epochOf("r.done_at")} as at_ms
+      from ${schema}.recoveries r
+      join ${schema}.log_jumps j on j.shard = r.shard and j.from_seq = r.from_seq and j.to_seq = r.to_seq
+      where r.source = 'store' and r.id = (
+        select max(l.id) from ${schema}.recoveries l
+        where l.shard = r.shard and l.from_seq = r.from_seq and l.to_seq = r.to_seq and l.done_at is not null
+      )`,
     deadLetters: `select count(*)::float8 as count from ${schema}.dead_letters`,
   };
 }

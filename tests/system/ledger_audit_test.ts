@@ -73,6 +73,7 @@ const tables: LedgerTables = {
   stock: [{ sku: "sku", available: 1, reserved: 0 }],
   cursors: [{ shard: 0, seq: 3 }],
   jumps: [],
+  recoveries: [],
   deadLetters: 0,
 };
 
@@ -81,7 +82,7 @@ Deno.test("assertLedger() passes a sale and a ledger that agree", () => {
 });
 
 Deno.test("assertLedger() counts numbers that a rebuild has declared lost as accounted for", () => {
-  const jumps = [{ shard: 0, from_seq: 3, to_seq: 5 }];
+  const jumps = [{ shard: 0, from_seq: 3, to_seq: 5, at_ms: 0 }];
   assertLedger(sale, { ...tables, jumps, cursors: [{ shard: 0, seq: 5 }] });
 });
 

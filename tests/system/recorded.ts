@@ -110,7 +110,7 @@ export async function checkAtEnd(
   let tables: LedgerTables | undefined;
   const holds = async () => {
     tables = await read();
-    return history.check(tables).violations.length === 0;
+    return history.holds(tables);
   };
   try {
     await waitFor(holds, { deadlineMs: CHECK_DEADLINE_MS, what: "a history that holds" }).catch((error) => {

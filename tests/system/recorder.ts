@@ -4,8 +4,8 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { checkHistory, type Report } from "../../tools/checker/checker.ts";
-import type { LedgerTables } from "./ledger_audit.ts";
+import { checkHistory } from "../../tools/checker/checker.ts";
+import type { LedgerTables, NumberRange } from "./ledger_audit.ts";
 import { type ApiRequest, type Heard, type Members, operationsOf } from "./operations.ts";
 import type { Order } from "./plan.ts";
 
@@ -29,6 +29,8 @@ export class HistoryRecorder {
   #declaresFirst = false;
   #unchecked: string | undefined;
   #isComplete = true;
+  readonly #forgotten: number[] = [];
+  #losses: number | undefined;
   #checked = 0;
 
   /** Some orders declare their first attempt, so that an API may refuse them by its cache. */
@@ -52,6 +54,16 @@ export class HistoryRecorder {
    */
   incomplete(reason: string): void {
     this.#isComplete = reason === "";
+  }
+
+  /** The store has forgotten a number of shard 0, so that no recovery brings it back. */
+  forgotten(seq: number): void {
+    this.#forgotten.push(seq);
+  }
+
+  /** So many accepted operations have numbers that are declared lost and never recovered. */
+  declaredLosses(count: number): void {
+    this.#losses = count;
   }
 
   /** It has been found to break a rule: the next process that ends need not say so again. */
@@ -95,7 +107,7 @@ export class HistoryRecorder {
   }
 
   /** The history as a file has it: the operations, and the ledger as the witness. */
-  *lines({ movements, jumps, cursors }: LedgerTables): Generator<string> {
+  *lines({ movements, jumps, recoveries, cursors }: LedgerTables): Generator<string> {
     const refusal_age_max_ms = this.#declaresFirst || this.#readsSoldOutAgain() ? CACHE_MS : 0;
     yield JSON.stringify({ type: "history", version: 1, complete: this.#isComplete, refusal_age_max_ms });
     for (const { operation, calledMs, returnedMs, answer } of this.#operations) {
@@ -116,26 +128,42 @@ export class HistoryRecorder {
         ...change,
       });
     }
-    for (const jump of jumps) yield JSON.stringify({ type: "lost", ...jump });
+    for (const jump of jumps) yield JSON.stringify({ type: "lost", ...onOurClock(jump) });
+    for (const range of recoveries) {
+      const isWithin = (seq: number) => range.shard === 0 && range.from_seq < seq && seq <= range.to_seq;
+      const forgotten = this.#forgotten.filter(isWithin);
+      yield JSON.stringify({ type: "recovered", ...onOurClock(range), forgotten });
+    }
     for (const cursor of cursors) yield JSON.stringify({ type: "cursor", ...cursor });
   }
 
-  /** Checks it, and returns what was found. */
-  check(ledger: LedgerTables): Report {
-    const count = this.#operations.length;
-    const report = checkHistory(this.lines(ledger));
-    if (report.violations.length === 0) this.#checked = count;
-    return report;
+  /** Whether every rule of the checker holds, and no more is lost than the test has announced. */
+  holds(ledger: LedgerTables): boolean {
+    return this.#problems(ledger).length === 0;
   }
 
-  /** Asserts that every rule of the checker holds. A history that breaks one is kept in a file, which the error names. */
+  /** Asserts what `holds` checks. A history that does not hold is kept in a file, which the error names. */
   assertHolds(ledger: LedgerTables): void {
-    const { violations } = this.check(ledger);
-    if (violations.length === 0) return;
+    const problems = this.#problems(ledger);
+    if (problems.length === 0) return;
     const file = Deno.makeTempFileSync({ prefix: "holdfast_history_", suffix: ".jsonl" });
     Deno.writeTextFileSync(file, [...this.lines(ledger)].join("\n"));
-    const shown = violations.slice(0, VIOLATIONS_SHOWN).map(({ rule, message }) => `${rule}: ${message}`);
-    assert.deepEqual(shown, [], `${violations.length} violations in the history, which is kept in ${file}`);
+    const shown = problems.slice(0, VIOLATIONS_SHOWN);
+    assert.deepEqual(shown, [], `${problems.length} problems in the history, which is kept in ${file}`);
+  }
+
+  #problems(ledger: LedgerTables): string[] {
+    const count = this.#operations.length;
+    const { violations, declaredLosses } = checkHistory(this.lines(ledger));
+    const problems = violations.map(({ rule, message }) => `${rule}: ${message}`);
+    if (this.#losses !== undefined && declaredLosses.length !== this.#losses) {
+      const losses = declaredLosses.slice(0, VIOLATIONS_SHOWN).join("; ");
+      problems.push(
+        `${declaredLosses.length} losses are declared, ${this.#losses} were announced: ${losses}`,
+      );
+    }
+    if (problems.length === 0) this.#checked = count;
+    return problems;
   }
 
   /** Whether a SKU was found sold out by two reads: the API answers the second by its cache. */
@@ -155,6 +183,11 @@ export class HistoryRecorder {
     this.#operations.push(recorded);
     return recorded;
   }
+}
+
+/** A time of the ledger's server, which runs on this machine, on the clock of the operations. */
+function onOurClock({ at_ms, ...range }: NumberRange): NumberRange {
+  return { ...range, at_ms: Math.max(0, at_ms - (Date.now() - performance.now())) };
 }
 
 /** The request of an order. */

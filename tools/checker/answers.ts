@@ -4,7 +4,9 @@
  *
  * @module
  */
-import { effectKey, type Log, type LogEvent, type Rule, type Violation } from "./log.ts";
+import type { Declarations, Declared } from "./declared.ts";
+import { effectKey, type Log, type LogEvent } from "./log.ts";
+import type { Rule, Violation } from "./rules.ts";
 import type { Answer, Call, Line, Movement, Operation } from "./record.ts";
 
 type Accepted = Extract<Answer, { kind: "accepted" }>;
@@ -15,7 +17,7 @@ export interface Outcomes {
   replayed: number;
   refused: number;
   read: number;
-  /** Accepted at numbers that the log declares lost. The same order may have been decided anew since. */
+  /** Accepted at numbers that were declared lost and are not back. The same order may have been decided anew since. */
   declaredLost: number;
   /** Operations without an answer whose effect is in the log. */
   unknownApplied: number;
@@ -75,16 +77,25 @@ export class Answers {
     unknownApplied: 0,
     unknownOpen: 0,
   };
+  /** Accepted operations that are lost by a declaration: one text for all attempts of one. */
+  readonly declaredLosses: Set<string> = new Set();
   readonly #log: Log;
+  readonly #declared: Declarations;
   readonly #asked = new Map<string, Asked>();
+  /** First SKU of each reservation: its cancellation need not name one. */
+  readonly #reserved = new Map<string, string>();
 
   /** The log must be complete. */
-  constructor(log: Log) {
+  constructor(log: Log, declared: Declarations) {
     this.#log = log;
+    this.#declared = declared;
   }
 
   /** Takes the operations. `isComplete`: every effect of a sale must have been asked for. */
   check(operations: readonly Operation[], { isComplete }: { readonly isComplete: boolean }): void {
+    for (const { call, id, lines: [line] } of operations) {
+      if (call === "reserve" && line) this.#reserved.set(id, line.sku);
+    }
     for (const operation of operations) if (operation.call !== "read") this.#note(operation);
     for (const operation of operations) this.#compare(operation);
     for (const { event, open, firstAnswers } of this.#asked.values()) {
@@ -103,10 +114,18 @@ export class Answers {
     return this.#log.skusOf(operation).map((sku) => effectKey(call, id, reference, sku) ?? "");
   }
 
-  /** Accepted, and the log declares the number lost. */
+  /** What was declared of the number of an accepted operation. */
+  #declaredOf({ id, lines: [line], answer }: Operation): Declared | undefined {
+    if (answer.kind !== "accepted") return undefined;
+    const sku = line?.sku ?? this.#reserved.get(id) ?? "";
+    // A SKU of which the log has nothing may be in any shard.
+    return this.#declared.find(this.#log.shardOf(sku), answer.seq);
+  }
+
+  /** Accepted, and the number was declared lost and not recovered. */
   #isLost(operation: Operation): boolean {
-    const { answer } = operation;
-    return answer.kind === "accepted" && this.#log.isLost(this.#log.skusOf(operation)[0] ?? "", answer.seq);
+    const declared = this.#declaredOf(operation);
+    return declared !== undefined && !declared.recovered;
   }
 
   /** The event that an operation asked for. */
@@ -118,7 +137,9 @@ export class Answers {
       const event = found && isOfKind(call, found.kind) ? found : undefined;
       const asked = this.#asked.get(`${call} ${key}`) ?? { key, event, open: 0, firstAnswers: 0 };
       this.#asked.set(`${call} ${key}`, asked);
-      if (answer.kind === "refused" || this.#isLost(operation)) continue;
+      if (answer.kind === "refused") continue;
+      // What was decided anew since is another one's effect.
+      if (answer.kind === "accepted" && event?.seq !== answer.seq && this.#isLost(operation)) continue;
       asked.open++;
       if (answer.kind === "accepted" && !answer.replayed) asked.firstAnswers++;
       if (!event) continue;
@@ -133,8 +154,10 @@ export class Answers {
       case "accepted":
         this.outcomes.accepted++;
         if (answer.replayed) this.outcomes.replayed++;
+        this.#issuedLate(operation, answer);
         if (!this.#isLost(operation)) return this.#accepted(operation, answer);
         this.outcomes.declaredLost++;
+        this.#loses(operation, answer);
         return;
       case "refused":
         this.outcomes.refused++;
@@ -147,6 +170,25 @@ export class Answers {
         if (this.#keysOf(operation).some((key) => this.#log.effect(key))) this.outcomes.unknownApplied++;
         else this.outcomes.unknownOpen++;
     }
+  }
+
+  /** A declaration is of numbers that were issued before it. */
+  #issuedLate(operation: Operation, { seq, replayed }: Accepted): void {
+    const declared = this.#declaredOf(operation);
+    // The store may replay what the ledger does not have yet.
+    const { call, id, calledMs } = operation;
+    if (!declared || replayed && declared.recovered || calledMs <= (declared.lost.atMs ?? Infinity)) return;
+    this.#report(
+      "declared_wrongly",
+      `${call} of ${id}: called at ${calledMs} ms and accepted as number ${seq}, which was declared lost at ` +
+        `${declared.lost.atMs} ms`,
+    );
+  }
+
+  #loses({ call, id, reference, lines }: Operation, { seq }: Accepted): void {
+    const what = [id, ...reference === "" ? [] : [reference]].join(" ");
+    const units = lines.map(({ sku, units }) => `${units} units of ${sku}`);
+    this.declaredLosses.add([`${call} of ${what}, number ${seq}`, ...units].join(", "));
   }
 
   #accepted(operation: Operation, answer: Accepted): void {
@@ -177,12 +219,18 @@ export class Answers {
 
   /** A refusal that no replay gets: none of the attempts before it may have been accepted. */
   #refused(operation: Operation, code: string): void {
-    const { call, id, lines, calledMs, userId } = operation;
+    const { call, id, lines, calledMs, returnedMs, userId } = operation;
     const keys = this.#keysOf(operation);
+    /** It was declared lost, and not back yet. */
+    const wasMissing = ({ shard, seq }: LogEvent) => {
+      const { lost, recovered } = this.#declared.find(shard, seq) ?? {};
+      return lost && recovered && (lost.atMs ?? 0) < returnedMs && calledMs < (recovered.atMs ?? Infinity);
+    };
     const isWhole = call === "order" || call === "reserve" ? lines.length === this.#log.linesOf(id) : true;
     const isReplay = isWhole && lines.length > 0 && lines.every((line, index) => {
       const found = this.#log.effect(keys[index] ?? "");
-      return found && found.event.returnedMs < calledMs && isOfKind(call, found.event.kind) &&
+      return found && found.event.returnedMs < calledMs && !wasMissing(found.event) &&
+        isOfKind(call, found.event.kind) &&
         found.movement.userId === userId && holdsContents(operation, line, found.movement);
     });
     if (isReplay) this.#report("replay_differs", `${call} of ${id}: accepted, and then refused: ${code}`);

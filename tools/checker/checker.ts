@@ -4,7 +4,9 @@
  * @module
  */
 import { Answers, type Outcomes } from "./answers.ts";
-import { Log, type Violation } from "./log.ts";
+import { Declarations } from "./declared.ts";
+import { Log } from "./log.ts";
+import type { Violation } from "./rules.ts";
 import { RealTime } from "./order.ts";
 import { BadRecord } from "./fields.ts";
 import { type Header, type Operation, parseRecord } from "./record.ts";
@@ -16,6 +18,8 @@ export interface Report {
   readonly operations: number;
   readonly movements: number;
   readonly outcomes: Outcomes;
+  /** Accepted operations whose numbers were declared lost and are not back, as texts. */
+  readonly declaredLosses: readonly string[];
   /** Refusals that nothing can be said of: they were decided at numbers that the log declares lost. */
   readonly undecidable: number;
   /** SKUs whose free units were refused to a buyer: how often, and how many were free at most. */
@@ -30,7 +34,8 @@ export class BadHistory extends Error {
 
 /** Takes the lines of one file in their order. */
 export class Checker {
-  readonly #log = new Log();
+  readonly #declared = new Declarations();
+  readonly #log = new Log(this.#declared);
   readonly #operations: Operation[] = [];
   #header: Header | undefined;
   #lines = 0;
@@ -49,16 +54,18 @@ export class Checker {
     if (!header) {
       throw new BadHistory("line 1: a history begins with a line of type 'history': the file is empty");
     }
+    this.#declared.finish();
     this.#log.finish();
-    const answers = new Answers(this.#log);
+    const answers = new Answers(this.#log, this.#declared);
     answers.check(this.#operations, { isComplete: header.complete });
-    const realTime = new RealTime(this.#log, header.refusalAgeMaxMs);
+    const realTime = new RealTime(this.#log, this.#declared, header.refusalAgeMaxMs);
     realTime.check(this.#operations);
     return {
-      violations: [...this.#log.violations, ...answers.violations, ...realTime.violations],
+      violations: [this.#log, this.#declared, answers, realTime].flatMap(({ violations }) => violations),
       operations: this.#operations.length,
       movements: this.#log.movements,
       outcomes: answers.outcomes,
+      declaredLosses: [...answers.declaredLosses],
       undecidable: realTime.undecidable,
       stranded: [...realTime.stranded].map(([sku, found]) => ({ sku, ...found })),
     };
@@ -81,7 +88,10 @@ export class Checker {
       case "movement":
         return this.#log.add(record);
       case "lost":
-        this.#log.addLost(record);
+        this.#declared.addLost(record);
+        return undefined;
+      case "recovered":
+        this.#declared.addRecovered(record);
         return undefined;
       case "cursor":
         this.#log.addCursor(record);

@@ -3,32 +3,10 @@
  *
  * @module
  */
-import type { Cursor, Lost, Movement, Operation } from "./record.ts";
-
-/** What is wrong, and under which rule of README.md. */
-export interface Violation {
-  readonly rule: Rule;
-  readonly message: string;
-}
-
-/** The rules of README.md. */
-export type Rule = (typeof rules)[number];
-/** Every rule, as README.md lists them. */
-export const rules = [
-  "oversell",
-  "arithmetic",
-  "gap",
-  "doubled",
-  "settled_wrongly",
-  "lost_accepted",
-  "contents_differ",
-  "replay_differs",
-  "refused_but_applied",
-  "nobody_asked",
-  "undersell",
-  "wrong_stock",
-  "time_reversed",
-] as const;
+import type { Declarations } from "./declared.ts";
+import { gapsIn } from "./gaps.ts";
+import type { Rule, Violation } from "./rules.ts";
+import type { Cursor, Movement, Operation } from "./record.ts";
 
 /** One event: all movements of a shard with the same number. */
 export interface LogEvent {
@@ -43,7 +21,10 @@ export interface LogEvent {
   returnedMs: number;
 }
 
-/** The stock of one SKU over the log: `available[i]` holds from number `seqs[i]` to `seqs[i + 1] - 1`. */
+/**
+ * The stock of one SKU over the log: `available[i]` holds from number `seqs[i]` to `seqs[i + 1] - 1`. A correction has no
+ * number of its own: it stands half a number behind the one that it names.
+ */
 export interface Timeline {
   readonly shard: number;
   readonly seqs: number[];
@@ -57,6 +38,9 @@ const saleKinds: ReadonlySet<string> = new Set(["deduct", "order", "reserve", "c
 const settleKinds: ReadonlySet<string> = new Set(["confirm", "cancel", "expire"]);
 const stockKinds: ReadonlySet<string> = new Set(["adjust", "create", "set"]);
 const withoutUnits: ReadonlySet<string> = new Set(["extend", "pause", "resume", "rules"]);
+
+/** Kinds of event whose numbers a store need not remember. */
+const notRemembered: ReadonlySet<string> = new Set(["commit", "abort", "extend", "expire", "rules"]);
 
 /** What identifies an effect that must happen at most once; undefined for what may happen again. */
 export function effectKey(kind: string, id: string, reference: string, sku: string): string | undefined {
@@ -78,8 +62,8 @@ export class Log {
   /** Stock of each SKU. */
   readonly timelines: Map<string, Timeline> = new Map();
   readonly violations: Violation[] = [];
-  readonly lost: Lost[] = [];
   movements = 0;
+  readonly #declared: Declarations;
   readonly #prepared = new Map<string, { readonly event: LogEvent; readonly movement: Movement }>();
   readonly #effects = new Map<string, { readonly event: LogEvent; readonly movement: Movement }>();
   /** Units still sold, by the key of the sale; kept from the first confirmation, cancellation or return on. */
@@ -89,6 +73,13 @@ export class Log {
   readonly #cursors: Cursor[] = [];
   /** Lines that an order has sold or reserved. */
   readonly #linesOf = new Map<string, number>();
+  /** Pairs of events with one number. */
+  readonly #shared: (readonly [LogEvent, LogEvent])[] = [];
+
+  /** `declared` is asked when all lines are there. */
+  constructor(declared: Declarations) {
+    this.#declared = declared;
+  }
 
   /** The event and the movement of an effect. */
   effect(key: string): { readonly event: LogEvent; readonly movement: Movement } | undefined {
@@ -117,12 +108,11 @@ export class Log {
     }
     this.movements++;
     let event = last;
-    if (!event || event.seq !== seq) {
+    if (!event || event.seq !== seq || isOther(event, movement)) {
       const { kind, id } = movement;
       event = { shard, seq, kind, id, movements: [], calledMs: Infinity, returnedMs: Infinity };
       events.push(event);
-    } else if (isOther(event, movement)) {
-      this.#report("doubled", `shard ${shard}, number ${seq} is both ${named(event)} and ${named(movement)}`);
+      if (last?.seq === seq && last.kind !== "correction") this.#shared.push([last, event]);
     }
     event.movements.push(movement);
     this.#arithmetic(movement);
@@ -130,15 +120,9 @@ export class Log {
     return undefined;
   }
 
-  /** Adds a range of lost numbers. */
-  addLost(lost: Lost): void {
-    this.lost.push(lost);
-  }
-
-  /** Whether the log declares a number lost of the shard that has a SKU. */
-  isLost(sku: string, seq: number): boolean {
-    const shard = this.timelines.get(sku)?.shard;
-    return this.lost.some((lost) => lost.shard === shard && lost.fromSeq < seq && seq <= lost.toSeq);
+  /** The shard of a SKU; undefined when the log has no movement of it. */
+  shardOf(sku: string): number | undefined {
+    return this.timelines.get(sku)?.shard;
   }
 
   /** Adds the end of a shard's log. */
@@ -146,33 +130,23 @@ export class Log {
     this.#cursors.push(cursor);
   }
 
-  /** Compares the numbers with the ends of the logs. Call it once, after the last line. */
+  /** Compares the numbers with what was declared of them and with the ends of the logs. Call it once, after the last line. */
   finish(): void {
-    for (const { shard, seq: end } of this.#cursors) {
-      const present = (this.shards.get(shard) ?? []).map(({ seq }) => seq);
-      const ranges = this.lost.filter((lost) => lost.shard === shard).toSorted((a, b) =>
-        a.fromSeq - b.fromSeq
-      );
-      let next = 1;
-      let range = 0;
-      const skip = () => {
-        for (let lost = ranges[range]; lost && lost.fromSeq < next; lost = ranges[++range]) {
-          next = Math.max(next, lost.toSeq + 1);
-        }
-      };
-      for (const seq of present) {
-        skip();
-        if (seq > next) {
-          this.#report("gap", `shard ${shard}: numbers ${next} to ${seq - 1} are missing`);
-        }
-        if (seq < next) this.#report("gap", `shard ${shard}: number ${seq} is declared lost and in the log`);
-        next = Math.max(next, seq + 1);
-      }
-      skip();
-      if (next - 1 !== end) {
-        this.#report("gap", `shard ${shard}: the cursor is ${end}, and the last number is ${next - 1}`);
-      }
+    for (const [one, other] of this.#shared) {
+      if (this.#isWithoutNumber(one) || this.#isWithoutNumber(other)) continue;
+      const { shard, seq } = one;
+      this.#report("doubled", `shard ${shard}, number ${seq} is both ${named(one)} and ${named(other)}`);
     }
+    for (const cursor of this.#cursors) {
+      this.violations.push(...gapsIn(this.shards.get(cursor.shard) ?? [], cursor, this.#declared));
+    }
+  }
+
+  /** What a store remembers without its number is recovered under the last one, an abort under the first. */
+  #isWithoutNumber({ shard, seq, kind }: LogEvent): boolean {
+    const recovered = this.#declared.find(shard, seq)?.recovered;
+    if (!recovered || !notRemembered.has(kind)) return false;
+    return seq === (kind === "abort" ? recovered.fromSeq + 1 : recovered.toSeq);
   }
 
   #arithmetic(movement: Movement): void {
@@ -201,7 +175,7 @@ export class Log {
       this.#report("arithmetic", `${where}: '${movement.kind}' must move no units`);
     }
     line.reserved = reserved;
-    const position = line.seqs.push(seq) - 1;
+    const position = line.seqs.push(movement.kind === "correction" ? seq + 0.5 : seq) - 1;
     line.available.push(available);
     const same = line.byAvailable.get(available);
     if (same) same.push(position);
@@ -305,7 +279,7 @@ export class Log {
 
 /** Whether a movement belongs to another event. A correction stands behind the last number, whatever that is. */
 function isOther(event: LogEvent, { kind, id }: Movement): boolean {
-  return kind !== "correction" && event.kind !== "correction" && (event.kind !== kind || event.id !== id);
+  return kind !== "correction" && (event.kind !== kind || event.id !== id);
 }
 
 function named({ kind, id }: { readonly kind: string; readonly id: string }): string {

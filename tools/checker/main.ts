@@ -11,12 +11,13 @@ const help = `Checks a recorded history: what clients called and heard, against 
 
   deno task check-history FILE     JSON lines; '-' reads standard input
 
-The first line is {"type":"history",…}; then come lines of the types operation, movement, lost and cursor.
+The first line is {"type":"history",…}; then come lines of the types operation, movement, lost,
+recovered and cursor.
 tools/checker/README.md documents every member and every rule.
 
 Exit codes: 0 every rule holds; 1 at least one is broken; 2 the file cannot be read, or asked wrongly.`;
 
-/** Violations that are printed; the counts are of all. */
+/** Violations and losses that are printed, of each; the counts are of all. */
 const SHOWN_MAX = 50;
 
 /** Lines of a file. A line that is too long ends here, before it fills the memory. */
@@ -38,9 +39,16 @@ async function check(name: string): Promise<Report> {
   return checker.finish();
 }
 
-function print({ violations, operations, movements, outcomes, undecidable, stranded }: Report): void {
-  for (const { rule, message } of violations.slice(0, SHOWN_MAX)) console.log(`${rule}: ${message}`);
-  if (violations.length > SHOWN_MAX) console.log(`… and ${violations.length - SHOWN_MAX} more`);
+function printSome(texts: readonly string[]): void {
+  for (const text of texts.slice(0, SHOWN_MAX)) console.log(text);
+  if (texts.length > SHOWN_MAX) console.log(`… and ${texts.length - SHOWN_MAX} more`);
+}
+
+function print(
+  { violations, operations, movements, outcomes, declaredLosses, undecidable, stranded }: Report,
+): void {
+  printSome(violations.map(({ rule, message }) => `${rule}: ${message}`));
+  printSome(declaredLosses.map((loss) => `declared lost: ${loss}`));
   for (const { sku, refusals, units } of stranded) {
     console.log(`stranded: ${units} units of ${sku} were free while ${refusals} operations were refused`);
   }
@@ -50,10 +58,12 @@ function print({ violations, operations, movements, outcomes, undecidable, stran
       `${unknownApplied} without an answer and applied, ${unknownOpen} without an answer and open`,
   );
   console.log(
-    `${movements} movements; at numbers that the log declares lost ${outcomes.declaredLost} operations were ` +
+    `${movements} movements; at numbers that are declared lost ${outcomes.declaredLost} operations were ` +
       `accepted, and ${undecidable} refusals cannot be decided`,
   );
-  console.log(violations.length === 0 ? "every rule holds" : `${violations.length} violations`);
+  const count = declaredLosses.length;
+  const losses = count === 0 ? "" : `, and ${count === 1 ? "1 loss is" : `${count} losses are`} declared`;
+  console.log((violations.length === 0 ? "every rule holds" : `${violations.length} violations`) + losses);
 }
 
 async function main([file, ...rest]: readonly string[]): Promise<number> {

@@ -4,7 +4,9 @@
  *
  * @module
  */
-import type { Log, LogEvent, Rule, Timeline, Violation } from "./log.ts";
+import type { Declarations } from "./declared.ts";
+import type { Log, LogEvent, Timeline } from "./log.ts";
+import type { Rule, Violation } from "./rules.ts";
 import type { Operation } from "./record.ts";
 import { countLeading } from "./search.ts";
 
@@ -31,6 +33,7 @@ export class RealTime {
   /** Refusals whose numbers the log declares lost: nothing can be said of them. */
   undecidable = 0;
   readonly #log: Log;
+  readonly #declared: Declarations;
   readonly #ageMaxMs: number;
   /** What is known of each shard's head at the moment of the sweep. */
   readonly #heads = new Map<number, Head>();
@@ -38,8 +41,9 @@ export class RealTime {
   readonly #from = new Map<Operation, number>();
 
   /** `Answers` must have noted the times in the events of the log. */
-  constructor(log: Log, ageMaxMs: number) {
+  constructor(log: Log, declared: Declarations, ageMaxMs: number) {
     this.#log = log;
+    this.#declared = declared;
     this.#ageMaxMs = ageMaxMs;
     for (const [shard, events] of log.shards) this.#heads.set(shard, new Head(events));
   }
@@ -95,9 +99,9 @@ export class RealTime {
     window: Window,
   ): void {
     const sku = lines[0]?.sku ?? "";
-    if (this.#meetsLost(timeline.shard, { from: seq, to: seq })) this.undecidable++;
-    else if (unitsAt(timeline, seq) !== available) {
-      const were = unitsAt(timeline, seq);
+    const were = unitsAt(timeline, seq);
+    if (this.#declared.meets(timeline.shard, seq, seq)) this.undecidable++;
+    else if (were !== available && unitsAt(timeline, seq + 0.5) !== available) {
       this.#report(
         "wrong_stock",
         `a read of ${sku} has ${available} units at number ${seq}: they were ${were}`,
@@ -124,7 +128,7 @@ export class RealTime {
     const wanted = operation.call === "adjust" ? -units : units;
     const at = this.#unitsBelow(timeline, wanted, available, window);
     if (at !== undefined) return at;
-    if (this.#meetsLost(timeline.shard, window)) {
+    if (this.#declared.meets(timeline.shard, window.from, window.to)) {
       this.undecidable++;
       return undefined;
     }
@@ -160,17 +164,14 @@ export class RealTime {
       ? timeline.available.findIndex((units, index) => index > now && isRight(units))
       : nextIndex(timeline.byAvailable.get(available), now);
     const seq = timeline.seqs[later];
-    return seq !== undefined && seq <= to && isRight(timeline.available[later] ?? 0) ? seq : undefined;
+    const isWithin = seq !== undefined && Math.floor(seq) <= to;
+    return isWithin && isRight(timeline.available[later] ?? 0) ? Math.floor(seq) : undefined;
   }
 
   /** The SKU that a refusal names, or the first. */
   #skuOf(operation: Operation): string {
     const { answer } = operation;
     return (answer.kind === "refused" ? answer.sku : null) ?? this.#log.skusOf(operation)[0] ?? "";
-  }
-
-  #meetsLost(shard: number, { from, to }: Window): boolean {
-    return this.#log.lost.some((lost) => lost.shard === shard && lost.fromSeq < to && from <= lost.toSeq);
   }
 
   #report(rule: Rule, message: string): void {
@@ -239,7 +240,7 @@ function nextIndex(indices: readonly number[] = [], index: number): number {
 function fewestUnits(timeline: Timeline, { from, to }: Window): number {
   const first = indexAt(timeline, from);
   let fewest = timeline.available[first] ?? 0;
-  for (let i = first + 1; i < timeline.seqs.length && (timeline.seqs[i] ?? 0) <= to; i++) {
+  for (let i = first + 1; i < timeline.seqs.length && Math.floor(timeline.seqs[i] ?? 0) <= to; i++) {
     fewest = Math.min(fewest, timeline.available[i] ?? fewest);
   }
   return fewest;

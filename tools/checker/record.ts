@@ -103,6 +103,20 @@ export interface Lost {
   readonly shard: number;
   readonly fromSeq: number;
   readonly toSeq: number;
+  /** When it was declared, ms on the clock of the recorder; undefined when the history does not say. */
+  readonly atMs: number | undefined;
+}
+
+/** Declared numbers after `fromSeq`, up to `toSeq`, that were recovered: the log has them again. */
+export interface Recovered {
+  readonly type: "recovered";
+  readonly shard: number;
+  readonly fromSeq: number;
+  readonly toSeq: number;
+  /** When they were back, ms on the clock of the recorder; undefined when the history does not say. */
+  readonly atMs: number | undefined;
+  /** Numbers among them that the store had forgotten: they stay lost. */
+  readonly forgotten: readonly number[];
 }
 
 /** Last number of a shard's log. */
@@ -113,7 +127,7 @@ export interface Cursor {
 }
 
 /** Any line. */
-export type HistoryRecord = Header | Operation | Movement | Lost | Cursor;
+export type HistoryRecord = Header | Operation | Movement | Lost | Recovered | Cursor;
 
 /** Longest line, characters: a basket of 50 lines with ids of 128 characters has some 10,000. */
 export const LINE_CHARACTERS_MAX = 65_536;
@@ -124,7 +138,12 @@ export function parseRecord(text: string): HistoryRecord {
     throw new BadRecord(`a line must have at most ${LINE_CHARACTERS_MAX} characters: it has ${text.length}`);
   }
   const members = parseJson(text);
-  const type = member(members, "type", "one of history, operation, movement, lost, cursor", isType);
+  const type = member(
+    members,
+    "type",
+    "one of history, operation, movement, lost, recovered, cursor",
+    isType,
+  );
   return readers[type](members);
 }
 
@@ -150,14 +169,22 @@ const readers: { readonly [Type in HistoryRecord["type"]]: (members: Members) =>
     available: integer(members, "available"),
     reserved: integer(members, "reserved"),
   }),
-  lost: (members) => ({
-    type: "lost",
-    shard: count(members, "shard"),
-    fromSeq: count(members, "from_seq"),
-    toSeq: count(members, "to_seq"),
-  }),
+  lost: (members) => ({ type: "lost", ...readRange(members) }),
+  recovered: (members) => ({ type: "recovered", ...readRange(members), forgotten: readForgotten(members) }),
   cursor: (members) => ({ type: "cursor", shard: count(members, "shard"), seq: count(members, "seq") }),
 };
+
+function readRange(members: Members): Omit<Lost, "type"> {
+  const [fromSeq, toSeq] = [count(members, "from_seq"), count(members, "to_seq")];
+  if (toSeq <= fromSeq) throw new BadRecord(`to_seq must be above from_seq: ${toSeq} <= ${fromSeq}`);
+  const atMs = members.at_ms === undefined ? undefined : milliseconds(members, "at_ms");
+  return { shard: count(members, "shard"), fromSeq, toSeq, atMs };
+}
+
+function readForgotten(members: Members): readonly number[] {
+  if (members.forgotten === undefined) return [];
+  return integers(list(members, "forgotten"), "forgotten");
+}
 
 function readOperation(members: Members): Operation {
   const call = member(members, "call", `one of ${calls.join(", ")}`, isCall);
@@ -196,10 +223,7 @@ function readAnswer(members: Members, call: Call, lines: number): Answer {
   }
   switch (kind) {
     case "accepted": {
-      const available = list(members, "available", "answer").map((value, index) => {
-        if (Number.isSafeInteger(value)) return Number(value);
-        throw new BadRecord(`answer.available[${index}] must be an integer: it is ${shown(value)}`);
-      });
+      const available = integers(list(members, "available", "answer"), "answer.available");
       if (available.length !== lines) {
         throw new BadRecord(
           `answer.available must have as many items as lines: ${available.length}, not ${lines}`,
@@ -222,6 +246,13 @@ function readAnswer(members: Members, call: Call, lines: number): Answer {
     case "unknown":
       return { kind };
   }
+}
+
+function integers(values: readonly unknown[], name: string): number[] {
+  return values.map((value, index) => {
+    if (Number.isSafeInteger(value)) return Number(value);
+    throw new BadRecord(`${name}[${index}] must be an integer: it is ${shown(value)}`);
+  });
 }
 
 function isType(value: unknown): value is HistoryRecord["type"] {
