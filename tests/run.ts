@@ -5,7 +5,7 @@
  *     deno task test [file…] [--filter name]      ends with the line "N passed, N failed"
  *     deno task test:backends [--filter name]     the same on real telemetry backends, which it builds once
  *     deno task test:containers [--if-possible]   compose.yaml on an engine of its own, with stand-in images
- *     deno task faults [--short]                  strikes every fault, for long, and writes docs/faults.md
+ *     deno task faults [--short] [file…]          strikes every fault, for long, and writes docs/faults.md
  *     deno task bench [file…] [--filter name]
  *
  * TEST_REDIS_URL, TEST_VALKEY_URL and TEST_DATABASE_URL choose other servers, which must be empty.
@@ -15,7 +15,7 @@
 // deno-lint-ignore-file no-console -- this is the command that prints for the user
 import { engineProblem, startProblem } from "./containers/engine.ts";
 import { installBackends } from "./backends/install.ts";
-import { faultsDocument } from "./fault/faults_document.ts";
+import { faultsDocument, type Measured, replaceRows } from "./fault/faults_document.ts";
 import { belowFloor, coverageOf, FLOOR_PERCENT, NOT_COVERED } from "./coverage.ts";
 import { readReport } from "./report.ts";
 import { removeStaleNetworks } from "../tools/servers/network.ts";
@@ -52,6 +52,9 @@ const FAULT_TESTS = [
   "tests/fault/many_clients_test.ts",
   "tests/kafka/brokers_test.ts",
 ];
+
+/** The rows of docs/faults.md, for the next run of a part of these tests. */
+const FAULT_ROWS = "docs/faults.json";
 
 // Their programs take minutes to build on a new machine, so they have a task of their own, and names that
 // `deno test` does not look for.
@@ -139,7 +142,7 @@ async function runOnServers(
   const rowsFile = mode === "faults" ? collectRows(run) : undefined;
   // Of a part of the tests coverage would say nothing.
   const coverageDir = mode === "test" && args.length === 0 ? `${run.dir}/coverage` : undefined;
-  const parts = coverageDir === undefined ? [[...TESTS_OF[mode] ?? [], ...args]] : [
+  const parts = coverageDir === undefined ? [testsOf(mode, args)] : [
     [`--coverage=${coverageDir}`, "--coverage-raw-data-only", `--ignore=${NOT_COVERED.join(",")}`],
     NOT_COVERED,
   ];
@@ -149,11 +152,19 @@ async function runOnServers(
   ]);
   if ("reasons" in tests) return tests;
   const result = judge(tests.code, tests.junit);
-  if (rowsFile !== undefined && result.code === 0 && args.length === 0) await writeFaults(rowsFile);
+  if (rowsFile !== undefined && result.code === 0) {
+    await writeFaults(rowsFile, { isWhole: args.length === 0 });
+  }
   const why = coverageDir === undefined ? undefined : await judgeCoverage(coverageDir);
   return why === undefined
     ? result
     : { ...result, code: result.code || 1, reasons: [...result.reasons, why] };
+}
+
+/** All tests of a mode; of the faults, those that are named, if any are. */
+function testsOf(mode: Mode, args: readonly string[]): readonly string[] {
+  const isPart = mode === "faults" && args.some((arg) => arg.endsWith(".ts"));
+  return isPart ? args : [...TESTS_OF[mode] ?? [], ...args];
 }
 
 /** Runs parts of the tests one after the other. The code is that of the first part that failed. */
@@ -192,16 +203,23 @@ function collectRows({ dir }: Run): string {
   return file;
 }
 
-async function writeFaults(rowsFile: string): Promise<void> {
-  const rows = (await Deno.readTextFile(rowsFile)).trim().split("\n").map((line) => JSON.parse(line));
-  const measured = {
+/** Of a part of the tests only the rows of its faults change. */
+async function writeFaults(rowsFile: string, { isWhole }: { readonly isWhole: boolean }): Promise<void> {
+  const measured: Measured = {
     date: new Date().toISOString().slice(0, 10),
     cores: navigator.hardwareConcurrency,
     load: Deno.loadavg()[1] ?? 0,
     isLong: Deno.env.get("FAULT_LONG") === "1",
   };
-  await Deno.writeTextFile("docs/faults.md", faultsDocument(rows, measured));
-  await runDeno(["fmt", "--quiet", "docs/faults.md"]);
+  const rows = (await Deno.readTextFile(rowsFile)).trim().split("\n").map((line) => ({
+    ...JSON.parse(line),
+    ...measured,
+  }));
+  const stored = isWhole ? [] : JSON.parse(await Deno.readTextFile(FAULT_ROWS));
+  const merged = replaceRows(stored, rows);
+  await Deno.writeTextFile(FAULT_ROWS, JSON.stringify(merged));
+  await Deno.writeTextFile("docs/faults.md", faultsDocument(merged));
+  await runDeno(["fmt", "--quiet", "docs/faults.md", FAULT_ROWS]);
 }
 
 async function runBenchmarks(args: readonly string[]): Promise<Result> {
