@@ -125,6 +125,7 @@ export const targets: readonly Target[] = [
     name: "ledger-sqlite",
     files: /^src\/ledger\/sqlite\/sql\/(apply|baskets|openings|reads|state)\.sql$/,
     stages: [
+      { tests: ["tests/contract/ledgers_agree_test.ts"] },
       { tests: ["tests/contract/sqlite_ledger_test.ts", "tests/contract/movement_ranges_test.ts"] },
       { tests: ["tests/contract/replay_test.ts"], filter: "/memory store .* SQLite/" },
     ],
@@ -133,6 +134,7 @@ export const targets: readonly Target[] = [
     name: "ledger-postgres",
     files: /^src\/ledger\/postgres\/sql\/(apply|baskets|cursor|openings|rebuild|recovery)\.sql$/,
     stages: [
+      { tests: ["tests/contract/ledgers_agree_test.ts"] },
       {
         tests: [
           "tests/contract/ledger_refused_test.ts",
