@@ -9,8 +9,11 @@ import type { InventoryEvent } from "../../src/domain/event.ts";
 import {
   applied,
   assertSums,
+  atMs,
   entry,
+  leased,
   type LedgerFixture,
+  opening,
   plainLine,
   type Registrar,
   Shelf,
@@ -42,7 +45,7 @@ async function assertWhole({ ledger }: LedgerFixture): Promise<void> {
 }
 
 /** Registers these tests. */
-export function registerBaskets({ test }: Registrar): void {
+export function registerBaskets({ test, testOpening }: Registrar): void {
   const testBothWays = (
     what: string,
     events: (shelf: Shelf) => InventoryEvent[],
@@ -130,6 +133,57 @@ export function registerBaskets({ test }: Registrar): void {
     ]);
     const { lines } = await fixture.ledger.findOrder("basket");
     assert.deepEqual(lines.map(({ seq, state }) => [seq, state]), [[5, "held"]]);
+  });
+
+  test("a decision changes the lines of its own order alone, whatever follows on the others", async (fixture) => {
+    const { ledger, shard } = fixture;
+    const shelf = new Shelf();
+    const again = (id: string) => shelf.next("extend", id, [["SKU-1", 0, 0]], { data: { expires: atMs } });
+    const ids = ["aborted", "committed", "other"];
+    applied(await shard.apply([entry(1, ...ids.map((id) => prepared(shelf, id, 1)))]));
+    assert.equal(applied(await shard.apply([entry(1, again("other"))])).deadLetters, 1);
+    const decided = applied(
+      await shard.apply([
+        entry(1, aborted(shelf, "aborted", 1), committed(shelf, "committed", 1)),
+      ]),
+    );
+    assert.equal(decided.deadLetters, 0);
+    const states = await Promise.all(ids.map(async (id) => (await ledger.findOrder(id)).lines[0]?.state));
+    assert.deepEqual(states, [undefined, "accepted", "held"]);
+    assert.equal(
+      applied(await shard.apply([entry(1, again("other"), committed(shelf, "aborted", 1))])).deadLetters,
+      2,
+    );
+    assert.equal((await ledger.findOrder("other")).lines[0]?.state, "held");
+  });
+
+  testOpening("a prepared order has the name of the attempt that prepared it here and now", async (open) => {
+    const { ledger } = await open();
+    try {
+      await ledger.prepare(2);
+      const [first, second] = [await leased(ledger, 0), await leased(ledger, 1)];
+      for (const shard of [first, second]) {
+        const shelf = new Shelf();
+        const name = (attempt: string) => `0/${attempt} in ${shard.shard}`;
+        const tried = [
+          prepared(shelf, "basket", 1, name("first")),
+          aborted(shelf, "basket", 1),
+          ...shard === second ? [] : [shelf.next("deduct", "more", [["SKU-1", -1, 0]])],
+          prepared(shelf, "basket", 1, name("second")),
+          prepared(shelf, "other", 1, name("other")),
+        ];
+        applied(
+          await shard.apply([entry(1, opening(1, "SKU-1", 10)), ...tried.map((event) => entry(1, event))]),
+        );
+      }
+      for (const shard of [first, second]) {
+        const names = (await shard.baskets.prepared(10)).map(({ orderId, name }) => [orderId, name]);
+        const { shard: number } = shard;
+        assert.deepEqual(names, [["basket", `0/second in ${number}`], ["other", `0/other in ${number}`]]);
+      }
+    } finally {
+      await ledger.close();
+    }
   });
 
   test("lines that are prepared and aborted in a batch hide no line that returns in it", async ({ shard }) => {

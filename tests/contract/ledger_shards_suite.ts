@@ -236,6 +236,28 @@ export function registerShards({ testOpening }: Registrar): void {
     }
   });
 
+  testOpening("numbers that one shard has lost are missed in another", async (open) => {
+    const { ledger, database } = await open();
+    try {
+      await ledger.prepare(2);
+      const [shard, other] = [await leased(ledger, 0), await leased(ledger, 1)];
+      const made = [1, 2, 3, 4].map((seq) => opening(seq, `SKU-${seq}`, 10));
+      applied(await shard.apply([entry(1, ...made)]));
+      applied(await other.apply([entry(1, opening(1, "SKU-1", 10))]));
+      await other.jump({ to: { epoch: 1, seq: 3 }, actor: "worker", reason: "a test" });
+      await database.script(`alter table movements disable trigger user;
+        delete from movements where shard = 0 and seq in (2, 3);
+        alter table movements enable trigger user`);
+      const faults: string[] = [];
+      for await (const { check, wrong } of ledger.prove(0, 365 * dayMs, () => {})) {
+        faults.push(`${check}: ${wrong}`);
+      }
+      assert.ok(faults.includes("numbers: numbers 2 to 3 are missing and not in log_jumps"), faults.join());
+    } finally {
+      await ledger.close();
+    }
+  });
+
   testOpening("numbers that one shard has lost are compared in another", async (open) => {
     const { ledger } = await open();
     try {

@@ -214,3 +214,21 @@ Deno.test("movement ranges: adding to opening balances reads one partition, by i
       assert.doesNotMatch(text, /movements_0_1000001/);
     });
   }));
+
+Deno.test("movements after a position are those of its shard, without what is at it", () =>
+  withLedger(async ({ database, ledger }) => {
+    await ledger.prepare(2);
+    for (const number of [0, 1]) {
+      const shard = await leased(ledger, number);
+      const made = [1, 2, 3].map((seq) => opening(seq, `SKU-${seq}`, 10 * seq + number));
+      applied(await shard.apply([entry(1, ...made)]));
+    }
+    const { sum_later } = await loadStatements();
+    assert.deepEqual(await database.query(sum_later, [1, 2, 0]), [{
+      sku: "SKU-3",
+      available: 31,
+      reserved: 0,
+    }]);
+    const later = await database.query<{ sku: string }>(sum_later, [1, 2, -1]);
+    assert.deepEqual(later.map(({ sku }) => sku).sort(), ["SKU-2", "SKU-3"]);
+  }));

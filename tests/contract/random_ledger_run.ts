@@ -3,7 +3,8 @@
  */
 import assert from "node:assert/strict";
 import { oneOf } from "./random_lives.ts";
-import { dayMs, Draw, shards, type Side, type Step } from "./random_ledger_steps.ts";
+import { shards, type Side, type Step } from "./random_baskets.ts";
+import { dayMs, Draw } from "./random_ledger_steps.ts";
 
 /** Rows of every table, without what each database makes for itself: ids and its own times. */
 const tables = {

@@ -2,53 +2,48 @@
  * What is done to a ledger and read of it, drawn by a seed.
  */
 import assert from "node:assert/strict";
-import { attemptName } from "../../src/domain/basket.ts";
-import type { Attempt } from "../../src/decide/basket_decisions.ts";
 import type { InventoryEvent } from "../../src/domain/event.ts";
-import type { Queries } from "../../src/ledger/database.ts";
-import type { Ledger, ShardLedger } from "../../src/ledger/ledger.ts";
 import { Chance } from "../../tools/simulate/scheduler.ts";
-import { entry } from "./ledger_fixture.ts";
+import { entry, event } from "./ledger_fixture.ts";
+import { basketIds, RandomBaskets, shards, type Step } from "./random_baskets.ts";
 import { adjustmentIds, oneOf, orderIds, RandomShelf, returnIds } from "./random_lives.ts";
 
 export const dayMs = 86_400_000;
-export const shards = [0, 1, 2] as const;
 const by = { actor: "cli:alice", reason: "a test" };
-
-/** A ledger with its leases. */
-export interface Side {
-  readonly ledger: Ledger;
-  readonly database: Queries;
-  readonly shards: ShardLedger[];
-}
-
-/** What is done or read, with the shard that it is about. */
-export type Step = (side: Side, shard: ShardLedger) => Promise<unknown>;
 
 /** Draws what is done and read. */
 export class Draw {
   readonly chance: Chance;
   readonly shelves: readonly RandomShelf[];
-  readonly attempts: Attempt[] = [];
+  readonly #baskets: RandomBaskets;
   readonly #last: InventoryEvent[][] = shards.map(() => []);
   readonly #epochs = shards.map(() => 1);
 
   constructor(seed: number) {
     this.chance = new Chance(seed, 0);
     this.shelves = shards.map((shard) => new RandomShelf(this.chance, shard));
+    this.#baskets = new RandomBaskets(this.chance, {
+      shelf: (shard) => this.#shelf(shard),
+      epoch: (shard) => this.#epoch(shard),
+    });
   }
 
-  /** Names of attempts, old ones and some that never began. */
-  get names(): string[] {
-    return ["0/never", ...this.attempts.slice(-6).map(({ home, attempt }) => attemptName(home, attempt))];
+  #shelf(shard: number): RandomShelf {
+    return this.shelves[shard] ?? assert.fail();
+  }
+
+  #epoch(shard: number): number {
+    return this.#epochs[shard] ?? assert.fail();
   }
 
   step(shard: number): Step {
     const { chance } = this;
     const kinds: (() => Step)[] = [
       ...Array.from({ length: 9 }, () => () => this.#apply(shard)),
-      ...Array.from({ length: 4 }, () => () => this.#basket(shard)),
-      () => this.#forget(),
+      ...Array.from({ length: 4 }, () => () => this.#baskets.step(shard)),
+      () => this.#mismatch(shard),
+      () => this.#forget(shard),
+      () => this.#forget(shard),
       () => this.#jump(shard),
       () => this.#correct(shard),
       () => this.#close(),
@@ -60,13 +55,13 @@ export class Draw {
   /** Applies new events, with applied ones before them at times. */
   #apply(shard: number): Step {
     const { chance } = this;
-    const shelf = this.shelves[shard] ?? assert.fail();
-    const fresh = Array.from({ length: chance.between(1, 5) }, () => shelf.next(this.names));
+    const shelf = this.#shelf(shard);
+    const fresh = Array.from({ length: chance.between(1, 5) }, () => shelf.next(this.#baskets.names));
     const known = chance.isHit(0.2) ? (this.#last[shard] ?? []).slice(-chance.between(1, 4)) : [];
     const all = [...known, ...fresh];
     this.#last[shard] = fresh;
-    if (chance.isHit(0.1)) this.#epochs[shard] = (this.#epochs[shard] ?? 1) + 1;
-    const epoch = this.#epochs[shard] ?? 1;
+    if (chance.isHit(0.1)) this.#epochs[shard] = this.#epoch(shard) + 1;
+    const epoch = this.#epoch(shard);
     const middle = chance.between(0, all.length);
     const entries = [all.slice(0, middle), all.slice(middle)].filter((part) => part.length > 0)
       .map((part) => entry(epoch, ...part));
@@ -77,74 +72,49 @@ export class Draw {
     ];
   }
 
-  #basket(shard: number): Step {
+  /** A batch whose last value of a SKU is not what the movements add up to, or below zero. With rules it takes other steps. */
+  #mismatch(shard: number): Step {
     const { chance } = this;
-    const orderId = oneOf(chance, orderIds);
-    const known = this.attempts.findLast((attempt) => attempt.orderId === orderId);
-    const shelf = this.shelves[shard] ?? assert.fail();
-    if (!known || chance.isHit(0.3)) {
-      const attempt = `00000000-0000-4000-8000-${String(this.attempts.length).padStart(12, "0")}`;
-      const lines = [{ sku: "SKU-1", amount: chance.between(1, 2) }];
-      const made = {
-        orderId,
-        attempt,
-        home: chance.between(0, 1),
-        userId: oneOf(chance, ["user-1", "user-2"]),
-        lines,
+    const shelf = this.#shelf(shard);
+    const sku = oneOf(chance, ["SKU-1", "SKU-2"]);
+    const { available, reserved } = shelf.stockOf(sku);
+    const count = chance.between(1, 3);
+    const [more, held] = oneOf(chance, [[1, 0], [-1, 0], [0, 1], [0, 0], [0, 0]] as const);
+    const events = Array.from({ length: count }, (_, i) => {
+      const isLast = i === count - 1;
+      const delta = isLast && more === held ? -available - count : 1;
+      const after = {
+        available: available + i + delta + (isLast ? more : 0),
+        reserved: reserved + (isLast ? held : 0),
       };
-      this.attempts.push(made);
-      const timeoutMs = oneOf(chance, [-1000, 600_000, 600_000]);
-      return async ({ ledger }) => {
-        const begun = await ledger.baskets.begin(made, timeoutMs);
-        return begun.kind === "undecided" ? begun.kind : begun;
-      };
-    }
-    if (chance.isHit(0.5)) {
-      const lines = chance.between(1, 2);
-      const name = oneOf(chance, [attemptName(known.home, known.attempt), this.names[0] ?? ""]);
-      const changes = ["SKU-1", "SKU-2"].slice(0, lines).map((sku) => [sku, -1, 1] as const);
-      const event = shelf.write("prepare", orderId, changes, { reference: name });
-      if (!event) return () => Promise.resolve();
-      const epoch = this.#epochs[shard] ?? 1;
-      const parts = [{
-        shard,
-        seq: event.seq,
-        lines: oneOf(chance, [lines, lines, lines, 2]),
-        newStock: [1, 2],
-      }];
-      const isCommitted = chance.isHit(0.6);
-      return async ({ ledger }, one) => [
-        await one.apply([entry(epoch, event)]),
-        isCommitted && await ledger.baskets.commit(known, parts),
-        await ledger.baskets.find(orderId).then((found) => found?.kind),
-      ];
-    }
-    return oneOf<Step>(chance, [
-      ({ ledger }) => ledger.baskets.abort(known),
-      (_, one) => one.baskets.end(),
-      ({ database }) =>
-        database.script(
-          "update baskets set decided_at = '2020-01-01 00:00:00.000' where decision = 'commit'",
-        ),
-    ]);
+      return event(shelf.seq + 1 + i, [{ sku, delta, reservedDelta: 0, ...after }], {
+        ...{ kind: "adjust", id: "wrong", userId: "", atMs: shelf.atMs },
+        data: isLast && chance.isHit(0.5) ? { policy: {} } : {},
+      });
+    });
+    const entries = [entry(this.#epoch(shard), ...events)];
+    return (_, one) => one.apply(entries);
   }
 
-  #forget(): Step {
+  /** Of an age that the lines of an event have, or nearly. */
+  #forget(shard: number): Step {
     const { chance } = this;
-    const after = { seq: chance.between(0, 3), line: chance.between(-1, 0) };
-    const [ageMs, limit] = [oneOf(chance, [dayMs / 2, 2 * dayMs]), chance.between(1, 5)];
+    const shelf = this.#shelf(shard);
+    const after = { seq: chance.isHit(0.5) ? 0 : chance.between(0, shelf.seq), line: chance.between(-1, 0) };
+    const ageMs = Math.max(dayMs / 4, shelf.atMs - oneOf(chance, shelf.timesMs) + chance.between(-1, 1));
+    const limit = chance.between(1, 5);
     return (_, ledger) => ledger.forgetLines(ageMs, after, limit);
   }
 
   #jump(shard: number): Step {
     const { chance } = this;
-    const shelf = this.shelves[shard] ?? assert.fail();
-    const events = Array.from({ length: chance.between(0, 3) }, () => shelf.next(this.names));
+    const shelf = this.#shelf(shard);
+    const events = Array.from({ length: chance.between(0, 3) }, () => shelf.next(this.#baskets.names));
     shelf.seq += chance.between(1, 3);
     // Of prepared lines under one number the order is not said.
     const isShared = chance.isHit(0.3) && events.every(({ kind }) => kind !== "prepare");
     const recalled = events.map((event) => isShared ? { ...event, seq: events.at(-1)?.seq ?? 0 } : event);
-    const epoch = this.#epochs[shard] = (this.#epochs[shard] ?? 1) + 1;
+    const epoch = this.#epochs[shard] = this.#epoch(shard) + 1;
     const { seq } = shelf;
     this.#last[shard] = [];
     return async (_, ledger) => {
@@ -156,7 +126,7 @@ export class Draw {
 
   #correct(shard: number): Step {
     const { chance } = this;
-    const shelf = this.shelves[shard] ?? assert.fail();
+    const shelf = this.#shelf(shard);
     const corrections = ["SKU-1", "SKU-2"].slice(0, chance.between(1, 2)).flatMap((sku) => {
       const event = shelf.write("adjust", "", [[sku, chance.between(0, 2), chance.between(0, 1)]]);
       if (event) shelf.seq--;
@@ -180,13 +150,13 @@ export class Draw {
 
   #note(shard: number): Step {
     const { chance } = this;
-    const { seq } = this.shelves[shard] ?? assert.fail();
+    const { seq } = this.#shelf(shard);
     const [head, seen, applied] = [0, 1, 2].map(() => seq + chance.between(-3, 6)) as [
       number,
       number,
       number,
     ];
-    const epoch = (this.#epochs[shard] ?? 1) + chance.between(-1, 2);
+    const epoch = this.#epoch(shard) + chance.between(-1, 2);
     const isIssued = chance.isHit(0.5);
     const loss = { fromSeq: seq, toSeq: seq + 2, source: oneOf(chance, ["store", "ledger"] as const), ...by };
     return async ({ ledger }, one) => {
@@ -204,19 +174,18 @@ export class Draw {
   /** Reads of a shard, with bounds of pages and times that meet its rows. */
   reads(shard: number): Record<string, Step> {
     const { chance } = this;
-    const shelf = this.shelves[shard] ?? assert.fail();
+    const shelf = this.#shelf(shard);
     const seq = chance.between(0, shelf.seq);
     const to = chance.between(seq, shelf.seq);
     const limit = chance.between(1, 4);
     const after = { seq, line: chance.between(-1, 1) };
     const sku = oneOf(chance, ["", "SKU-1", "SKU-2"]);
-    const sinceMs = shelf.atMs - oneOf(chance, [0, 1, 8, 1000, dayMs / 2, 3 * dayMs]);
-    const [orderId, returnId] = [oneOf(chance, orderIds), oneOf(chance, returnIds)];
+    const sinceMs = oneOf(chance, shelf.timesMs) + oneOf(chance, [0, 0, 1]);
+    const orderId = oneOf(chance, [...orderIds, ...basketIds]);
+    const returnId = oneOf(chance, returnIds);
     const adjustmentId = oneOf(chance, adjustmentIds);
     const [below, adjusted] = [chance.between(1, 60), oneOf(chance, ["SKU-1", "SKU-2"])];
-    const asked = this.attempts.slice(-6).map(({ orderId, home, attempt }) => {
-      return { home, orderId, name: attemptName(home, attempt) };
-    });
+    const { asked } = this.#baskets;
     return {
       cursor: (_, one) => one.cursor(),
       stock: (_, one) => one.stock(sku, limit),

@@ -36,8 +36,16 @@ export class RandomShelf {
   readonly #shard: number;
   readonly #stock = new Map<string, { available: number; reserved: number }>();
   readonly #orders = new Map<string, Order>();
+  /** Orders that something follows on at once, most often in the same batch. */
+  readonly #due: string[] = [];
+  /** Sales so far, to be sold once more. */
+  readonly #sales: InventoryEvent[] = [];
+  /** Sales of what was sold before. */
+  readonly #again: InventoryEvent[] = [];
   seq = 0;
   atMs = atMs;
+  /** Of the events so far. */
+  readonly timesMs: number[] = [atMs];
 
   constructor(chance: Chance, shard: number) {
     this.#chance = chance;
@@ -55,11 +63,19 @@ export class RandomShelf {
     this.atMs += oneOf(chance, stepsMs);
     if (this.seq < skus.length) return this.#stocked(this.seq);
     for (;;) {
-      const made = chance.isHit(0.45)
-        ? this.#follow()
-        : chance.isHit(0.75)
-        ? this.#sell(attempts)
-        : this.#keep();
+      const due = this.#due.shift();
+      const followed = due === undefined ? undefined : this.#follow(due);
+      if (followed) return followed;
+      const draws: readonly (() => InventoryEvent | undefined)[] = [
+        ...Array.from({ length: 7 }, () => () => this.#follow(oneOf(chance, orderIds))),
+        ...Array.from({ length: 6 }, () => () => this.#sell(attempts)),
+        ...Array.from({ length: 2 }, () => () => this.#sellAgain()),
+        ...Array.from({ length: 2 }, () => () => this.#giveBack()),
+        () => this.#adjust(),
+        () => this.#rule(),
+        () => this.#rule(),
+      ];
+      const made = oneOf(chance, draws)();
       if (made) return made;
     }
   }
@@ -80,6 +96,7 @@ export class RandomShelf {
     }
     for (const { sku, available, reserved } of lines) this.#stock.set(sku, { available, reserved });
     const origin = { actor: oneOf(this.#chance, actors), userId: oneOf(this.#chance, userIds) };
+    this.timesMs.push(this.atMs);
     return event(++this.seq, lines, { kind, id, atMs: this.atMs, ...origin, ...fields });
   }
 
@@ -90,32 +107,51 @@ export class RandomShelf {
     }) as InventoryEvent;
   }
 
-  /** Rules, and changes of the stock. */
-  #keep(): InventoryEvent | undefined {
+  #rule(): InventoryEvent | undefined {
     const chance = this.#chance;
-    const sku = oneOf(chance, skus);
-    if (chance.isHit(0.5)) {
-      const policy: StoredPolicy = oneOf<StoredPolicy>(chance, [
-        {},
-        { paused: true },
-        { quota: 5, sale: this.seq + 1 },
-        { quota: 5, sale: Math.max(1, this.seq - 4) },
-        { quota: 2 },
-      ]);
-      return this.write(oneOf(chance, ["rules", "pause", "resume"]), "", [[sku, 0, 0]], {
-        userId: "",
-        data: { policy },
-      });
-    }
-    const isBack = chance.isHit(0.4);
-    const id = isBack
-      ? compensationId(
-        chance.isHit(0.8) ? this.#shard : 0,
-        chance.between(Math.max(1, this.seq - 12), this.seq),
-      )
-      : oneOf(chance, adjustmentIds);
-    const kind = isBack ? "adjust" : oneOf(chance, ["adjust", "create", "set"]);
-    return this.write(kind, id, [[sku, oneOf(chance, [-1, 1, 2, 9]), 0]], { userId: "" });
+    const policy: StoredPolicy = oneOf<StoredPolicy>(chance, [
+      {},
+      { paused: true },
+      { quota: 5, sale: this.seq + 1 },
+      { quota: 5, sale: Math.max(1, this.seq - 4) },
+      { quota: 2 },
+    ]);
+    const fields = { userId: "", data: { policy } };
+    return this.write(oneOf(chance, ["rules", "pause", "resume"]), "", [[oneOf(chance, skus), 0, 0]], fields);
+  }
+
+  #adjust(): InventoryEvent | undefined {
+    const chance = this.#chance;
+    const changes = [[oneOf(chance, skus), oneOf(chance, [-1, 1, 2, 9]), 0]] as const;
+    return this.write(oneOf(chance, ["adjust", "create", "set"]), oneOf(chance, adjustmentIds), changes, {
+      userId: "",
+    });
+  }
+
+  /** The same sale after the window, or nearly the same. */
+  #sellAgain(): InventoryEvent | undefined {
+    const chance = this.#chance;
+    if (this.#sales.length === 0) return undefined;
+    const { kind, id, userId, lines } = oneOf(chance, this.#sales.slice(-5));
+    const isSame = chance.isHit(0.7);
+    const changes = lines.map(({ sku, delta, reservedDelta }) => [sku, delta, reservedDelta] as const);
+    const again = isSame
+      ? this.write(kind, id, changes, { userId })
+      : this.write(oneOf(chance, ["deduct", "order"]), id, chance.isHit(0.5) ? changes.slice(0, 1) : changes);
+    if (again && kind !== "reserve") this.#again.push(again);
+    return again;
+  }
+
+  /** The adjustment that returns what was sold again; at times of another SKU, kind, number or shard. */
+  #giveBack(): InventoryEvent | undefined {
+    const chance = this.#chance;
+    if (this.#again.length === 0) return undefined;
+    const { seq, lines } = oneOf(chance, this.#again.slice(-3));
+    const kind = chance.isHit(0.8) ? "adjust" : oneOf(chance, ["create", "set"]);
+    const id = compensationId(chance.isHit(0.8) ? this.#shard : 0, chance.isHit(0.8) ? seq : seq - 1);
+    const back = lines.filter(() => chance.isHit(0.7)).map(({ sku, delta }) => [sku, -delta, 0] as const);
+    const other = [[oneOf(chance, skus), 1, 0]] as const;
+    return this.write(kind, id, back.length > 0 && chance.isHit(0.8) ? back : other, { userId: "" });
   }
 
   #sell(attempts: readonly string[]): InventoryEvent | undefined {
@@ -131,6 +167,8 @@ export class RandomShelf {
       data,
       reference: kind === "prepare" ? oneOf(chance, attempts) : "",
     });
+    if (sold && kind !== "prepare") this.#sales.push(sold);
+    if (sold && isHeld && chance.isHit(0.4)) this.#due.push(id);
     if (sold && !this.#orders.has(id)) {
       this.#orders.set(id, { kind: kind === "prepare" ? "prepared" : isHeld ? "held" : "sold", units });
     }
@@ -138,9 +176,8 @@ export class RandomShelf {
   }
 
   /** What fits an order, or at times what does not. */
-  #follow(): InventoryEvent | undefined {
+  #follow(id: string): InventoryEvent | undefined {
     const chance = this.#chance;
-    const id = oneOf(chance, orderIds);
     const { kind, units } = this.#orders.get(id) ?? { kind: "sold", units: [[oneOf(chance, skus), 1]] };
     const isOdd = chance.isHit(0.15);
     const of = isOdd ? oneOf(chance, ["sold", "held", "prepared"] as const) : kind;
@@ -153,20 +190,23 @@ export class RandomShelf {
   }
 
   #decide(id: string, units: Order["units"]): InventoryEvent | undefined {
-    if (this.#chance.isHit(0.5)) {
+    const chance = this.#chance;
+    if (chance.isHit(0.5)) {
       const done = this.write("commit", id, units.map(([sku, n]) => [sku, 0, -n]));
       if (done) this.#orders.set(id, { kind: "sold", units });
       return done;
     }
-    const done = this.write("abort", id, units.map(([sku, n]) => [sku, n, -n]));
+    const ended = chance.isHit(0.2) ? units.slice(-1) : units;
+    const done = this.write("abort", id, ended.map(([sku, n]) => [sku, n, -n]));
     if (done) this.#orders.delete(id);
     return done;
   }
 
   #settle(id: string, units: Order["units"]): InventoryEvent | undefined {
     const chance = this.#chance;
-    const kind = oneOf(chance, ["extend", "confirm", "confirm", "cancel", "expire"]);
+    const kind = oneOf(chance, ["extend", "extend", "confirm", "cancel", "expire"]);
     if (kind === "extend") {
+      if (chance.isHit(0.5)) this.#due.push(id);
       const expires = this.atMs + oneOf(chance, [1, holdMs, 3 * holdMs]);
       return this.write(kind, id, units.map(([sku]) => [sku, 0, 0]), { data: { expires } });
     }
