@@ -180,6 +180,10 @@ export function registerBaskets({ test, testOpening }: Registrar): void {
         const names = (await shard.baskets.prepared(10)).map(({ orderId, name }) => [orderId, name]);
         const { shard: number } = shard;
         assert.deepEqual(names, [["basket", `0/second in ${number}`], ["other", `0/other in ${number}`]]);
+        const tried = ["first", "second"].map((attempt) => `0/${attempt} in ${number}`);
+        const asked = tried.map((name) => ({ home: number, orderId: "basket", name }));
+        const states = new Map((await shard.baskets.atHome(asked)).map(({ name, state }) => [name, state]));
+        assert.deepEqual(tried.map((name) => states.get(name)), ["", "held"]);
       }
     } finally {
       await ledger.close();

@@ -12,6 +12,7 @@ import { registerProof } from "./ledger_proof_suite.ts";
 import { registerMovementRetention } from "./ledger_retention_suite.ts";
 import { registerRecovery } from "./ledger_recovery_suite.ts";
 import { registerRebuildReads } from "./ledger_rebuild_suite.ts";
+import { registerNeighbors } from "./ledger_neighbors_suite.ts";
 import { registerShards } from "./ledger_shards_suite.ts";
 
 /** Registers the suite for one kind of database. */
@@ -366,4 +367,5 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
   registerRecovery(registrar(name, make));
   registerMovementRetention(registrar(name, make));
   registerShards(registrar(name, make));
+  registerNeighbors(registrar(name, make));
 }

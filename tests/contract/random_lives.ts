@@ -96,8 +96,10 @@ export class RandomShelf {
     }
     for (const { sku, available, reserved } of lines) this.#stock.set(sku, { available, reserved });
     const origin = { actor: oneOf(this.#chance, actors), userId: oneOf(this.#chance, userIds) };
-    this.timesMs.push(this.atMs);
-    return event(++this.seq, lines, { kind, id, atMs: this.atMs, ...origin, ...fields });
+    // Clocks go backwards at times.
+    const atMs = this.atMs - (this.#chance.isHit(0.1) ? oneOf(this.#chance, [1, 5000, 43_200_000]) : 0);
+    this.timesMs.push(atMs);
+    return event(++this.seq, lines, { kind, id, atMs, ...origin, ...fields });
   }
 
   #stocked(place: number): InventoryEvent {
@@ -147,7 +149,7 @@ export class RandomShelf {
     const chance = this.#chance;
     if (this.#again.length === 0) return undefined;
     const { seq, lines } = oneOf(chance, this.#again.slice(-3));
-    const kind = chance.isHit(0.8) ? "adjust" : oneOf(chance, ["create", "set"]);
+    const kind = oneOf(chance, ["adjust", "adjust", "create", "set"]);
     const id = compensationId(chance.isHit(0.8) ? this.#shard : 0, chance.isHit(0.8) ? seq : seq - 1);
     const back = lines.filter(() => chance.isHit(0.7)).map(({ sku, delta }) => [sku, -delta, 0] as const);
     const other = [[oneOf(chance, skus), 1, 0]] as const;

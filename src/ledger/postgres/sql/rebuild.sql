@@ -99,7 +99,7 @@ select
   c.seq, c.sku, c.amount, m.order_id as "orderId", back.units as "returnedUnits",
   coalesce(o.units, 0) + back.applied as "soldUnits"
 from compensations c
-join movements m on m.shard = c.shard and m.seq = c.seq and m.sku = c.sku and m.kind <> 'correction'
+join movements m on m.shard = c.shard and m.seq = c.seq and m.sku = c.sku and m.kind in ('deduct', 'order')
 left join order_lines o on o.shard = c.shard and o.order_id = m.order_id and o.sku = c.sku and o.seq <> c.seq
 cross join lateral (
   select

@@ -163,7 +163,7 @@ select seq, event from dead_letters where shard = ?1 and seq > ?2 order by seq l
 with open as (
   select c.shard, c.seq, c.sku, c.amount, m.order_id, coalesce(o.units, 0) as units
   from compensations c
-  cross join movements m on m.shard = c.shard and m.seq = c.seq and m.sku = c.sku and m.kind <> 'correction'
+  cross join movements m on m.shard = c.shard and m.seq = c.seq and m.sku = c.sku and m.kind in ('deduct', 'order')
   left join order_lines o on o.shard = c.shard and o.order_id = m.order_id and o.sku = c.sku and o.seq <> c.seq
   where c.shard = ?1 and c.done_at is null and (c.seq, c.sku) > (?2, ?3)
   order by c.seq, c.sku limit ?4
