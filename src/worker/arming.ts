@@ -180,7 +180,9 @@ async function verify(
     // Lost events whose numbers are applied have no numbers of their own: as many numbers are skipped, so that they are counted.
     const toSeq = last + fork.events;
     const recovery = await acceptedLoss(ledger, { fromSeq: cursor.seq, toSeq, source: "ledger" });
-    if (!recovery && cursor.seenApplied > cursor.seq) return misses(whyLedgerBehind(cursor, toSeq, shard));
+    if (!recovery && (gap?.needsOperator || cursor.seenApplied > cursor.seq)) {
+      return misses(whyLedgerBehind(cursor, toSeq, gap, shard));
+    }
     const rebuilt = await rebuild(view, toSeq, parts);
     return { kind: "verified", ...seen, loss, rebuilt, recovery };
   }

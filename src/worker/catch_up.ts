@@ -4,15 +4,15 @@
  * @module
  */
 import type { ShardView } from "../decide/shard_control.ts";
-import type { Cursor, Difference, ShardLedger } from "../ledger/ledger.ts";
+import type { Cursor, Difference } from "../ledger/ledger.ts";
 import type { LogEntry, Position } from "../domain/event.ts";
 import type { EventLog } from "../log/event_log.ts";
 import type { World } from "../runtime/world.ts";
 import { apply, whyNotApplied } from "./apply.ts";
+import { type ForkParts, hasNext } from "./fork.ts";
 import { whileBeating } from "./lease_beat.ts";
 
-export interface CatchUpParts {
-  readonly ledger: ShardLedger;
+export interface CatchUpParts extends ForkParts {
   readonly log: EventLog;
   readonly world: World;
   /** Ends reads of the log. */
@@ -26,10 +26,16 @@ export interface Gap {
   readonly why: string;
   /** Position of the last entry read; more may follow. */
   readonly last: Position;
+  /** A client may have the answer of the event that cannot be applied: only an operator can leave it out. */
+  readonly needsOperator?: true;
 }
 
 /**
  * Applies the entries of the log that the ledger lacks.
+ *
+ * An event that does not follow from the ledger's quantities is a difference between ledger and store only if the store's
+ * own log has it. If the topic alone has it, it belongs to keys that were put back, and a ledger that had its predecessor
+ * before did not apply it either: its number is missing.
  *
  * @param isForked the store went back: it cannot agree with the ledger, so a mismatch is a gap
  * @returns the entries that cannot be applied, or the SKUs that differ; undefined when everything is applied
@@ -59,7 +65,12 @@ export async function applyRest(
       if (before.length > 0) await apply(ledger, before);
       applied = await apply(ledger, entries);
     }
-    if (applied.kind === "mismatch" && !isForked) return applied;
+    if (applied.kind === "mismatch" && !isForked) {
+      const { seq } = await ledger.cursor();
+      if (await hasNext(entries, { seq }, parts)) return applied;
+      const why = `the store does not have event ${seq + 1} of the log, and the ledger cannot apply it`;
+      return { kind: "gap", why, last: last.position, needsOperator: true };
+    }
     if (applied.kind !== "applied") {
       const why = applied.kind === "mismatch" ? "the store went back" : whyNotApplied(applied);
       return { kind: "gap", why, last: last.position };

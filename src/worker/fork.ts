@@ -8,11 +8,18 @@
  */
 import { isSale } from "../domain/outcome.ts";
 import type { ShardControl, ShardView } from "../decide/shard_control.ts";
+import type { InventoryEvent, LogEntry } from "../domain/event.ts";
 import type { Cursor, ShardLedger } from "../ledger/ledger.ts";
 
 export interface ForkParts {
   readonly control: ShardControl;
   readonly ledger: ShardLedger;
+}
+
+/** Where {@link hasNext} looks. */
+export interface NextParts {
+  readonly control: Pick<ShardControl, "entries">;
+  readonly ledger: Pick<ShardLedger, "shard">;
 }
 
 /** Events of the store that the ledger has with other contents. */
@@ -63,6 +70,31 @@ function soldText(orders: ReadonlySet<string>, units: number): string {
   if (orders.size === 0) return "";
   const some = [...orders].slice(0, namedMax).join(", ");
   return `${orders.size} orders of ${units} units: ${some}${orders.size > namedMax ? ", …" : ""}`;
+}
+
+/**
+ * Whether the store's own log has the event after the cursor as it is in these entries. A topic may have another one: keys
+ * that were put back give a number to another event, and the topic keeps it when the store is emptied.
+ */
+export async function hasNext(
+  entries: readonly LogEntry[],
+  cursor: Pick<Cursor, "seq">,
+  { control, ledger }: NextParts,
+): Promise<boolean> {
+  const next = cursor.seq + 1;
+  const find = (some: readonly LogEntry[]) =>
+    some.flatMap(({ position: { epoch }, events }) => events.map((event) => ({ epoch, event })))
+      .find(({ event }) => event.seq === next);
+  const found = find(entries);
+  if (!found) return false;
+  const inStore = find(await control.entries(ledger.shard, { epoch: found.epoch, seq: cursor.seq }, 1));
+  return inStore !== undefined && contentsOf(inStore.event) === contentsOf(found.event);
+}
+
+/** What a copy of an event in a topic keeps, and two events of one number do not share. */
+function contentsOf({ kind, id, atMs, lines }: InventoryEvent): string {
+  const stock = lines.map(({ sku, available, reserved }) => [sku, available, reserved]);
+  return JSON.stringify([kind, id, atMs, stock]);
 }
 
 /** Two histories that differ before the cursor also differ at the cursor: an event contains its time and the stock. */

@@ -37,10 +37,12 @@ export function whyNumbersMissing(
     `'inventory recover' copies the store's values into the ledger`;
 }
 
-/** Why a store is not rebuilt from a ledger that went back. */
-export function whyLedgerBehind(cursor: Cursor, seq: number, shard: number): string {
-  return `Cannot arm shard ${shard} as the ledger went back: it ends at ${cursor.seq}, and a store has an acknowledgement of ` +
-    `${cursor.seenApplied}. ${missing(cursor.seq, seq)}; ` +
+/** Why a store is not rebuilt from a ledger that went back, or that cannot apply the log's next event. */
+export function whyLedgerBehind(cursor: Cursor, seq: number, gap: Gap | undefined, shard: number): string {
+  const wentBack = cursor.seenApplied > cursor.seq
+    ? `the ledger went back: it ends at ${cursor.seq}, and a store has an acknowledgement of ${cursor.seenApplied}`
+    : undefined;
+  return `Cannot arm shard ${shard} as ${wentBack ?? gap?.why}. ${missing(cursor.seq, seq)}; ` +
     `'inventory recover' continues without them: the units that they sold are for sale again`;
 }
 

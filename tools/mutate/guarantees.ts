@@ -169,6 +169,7 @@ export const proofs: readonly Proof[] = [
       "arm-without-chunk-count",
       "rebuild-forgets-second-hold",
       "recovery-leaves-holds-open",
+      "topic-vouches-for-store",
     ],
   },
   {

@@ -5,9 +5,11 @@
  */
 
 import type { MemoryShard } from "../../src/decide/memory/decide.ts";
+import type { ShardControl } from "../../src/decide/shard_control.ts";
 import type { Timed } from "../../src/decide/store.ts";
-import type { InventoryEvent } from "../../src/domain/event.ts";
+import type { InventoryEvent, LogEntry } from "../../src/domain/event.ts";
 import type { Decided } from "../../src/domain/outcome.ts";
+import type { EventLog } from "../../src/log/event_log.ts";
 
 /** By name: what goes wrong. */
 export const plants = {
@@ -23,6 +25,7 @@ export const plants = {
   "rebuild-forgets-second-hold": "a rebuilt store does not know reservations that are dead letters",
   "recovery-leaves-holds-open": "a recovery leaves reservations open that ended with lost numbers",
   "stale-end-of-log": "a verification takes the end of the log that a read of an earlier lease found",
+  "topic-vouches-for-store": "an event that only the topic has counts as one of the store's log",
   "cache-answers-retry": "a retry says that it is a first attempt",
   "dead-letter-skips-movement": "the movement of a dead letter is not in the ledger",
   "answer-before-wait": "an answer does not wait for the disk",
@@ -39,6 +42,34 @@ export type Plant = keyof typeof plants;
 /** Whether a text names a plant. */
 export function isPlant(name: string): name is Plant {
   return Object.hasOwn(plants, name);
+}
+
+/** The plant `topic-vouches-for-store`: a number that the store does not have is read as the log had it last. */
+export function vouchingForStore(
+  control: ShardControl,
+  log: EventLog,
+): { readonly control: ShardControl; readonly log: EventLog } {
+  const read = new Map<string, LogEntry>();
+  return {
+    control: {
+      ...control,
+      async entries(shard, after, most) {
+        const entries = await control.entries(shard, after, most);
+        const isThere = entries.some(({ events }) => events.some(({ seq }) => seq === after.seq + 1));
+        const known = read.get(`${shard} ${after.seq + 1}`);
+        return most === 1 && !isThere && known ? [known] : entries;
+      },
+    },
+    log: {
+      async read(shard, after, options) {
+        const entries = await log.read(shard, after, options);
+        for (const entry of entries) for (const { seq } of entry.events) read.set(`${shard} ${seq}`, entry);
+        return entries;
+      },
+      tail: (shard) => log.tail(shard),
+      close: () => log.close(),
+    },
+  };
 }
 
 /** The plant `hold-released-twice`: a cancellation gives one unit back again, by an event that the log has. */

@@ -14,6 +14,7 @@ import { logWayOf } from "../../src/log/topic.ts";
 import { startWorker, type WorkerParts } from "../../src/worker/balancer.ts";
 import type { SimulatedLedger } from "./ledger.ts";
 import type { SimulatedTopic } from "./topic.ts";
+import { vouchingForStore } from "./plants.ts";
 import { controlOf, logOf, readerOf, storeOf, type StoreSite, workerStoreOf } from "./ports.ts";
 import type { Process } from "./scheduler.ts";
 
@@ -76,11 +77,12 @@ function decisionsOf(baskets: BasketDecisions, { plant }: Site): BasketDecisions
 /** Starts a worker, which runs for as long as its process lives. */
 export function runWorker(process: Process, site: Site): void {
   const { ledger, logger, settings } = site;
+  const [control, way] = [controlOf(process, site), logAndWay(process, site)];
   startWorker({
     ...{ logger, world: process.world, deployment: ledger.deployment },
-    control: controlOf(process, site),
     reader: readerOf(process, site),
-    ...logAndWay(process, site),
+    ...way,
+    ...site.plant === "topic-vouches-for-store" ? vouchingForStore(control, way.log) : { control },
     ledger: ledger.openFor(process),
     store: workerStoreOf(process, site),
     durability: "report",

@@ -4,10 +4,10 @@
  * @module
  */
 import { loadStatements } from "../../ledger/postgres/statements.ts";
-import type { Cursor } from "../../ledger/ledger.ts";
-import type { EventLog } from "../../log/event_log.ts";
+import type { Cursor, StockAt } from "../../ledger/ledger.ts";
 import { restStart } from "../../worker/catch_up.ts";
 import { Failure } from "../context/failure.ts";
+import { readLogEnd } from "./log_end.ts";
 import type { CliContext } from "../context/context.ts";
 import type { Terminal } from "../context/terminal.ts";
 
@@ -23,17 +23,17 @@ export interface Loss {
   readonly isStoreWhole: boolean;
 }
 
-const neverAborted = new AbortController().signal; // these reads do not wait
-
 /** Reads every number in the log beyond the ledger. Writes nothing. */
 export async function findLoss(context: CliContext, shard: number): Promise<Loss> {
-  const [cursor] = await (await context.database()).query<Cursor>((await loadStatements()).read_cursor, [
-    shard,
-  ]);
+  const [queries, sql] = [await context.database(), await loadStatements()];
+  const [cursor] = await queries.query<Cursor>(sql.read_cursor, [shard]);
   if (!cursor) throw new Failure(`Cannot inspect shard ${shard} as the ledger has no such shard`);
-  const view = await (await context.control()).inspect(shard);
-  const log = await context.log();
-  const { fromSeq, last } = await readNumbers(log, shard, restStart(view, cursor));
+  const [control, log] = [await context.control(), await context.log()];
+  const view = await control.inspect(shard);
+  const stockAt = (skus: readonly string[], seq: number) =>
+    queries.query<StockAt>(sql.stock_at, [shard, JSON.stringify(skus), seq]);
+  const parts = { log, control, stockAt, shard };
+  const { fromSeq, last } = await readLogEnd(parts, restStart(view, cursor));
   const { seq } = await log.tail(shard);
   const known = Math.max(cursor.recordedHead, last, seq);
   const isStoreWhole = view.position.epoch > 0 && view.position.seq >= known;
@@ -98,24 +98,4 @@ export async function countLost(context: CliContext, shard: number, sinceEpoch: 
     [shard, sinceEpoch],
   );
   return row?.lost ?? 0;
-}
-
-async function readNumbers(
-  log: EventLog,
-  shard: number,
-  begin: { readonly epoch: number; readonly seq: number },
-): Promise<{ fromSeq: number; last: number }> {
-  let [fromSeq, last] = [begin.seq, begin.seq];
-  for (let after = begin;;) {
-    const entries = await log.read(shard, after, { entriesMax: 64, waitMs: 0, signal: neverAborted });
-    const end = entries.at(-1)?.position;
-    if (!end) return { fromSeq, last };
-    for (const { events } of entries) {
-      for (const { seq } of events) {
-        if (seq === fromSeq + 1) fromSeq = seq;
-        last = Math.max(last, seq);
-      }
-    }
-    after = end;
-  }
 }
