@@ -73,3 +73,28 @@ Deno.test("topic history: the tail is the last position in the order of epochs, 
   const stuck = { read: () => Promise.resolve({ records: [], next: 0, end: 5 }) } as Partial<Topic> as Topic;
   assert.equal((await readTail(stuck, origin, { first: 0, end: 5 })).last, undefined);
 });
+
+Deno.test("topic history: another deployment's records begin no epoch, and hide no tail before them", async () => {
+  const theirs = (seq: number) => encodeMessages(entry(3, seq), { ...origin, deployment: "e" }, Infinity);
+  assert.deepEqual(await startsOf(...message(1, 1), ...theirs(2), ...message(2, 2)), { 1: 1, 2: 2 });
+  const many = Array.from({ length: 40 }, (_, i) => theirs(i + 2)).flat();
+  const { topic, bounds } = topicOf(...message(1, 1), ...many);
+  const { last, foreign } = await readTail(topic, origin, bounds);
+  assert.deepEqual([last, foreign?.name], [{ epoch: 1, seq: 1 }, "ForeignMessage"]);
+});
+
+Deno.test("topic history: of a long topic only the end is read, and nothing that came since its bounds were asked for", async () => {
+  const all = Array.from({ length: 100 }, (_, i) => message(1, i + 1)).flat();
+  const { topic } = topicOf(...all);
+  const offsets: number[] = [];
+  const read = topic.read.bind(topic);
+  topic.read = (shard, offset) => {
+    offsets.push(offset);
+    return read(shard, offset);
+  };
+  const { last } = await readTail(topic, origin, { first: 0, end: 99 });
+  assert.deepEqual(last, { epoch: 1, seq: 99 });
+  assert.deepEqual([Math.min(...offsets), offsets.length], [99 - 32, 16]);
+  const odd = await readTail(topic, origin, { first: 68, end: 99 });
+  assert.deepEqual(odd.last, { epoch: 1, seq: 99 }, "the last page has one record more");
+});
