@@ -34,6 +34,7 @@ export const targets: readonly Target[] = [
     stages: [
       {
         tests: [
+          "tests/contract/transcript_test.ts",
           "tests/contract/edges_test.ts",
           "tests/contract/script_steps_test.ts",
           "tests/contract/script_reads_test.ts",
