@@ -15,7 +15,7 @@
  *     redis COMMAND ...    a command to the server, with `:stock` for the key; prints nothing
  *     # ...                a comment
  *
- * Of more than 20 replies, or fields of a key, there is only their number; of a long text its length and its digest.
+ * Of more than 30 replies, or fields of a key, there is only their number; of a long text its length and its digest.
  *
  * @module
  */
@@ -40,7 +40,7 @@ type Contents = Map<string, string>;
 const startMs = 1_000_000;
 const deployment = "d";
 /** Of replies, and of fields of a key. */
-const shownMax = 20;
+const shownMax = 30;
 const charsMax = 1000;
 
 // Reads all keys as they are; orders are unpacked. \144 is an empty array.
@@ -76,6 +76,8 @@ class Play {
   #commands: unknown[] = [];
   #before: Contents = new Map();
   #server = "";
+  /** The last call wrote to a key. */
+  #isWritten = false;
 
   constructor(stage: Stage, index: number) {
     this.#stage = stage;
@@ -132,9 +134,16 @@ class Play {
       ? timed
       : timed.replaceAll('redis.call("INFO", "replication")', JSON.stringify(this.#filled(this.#info)));
     const filled = args.map((arg) => this.#filled(arg));
+    const { call } = this.#stage;
+    this.#isWritten = false;
     try {
-      return String(await this.#stage.call("EVAL", source, this.#keys.length, ...this.#keys, ...filled));
+      await call("WATCH", ...this.#keys);
+      const reply = String(await call("EVAL", source, this.#keys.length, ...this.#keys, ...filled));
+      await call("MULTI");
+      this.#isWritten = await call("EXEC") === null;
+      return reply;
     } catch (error) {
+      await call("UNWATCH");
       return `error ${String(error).replace(/^\w+: |,? ?(?:script:|on @user_script).*$/g, "")}`;
     }
   }
@@ -151,7 +160,9 @@ class Play {
     };
     for (const line of repliesOf(reply)) print(line);
     const after = await this.#contents();
-    for (const line of changesOf(this.#before, after)) print(line);
+    const changes = changesOf(this.#before, after);
+    for (const line of changes) print(line);
+    if (this.#isWritten && changes.length === 0) print("written, and nothing is changed");
     this.#before = after;
   }
 
@@ -201,26 +212,30 @@ function wordsOf(line: string): string[] {
 /** Without control characters. */
 const escaped = (text: string) => JSON.stringify(text).slice(1, -1);
 
-/** Members of objects in one order: Lua's order is its own. */
+/** Members of objects, also of those in texts, in one order: Lua's is another in each server. */
 function sorted(text: string): string {
-  return text.replace(/[[{].*$/, (json) => {
-    const order = (_: string, value: unknown) =>
-      typeof value !== "object" || value === null || Array.isArray(value)
-        ? value
-        : Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1));
-    return JSON.stringify(JSON.parse(json, order));
-  });
+  const ordered = (_: string, value: unknown): unknown => {
+    if (typeof value === "string" && value.endsWith("}")) return sorted(value);
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1));
+  };
+  return text.replace(/[[{].*$/, (json) => JSON.stringify(JSON.parse(json, ordered)));
 }
 
 /** A line for the call, and one for each command. */
 function repliesOf(reply: string): string[] {
-  if (!reply.startsWith('["decided"')) return [/^[[{]/.test(reply) ? sorted(reply) : reply];
+  if (!/^[[{]/.test(reply)) return [reply];
+  const [first, second] = JSON.parse(sorted(reply.replace(/^\{.*/, "[0]")));
+  if (first !== "decided") {
+    const isNames = Array.isArray(second) && second.every((name) => typeof name === "string");
+    return [isNames && first === "0" ? JSON.stringify([first, second.sort()]) : sorted(reply)];
+  }
   const [, nowMs, head, replies, replicas, disk, due, settings] = JSON.parse(sorted(reply));
   const others = replicas + disk + due > 0 || settings !== ""
     ? ` replicas ${replicas} disk ${disk} due ${due} settings "${settings}"`
     : "";
   const texts = replies.map((one: unknown) => JSON.stringify(one));
-  const kinds = Map.groupBy(texts, (text: string) => text.split(",")[0]);
+  const kinds = Map.groupBy(texts, (text: string) => text.split(/\W/)[2]);
   const shown = texts.length > shownMax ? [...kinds].map(([kind, all]) => `${all.length} ${kind}`) : texts;
   return [`${nowMs} head ${head}${others}`, ...shown];
 }
