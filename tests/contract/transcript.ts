@@ -144,7 +144,9 @@ class Play {
       return reply;
     } catch (error) {
       await call("UNWATCH");
-      return `error ${String(error).replace(/^\w+: |,? ?(?:script:|on @user_script).*$/g, "")}`;
+      // Valkey words it otherwise.
+      const words = String(error).replace("Lua redis lib command", "Command");
+      return `error ${words.replace(/^\w+: |,? ?(?:script:|on @user_script).*$/g, "")}`;
     }
   }
 

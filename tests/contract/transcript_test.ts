@@ -18,8 +18,9 @@ for (const flavour of ["redis", "valkey"] as const) {
       const text = await Deno.readTextFile(file);
       const { call, namespace } = under;
       const played = await play(text, { call, namespace, script: readScript });
-      if (Deno.env.get("WRITE_TRANSCRIPTS") === "1") await Deno.writeTextFile(file, played);
-      else assert.equal(played, text);
+      if (flavour === "redis" && Deno.env.get("WRITE_TRANSCRIPTS") === "1") {
+        await Deno.writeTextFile(file, played);
+      } else assert.equal(played, text);
     });
   }
 }
