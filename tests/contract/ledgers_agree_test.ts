@@ -48,7 +48,7 @@ async function agree([postgres, sqlite]: readonly [Side, Side], seed: number, st
 
 Deno.test("PostgreSQL and SQLite have the same after the same, and say the same of it", async () => {
   const url = await sharedPostgres().freshDatabase();
-  for (const seed of [1, 2, 3]) {
+  for (const seed of [1, 2]) {
     const namespace = `agree_${seed}`;
     const database = openPostgres({ url, namespace, applicationName: "holdfast-test", world });
     const folder = await Deno.makeTempDir({ prefix: "holdfast-ledger-" });
@@ -56,7 +56,7 @@ Deno.test("PostgreSQL and SQLite have the same after the same, and say the same 
     const file = openByHand(ledgerFile(folder));
     const postgres = await openLedger(database, world);
     try {
-      await agree([await sideOf(postgres, database), await sideOf(sqlite, file)], seed, 120);
+      await agree([await sideOf(postgres, database), await sideOf(sqlite, file)], seed, 100);
     } finally {
       await Promise.all([postgres.close(), sqlite.close().finally(() => file.close())]);
       await Deno.remove(folder, { recursive: true });
