@@ -38,6 +38,7 @@ class Years {
       shelf.next("confirm", "confirmed", [["SKU-2", 0, -2]]),
       shelf.next("return", "plain", [["SKU-2", 3, 0]], { reference: "return-1" }),
       shelf.next("pause", "", [["SKU-2", 0, 0]], { userId: "", data: { policy } }),
+      shelf.next("rules", "", [["SKU-2", 0, 0]], { userId: "", data: { policy: { token: true } } }),
     ];
   }
 
