@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { DurableStore, Watermark } from "../decide/durable_store.ts";
+import type { LogEntry } from "../domain/event.ts";
 import type { ShardLedger } from "../ledger/ledger.ts";
 import { Reminder } from "../runtime/reminder.ts";
 import { realWorld } from "../runtime/world.ts";
@@ -155,19 +156,19 @@ Deno.test("shard worker: a shard that lost its right to sell is armed again unde
 
 Deno.test("shard worker: quantities that the ledger does not have disarm the shard, are reported, and are not applied", async () => {
   await using parts = await makeEmbeddedParts(realWorld);
+  const changed = (entries: readonly LogEntry[]) =>
+    entries.map((entry) => ({
+      ...entry,
+      events: entry.events.map((event) => ({
+        ...event,
+        lines: event.lines.map((line) => ({ ...line, available: line.available + 1 })),
+      })),
+    }));
   const wrong = withMembers(parts.store, {
-    async read(...args) {
-      const entries = await parts.store.read(...args);
-      return entries.map((entry) => ({
-        ...entry,
-        events: entry.events.map((event) => ({
-          ...event,
-          lines: event.lines.map((line) => ({ ...line, available: line.available + 1 })),
-        })),
-      }));
-    },
+    read: async (...args) => changed(await parts.store.read(...args)),
+    entries: async (...args) => changed(await parts.store.entries(...args)),
   });
-  await using kept = keep(parts, parts.shard, { log: wrong });
+  await using kept = keep(parts, parts.shard, { control: wrong, log: wrong });
   await until("an armed shard", () => kept.applied.length > 0);
   await parts.decide(adjust("a", "S", 5));
   await until("a failure", () => kept.failures.length > 0);
