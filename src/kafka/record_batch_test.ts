@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import zlib from "node:zlib";
+import crc32C from "kafkajs/src/protocol/recordBatch/crc32C/index.js";
+import Decoder from "kafkajs/src/protocol/decoder.js";
+import readBatch from "kafkajs/src/protocol/recordBatch/v0/decoder.js";
+import { RecordBatch } from "kafkajs/src/protocol/recordBatch/v0/index.js";
+import makeRecord from "kafkajs/src/protocol/recordBatch/record/v0/index.js";
+import type { FetchedMessage, OutgoingMessage } from "./client.ts";
+import { decodeBatches, encodeBatch } from "./record_batch.ts";
+
+const gunzip = (bytes: Buffer) => zlib.gunzipSync(bytes);
+const options = {
+  ...{ producerId: "4294967299", producerEpoch: 3, firstSequence: 70_000, timestampMs: 1_795_856_400_000 },
+  ...{ compress: (bytes: Buffer) => zlib.gzipSync(bytes), crc32C },
+};
+
+function message(
+  key: string,
+  value: string,
+  headers: Record<string, string> = { schema: "1" },
+): OutgoingMessage {
+  return { partition: 0, key, value: Buffer.from(value), headers };
+}
+
+/** Of a message, in texts. */
+function textsOf({ offset, key, value, headers }: FetchedMessage) {
+  const texts = Object.entries(headers).map(([name, bytes]) => [name, String(bytes)]);
+  return [offset, key && String(key), value && String(value), Object.fromEntries(texts)];
+}
+
+const messages = [
+  message("1-1", "short"),
+  message("1-2", "ü".repeat(5000), { schema: "1", traceparent: "00-1-2-01" }),
+  message("", ""),
+  ...Array.from({ length: 200 }, (_, i) => message(`2-${i}`, "x".repeat(i))),
+];
+const expected = messages.map(({ key, value, headers }, i) => [String(i), key, value.toString(), headers]);
+
+Deno.test("record batch: kafkajs reads what is written here, with its sequence numbers", async () => {
+  const batch = await encodeBatch(messages, options);
+  const read = await readBatch(new Decoder(batch));
+  assert.deepEqual(read.records.map(textsOf), expected);
+  const { producerId, producerEpoch, firstSequence, lastOffsetDelta, firstTimestamp, maxTimestamp } = read;
+  assert.deepEqual(
+    { producerId, producerEpoch, firstSequence, lastOffsetDelta, firstTimestamp, maxTimestamp },
+    {
+      ...{ producerId: "4294967299", producerEpoch: 3, firstSequence: 70_000, lastOffsetDelta: 202 },
+      ...{ firstTimestamp: "1795856400000", maxTimestamp: "1795856400000" },
+    },
+  );
+  assert.equal(batch.readUInt32BE(17), crc32C(batch.subarray(21)));
+});
+
+Deno.test("record batch: batches are read one after the other, and a part of one at the end is left out", async () => {
+  const batch = await encodeBatch(messages.slice(0, 3), options);
+  const later = Buffer.from(batch);
+  later.writeBigInt64BE(3n, 0);
+  const read = (bytes: Buffer) => decodeBatches(bytes, gunzip)?.map(textsOf);
+  assert.deepEqual(read(batch), expected.slice(0, 3));
+  const moved = expected.slice(0, 3).map(([, ...rest], i) => [String(i + 3), ...rest]);
+  assert.deepEqual(read(Buffer.concat([batch, later])), [...expected.slice(0, 3), ...moved]);
+  assert.deepEqual(read(Buffer.concat([batch, later.subarray(0, later.length - 1)])), expected.slice(0, 3));
+  assert.deepEqual(read(Buffer.concat([batch, later.subarray(0, 30)])), expected.slice(0, 3));
+});
+
+Deno.test("record batch: what kafkajs writes is read, compressed or not, and a record without a value is null", async () => {
+  const records = [{ key: Buffer.from("k"), value: Buffer.from("v"), headers: { a: "1" } }, {
+    key: null,
+    value: null,
+  }]
+    .map((record, i) => makeRecord({ ...record, offsetDelta: i, timestampDelta: 900 * i }));
+  for (const compression of [0, 1]) {
+    const { buffer } = await RecordBatch({ compression, records, lastOffsetDelta: 1 });
+    assert.deepEqual(decodeBatches(buffer, gunzip)?.map(textsOf), [["0", "k", "v", { a: "1" }], [
+      "1",
+      null,
+      null,
+      {},
+    ]]);
+  }
+});
+
+Deno.test("record batch: a transaction marker is known by its flag", async () => {
+  const batch = await encodeBatch([message("k", "v")], options);
+  const flags = () => decodeBatches(batch, gunzip)?.map(({ isControlRecord }) => isControlRecord);
+  assert.deepEqual(flags(), [false]);
+  batch.writeInt16BE(0x21, 21);
+  assert.deepEqual(flags(), [true]);
+});
+
+Deno.test("record batch: another compression or version is left to kafkajs", async () => {
+  const batch = await encodeBatch([message("k", "v")], options);
+  const [zstd, old] = [Buffer.from(batch), Buffer.from(batch)];
+  zstd.writeInt16BE(4, 21);
+  old.writeInt8(1, 16);
+  assert.equal(decodeBatches(zstd, gunzip), undefined);
+  assert.equal(decodeBatches(old, gunzip), undefined);
+});
+
+Deno.test("record batch: a batch that announces more records than it has is refused", async () => {
+  const batch = await encodeBatch([message("k", "v")], options);
+  batch.writeInt32BE(2, 57);
+  assert.throws(() => decodeBatches(batch, gunzip), /its batch ends before it/);
+});
