@@ -19,7 +19,8 @@ export class Losses {
   readonly #hollow = new Set<number>();
   /** A server lost data. */
   isAny = false;
-  #isLedgerBack = false;
+  /** How often the ledger went back. */
+  timesBack = 0;
 
   constructor(ledger: SimulatedLedger, windowMs: number) {
     this.#ledger = ledger;
@@ -37,7 +38,7 @@ export class Losses {
 
   /** Baskets that need not be whole: the ledger lost commits, and a store the same events. */
   get orders(): ReadonlySet<string> {
-    return this.#isLedgerBack ? this.#orders : new Set();
+    return this.timesBack > 0 ? this.#orders : new Set();
   }
 
   /** The store decided an event from keys that were put back: it may be lost. */
@@ -61,7 +62,7 @@ export class Losses {
   /** The ledger went back: the logs still have what they have. A store remembers the window, unless it lost it. */
   ledgerWentBack(stores: readonly SimulatedStore[]): void {
     this.isAny = true;
-    this.#isLedgerBack = true;
+    this.timesBack++;
     for (const store of stores) {
       const remembered = store.state.shard.remembered();
       for (const name of outsideLog(store)) {

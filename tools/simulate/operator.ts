@@ -15,7 +15,9 @@ export function operate(run: Run): void {
       const refusal = run.refusals.get(store.shard) ?? "";
       const [, first, last] = /\d+ numbers, (\d+) to (\d+)/.exec(refusal) ?? [];
       if (first === undefined || last === undefined) continue;
-      const range = `${first} ${last} ${refusal.includes("copies the store")}`;
+      // A ledger that went back since has lost what the operator accepted.
+      const { timesBack } = run.losses;
+      const range = `${first} ${last} ${refusal.includes("copies the store")} ${timesBack}`;
       if (accepted.get(store.shard) === range) continue;
       accepted.set(store.shard, range);
       if (!run.losses.isAny) run.broken(`an operator is needed, and no server lost data: ${refusal}`);
