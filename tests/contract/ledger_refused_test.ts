@@ -115,3 +115,28 @@ Deno.test("a batch of adjustments alone, in which no event has a user, is applie
   assert.equal(await attempts() - before, 2);
   await shard.release();
 });
+
+/** Refuses every movement for a reason that is not in it, and counts how often. */
+const FAILING = `
+  set search_path = inventory;
+  create sequence failures;
+  create function fail() returns trigger language plpgsql as $$
+  begin
+    perform nextval('inventory.failures');
+    raise exception 'not now' using errcode = '40001';
+  end $$;
+  create trigger fail before insert on movements for each row execute function fail();`;
+
+Deno.test("a batch that PostgreSQL refuses for another reason than its data is not tried in halves", async () => {
+  const url = await sharedPostgres().freshDatabase();
+  await using ledger = await open(url);
+  await ledger.prepare(1);
+  const shard = await ledger.lease(0);
+  assert.ok(shard);
+  await shard.apply([entry(1, opening(1, "sku", 9))]); // at the cursor from now on
+  await withConnection(url, (sql) => sql.unsafe(FAILING));
+  await assert.rejects(shard.apply([entry(1, sale(2, "sku", 8))]), /not now/);
+  const [row] = await withConnection(url, (sql) => sql`select last_value::int from inventory.failures`);
+  assert.equal(row?.last_value, 1);
+  await shard.release();
+});
