@@ -17,7 +17,8 @@
                                                    \3 and the order id of prepared lines -> 4 × 10^15 + their number
   KEYS[9] events    {inventory:<shard>}:events     stream: the log; entry id <epoch>-<seq of its last event>
 
-  ARGV[1] commands            JSON array of commands; shapes below
+  ARGV[1] commands            JSON array of commands, one behind the other; shapes below. A plain sale is not an array
+                              of its own: its 8 positions stand in that of all, which halves the time to decode them
   ARGV[2] epoch               that the caller last read, 0 = none yet
   ARGV[3] settings            of the caller. Those in `meta` are in force, which the worker wrote:
                               "<user limit> <window> <backlog max>"
@@ -28,7 +29,7 @@
   ARGV[5] deployment          of the ledger that the caller uses; "" = none
 
   Commands (every deadline is ms since 1970 on this server's clock)
-    ["sell_one", deadline, order id, user id, actor, traceparent, SKU, amount, token]
+    deadline, order id, user id, actor, traceparent, SKU, amount, token      a plain sale
     ["deduct", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
     ["order", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
     ["reserve", deadline, order id, user id, actor, traceparent, [[SKU, amount], ...], hold, token]
@@ -46,7 +47,7 @@
     ["rules", deadline, SKU, opens or null, closes or null, quota or null, token, expected or null, actor, traceparent]
     ["stock", deadline, SKU]
     ["lookup", deadline, order id]
-    sell_one   a deduct of one SKU; JSON writes its texts as they are, without an escape
+    plain sale   a deduct of one SKU; JSON writes its texts as they are, without an escape
     number   of the event that prepared the lines
     attempt  of a basket of several shards: "<lowest shard>/<UUID>"; earlier versions send none
     hold     ms that a reservation lasts from when it was made, else 0
@@ -139,13 +140,7 @@ local function load_decisions()
 -- @include "return_units.lua"
 -- @include "stock.lua"
 
-  local function sell_carefully(c)
-    local kind, lines, hold = "deduct", { { c[7], c[8] } }, 0
-    return sell({ kind, c[2], c[3], c[4], c[5], c[6], lines, hold, c[9] })
-  end
-
   local decide = {
-    sell_one = sell_carefully,
     deduct = sell,
     order = sell,
     reserve = sell,
@@ -199,31 +194,45 @@ if caller_epoch < epoch then return cjson.encode({ "stale_epoch", now, epoch }) 
 
 local commands = cjson.decode(ARGV[1])
 begin(meta)
-local due, waiting = prefetch(commands, read_due())
+local due, waiting, pair_of = prefetch(commands, read_due())
 local decide, lapse
 if #due > 0 then
   decide, lapse = load_decisions()
   lapse(due)
 end
 
--- The reply to a command, as JSON or as a table.
+-- The reply to a command. `excess`: lines for which it has to wait, when they were counted before.
 local function reply_to(command, excess)
-  local is_late = command[2] < now
-  local reply = command[1] == "sell_one" and not is_late and sell_one(command)
-  if reply then return reply end
   excess = excess or admit(command)
-  if is_late then return { "late" } end
+  if command[2] < now then return { "late" } end
   if excess > 0 then return { "postponed", excess } end
   if not decide then decide = load_decisions() end
-  reply = decide[command[1]](command)
+  local reply = decide[command[1]](command)
   read_lines = read_lines - unread_lines(command) -- most refusals read no line
   return reply
 end
 
-local replies = {}
-for i = 1, #commands do
-  local reply = reply_to(commands[i], waiting[i])
-  replies[i] = type(reply) == "string" and reply or cjson.encode(reply)
+-- The plain sale at a position, as any other deduct.
+local function as_deduct(position)
+  local deadline, order, user, actor, traceparent, sku, amount, token =
+    unpack(commands, position, position + PLAIN_SALE - 1)
+  local kind, lines, hold = "deduct", { { sku, amount } }, 0
+  return { kind, deadline, order, user, actor, traceparent, lines, hold, token }
+end
+
+local replies, plain_sales, position = {}, 0, 1
+while commands[position] do
+  local command, reply = commands[position], nil
+  if type(command) == "number" then
+    plain_sales = plain_sales + 1
+    reply = command >= now and sell_one(commands, position, pair_of[plain_sales])
+      or cjson.encode(reply_to(as_deduct(position)))
+    position = position + PLAIN_SALE
+  else
+    reply = cjson.encode(reply_to(command, waiting[position]))
+    position = position + 1
+  end
+  replies[#replies + 1] = reply
 end
 
 -- The worker sets how many replicas replies wait for. A replica that has just acknowledged counts from then on; it

@@ -53,11 +53,7 @@ local by_sku = { stock = true, pause = true, resume = true, rules = true }
 -- Adds the fields that a command reads.
 local function want_fields(c, ids, skus, pairs_)
   local kind = c[1]
-  if kind == "sell_one" then
-    -- Seldom twice in a batch, so that reading them again costs less than to look for them.
-    ids.fields[#ids.fields + 1] = c[3]
-    want(skus, c[7])
-  elseif by_order[kind] then
+  if by_order[kind] then
     want(ids, c[3])
   elseif by_sku[kind] then
     want(skus, c[3])
@@ -111,24 +107,48 @@ local function take_due(due)
   return taken
 end
 
--- Adds what a plain deduct reads of the user's limit, when the stock is known. While nothing in this call gives units
--- back, one that is sold out is refused without it: most of a flash sale is that.
-local function want_limits(commands, pairs_, may_rise)
-  for i = 1, USER_LIMIT_MS > 0 and #commands or 0 do
-    local c = commands[i]
-    local s = stock[c[7]]
-    if c[1] == "sell_one" and (may_rise or s and s.available >= c[8]) then
-      c[10] = c[4] .. PAIR .. c[7]
-      pairs_.fields[#pairs_.fields + 1] = c[10]
+-- Adds what plain sales read of the users' limits, when the stock is known, and returns it for each: false for none.
+-- While nothing in this call gives units back, one that is sold out is refused without it: most of a flash sale is that.
+local function want_limits(commands, plain_sales, pairs_, may_rise)
+  local pair_of = {}
+  for n = 1, USER_LIMIT_MS > 0 and #plain_sales or 0 do
+    local position, pair = plain_sales[n], false
+    local sku, amount = commands[position + 5], commands[position + 6]
+    local s = stock[sku]
+    if may_rise or s and s.available >= amount then
+      pair = commands[position + 2] .. PAIR .. sku
+      pairs_.fields[#pairs_.fields + 1] = pair
     end
+    pair_of[n] = pair
   end
+  return pair_of
 end
 
--- Returns the orders to release, and the commands that have to wait for another call: index -> lines.
+-- Adds the fields that the commands read. Returns where the plain sales and where the others are.
+local function want_all(commands, ids, skus, pairs_)
+  local plain_sales, others, position = {}, {}, 1
+  while commands[position] do
+    if type(commands[position]) == "number" then
+      plain_sales[#plain_sales + 1] = position
+      -- Seldom twice in a batch, so that reading them again costs less than to look for them.
+      ids.fields[#ids.fields + 1] = commands[position + 1]
+      want(skus, commands[position + 5])
+      position = position + PLAIN_SALE
+    else
+      others[#others + 1] = position
+      want_fields(commands[position], ids, skus, pairs_)
+      position = position + 1
+    end
+  end
+  return plain_sales, others
+end
+
+-- Returns the orders to release; the commands that have to wait for another call: position -> lines; and what the plain
+-- sales read of the users' limits.
 local function prefetch(commands, due)
   local ids, skus, pairs_ = new_list(), new_list(), new_list()
   for _, id in ipairs(due) do want(ids, id) end
-  for i = 1, #commands do want_fields(commands[i], ids, skus, pairs_) end
+  local plain_sales, others = want_all(commands, ids, skus, pairs_)
   -- The generation that takes new lines is read last: when both have an order, it has all of its lines.
   each_present(ORDERS[1 - orders_gen], ids.fields, take_order)
   each_present(ORDERS[orders_gen], ids.fields, take_order)
@@ -136,21 +156,20 @@ local function prefetch(commands, due)
   for _, id in ipairs(due) do
     for _, line in ipairs(orders[id] or EMPTY) do want(skus, line[SKU]) end
   end
-  local waiting, may_rise = {}, #due > 0
-  for i = 1, #commands do
-    local c = commands[i]
-    may_rise = may_rise or c[1] ~= "sell_one"
+  local waiting = {}
+  for _, position in ipairs(others) do
+    local c = commands[position]
     if by_order[c[1]] and c[1] ~= "lookup" then
-      waiting[i] = admit(c)
-      for _, line in ipairs(waiting[i] == 0 and orders[c[3]] or EMPTY) do
+      waiting[position] = admit(c)
+      for _, line in ipairs(waiting[position] == 0 and orders[c[3]] or EMPTY) do
         want(skus, line[SKU])
         if c[1] == "abort" and USER_LIMIT_MS > 0 then want(pairs_, line[USER] .. PAIR .. line[SKU]) end
       end
     end
   end
   each_present(STOCK, skus.fields, take_stock)
-  want_limits(commands, pairs_, may_rise)
+  local pair_of = want_limits(commands, plain_sales, pairs_, #due > 0 or #others > 0)
   each_present(LIMITS[1 - limits_gen], pairs_.fields, take_bought)
   each_present(LIMITS[limits_gen], pairs_.fields, take_bought)
-  return due, waiting
+  return due, waiting, pair_of
 end

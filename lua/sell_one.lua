@@ -1,8 +1,9 @@
 --[=[ sell_one: sells one SKU to an order id that is new, as nearly every command is, or refuses it when it is sold
   out. Whatever may be replayed, refused or counted otherwise is left to sell.lua; the effect is the same.
 
-  It makes no table: a remembered line is packed around two parts that are packed once for all, and its event and its
-  reply are joined texts. With what decide.lua does not load, a call of 16 to 64 such commands takes 0.65 × as long. ]=]
+  It makes no table: a remembered line is packed around parts that are packed once for all, its event goes into the
+  text of the entry piece by piece, and its reply is a joined text. With what decide.lua does not load, a call of 16 to
+  64 such commands takes 0.6 × as long. ]=]
 
 local format, pack = string.format, cmsgpack.pack
 -- An integer -> its decimal digits; for those that repeat.
@@ -12,6 +13,20 @@ local digits = setmetatable({}, {
     return known[number]
   end,
 })
+-- Units -> packed; for those that repeat. Every argument of pack becomes a string of its own.
+local packed_units = setmetatable({}, {
+  __index = function(known, units)
+    known[units] = pack(units)
+    return known[units]
+  end,
+})
+-- Length of a text -> what stands before it when it is packed.
+local text_heads = setmetatable({}, {
+  __index = function(known, length)
+    known[length] = string.sub(pack(string.rep("x", length)), 1, -1 - length)
+    return known[length]
+  end,
+})
 -- Units -> the end of a remembered line from its state on.
 local line_ends = setmetatable({}, {
   __index = function(known, units)
@@ -19,11 +34,26 @@ local line_ends = setmetatable({}, {
     return known[units]
   end,
 })
-local now_digits = digits[now]
+-- Units that are reserved -> the end of an event.
+local event_ends = setmetatable({}, {
+  __index = function(known, reserved)
+    known[reserved] = "," .. digits[reserved] .. ']],"","",{}]'
+    return known[reserved]
+  end,
+})
+-- Actor -> what is between the user and the SKU in an event without a trace.
+local callers = setmetatable({}, {
+  __index = function(known, actor)
+    known[actor] = '","","' .. actor .. '","",[["'
+    return known[actor]
+  end,
+})
+local now_digits, packed_now = digits[now], pack(now)
 
--- The reply, or nil when this is not such a sale.
-local function sell_one(c)
-  local order, user, actor, sku, amount, pair = c[3], c[4], c[5], c[7], c[8], c[10]
+-- The reply to the plain sale at a position, or nil when it is left to sell.lua. `pair`: its user's limit, if it was read.
+local function sell_one(commands, position, pair)
+  local order, user, actor = commands[position + 1], commands[position + 2], commands[position + 3]
+  local sku, amount = commands[position + 5], commands[position + 6]
   local s = stock[sku]
   if not s or s.policy or packed[order] or fresh[order] or rawget(orders, order) then return nil end
   if s.available < amount then
@@ -39,7 +69,8 @@ local function sell_one(c)
   local array, owner = "\145\220\0\16", "" -- msgpack: an array of one array of 16 positions
   if actor ~= "" then array, owner = "\145\220\0\17", pack(actor) end
   s.line_start = s.line_start or pack(sku, "", "deduct")
-  local line = array .. s.line_start .. pack(amount, s.available, seq, now, user) .. line_ends[amount] .. owner
+  local line = array .. s.line_start .. packed_units[amount] .. pack(s.available, seq) .. packed_now
+    .. text_heads[#user] .. user .. line_ends[amount] .. owner
   fresh[order] = line
   local sold = #fresh_args
   fresh_args[sold + 1], fresh_args[sold + 2] = order, line
@@ -48,7 +79,20 @@ local function sell_one(c)
     local count = #bought_args
     bought_args[count + 1], bought_args[count + 2] = pair, now_digits
   end
-  events[#events + 1] = '["deduct","' .. order .. '","' .. user .. '","","' .. actor .. '","' .. c[6] .. '",[["'
-    .. sku .. '",-' .. digits[amount] .. ",0," .. left .. "," .. digits[s.reserved] .. ']],"","",{}]'
+
+  if events[1] then encode_events() end
+  local traceparent = commands[position + 4]
+  s.fact_starts = s.fact_starts or {}
+  local fact_start = s.fact_starts[amount]
+  if not fact_start then
+    fact_start = sku .. '",-' .. digits[amount] .. ",0,"
+    s.fact_starts[amount] = fact_start
+  end
+  local n = log_size
+  log_text[n + 1] = n == 0 and '["deduct","' or ',["deduct","'
+  log_text[n + 2], log_text[n + 3], log_text[n + 4] = order, '","', user
+  log_text[n + 5] = traceparent == "" and callers[actor] or '","","' .. actor .. '","' .. traceparent .. '",[["'
+  log_text[n + 6], log_text[n + 7], log_text[n + 8] = fact_start, left, event_ends[s.reserved]
+  log_size = n + 8
   return '["accepted",' .. number .. ",[" .. left .. "],0]"
 end

@@ -23,6 +23,7 @@ local USER_LIMIT_MS, IDEMPOTENCY_WINDOW_MS, BACKLOG_MAX
 local HOLD_MAX_MS -- HOLD_LONGEST_MS, and never longer than the order is remembered
 
 local HOLD_LONGEST_MS = 14400000 -- 4 h
+local PLAIN_SALE = 8 -- positions of a plain sale in the array of commands
 local CHUNK = 4000 -- arguments a call: unpack fails near 8000
 local ADJUSTMENT, RETURN = "\1", "\2" -- before ids that are not order ids: no id holds a control character
 local PAIR = "\31" -- between two ids, for the same reason
@@ -42,6 +43,7 @@ local clock = redis.call("TIME")
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 local seq, applied             -- head of the log; last number known to be in the ledger
+local head_before              -- head of the log before this call
 local orders_gen, orders_since -- generation that takes new lines, and since when
 local limits_gen, limits_since
 local turn_seq, forgotten      -- last number before that generation; last number that may be forgotten
@@ -55,7 +57,8 @@ local bought = {}              -- user and SKU -> ms
 local bought_args = {}         -- purchases of this call as arguments of HSET
 local quotas = {}              -- user and SKU -> {units, sale}
 local dirty_stock, dirty_orders, dirty_bought, dirty_quotas, dirty_expiry = {}, {}, {}, {}, {}
-local events = {}              -- each a table, or JSON already
+local events = {}              -- of the commands since the last plain sale, each a table
+local log_text, log_size = {}, 0 -- pieces of the entry's text, the events before those: their number
 local more_due = false         -- more reservations have expired than this call releases
 
 -- order key -> its remembered lines. They are unpacked on first use: most refusals read none.
@@ -90,6 +93,7 @@ local function begin(meta)
   USER_LIMIT_MS, IDEMPOTENCY_WINDOW_MS, BACKLOG_MAX = tonumber(user_limit), tonumber(window), tonumber(backlog)
   HOLD_MAX_MS = math.min(HOLD_LONGEST_MS, IDEMPOTENCY_WINDOW_MS)
   seq, applied = tonumber(meta[3]), tonumber(meta[4])
+  head_before = seq
   read_marks(meta[14], meta[6])
   -- A generation that began later than now began before the clock was set back: it counts from now.
   orders_gen, orders_since = tonumber(meta[5]), math.min(now, tonumber(meta[6]))

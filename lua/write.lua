@@ -51,7 +51,7 @@ local function turn_orders()
   if #redis.call("ZRANGEBYSCORE", EXPIRY, PREPARED_SCORE, old, "LIMIT", 0, 1) > 0 then return end
   redis.call("UNLINK", ORDERS[1 - orders_gen])
   orders_gen, orders_since = 1 - orders_gen, now
-  turn_seq, forgotten = seq - #events, turn_seq
+  turn_seq, forgotten = head_before, turn_seq
   holds_end, older_holds_end = 0, holds_end
 end
 
@@ -70,14 +70,13 @@ local function note_holds()
   end
 end
 
--- The entry of the log.
-local function pack_events()
-  local texts = {}
+-- Adds the events that are tables to the text of the entry.
+local function encode_events()
   for i = 1, #events do
-    local event = events[i]
-    texts[i] = type(event) == "string" and event or cjson.encode(event)
+    log_size = log_size + 1
+    log_text[log_size] = (log_size == 1 and "" or ",") .. cjson.encode(events[i])
+    events[i] = nil
   end
-  return string.format("[%.0f,[", now) .. table.concat(texts, ",") .. "]]"
 end
 
 -- The writes after XADD in commit are lost when a server refuses one; then this says that the log has the events.
@@ -86,13 +85,14 @@ local log_written = false
 local function commit(epoch, replicas)
   local open, closed = expiry_args()
   flatten(dirty_bought, function(pair) return string.format("%.0f", bought[pair]) end, bought_args)
-  if #events == 0 then
+  if seq == head_before then
     write_flat("ZREM", EXPIRY, closed) -- reservations without held lines
     write_flat("HSET", LIMITS[limits_gen], bought_args) -- purchases that were later than a clock that was set back
     return
   end
   local id = string.format("%.0f-%.0f", epoch, seq)
-  local entry = pack_events()
+  encode_events()
+  local entry = string.format("[%.0f,[", now) .. table.concat(log_text) .. "]]"
   local stock_args = flatten(dirty_stock, pack_stock)
   local orders_args = flatten(dirty_orders, function(id)
     return orders[id] and cmsgpack.pack(orders[id]) or NO_LINES

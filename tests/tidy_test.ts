@@ -196,6 +196,8 @@ Deno.test("Lua: commands are sent as the header says, position by position", () 
     deadlineMs: numbers.deadline,
   }));
   const sent: unknown[] = JSON.parse(encodeBatch(batch));
+  const plainSale = sent.splice(0, sent.findIndex(Array.isArray)).map(asShape);
+  assert.match(inventory.text, new RegExp(`^ {4}${plainSale.join(", ")} {2,}a plain sale$`, "m"));
   assert.deepEqual(commandDrift(contract(), sent.map(asShape)), []);
 });
 Deno.test("Lua: the script decides the commands that its header lists", () => {

@@ -6,7 +6,7 @@
  */
 import type { Replicas } from "./replicas.ts";
 import { integer, list, text } from "./reply.ts";
-import type { Adjust, Command, Sale } from "../domain/command.ts";
+import type { Adjust, Command } from "../domain/command.ts";
 import { type Decided, type Refusal, refusalFields, type RefusalKind } from "../domain/outcome.ts";
 import type { Timed } from "../decide/store.ts";
 import { decodeLine, decodePolicy, encodeLine, linesOf } from "./wire_lines.ts";
@@ -72,19 +72,23 @@ export type BatchReply =
 
 /** Commands as the script takes them: one JSON array, positions as in the script's header. */
 export function encodeBatch(batch: readonly Timed[]): string {
-  return JSON.stringify(batch.map(({ command, deadlineMs }) => encodeCommand(command, deadlineMs)));
+  const commands: unknown[] = [];
+  for (const { command, deadlineMs } of batch) {
+    if (!pushPlainSale(commands, command, deadlineMs)) commands.push(encodeCommand(command, deadlineMs));
+  }
+  return JSON.stringify(commands);
 }
 
 /** Texts that JSON writes without an escape. */
 const plainText = /^[ !#-[\]-~]*$/;
 
-/** A deduct of one SKU, as nearly every command is: the script joins its texts into JSON. */
-function encodeSellOne(c: Sale, deadlineMs: number): unknown[] | undefined {
-  const [line, ...others] = c.lines;
-  if (c.kind !== "deduct" || c.holdMs !== 0 || !line || others.length > 0) return undefined;
-  const { orderId, userId, actor, traceparent, hasToken } = c;
-  if (!plainText.test(orderId + userId + actor + traceparent + line.sku)) return undefined;
-  return ["sell_one", deadlineMs, orderId, userId, actor, traceparent, line.sku, line.amount, hasToken];
+/** Adds a deduct of one SKU, as nearly every command is: the script joins its texts into JSON. */
+function pushPlainSale(commands: unknown[], c: Command, deadlineMs: number): boolean {
+  if (c.kind !== "deduct" || c.holdMs !== 0 || c.lines.length !== 1) return false;
+  const { orderId, userId, actor, traceparent, hasToken, lines: [line] } = c;
+  if (!line || !plainText.test(orderId + userId + actor + traceparent + line.sku)) return false;
+  commands.push(deadlineMs, orderId, userId, actor, traceparent, line.sku, line.amount, hasToken);
+  return true;
 }
 
 function encodeCommand(c: Command, deadlineMs: number): unknown[] {
@@ -93,8 +97,7 @@ function encodeCommand(c: Command, deadlineMs: number): unknown[] {
     case "order":
     case "reserve": {
       const who = [c.orderId, c.userId, c.actor, c.traceparent];
-      return encodeSellOne(c, deadlineMs) ??
-        [c.kind, deadlineMs, ...who, linesOf(c.lines), c.holdMs, c.hasToken];
+      return [c.kind, deadlineMs, ...who, linesOf(c.lines), c.holdMs, c.hasToken];
     }
     case "prepare": {
       const who = [c.orderId, c.userId, c.actor, c.traceparent];

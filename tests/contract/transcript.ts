@@ -103,7 +103,7 @@ class Play {
         this.#commands.push(commandOf(line.slice(word.length).replaceAll("#", `${i}`)));
       }
       if (next.startsWith(">")) return;
-      const batch = JSON.stringify(this.#commands.splice(0));
+      const batch = JSON.stringify(this.#commands.splice(0).flatMap(positionsOf));
       await this.#show(await this.#run("decide", [batch, ...this.#caller]));
     } else if (word === "run") await this.#show(await this.#run(args[0] ?? "", args.slice(1)));
     else if (word === "settings") {
@@ -188,6 +188,11 @@ function commandOf(text: string): unknown {
     (_, value) =>
       typeof value?.skus === "number" ? Array.from({ length: value.skus }, (_, i) => [`S${i}`, 1]) : value,
   );
+}
+
+/** A plain sale has no array of its own. */
+function positionsOf(command: unknown): unknown[] {
+  return Array.isArray(command) && command[0] === "sell_one" ? command.slice(1) : [command];
 }
 
 /** What is new, other or gone; of many fields of a key their number. */

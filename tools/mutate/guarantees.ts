@@ -123,8 +123,8 @@ export const proofs: readonly Proof[] = [
     slips: [
       {
         path: "lua/decide.lua",
-        before: "local is_late = command[2] < now",
-        after: "local is_late = command[2] + 1 < now",
+        before: "reply = command >= now and sell_one(commands, position, pair_of[plain_sales])",
+        after: "reply = command + 1 >= now and sell_one(commands, position, pair_of[plain_sales])",
         test: {
           file: "tests/contract/edges_test.ts",
           title: "a command takes effect at its deadline, and not a millisecond later",
