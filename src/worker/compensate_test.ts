@@ -121,3 +121,22 @@ Deno.test("compensator: each check waits for what the store had issued by then, 
   await compensator.step(seq + 9, seq + 9);
   assert.equal(checks, 2);
 });
+
+Deno.test("compensator: compensations are read page by page, each page behind the last of the one before", async () => {
+  const { world, parts, position } = await soldTwice();
+  await using _ = parts;
+  const { seq } = await position();
+  const [due = assert.fail("no compensation")] = await parts.shard.compensations({ seq: 0, sku: "" }, 1);
+  const asked: unknown[] = [];
+  const ledger = withMembers(parts.shard, {
+    compensations: ({ seq, sku }: { seq: number; sku: string }, limit: number) => {
+      asked.push([seq, sku]);
+      const first = (asked.length - 1) * limit;
+      const rows = Array.from({ length: limit }, (_, i) => ({ ...due, seq: 1000 + first + i, amount: 0 }));
+      return Promise.resolve(asked.length < 3 ? rows : rows.slice(1));
+    },
+  });
+  const { returned, refused } = await new Compensator(ledger, parts.store, world).step(seq, seq);
+  assert.deepEqual(asked, [[0, ""], [1099, "S"], [1199, "S"]]);
+  assert.deepEqual([returned, refused], [299, []]);
+});

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ShardControl, ShardView } from "../decide/shard_control.ts";
 import type { InventoryEvent, LogEntry } from "../domain/event.ts";
 import type { ShardLedger } from "../ledger/ledger.ts";
-import { differsAt, findFork, type ForkParts } from "./fork.ts";
+import { differsAt, findFork, type ForkParts, hasNext } from "./fork.ts";
 
 function entry(seq: number, kind = "deduct"): LogEntry {
   const lines = [{ sku: "S", delta: -2, reservedDelta: 0, available: 9, reserved: 0 }];
@@ -41,6 +41,8 @@ Deno.test("fork: a log that agrees at the ledger's end is not read further", asy
   const { parts, reads } = setup(log, []);
   assert.deepEqual(await findFork(view(4), cursor, parts), { events: 0, first: undefined, sold: "" });
   assert.deepEqual(reads, [1]);
+  await findFork(view(3), cursor, parts);
+  assert.deepEqual(reads, [1, 1], "nor is the log of a store that ends there");
 });
 
 Deno.test("fork: a log that differs there is searched, and so is that of a store that is suspect or ends before", async () => {
@@ -62,4 +64,12 @@ Deno.test("fork: an empty ledger differs from no log, and does not read it", asy
   assert.deepEqual(reads, []);
   assert.ok(await differsAt({ epoch: 1, seq: 3 }, parts));
   assert.ok(!await differsAt({ epoch: 1, seq: 2 }, parts));
+});
+
+Deno.test("fork: the event after the cursor is the store's, has other contents there, or is in one of both alone", async () => {
+  const { parts } = setup(log, []);
+  assert.ok(await hasNext([entry(3), entry(4)], cursor, parts));
+  assert.ok(!await hasNext([entry(4, "order")], cursor, parts));
+  assert.ok(!await hasNext([entry(3), entry(5)], cursor, parts), "the entries do not have it");
+  assert.ok(!await hasNext([entry(4)], cursor, setup(log.slice(0, 3), []).parts), "the store does not");
 });
