@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { type Broadcast, holdersOf, merge, partitionOf, whyNotReserve, whyNotSettle } from "./fan_out.ts";
+import {
+  type Broadcast,
+  holdersOf,
+  isBroadcast,
+  merge,
+  partitionOf,
+  whyNotReserve,
+  whyNotSettle,
+} from "./fan_out.ts";
 import type { Cancel, Confirm, Extend, Sale } from "../domain/command.ts";
 import { type Outcome, type RememberedLine, unsettled } from "../domain/outcome.ts";
 
@@ -56,6 +64,20 @@ Deno.test("broadcast: each shard confirms its own lines", () => {
   const share = partitionOf(confirm, (sku) => sku === "T");
   assert.deepEqual(share.kind === "confirm" && share.lines, [{ sku: "T", amount: 1 }]);
   assert.equal(partitionOf({ ...confirm, lines: null }, () => false).kind, "confirm");
+});
+
+Deno.test("broadcast: what names no SKU goes to each shard as it is", () => {
+  const by = { owner: "", orderId: "o", actor: "", traceparent: "" };
+  const all: Broadcast[] = [
+    { kind: "confirm", lines: null, ...by },
+    { kind: "cancel", ...by },
+    { kind: "extend", holdMs: 5, ...by },
+  ];
+  for (const command of all) {
+    assert.ok(isBroadcast(command), command.kind);
+    assert.deepEqual(partitionOf(command, () => false), command);
+  }
+  assert.ok(!isBroadcast({ kind: "lookup", orderId: "o" }));
 });
 
 Deno.test("broadcast: an extension over several shards lasts until the first of its parts lapses", () => {
