@@ -30,7 +30,7 @@ export class HistoryRecorder {
   #unchecked: string | undefined;
   #isComplete = true;
   readonly #forgotten: number[] = [];
-  #losses: number | undefined;
+  #losses = 0;
   #checked = 0;
 
   /** Some orders declare their first attempt, so that an API may refuse them by its cache. */
@@ -156,7 +156,7 @@ export class HistoryRecorder {
     const count = this.#operations.length;
     const { violations, declaredLosses } = checkHistory(this.lines(ledger));
     const problems = violations.map(({ rule, message }) => `${rule}: ${message}`);
-    if (this.#losses !== undefined && declaredLosses.length !== this.#losses) {
+    if (declaredLosses.length !== this.#losses) {
       const losses = declaredLosses.slice(0, VIOLATIONS_SHOWN).join("; ");
       problems.push(
         `${declaredLosses.length} losses are declared, ${this.#losses} were announced: ${losses}`,
