@@ -20,7 +20,7 @@ import { applyRest, type CatchUpParts, lastNumber } from "./catch_up.ts";
 import type { Recovery } from "../ledger/recovery.ts";
 import { compareStock, describe, driftOf } from "./compare_stock.ts";
 import { sleep } from "../runtime/world.ts";
-import { differsAt, findFork } from "./fork.ts";
+import { differs, findFork } from "./fork.ts";
 import { readChecks, type ServerCheckParts } from "./server_check_monitor.ts";
 import { whileBeating } from "./lease_beat.ts";
 import { recall, type Recalled, type RecallParts } from "./recall.ts";
@@ -117,7 +117,7 @@ async function settleAtOnce(view: ShardView, parts: ArmingParts): Promise<Verdic
     return undefined;
   }
   const why = wentBack ?? whyNotTakenOver(view, cursor) ??
-    (await differsAt(cursor, parts) ? `its log has event ${cursor.seq} with other contents` : undefined);
+    (await differs(view, cursor, parts) ? "its log has other events under applied numbers" : undefined);
   if (!why) {
     // Verified by the previous worker, and still the same server: it sells, and its log continues.
     const { position: { epoch }, nonce, logWay } = view;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { StockRow } from "../domain/rows.ts";
 import { type EmbeddedParts, makeEmbeddedParts, withMembers } from "../../tests/contract/embedded_parts.ts";
-import { adjust, deduct } from "../../tests/contract/store_suite.ts";
+import { adjust, deduct, readAll } from "../../tests/contract/store_suite.ts";
 import { ManualWorld } from "../../tests/manual_world.ts";
 
 /** A shard that has sold, with all of it in the ledger, and has lost its right to sell. */
@@ -104,4 +104,40 @@ Deno.test("arming: an empty store is filled from the ledger", async () => {
   const [again, sold] = await empty.decide(deduct("o", "S", 2), deduct("p", "S"));
   assert.partialDeepStrictEqual(again, { kind: "accepted", seq: 3, newStock: [8], replayed: true });
   assert.partialDeepStrictEqual(sold, { kind: "accepted", seq: 4, newStock: [7] });
+});
+
+Deno.test("arming: keys that were put back are found after a later event of theirs was applied", async () => {
+  await using parts = await makeEmbeddedParts(new ManualWorld());
+  await using copied = await makeEmbeddedParts(new ManualWorld());
+  for (const { store } of [parts, copied]) {
+    const { instance, position } = await store.inspect(0);
+    const { id, shards } = parts.deployment;
+    const seen = { instance, position };
+    const arming = { seen, epoch: 1, deployment: id, shards, applied: 0, token: "", chunks: 0 };
+    assert.ok(await store.arm(0, arming));
+  }
+  assert.equal(await parts.shard.issueEpoch(0, 0), 1);
+  await parts.decide(adjust("a", "S", 10));
+  await parts.decide(deduct("b", "S", 2));
+  await parts.decide(adjust("c", "T", 5));
+  await parts.apply();
+
+  // The copy ends at number 1, and sells on. Its number 4 follows from the ledger, its numbers 2 and 3 are others there.
+  await copied.decide(adjust("a", "S", 10));
+  await copied.decide(deduct("d", "S", 1));
+  await copied.decide(deduct("e", "S", 1));
+  await copied.decide(deduct("f", "S", 2));
+  const [last] = (await readAll(copied.store)).slice(-1);
+  assert.equal((await parts.shard.apply(last ? [last] : [])).kind, "applied");
+
+  const { store } = copied;
+  assert.deepEqual(await parts.arm({ control: store, log: store }), { kind: "changed" });
+  const verdict = await parts.arm({ control: store, log: store });
+  assert.ok(verdict.kind === "armed", verdict.kind);
+  assert.match(verdict.rebuilt, /2 of its events .*; lost: 2 orders of 2 units: d, e/);
+  assert.deepEqual([verdict.epoch, verdict.lost], [2, 2]);
+  const sold = await copied.decide(deduct("g", "S"), deduct("h", "T"));
+  assert.deepEqual(sold.map((one) => one.kind === "accepted" && [one.seq, one.newStock]), [[7, [5]], [8, [
+    4,
+  ]]]);
 });

@@ -39,12 +39,14 @@ const namedMax = 20;
 const pageEntries = 64;
 
 /**
- * Compares the entry at the cursor, and the whole log if that differs, if the store ends before the cursor, or if an
- * acknowledgement found that the store went back. The log keeps at least 10,000 events below the cursor.
+ * Compares the entry at the cursor and those after the last acknowledgement. Compares the whole log if they differ, if the
+ * store ends before the cursor, or if an acknowledgement found that the store went back. The log keeps at least 10,000
+ * events below the cursor.
  */
 export async function findFork(view: ShardView, cursor: Cursor, parts: ForkParts): Promise<Fork> {
   if (cursor.seq === 0 || view.log === null) return none;
-  const isDoubtful = view.suspect || view.position.seq < cursor.seq || await differsAt(cursor, parts);
+  const isDoubtful = view.suspect || view.position.seq < cursor.seq ||
+    await differs(view, cursor, parts);
   if (!isDoubtful) return none;
   const { control, ledger } = parts;
   let [events, first, units] = [0, undefined as number | undefined, 0];
@@ -97,12 +99,27 @@ function contentsOf({ kind, id, atMs, lines }: InventoryEvent): string {
   return JSON.stringify([kind, id, atMs, stock]);
 }
 
-/** Two histories that differ before the cursor also differ at the cursor: an event contains its time and the stock. */
-export async function differsAt(
+/**
+ * Whether the log differs from the ledger in the entry at the cursor, or in one after the store's last acknowledgement.
+ *
+ * Keys that were put back issue numbers again only after an acknowledgement of their own. The entry at the cursor alone
+ * does not show it: a worker may have applied a later event of theirs, if the quantities followed from the ledger.
+ */
+export async function differs(
+  { position, applied }: Pick<ShardView, "position" | "applied">,
   { epoch, seq }: Pick<Cursor, "epoch" | "seq">,
   { control, ledger }: ForkParts,
 ): Promise<boolean> {
   if (seq === 0) return false;
-  const entries = await control.entries(ledger.shard, { epoch, seq: seq - 1 }, 1);
-  return (await ledger.divergent(entries)).length > 0;
+  // An arming counts all earlier numbers as acknowledged: those that follow are of the store's epoch.
+  let after = applied < seq - 1 ? { epoch: position.epoch, seq: applied } : { epoch, seq: seq - 1 };
+  while (after.seq < seq) {
+    // An entry has at least one number.
+    const entries = await control.entries(ledger.shard, after, Math.min(pageEntries, seq - after.seq));
+    if ((await ledger.divergent(entries)).length > 0) return true;
+    const last = entries.at(-1)?.position;
+    if (!last) return false;
+    after = last;
+  }
+  return false;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ShardControl, ShardView } from "../decide/shard_control.ts";
 import type { InventoryEvent, LogEntry } from "../domain/event.ts";
 import type { ShardLedger } from "../ledger/ledger.ts";
-import { differsAt, findFork, type ForkParts, hasNext } from "./fork.ts";
+import { differs, findFork, type ForkParts, hasNext } from "./fork.ts";
 
 function entry(seq: number, kind = "deduct"): LogEntry {
   const lines = [{ sku: "S", delta: -2, reservedDelta: 0, available: 9, reserved: 0 }];
@@ -33,8 +33,8 @@ function setup(
 }
 
 const cursor = { epoch: 1, seq: 3, issuedEpoch: 1, recordedHead: 3, seenApplied: 3 };
-const view = (seq: number, { suspect = false } = {}) =>
-  ({ position: { epoch: 1, seq }, suspect, log: { last: { epoch: 1, seq } } }) as ShardView;
+const view = (seq: number, { suspect = false, applied = 3 } = {}) =>
+  ({ position: { epoch: 1, seq }, applied, suspect, log: { last: { epoch: 1, seq } } }) as ShardView;
 const log = [entry(1, "adjust"), entry(2), entry(3), entry(4)];
 
 Deno.test("fork: a log that agrees at the ledger's end is not read further", async () => {
@@ -60,10 +60,27 @@ Deno.test("fork: what sold nothing is lost without an order", async () => {
 
 Deno.test("fork: an empty ledger differs from no log, and does not read it", async () => {
   const { parts, reads } = setup(log, [3]);
-  assert.ok(!await differsAt({ epoch: 0, seq: 0 }, parts));
+  assert.ok(!await differs(view(4), { epoch: 0, seq: 0 }, parts));
   assert.deepEqual(reads, []);
-  assert.ok(await differsAt({ epoch: 1, seq: 3 }, parts));
-  assert.ok(!await differsAt({ epoch: 1, seq: 2 }, parts));
+  assert.ok(await differs(view(4), { epoch: 1, seq: 3 }, parts));
+  assert.ok(!await differs(view(4), { epoch: 1, seq: 2 }, parts));
+});
+
+Deno.test("fork: entries after the last acknowledgement are compared, in pages, up to the ledger's end", async () => {
+  const many = Array.from({ length: 200 }, (_, i) => entry(i + 1));
+  const end = { epoch: 1, seq: 150 };
+  const unacknowledged = view(200, { applied: 10 });
+  const same = setup(many, [10, 151]);
+  assert.ok(!await differs(unacknowledged, end, same.parts));
+  assert.deepEqual(same.reads, [64, 64, 12]);
+  for (const seq of [11, 100, 150]) {
+    assert.ok(await differs(unacknowledged, end, setup(many, [seq]).parts), String(seq));
+  }
+  const other = { events: 1, first: 2, sold: "1 orders of 2 units: o-2" };
+  assert.deepEqual(await findFork(view(4, { applied: 1 }), cursor, setup(log, [2]).parts), other);
+  // The log may end before the ledger does, or have no entry at all.
+  assert.ok(!await differs(unacknowledged, { epoch: 1, seq: 300 }, setup(many, []).parts));
+  assert.ok(!await differs(unacknowledged, end, setup([], []).parts));
 });
 
 Deno.test("fork: the event after the cursor is the store's, has other contents there, or is in one of both alone", async () => {
