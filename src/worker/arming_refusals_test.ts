@@ -69,7 +69,14 @@ Deno.test("arming: an armed store that does not fit its ledger is disarmed, unle
   const world = new ManualWorld();
   await using parts = await sold(world);
   const { shard, store } = parts;
-  const ledger = withMembers(shard, { cursor: async () => ({ ...await shard.cursor(), issuedEpoch: 2 }) });
+  let beats = 0;
+  const ledger = withMembers(shard, {
+    cursor: async () => ({ ...await shard.cursor(), issuedEpoch: 2 }),
+    beat: () => {
+      beats++;
+      return shard.beat();
+    },
+  });
   /** As Redis has it: the second call with a nonce disarms if no acknowledgement came between them. */
   const nonces = new Set<string>();
   const control = withMembers<ShardControl>(store, {
@@ -86,15 +93,18 @@ Deno.test("arming: an armed store that does not fit its ledger is disarmed, unle
     const verdict = parts.arm({ ledger, control });
     for (let tries = 0; tries < 1000 && world.timers === 0; tries++) await settled();
     assert.ok(await isArmed(parts), "a running worker has a second to acknowledge it");
+    const before = beats;
     acknowledge();
     await world.advance(1000);
-    return await verdict;
+    return { ...await verdict, beats: [before, beats] };
   };
   const kept = await armWhile(() => nonces.clear());
   assert.equal(kept.kind, "refused");
   assert.match(kept.kind === "refused" ? kept.reason : "", /a worker with another ledger keeps it armed/);
   assert.ok(await isArmed(parts));
-  assert.deepEqual(await armWhile(() => {}), { kind: "changed" });
+  beats = 0;
+  const changed = { kind: "changed", beats: [1, 2] };
+  assert.deepEqual(await armWhile(() => {}), changed, "the lease is kept before the wait and after it");
   assert.ok(!await isArmed(parts));
 });
 

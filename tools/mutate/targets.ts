@@ -89,6 +89,7 @@ export const targets: readonly Target[] = [
       {
         tests: [
           "src/worker/arming_test.ts",
+          "src/worker/arming_epochs_test.ts",
           "src/worker/arming_refusals_test.ts",
           "src/worker/catch_up_test.ts",
           "src/worker/compare_stock_test.ts",
