@@ -38,6 +38,8 @@ export interface Compensation {
   readonly sku: string;
   /** Units that it took, more than 0. */
   readonly amount: number;
+  /** What took them. A line that was prepared again is not sold: it is aborted. */
+  readonly kind: "deduct" | "order" | "prepare";
   /** The order that was sold twice. */
   readonly orderId: string;
   /** Units of the first sale that were still sold when the second one was applied. */

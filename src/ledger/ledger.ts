@@ -143,13 +143,17 @@ export interface ShardLedger {
   lowStock(below: number, limit: number): Promise<Pick<StockRow, "sku" | "available">[]>;
   /** Lines accepted since `sinceMs`, by number, `limit` rows after (`seq`, `line`). */
   lines(sinceMs: number, after: { seq: number; line: number }, limit: number): Promise<LinePage>;
-  /** Lines of reservations that are dead letters and have not ended: they are in no page of {@link ShardLedger.lines}. */
+  /**
+   * Held lines that are in no page of {@link ShardLedger.lines}: of reservations that are dead letters, and what baskets have
+   * prepared again. They have not ended.
+   */
   heldAside(): Promise<LineRow[]>;
   /** Units that users bought of SKUs with a quota, within their windows: `limit` order lines after a cursor. */
   quotas(after: QuotaCursor, limit: number): Promise<QuotaPage>;
   /**
    * Open compensations: lines that were sold again after the idempotency window; `limit` rows after (`seq`, `sku`).
-   * The transaction that applies the adjustment closes the compensation, so an applied one is not open.
+   * The transaction that applies the adjustment, or the abort of a line that was prepared again, closes the compensation,
+   * so an applied one is not open.
    */
   compensations(after: Pick<Compensation, "seq" | "sku">, limit: number): Promise<Compensation[]>;
   /** Its baskets of several shards. */

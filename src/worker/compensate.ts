@@ -3,9 +3,10 @@
  *
  * An order that is sent again after the idempotency window is sold again: the store has forgotten it, the ledger has not.
  * The buyer has two acceptances of one order, so one of the sales is undone by an adjustment, whose id is made from shard
- * and number. The transaction that applies the adjustment closes the compensation. Open compensations are read only when
- * everything is applied that the store had written until then: an adjustment in the log is applied first and is not made
- * again, even after the store has forgotten its id.
+ * and number. What a basket of several shards has prepared again is aborted instead: the ledger has no line for it, so it is
+ * never committed. The transaction that applies the adjustment or the abort closes the compensation. Open compensations are
+ * read only when everything is applied that the store had written until then: an adjustment in the log is applied first and
+ * is not made again, even after the store has forgotten its id.
  *
  * @module
  */
@@ -73,16 +74,42 @@ export class Compensator {
 async function compensate(ledger: ShardLedger, store: StockStore): Promise<Compensated> {
   const refused: string[] = [];
   let returned = 0;
+  /** By number: an abort ends all lines that were prepared with it. */
+  const aborts = new Map<number, string>();
   for (let after: Pick<Compensation, "seq" | "sku"> | undefined = { seq: 0, sku: "" }; after;) {
     const due: Compensation[] = await ledger.compensations(after, pageRows);
     for (const compensation of due) {
-      const outcome = await returnUnits(ledger.shard, compensation, store);
-      if (outcome === "accepted") returned++;
+      const outcome = await undo(ledger.shard, compensation, store, aborts);
+      if (outcome === "accepted" || outcome === "settled") returned++;
       else refused.push(`${compensation.amount} units of '${compensation.sku}': ${outcome}`);
     }
     after = due.length === pageRows ? due.at(-1) : undefined;
   }
   return { returned, refused };
+}
+
+/** @returns the kind of the store's answer */
+async function undo(
+  shard: number,
+  compensation: Compensation,
+  store: StockStore,
+  aborts: Map<number, string>,
+): Promise<string> {
+  const { kind, seq } = compensation;
+  if (kind !== "prepare") return await returnUnits(shard, compensation, store);
+  const outcome = aborts.get(seq) ?? await abort(shard, compensation, store);
+  aborts.set(seq, outcome);
+  // If it is sold nevertheless, it is a second sale like any other.
+  return outcome === "already_confirmed" ? await returnUnits(shard, compensation, store) : outcome;
+}
+
+/** @returns the kind of the store's answer */
+async function abort(shard: number, { seq, orderId }: Compensation, store: StockStore): Promise<string> {
+  const result = await store.decide(shard, [{
+    deadlineMs: noDeadlineMs,
+    command: { kind: "abort", orderId, preparedSeq: seq, actor: "holdfast", traceparent: "" },
+  }]);
+  return result.kind === "decided" ? result.outcomes[0]?.kind ?? "nothing" : result.kind;
 }
 
 /** @returns the kind of the store's answer */

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { makeEmbeddedParts, withMembers } from "../../tests/contract/embedded_parts.ts";
-import { adjust, deduct } from "../../tests/contract/store_suite.ts";
+import { prepare, settle } from "../../tests/contract/order_commands.ts";
+import { adjust, deduct, readAll } from "../../tests/contract/store_suite.ts";
 import { ManualWorld } from "../../tests/manual_world.ts";
 import { compensationId } from "../ledger/compensation_id.ts";
 import { Compensator } from "./compensate.ts";
+import { recall } from "./recall.ts";
+import { rebuild } from "./rebuild.ts";
 
 const windowMs = 60_000;
 
@@ -69,6 +72,88 @@ Deno.test("compensator: units that an order took twice are given back once, by a
   compensator.due();
   assert.deepEqual(await compensator.step(seq + 1, seq + 1), { returned: 0, refused: [] });
   assert.equal(await available(), 8);
+});
+
+/** A basket that was prepared and sold, and is prepared again after the window. */
+async function preparedTwice() {
+  const world = new ManualWorld();
+  const parts = await makeEmbeddedParts(world, { idempotencyWindowMs: windowMs });
+  const { store, shard, deployment } = parts;
+  await parts.arm();
+  const amounts = { S: 2, T: 1 };
+  await parts.decide(adjust("a", "S", 10), adjust("b", "T", 10), prepare("o", amounts));
+  await parts.decide(settle("commit", "o", 3));
+  for (const turn of ["once", "twice"]) {
+    await parts.apply();
+    await store.acknowledge(0, (await store.inspect(0)).position, deployment.id);
+    await world.advance(windowMs);
+    await parts.decide(adjust(turn, "S", 0));
+  }
+  const [again] = await parts.decide(prepare("o", amounts));
+  assert.ok(again?.kind === "accepted" && !again.replayed, "the store has forgotten it");
+  assert.partialDeepStrictEqual(await shard.apply(await readAll(store)), {
+    compensations: 1,
+    deadLetters: 0,
+  });
+  return { world, parts };
+}
+
+Deno.test("compensator: what a basket prepared again after the window is aborted, also in a store that was rebuilt since", async () => {
+  const { world, parts } = await preparedTwice();
+  await using _ = parts;
+  const { store, shard, deployment } = parts;
+  const rebuilt = await rebuild(await store.inspect(0), 0, {
+    control: store,
+    ledger: shard,
+    deployment,
+    world,
+  });
+  const { seq, token, chunks } = rebuilt;
+  const arming = { ...deployment, deployment: deployment.id, epoch: 9, applied: seq, token, chunks };
+  assert.ok(await store.arm(0, { ...arming, seen: await store.inspect(0) }));
+  const stock = async () => (await parts.decide({ kind: "stock", sku: "S" }))[0];
+  assert.partialDeepStrictEqual(await stock(), { available: 6, reserved: 2 });
+  const compensator = new Compensator(shard, store, world);
+  assert.deepEqual(await compensator.step(seq, seq), { returned: 2, refused: [] });
+  assert.partialDeepStrictEqual(await stock(), { available: 8, reserved: 0 });
+  const cursor = await shard.cursor();
+  assert.partialDeepStrictEqual(await shard.apply(await store.entries(0, cursor, 1000)), { kind: "applied" });
+  assert.deepEqual(await shard.compensations({ seq: 0, sku: "" }, 10), []);
+});
+
+Deno.test("compensator: what was prepared again and sold nevertheless is given back once, as of any second sale", async () => {
+  const { world, parts } = await preparedTwice();
+  await using _ = parts;
+  const { store, shard } = parts;
+  const { seq } = (await store.inspect(0)).position;
+  await parts.decide(settle("commit", "o", seq));
+  await shard.apply(await readAll(store));
+  const compensator = new Compensator(shard, store, world);
+  assert.deepEqual(await compensator.step(seq, seq + 1), { returned: 2, refused: [] });
+  await shard.apply(await readAll(store));
+  assert.deepEqual(await shard.compensations({ seq: 0, sku: "" }, 10), []);
+  const [stock] = await parts.decide({ kind: "stock", sku: "S" });
+  assert.partialDeepStrictEqual(stock, { available: 8, reserved: 0 });
+});
+
+Deno.test("compensator: an abort whose number is lost is taken from the store, and closes the compensation", async () => {
+  const { world, parts } = await preparedTwice();
+  await using _ = parts;
+  const { store, shard } = parts;
+  const { seq } = (await store.inspect(0)).position;
+  await parts.decide(settle("abort", "o", seq));
+  const lost = { fromSeq: seq, toSeq: seq + 1, actor: "operator", reason: "restored" };
+  const reader = {
+    names: () => Promise.resolve({ names: [], next: null }),
+    read: () => Promise.resolve({ head: seq + 1, values: [] }),
+  };
+  const { corrections, events } = await recall(await store.inspect(0), lost, {
+    ...{ control: store, reader, ledger: shard, world },
+  });
+  assert.deepEqual(corrections, []);
+  assert.partialDeepStrictEqual(events, [{ kind: "abort", id: "o", seq: seq + 1 }]);
+  await shard.jump({ ...lost, to: { epoch: 1, seq: seq + 1 }, corrections, recalled: events });
+  assert.deepEqual(await shard.compensations({ seq: 0, sku: "" }, 10), []);
 });
 
 Deno.test("compensator: nothing is looked up before the ledger has all that the store had issued", async () => {

@@ -26,7 +26,7 @@ export function key(...names: readonly (string | number)[]): string {
 export interface HeldInLedger {
   /** Open reservations. */
   readonly open: readonly LineRow[];
-  /** Lines that are prepared and not decided. */
+  /** Lines that are prepared and not decided, also a second time. */
   readonly prepared: readonly LineRow[];
 }
 
@@ -35,7 +35,7 @@ export const noneHeld: HeldInLedger = { open: [], prepared: [] };
 
 /** Lines that are held in the ledger. */
 export async function heldInLedger(
-  ledger: Pick<ShardLedger, "lines">,
+  ledger: Pick<ShardLedger, "lines" | "heldAside">,
   world: World,
 ): Promise<HeldInLedger> {
   const held: LineRow[] = [];
@@ -45,6 +45,7 @@ export async function heldInLedger(
     held.push(...page.rows.filter(({ state }) => state === "held"));
     after = page.next;
   }
+  held.push(...(await ledger.heldAside()).filter(({ kind }) => kind === "prepare"));
   return {
     open: held.filter(({ kind }) => kind === "reserve"),
     prepared: held.filter(({ kind }) => kind === "prepare"),

@@ -9,6 +9,7 @@ import type { InventoryEvent } from "../../src/domain/event.ts";
 import {
   applied,
   assertSums,
+  assertWhole,
   atMs,
   entry,
   leased,
@@ -37,12 +38,6 @@ const aborted = (shelf: Shelf, id = "basket", units = 4) =>
   shelf.next("abort", id, [["SKU-1", units, -units]]);
 const committed = (shelf: Shelf, id = "basket", units = 4) =>
   shelf.next("commit", id, [["SKU-1", 0, -units]]);
-
-async function assertWhole({ ledger }: LedgerFixture): Promise<void> {
-  const faults: unknown[] = [];
-  for await (const fault of ledger.prove(0, 365 * 86_400_000, () => {})) faults.push(fault);
-  assert.deepEqual(faults, []);
-}
 
 /** Registers these tests. */
 export function registerBaskets({ test, testOpening }: Registrar): void {

@@ -122,6 +122,13 @@ export function plainLine(
   };
 }
 
+/** Everything in the ledger follows from its movements. */
+export async function assertWhole({ ledger }: Pick<LedgerFixture, "ledger">): Promise<void> {
+  const faults: unknown[] = [];
+  for await (const fault of ledger.prove(0, 365 * 86_400_000, () => {})) faults.push(fault);
+  assert.deepEqual(faults, []);
+}
+
 /** For every SKU the movements add up to its stock, of available and of reserved units. */
 export async function assertSums({ rows }: Pick<LedgerFixture, "rows">): Promise<void> {
   const sums = await rows(

@@ -308,8 +308,8 @@ export function registerOrderLives({ test }: Registrar): void {
     const made = shelf.next("create", "adjustment-2", [["SKU-2", 5, 0]], { userId: "" });
     assert.equal(applied(await fixture.shard.apply([entry(1, made, basket(), basket())])).compensations, 1);
     assert.deepEqual(await fixture.shard.compensations({ seq: 0, sku: "" }, 10), [
-      { seq: 4, sku: "SKU-1", amount: 1, orderId: "order-i", soldUnits: 1, returnedUnits: 0 },
-      { seq: 4, sku: "SKU-2", amount: 2, orderId: "order-i", soldUnits: 2, returnedUnits: 0 },
+      { seq: 4, sku: "SKU-1", amount: 1, kind: "order", orderId: "order-i", soldUnits: 1, returnedUnits: 0 },
+      { seq: 4, sku: "SKU-2", amount: 2, kind: "order", orderId: "order-i", soldUnits: 2, returnedUnits: 0 },
     ]);
   });
 

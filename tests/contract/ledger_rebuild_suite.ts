@@ -9,6 +9,7 @@ import type { StoredPolicy } from "../../src/domain/event.ts";
 import {
   applied,
   assertSums,
+  assertWhole,
   atMs,
   entry,
   holdMs,
@@ -49,6 +50,63 @@ export function registerRebuildReads({ test }: Registrar): void {
     assert.equal(applied(await shard.apply([entry(1, shelf.reserve("held", ["SKU-1", 2]))])).deadLetters, 1);
     assert.partialDeepStrictEqual(await shard.heldAside(), [{ id: "held", sku: "SKU-1", amount: 2 }]);
   });
+
+  for (const units of [4, 3]) {
+    for (const way of ["log", "store"]) {
+      const what = `${units} of 4 units of a basket that was sold are prepared again, as the ${way} says`;
+      test(`${what}: they are held until their abort`, async ({ ledger, shard }) => {
+        const shelf = new Shelf();
+        const step = (kind: string, delta: number, held: number) =>
+          shelf.next(kind, "basket", [["SKU-1", delta, held]], {
+            reference: kind === "prepare" ? "0/again" : "",
+          });
+        applied(await shard.apply([entry(1, step("prepare", -4, 4), step("commit", 0, -4))]));
+        const again = step("prepare", -units, units);
+        const by = { to: { epoch: 1, seq: 4 }, actor: "cli:alice", reason: "backup" };
+        if (way === "store") await shard.jump({ ...by, corrections: [], recalled: [again] });
+        else assert.equal(applied(await shard.apply([entry(1, again)])).compensations, 1);
+
+        const open = () => shard.compensations({ seq: 0, sku: "" }, 10);
+        assert.deepEqual(await open(), [
+          {
+            seq: 4,
+            sku: "SKU-1",
+            amount: units,
+            kind: "prepare",
+            orderId: "basket",
+            soldUnits: 4,
+            returnedUnits: 0,
+          },
+        ]);
+        const held = { kind: "prepare", state: "held", amount: units, units, seq: 4, attempt: "0/again" };
+        assert.partialDeepStrictEqual(await shard.heldAside(), [{ id: "basket", sku: "SKU-1", ...held }]);
+        applied(await shard.apply([entry(1, step("abort", units, -units))]));
+        assert.deepEqual([await open(), await shard.heldAside()], [[], []]);
+        assert.partialDeepStrictEqual((await ledger.findOrder("basket")).lines, [{
+          seq: 2,
+          state: "accepted",
+        }]);
+        await assertWhole({ ledger });
+      });
+    }
+  }
+
+  for (const first of [1, 2, 3, 4]) {
+    test(`a sale that is decided first keeps its line, whatever is aborted after it, in batches of ${first} and more`, async ({ ledger, shard }) => {
+      const shelf = new Shelf();
+      const step = (kind: string, delta: number, held: number) =>
+        shelf.next(kind, "basket", [["SKU-1", delta, held]]);
+      const sold = [step("prepare", -4, 4), step("commit", 0, -4)];
+      const all = [...sold, step("prepare", -4, 4), step("abort", 4, -4)];
+      for (const batch of [all.slice(0, first), all.slice(first)]) {
+        if (batch.length > 0) assert.equal(applied(await shard.apply([entry(1, ...batch)])).deadLetters, 0);
+      }
+      const { lines } = await ledger.findOrder("basket");
+      assert.deepEqual(lines.map(({ seq, state }) => [seq, state]), [[2, "accepted"]]);
+      assert.deepEqual(await shard.compensations({ seq: 0, sku: "" }, 10), []);
+      await assertWhole({ ledger });
+    });
+  }
 
   test("a SKU's policy is the last that was said: set, changed, cleared", async ({ shard, rows }) => {
     const shelf = new Shelf();

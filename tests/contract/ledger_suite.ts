@@ -296,7 +296,7 @@ export function ledgerSuite(name: string, make: MakeLedgers): void {
     assert.deepEqual(await rows("select seq from order_lines"), [{ seq: 2 }]);
     const start = { seq: 0, sku: "" };
     assert.deepEqual(await shard.compensations(start, 10), [
-      { seq: 3, sku: "SKU-1", amount: 1, orderId: "twice", soldUnits: 1, returnedUnits: 0 },
+      { seq: 3, sku: "SKU-1", amount: 1, kind: "deduct", orderId: "twice", soldUnits: 1, returnedUnits: 0 },
     ]);
     assert.deepEqual(await shard.compensations({ seq: 3, sku: "SKU-1" }, 10), []);
 

@@ -204,6 +204,6 @@ export const proofs: readonly Proof[] = [
         },
       },
     ],
-    plants: ["commit-unrecorded", "decision-forgotten", "prepared-hold-lapses"],
+    plants: ["commit-unrecorded", "decision-forgotten", "prepared-hold-lapses", "second-prepare-stays"],
   },
 ];

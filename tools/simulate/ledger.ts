@@ -266,6 +266,10 @@ export class SimulatedLedger {
     const isOpenHolds = text === statements.page_lines &&
       Number(params[3]) > this.scheduler.dateMs + 43_200_000;
     if (isOpenHolds && this.plant === "recovery-leaves-holds-open") return [];
+    if (text === statements.insert_compensations && this.plant === "second-prepare-stays") {
+      const of = "select seq from movements where shard = ?1 and seq = ?2 and kind = 'prepare'";
+      if (this.#engine.query(of, params).length > 0) return [];
+    }
     const rows = this.#engine.query<Row>(timed.has(text) ? this.#atNow(text) : text, params);
     if (text === statements.insert_dead_letter && this.plant === "dead-letter-skips-movement") {
       this.#engine.query("delete from movements where shard = ?1 and seq = ?2", params.slice(0, 2));

@@ -34,6 +34,7 @@ export const plants = {
   "commit-unrecorded": "the API sells a basket of several shards without recording the decision",
   "decision-forgotten": "the decision on a basket is deleted before every shard has carried it out",
   "prepared-hold-lapses": "prepared lines lapse by time",
+  "second-prepare-stays": "what a basket prepared again after the window is not aborted",
 } as const;
 
 /** The name of a plant. */

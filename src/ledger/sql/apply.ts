@@ -214,7 +214,8 @@ export class BatchApplier {
    * Handles lines that were sold again after the idempotency window. The store had forgotten them, so their movements
    * stay. A sale with the same contents becomes a compensation, and its response stays true. An operator must decide
    * about other contents, because the order id was used for something else, and about reservations, because the units
-   * to return are unknown until the reservation is settled.
+   * to return are unknown until the reservation is settled. A part of a basket that was prepared again is never sold, as
+   * the ledger has no line for it: whatever its contents, it becomes a compensation, and is aborted.
    */
   async #judgeReturnedLines(): Promise<void> {
     const returned = await this.#onRange<{ seq: number; same: boolean }>(
@@ -226,7 +227,7 @@ export class BatchApplier {
       const event = bySeq.get(seq);
       if (!event) continue;
       await this.#tx.query(this.#sql.remove_order_lines, [this.#shard, seq]);
-      if (same && event.kind !== "reserve") {
+      if (event.kind === "prepare" || same && event.kind !== "reserve") {
         this.#compensations++;
         await this.#tx.query(this.#sql.insert_compensations, [this.#shard, seq]);
       } else {

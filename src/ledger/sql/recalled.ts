@@ -73,7 +73,7 @@ async function settleTwiceSold(
     const event = events.find((one) => one.seq === seq && sales.isFor(one));
     if (!event) continue;
     await tx.query(sql.remove_order_lines, [shard, seq]);
-    if (same && event.kind !== "reserve") {
+    if (event.kind === "prepare" || same && event.kind !== "reserve") {
       await tx.query(sql.insert_compensations, [shard, seq]);
     } else {
       const reason = "line accepted before, taken from the store when its number was lost";

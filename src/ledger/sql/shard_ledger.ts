@@ -170,8 +170,9 @@ export class SqlShardLedger implements ShardLedger {
     };
   }
 
-  heldAside(): Promise<LineRow[]> {
-    return holdsSetAside(this.#connection, this.#sql, this.shard);
+  async heldAside(): Promise<LineRow[]> {
+    const prepared = this.#connection.query<LineRow>(this.#sql.find_prepared_twice, [this.shard]);
+    return [...await prepared, ...await holdsSetAside(this.#connection, this.#sql, this.shard)];
   }
 
   async quotas(after: QuotaCursor, limit: number): Promise<QuotaPage> {

@@ -33,6 +33,7 @@ export const statementNames = [
   "find_order",
   "find_at_home",
   "find_prepared",
+  "find_prepared_twice",
   "find_adjustment",
   "find_return",
   "find_returned_lines",

@@ -145,16 +145,16 @@ where s.shard = $1 and s.sku = m.sku;
 
 -- name: insert_order_lines
 -- Inserts the order lines of movements just applied, and counts those that existed before. Lines that were prepared and
--- aborted in one batch leave none.
+-- aborted in one batch leave none: of the decisions after them the first one counts.
 -- $1 shard   $2 seq before the first movement   $3 seq of the last one
 -- Whether a line counts for a quota depends on the SKU's rules after the batch: a line sold in it before a window
 -- began has a lower number than the window, and is not counted.
 with sold as (
   select * from movements where shard = $1 and seq > $2 and seq <= $3
-    and (kind in ('deduct', 'order', 'reserve') or kind = 'prepare' and not exists (
-      select from movements a where a.shard = $1 and a.seq > movements.seq and a.kind = 'abort'
-        and a.order_id = movements.order_id and a.sku = movements.sku
-    ))
+    and (kind in ('deduct', 'order', 'reserve') or kind = 'prepare' and coalesce((
+      select d.kind from movements d where d.shard = $1 and d.seq > movements.seq and d.kind in ('commit', 'abort')
+        and d.order_id = movements.order_id and d.sku = movements.sku order by d.seq limit 1
+    ), '') <> 'abort')
 ), limited as materialized (
   select sku from stock where shard = $1 and policy is not null and policy->'quota' is not null
 ), accepted as (
@@ -242,7 +242,7 @@ order by seq, line;
 -- name: find_returned_lines
 -- Events of which a line was accepted before, under another number; `same` = that was the same command: its kind, its
 -- user, its SKUs and its amounts, all of them under one number and nothing else under it. Every line sold has a row in
--- order_lines by now: its own, or that of the first time.
+-- order_lines by now: its own, or that of the first time. Lines that were prepared and aborted in one batch have none.
 -- $1 shard   $2 seq before the first movement   $3 seq of the last one
 with returned as (
   select
@@ -252,7 +252,11 @@ with returned as (
     ) as same
   from movements m
   join order_lines o on o.shard = m.shard and o.order_id = m.order_id and o.sku = m.sku
-  where m.shard = $1 and m.seq > $2 and m.seq <= $3 and m.kind in ('deduct', 'order', 'reserve')
+  where m.shard = $1 and m.seq > $2 and m.seq <= $3
+    and (m.kind in ('deduct', 'order', 'reserve') or m.kind = 'prepare' and coalesce((
+      select d.kind from movements d where d.shard = $1 and d.seq > m.seq and d.kind in ('commit', 'abort')
+        and d.order_id = m.order_id and d.sku = m.sku order by d.seq limit 1
+    ), '') <> 'abort')
   group by m.seq, m.order_id
   having bool_or((o.seq, o.line) <> (m.seq, m.line))
 )
@@ -283,4 +287,4 @@ where c.shard = $1 and c.done_at is null
 -- Inserts the compensations of a sale: units that it took a second time. Recalled events may share its number.
 -- $1 shard   $2 seq of the event
 insert into compensations (shard, seq, sku, amount)
-select shard, seq, sku, -delta from movements where shard = $1 and seq = $2 and kind in ('deduct', 'order');
+select shard, seq, sku, -delta from movements where shard = $1 and seq = $2 and kind in ('deduct', 'order', 'prepare');

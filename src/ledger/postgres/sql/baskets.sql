@@ -99,17 +99,27 @@ with ended as (
 select (select count(*) from baskets where home = $1) - (select count(*) from ended) as left;
 
 -- name: forget_aborted
--- Deletes prepared lines that movements just applied abort, so that the order may be tried again. Runs before the lines of
--- the next attempt are inserted.
+-- Deletes prepared lines that movements just applied abort, so that the order may be tried again, unless they commit them
+-- first. Runs before the lines of the next attempt are inserted. Lines that were prepared a second time have no order line:
+-- the abort closes their compensation.
 -- $1 shard   $2 seq before the first movement   $3 seq of the last one
 -- Materialized for the reason in audit_stock.
 with aborted as materialized (
   select shard, order_id, sku, seq
   from movements where shard = $1 and seq > $2 and seq <= $3 and kind = 'abort'
+), closed as (
+  update compensations c set done_at = now()
+  from movements p, aborted m
+  where c.shard = $1 and c.done_at is null
+    and p.shard = c.shard and p.seq = c.seq and p.sku = c.sku and p.kind = 'prepare'
+    and m.order_id = p.order_id and m.sku = c.sku and m.seq > c.seq
 )
 delete from order_lines o using aborted m
 where o.shard = m.shard and o.order_id = m.order_id and o.sku = m.sku and o.seq < m.seq
-  and o.kind = 'prepare' and o.state = 'held';
+  and o.kind = 'prepare' and o.state = 'held' and not exists (
+    select from movements s where s.shard = $1 and s.seq > $2 and s.seq < m.seq and s.kind = 'commit'
+      and s.order_id = o.order_id and s.sku = o.sku
+  );
 
 -- name: commit_lines
 -- Ends the hold of prepared lines that movements just applied commit: they are sold.

@@ -144,8 +144,10 @@ select seq, issued_epoch as "issuedEpoch", opening_seq as "openingSeq",
 from log_cursor c where shard = $1;
 
 -- name: verify_compensations
--- Compensations, a page by number.
+-- Compensations, a page by number. Lines that were prepared a second time are among the holds, and an abort ends them.
 -- $1 shard   $2, $3 seq and SKU before the page   $4 rows
-select seq, sku, amount, done_at is not null as "isDone" from compensations
-where shard = $1 and (seq, sku) > ($2, $3)
+select seq, sku, amount, done_at is not null as "isDone" from compensations c
+where shard = $1 and (seq, sku) > ($2, $3) and not exists (
+  select from movements m where m.shard = c.shard and m.seq = c.seq and m.sku = c.sku and m.kind = 'prepare'
+)
 order by seq, sku limit $4;

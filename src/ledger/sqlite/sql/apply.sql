@@ -64,7 +64,8 @@ where stock.shard = ?1 and stock.sku = m.sku
 
 -- name: insert_order_lines
 -- Inserts the order lines of movements just applied, and counts those that existed before. Of two lines with one key
--- the first stays. Lines that were prepared and aborted in one batch leave none. Whether a line counts for a quota depends on the SKU's rules after the batch. Range.
+-- the first stays. Lines that were prepared and aborted in one batch leave none: of the decisions after them the
+-- first one counts. Whether a line counts for a quota depends on the SKU's rules after the batch. Range.
 insert into order_lines (
   shard, order_id, sku, user_id, amount, kind, state, units, has_quota, new_stock, seq, line, accepted_at, hold_ms,
   expires_at
@@ -76,19 +77,19 @@ select
   strftime('%Y-%m-%d %H:%M:%f', (data ->> 'expires') / 1000.0, 'unixepoch')
 from movements
 where shard = ?1 and seq > ?2 and seq <= ?3
-  and (kind in ('deduct', 'order', 'reserve') or kind = 'prepare' and not exists (
-    select 1 from movements a where a.shard = ?1 and a.seq > movements.seq and a.kind = 'abort'
-      and a.order_id = movements.order_id and a.sku = movements.sku
-  ))
+  and (kind in ('deduct', 'order', 'reserve') or kind = 'prepare' and coalesce((
+    select d.kind from movements d where d.shard = ?1 and d.seq > movements.seq and d.kind in ('commit', 'abort')
+      and d.order_id = movements.order_id and d.sku = movements.sku order by d.seq limit 1
+  ), '') <> 'abort')
 order by seq, line
 on conflict do nothing;
 select (
   select count(*) from movements
   where shard = ?1 and seq > ?2 and seq <= ?3
-    and (kind in ('deduct', 'order', 'reserve') or kind = 'prepare' and not exists (
-      select 1 from movements a where a.shard = ?1 and a.seq > movements.seq and a.kind = 'abort'
-        and a.order_id = movements.order_id and a.sku = movements.sku
-    ))
+    and (kind in ('deduct', 'order', 'reserve') or kind = 'prepare' and coalesce((
+      select d.kind from movements d where d.shard = ?1 and d.seq > movements.seq and d.kind in ('commit', 'abort')
+        and d.order_id = movements.order_id and d.sku = movements.sku order by d.seq limit 1
+    ), '') <> 'abort')
 ) - (select count(*) from order_lines where shard = ?1 and seq > ?2 and seq <= ?3) as returned
 
 -- name: extend_lines
@@ -135,7 +136,7 @@ where order_lines.shard = ?1 and order_lines.order_id = m.order_id and order_lin
 -- name: find_returned_lines
 -- Events of which a line was accepted before, under another number; `same` = that was the same command: its kind, its
 -- user, its SKUs and its amounts, all of them under one number and nothing else under it. Every line sold has a row in
--- order_lines by now: its own, or that of the first time. Range.
+-- order_lines by now: its own, or that of the first time. Lines that were prepared and aborted in one batch have none. Range.
 with returned as (
   select
     m.seq, m.order_id, min(o.seq) as first_seq, count(*) as lines,
@@ -143,7 +144,11 @@ with returned as (
       and min(o.seq <> m.seq and o.kind = m.kind and o.user_id = m.user_id and o.amount = -m.delta) as same
   from movements m
   cross join order_lines o on o.shard = m.shard and o.order_id = m.order_id and o.sku = m.sku
-  where m.shard = ?1 and m.seq > ?2 and m.seq <= ?3 and m.kind in ('deduct', 'order', 'reserve')
+  where m.shard = ?1 and m.seq > ?2 and m.seq <= ?3
+    and (m.kind in ('deduct', 'order', 'reserve') or m.kind = 'prepare' and coalesce((
+      select d.kind from movements d where d.shard = ?1 and d.seq > m.seq and d.kind in ('commit', 'abort')
+        and d.order_id = m.order_id and d.sku = m.sku order by d.seq limit 1
+    ), '') <> 'abort')
   group by m.seq, m.order_id
   having max(o.seq <> m.seq or o.line <> m.line)
 )
@@ -188,7 +193,7 @@ insert into dead_letters (shard, seq, event, sqlstate, reason) values (?1, ?2, ?
 -- name: insert_compensations
 -- Inserts the compensations of a sale: units that it took a second time. Recalled events may share its number. ?2 seq of the event
 insert into compensations (shard, seq, sku, amount)
-select shard, seq, sku, -delta from movements where shard = ?1 and seq = ?2 and kind in ('deduct', 'order')
+select shard, seq, sku, -delta from movements where shard = ?1 and seq = ?2 and kind in ('deduct', 'order', 'prepare')
 
 -- name: close_compensations
 -- Closes compensations whose adjustment is among these movements, in the transaction that applies it. The kinds are those

@@ -90,13 +90,24 @@ where home = ?1 and (
 select count(*) as "left" from baskets where home = ?1
 
 -- name: forget_aborted
--- Deletes prepared lines that movements just applied abort, so that the order may be tried again. Runs before the lines of
--- the next attempt are inserted. Range.
+-- Deletes prepared lines that movements just applied abort, so that the order may be tried again, unless they commit them
+-- first. Runs before the lines of the next attempt are inserted. Lines that were prepared a second time have no order line:
+-- the abort closes their compensation. Range.
+update compensations set done_at = strftime('%Y-%m-%d %H:%M:%f', 'now')
+where shard = ?1 and done_at is null and exists (
+  select 1 from movements p
+  cross join movements m on m.shard = ?1 and m.seq > max(p.seq, ?2) and m.seq <= ?3
+  where p.shard = ?1 and p.seq = compensations.seq and p.sku = compensations.sku and p.kind = 'prepare'
+    and m.kind = 'abort' and m.order_id = p.order_id and m.sku = p.sku
+);
 delete from order_lines where (shard, seq, line) in (
   select o.shard, o.seq, o.line from movements m
   cross join order_lines o on o.shard = m.shard and o.order_id = m.order_id and o.sku = m.sku
   where m.shard = ?1 and m.seq > ?2 and m.seq <= ?3 and m.kind = 'abort' and o.seq < m.seq
-    and o.kind = 'prepare' and o.state = 'held'
+    and o.kind = 'prepare' and o.state = 'held' and not exists (
+      select 1 from movements s where s.shard = ?1 and s.seq > ?2 and s.seq < m.seq and s.kind = 'commit'
+        and s.order_id = o.order_id and s.sku = o.sku
+    )
 )
 
 -- name: commit_lines

@@ -155,21 +155,35 @@ group by p.user_id, p.sku, p.sale
 -- Events of dead letters by number, a page. ?1 shard   ?2 number before the page   ?3 rows
 select seq, event from dead_letters where shard = ?1 and seq > ?2 order by seq limit ?3
 
+-- name: find_prepared_twice
+-- Lines that were prepared a second time, and neither sold nor aborted: see compensations. ?1 shard
+select
+  m.order_id as id, '' as "returnId", m.sku, m.user_id as "userId", -m.delta as amount, m.kind,
+  m.available_after as "newStock", m.seq, cast(round(unixepoch(m.occurred_at, 'subsec') * 1000) as integer) as "atMs",
+  'held' as state, -m.delta as units, 0 as "holdMs", 0 as "expiresAtMs",
+  0 as "settledSeq", 0 as "settledUnits", 0 as "settledStock",
+  case when m.actor glob 'cli:*' then '' else m.actor end as actor, m.reference as attempt
+from compensations c
+cross join movements m on m.shard = c.shard and m.seq = c.seq and m.sku = c.sku and m.kind = 'prepare'
+where c.shard = ?1 and c.done_at is null
+order by m.seq, m.line
+
 -- name: page_compensations
 -- Open compensations, oldest first, a page; with the valid sale of the same line: how many of its units
 -- were sold when the second one was applied, and how many were returned since then.
 -- ?1 shard   ?2, ?3 seq and SKU before the page   ?4 rows
 -- A return that is a dead letter did not change the line.
 with open as (
-  select c.shard, c.seq, c.sku, c.amount, m.order_id, coalesce(o.units, 0) as units
+  select c.shard, c.seq, c.sku, c.amount, m.kind, m.order_id, coalesce(o.units, 0) as units
   from compensations c
-  cross join movements m on m.shard = c.shard and m.seq = c.seq and m.sku = c.sku and m.kind in ('deduct', 'order')
+  cross join movements m on m.shard = c.shard and m.seq = c.seq and m.sku = c.sku
+    and m.kind in ('deduct', 'order', 'prepare')
   left join order_lines o on o.shard = c.shard and o.order_id = m.order_id and o.sku = c.sku and o.seq <> c.seq
   where c.shard = ?1 and c.done_at is null and (c.seq, c.sku) > (?2, ?3)
   order by c.seq, c.sku limit ?4
 )
 select
-  seq, sku, amount, order_id as "orderId",
+  seq, sku, amount, kind, order_id as "orderId",
   (
     select coalesce(sum(r.delta), 0) from movements r
     where r.shard = ?1 and r.order_id = open.order_id and r.sku = open.sku and r.kind = 'return' and r.seq > open.seq

@@ -51,9 +51,12 @@ from order_lines indexed by order_lines_held where shard = ?1 and state = 'held'
 order by seq, line limit ?4
 
 -- name: verify_compensations
--- Compensations, a page by number. ?1 shard   ?2, ?3 seq and SKU before the page   ?4 rows
-select seq, sku, amount, done_at is not null as "isDone:boolean" from compensations
-where shard = ?1 and (seq, sku) > (?2, ?3)
+-- Compensations, a page by number. Lines that were prepared a second time are among the holds, and an abort ends them.
+-- ?1 shard   ?2, ?3 seq and SKU before the page   ?4 rows
+select seq, sku, amount, done_at is not null as "isDone:boolean" from compensations c
+where shard = ?1 and (seq, sku) > (?2, ?3) and not exists (
+  select 1 from movements m where m.shard = c.shard and m.seq = c.seq and m.sku = c.sku and m.kind = 'prepare'
+)
 order by seq, sku limit ?4
 
 -- name: verify_lines
