@@ -11,7 +11,7 @@ import { describeFault, type Fault, faultsOf } from "./faults.ts";
 import { measurePlants } from "./measure.ts";
 import { isPlant, type Plant, plants } from "./plants.ts";
 import { run } from "./run.ts";
-import { keptCases } from "./kept.ts";
+import { keptCases, keptPlants } from "./kept.ts";
 import { shrink } from "./shrink.ts";
 
 const help = `deno task simulate --seed N --steps N [--plant NAME] [--awaits]
@@ -59,7 +59,8 @@ interface Wish {
 async function simulate({ seed: first, steps: most, plant, isSweep }: Wish): Promise<number> {
   const coverage = new Coverage();
   let [runs, steps, accepted, lost] = [0, 0, 0, 0];
-  const known = keptCases.map(({ seed, faults }): Case => {
+  const found = plant === undefined ? [] : [keptPlants[plant]];
+  const known = [...found, ...keptCases].map(({ seed, faults }): Case => {
     return { seed, faults: faults ?? faultsOf(seed), again: `--seed ${first} --steps ${most}` };
   });
   const cases = casesOf(first, isSweep);
