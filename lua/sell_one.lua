@@ -1,7 +1,7 @@
 --[=[ sell_one: sells one SKU to an order id that is new, as nearly every command is, or refuses it when it is sold
   out. Whatever may be replayed, refused or counted otherwise is left to sell.lua; the effect is the same.
 
-  It makes no table: a remembered line is packed around parts that are packed once for all, its event goes into the
+  It makes no table an order: a remembered line is packed around parts that are packed once for all, its event goes into the
   text of the entry piece by piece, and its reply is a joined text. With what decide.lua does not load, a call of 16 to
   64 such commands takes 0.6 × as long. ]=]
 
