@@ -62,6 +62,7 @@ export async function encodeBatch(
  * Reads the messages of a partition from a fetch. An incomplete batch at the end is left out.
  *
  * @returns undefined when a batch has another version or compression than {@link encodeBatch} writes
+ * @throws {RangeError} when a batch is shorter than its header, or a record is not inside of its batch
  */
 export function decodeBatches(
   bytes: Buffer,
@@ -70,6 +71,8 @@ export function decodeBatches(
   const messages: FetchedMessage[] = [];
   for (let at = 0; at + headerBytes <= bytes.length;) {
     const end = at + prefixBytes + bytes.readInt32BE(at + 8);
+    // The next one would be sought here again, or before it, for ever.
+    if (end < at + headerBytes) throw new RangeError("Cannot read a batch as it is shorter than its header");
     if (end > bytes.length) break;
     const attributes = bytes.readInt16BE(at + attributesAt);
     const codec = attributes & codecMask;
@@ -171,6 +174,9 @@ class RecordReader {
   record(firstOffset: number, isControlRecord: boolean): FetchedMessage {
     const size = this.#varint();
     const end = this.#at + size;
+    if (size < 0 || end > this.#bytes.length) {
+      throw new RangeError("Cannot read a record as it is not in its batch");
+    }
     this.#at++; // attributes: none are defined
     this.#varint(); // the difference of time
     const offset = String(firstOffset + this.#varint());

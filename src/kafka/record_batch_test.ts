@@ -103,3 +103,18 @@ Deno.test("record batch: a batch that announces more records than it has is refu
   batch.writeInt32BE(2, 57);
   assert.throws(() => decodeBatches(batch, gunzip), /its batch ends before it/);
 });
+
+Deno.test("record batch: a length that leads backwards is refused, of a batch and of a record", async () => {
+  const batch = await encodeBatch([message("k", "v")], options);
+  for (const length of [-12, -61, 48]) {
+    batch.writeInt32BE(length, 8);
+    assert.throws(() => decodeBatches(batch, gunzip), /shorter than its header/, `${length}`);
+  }
+  const oneRecord = await encodeBatch([message("k", "v")], { ...options, compress: (bytes) => bytes });
+  oneRecord.writeInt16BE(0, 21);
+  const { length } = oneRecord;
+  for (const size of [1, length]) { // zigzag: -1, and half of the batch's length
+    oneRecord[61] = size;
+    assert.throws(() => decodeBatches(oneRecord, gunzip), /not in its batch/, `${size}`);
+  }
+});
