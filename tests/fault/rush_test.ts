@@ -11,6 +11,7 @@ import { LoadClients } from "../system/load_clients.ts";
 import { type Order, planOrders, runSeed, wanted } from "../system/plan.ts";
 import { startStack } from "../system/stack.ts";
 import { note } from "./fault_scenario.ts";
+import { endOfLog, killUnanswered } from "./unanswered.ts";
 
 const ORDERS = 90_000;
 const CONNECTIONS = 16;
@@ -82,12 +83,17 @@ Deno.test("a rush of 90,000 orders while worker, API, Redis and PostgreSQL are k
   });
   const rush = clients.rush();
   const struck: string[] = [];
-  const faults = [
+  const faults: readonly Fault[] = [
     killed("worker", "unnoticed", worker, () => worker.restart()),
     frozen("worker", "unnoticed", worker),
     killed("redis", "lost", redis, () => redis.start()),
     frozen("redis", "lost", redis),
-    killed("api", "lost", api, () => api.restart()),
+    {
+      what: "api killed with accepted orders that it has not answered",
+      effect: "lost",
+      strike: async () => void await killUnanswered(api, clients, () => endOfLog(redis)),
+      heal: () => api.restart(),
+    },
     frozen("api", "late", api),
     killed("postgres", "unnoticed", postgres, () => postgres.start()),
     frozen("postgres", "unnoticed", postgres),
@@ -97,7 +103,8 @@ Deno.test("a rush of 90,000 orders while worker, API, Redis and PostgreSQL are k
     struck.push(`${fault.what}: ${await strike(fault, clients)}`);
   }
   await clients.sells(SOLD_BETWEEN, STEP_DEADLINE_MS);
-  assert.ok(clients.answered < ORDERS, "the rush ended before the last fault had struck");
+  const answered = clients.answered;
+  assert.ok(answered < ORDERS, "the rush ended before the last fault had struck");
   await rush;
   const settled = await clients.settle(SETTLE_DEADLINE_MS);
 
@@ -105,7 +112,10 @@ Deno.test("a rush of 90,000 orders while worker, API, Redis and PostgreSQL are k
   const tables = await readLedger({ databaseUrl }, stock, STEP_DEADLINE_MS).catch((error) => {
     throw new Error(`${error.message}; the worker says:\n${worker.output()}`, { cause: error });
   });
-  note(`${clients.ordersPerSecond} orders/s; orders struck or sold meanwhile:`, struck);
+  note(
+    `${clients.ordersPerSecond} orders/s, ${answered} until the last fault; orders struck or sold meanwhile:`,
+    struck,
+  );
   note(`${clients.count("accepted")} accepted, ${clients.count("insufficient_stock")} sold out`, settled);
   assertLedger({ orders, heard: clients.heard, initial, left: unitsOf(stock), history }, tables);
   assert.equal(clients.heard.length, ORDERS);

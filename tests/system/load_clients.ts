@@ -71,6 +71,8 @@ export class LoadClients implements AsyncDisposable {
   readonly #requestTimeoutMs: number;
   readonly #ordersPerSecondMax: number;
   readonly #firstHeaders: Headers;
+  /** Of each order, where its first attempt was sent. */
+  readonly #sentTo: string[] = [];
   #next = 0;
   #answered = 0;
   #stopped = false;
@@ -102,6 +104,14 @@ export class LoadClients implements AsyncDisposable {
   /** Orders that are on their way now. */
   get inFlight(): number {
     return this.#next - this.#answered;
+  }
+
+  /** Ids of the orders that are on their way now; only of those sent to the API at `url`, if it is given. */
+  unanswered(url?: string): string[] {
+    return this.orders.slice(0, this.#next).flatMap(({ orderId }, index) => {
+      const isOpen = this.heard[index] === undefined && (url === undefined || this.#sentTo[index] === url);
+      return isOpen ? [orderId] : [];
+    });
   }
 
   /** Orders a second, over the whole rush. */
@@ -200,6 +210,7 @@ export class LoadClients implements AsyncDisposable {
       const index = this.#next;
       if (this.#stopped || index >= this.orders.length) return;
       this.#next++;
+      this.#sentTo[index] = client.url;
       const heard = await client.send(this.#order(index), this.#firstHeaders);
       this.heard[index] = heard;
       this.#answered++;
@@ -270,12 +281,16 @@ class Client implements Disposable {
     this.#history = history;
   }
 
+  /** The API that it is connected to, or tries next. */
+  get url(): string {
+    return this.#urls[this.#turn % this.#urls.length] ?? "";
+  }
+
   /** Connects unless it is connected, and tries again until it can, or `enough` says that it need not. */
   async connect(untilMs: number, enough: () => boolean): Promise<void> {
     while (!this.#connection && !enough()) {
-      const url = this.#urls[this.#turn % this.#urls.length] ?? "";
       try {
-        this.#connection = await HttpConnection.open(url, ANSWER_DEADLINE_MS, this.#history);
+        this.#connection = await HttpConnection.open(this.url, ANSWER_DEADLINE_MS, this.#history);
       } catch (error) {
         if (performance.now() >= untilMs) throw error;
         this.#turn++;
