@@ -201,11 +201,11 @@ export class LoadClients implements AsyncDisposable {
   async #buy(buyer: number): Promise<void> {
     using client = new Client(this.#urls, buyer, this.history);
     const startedMs = performance.now();
-    const untilMs = startedMs + RUN_DEADLINE_MS;
     for (;;) {
       const earlyMs = this.#next * 1000 / this.#ordersPerSecondMax - (performance.now() - startedMs);
       if (earlyMs > 0) await sleep(earlyMs);
       // Connected first: an order is taken only by a buyer who can send it.
+      const untilMs = performance.now() + RUN_DEADLINE_MS;
       await client.connect(untilMs, () => this.#stopped || this.#next >= this.orders.length);
       const index = this.#next;
       if (this.#stopped || index >= this.orders.length) return;
