@@ -36,9 +36,9 @@ export async function killUnanswered(
   }
 }
 
-/** The end of the log of shard 0. */
-export function endOfLog(redis: RedisServer): Promise<string> {
-  return redis.cli("XREVRANGE", "{inventory:0}:events", "+", "-", "COUNT", String(ENTRIES));
+/** The end of a shard's log; that of shard 0 without a key. */
+export function endOfLog(redis: RedisServer, key: string = "{inventory:0}:events"): Promise<string> {
+  return redis.cli("XREVRANGE", key, "+", "-", "COUNT", String(ENTRIES));
 }
 
 /** Of a frozen API. */

@@ -65,16 +65,18 @@ Deno.test("baskets of several shards are whole while API processes and the worke
   }
 
   const orders = Array.from({ length: ORDERS }, (_, n) => orderOf(n));
-  let [next, unknown, settled] = [0, 0, 0];
+  let [next, unknown, settled, first] = [0, 0, 0, 0];
   const client = async () => {
     for (let order = orders[next++]; order; order = orders[next++]) {
       // A final answer: sold, or refused for lack of units. Everything else is asked again, at the other API.
       for (let attempt = 0; order.status !== 200 && order.status !== 409; attempt++) {
         const { id, lines } = order;
         const api = apis[attempt % apis.length];
+        if (attempt === 0) first++;
         const answer = await api?.post("/api/v1/orders", { order_id: id, user_id: "u", lines }).catch(() =>
           undefined
         );
+        if (attempt === 0) first--;
         order.status = answer?.status ?? 0;
         if (answer === undefined || answer.status === 503) unknown++;
         else order.body = JSON.stringify({ ...answer.body, success: true });
@@ -95,6 +97,15 @@ Deno.test("baskets of several shards are whole while API processes and the worke
     });
     const victim = round % 3 === 2 ? worker : apis[round % 2];
     if (settled === ORDERS || !victim) break;
+    if (round === 0) {
+      // Every first attempt goes to this one: once all wait for it, no answer of it is on its way.
+      victim.freeze();
+      let before = -1;
+      await waitFor(() => first === CLIENTS && settled === before || (before = settled, false), {
+        deadlineMs: DEADLINE_MS,
+        what: "every client to wait for a frozen API",
+      });
+    }
     await victim.kill();
     await victim.restart();
   }

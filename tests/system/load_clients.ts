@@ -30,6 +30,8 @@ export interface ClientsOptions {
   readonly requestTimeoutMs?: number;
   /** A pace at which faults strike within the rush on a fast machine too; no limit when left out. */
   readonly ordersPerSecondMax?: number;
+  /** Whether the last fifth of the orders is sent ever more slowly, until {@link LoadClients.finish}. */
+  readonly lasts?: boolean;
   /** Whether each order's first attempt is declared as one (`Order-Attempt: 1`); not when left out. */
   readonly declaresFirst?: boolean;
   /** Where every attempt is recorded; must be there if the APIs are behind a proxy. */
@@ -51,9 +53,16 @@ type Headers = Readonly<Record<string, string>>;
 const PATH = "/api/v1/inventory/deduct";
 // A frozen server must not hold the test: well above REQUEST_TIMEOUT_MS (2000), when a 503 must have come.
 const ANSWER_DEADLINE_MS = 8_000;
+/** At most so long, a buyer who is early sleeps before the next look. */
+const EARLY_STEP_MS = 50;
+/** A rush that lasts sends a tenth of what is left each second: hundreds a second, and never the last one. */
+const LASTING_MS = 10_000;
+const LASTING_SHARE = 0.2;
 /** After a 503 or a refused connection: a client that does not wait would burn its whole plan on one failure. */
 const BACKOFF_MS = 20;
 const RUN_DEADLINE_MS = 60_000;
+/** No answer for so long, though all that had come was read: none comes. */
+const STALLED_MS = 100;
 const REPLAYS_MAX = 500;
 const REQUEST_TIMEOUT_MS = 2_000;
 
@@ -76,6 +85,9 @@ export class LoadClients implements AsyncDisposable {
   #next = 0;
   #answered = 0;
   #stopped = false;
+  #lasts: boolean;
+  /** When the next order may be sent while the rush lasts. */
+  #nextMs = 0;
   #rush: Promise<void> = Promise.resolve();
   /**
    * Until when an order without an answer may take effect. A refusal is final only after it: an attempt that
@@ -91,6 +103,7 @@ export class LoadClients implements AsyncDisposable {
     this.#connections = connections;
     this.#requestTimeoutMs = requestTimeoutMs;
     this.#ordersPerSecondMax = options.ordersPerSecondMax ?? Infinity;
+    this.#lasts = options.lasts ?? false;
     this.#firstHeaders = declaresFirst ? { "order-attempt": "1" } : {};
     this.history = options.history ?? RecordedDeployment.historyAt(urls[0] ?? "");
     if (declaresFirst) this.history.declareFirst();
@@ -134,6 +147,21 @@ export class LoadClients implements AsyncDisposable {
     return waitFor(() => this.count("accepted") >= before + count, { deadlineMs, what, seen });
   }
 
+  /**
+   * Whether every buyer waits for an answer and none comes: so it is soon after an API, or the store of all APIs, is
+   * frozen. False when that did not happen within `deadlineMs`.
+   */
+  async stalled(deadlineMs: number = RUN_DEADLINE_MS): Promise<boolean> {
+    const untilMs = performance.now() + deadlineMs;
+    for (let [answered, sinceMs] = [this.#answered, performance.now()]; performance.now() < untilMs;) {
+      await sleep(STALLED_MS / 5);
+      if (this.#answered > answered || this.inFlight < this.#connections) {
+        [answered, sinceMs] = [this.#answered, performance.now()];
+      } else if (performance.now() - sinceMs > STALLED_MS) return true;
+    }
+    return false;
+  }
+
   /** How often each kind of answer, and each code, was heard. */
   #tally(): Record<string, number> {
     const tally: Record<string, number> = {};
@@ -156,6 +184,13 @@ export class LoadClients implements AsyncDisposable {
     this.#rush = this.#together((buyer) => this.#buy(buyer))
       .finally(() => this.elapsedMs = performance.now() - startedMs);
     return this.#rush;
+  }
+
+  /** Lets a rush that lasts come to its end: what it was to outlast is over. */
+  finish(): void {
+    assert.ok(this.#next < this.orders.length, "the rush ended before what it was to outlast");
+    this.#lasts = false;
+    this.#nextMs = 0;
   }
 
   /** No more orders after those that are on their way. */
@@ -202,8 +237,7 @@ export class LoadClients implements AsyncDisposable {
     using client = new Client(this.#urls, buyer, this.history);
     const startedMs = performance.now();
     for (;;) {
-      const earlyMs = this.#next * 1000 / this.#ordersPerSecondMax - (performance.now() - startedMs);
-      if (earlyMs > 0) await sleep(earlyMs);
+      await this.#due(startedMs);
       // Connected first: an order is taken only by a buyer who can send it.
       const untilMs = performance.now() + RUN_DEADLINE_MS;
       await client.connect(untilMs, () => this.#stopped || this.#next >= this.orders.length);
@@ -215,6 +249,20 @@ export class LoadClients implements AsyncDisposable {
       this.heard[index] = heard;
       this.#answered++;
       if (heard.kind === "unknown") await this.#afterLoss();
+    }
+  }
+
+  /** Returns when the pace allows one more order. */
+  async #due(startedMs: number): Promise<void> {
+    for (let nowMs = performance.now(); !this.#stopped; nowMs = performance.now()) {
+      const paceMs = startedMs + this.#next * 1000 / this.#ordersPerSecondMax;
+      const earlyMs = Math.max(paceMs, this.#nextMs) - nowMs;
+      if (earlyMs <= 0) break;
+      await sleep(Math.min(earlyMs, EARLY_STEP_MS));
+    }
+    const left = this.orders.length - this.#next;
+    if (this.#lasts && left < LASTING_SHARE * this.orders.length) {
+      this.#nextMs = performance.now() + LASTING_MS / left;
     }
   }
 

@@ -245,8 +245,11 @@ Deno.test("nginx: one address gets 100 requests a second and a burst of 200", as
   const startMs = performance.now();
   const statuses: number[] = [];
   let refused: Response | undefined;
-  for (let round = 0; round < 12; round++) {
-    const answers = await Promise.all(Array.from({ length: 50 }, () => post(nginx.url, DEDUCT)));
+  // A machine that sends no more than 100 a second is refused nothing: more of them at once.
+  for (let round = 0; round < 12 || (!refused && round < 50); round++) {
+    const answers = await Promise.all(
+      Array.from({ length: round < 12 ? 50 : 100 }, () => post(nginx.url, DEDUCT)),
+    );
     for (const answer of answers) {
       statuses.push(answer.status);
       if (answer.status === 429 && !refused) refused = answer;
@@ -361,10 +364,15 @@ Deno.test("nginx: an IPv6 client is limited by its /64, an IPv4 client by its ad
   const passed = async (addresses: readonly string[]) => {
     const startMs = performance.now();
     let count = 0;
-    for (const address of addresses) {
-      const response = await fetch(`${nginx.url}/livez`, { headers: { "x-test-address": address } });
-      await response.body?.cancel();
-      if (response.status === 200) count++;
+    // Many at once: one after the other, a busy machine sends no more than are allowed.
+    for (let first = 0; first < addresses.length; first += 50) {
+      await Promise.all(
+        addresses.slice(first, first + 50).map(async (address) => {
+          const response = await fetch(`${nginx.url}/livez`, { headers: { "x-test-address": address } });
+          await response.body?.cancel();
+          if (response.status === 200) count++;
+        }),
+      );
     }
     return { count, allowed: 202 + 100 * (performance.now() - startMs) / 1000 };
   };
