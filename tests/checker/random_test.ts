@@ -74,11 +74,13 @@ function skuOf({ lines }: Members): unknown {
 Deno.test("one slip in a random history is found, whatever line it is planted in", () => {
   const first = firstSeed();
   for (const [what, { fits, plant }] of Object.entries(slips)) {
-    for (let seed = first; seed < first + RUNS / 10; seed++) {
+    for (let seed = first, planted = 0; planted < RUNS / 10; seed++) {
+      assert.ok(seed < first + RUNS, `${RUNS - planted} histories have no line for '${what}'`);
       const lines = randomHistory(seed, OPERATIONS);
       const places = lines.flatMap((line, index) => fits(line) ? [index] : []);
       const place = places[drawer(seed)(places.length)];
-      assert.ok(place !== undefined, `seed ${seed} has no line for '${what}'`);
+      if (place === undefined) continue;
+      planted++;
       const doctored = lines.flatMap((line, index) => index === place ? plant(line) : [line]);
       const { violations } = check(doctored);
       assert.ok(violations.length > 0, `seed ${seed}, line ${place + 1}: '${what}' was not found`);
@@ -118,9 +120,12 @@ for (
       return performance.now() - startMs;
     };
     timeOf(2_000); // compiled
-    // Linear is 20 times; quadratic 400. A busy machine may stretch one of the two.
-    const small = Math.min(timeOf(2_000), timeOf(2_000));
-    const large = timeOf(40_000);
+    // Linear is 20 times; quadratic 400. A busy machine may stretch one of the two: then once more.
+    let [small, large] = [Infinity, Infinity];
+    for (let left = 5; left > 0 && !(large < 200 * small); left--) {
+      small = Math.min(small, timeOf(2_000), timeOf(2_000));
+      large = Math.min(large, timeOf(40_000));
+    }
     assert.ok(large < 200 * small, `20 times as many operations took ${small} and ${large} ms`);
   });
 }

@@ -140,19 +140,20 @@ testEach(
     await fillShelves(strict);
     const seen = new Map<string, number>();
     const request = fc.oneof(...operations.map(allowed));
-    await fc.assert(
-      fc.asyncProperty(request, fc.boolean(), async (request, isOpen) => {
-        const init = isOpen ? request.init : bearer(request.init, adminToken);
-        const { code } = await judgeGenerated(isOpen ? open : strict, request, init);
-        const key = `${request.operation.operationId} ${code}`;
-        seen.set(key, (seen.get(key) ?? 0) + 1);
-      }),
-      { seed, numRuns: backend === plainBackend ? 4000 : 1500, reporter: shrunkCaseFirst },
-    );
+    const property = fc.asyncProperty(request, fc.boolean(), async (request, isOpen) => {
+      const init = isOpen ? request.init : bearer(request.init, adminToken);
+      const { code } = await judgeGenerated(isOpen ? open : strict, request, init);
+      const key = `${request.operation.operationId} ${code}`;
+      seen.set(key, (seen.get(key) ?? 0) + 1);
+    });
+    const answered = () => new Set([...seen.keys()].map((key) => key.split(" ")[0]));
+    const numRuns = backend === plainBackend ? 4000 : 1500;
+    // A draw that leaves out an operation, or nearly all refusals, is followed by another one.
+    for (let more = 0; answered().size < operations.length || seen.size <= 50; more++) {
+      assert.ok(more < 10, `${answered().size} operations and ${seen.size} kinds of answers`);
+      await fc.assert(property, { seed: seed + more, numRuns, reporter: shrunkCaseFirst });
+    }
     assert.deepEqual([open.broken, strict.broken], [[], []]);
-    const answered = new Set([...seen.keys()].map((key) => key.split(" ")[0]));
-    assert.equal(answered.size, operations.length);
-    assert.ok(seen.size > 50, `only ${seen.size} kinds of answers`);
   },
 );
 

@@ -81,7 +81,7 @@ const mustMeet = [
 ];
 const RUNS = 120;
 /** One round meets all of them in 9 of 10 seeds. */
-const ROUNDS_MAX = 5;
+const ROUNDS_MAX = 20;
 
 Deno.test("Lua decides as the memory store does, to the millisecond, on a clock that goes both ways", async () => {
   const seed = runSeed();
