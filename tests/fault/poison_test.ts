@@ -16,7 +16,7 @@ const PATH = "/api/v1/inventory/deduct";
 const ENV = { USER_LIMIT_MS: "0" };
 const UNITS = 10_000;
 const NEIGHBORS = 50;
-const ANSWER_DEADLINE_MS = 5_000;
+const ANSWER_DEADLINE_MS = 30_000;
 
 /** Texts that are an id like any other, though they look like something else. */
 const STRANGE_IDS = [

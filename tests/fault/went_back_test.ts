@@ -22,6 +22,8 @@ const UNITS = 100;
 const SOLD_BEFORE = 10;
 /** The worker acknowledges to an idle shard every 200 ms. */
 const FOUND_MAX_MS = 1000;
+/** On a busy machine that is later: one that was on its way, the one that finds it, and one that follows before it is seen. */
+const ACKNOWLEDGEMENTS_MAX = 3;
 
 /** Copies and puts back what a shard has. */
 interface Method {
@@ -81,7 +83,7 @@ for (const method of METHODS) {
       await using fixture = await startFixture(redis);
       await sellOut(fixture, method);
       await method.putBack(fixture);
-      const startMs = performance.now();
+      const [startMs, acknowledged] = [performance.now(), fixture.acknowledgements()];
       let again = 0;
       for (let isSelling = true; isSelling && again < 80;) {
         const result = await fixture.under.store.decide(0, [{
@@ -93,7 +95,11 @@ for (const method of METHODS) {
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
       const ms = performance.now() - startMs;
-      assert.ok(ms < FOUND_MAX_MS, `sold for ${ms} ms from keys that were put back`);
+      const acknowledgements = fixture.acknowledgements() - acknowledged;
+      assert.ok(
+        ms < FOUND_MAX_MS || acknowledgements <= ACKNOWLEDGEMENTS_MAX,
+        `sold for ${ms} ms and ${acknowledgements} acknowledgements from keys that were put back`,
+      );
       const { fields } = await armedAgain(fixture);
       assert.match(String(fields.rebuilt), /the store went back/);
       assert.equal(fields.lost, again);

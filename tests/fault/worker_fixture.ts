@@ -32,6 +32,8 @@ export interface Fixture extends AsyncDisposable {
   readonly keys: readonly string[];
   readonly databaseUrl: string;
   readonly lines: readonly LogLine[];
+  /** Acknowledgements that were answered. */
+  acknowledgements(): number;
   /** Acknowledgements wait from now on, until the result is called. */
   holdAcknowledgements(): () => void;
   /** Ends the worker; the shard stays armed. */
@@ -51,10 +53,11 @@ export async function startFixture(
   const client = started.adopt(new Redis(redis.url), (client) => void client.disconnect());
   const databaseUrl = await sharedPostgres().freshDatabase();
   const lines: LogLine[] = [];
+  let acknowledgements = 0;
   let gate = Promise.resolve();
   const acknowledge = async (shard: number, applied: Position, whose: string, nonce: Nonce) => {
     await gate;
-    return await under.control.acknowledge(shard, applied, whose, nonce);
+    return await under.control.acknowledge(shard, applied, whose, nonce).finally(() => acknowledgements++);
   };
   const control = new Proxy(under.control, {
     get(target, name) {
@@ -79,6 +82,7 @@ export async function startFixture(
     ...{ client, under, databaseUrl, lines },
     keys: keyNames.map((name) => `{${under.namespace}:0}:${name}`),
     stopWorker,
+    acknowledgements: () => acknowledgements,
     holdAcknowledgements() {
       const { promise, resolve } = Promise.withResolvers<void>();
       gate = promise;

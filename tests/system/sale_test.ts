@@ -12,6 +12,8 @@ import { startStack } from "./stack.ts";
 
 const ORDERS = 20_000;
 const CONNECTIONS = 128;
+/** As long as draining takes: an order without an answer has met a failure, and not a busy machine. */
+const REQUEST_TIMEOUT_MS = 4_000;
 
 for (
   const { shards, skus } of [
@@ -26,7 +28,7 @@ for (
     await using stack = await startStack({
       redisUrl: redis.url,
       databaseUrl,
-      env: { SHARDS: String(shards) },
+      env: { SHARDS: String(shards), REQUEST_TIMEOUT_MS: String(REQUEST_TIMEOUT_MS) },
     });
 
     const orders = planOrders({ seed, orders: ORDERS, skus, users: 8000 });
@@ -37,6 +39,7 @@ for (
       orders,
       urls: [stack.api.url],
       connections: CONNECTIONS,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
       history,
     });
     await clients.rush();
