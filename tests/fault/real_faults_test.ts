@@ -26,7 +26,7 @@ const AWAY_ACCEPTED_MIN = isLong ? 0.005 : 0.05;
 const ARMED_MAX_MS = 12_000;
 /** A client that waited for an answer asks again after a second at the latest. */
 const AWAY_MAX_MS = 5_000;
-/** Of each command in the append-only file: seconds for what was sold until then. */
+/** Of each command in the append-only file: seconds for what was sold until then; more if it was little. */
 const LOAD_DELAY_US = 1_000;
 const LOADING_MIN_S = 1;
 const ENV = { USER_LIMIT_MS: "0", REQUEST_TIMEOUT_MS: "1000" };
@@ -161,12 +161,17 @@ Deno.test("real faults: Redis throws, is full, busy, loading, rewriting, resynci
   await trial(sale, group, {
     what: "killed, and LOADING for seconds",
     async strike() {
-      await redis.kill();
-      await disk.configure(`key-load-delay ${LOAD_DELAY_US}\n`);
-      await redis.start();
-      await disk.configure("");
-      const [, seconds] = /DB loaded from append only file: ([\d.]+) seconds/.exec(redis.output()) ?? [];
-      assert.ok(Number(seconds) >= LOADING_MIN_S, `it was LOADING for ${seconds} s`);
+      const loadedS = () =>
+        Number(
+          /DB loaded from append only file: ([\d.]+) seconds/.exec(redis.output())?.[1] ?? assert.fail(),
+        );
+      for (let [delayUs, seconds] = [LOAD_DELAY_US, 0]; seconds < LOADING_MIN_S; delayUs *= 4) {
+        await redis.kill();
+        await disk.configure(`key-load-delay ${delayUs}\n`);
+        await redis.start();
+        await disk.configure("");
+        seconds = loadedS();
+      }
       await redis.cli("CONFIG", "SET", "key-load-delay", "0");
     },
     forMs: 0,

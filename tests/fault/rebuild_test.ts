@@ -16,6 +16,8 @@ const STEP_DEADLINE_MS = 60_000;
 const LAG_ORDERS = 200;
 /** So slow that the worker notes the head of the log between two transactions, as it does every 200 ms. */
 const SLOW_APPLYING_S = 0.3;
+/** Longer than a busy machine takes to kill the worker. */
+const HELD_S = 600;
 /** Lines of an older sale: 200 chunks of a rebuild take a second. */
 const OLD_LINES = 200_000;
 
@@ -76,7 +78,7 @@ Deno.test("with a lag, exactly the numbers that were recorded and not applied ar
   const lagging = scenario.again(scenario.act(LAG_ORDERS));
   await lagging.rush();
   const { seq: head } = await position(redis);
-  await slowApplying(databaseUrl, SLOW_APPLYING_S);
+  await slowApplying(databaseUrl, head);
   await worker.restart();
   await waitFor(async () => (await cursor(databaseUrl)).noted === head, {
     deadlineMs: STEP_DEADLINE_MS,
@@ -84,7 +86,7 @@ Deno.test("with a lag, exactly the numbers that were recorded and not applied ar
   });
   await worker.kill();
   await untilNoWorkerApplies(databaseUrl);
-  await slowApplying(databaseUrl, 0);
+  await fastApplying(databaseUrl);
   const applied = (await cursor(databaseUrl)).seq;
   const lost = head - applied;
   assert.ok(lost > 0, "there is a lag");
@@ -123,17 +125,7 @@ Deno.test("a worker frozen in the middle of a rebuild changes nothing once anoth
   await scenario.applied();
   await worker.kill();
   await addOldLines(databaseUrl);
-  await redis.cli("FLUSHALL");
-  await worker.restart();
-  await waitFor(async () => Number(await redis.cli("HLEN", "{inventory:0}:orders:0")) > 0, {
-    deadlineMs: STEP_DEADLINE_MS,
-    what: "a rebuild that writes lines",
-  });
-  worker.freeze();
-  const token = await redis.cli("HGET", "{inventory:0}:meta", "token");
-  const frozenAt = Number(await redis.cli("HLEN", "{inventory:0}:orders:0"));
-  note(`frozen after ${frozenAt} of ${OLD_LINES} lines`);
-  assert.notEqual(token, "", "the rebuild was over before the freeze");
+  await freezeInRebuild(redis, worker);
 
   await using other = await Service.start("worker", { ...worker.env, REDIS_URL: redis.url });
   await api.ready(2 * STEP_DEADLINE_MS).catch((error) => {
@@ -205,22 +197,49 @@ async function cursor(databaseUrl: string): Promise<{ seq: number; noted: number
   });
 }
 
-/** Makes every transaction of the worker take this long; 0 = as fast as it is. */
-async function slowApplying(databaseUrl: string, seconds: number): Promise<void> {
+/** Starts a worker on an empty store, and freezes it before it has filled it. */
+async function freezeInRebuild(redis: RedisServer, worker: Service): Promise<void> {
+  const lines = async () => Number(await redis.cli("HLEN", "{inventory:0}:orders:0"));
+  for (const untilMs = performance.now() + STEP_DEADLINE_MS;;) {
+    await redis.cli("FLUSHALL");
+    await worker.restart();
+    await waitFor(async () => await lines() > 0, {
+      deadlineMs: STEP_DEADLINE_MS,
+      what: "a rebuild that writes lines",
+    });
+    worker.freeze();
+    note(`frozen after ${await lines()} of ${OLD_LINES} lines`);
+    if (await redis.cli("HGET", "{inventory:0}:meta", "token") !== "") return;
+    assert.ok(performance.now() < untilMs, "every rebuild was over before the freeze");
+    await worker.kill();
+  }
+}
+
+/** Makes the worker's transactions slow, and those after it has noted the head never end. */
+async function slowApplying(databaseUrl: string, head: number): Promise<void> {
   await withConnection(databaseUrl, async (sql) => {
-    await sql.unsafe("drop trigger if exists slow on inventory.order_lines");
-    if (seconds === 0) return;
-    await sql.unsafe(`create or replace function inventory.wait_a_while() returns trigger language plpgsql as
-      $$ begin perform pg_sleep(${seconds}); return null; end $$`);
+    await sql.unsafe(`create function inventory.wait_a_while() returns trigger language plpgsql as
+      $$ begin
+        perform pg_sleep(case when noted_head < ${head} then ${SLOW_APPLYING_S} else ${HELD_S} end)
+        from inventory.log_cursor;
+        return null;
+      end $$`);
     await sql.unsafe(`create trigger slow after insert on inventory.order_lines
       for each statement execute function inventory.wait_a_while()`);
   });
 }
 
-/** A transaction that was on its way when its worker was killed may still commit. */
+async function fastApplying(databaseUrl: string): Promise<void> {
+  await withConnection(databaseUrl, (sql) => sql.unsafe("drop trigger slow on inventory.order_lines"));
+}
+
+/** A transaction that was on its way when its worker was killed may still commit, unless it is the one that waits. */
 async function untilNoWorkerApplies(databaseUrl: string): Promise<void> {
   await withConnection(databaseUrl, async (sql) => {
     await waitFor(async () => {
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and wait_event = 'PgSleep'
+        and xact_start < clock_timestamp() - interval '1 second'`;
       const [row] = await sql`
         select count(*)::int as count from pg_stat_activity
         where datname = current_database() and application_name like 'inventory-worker:%'`;

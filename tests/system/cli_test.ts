@@ -218,12 +218,13 @@ Deno.test("reconcile: sales, new SKUs and lapsing holds meanwhile are no differe
     }
   });
   try {
-    for (let i = 0; i < 3; i++) assert.deepEqual((await json(env, 0, "reconcile")).differences, []);
+    for (let i = 0; i < 3 || sold <= 100; i++) {
+      assert.deepEqual((await json(env, 0, "reconcile")).differences, []);
+    }
   } finally {
     isSelling = false;
     await Promise.all(sellers);
   }
-  assert.ok(sold > 100, `only ${sold} sales meanwhile`);
 });
 
 Deno.test("rebuild: by the worker that has the lease, and without one by itself", async () => {
