@@ -56,7 +56,7 @@ export async function makeSteppedRedis(
   limits: DecisionLimits,
   nowMs: number,
 ): Promise<SteppedStore> {
-  const place = { namespace: `t${crypto.randomUUID().slice(0, 8)}`, shards: 1 };
+  const place = { namespace: `t${crypto.randomUUID().slice(-12)}`, shards: 1 };
   const [meta = ""] = allShardKeys(place)[0] ?? [];
   const servers = new ClusterMap([url], place, { name: "test", world: realWorld, onError() {} });
   const links = new SteppedLinks(servers, "shard");

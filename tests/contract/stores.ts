@@ -79,7 +79,7 @@ export async function makeRedisStore(
   url: string | readonly string[],
   limits: Partial<DecisionLimits> = {},
   shards = 1,
-  namespace = `t${crypto.randomUUID().slice(0, 8)}`,
+  namespace = `t${crypto.randomUUID().slice(-12)}`,
 ): Promise<RedisUnderTest> {
   const place = { namespace, shards };
   const all = { ...defaults, ...limits };
