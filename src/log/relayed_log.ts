@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { sleep, type World } from "../runtime/world.ts";
+import { onAbort, sleep, type World } from "../runtime/world.ts";
 import { comparePositions, type LogEntry, type Position } from "../domain/event.ts";
 import type { EventLog, ReadOptions } from "./event_log.ts";
 import { Relay, type RelayProgress } from "./relay.ts";
@@ -181,12 +181,12 @@ export class RelayedLog implements EventLog {
     return new Promise((resolve) => {
       const end = (found?: ReadResult) => {
         cancel();
-        signal.removeEventListener("abort", stop);
+        release();
         resolve(found);
       };
       const stop = () => end();
       const cancel = this.#parts.world.after(Math.max(0, ms), stop);
-      signal.addEventListener("abort", stop, { once: true });
+      const release = onAbort(signal, stop);
       void result.then(end);
     });
   }

@@ -56,10 +56,32 @@ export function sleep(world: World, ms: number, signal?: AbortSignal): Promise<v
     if (signal?.aborted) return resolve();
     const done = () => {
       cancel();
-      signal?.removeEventListener("abort", done);
+      release?.();
       resolve();
     };
     const cancel = world.after(ms, done);
-    signal?.addEventListener("abort", done, { once: true });
+    const release = signal && onAbort(signal, done);
   });
+}
+
+const waiting = new WeakMap<AbortSignal, (() => void)[]>();
+
+/**
+ * Calls `fn` once when `signal` aborts, unless cancelled before. For a signal that lives long, as a listener for each wait
+ * kept what it leads to alive until the next full garbage collection: an abort signal holds listeners in a set, and each of
+ * the tables of a set leads to the next.
+ */
+export function onAbort(signal: AbortSignal, fn: () => void): Cancel {
+  let calls = waiting.get(signal);
+  if (!calls) {
+    const all: (() => void)[] = calls = [];
+    waiting.set(signal, all);
+    signal.addEventListener("abort", () => all.splice(0).forEach((call) => call()), { once: true });
+  }
+  const all = calls;
+  all.push(fn);
+  return () => {
+    const index = all.indexOf(fn);
+    if (index >= 0) all.splice(index, 1);
+  };
 }
