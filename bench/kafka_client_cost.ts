@@ -53,9 +53,9 @@ const { gzip: compression } = await loadKafka({ brokers: ["127.0.0.1:1"], onLog:
 for (const step of [4, 32]) {
   const messages = Array.from({ length: messagesEach }, (_, i) => {
     const events = Array.from({ length: step }, (_, k) => event(i * step + k));
-    const value = Buffer.from(JSON.stringify({ shard: 0, epoch: 1, at_ms: Date.now(), events }));
+    const value = JSON.stringify({ shard: 0, epoch: 1, at_ms: Date.now(), events });
     const headers = { schema: "1", deployment: crypto.randomUUID() };
-    return { partition: 0, key: `1-${i * step}`, value, headers };
+    return { partition: 0, key: `1-${i * step}`, value, valueBytes: Buffer.byteLength(value), headers };
   });
   const { request } = requests.Produce.protocol({ version: 7 })({
     ...{ acks: -1, timeout: 4000, compression, producerId: "5", producerEpoch: 0 },

@@ -44,6 +44,8 @@ export interface FetchedMessage {
   readonly headers: Readonly<Record<string, Uint8Array | undefined>>;
   /** A transaction marker, which is not a message. */
   readonly isControlRecord?: boolean;
+  /** The message, when this process sent it and its batch came back unchanged: then key, value and headers are empty. */
+  readonly sent?: OutgoingMessage;
 }
 
 /** An offset in a partition, in several responses. */
@@ -82,8 +84,10 @@ export interface KafkaCluster {
 export interface OutgoingMessage {
   readonly partition: number;
   readonly key: string;
-  readonly value: Buffer;
-  readonly headers: Record<string, string>;
+  readonly value: string;
+  /** Length of the value in UTF-8. */
+  readonly valueBytes: number;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 export interface KafkaProducer {

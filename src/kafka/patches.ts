@@ -7,6 +7,7 @@ import { Buffer } from "node:buffer";
 import zlib from "node:zlib";
 import type { FetchedMessage, OutgoingMessage } from "./client.ts";
 import { decodeBatches, encodeBatch } from "./record_batch.ts";
+import { SentBatches } from "./sent_batches.ts";
 
 /** The parts of kafkajs' queue of requests, one per connection, that are corrected here. */
 interface RequestQueue {
@@ -101,6 +102,7 @@ export interface EncodeParts {
 export function encodeInOneBuffer({ Produce, Fetch }: Requests, { gzip, crc32C, now }: EncodeParts): void {
   const compress = (records: Buffer) =>
     records.length <= syncBytesMax ? zlib.gzipSync(records, { level: gzipLevel }) : gzip(records);
+  const sentBatches = new SentBatches();
   const produce = Produce.protocol;
   Produce.protocol = (of) => (args) => {
     const made = produce(of)(args);
@@ -111,12 +113,9 @@ export function encodeInOneBuffer({ Produce, Fetch }: Requests, { gzip, crc32C, 
     if (!isOurs || !topic || !partition) return made;
     const encode = async () => {
       const options = { ...args, ...partition, timestampMs: now(), compress, crc32C };
-      const bytes = produceBody(
-        args,
-        topic.topic,
-        partition.partition,
-        await encodeBatch(partition.messages, options),
-      );
+      const batch = await encodeBatch(partition.messages, options);
+      sentBatches.remember(topic.topic, partition.partition, batch, partition.messages);
+      const bytes = produceBody(args, topic.topic, partition.partition, batch);
       return { buf: bytes, buffer: bytes };
     };
     return { ...made, request: { ...made.request, encode } };
@@ -126,7 +125,7 @@ export function encodeInOneBuffer({ Produce, Fetch }: Requests, { gzip, crc32C, 
     const made = fetch(of)(args);
     if (of.version !== fetchVersion) return made;
     const { decode } = made.response;
-    const decodeOurs = async (bytes: Buffer) => decodeFetch(bytes) ?? await decode(bytes);
+    const decodeOurs = async (bytes: Buffer) => decodeFetch(bytes, sentBatches) ?? await decode(bytes);
     return { ...made, response: { ...made.response, decode: decodeOurs } };
   };
 }
@@ -147,22 +146,24 @@ function produceBody(args: ProduceArgs, topic: string, partition: number, batch:
 }
 
 /** A response with one partition; undefined of any other. */
-function decodeFetch(bytes: Buffer): FetchResponse | undefined {
+function decodeFetch(bytes: Buffer, sentBatches: SentBatches): FetchResponse | undefined {
   if (bytes.length < 20 || bytes.readInt32BE(10) !== 1) return undefined;
   const nameEnd = 16 + bytes.readInt16BE(14);
   const topicName = bytes.toString("utf8", 16, nameEnd);
   if (bytes.readInt32BE(nameEnd) !== 1) return undefined;
   const at = nameEnd + 4;
+  const partitionId = bytes.readInt32BE(at);
   const aborted = Math.max(0, bytes.readInt32BE(at + 30)); // transactions: -1 = none
   const sizeAt = at + 38 + aborted * 16; // behind the replica to read from
   const size = bytes.readInt32BE(sizeAt);
   const messages = decodeBatches(
     bytes.subarray(sizeAt + 4, sizeAt + 4 + Math.max(0, size)),
     (records) => zlib.gunzipSync(records),
+    (batch) => sentBatches.take(topicName, partitionId, batch),
   );
   if (!messages) return undefined;
   const partition = {
-    partition: bytes.readInt32BE(at),
+    partition: partitionId,
     errorCode: bytes.readInt16BE(at + 4),
     highWatermark: String(bytes.readBigInt64BE(at + 6)),
     messages,

@@ -34,6 +34,8 @@ const crcAt = 17;
 const attributesAt = 21;
 const recordCountAt = 57;
 
+const unread = { key: null, value: null, headers: {} };
+
 /** Encodes messages of one partition as a batch, compressed by gzip. */
 export async function encodeBatch(
   messages: readonly OutgoingMessage[],
@@ -58,15 +60,22 @@ export async function encodeBatch(
   return batch;
 }
 
+/** What a broker stores of a batch as it was sent. It sets offset and epoch of the partition's leader before it. */
+export function storedPart(batch: Buffer): Buffer {
+  return batch.subarray(crcAt);
+}
+
 /**
  * Reads the messages of a partition from a fetch. An incomplete batch at the end is left out.
  *
+ * @param findSent the messages of a batch that this process sent, if they are known
  * @returns undefined when a batch has another version or compression than {@link encodeBatch} writes
  * @throws {RangeError} when a batch is shorter than its header, or a record is not inside of its batch
  */
 export function decodeBatches(
   bytes: Buffer,
   decompress: (records: Buffer) => Buffer,
+  findSent: (batch: Buffer) => readonly OutgoingMessage[] | undefined = () => undefined,
 ): FetchedMessage[] | undefined {
   const messages: FetchedMessage[] = [];
   for (let at = 0; at + headerBytes <= bytes.length;) {
@@ -74,44 +83,56 @@ export function decodeBatches(
     // The next one would be sought here again, or before it, for ever.
     if (end < at + headerBytes) throw new RangeError("Cannot read a batch as it is shorter than its header");
     if (end > bytes.length) break;
-    const attributes = bytes.readInt16BE(at + attributesAt);
-    const codec = attributes & codecMask;
-    if (bytes.readInt8(at + 16) !== magic || codec > gzipCodec) return undefined;
-    const packed = bytes.subarray(at + headerBytes, end);
-    const count = bytes.readInt32BE(at + recordCountAt);
-    const reader = new RecordReader(codec === gzipCodec && count > 0 ? decompress(packed) : packed);
-    const firstOffset = Number(bytes.readBigInt64BE(at));
-    const isControlRecord = (attributes & controlFlag) !== 0;
-    for (let i = 0; i < count; i++) messages.push(reader.record(firstOffset, isControlRecord));
+    const batch = bytes.subarray(at, end);
+    const codec = batch.readInt16BE(attributesAt) & codecMask;
+    if (batch.readInt8(16) !== magic || codec > gzipCodec) return undefined;
+    const ownMessages = findSent(batch);
+    if (ownMessages) messages.push(...ownRecords(ownMessages, batch));
+    else decodeBatch(batch, codec === gzipCodec ? decompress : (records) => records, messages);
     at = end;
   }
   return messages;
 }
 
+function ownRecords(messages: readonly OutgoingMessage[], batch: Buffer): FetchedMessage[] {
+  const firstOffset = Number(batch.readBigInt64BE(0));
+  return messages.map((sent, i) => ({ ...unread, offset: String(firstOffset + i), sent }));
+}
+
+function decodeBatch(
+  batch: Buffer,
+  decompress: (records: Buffer) => Buffer,
+  messages: FetchedMessage[],
+): void {
+  const count = batch.readInt32BE(recordCountAt);
+  const packed = batch.subarray(headerBytes);
+  const reader = new RecordReader(count > 0 ? decompress(packed) : packed);
+  const firstOffset = Number(batch.readBigInt64BE(0));
+  const isControlRecord = (batch.readInt16BE(attributesAt) & controlFlag) !== 0;
+  for (let i = 0; i < count; i++) messages.push(reader.record(firstOffset, isControlRecord));
+}
+
 /** Records one after the other: each number is of variable length, zigzag-encoded. */
 function encodeRecords(messages: readonly OutgoingMessage[]): Buffer {
   const headers = headersOf(messages);
-  const sizes = messages.map(({ key, value }, i) => {
+  const sizes = messages.map(({ key, valueBytes }, i) => {
     const keyBytes = Buffer.byteLength(key);
     const headerBytes = headers[i]?.length ?? 0;
     // Two bytes: attributes, and the difference of time, which is 0.
-    return 2 + sizeOf(i) + sizeOf(keyBytes) + keyBytes + sizeOf(value.length) + value.length + headerBytes;
+    return 2 + sizeOf(i) + sizeOf(keyBytes) + keyBytes + sizeOf(valueBytes) + valueBytes + headerBytes;
   });
   const records = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + sizeOf(size) + size, 0));
-  const put = (bytes: Buffer, at: number) => {
-    records.set(bytes, at);
-    return at + bytes.length;
-  };
   let at = 0;
-  for (const [i, { key, value }] of messages.entries()) {
+  for (const [i, { key, value, valueBytes }] of messages.entries()) {
     at = writeVarint(records, sizes[i] ?? 0, at);
     records[at++] = 0;
     records[at++] = 0;
     at = writeVarint(records, i, at);
     at = writeVarint(records, Buffer.byteLength(key), at);
     at += records.write(key, at);
-    at = put(value, writeVarint(records, value.length, at));
-    at = put(headers[i] ?? value, at);
+    at = writeVarint(records, valueBytes, at);
+    at += records.write(value, at);
+    at += headers[i]?.copy(records, at) ?? 0;
   }
   return records;
 }

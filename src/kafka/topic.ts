@@ -9,7 +9,14 @@
  */
 import { Buffer } from "node:buffer";
 import type { TopicMessage } from "../log/message.ts";
-import { type Topic, TopicAway, type TopicBounds, type TopicFacts, type TopicPage } from "../log/topic.ts";
+import {
+  type Topic,
+  TopicAway,
+  type TopicBounds,
+  type TopicFacts,
+  type TopicPage,
+  type TopicRecord,
+} from "../log/topic.ts";
 import {
   type FetchedMessage,
   type KafkaAdmin,
@@ -194,14 +201,14 @@ export class KafkaTopic implements Topic {
     const bytesMax = this.#maxMessageBytes * batchShare;
     let batch: OutgoingMessage[] = [];
     let bytes = 0;
-    for (const { key, value: json, headers } of messages) {
-      const value = Buffer.from(json);
-      if (batch.length > 0 && bytes + value.length > bytesMax) {
+    for (const { key, value, headers } of messages) {
+      const valueBytes = Buffer.byteLength(value);
+      if (batch.length > 0 && bytes + valueBytes > bytesMax) {
         yield batch;
         [batch, bytes] = [[], 0];
       }
-      batch.push({ key, value, headers: { ...headers }, partition: shard });
-      bytes += value.length + frameBytes;
+      batch.push({ key, value, valueBytes, headers, partition: shard });
+      bytes += valueBytes + frameBytes;
     }
     if (batch.length > 0) yield batch;
   }
@@ -267,7 +274,8 @@ export class KafkaTopic implements Topic {
 
 const decoder = new TextDecoder();
 
-function toRecord({ offset, key, value, headers }: FetchedMessage) {
+function toRecord({ offset, key, value, headers, sent }: FetchedMessage): TopicRecord {
+  if (sent) return { offset: Number(offset), key: sent.key, value: sent.value, headers: sent.headers };
   const texts = Object.entries(headers).map(([name, bytes]) => [name, text(bytes)]);
   return { offset: Number(offset), key: text(key), value: text(value), headers: Object.fromEntries(texts) };
 }
