@@ -1,9 +1,10 @@
 /**
  * kafkajs, loaded at first use, with every option explicit.
  *
- * Two of its layers are in use. Producers and the admin client are public. Reading uses the layer below its consumer,
- * because a consumer must join a group, and partitions are assigned by lease: see `docs/adr` for the measurements. That
- * layer is not public, so its exact version is pinned; the types below are the parts in use.
+ * Two of its layers are in use. The admin client is public. Reading and writing use the layer below its consumer and its
+ * producer: a consumer must join a group, and partitions are assigned by lease; the producer costs more than what it sends
+ * (see `docs/adr` for the measurements). That layer is not public, so its exact version is pinned; the types below are the
+ * parts in use.
  *
  * @module
  */
@@ -55,6 +56,13 @@ export interface PartitionOffset {
   readonly offset: string;
 }
 
+/** By it and the sequence numbers, a broker detects duplicates. */
+export interface ProducerId {
+  /** Decimal digits. */
+  readonly producerId: string;
+  readonly producerEpoch: number;
+}
+
 /** kafkajs' connection to one broker. Requests are those of the protocol. */
 export interface KafkaBroker {
   /** Reads partitions that this broker leads. */
@@ -64,6 +72,9 @@ export interface KafkaBroker {
   /** Committed offsets of a group that this broker coordinates. */
   offsetFetch(request: object): Promise<{ responses: { partitions: PartitionOffset[] }[] }>;
   offsetCommit(request: object): Promise<unknown>;
+  initProducerId(request: object): Promise<ProducerId>;
+  /** Appends to partitions that this broker leads. */
+  produce(request: object): Promise<unknown>;
 }
 
 /** kafkajs' connections to all brokers. */
@@ -88,20 +99,6 @@ export interface OutgoingMessage {
   /** Length of the value in UTF-8. */
   readonly valueBytes: number;
   readonly headers: Readonly<Record<string, string>>;
-}
-
-export interface KafkaProducer {
-  /** Connects, and gets the id by which the broker detects duplicates. */
-  connect(): Promise<void>;
-  disconnect(): Promise<void>;
-  /** Sends messages of one partition as one batch. */
-  send(record: {
-    topic: string;
-    acks: number;
-    timeout: number;
-    compression: number;
-    messages: OutgoingMessage[];
-  }): Promise<unknown>;
 }
 
 export interface KafkaAdmin {
@@ -135,12 +132,22 @@ export interface KafkaAdmin {
 /** The parts of kafkajs that a topic needs. The caller connects each of them. */
 export interface KafkaClient {
   readonly admin: () => KafkaAdmin;
-  readonly producer: () => KafkaProducer;
   readonly cluster: () => KafkaCluster;
   /** kafkajs' number for gzip. */
   readonly gzip: number;
   /** kafkajs' number for the resource type topic. */
   readonly topicResource: number;
+}
+
+/** The connected leader of a partition, by the metadata at hand. */
+export async function leaderOf(
+  cluster: KafkaCluster,
+  topic: string,
+  partition: number,
+): Promise<KafkaBroker> {
+  const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
+  if (nodeId === undefined) throw new Error(`partition ${partition} of '${topic}' has no leader`);
+  return await cluster.findBroker({ nodeId });
 }
 
 /** Timeout of a request, ms. kafkajs retries once; the relay retries for ever. */
@@ -255,16 +262,6 @@ export async function loadKafka(brokers: TopicSpace, clientId: string): Promise<
   const kafka = new kafkajs.Kafka({ ...common, logLevel: level, logCreator });
   return {
     admin: () => kafka.admin({ retry }),
-    producer: () =>
-      kafka.producer({
-        idempotent: true,
-        maxInFlightRequests: 1,
-        allowAutoTopicCreation: false,
-        createPartitioner: () => ({ message }) => message.partition ?? 0, // each message names its own
-        metadataMaxAge: metadataMaxAgeMs,
-        transactionTimeout: 60_000,
-        retry,
-      }),
     cluster: () =>
       new Cluster({
         ...common,

@@ -22,12 +22,12 @@ import {
   type KafkaAdmin,
   type KafkaClient,
   type KafkaCluster,
-  type KafkaProducer,
+  leaderOf,
   loadKafka,
   type OutgoingMessage,
-  requestTimeoutMs,
   type TopicSpace,
 } from "./client.ts";
+import { PartitionProducer } from "./partition_producer.ts";
 import { SharedCluster, typeOf } from "./shared_cluster.ts";
 import { prepareTopic, readTopic, type TopicState, type TopicWish } from "./topic_facts.ts";
 
@@ -55,7 +55,7 @@ export class KafkaTopic implements Topic {
   readonly #groupId: string;
   #client: Promise<KafkaClient> | undefined;
   readonly #cluster = new SharedCluster(() => this.#connect());
-  readonly #producers = new Map<number, Promise<KafkaProducer>>();
+  readonly #producers = new Map<number, Promise<PartitionProducer>>();
   #preparing: Promise<TopicFacts> | undefined;
   #maxMessageBytes = maxMessageBytesDefault;
 
@@ -110,10 +110,10 @@ export class KafkaTopic implements Topic {
     return this.#orAway("append to a partition", async () => {
       try {
         const producer = await this.#producer(shard);
-        for (const batch of this.#batches(shard, messages)) await this.#send(producer, batch);
+        for (const batch of this.#batches(shard, messages)) await producer.send(batch);
       } catch (error) {
-        // After a failed send, kafkajs reuses its sequence number for the next one. If the broker had written the
-        // first, it treats the next as a duplicate: it acknowledges and discards it.
+        // A next batch with the sequence number of the failed one, if the broker had written that, would be a duplicate: it
+        // acknowledges and discards it.
         await this.#dropProducer(shard);
         throw error;
       }
@@ -123,7 +123,7 @@ export class KafkaTopic implements Topic {
   read(shard: number, offset: number): Promise<TopicPage> {
     return this.#onCluster("read a partition", async (cluster) => {
       const topic = this.#topic;
-      const broker = await this.#leader(cluster, shard);
+      const broker = await leaderOf(cluster, topic, shard);
       const partitions = [{ partition: shard, fetchOffset: String(offset), maxBytes: fetchBytesMax }];
       try {
         const { responses } = await broker.fetch({
@@ -189,13 +189,6 @@ export class KafkaTopic implements Topic {
     return Number(offset);
   }
 
-  async #leader(cluster: KafkaCluster, shard: number) {
-    const topic = this.#topic;
-    const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [shard]));
-    if (nodeId === undefined) throw new Error(`partition ${shard} of '${topic}' has no leader`);
-    return await cluster.findBroker({ nodeId });
-  }
-
   /** Splits messages into batches that fit even if they cannot be compressed. */
   *#batches(shard: number, messages: readonly TopicMessage[]): Generator<OutgoingMessage[]> {
     const bytesMax = this.#maxMessageBytes * batchShare;
@@ -213,33 +206,28 @@ export class KafkaTopic implements Topic {
     if (batch.length > 0) yield batch;
   }
 
-  async #send(producer: KafkaProducer, messages: OutgoingMessage[]): Promise<void> {
-    await producer.send({
-      topic: this.#topic,
-      acks: -1,
-      timeout: requestTimeoutMs,
-      compression: (await this.#load()).gzip,
-      messages,
-    });
+  /** One producer per shard: a failure of one shard must not affect the sequence numbers of another. */
+  #producer(shard: number): Promise<PartitionProducer> {
+    let producer = this.#producers.get(shard);
+    if (!producer) this.#producers.set(shard, producer = this.#openProducer(shard));
+    return producer;
   }
 
-  /** One producer per shard: a failure of one shard must not affect the sequence numbers of another. */
-  async #producer(shard: number): Promise<KafkaProducer> {
-    const known = this.#producers.get(shard);
-    if (known) return await known;
-    const connecting = this.#load().then(async (client) => {
-      const producer = client.producer();
-      await producer.connect();
-      return producer;
-    });
-    this.#producers.set(shard, connecting);
-    return await connecting;
+  async #openProducer(shard: number): Promise<PartitionProducer> {
+    const { gzip: compression } = await this.#load();
+    const cluster = await this.#connect();
+    try {
+      return await PartitionProducer.open({ cluster, topic: this.#topic, partition: shard, compression });
+    } catch (error) {
+      await cluster.disconnect().catch(() => {});
+      throw error;
+    }
   }
 
   async #dropProducer(shard: number): Promise<void> {
     const producer = this.#producers.get(shard);
     this.#producers.delete(shard);
-    await producer?.then((open) => open.disconnect()).catch(() => {}); // it never connected
+    await producer?.then((open) => open.close()).catch(() => {}); // it never connected
   }
 
   #load(): Promise<KafkaClient> {
