@@ -273,7 +273,10 @@ Deno.test("a topic with fewer partitions than there are shards: the worker refus
     shards: 1,
     onLog: () => {},
   });
-  await topic.prepare();
+  await waitFor(() => topic.prepare().then(() => true), {
+    deadlineMs: STEP_DEADLINE_MS,
+    what: "a broker that leads the topic that it has just made",
+  });
   await topic.close();
   const { code, said } = await runToEnd("worker", {
     REDIS_URL: sharedRedis().url,
