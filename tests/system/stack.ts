@@ -27,7 +27,7 @@ const READY_DEADLINE_MS = 60_000;
 const EXIT_DEADLINE_MS = 60_000;
 
 // As the task `serve` has it.
-const API_ARGS = ["run", "-P=api", "--v8-flags=--min-semi-space-size=32,--max-semi-space-size=32", "main.ts"];
+const API_ARGS = ["run", "-P=api", "--v8-flags=--min-semi-space-size=64,--max-semi-space-size=64", "main.ts"];
 
 const PROGRAMS = {
   api: { args: API_ARGS, readyLine: /Holdfast listens on (http:\S+) \(pid (\d+)/ },
