@@ -2,7 +2,7 @@
  * An idempotent producer of one partition, on kafkajs' connections.
  *
  * kafkajs' own producer copies the messages of a batch once for each of them, and passes each request through two locks, a
- * state machine and a retry: 3 of 17 µs an order of a worker that catches up.
+ * state machine and a retry: 1 of 16 µs an order of a worker that catches up, 5 of 67 of one that follows a sale on a busy machine.
  *
  * @module
  */
