@@ -9,11 +9,10 @@
  * @module
  */
 import type { Buffer } from "node:buffer";
-import { promisify } from "node:util";
-import zlib from "node:zlib";
 import type { SASLOptions } from "kafkajs";
 import { realWorld } from "../runtime/world.ts";
-import { encodeInOneBuffer, gzipLevel, stopPolling } from "./patches.ts";
+import { compress, decompress } from "./gzip.ts";
+import { encodeInOneBuffer, stopPolling } from "./patches.ts";
 
 export interface TopicSpace {
   /** `host:port` or `[ipv6]:port` of some brokers, from which the others are discovered. */
@@ -31,9 +30,6 @@ export interface TopicSpace {
   /** Receives the log messages of kafkajs, which are many while a broker is unavailable. */
   readonly onLog: (message: string, fields: Readonly<Record<string, unknown>>) => void;
 }
-
-const gzip = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gzip);
-const gunzip = promisify<Buffer, Buffer>(zlib.gunzip);
 
 /** A message as a fetch decodes it. */
 export interface FetchedMessage {
@@ -198,8 +194,9 @@ function readCa(file: string): string[] {
 }
 
 const fastGzip = {
-  compress: (encoder: { readonly buffer: Buffer }) => gzip(encoder.buffer, { level: gzipLevel }),
-  decompress: (bytes: Buffer) => gunzip(bytes),
+  compress: async (encoder: { readonly buffer: Buffer }) => await compress(encoder.buffer),
+  // deno-lint-ignore require-await -- kafkajs waits for a promise
+  decompress: async (bytes: Buffer) => decompress(bytes),
 };
 
 let isPatched = false;
@@ -226,7 +223,6 @@ async function importKafkajs() {
   if (!isPatched) {
     stopPolling(RequestQueue);
     encodeInOneBuffer(requests, {
-      gzip: (records) => gzip(records, { level: gzipLevel }),
       crc32C,
       now: () => realWorld.now(),
     });

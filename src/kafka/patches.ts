@@ -4,8 +4,8 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import zlib from "node:zlib";
 import type { FetchedMessage, OutgoingMessage } from "./client.ts";
+import { compress, decompress } from "./gzip.ts";
 import { decodeBatches, encodeBatch } from "./record_batch.ts";
 import { SentBatches } from "./sent_batches.ts";
 
@@ -79,29 +79,21 @@ export interface Requests {
   readonly Fetch: Definition<object, FetchResponse>;
 }
 
-/** Up to here, compressing takes less than the thread and the stream that node's asynchronous form makes for it: 0.1 ms. */
-const syncBytesMax = 65_536;
 /** kafkajs' number for gzip. */
 const gzipCodec = 1;
 /** Of a produce request with record batches. */
 const batchesSince = 3;
 /** kafkajs' highest fetch request, which Kafka has since 2.3. */
 const fetchVersion = 11;
-/** Level 1, where kafkajs takes zlib's 6: see docs/performance.md. */
-export const gzipLevel = 1;
 
 export interface EncodeParts {
-  /** For what is too long to compress at once. */
-  readonly gzip: (records: Buffer) => Promise<Buffer>;
   readonly crc32C: (bytes: Buffer) => number;
   /** ms since 1970. */
   readonly now: () => number;
 }
 
 /** Own encoding of what a topic sends and reads; requests of any other form stay with kafkajs. */
-export function encodeInOneBuffer({ Produce, Fetch }: Requests, { gzip, crc32C, now }: EncodeParts): void {
-  const compress = (records: Buffer) =>
-    records.length <= syncBytesMax ? zlib.gzipSync(records, { level: gzipLevel }) : gzip(records);
+export function encodeInOneBuffer({ Produce, Fetch }: Requests, { crc32C, now }: EncodeParts): void {
   const sentBatches = new SentBatches();
   const produce = Produce.protocol;
   Produce.protocol = (of) => (args) => {
@@ -158,7 +150,7 @@ function decodeFetch(bytes: Buffer, sentBatches: SentBatches): FetchResponse | u
   const size = bytes.readInt32BE(sizeAt);
   const messages = decodeBatches(
     bytes.subarray(sizeAt + 4, sizeAt + 4 + Math.max(0, size)),
-    (records) => zlib.gunzipSync(records),
+    decompress,
     (batch) => sentBatches.take(topicName, partitionId, batch),
   );
   if (!messages) return undefined;

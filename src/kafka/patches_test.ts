@@ -46,8 +46,7 @@ function setup() {
       }),
     },
   } as Requests;
-  const gzip = (records: Buffer) => Promise.resolve(zlib.gzipSync(records));
-  encodeInOneBuffer(requests, { gzip, crc32C: () => 7, now: () => 5 });
+  encodeInOneBuffer(requests, { crc32C: () => 7, now: () => 5 });
   return requests;
 }
 

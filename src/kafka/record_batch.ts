@@ -8,6 +8,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { FetchedMessage, OutgoingMessage } from "./client.ts";
+import { unpackedBytesMax } from "./gzip.ts";
 
 /** How a batch is sent. */
 export interface BatchOptions {
@@ -66,7 +67,8 @@ export function storedPart(batch: Buffer): Buffer {
 }
 
 /**
- * Reads the messages of a partition from a fetch. An incomplete batch at the end is left out.
+ * Reads the messages of a partition from a fetch. An incomplete batch at the end is left out, and so is what follows the
+ * batch with which they have {@link unpackedBytesMax}: 1 MB of batches could unpack to 1 GB.
  *
  * @param findSent the messages of a batch that this process sent, if they are known
  * @returns undefined when a batch has another version or compression than {@link encodeBatch} writes
@@ -78,7 +80,13 @@ export function decodeBatches(
   findSent: (batch: Buffer) => readonly OutgoingMessage[] | undefined = () => undefined,
 ): FetchedMessage[] | undefined {
   const messages: FetchedMessage[] = [];
-  for (let at = 0; at + headerBytes <= bytes.length;) {
+  let unpackedBytes = 0;
+  const unpack = (records: Buffer) => {
+    const unpacked = decompress(records);
+    unpackedBytes += unpacked.length;
+    return unpacked;
+  };
+  for (let at = 0; unpackedBytes < unpackedBytesMax && at + headerBytes <= bytes.length;) {
     const end = at + prefixBytes + bytes.readInt32BE(at + 8);
     // The next one would be sought here again, or before it, for ever.
     if (end < at + headerBytes) throw new RangeError("Cannot read a batch as it is shorter than its header");
@@ -88,7 +96,7 @@ export function decodeBatches(
     if (batch.readInt8(16) !== magic || codec > gzipCodec) return undefined;
     const ownMessages = findSent(batch);
     if (ownMessages) messages.push(...ownRecords(ownMessages, batch));
-    else decodeBatch(batch, codec === gzipCodec ? decompress : (records) => records, messages);
+    else decodeBatch(batch, codec === gzipCodec ? unpack : (records) => records, messages);
     at = end;
   }
   return messages;

@@ -7,6 +7,7 @@ import readBatch from "kafkajs/src/protocol/recordBatch/v0/decoder.js";
 import { RecordBatch } from "kafkajs/src/protocol/recordBatch/v0/index.js";
 import makeRecord from "kafkajs/src/protocol/recordBatch/record/v0/index.js";
 import type { FetchedMessage, OutgoingMessage } from "./client.ts";
+import { decompress, unpackedBytesMax } from "./gzip.ts";
 import { decodeBatches, encodeBatch } from "./record_batch.ts";
 
 const gunzip = (bytes: Buffer) => zlib.gunzipSync(bytes);
@@ -132,4 +133,17 @@ Deno.test("record batch: a batch that this process sent has its messages, at the
     (batch) => batch.equals(known) ? sent : undefined,
   );
   assert.deepEqual(both?.map(({ sent, key }) => sent?.key ?? String(key)), ["k", "l", "m"]);
+});
+
+Deno.test("record batch: a batch that unpacks to too much is refused, and batches that do so together come one by one", async () => {
+  const value = "x".repeat(unpackedBytesMax);
+  const compress = (bytes: Buffer) => zlib.gzipSync(bytes, { level: 1 });
+  const batchOf = (text: string) => encodeBatch([message("k", text)], { ...options, compress });
+  const tooLarge = await batchOf(value);
+  assert.ok(tooLarge.length < 1_000_000, "a fetch may have it");
+  assert.throws(() => decodeBatches(tooLarge, decompress), /more than 67108864 bytes/);
+  const large = await batchOf(value.slice(0, unpackedBytesMax - 100));
+  const small = await batchOf("v");
+  const read = decodeBatches(Buffer.concat([large, large, small]), decompress) ?? [];
+  assert.deepEqual(read.map(({ value }) => value?.length), [unpackedBytesMax - 100, unpackedBytesMax - 100]);
 });

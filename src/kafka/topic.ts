@@ -27,6 +27,7 @@ import {
   type OutgoingMessage,
   type TopicSpace,
 } from "./client.ts";
+import { unpackedBytesMax } from "./gzip.ts";
 import { PartitionProducer } from "./partition_producer.ts";
 import { SharedCluster, typeOf } from "./shared_cluster.ts";
 import { prepareTopic, readTopic, type TopicState, type TopicWish } from "./topic_facts.ts";
@@ -191,7 +192,7 @@ export class KafkaTopic implements Topic {
 
   /** Splits messages into batches that fit even if they cannot be compressed. */
   *#batches(shard: number, messages: readonly TopicMessage[]): Generator<OutgoingMessage[]> {
-    const bytesMax = this.#maxMessageBytes * batchShare;
+    const bytesMax = Math.min(this.#maxMessageBytes * batchShare, unpackedBytesMax / 2);
     let batch: OutgoingMessage[] = [];
     let bytes = 0;
     for (const { key, value, headers } of messages) {
