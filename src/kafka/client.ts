@@ -196,7 +196,11 @@ function readCa(file: string): string[] {
 const fastGzip = {
   compress: async (encoder: { readonly buffer: Buffer }) => await compress(encoder.buffer),
   // deno-lint-ignore require-await -- kafkajs waits for a promise
-  decompress: async (bytes: Buffer) => decompress(bytes),
+  async decompress(bytes: Buffer): Promise<Buffer> {
+    const records = decompress(bytes);
+    if (!records) throw new Error("Cannot read a batch as it unpacks to too much");
+    return records;
+  },
 };
 
 let isPatched = false;

@@ -23,18 +23,12 @@ export function compress(records: Buffer): Buffer | Promise<Buffer> {
     : compressLater(records, { level });
 }
 
-/**
- * Decompresses records.
- *
- * @throws {RangeError} when they have more than {@link unpackedBytesMax} bytes: 64 KB of a stranger's can unpack to 64 MB
- */
-export function decompress(records: Buffer): Buffer {
+/** Decompresses records. Undefined when they have more than {@link unpackedBytesMax} bytes: 64 KB can unpack to 64 MB. */
+export function decompress(records: Buffer): Buffer | undefined {
   try {
     return zlib.gunzipSync(records, { maxOutputLength: unpackedBytesMax });
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw new RangeError(`Cannot read a batch as it unpacks to more than ${unpackedBytesMax} bytes`, {
-      cause,
-    });
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
   }
 }

@@ -33,9 +33,15 @@ const prefixBytes = 12;
 const headerBytes = 61;
 const crcAt = 17;
 const attributesAt = 21;
+const lastDeltaAt = 23;
 const recordCountAt = 57;
 
 const unread = { key: null, value: null, headers: {} };
+/** Shows as the key of the message in the log line about it. */
+const tooLarge = Buffer.from(`of a batch that unpacks to more than ${unpackedBytesMax} bytes`);
+
+/** Undefined when there are more than {@link unpackedBytesMax} bytes. */
+type Decompress = (records: Buffer) => Buffer | undefined;
 
 /** Encodes messages of one partition as a batch, compressed by gzip. */
 export async function encodeBatch(
@@ -49,7 +55,7 @@ export async function encodeBatch(
   batch.writeInt32BE(0, 12); // the broker sets the epoch of the partition's leader
   batch.writeInt8(magic, 16);
   batch.writeInt16BE(gzipCodec, attributesAt);
-  batch.writeInt32BE(messages.length - 1, 23);
+  batch.writeInt32BE(messages.length - 1, lastDeltaAt);
   batch.writeBigInt64BE(BigInt(timestampMs), 27);
   batch.writeBigInt64BE(BigInt(timestampMs), 35);
   batch.writeBigInt64BE(BigInt(producerId), 43);
@@ -68,7 +74,9 @@ export function storedPart(batch: Buffer): Buffer {
 
 /**
  * Reads the messages of a partition from a fetch. An incomplete batch at the end is left out, and so is what follows the
- * batch with which they have {@link unpackedBytesMax}: 1 MB of batches could unpack to 1 GB.
+ * batch with which they have {@link unpackedBytesMax}: 1 MB of batches could unpack to 1 GB. A batch that alone has more is
+ * not ours. It is one message that cannot be read, at its last offset: a refusal would end the reading of the partition
+ * there, for all time.
  *
  * @param findSent the messages of a batch that this process sent, if they are known
  * @returns undefined when a batch has another version or compression than {@link encodeBatch} writes
@@ -76,14 +84,14 @@ export function storedPart(batch: Buffer): Buffer {
  */
 export function decodeBatches(
   bytes: Buffer,
-  decompress: (records: Buffer) => Buffer,
+  decompress: Decompress,
   findSent: (batch: Buffer) => readonly OutgoingMessage[] | undefined = () => undefined,
 ): FetchedMessage[] | undefined {
   const messages: FetchedMessage[] = [];
   let unpackedBytes = 0;
   const unpack = (records: Buffer) => {
     const unpacked = decompress(records);
-    unpackedBytes += unpacked.length;
+    unpackedBytes += unpacked?.length ?? unpackedBytesMax;
     return unpacked;
   };
   for (let at = 0; unpackedBytes < unpackedBytesMax && at + headerBytes <= bytes.length;) {
@@ -109,13 +117,18 @@ function ownRecords(messages: readonly OutgoingMessage[], batch: Buffer): Fetche
 
 function decodeBatch(
   batch: Buffer,
-  decompress: (records: Buffer) => Buffer,
+  decompress: Decompress,
   messages: FetchedMessage[],
 ): void {
   const count = batch.readInt32BE(recordCountAt);
   const packed = batch.subarray(headerBytes);
-  const reader = new RecordReader(count > 0 ? decompress(packed) : packed);
   const firstOffset = Number(batch.readBigInt64BE(0));
+  const records = count > 0 ? decompress(packed) : packed;
+  if (records === undefined) {
+    messages.push({ ...unread, key: tooLarge, offset: String(firstOffset + batch.readInt32BE(lastDeltaAt)) });
+    return;
+  }
+  const reader = new RecordReader(records);
   const isControlRecord = (batch.readInt16BE(attributesAt) & controlFlag) !== 0;
   for (let i = 0; i < count; i++) messages.push(reader.record(firstOffset, isControlRecord));
 }
