@@ -21,6 +21,8 @@ import {
 const DIFFER = "store and ledger differ";
 const AGREE = "store and ledger agree again";
 
+const SOLD_DEADLINE_MS = 60_000;
+
 /** A worker that compares everything within a second, and the SKUs that it sells from. */
 async function reconciling(skus: number): Promise<Fixture & { readonly progress: ReconciliationProgress[] }> {
   const progress: ReconciliationProgress[] = [];
@@ -78,6 +80,7 @@ Deno.test(
     let sold = 0;
     const untilMs = Date.now() + 4000;
     for (let round = 0; Date.now() < untilMs || sold <= 100; round++) {
+      assert.ok(Date.now() < untilMs + SOLD_DEADLINE_MS, `only ${sold} sold`);
       sold += await sell(fixture, `round-${round}`, `SKU-${round % 7}`, 8, 4);
     }
     await untilCompared(fixture, 1);
