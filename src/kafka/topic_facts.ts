@@ -19,7 +19,15 @@ export interface TopicWish {
 const maxMessageBytesLeast = 100_000;
 /** Three copies survive a loss and a restart at the same time; with fewer brokers, one copy on each. */
 const replicationFactorMost = 3;
-const names = ["retention.ms", "min.insync.replicas", "max.message.bytes", "cleanup.policy"];
+/** With these a broker stores batches as they were sent, or not compressed. The worker can read no other compression. */
+const compressions: readonly (string | undefined)[] = ["producer", "gzip", "uncompressed"];
+const names = [
+  "retention.ms",
+  "min.insync.replicas",
+  "max.message.bytes",
+  "cleanup.policy",
+  "compression.type",
+];
 
 /**
  * Creates the topic when it is missing, checks it otherwise. The settings of an existing topic are never changed.
@@ -29,8 +37,8 @@ const names = ["retention.ms", "min.insync.replicas", "max.message.bytes", "clea
 export async function prepareTopic(admin: KafkaAdmin, wish: TopicWish): Promise<TopicFacts> {
   const { topic } = wish;
   const created = !(await admin.listTopics()).includes(topic) && await create(admin, wish);
-  const { policy, ...facts } = { ...await describe(admin, wish), created };
-  const whyNot = whyUnusable({ ...facts, policy });
+  const { policy, compression, ...facts } = { ...await describe(admin, wish), created };
+  const whyNot = whyUnusable({ ...facts, policy, compression });
   if (whyNot !== undefined) throw new RangeError(`Cannot use topic '${topic}' as ${whyNot}`);
   return facts;
 }
@@ -47,12 +55,13 @@ export async function readTopic(
   wish: TopicWish,
 ): Promise<TopicState | undefined> {
   if (!(await admin.listTopics()).includes(wish.topic)) return undefined;
-  const { policy, ...facts } = { ...await describe(admin, wish), created: false };
-  return { facts, whyUnusable: whyUnusable({ ...facts, policy }) };
+  const { policy, compression, ...facts } = { ...await describe(admin, wish), created: false };
+  return { facts, whyUnusable: whyUnusable({ ...facts, policy, compression }) };
 }
 
 interface Described extends Omit<TopicFacts, "created"> {
   readonly policy: string | undefined;
+  readonly compression: string | undefined;
 }
 
 async function describe(
@@ -77,16 +86,22 @@ async function describe(
     retentionMs: Number(values.get("retention.ms")),
     maxMessageBytes: Number(values.get("max.message.bytes")),
     policy: values.get("cleanup.policy"),
+    compression: values.get("compression.type"),
   };
 }
 
-function whyUnusable({ partitions, used, policy, maxMessageBytes }: Described): string | undefined {
+function whyUnusable(
+  { partitions, used, policy, compression, maxMessageBytes }: Described,
+): string | undefined {
   // More are harmless: a partition is chosen by its number, not by a key.
   if (partitions < used) {
     return `it must have a partition per shard: it has ${partitions}, SHARDS is ${used}`;
   }
   if (policy !== "delete") {
     return `its cleanup.policy must be 'delete': current value is '${policy}'`;
+  }
+  if (!compressions.includes(compression)) {
+    return `its compression.type must be one of ${compressions}: current value is '${compression}'`;
   }
   if (maxMessageBytes < maxMessageBytesLeast) {
     return `its max.message.bytes must be at least ${maxMessageBytesLeast}: current value is ${maxMessageBytes}`;

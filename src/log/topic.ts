@@ -52,7 +52,7 @@ export interface Topic {
   prepare(): Promise<TopicFacts>;
   /** Current bounds of the shard's partition. */
   bounds(shard: number): Promise<TopicBounds>;
-  /** Appends messages in order; after a rejection, some of them may have been appended. */
+  /** Appends messages in order; after a rejection, some may have been appended. Calls of one shard must not overlap. */
   append(shard: number, messages: readonly TopicMessage[]): Promise<void>;
   /** About 1 MiB of records from `offset` on; empty at the end, without waiting. */
   read(shard: number, offset: number): Promise<TopicPage>;

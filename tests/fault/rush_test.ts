@@ -23,11 +23,13 @@ const SETTLE_DEADLINE_MS = 60_000;
 /** Sold between two faults, so that each strikes a system that sells. */
 const SOLD_BETWEEN = 500;
 const SKUS = ["hot", "warm-1", "warm-2", "warm-3"];
-/** What is sold out while the faults strike; the rest lasts until after the last of them. */
-const STOCK_SHARES: readonly [string, number][] = [["hot", 0.75], ["warm-1", 0.05], ["warm-2", 0.75], [
-  "warm-3",
-  0.6,
-]];
+/** What is sold out while the faults strike; the rest lasts until after the last of them, in the last fifth of the rush. */
+const STOCK_SHARES: readonly [string, number][] = [
+  ["hot", 0.9],
+  ["warm-1", 0.05],
+  ["warm-2", 0.75],
+  ["warm-3", 0.6],
+];
 
 /**
  * How buyers notice: their orders get no definite answer (`lost`), or none while it lasts (`late`), or they

@@ -369,6 +369,11 @@ Deno.test(
       fixture.topic(3).prepare(),
       /cleanup.policy must be 'delete': current value is 'compact'/,
     );
+    await set("compression.type", "zstd");
+    await assert.rejects(
+      fixture.topic(3).prepare(),
+      /compression.type must be one of producer,gzip,uncompressed: current value is 'zstd'/,
+    );
     await set("max.message.bytes", "50000");
     await assert.rejects(fixture.topic(3).prepare(), /max.message.bytes must be at least 100000/);
   },

@@ -55,9 +55,10 @@ const PATH = "/api/v1/inventory/deduct";
 const ANSWER_DEADLINE_MS = 8_000;
 /** At most so long, a buyer who is early sleeps before the next look. */
 const EARLY_STEP_MS = 50;
-/** A rush that lasts sends a tenth of what is left each second: hundreds a second, and never the last one. */
-const LASTING_MS = 10_000;
+/** The part of a rush that lasts, at its end. */
 const LASTING_SHARE = 0.2;
+/** In it, each second a sixtieth of the orders that are left is sent: half of them in 42 s, and never the last one. */
+const LASTING_MS = 60_000;
 /** After a 503 or a refused connection: a client that does not wait would burn its whole plan on one failure. */
 const BACKOFF_MS = 20;
 const RUN_DEADLINE_MS = 60_000;
