@@ -12,7 +12,7 @@ import type { Buffer } from "node:buffer";
 import type { SASLOptions } from "kafkajs";
 import { realWorld } from "../runtime/world.ts";
 import { compress, decompress } from "./gzip.ts";
-import { encodeInOneBuffer, stopPolling } from "./patches.ts";
+import { replaceBatchCodec, stopPolling } from "./patches.ts";
 
 export interface TopicSpace {
   /** `host:port` or `[ipv6]:port` of some brokers, from which the others are discovered. */
@@ -226,7 +226,7 @@ async function importKafkajs() {
   ]);
   if (!isPatched) {
     stopPolling(RequestQueue);
-    encodeInOneBuffer(requests, {
+    replaceBatchCodec(requests, {
       crc32C,
       now: () => realWorld.now(),
     });

@@ -2,7 +2,7 @@
  * An idempotent producer of one partition, on kafkajs' connections.
  *
  * kafkajs' own producer copies the messages of a batch once for each of them, and passes each request through two locks, a
- * state machine and a retry: 1 of 16 µs an order of a worker that catches up, 5 of 67 of one that follows a sale on a busy machine.
+ * state machine and a retry. An order costs a worker that catches up 16 µs of CPU with it, 15 with this one.
  *
  * @module
  */
@@ -40,6 +40,7 @@ export class PartitionProducer {
   readonly #parts: PartitionProducerParts;
   readonly #id: ProducerId;
   #sequence = 0;
+  #isSending = false;
 
   private constructor(parts: PartitionProducerParts, { producerId, producerEpoch }: ProducerId) {
     this.#parts = parts;
@@ -64,8 +65,22 @@ export class PartitionProducer {
     }
   }
 
-  /** Sends messages as one batch, a second time after a failure: with the same number, it is not written twice. */
+  /**
+   * Sends messages as one batch, a second time after a failure: with the same number, it is not written twice. Refused while
+   * another is on its way: both would have one number, and a broker acknowledges and discards the second.
+   */
   async send(messages: readonly OutgoingMessage[]): Promise<void> {
+    if (this.#isSending) throw new Error("Cannot send a batch as another one is on its way");
+    this.#isSending = true;
+    try {
+      await this.#produceOrRetry(messages);
+      this.#sequence = (this.#sequence + messages.length) % sequences;
+    } finally {
+      this.#isSending = false;
+    }
+  }
+
+  async #produceOrRetry(messages: readonly OutgoingMessage[]): Promise<void> {
     try {
       await this.#produce(messages);
     } catch {
@@ -73,7 +88,6 @@ export class PartitionProducer {
       await this.#parts.cluster.refreshMetadata(); // the leader may have moved
       await this.#produce(messages);
     }
-    this.#sequence = (this.#sequence + messages.length) % sequences;
   }
 
   async #produce(messages: readonly OutgoingMessage[]): Promise<void> {

@@ -50,6 +50,16 @@ Deno.test("partition producer: a failed batch is sent once more, under its numbe
   assert.equal(heard.length, 3);
 });
 
+Deno.test("partition producer: a batch is refused while another is on its way", async () => {
+  const { heard, parts } = setup();
+  const producer = await PartitionProducer.open(parts);
+  const first = producer.send([message("a")]);
+  await assert.rejects(producer.send([message("b")]), /another one is on its way/);
+  await first;
+  await producer.send([message("c")]);
+  assert.deepEqual(heard, [["9", 2, -1, "t", 3, 0, "a"], ["9", 2, -1, "t", 3, 1, "c"]]);
+});
+
 Deno.test("partition producer: a partition without a leader is refused", async () => {
   const { parts } = setup();
   const cluster = { ...parts.cluster, findLeaderForPartitions: () => ({}) };

@@ -92,8 +92,8 @@ export interface EncodeParts {
   readonly now: () => number;
 }
 
-/** Own encoding of what a topic sends and reads; requests of any other form stay with kafkajs. */
-export function encodeInOneBuffer({ Produce, Fetch }: Requests, { crc32C, now }: EncodeParts): void {
+/** Encodes and decodes the batches of one partition by `record_batch.ts`; requests of any other form stay with kafkajs. */
+export function replaceBatchCodec({ Produce, Fetch }: Requests, { crc32C, now }: EncodeParts): void {
   const sentBatches = new SentBatches();
   const produce = Produce.protocol;
   Produce.protocol = (of) => (args) => {

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import zlib from "node:zlib";
 import { loadKafka, type OutgoingMessage } from "./client.ts";
 import { encodeBatch } from "./record_batch.ts";
-import { encodeInOneBuffer, type Requests, stopPolling } from "./patches.ts";
+import { replaceBatchCodec, type Requests, stopPolling } from "./patches.ts";
 
 Deno.test("kafkajs patches: a queue sets its timer only while a request is pending", () => {
   class Queue {
@@ -46,7 +46,7 @@ function setup() {
       }),
     },
   } as Requests;
-  encodeInOneBuffer(requests, { crc32C: () => 7, now: () => 5 });
+  replaceBatchCodec(requests, { crc32C: () => 7, now: () => 5 });
   return requests;
 }
 

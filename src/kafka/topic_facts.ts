@@ -37,9 +37,8 @@ const names = [
 export async function prepareTopic(admin: KafkaAdmin, wish: TopicWish): Promise<TopicFacts> {
   const { topic } = wish;
   const created = !(await admin.listTopics()).includes(topic) && await create(admin, wish);
-  const { policy, compression, ...facts } = { ...await describe(admin, wish), created };
-  const whyNot = whyUnusable({ ...facts, policy, compression });
-  if (whyNot !== undefined) throw new RangeError(`Cannot use topic '${topic}' as ${whyNot}`);
+  const { facts, whyUnusable } = await stateOf(admin, wish, { created });
+  if (whyUnusable !== undefined) throw new RangeError(`Cannot use topic '${topic}' as ${whyUnusable}`);
   return facts;
 }
 
@@ -54,9 +53,19 @@ export async function readTopic(
   admin: KafkaAdmin,
   wish: TopicWish,
 ): Promise<TopicState | undefined> {
-  if (!(await admin.listTopics()).includes(wish.topic)) return undefined;
-  const { policy, compression, ...facts } = { ...await describe(admin, wish), created: false };
-  return { facts, whyUnusable: whyUnusable({ ...facts, policy, compression }) };
+  return (await admin.listTopics()).includes(wish.topic)
+    ? await stateOf(admin, wish, { created: false })
+    : undefined;
+}
+
+async function stateOf(
+  admin: KafkaAdmin,
+  wish: TopicWish,
+  { created }: Pick<TopicFacts, "created">,
+): Promise<TopicState> {
+  const described = await describe(admin, wish);
+  const { policy: _, compression: __, ...facts } = described;
+  return { facts: { ...facts, created }, whyUnusable: whyNot(described) };
 }
 
 interface Described extends Omit<TopicFacts, "created"> {
@@ -90,7 +99,7 @@ async function describe(
   };
 }
 
-function whyUnusable(
+function whyNot(
   { partitions, used, policy, compression, maxMessageBytes }: Described,
 ): string | undefined {
   // More are harmless: a partition is chosen by its number, not by a key.

@@ -39,7 +39,8 @@ export class OwnMessages {
 
   /** It was handed on, and with it all that is before it. */
   forget(key: string): void {
-    this.#next = this.#indexOf(key) + 1 || this.#next;
+    const index = this.#indexOf(key);
+    if (index >= 0) this.#next = index + 1;
   }
 
   clear(): void {

@@ -1,19 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { ConfigError, loadConfig, type SettingProblem } from "./config.ts";
-
-function problemsOf(env: Record<string, string>): readonly SettingProblem[] {
-  try {
-    loadConfig(env);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
-  return [];
-}
-
-function namesOf(env: Record<string, string>): string[] {
-  return problemsOf(env).map((problem) => problem.name);
-}
+import { namesOf, problemsOf } from "../../../tests/runtime/refused_env.ts";
+import { loadConfig } from "./config.ts";
 
 Deno.test("loadConfig() takes a rate as sales in seconds, and who is one buyer", () => {
   const env = { RATE_LIMIT: "20/1", RATE_LIMIT_BY: "user_id" };
