@@ -78,6 +78,8 @@
     settings   those in force, when the caller's differ; else ""
   Replies of commands
     ["accepted", seq, [available, ...], expires]   done; one number a line; expires in ms, 0 = never
+    ["sold", seq, available]              a plain sale is done
+    available                             the same; its seq is one above that of the plain sale done before it
     ["created", seq, [available], 0]               an adjustment, or rules, that made the SKU
     ["replayed", seq, [available, ...], expires]   done before: the first reply again
     ["replayed_created", seq, [available], 0]

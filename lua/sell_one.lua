@@ -49,6 +49,7 @@ local callers = setmetatable({}, {
   end,
 })
 local now_digits, packed_now = digits[now], pack(now)
+local sold_seq = 0 -- of the last plain sale of this call
 
 -- The reply to the plain sale at a position, or nil when it is left to sell.lua. `pair`: its user's limit, if it was read.
 local function sell_one(commands, position, pair)
@@ -64,7 +65,7 @@ local function sell_one(commands, position, pair)
   seq = seq + 1
   s.available = s.available - amount
   dirty_stock[sku] = true
-  local left, number = format("%d", s.available), format("%d", seq)
+  local left = format("%d", s.available)
 
   local array, owner = "\145\220\0\16", "" -- msgpack: an array of one array of 16 positions
   if actor ~= "" then array, owner = "\145\220\0\17", pack(actor) end
@@ -94,5 +95,8 @@ local function sell_one(commands, position, pair)
   log_text[n + 5] = traceparent == "" and callers[actor] or '","","' .. actor .. '","' .. traceparent .. '",[["'
   log_text[n + 6], log_text[n + 7], log_text[n + 8] = fact_start, left, event_ends[s.reserved]
   log_size = n + 8
-  return '["accepted",' .. number .. ",[" .. left .. "],0]"
+  sold_seq = sold_seq + 1
+  if seq == sold_seq then return left end
+  sold_seq = seq
+  return '["sold",' .. format("%d", seq) .. "," .. left .. "]"
 end

@@ -9,7 +9,7 @@ end
 
 local function pack_stock(sku)
   local s = stock[sku]
-  local packed = string.format("%.0f %.0f", s.available, s.reserved)
+  local packed = string.format("%d %d", s.available, s.reserved)
   return s.policy and packed .. " " .. cjson.encode(s.policy) or packed
 end
 

@@ -19,6 +19,7 @@ const refusalKinds = Object.keys(refusalFields) as readonly RefusalKind[];
 /** One reply of Lua, one outcome: the table of this boundary. */
 export const decodeReply: Readonly<Record<string, (reply: Reply) => Decided>> = {
   accepted: (reply) => accepted(reply, {}),
+  sold: (reply) => sold(integer(reply[1]), integer(reply[2])),
   created: (reply) => accepted(reply, { created: true }),
   replayed: (reply) => accepted(reply, { replayed: true }),
   replayed_created: (reply) => accepted(reply, { replayed: true, created: true }),
@@ -72,21 +73,39 @@ export type BatchReply =
 
 /** Commands as the script takes them: one JSON array, positions as in the script's header. */
 export function encodeBatch(batch: readonly Timed[]): string {
+  const all = encodeAll(batch, anyText);
+  // Nearly always no text has an escape, and one look at all of them is enough.
+  return all.includes("\\") ? encodeAll(batch, hasNoEscape) : all;
+}
+
+const anyText = () => true;
+
+/** Whether JSON writes texts without an escape. */
+function hasNoEscape(...texts: readonly string[]): boolean {
+  return !JSON.stringify(texts).includes("\\");
+}
+
+/** A plain sale must have texts that are `plain`: the script joins them into JSON. */
+function encodeAll(batch: readonly Timed[], plain: (...texts: readonly string[]) => boolean): string {
   const commands: unknown[] = [];
   for (const { command, deadlineMs } of batch) {
-    if (!pushPlainSale(commands, command, deadlineMs)) commands.push(encodeCommand(command, deadlineMs));
+    if (!pushPlainSale(commands, command, deadlineMs, plain)) {
+      commands.push(encodeCommand(command, deadlineMs));
+    }
   }
   return JSON.stringify(commands);
 }
 
-/** Texts that JSON writes without an escape. */
-const plainText = /^[ !#-[\]-~]*$/;
-
-/** Adds a deduct of one SKU, as nearly every command is: the script joins its texts into JSON. */
-function pushPlainSale(commands: unknown[], c: Command, deadlineMs: number): boolean {
+/** Adds a deduct of one SKU, as nearly every command is. */
+function pushPlainSale(
+  commands: unknown[],
+  c: Command,
+  deadlineMs: number,
+  plain: (...texts: readonly string[]) => boolean,
+): boolean {
   if (c.kind !== "deduct" || c.holdMs !== 0 || c.lines.length !== 1) return false;
   const { orderId, userId, actor, traceparent, hasToken, lines: [line] } = c;
-  if (!line || !plainText.test(orderId + userId + actor + traceparent + line.sku)) return false;
+  if (!line || !plain(orderId, userId, actor, traceparent, line.sku)) return false;
   commands.push(deadlineMs, orderId, userId, actor, traceparent, line.sku, line.amount, hasToken);
   return true;
 }
@@ -174,7 +193,7 @@ export function decodeBatch(reply: unknown): BatchReply {
         kind,
         timeMs,
         head: integer(number),
-        outcomes: list(replies).map(decodeOne),
+        outcomes: decodeReplies(list(replies)),
         isMoreDue: integer(moreDue) === 1,
         replicas: { replicas: integer(replicas), onDisk: integer(disk) === 1 },
         settings: text(settings),
@@ -192,11 +211,26 @@ export function decodeBatch(reply: unknown): BatchReply {
   }
 }
 
+/** A number is a plain sale whose event follows that of the plain sale before it. */
+function decodeReplies(replies: readonly unknown[]): Decided[] {
+  let soldSeq = 0;
+  return replies.map((reply) => {
+    if (typeof reply === "number") return sold(++soldSeq, integer(reply));
+    const outcome = decodeOne(reply);
+    if (outcome.kind === "accepted" && list(reply)[0] === "sold") soldSeq = outcome.seq;
+    return outcome;
+  });
+}
+
 function decodeOne(value: unknown): Decided {
   const [kind] = list(value);
   const decode = typeof kind === "string" ? decodeReply[kind] : undefined;
   if (!decode) throw new TypeError(`Cannot read a command's reply as it is of no known kind: '${kind}'`);
   return decode(value as unknown as Reply);
+}
+
+function sold(seq: number, newStock: number): Decided {
+  return { kind: "accepted", seq, newStock: [newStock], replayed: false, created: false, expiresAtMs: 0 };
 }
 
 function accepted(reply: Reply, flags: { replayed?: true; created?: true }): Decided {

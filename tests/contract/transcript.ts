@@ -242,7 +242,7 @@ function repliesOf(reply: string): string[] {
     ? ` replicas ${replicas} disk ${disk} due ${due} settings "${settings}"`
     : "";
   const texts = replies.map((one: unknown) => JSON.stringify(one));
-  const kinds = Map.groupBy(texts, (text: string) => text.split(/\W/)[2]);
+  const kinds = Map.groupBy(texts, (text: string) => text.split(/\W/)[2] ?? "sold");
   const shown = texts.length > shownMax ? [...kinds].map(([kind, all]) => `${all.length} ${kind}`) : texts;
   return [`${nowMs} head ${head}${others}`, ...shown];
 }
