@@ -123,7 +123,6 @@ const sale = {
   orderId: "order id",
   userId: "user id",
   lines,
-  firstAttempt: false,
   hasToken: true,
   holdMs: numbers.hold,
   ...origin,

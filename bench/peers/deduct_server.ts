@@ -36,7 +36,6 @@ export function serveDeducts(store: StockStore, callsMax: number): void {
       orderId: order.OrderID,
       userId: order.UserID,
       lines: [{ sku: order.SKU, amount: order.Amount }],
-      firstAttempt: false,
       hasToken: false,
       holdMs: 0,
       actor: "",

@@ -66,7 +66,6 @@ Deno.test("batcher: a batch holds no more lines than it may, but always one comm
     orderId: "big",
     userId: "u",
     lines,
-    firstAttempt: false,
     hasToken: false,
     holdMs: 0,
     actor: "",

@@ -29,8 +29,8 @@ export interface StoreCall {
 export class CommandTimings {
   /** When it was asked. */
   askedAtMs = 0;
-  /** Whether the sold-out cache could answer; null = it was not asked, because it must not answer this command. */
-  cache: "hit" | "miss" | null = null;
+  /** Whether the sold-out cache answered. */
+  isFromCache = false;
   /** When it began to wait for a call; 0 = never. */
   queuedAtMs = 0;
   /** The call that took it to the store; null = none did. A command for all shards keeps the last. */

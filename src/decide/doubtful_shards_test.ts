@@ -56,7 +56,7 @@ async function setup() {
     /** Sends a basket of one unit of each shard; the kind of its outcome. */
     buy: async (orderId: string) => {
       const lines = skus.map((sku) => ({ sku, amount: 1 }));
-      const rest = { firstAttempt: false, hasToken: false, holdMs: 0, ...origin };
+      const rest = { hasToken: false, holdMs: 0, ...origin };
       const sale: Sale = { kind: "order", orderId, userId: "u", lines, ...rest };
       return (await inventory.submit(sale)).kind;
     },

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import type { ShardMemory } from "./archive.ts";
+import type { Batcher } from "./batcher.ts";
 import type { Cancel, Command, Confirm, Extend, Line, Sale } from "../domain/command.ts";
 import {
   type Decided,
@@ -28,6 +30,24 @@ export function isBroadcast(command: Command): command is Broadcast {
 export function partitionOf(command: Broadcast, isMine: (sku: string) => boolean): Broadcast {
   if (command.kind !== "confirm" || command.lines === null) return command;
   return { ...command, lines: command.lines.filter((line) => isMine(line.sku)) };
+}
+
+/** What shards remember of an order; unknown if one of them cannot answer. */
+export async function lookUp(
+  batchers: readonly Pick<Batcher, "submit">[],
+  orderId: string,
+  askedAtMs: number,
+): Promise<ShardMemory[] | Undecided> {
+  const command: Command = { kind: "lookup", orderId };
+  const outcomes = await Promise.all(
+    batchers.map((batcher) => batcher.submit(command, undefined, askedAtMs)),
+  );
+  const found: ShardMemory[] = [];
+  for (const outcome of outcomes) {
+    if (outcome.kind !== "order") return undecided(outcome);
+    found.push(outcome);
+  }
+  return found;
 }
 
 /** The shards that remember a reservation of the order. */

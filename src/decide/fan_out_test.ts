@@ -179,7 +179,7 @@ Deno.test("broadcast: only the token that reserved may settle, and what exceeds 
 
 Deno.test("broadcast: an order id has one reservation in all shards", () => {
   const lines = [{ sku: "U", amount: 1 }];
-  const sale = { orderId: "o", userId: "u", lines, firstAttempt: false, hasToken: false, holdMs: 1 };
+  const sale = { orderId: "o", userId: "u", lines, hasToken: false, holdMs: 1 };
   const reserve: Sale = { kind: "reserve", ...sale, actor: "", traceparent: "" };
   const whyNot = (...states: RememberedLine["state"][]) =>
     whyNotReserve(reserve, states.map((state) => [held("S", state)]))?.kind;

@@ -17,8 +17,10 @@ export interface Inventory {
    * Decides one command. Settles at the latest when its deadline has passed.
    *
    * @param timings where it is noted how the command goes
+   * @param isFirstAttempt whether the client declares that it never sent this sale before, so that it is not the retry
+   * of an accepted one. Called only for what is sold out: a header costs an order 0.3 µs. Default no
    */
-  submit(command: Command, timings?: CommandTimings): Promise<Outcome>;
+  submit(command: Command, timings?: CommandTimings, isFirstAttempt?: () => boolean): Promise<Outcome>;
   /**
    * What became of an order: all shards are asked, and the ledger for what they may have forgotten. Counts for
    * `queueMax` as a command does.
@@ -32,7 +34,7 @@ export interface Inventory {
   readonly waiting: number;
   /** Shards that refused to sell when they were last asked. */
   readonly unarmedShards: number;
-  /** How often the memory of what is sold out could answer, and how often not, since the start. */
+  /** How often the sold-out cache refused, and how often the store had to, since the start. */
   readonly soldOut: { readonly hits: number; readonly misses: number };
 }
 

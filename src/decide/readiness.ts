@@ -26,7 +26,6 @@ const canary: Command = {
   orderId: "\u0002canary",
   userId: "\u0002canary",
   lines: [{ sku: "\u0002canary", amount: 1 }],
-  firstAttempt: false,
   hasToken: true,
   holdMs: 0,
   actor: "",

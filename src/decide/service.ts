@@ -4,14 +4,14 @@
  * @module
  */
 import type { World } from "../runtime/world.ts";
-import { completeOrder, mayBeForgotten, recall, type ShardMemory } from "./archive.ts";
+import { completeOrder, mayBeForgotten, recall } from "./archive.ts";
 import {
   type Broadcast,
   holdersOf,
   isBroadcast,
+  lookUp,
   merge,
   partitionOf,
-  undecided,
   whyNotReserve,
   whyNotSettle,
 } from "./fan_out.ts";
@@ -31,6 +31,9 @@ import type { StockStore } from "./store.ts";
 
 export type { Inventory, ServiceOptions } from "./inventory.ts";
 export type { Readiness } from "./readiness.ts";
+
+const overloaded = { kind: "overloaded" } as const;
+const never = () => false;
 
 /** Routes commands to batchers. */
 export class InventoryService implements Inventory {
@@ -65,35 +68,63 @@ export class InventoryService implements Inventory {
    * Asks the sold-out cache, then the shard's batcher; `overloaded` when `queueMax` are in flight, or when the shard would
    * not decide in time.
    */
-  async submit(command: Command, timings?: CommandTimings): Promise<Outcome> {
+  submit(
+    command: Command,
+    timings?: CommandTimings,
+    isFirstAttempt: () => boolean = never,
+  ): Promise<Outcome> {
     const askedAtMs = this.#world.elapsedMs();
-    const known = this.soldOut.check(command, askedAtMs);
+    const known = this.soldOut.check(command, askedAtMs, isFirstAttempt);
     if (timings) {
       timings.askedAtMs = askedAtMs;
-      if (this.soldOut.answers(command)) timings.cache = known ? "hit" : "miss";
+      timings.isFromCache = known !== undefined;
     }
-    if (known) return known;
+    if (known) return Promise.resolve(known);
     const shard = isBroadcast(command) ? undefined : this.#router.routeAll(routingSkus(command));
-    if (this.#pending >= this.#options.queueMax || this.#isBehind(shard)) return { kind: "overloaded" };
+    if (this.#pending >= this.#options.queueMax || this.#isBehind(shard)) return Promise.resolve(overloaded);
+    if (shard === undefined || command.kind !== "deduct") {
+      return this.#counted(() => this.#decideInSteps(command, shard, askedAtMs, timings));
+    }
+    const batcher = this.#batcher(shard);
+    this.#pending++;
+    return new Promise((resolve) => {
+      const settle = (outcome: Outcome) => {
+        this.soldOut.learn(command, outcome, askedAtMs);
+        this.#leave();
+        resolve(outcome);
+      };
+      batcher.enqueue(command, settle, askedAtMs, timings);
+    });
+  }
+
+  /** Decides what may need several calls. */
+  async #decideInSteps(
+    command: Command,
+    shard: number | undefined,
+    askedAtMs: number,
+    timings?: CommandTimings,
+  ): Promise<Outcome> {
+    if (isBroadcast(command)) return await this.#settle(command, askedAtMs, timings);
+    if (shard === undefined) {
+      const isBasket = command.kind === "order" && this.#baskets !== null;
+      return isBasket ? await this.#baskets.sell(command, askedAtMs) : { kind: "cross_shard" };
+    }
+    if (command.kind === "reserve" && this.#batchers.length > 1) {
+      const refusal = await this.#whyNotReserve(command, shard, askedAtMs);
+      if (refusal) return refusal;
+    }
+    if (command.kind === "adjust" || command.kind === "set") {
+      return await this.#adjust(shard, command, askedAtMs, timings);
+    }
+    if (command.kind === "return") return await this.#returnUnits(shard, command, askedAtMs, timings);
+    return await this.#ask(shard, command, askedAtMs, timings);
+  }
+
+  /** Counts as one command on its way until it has settled. */
+  async #counted<T>(work: () => Promise<T>): Promise<T> {
     this.#pending++;
     try {
-      if (isBroadcast(command)) return await this.#settle(command, askedAtMs, timings);
-      if (shard === undefined) {
-        const isBasket = command.kind === "order" && this.#baskets !== null;
-        return isBasket ? await this.#baskets.sell(command, askedAtMs) : { kind: "cross_shard" };
-      }
-      if (command.kind === "reserve" && this.#batchers.length > 1) {
-        const refusal = await this.#whyNotReserve(command, shard, askedAtMs);
-        if (refusal) return refusal;
-      }
-      if (command.kind === "adjust" || command.kind === "set") {
-        return await this.#adjust(shard, command, askedAtMs, timings);
-      }
-      if (command.kind === "return") return await this.#returnUnits(shard, command, askedAtMs, timings);
-      // As #ask(), without its promise.
-      const outcome = await this.#batcher(shard).submit(command, timings, askedAtMs);
-      this.soldOut.learn(command, outcome, askedAtMs);
-      return outcome;
+      return await work();
     } finally {
       this.#leave();
     }
@@ -127,13 +158,8 @@ export class InventoryService implements Inventory {
   }
 
   /** See {@link ReadinessProbe}. A probe counts as one command on its way, and is never refused. */
-  async readiness(): Promise<Readiness> {
-    this.#pending++;
-    try {
-      return await this.#readiness.ask();
-    } finally {
-      this.#leave();
-    }
+  readiness(): Promise<Readiness> {
+    return this.#counted(() => this.#readiness.ask());
   }
 
   /** Resolves when nothing is on its way: within the request timeout, if nothing new arrives. */
@@ -144,18 +170,13 @@ export class InventoryService implements Inventory {
 
   /** Counts as a command: `overloaded` when `queueMax` are on their way. */
   async findOrder(orderId: string): Promise<OrderOutcome> {
-    if (this.#pending >= this.#options.queueMax || this.#isBehind()) return { kind: "overloaded" };
-    this.#pending++;
-    try {
-      return await this.#findOrder(orderId);
-    } finally {
-      this.#leave();
-    }
+    if (this.#pending >= this.#options.queueMax || this.#isBehind()) return overloaded;
+    return await this.#counted(() => this.#findOrder(orderId));
   }
 
   /** Asks all shards at once. If one cannot answer, the outcome is unknown: half an order would mislead. */
   async #findOrder(orderId: string): Promise<OrderOutcome> {
-    const remembered = await this.#lookUp(this.#batchers, orderId, this.#world.elapsedMs());
+    const remembered = await lookUp(this.#batchers, orderId, this.#world.elapsedMs());
     if ("kind" in remembered) return remembered;
     const { archive, decisions } = this.#options;
     const found = await this.#askLedger(() => decidedMemory(remembered, orderId, decisions));
@@ -204,7 +225,7 @@ export class InventoryService implements Inventory {
   ): Promise<Outcome> {
     const { adjustmentId, sku } = command;
     const { archive } = this.#options;
-    const found = await this.#lookUp([this.#batcher(shard)], adjustmentKey(adjustmentId), askedAtMs);
+    const found = await lookUp([this.#batcher(shard)], adjustmentKey(adjustmentId), askedAtMs);
     if ("kind" in found) return found;
     const [{ lines, forgottenSeq } = { lines: [], forgottenSeq: 0 }] = found;
     const remembered = lines.find((line) => line.sku === sku);
@@ -246,7 +267,7 @@ export class InventoryService implements Inventory {
   /** One shard decides alone. Of several all are asked first, and nothing happens unless all of it can. */
   async #settle(command: Broadcast, askedAtMs: number, timings?: CommandTimings): Promise<Outcome> {
     if (this.#batchers.length === 1) return await this.#ask(0, command, askedAtMs, timings);
-    const found = await this.#lookUp(this.#batchers, command.orderId, askedAtMs);
+    const found = await lookUp(this.#batchers, command.orderId, askedAtMs);
     if ("kind" in found) return found;
     const remembered = found.map(({ lines }) => lines);
     const refusal = whyNotSettle(command, remembered);
@@ -261,26 +282,8 @@ export class InventoryService implements Inventory {
   /** An order id has one reservation in all shards together: the others say whether they have one. */
   async #whyNotReserve(sale: Sale, shard: number, askedAtMs: number): Promise<Outcome | undefined> {
     const others = this.#batchers.filter((batcher) => batcher.shard !== shard);
-    const found = await this.#lookUp(others, sale.orderId, askedAtMs);
+    const found = await lookUp(others, sale.orderId, askedAtMs);
     return "kind" in found ? found : whyNotReserve(sale, found.map(({ lines }) => lines));
-  }
-
-  /** What shards remember of an order; unknown if one of them cannot answer. */
-  async #lookUp(
-    batchers: readonly Batcher[],
-    orderId: string,
-    askedAtMs: number,
-  ): Promise<ShardMemory[] | Undecided> {
-    const command: Command = { kind: "lookup", orderId };
-    const outcomes = await Promise.all(
-      batchers.map((batcher) => batcher.submit(command, undefined, askedAtMs)),
-    );
-    const found: ShardMemory[] = [];
-    for (const outcome of outcomes) {
-      if (outcome.kind !== "order") return undecided(outcome);
-      found.push(outcome);
-    }
-    return found;
   }
 
   /** The latest of the stores' clocks, which the times of lines and deadlines are of. */

@@ -2,7 +2,7 @@
  * What this process has just heard to be sold out.
  *
  * Once a SKU is sold out, most requests can be refused without calling the store. The cache
- * never accepts. It refuses by itself only a sale that says that it is a first attempt: any other may be
+ * never accepts. It refuses by itself only a sale whose client says that it is a first attempt: any other may be
  * the retry of an accepted one whose answer was lost, and only the store knows.
  *
  * @module
@@ -30,40 +30,47 @@ interface Entry {
 /** Remembers SKUs with too few units, for a second. */
 export class SoldOutCache {
   readonly #entries = new Map<string, Entry>();
-  /** Asked and known, since the start. */
+  /** Answers that it gave, since the start. */
   hits = 0;
-  /** Asked and not known, since the start. */
+  /** The same answers when the store had to give them, since the start. */
   misses = 0;
 
-  /** Whether it may answer a command at all. */
-  answers(command: Command): boolean {
-    return command.kind === "stock" || isSale(command) && command.firstAttempt;
+  /**
+   * The answer at `nowMs` (monotonic), if it can be given without the store. `isFirstAttempt` is called only for a
+   * sale of a SKU that is sold out.
+   */
+  check(command: Command, nowMs: number, isFirstAttempt: () => boolean): Decided | undefined {
+    const known = this.#known(command, nowMs);
+    if (known === undefined || known.kind === "insufficient" && !isFirstAttempt()) return undefined;
+    this.hits++;
+    return known;
   }
 
-  /** The answer at `nowMs` (monotonic), if it can be given without the store. */
-  check(command: Command, nowMs: number): Decided | undefined {
-    if (command.kind === "stock") {
-      return this.#count(this.#fresh(command.sku, nowMs)?.stock);
-    }
-    if (!isSale(command) || !command.firstAttempt) return undefined;
+  #known(command: Command, nowMs: number): Decided | undefined {
+    if (command.kind === "stock") return this.#fresh(command.sku, nowMs)?.stock;
+    if (!isSale(command)) return undefined;
     for (const { sku, amount } of command.lines) {
       const available = this.#fresh(sku, nowMs)?.available;
-      if (available !== undefined && amount > available) {
-        return this.#count({ kind: "insufficient", sku, available });
-      }
+      if (available !== undefined && amount > available) return { kind: "insufficient", sku, available };
     }
-    return this.#count(undefined);
+    return undefined;
   }
 
   /** Learns from the store's answer to `command`, which was asked at `askedAtMs` (monotonic). */
   learn(command: Command, outcome: Outcome, askedAtMs: number): void {
     switch (outcome.kind) {
       case "insufficient":
-        if (isSale(command)) this.#remember(outcome.sku, outcome.available, undefined, askedAtMs);
+        if (!isSale(command)) return;
+        this.misses++;
+        this.#remember(outcome.sku, outcome.available, undefined, askedAtMs);
         return;
       case "stock":
-        if (outcome.available === 0) this.#remember(outcome.sku, 0, outcome, askedAtMs);
-        else this.#entries.delete(outcome.sku);
+        if (outcome.available > 0) {
+          this.#entries.delete(outcome.sku);
+          return;
+        }
+        this.misses++;
+        this.#remember(outcome.sku, 0, outcome, askedAtMs);
         return;
       case "settled": // units may be back
         for (const { sku } of outcome.lines) this.#entries.delete(sku);
@@ -96,12 +103,6 @@ export class SoldOutCache {
   #fresh(sku: string, nowMs: number): Entry | undefined {
     const entry = this.#entries.get(sku);
     return entry && entry.untilMs > nowMs ? entry : undefined;
-  }
-
-  #count<T>(found: T | undefined): T | undefined {
-    if (found === undefined) this.misses++;
-    else this.hits++;
-    return found;
   }
 }
 

@@ -9,6 +9,9 @@ import type { CommandTimings, StoreCall } from "./command_timings.ts";
 import type { StoreClock } from "./store_clock.ts";
 import type { Timed } from "./store.ts";
 
+/** Takes the outcome, once. */
+export type Settle = (outcome: Outcome) => void;
+
 /** It waits for a call or its answer until it is settled. */
 export interface Waiting extends Timed {
   /** The deadline on this process's monotonic clock. */
@@ -20,7 +23,7 @@ export interface Waiting extends Timed {
   /** Where it is noted how it goes. */
   readonly timings: CommandTimings | undefined;
   /** Undefined once it is settled. */
-  settle: ((outcome: Outcome) => void) | undefined;
+  settle: Settle | undefined;
 }
 
 /** The oldest, and of the others those that fit: a heavy command lets lighter ones pass until it is the oldest. */

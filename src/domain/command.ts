@@ -77,8 +77,6 @@ export interface Sale extends Origin {
   readonly userId: string;
   /** All or none: 1..{@link limits.orderLinesMax}, each of another SKU. */
   readonly lines: readonly Line[];
-  /** The client declares that it never sent this before: it is not the retry of an accepted sale. */
-  readonly firstAttempt: boolean;
   /** The request has a valid purchase token for this order and user. */
   readonly hasToken: boolean;
   /** `reserve`: how long the units are held, ms; else 0. */

@@ -188,17 +188,14 @@ Deno.test("a body over 1 MiB is 413 by its announced length, before any of it is
   deepEqual(await problemOf(response), { status: 413, code: "body_too_large" });
 });
 
-Deno.test("a body over 1 MiB is 413 without an announced length, or with a wrong one, and is not read to its end", async () => {
+Deno.test("a body over 1 MiB is 413 without an announced length, and is not read to its end", async () => {
   const { send } = routesUnderTest();
   const fourMiB = function* () {
     for (let i = 0; i < 64; i++) yield new Uint8Array(64 * 1024).fill(0x20);
   };
-  for (const extra of [{}, { "content-length": "10", "transfer-encoding": "chunked" }]) {
-    const { init, wasCancelled } = chunked(fourMiB());
-    const response = await send(path, { ...init, headers: { ...init.headers, ...extra } });
-    deepEqual(await problemOf(response), { status: 413, code: "body_too_large" });
-    ok(wasCancelled());
-  }
+  const { init, wasCancelled } = chunked(fourMiB());
+  deepEqual(await problemOf(await send(path, init)), { status: 413, code: "body_too_large" });
+  ok(wasCancelled());
 });
 
 Deno.test("a body of exactly 1 MiB is read, a byte more is not", async () => {

@@ -41,6 +41,28 @@ Deno.test("a POST whose body is left out may have a length of 0, no length, or a
   equal(dependencies.inventory.commands.length, endings.length);
 });
 
+Deno.test("a length and a transfer encoding together are refused before the app, in either order", async () => {
+  const dependencies = routesUnderTest();
+  dependencies.inventory.decide = () => acceptedOutcome;
+  const order = JSON.stringify({ sku: "S", user_id: "u", order_id: "o", amount: 1 });
+  const head = "POST /api/v1/inventory/deduct HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n";
+  const length = `Content-Length: ${order.length}\r\n`;
+  const chunk = `${order.length.toString(16)}\r\n${order}\r\n0\r\n\r\n`;
+  await listening(dependencies, async (_, port) => {
+    for (const encoding of ["chunked", "gzip, chunked", "Chunked", "identity", "chunked, gzip"]) {
+      const transfer = `Transfer-Encoding: ${encoding}\r\n`;
+      for (const both of [length + transfer, transfer + length, length + length + transfer]) {
+        for (const body of [order, chunk]) {
+          const status = await statusOf(port, `${head}${both}\r\n${body}`);
+          equal(status, "HTTP/1.1 400 Bad Request", both);
+        }
+      }
+    }
+    equal(await statusOf(port, `${head}${length}\r\n${order}`), "HTTP/1.1 200 OK");
+  });
+  equal(dependencies.inventory.commands.length, 1);
+});
+
 Deno.test("the app gets the client's address from the server", async () => {
   const dependencies = routesUnderTest({ BLOCKED: "127.0.0.1" });
   const order = { sku: "S", user_id: "u", order_id: "o", amount: 1 };

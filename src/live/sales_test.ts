@@ -10,7 +10,7 @@ const accepted = { kind: "accepted", seq: 1, replayed: false, created: false, ex
 function soldOf(sku: string, outcome: Outcome, result: string, amount = 1): CommandTimings {
   const sale: Sale = {
     ...{ kind: "deduct", orderId: "o", userId: "u", lines: [{ sku, amount }], actor: "" },
-    ...{ firstAttempt: false, hasToken: false, holdMs: 0, traceparent: "" },
+    ...{ hasToken: false, holdMs: 0, traceparent: "" },
   };
   return Object.assign(new CommandTimings(sale), { outcome, result });
 }

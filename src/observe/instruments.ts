@@ -105,14 +105,14 @@ export const instruments = {
     name: "inventory.cache.hit",
     kind: "counter",
     unit: "{question}",
-    description: "Look-ups that the sold-out cache answered.",
+    description: "Refusals of what is sold out, and reads of it, that the sold-out cache gave.",
     ...perProcess,
   },
   cacheMisses: {
     name: "inventory.cache.miss",
     kind: "counter",
     unit: "{question}",
-    description: "Look-ups that the sold-out cache could not answer.",
+    description: "The same that the store had to give.",
     ...perProcess,
   },
   batchSize: {

@@ -167,7 +167,7 @@ function outcomeAttributes({ outcome }: CommandTimings): Attributes {
 }
 
 function cacheSpan(timings: CommandTimings, spanId: string, parent: SpanData): SpanData {
-  const { cache, askedAtMs, queuedAtMs } = timings;
+  const { isFromCache, askedAtMs, queuedAtMs } = timings;
   return {
     name: "cache.check",
     kind: "internal",
@@ -176,9 +176,7 @@ function cacheSpan(timings: CommandTimings, spanId: string, parent: SpanData): S
     startMs: askedAtMs,
     endMs: Math.min(queuedAtMs || parent.endMs, parent.endMs),
     attributes: {
-      // It must not answer a possible retry of an accepted order.
-      "inventory.cache.result": cache ?? "miss",
-      "inventory.cache.asked": cache !== null,
+      "inventory.cache.result": isFromCache ? "hit" : "miss",
     },
     error: "",
   };

@@ -85,9 +85,9 @@ export class Requests implements RequestObserver {
   }
 
   #countSale(timings: CommandTimings, endMs: number): void {
-    const { command, result, call, cache, askedAtMs, settledAtMs } = timings;
+    const { command, result, call, isFromCache, askedAtMs, settledAtMs } = timings;
     if (command.kind !== "deduct" && command.kind !== "order" && command.kind !== "reserve") return;
-    const source = call !== null ? this.#parts.system : cache === "hit" ? "cache" : "api";
+    const source = call !== null ? this.#parts.system : isFromCache ? "cache" : "api";
     // After an internal error there is no outcome.
     const reported = result || "internal_error";
     this.#sales++;

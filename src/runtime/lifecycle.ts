@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isAtLeast } from "./deno_version.ts";
 import { type Config, ConfigError, loadConfig, readEnvironment } from "./settings/config.ts";
 import { describeError, type Logger } from "./logger.ts";
 import type { World } from "./world.ts";
@@ -31,8 +32,7 @@ const denoMin = [2, 5] as const;
 
 /** Why this version of Deno cannot run it; undefined when it can. */
 export function whyDenoTooOld(version: string): string | undefined {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  if (major > denoMin[0] || major === denoMin[0] && minor >= denoMin[1]) return undefined;
+  if (isAtLeast(version, denoMin)) return undefined;
   return `Cannot run on Deno ${version} as it must be at least ${denoMin.join(".")}: run 'deno upgrade'`;
 }
 

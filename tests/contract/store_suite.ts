@@ -37,7 +37,6 @@ export function deduct(orderId: string, sku: string, amount = 1, userId = "user-
     orderId,
     userId,
     lines: [{ sku, amount }],
-    firstAttempt: false,
     hasToken: false,
     holdMs: 0,
     actor: "till",

@@ -33,7 +33,7 @@ export function adjust(sku: string, adjustmentId: string): Adjust {
 /** Sells one unit. */
 export function deduct(orderId: string, sku: string): Sale {
   const lines = [{ sku, amount: 1 }];
-  const rest = { firstAttempt: false, hasToken: false, holdMs: 0, ...origin };
+  const rest = { hasToken: false, holdMs: 0, ...origin };
   return { kind: "deduct", orderId, userId: "u", lines, ...rest };
 }
 

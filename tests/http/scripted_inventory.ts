@@ -7,6 +7,7 @@ import { equal } from "node:assert/strict";
 import { loadConfig } from "../../src/runtime/settings/config.ts";
 import type { Command } from "../../src/domain/command.ts";
 import type { OrderOutcome, Outcome } from "../../src/domain/outcome.ts";
+import type { CommandTimings } from "../../src/decide/command_timings.ts";
 import type { Inventory, Readiness } from "../../src/decide/service.ts";
 import { realWorld } from "../../src/runtime/world.ts";
 import { type App, createApp } from "../../src/http/app.ts";
@@ -37,9 +38,17 @@ export class ScriptedInventory implements Inventory {
   /** The answer to every look at the readiness. */
   state: Readiness = { ready: true, missing: [], guaranteesOff: [], checkedAtMs: 0 };
 
+  /** Whether the client declared each command a first attempt, oldest first. */
+  readonly firstAttempts: boolean[] = [];
+
   /** Records a command and answers it. */
-  submit(command: Command): Promise<Outcome> {
+  submit(
+    command: Command,
+    _timings?: CommandTimings,
+    isFirstAttempt: () => boolean = () => false,
+  ): Promise<Outcome> {
     this.commands.push(command);
+    this.firstAttempts.push(isFirstAttempt());
     return Promise.try(this.decide, command);
   }
 

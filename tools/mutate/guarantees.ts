@@ -108,8 +108,9 @@ export const proofs: readonly Proof[] = [
       },
       {
         path: "src/decide/sold_out_cache.ts",
-        before: "if (!isSale(command) || !command.firstAttempt) return undefined;",
-        after: "if (!isSale(command)) return undefined;",
+        before:
+          'if (known === undefined || known.kind === "insufficient" && !isFirstAttempt()) return undefined;',
+        after: "if (known === undefined) return undefined;",
         test: {
           file: "src/decide/sold_out_cache_test.ts",
           title: "sold-out cache: refuses a declared first attempt only",

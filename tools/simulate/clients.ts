@@ -117,27 +117,24 @@ export class Clients {
     const userId = `user-${this.shop.chance.between(1, 5)}`;
     return {
       ...{ kind, lines, holdMs, userId, orderId: this.id("o"), actor: "", traceparent: "" },
-      ...{ firstAttempt: true, hasToken: false },
+      hasToken: false,
     };
   }
 
-  /** Sends a command until its outcome is certain. */
-  async untilCertain(command: Command): Promise<Outcome> {
+  /** Sends a command until its outcome is certain. `isNew`: it was never sent before. */
+  async untilCertain(command: Command, isNew = true): Promise<Outcome> {
     const { saysFirst } = this.shop;
     for (let attempt = 0;; attempt++) {
-      const isFirst = attempt === 0 || saysFirst;
-      const sent = "firstAttempt" in command
-        ? { ...command, firstAttempt: isFirst && (command.firstAttempt || saysFirst) }
-        : command;
+      const isFirst = saysFirst || isNew && attempt === 0;
       if (this.shop.isDoubled()) {
-        if ("orderId" in sent) this.late.add(sent.orderId);
-        void this.#send("firstAttempt" in sent ? { ...sent, firstAttempt: false } : sent);
+        if ("orderId" in command) this.late.add(command.orderId);
+        void this.#send(command);
       }
-      const answer = await this.#send(sent);
+      const answer = await this.#send(command, isFirst);
       this.shop.happened(`a client hears ${answer.kind}`);
       this.shop.scheduler.note(`${command.kind} ${idOf(command)} hears ${JSON.stringify(answer)}`);
-      if ("orderId" in sent && (answer.kind === "no_answer" || this.#isOld(sent.orderId))) {
-        this.late.add(sent.orderId);
+      if ("orderId" in command && (answer.kind === "no_answer" || this.#isOld(command.orderId))) {
+        this.late.add(command.orderId);
       }
       if (answer.kind !== "no_answer" && !undecided.has(answer.kind)) return answer as Outcome;
       await this.wait(50 + 50 * Math.min(attempt, 10));
@@ -152,8 +149,8 @@ export class Clients {
     return nowMs - sentMs > this.shop.settings.limits.idempotencyWindowMs - 1000;
   }
 
-  #send(command: Command): Promise<Answer> {
-    return this.#ask((inventory) => inventory.submit(command));
+  #send(command: Command, isFirst = false): Promise<Answer> {
+    return this.#ask((inventory) => inventory.submit(command, undefined, () => isFirst));
   }
 
   /** What became of an order; undefined while it is unknown. */

@@ -54,8 +54,8 @@ export function startApi(process: Process, site: Site): Api {
     }
   };
   return {
-    async submit(command) {
-      const outcome = await service.submit(command);
+    async submit(command, timings, isFirstAttempt) {
+      const outcome = await service.submit(command, timings, isFirstAttempt);
       if (outcome.kind === "outcome_unknown") give(command);
       return outcome;
     },

@@ -94,6 +94,8 @@ async function giveBack(clients: Clients, { orderId, lines }: Sale): Promise<voi
   clients.note(orderId, returned[0]?.sku ?? "", outcome.seq);
 }
 
+const isNew = true;
+
 interface First {
   readonly outcome: AcceptedOutcome;
   readonly accepted: Accepted;
@@ -104,7 +106,7 @@ interface First {
 async function retry(clients: Clients, sale: Sale, { outcome, accepted, sentMs }: First): Promise<void> {
   const { chance, scheduler, settings, isExcused } = clients.shop;
   await clients.wait(chance.between(0, 1500));
-  const again = await clients.untilCertain({ ...sale, firstAttempt: false });
+  const again = await clients.untilCertain(sale, !isNew);
   const isSame = again.kind === "accepted" && again.seq === outcome.seq &&
     String(again.newStock) === String(outcome.newStock);
   const isYoung = scheduler.nowMs - sentMs < settings.limits.idempotencyWindowMs;
@@ -122,7 +124,7 @@ async function sendLate(clients: Clients, sale: Sale): Promise<void> {
   const lines = chance.isHit(0.3)
     ? sale.lines.map((line) => ({ ...line, amount: line.amount + 1 }))
     : sale.lines;
-  const outcome = await clients.untilCertain({ ...sale, lines, firstAttempt: false });
+  const outcome = await clients.untilCertain({ ...sale, lines }, !isNew);
   if (outcome.kind === "accepted") clients.shop.happened("a sale after the window");
 }
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { ManualWorld } from "../../../tests/manual_world.ts";
-import { Bodies, type Body } from "./bodies.ts";
+import { Bodies, type Body, boundOf } from "./bodies.ts";
 
 /** A request whose body arrives when the test says so. */
 function slow(): { request: Request; arrive: (text: string) => void; break: () => void } {
@@ -69,4 +69,19 @@ Deno.test("bodies: a stop ends all that are incomplete", async () => {
   bodies.stop();
   await Promise.all(reading);
   deepEqual(Object.values(seen), Array(3).fill({ kind: "stopping" }));
+});
+
+Deno.test("bodies: a length is the bound only when it is one number and nothing else can win", () => {
+  const cases: readonly [headers: Record<string, string>, refusesBoth: boolean, bound: number | null][] = [
+    [{ "content-length": "150" }, true, 150],
+    [{ "content-length": "150" }, false, 150],
+    [{}, true, null],
+    [{ "content-length": "5, 5" }, true, null],
+    [{ "content-length": "5 0" }, true, null],
+    [{ "content-length": "9".repeat(10) }, true, null],
+    [{ "content-length": "10", "transfer-encoding": "chunked" }, false, null],
+  ];
+  for (const [headers, refusesBoth, bound] of cases) {
+    equal(boundOf(new Headers(headers), refusesBoth), bound, JSON.stringify(headers));
+  }
 });

@@ -8,7 +8,7 @@ import type { RouteDependencies } from "./dependencies.ts";
 import { parseDeduct } from "../read/parse.ts";
 import { readJson, spanOf } from "../read/request.ts";
 import { respond } from "../write/response.ts";
-import { attemptOf, sell } from "./sell.ts";
+import { admitSale, answerSale, attemptOf, decideSale } from "./sell.ts";
 
 /** Handles a deduct. `failed` makes the response to an error, here because another async function costs 0.2 µs. */
 export function deduct(
@@ -25,7 +25,11 @@ export function deduct(
       if (asked.kind === "refused") return respond(asked.answer);
       const origin = { actor: caller.value.name, traceparent: spanOf(request, connection) };
       const attempt = attemptOf(dependencies, request, connection, origin);
-      return respond(await sell(dependencies, asked.value, attempt));
+      const admitted = admitSale(dependencies, asked.value, attempt);
+      if (admitted.kind === "refused") return respond(admitted.answer);
+      // As sell(), without its promise.
+      const outcome = await decideSale(dependencies, admitted, attempt);
+      return respond(answerSale(dependencies, admitted, outcome));
     } catch (error) {
       return failed(error, connection);
     }

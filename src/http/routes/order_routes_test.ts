@@ -44,12 +44,12 @@ Deno.test("a basket reaches the inventory as one command, lines of a SKU summed,
   });
   const [command] = inventory.commands;
   if (command?.kind !== "order") throw new TypeError("Cannot check a command that is not a basket");
+  deepEqual(inventory.firstAttempts, [true]);
   deepEqual(command, {
     kind: "order",
     orderId: "o1",
     userId: "u1",
     lines: [{ sku: "A", amount: 5 }, { sku: "B", amount: 2 }],
-    firstAttempt: true,
     hasToken: false,
     holdMs: 0,
     actor: "",

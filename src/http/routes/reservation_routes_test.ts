@@ -36,7 +36,6 @@ Deno.test("a reservation reaches the inventory as a command, and its answer the 
     orderId: "o1",
     userId: "u1",
     lines,
-    firstAttempt: false,
     hasToken: false,
     holdMs: 60_000,
     ...origin,

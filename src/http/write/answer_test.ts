@@ -14,7 +14,7 @@ const accepted = {
 } as const;
 const lines = [{ sku: "A", amount: 1 }, { sku: "B", amount: 2 }];
 const origin = { actor: "", traceparent: "" };
-const sale = { orderId: "o", userId: "u", firstAttempt: false, hasToken: false, holdMs: 0, ...origin };
+const sale = { orderId: "o", userId: "u", hasToken: false, holdMs: 0, ...origin };
 const deduct: Change = { kind: "deduct", ...sale, lines: [{ sku: "S", amount: 2 }] };
 const basket: Change = { kind: "order", ...sale, lines };
 const reserve: Change = { kind: "reserve", ...sale, lines };
