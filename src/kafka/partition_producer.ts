@@ -41,6 +41,7 @@ export class PartitionProducer {
   readonly #id: ProducerId;
   #sequence = 0;
   #isSending = false;
+  #isClosed = false;
 
   private constructor(parts: PartitionProducerParts, { producerId, producerEpoch }: ProducerId) {
     this.#parts = parts;
@@ -83,10 +84,16 @@ export class PartitionProducer {
   async #produceOrRetry(messages: readonly OutgoingMessage[]): Promise<void> {
     try {
       await this.#produce(messages);
-    } catch {
+    } catch (first) {
       await sleep(realWorld, retryAfterMs);
-      await this.#parts.cluster.refreshMetadata(); // the leader may have moved
-      await this.#produce(messages);
+      if (this.#isClosed) throw first; // a second attempt would connect anew
+      try {
+        await this.#parts.cluster.refreshMetadata(); // the leader may have moved
+        await this.#produce(messages);
+      } catch (second) {
+        if (second instanceof Error && second !== first) second.cause ??= first;
+        throw second;
+      }
     }
   }
 
@@ -103,8 +110,9 @@ export class PartitionProducer {
     });
   }
 
-  /** Closes its connections. */
+  /** Closes its connections; a batch on its way is not sent again. */
   close(): Promise<void> {
+    this.#isClosed = true;
     return this.#parts.cluster.disconnect();
   }
 }

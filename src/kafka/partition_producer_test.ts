@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { describeError } from "../runtime/logger.ts";
 import type { KafkaCluster, OutgoingMessage } from "./client.ts";
 import { PartitionProducer } from "./partition_producer.ts";
 
@@ -48,6 +49,26 @@ Deno.test("partition producer: a failed batch is sent once more, under its numbe
   broker.failures = 2;
   await assert.rejects(producer.send([message("d")]), /away/);
   assert.equal(heard.length, 3);
+});
+
+Deno.test("partition producer: of two failures both are reported", async () => {
+  const { broker, parts } = setup();
+  const producer = await PartitionProducer.open(parts);
+  broker.failures = 1;
+  parts.cluster.refreshMetadata = () => Promise.reject(new Error("no broker"));
+  const failed = await producer.send([message("a")]).catch((error: unknown) => error);
+  assert.equal(describeError(failed), "no broker: away");
+});
+
+Deno.test("partition producer: a batch that fails while the producer is closed is not sent again", async () => {
+  const { heard, broker, parts } = setup();
+  const producer = await PartitionProducer.open(parts);
+  broker.failures = 1;
+  const sent = producer.send([message("a")]);
+  while (heard.length === 0) await Promise.resolve();
+  await producer.close();
+  await assert.rejects(sent, /away/);
+  assert.deepEqual(heard, [["9", 2, -1, "t", 3, 0, "a"], "closed"]);
 });
 
 Deno.test("partition producer: a batch is refused while another is on its way", async () => {
