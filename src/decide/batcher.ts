@@ -156,10 +156,10 @@ export class Batcher {
   /** An empty batch returns the store's time, which deadlines need. */
   async #learnClock(): Promise<Outcome | undefined> {
     const sentAtMs = this.world.elapsedMs();
-    this.#probe ??= this.#decide([]).finally(() => this.#probe = undefined);
     const { promise, resolve } = Promise.withResolvers<"late">();
     const cancel = this.world.after(this.options.requestTimeoutMs, () => resolve("late"));
     try {
+      this.#probe ??= this.#decide([]).finally(() => this.#probe = undefined);
       const result = await Promise.race([this.#probe, promise]);
       if (result === "late") return { kind: "store_unavailable", reason: "no answer in time" };
       this.#unarmed = result.kind === "unarmed";

@@ -129,6 +129,30 @@ Deno.test("batcher: a store that does not tell its time in time refuses, and is 
   assert.equal((await next).kind, "order");
 });
 
+Deno.test("batcher: a store that fails at once instead of telling its time refuses, and is asked again", async () => {
+  const world = new ManualWorld();
+  const store = new HeldStore(world);
+  const broken: unknown[] = [];
+  const batcher = new Batcher(0, store, world, {
+    ...{ batchMax: 3, callsMax: 1, requestTimeoutMs: 1000 },
+    onBroken: (error) => broken.push(error),
+  });
+  const decide = store.decide.bind(store);
+  const error = new TypeError("broken");
+  store.decide = () => {
+    throw error;
+  };
+  const outcome = batcher.submit({ kind: "lookup", orderId: "a" });
+  await settled();
+  assert.deepEqual(await outcome, { kind: "store_unavailable", reason: "broken" });
+  assert.deepEqual([broken, world.timers], [[error], 0]);
+  store.decide = decide;
+  const next = batcher.submit({ kind: "lookup", orderId: "b" });
+  await settled();
+  store.call(0).answer();
+  assert.equal((await next).kind, "order");
+});
+
 Deno.test("batcher: a clock that was learned leaves no timer behind", async () => {
   const world = new ManualWorld();
   const store = new HeldStore(world);
