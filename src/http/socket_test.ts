@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import {
   acceptedOutcome,
   jsonPost,
@@ -45,7 +45,9 @@ Deno.test("a length and a transfer encoding together are refused before the app,
   const dependencies = routesUnderTest();
   dependencies.inventory.decide = () => acceptedOutcome;
   const order = JSON.stringify({ sku: "S", user_id: "u", order_id: "o", amount: 1 });
-  const head = "POST /api/v1/inventory/deduct HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n";
+  const [head = "", older = ""] = ["1.1", "1.0"].map((version) =>
+    `POST /api/v1/inventory/deduct HTTP/${version}\r\nHost: shop\r\nContent-Type: application/json\r\n`
+  );
   const length = `Content-Length: ${order.length}\r\n`;
   const chunk = `${order.length.toString(16)}\r\n${order}\r\n0\r\n\r\n`;
   await listening(dependencies, async (_, port) => {
@@ -56,9 +58,65 @@ Deno.test("a length and a transfer encoding together are refused before the app,
           const status = await statusOf(port, `${head}${both}\r\n${body}`);
           equal(status, "HTTP/1.1 400 Bad Request", both);
         }
+        equal((await statusOf(port, `${older}${both}\r\n${chunk}`)).slice(9, 12), "400", both);
       }
     }
     equal(await statusOf(port, `${head}${length}\r\n${order}`), "HTTP/1.1 200 OK");
+  });
+  equal(dependencies.inventory.commands.length, 1);
+});
+
+/** The kinds of HTTP/2 frames with which the server answers a POST: 1 = headers, 3 = the stream was reset. */
+async function http2FramesOf(port: number, headers: readonly [string, string][], data: string) {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const bytes = (text: string) => [...new TextEncoder().encode(text)];
+  const frame = (kind: number, flags: number, stream: number, payload: readonly number[]) => {
+    const length = [payload.length >> 16, payload.length >> 8 & 255, payload.length & 255];
+    return [...length, kind, flags, 0, 0, 0, stream, ...payload];
+  };
+  const block = headers.flat().map((text) => [text.length, ...bytes(text)]);
+  const fields = block.flatMap((text, i) => i % 2 === 0 ? [0, ...text] : text); // each without an index
+  const [endOfStream, endOfHeaders] = [1, 4];
+  await connection.write(Uint8Array.from([
+    ...bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    ...frame(4, 0, 0, []),
+    ...frame(1, endOfHeaders, 1, fields),
+    ...frame(0, endOfStream, 1, bytes(data)),
+  ]));
+  const kinds = new Set<number>();
+  let received: number[] = [];
+  const chunk = new Uint8Array(4096);
+  while (!kinds.has(1) && !kinds.has(3)) {
+    const read = await connection.read(chunk);
+    if (read === null) break;
+    received = [...received, ...chunk.subarray(0, read)];
+    for (;;) {
+      const [a = 0, b = 0, c = 0, kind = 0] = received;
+      const length = 9 + (a << 16 | b << 8 | c);
+      if (received.length < Math.max(9, length)) break;
+      kinds.add(kind);
+      received = received.slice(length);
+    }
+  }
+  return kinds;
+}
+
+Deno.test("HTTP/2: a body is not longer than its length, and a transfer encoding is refused before the app", async () => {
+  const dependencies = routesUnderTest();
+  dependencies.inventory.decide = () => acceptedOutcome;
+  const order = JSON.stringify({ sku: "S", user_id: "u", order_id: "o", amount: 1 });
+  const head: [string, string][] = [
+    ...[[":method", "POST"], [":scheme", "http"], [":authority", "shop"]] as [string, string][],
+    ...[[":path", "/api/v1/inventory/deduct"], ["content-type", "application/json"]] as [string, string][],
+  ];
+  const length: [string, string] = ["content-length", `${order.length}`];
+  await listening(dependencies, async (_, port) => {
+    const isReset = async (data: string, ...headers: [string, string][]) =>
+      (await http2FramesOf(port, [...head, ...headers], data)).has(3);
+    ok(await isReset(order, length, ["transfer-encoding", "chunked"]));
+    ok(await isReset(order + " ".repeat(10_000), length));
+    equal(dependencies.inventory.commands.length, 0);
+    ok(!await isReset(order, length));
   });
   equal(dependencies.inventory.commands.length, 1);
 });
