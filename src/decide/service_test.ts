@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { deduct, inFirst, inSecond, origin, reserve, setup, shards } from "../../tests/decide/two_shards.ts";
 import type { Command, Sale } from "../domain/command.ts";
+import { CommandTimings } from "./command_timings.ts";
 
 Deno.test("service: while one shard does not answer nothing is reserved or confirmed anywhere, and deducts go on", async () => {
   const { store, inventory, accept } = await setup();
@@ -95,36 +96,58 @@ Deno.test("service: what is sold out is known for a second from when the store w
     if (isSale && ++calls === 1) await new Promise<void>((resolve) => world.after(600, resolve));
     return await decide(shard, batch);
   };
-  const submit = (orderId: string) => inventory.submit(first(orderId), undefined, () => true);
+  const timings = new CommandTimings(first(""));
+  const submit = (orderId: string) => inventory.submit(first(orderId), timings, () => true);
   const slow = submit("o-1");
   await world.advance(0);
   await world.advance(600);
   assert.equal((await slow).kind, "insufficient");
   await world.advance(399); // 999 ms after it was asked
   assert.equal((await submit("o-2")).kind, "insufficient");
-  assert.equal(calls, 1, "answered out of the cache");
+  assert.deepEqual([calls, timings.isFromCache], [1, true], "answered out of the cache");
   await world.advance(1);
   assert.equal((await submit("o-3")).kind, "insufficient");
-  assert.equal(calls, 2, "asked again after a second");
+  assert.deepEqual([calls, timings.isFromCache], [2, false], "asked again after a second");
+  assert.equal((await inventory.submit(first("o-4"))).kind, "insufficient");
+  assert.equal(calls, 3, "no sale is a first attempt that does not say so");
 });
 
-Deno.test("service: as many commands as QUEUE_MAX are on their way at once, and not one more", async () => {
-  const { world, store, inventory } = await setup();
-  const decide = store.decide.bind(store);
-  store.decide = async (shard, batch) => {
-    await new Promise<void>((resolve) => world.after(100, resolve));
-    return await decide(shard, batch);
+// A deduct is counted without the promise that counts the others.
+for (const kind of ["stock", "deduct"] as const) {
+  Deno.test(`service: as many commands (${kind}) as QUEUE_MAX are on their way at once, and not one more`, async () => {
+    const { world, store, inventory } = await setup();
+    const decide = store.decide.bind(store);
+    store.decide = async (shard, batch) => {
+      await new Promise<void>((resolve) => world.after(100, resolve));
+      return await decide(shard, batch);
+    };
+    const submit = (_: unknown, i: number) =>
+      inventory.submit(kind === "stock" ? { kind, sku: inFirst } : deduct(`o-${i}`, inFirst));
+    for (const round of ["first", "those that are answered count no longer"]) {
+      const outcomes = Array.from({ length: 1001 }, submit);
+      assert.equal((await outcomes[1000])?.kind, "overloaded", round);
+      await world.advance(0);
+      for (let i = 0; i < 10; i++) await world.advance(100);
+      const kinds = new Set((await Promise.all(outcomes.slice(0, 1000))).map(({ kind }) => kind));
+      assert.ok(!kinds.has("overloaded"), round);
+    }
+    const last = submit(0, 0);
+    let isDrained = false;
+    const drained = inventory.drained().then(() => isDrained = true);
+    await world.advance(0);
+    assert.ok(!isDrained, "one is on its way");
+    await world.advance(100);
+    await Promise.all([last, drained]);
+  });
+}
+
+Deno.test("service: a probe that fails counts no longer", async () => {
+  const { store, inventory } = await setup();
+  store.guaranteesOff = () => {
+    throw new Error("Cannot read the guarantees of a store that is broken");
   };
-  const outcomes = Array.from({ length: 1001 }, () => inventory.submit({ kind: "stock", sku: inFirst }));
-  assert.equal((await outcomes[1000])?.kind, "overloaded");
-  await world.advance(0);
-  for (let i = 0; i < 10; i++) await world.advance(100);
-  const kinds = new Set((await Promise.all(outcomes.slice(0, 1000))).map(({ kind }) => kind));
-  assert.deepEqual([...kinds], ["stock"]);
-  const again = inventory.submit({ kind: "stock", sku: inFirst });
-  await world.advance(0);
-  await world.advance(100);
-  assert.equal((await again).kind, "stock", "those that are answered count no longer");
+  await assert.rejects(inventory.readiness(), /broken/);
+  await inventory.drained();
 });
 
 Deno.test("service: a shard that would not decide in time refuses at once, the others and what is on its way go on", async () => {

@@ -145,6 +145,12 @@ Deno.test("sold-out cache: counts what it answered, and what the store had to an
   cache.check(sale("S"), world.elapsedMs(), () => false);
   cache.learn(sale("S"), insufficient("S"), world.elapsedMs());
   assert.deepEqual(counts(), [1, 1], "a client that declares no first attempts");
+  const correction: Adjust = {
+    ...{ kind: "adjust", adjustmentId: "a", sku: "S", delta: -1, reason: "", reference: "" },
+    ...{ actor: "", traceparent: "" },
+  };
+  cache.learn(correction, insufficient("S"), world.elapsedMs());
+  assert.deepEqual(counts(), [1, 1], "no sale");
   cache.learn({ kind: "stock", sku: "T" }, {
     kind: "stock",
     sku: "T",

@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { Outcome } from "../../domain/outcome.ts";
+import type { RequestRecord } from "../ports/observer.ts";
 import { acceptedOutcome, jsonPost, routesUnderTest } from "../../../tests/http/scripted_inventory.ts";
 
 const path = "/api/v1/inventory/deduct/batch";
@@ -96,4 +97,16 @@ Deno.test("a batch of none, of too many or of no list is refused as a whole", as
   }
   equal((await send(path, jsonPost([item]))).status, 400);
   equal(inventory.commands.length, 0);
+});
+
+Deno.test("a batch with an item that failed has failed for its observers, though its status is 200", async () => {
+  const records: [status: number, failed: boolean][] = [];
+  const observer = { end: ({ status, failed }: RequestRecord) => void records.push([status, failed]) };
+  const { send, inventory } = routesUnderTest({}, {}, () => "here", [observer]);
+  for (const outcome of [acceptedOutcome, { kind: "unarmed" }] as const) {
+    inventory.decide = (command) =>
+      "orderId" in command && command.orderId === "last" ? outcome : acceptedOutcome;
+    await (await send(path, jsonPost({ items: [item, { ...item, order_id: "last" }] }))).body?.cancel();
+  }
+  deepEqual(records, [[200, false], [200, true]]);
 });
