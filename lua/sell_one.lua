@@ -49,7 +49,7 @@ local callers = setmetatable({}, {
   end,
 })
 local now_digits, packed_now = digits[now], pack(now)
-local sold_seq = 0 -- of the last plain sale of this call
+local sold_seq = -1 -- of the last plain sale of this call; -1 = none, as no event has the number 0
 
 -- The reply to the plain sale at a position, or nil when it is left to sell.lua. `pair`: its user's limit, if it was read.
 local function sell_one(commands, position, pair)

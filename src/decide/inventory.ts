@@ -34,7 +34,7 @@ export interface Inventory {
   readonly waiting: number;
   /** Shards that refused to sell when they were last asked. */
   readonly unarmedShards: number;
-  /** How often the sold-out cache refused, and how often the store had to, since the start. */
+  /** How often the sold-out cache answered, and how often the store had to, since the start. */
   readonly soldOut: { readonly hits: number; readonly misses: number };
 }
 

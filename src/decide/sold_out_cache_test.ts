@@ -137,6 +137,12 @@ Deno.test("sold-out cache: asks whether a sale is a first attempt only when its 
 Deno.test("sold-out cache: counts what it answered, and what the store had to answer as sold out", () => {
   const { world, cache } = setup();
   const counts = () => [cache.hits, cache.misses];
+  const readStock = (available: number) =>
+    cache.learn(
+      { kind: "stock", sku: "T" },
+      { kind: "stock", sku: "T", available, reserved: 0, seq: 9, ...open },
+      0,
+    );
   cache.check(sale("S"), world.elapsedMs(), first);
   cache.learn(sale("S"), { ...taken, newStock: [0] }, world.elapsedMs());
   assert.deepEqual(counts(), [0, 0], "a sale is neither");
@@ -151,22 +157,8 @@ Deno.test("sold-out cache: counts what it answered, and what the store had to an
   };
   cache.learn(correction, insufficient("S"), world.elapsedMs());
   assert.deepEqual(counts(), [1, 1], "no sale");
-  cache.learn({ kind: "stock", sku: "T" }, {
-    kind: "stock",
-    sku: "T",
-    available: 0,
-    reserved: 0,
-    seq: 9,
-    ...open,
-  }, 0);
+  readStock(0);
   assert.deepEqual(counts(), [1, 2], "a read");
-  cache.learn({ kind: "stock", sku: "T" }, {
-    kind: "stock",
-    sku: "T",
-    available: 1,
-    reserved: 0,
-    seq: 9,
-    ...open,
-  }, 0);
+  readStock(1);
   assert.deepEqual(counts(), [1, 2], "a read of what is not sold out");
 });

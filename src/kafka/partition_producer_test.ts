@@ -65,7 +65,7 @@ Deno.test("partition producer: a batch that fails while the producer is closed i
   const producer = await PartitionProducer.open(parts);
   broker.failures = 1;
   const sent = producer.send([message("a")]);
-  while (heard.length === 0) await Promise.resolve();
+  for (let turn = 0; turn < 100 && heard.length === 0; turn++) await Promise.resolve();
   await producer.close();
   await assert.rejects(sent, /away/);
   assert.deepEqual(heard, [["9", 2, -1, "t", 3, 0, "a"], "closed"]);

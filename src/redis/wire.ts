@@ -215,7 +215,12 @@ export function decodeBatch(reply: unknown): BatchReply {
 function decodeReplies(replies: readonly unknown[]): Decided[] {
   let soldSeq = 0;
   return replies.map((reply) => {
-    if (typeof reply === "number") return sold(++soldSeq, integer(reply));
+    if (typeof reply === "number") {
+      if (soldSeq === 0) {
+        throw new TypeError("Cannot read a script's reply as a sale has no number to follow");
+      }
+      return sold(++soldSeq, integer(reply));
+    }
     const outcome = decodeOne(reply);
     if (outcome.kind === "accepted" && list(reply)[0] === "sold") soldSeq = outcome.seq;
     return outcome;
